@@ -48,12 +48,13 @@ def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree |
     Raises:
         PaperError: if the archive is damaged, encrypted, or larger than any paper when unpacked.
     """
+    limit = min(MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, len(data) * MAX_UNPACKED_RATIO))
     try:
         if kind is FileFormat.ZIP:
-            return _read_zip(data, name)
+            return _read_zip(data, name, limit)
         if kind is FileFormat.TAR:
-            return _read_tar(io.BytesIO(data), name, len(data))
-        return _read_compressed(data, kind, name)
+            return _read_tar(io.BytesIO(data), name, limit)
+        return _read_compressed(data, kind, name, limit)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise PaperError(
             f"the archive {name!r} is damaged or cut short ({describe_os_error(error)}); download it again"
@@ -62,14 +63,12 @@ def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree |
         raise PaperError(f"the archive {name!r} cannot be read: {error}; create it again") from None
 
 
-def _read_compressed(data: bytes, kind: FileFormat, name: str) -> SourceTree | bytes:
+def _read_compressed(data: bytes, kind: FileFormat, name: str, limit: int) -> SourceTree | bytes:
     inner = detect_kind(DECOMPRESSORS[kind](data).read(1024))
     if inner is FileFormat.ZIP or inner in DECOMPRESSORS:
         raise PaperError(f"the archive {name!r} holds another archive; unpack it and give its files")
-    metered = _LimitedStream(DECOMPRESSORS[kind](data), name, len(data))
-    if inner is FileFormat.TAR:
-        return _read_tar(metered, name, len(data))
-    return metered.read()
+    stream = _LimitedStream(DECOMPRESSORS[kind](data), name, limit)
+    return _read_tar(stream, name, limit) if inner is FileFormat.TAR else stream.read()
 
 
 class _XzStream(io.RawIOBase):
@@ -99,10 +98,9 @@ DECOMPRESSORS: Final[Mapping[FileFormat, Callable[[bytes], io.BufferedIOBase | i
 class _LimitedStream(io.RawIOBase):
     """A stream that raises `PaperError` when more bytes come out of it than a paper can have."""
 
-    def __init__(self, stream: io.BufferedIOBase | io.RawIOBase, name: str, packed_size: int) -> None:
+    def __init__(self, stream: io.BufferedIOBase | io.RawIOBase, name: str, limit: int) -> None:
         super().__init__()
-        self._stream, self._name, self._seen = stream, name, 0
-        self._limit = min(MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, packed_size * MAX_UNPACKED_RATIO))
+        self._stream, self._name, self._limit, self._seen = stream, name, limit, 0
 
     def readable(self) -> bool:
         return True
@@ -115,8 +113,8 @@ class _LimitedStream(io.RawIOBase):
         return data
 
 
-def _read_tar(stream: io.RawIOBase | io.BytesIO, name: str, packed_size: int) -> SourceTree:
-    keeper = _MemberCollector(name, packed_size)
+def _read_tar(stream: io.RawIOBase | io.BytesIO, name: str, limit: int) -> SourceTree:
+    keeper = _MemberCollector(name, limit)
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             if member.isdir():
@@ -129,8 +127,8 @@ def _read_tar(stream: io.RawIOBase | io.BytesIO, name: str, packed_size: int) ->
     return keeper.build_tree()
 
 
-def _read_zip(data: bytes, name: str) -> SourceTree:
-    keeper = _MemberCollector(name, len(data))
+def _read_zip(data: bytes, name: str, limit: int) -> SourceTree:
+    keeper = _MemberCollector(name, limit)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if "[Content_Types].xml" in archive.NameToInfo:
             raise PaperError(f"{name!r} is an Office document, which cannot be read; save it as PDF and give the PDF")
@@ -150,12 +148,11 @@ def _read_zip(data: bytes, name: str) -> SourceTree:
 class _MemberCollector:
     """A collector of the archive members that are kept, which enforces the limits."""
 
-    def __init__(self, name: str, packed_size: int) -> None:
-        self._name = name
+    def __init__(self, name: str, limit: int) -> None:
+        self._name, self._limit = name, limit
         self._files: dict[str, bytes] = {}
         self._skipped: list[str] = []
         self._members = self._inside = self._kept = 0
-        self._limit = min(MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, packed_size * MAX_UNPACKED_RATIO))
 
     def count_member(self) -> None:
         """Count one more member.

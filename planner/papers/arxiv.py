@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 from planner import __version__
 from planner.errors import PaperError
+from planner.files import write_file_atomically
 from planner.names import ARXIV_HOSTS, ARXIV_ID, ArxivId
 
 _USER_AGENT: Final = f"ablation-planner/{__version__} (reads papers to plan ablation studies; one request every 3 s)"
@@ -58,10 +59,6 @@ class ArxivEntry:
         return f"arXiv:{self.id}"
 
 
-class NotFoundError(Exception):
-    """The host has no file at the requested path."""
-
-
 class _SameHostRedirects(HTTPRedirectHandler):
     """A redirect handler that stays on the host or on arXiv's own hosts, and never goes from https to http."""
 
@@ -90,11 +87,10 @@ class Downloader:
     _last_request: float = 0.0
     _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
 
-    def download(self, path: str, *, limit: int) -> bytes:
-        """Download `path` and return its body of at most `limit` bytes.
+    def download(self, path: str, *, limit: int) -> bytes | None:
+        """Download `path` and return its body of at most `limit` bytes, None after HTTP 403, 404 or 410.
 
         Raises:
-            NotFoundError: if the host answers with HTTP 403, 404 or 410.
             PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends more than `limit`.
         """
         parts = urlsplit(self.base_url)
@@ -103,8 +99,8 @@ class Downloader:
                 f"{self.base_url!r} is not the address of a mirror; it must begin with http:// or https://"
             )
         address = self.base_url.rstrip("/") + path
-        waited = 0.0
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
+        attempt, waited = 1, 0.0
+        while True:
             try:
                 with self._take_turn():
                     return self._request_body(address, limit)
@@ -112,11 +108,10 @@ class Downloader:
                 wait = self._choose_wait(error, attempt)
                 if attempt == _MAX_ATTEMPTS or waited + wait > _MAX_WAIT:
                     raise PaperError(f"{parts.netloc} is busy (HTTP {error.code}); try again later") from None
-            waited += wait
+            attempt, waited = attempt + 1, waited + wait
             time.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
 
-    def _request_body(self, address: str, limit: int) -> bytes:
+    def _request_body(self, address: str, limit: int) -> bytes | None:
         request = Request(address, headers={"User-Agent": _USER_AGENT, "Accept": "*/*"})  # noqa: S310 - download checks the scheme
         host = urlsplit(address).netloc
         try:
@@ -127,7 +122,7 @@ class Downloader:
                 raise
             error.close()
             if error.code in (403, 404, 410):
-                raise NotFoundError(address) from None
+                return None
             raise PaperError(f"{host} answered HTTP {error.code} for {address}; give a file") from None
         except (URLError, OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
@@ -232,8 +227,7 @@ class ArxivClient:
         feed = self._read_cache(f"{identifier}.atom", age)
         if feed is not None:
             return _parse_entry(feed, identifier)
-        path = f"/api/query?id_list={identifier}&max_results=1"
-        feed = self._download(path, identifier, _MAX_FEED_BYTES) or b""
+        feed = self._download(f"/api/query?id_list={identifier}&max_results=1", identifier, _MAX_FEED_BYTES) or b""
         entry = _parse_entry(feed, identifier)
         self._write_cache(f"{identifier}.atom", feed)
         return entry
@@ -264,31 +258,23 @@ class ArxivClient:
             raise PaperError(
                 f"arXiv:{identifier} is not in the cache, and nothing is downloaded offline; read it once online"
             )
-        try:
-            with self.around_download():
-                return self.downloader.download(path, limit=limit)
-        except NotFoundError:
-            return None
+        with self.around_download():
+            return self.downloader.download(path, limit=limit)
 
     def _read_cache(self, name: str, max_age: float) -> bytes | None:
         path = self._cache_path(name)
-        try:
+        with suppress(OSError):
             if path is not None and time.time() - path.stat().st_mtime <= max_age:
                 return path.read_bytes()
-        except OSError:
-            return None
         return None
 
     def _write_cache(self, name: str, data: bytes) -> None:
         path = self._cache_path(name)
         if path is None:
             return
-        temporary = path.with_name(f".{path.name}.{time.time_ns()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with self.around_download():
-                temporary.write_bytes(data)
-            temporary.replace(path)
+                write_file_atomically(path, data, durable=False)
         except OSError as error:
             raise PaperError(
                 f"the cache {str(self.cache)!r} cannot be written ({error.strerror}); use another"

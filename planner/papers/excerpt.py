@@ -73,11 +73,11 @@ def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelect
     chosen = set(map(id, method))
     later = tuple(section for section in body if id(section) not in chosen)
     selection = _select_all(remove_ablation_announcements(paper.abstract), method)
-    redacted = remove_leaks(selection.sections, later)
+    redacted, removals = remove_leaks(selection.sections, later)
     reason = f"the author task ends before {body[end].heading!r}"
-    omissions = (*selection.omissions, *redacted.omissions, *(_describe_omission(section, reason) for section in later))
-    warnings = _warn_of_lost_method(body, redacted.sections)
-    return replace(selection, sections=redacted.sections, omissions=omissions, warnings=warnings)
+    omissions = (*selection.omissions, *removals, *(_describe_omission(section, reason) for section in later))
+    warnings = _warn_of_lost_method(body, redacted)
+    return replace(selection, sections=redacted, omissions=omissions, warnings=warnings)
 
 
 def _select_all(abstract: str, body: tuple[Section, ...]) -> SectionSelection:

@@ -66,14 +66,6 @@ ANNOUNCEMENT_REASON: Final = "sentences that point to results or ablations are n
 
 
 @dataclass(frozen=True, slots=True)
-class RedactedSections:
-    """The sections without leaks, and the omissions."""
-
-    sections: tuple[Section, ...]
-    omissions: tuple[Omission, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _ResultReferences:
     """The names and labels of floats with results, and the numbers of the omitted sections on ablations."""
 
@@ -88,9 +80,12 @@ class _ResultReferences:
         return any(match[1] in self.sections for match in _SECTION.finditer(sentence))
 
 
-def remove_leaks(sections: Sequence[Section], omitted_sections: Sequence[Section]) -> RedactedSections:
-    """Remove the text that reveals ablations from the sections of a task; `omitted_sections` are those after its end.
+def remove_leaks(
+    sections: Sequence[Section], omitted_sections: Sequence[Section]
+) -> tuple[tuple[Section, ...], tuple[Omission, ...]]:
+    """Return the sections of a task without the text that reveals ablations, and the omissions.
 
+    `omitted_sections` are those after the task's end.
     All tables are removed, and all figures except the caption of a figure that shows the method. Sentences are removed
     that announce an ablation, describe one with a float, or refer to results or ablations in the omitted sections.
     """
@@ -105,7 +100,7 @@ def remove_leaks(sections: Sequence[Section], omitted_sections: Sequence[Section
                 omissions.append(Omission(section.display_heading, removed, reason))
         blocks = tuple(replace(block, text=text) for block, text in pairs if text.strip())
         redacted.append(replace(section, blocks=blocks))
-    return RedactedSections(tuple(redacted), tuple(omissions))
+    return tuple(redacted), tuple(omissions)
 
 
 def remove_ablation_announcements(text: str) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -40,14 +40,6 @@ _MAX_AUTHORS: Final = 200
 _MIN_COMMON_WORDS: Final = 0.8  # share of common words from which two abstracts count as the same
 
 
-@dataclass(frozen=True, slots=True)
-class PaperSource:
-    """A source to read: the file or folder `name`, or the bytes `data` with that name."""
-
-    name: str
-    data: bytes | None = None
-
-
 class RecognisedSource(NamedTuple):
     """The format of a source and its parsed content."""
 
@@ -55,25 +47,25 @@ class RecognisedSource(NamedTuple):
     paper: ParsedPaper
 
 
-def read_source(source: PaperSource) -> RecognisedSource:
-    """Read a file, a folder, an archive, or bytes.
+def read_source(name: str, data: bytes | None = None) -> RecognisedSource:
+    """Read the file, folder or archive `name`, or the bytes `data` with that name.
 
     Raises:
         PaperError: if the source is missing, empty, damaged, or not a paper.
     """
-    if source.data is not None:
-        return _read_bytes(source.data, source.name)
-    path = Path(source.name)
+    if data is not None:
+        return _read_bytes(data, name)
+    path = Path(name)
     try:
         if path.is_dir():
             return _read_tree(build_folder_tree(path))
         if not path.exists():
-            raise PaperError(f"there is no file or folder {source.name!r}; check the path")
+            raise PaperError(f"there is no file or folder {name!r}; check the path")
         if not path.is_file():
-            raise PaperError(f"{source.name!r} is neither a file nor a folder; {FORMATS_HINT}")
+            raise PaperError(f"{name!r} is neither a file nor a folder; {FORMATS_HINT}")
         return _read_bytes(read_source_file(path, MAX_FILE_BYTES), path.name)
     except (OSError, ValueError) as error:
-        raise PaperError(f"{source.name[:200]!r} cannot be read: {describe_os_error(error)}") from None
+        raise PaperError(f"{name[:200]!r} cannot be read: {describe_os_error(error)}") from None
 
 
 def _read_bytes(data: bytes, name: str) -> RecognisedSource:
@@ -149,16 +141,16 @@ def load_paper(
 
 def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> RecognisedSource:
     if source == "-":
-        return read_source(PaperSource("stdin", stdin))
+        return read_source("stdin", stdin)
     if (wanted := parse_arxiv_id(source)) and not _is_local_path(source):
         return _read_from_arxiv(wanted, arxiv)
     if "://" not in source:
-        return read_source(PaperSource(source))
+        return read_source(source)
     if not stdin:
         raise PaperError(
             f"{source!r} is not fetched: only arXiv addresses are without --fetch; add it, or give the paper as a file"
         )
-    return read_source(PaperSource(source, stdin))
+    return read_source(source, stdin)
 
 
 def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> RecognisedSource:
@@ -169,7 +161,7 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> Recogn
     entry = arxiv.fetch_entry(identifier)
     data = arxiv.fetch_source(entry)
     try:
-        found = read_source(PaperSource(entry.name, data)) if data else None
+        found = read_source(entry.name, data) if data else None
         if found is not None and _count_characters(found) >= MIN_CHARACTERS:
             return _use_arxiv_metadata(found, entry, ())
         why = "the source holds no text" if found else "arXiv has no source"
@@ -178,9 +170,8 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> Recogn
     pdf = arxiv.fetch_pdf(entry)
     if pdf is None:
         raise PaperError(entry.withdrawal or f"arXiv has neither a readable source nor a PDF of {entry.name} ({why})")
-    return _use_arxiv_metadata(
-        read_source(PaperSource(f"{entry.name}.pdf", pdf)), entry, (f"the PDF was read, not the source: {why}",)
-    )
+    warning = f"the PDF was read, not the source: {why}"
+    return _use_arxiv_metadata(read_source(f"{entry.name}.pdf", pdf), entry, (warning,))
 
 
 def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings: tuple[str, ...]) -> RecognisedSource:
@@ -192,11 +183,7 @@ def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings:
         *_compare_metadata("abstract that arXiv lists", entry.abstract, reading.abstract),
     )
     listed = replace(
-        reading,
-        title=entry.title,
-        abstract=entry.abstract,
-        authors=entry.authors,
-        warnings=(*reading.warnings, *notes),
+        reading, title=entry.title, abstract=entry.abstract, authors=entry.authors, warnings=(*reading.warnings, *notes)
     )
     return RecognisedSource(parsed.kind, listed)
 

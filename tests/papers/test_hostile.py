@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from planner.errors import PaperError
-from planner.papers.load import PaperSource, read_source
+from planner.papers.load import read_source
 from planner.reading.request import ReadRequest
 from tests.papers.build import BODY, MAIN, gzipped, tarred, tree, zipped
 from tests.reading.build import read_all
@@ -16,11 +16,11 @@ from tests.reading.build import read_all
 SECONDS = 10.0
 
 
-def outcome(source: PaperSource) -> str:
+def outcome(name: str, data: bytes | None = None) -> str:
     """How reading ends: "read", or the error; anything else is a failure of the test."""
     started = time.monotonic()
     try:
-        read_source(source)
+        read_source(name, data)
         ended = "read"
     except PaperError as error:
         ended = str(error)
@@ -89,14 +89,14 @@ def test_damaged_sources_are_read_or_named(kind: str, seed: int) -> None:
     flipped = bytearray(whole)
     for _ in range(10):
         flipped[dice.randrange(len(flipped))] ^= 1 << dice.randrange(8)
-    assert outcome(PaperSource(kind, cut))
-    assert outcome(PaperSource(kind, bytes(flipped)))
+    assert outcome(kind, cut)
+    assert outcome(kind, bytes(flipped))
 
 
 def test_a_folder_of_many_inputs_is_stopped(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {f"f{i}.tex": f"\\input{{f{i + 1}}}\\input{{f{i + 1}}}" for i in range(30)}
     tree(tmp_path, {"main.tex": start("\\section{A}\\input{f0}"), **files})
-    assert "inputs" in outcome(PaperSource(str(tmp_path)))
+    assert "inputs" in outcome(str(tmp_path))
 
 
 @pytest.mark.shared
@@ -108,8 +108,8 @@ def test_every_shared_source_survives_ten_cuts_and_ten_flips(shared: Path) -> No
             continue
         whole = path.read_bytes() or b"\n"
         for _ in range(10):
-            assert outcome(PaperSource(path.name, whole[: dice.randrange(len(whole))]))
+            assert outcome(path.name, whole[: dice.randrange(len(whole))])
             flipped = bytearray(whole)
             for _ in range(10):
                 flipped[dice.randrange(len(flipped))] ^= 1 << dice.randrange(8)
-            assert outcome(PaperSource(path.name, bytes(flipped)))
+            assert outcome(path.name, bytes(flipped))

@@ -70,7 +70,7 @@ def with_float(kind: BlockKind, text: str, *prose: str) -> Section:
 
 @pytest.mark.parametrize("figure", METHOD_FIGURES)
 def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
-    (redacted,) = remove_leaks([with_float(BlockKind.FIGURE, figure)], []).sections
+    (redacted,) = remove_leaks([with_float(BlockKind.FIGURE, figure)], [])[0]
     assert len(redacted.blocks) == 2
     assert redacted.blocks[1].text in figure
 
@@ -78,17 +78,15 @@ def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
 @pytest.mark.parametrize("figure", RESULT_FIGURES)
 @pytest.mark.parametrize("kind", [BlockKind.FIGURE, BlockKind.TABLE])
 def test_any_other_float_goes_and_is_counted(figure: str, kind: BlockKind) -> None:
-    redacted = remove_leaks([with_float(kind, figure, "We gate.")], [])
-    assert redacted.sections == (section("Method", SectionKind.METHOD, "We gate."),)
-    assert [(part.heading, part.chars, part.why) for part in redacted.omissions] == [
-        ("Method", len(figure), FLOAT_REASON)
-    ]
+    redacted, omissions = remove_leaks([with_float(kind, figure, "We gate.")], [])
+    assert redacted == (section("Method", SectionKind.METHOD, "We gate."),)
+    assert [(part.heading, part.chars, part.why) for part in omissions] == [("Method", len(figure), FLOAT_REASON)]
 
 
 def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
     kept = with_float(BlockKind.TABLE, "Table 1: a", "We gate. We ablate the gate.")
-    redacted = remove_leaks([replace(kept, heading="", level=0)], [])
-    assert {(part.heading, part.why) for part in redacted.omissions} == {
+    _, omissions = remove_leaks([replace(kept, heading="", level=0)], [])
+    assert {(part.heading, part.why) for part in omissions} == {
         ("(before the first heading)", FLOAT_REASON),
         ("(before the first heading)", ANNOUNCEMENT_REASON),
     }
@@ -96,7 +94,7 @@ def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
 
 @given(st.lists(st.sampled_from([*ANNOUNCING, *SILENT]), min_size=1, max_size=8))
 def test_sealing_keeps_the_silent_and_loses_the_others(sentences: list[str]) -> None:
-    (redacted,) = remove_leaks([section("Method", SectionKind.METHOD, " ".join(sentences))], []).sections
+    (redacted,) = remove_leaks([section("Method", SectionKind.METHOD, " ".join(sentences))], [])[0]
     expected = " ".join(sentence for sentence in sentences if sentence in SILENT)
     assert redacted.blocks[1:] == ((Block(BlockKind.PROSE, expected),) if expected else ())
 

@@ -9,7 +9,7 @@ import pytest
 
 from planner.errors import PaperError
 from planner.papers.archive import MAX_MEMBERS
-from planner.papers.load import PaperSource, RecognisedSource, load_paper, read_source
+from planner.papers.load import RecognisedSource, load_paper, read_source
 from planner.papers.sources import FileFormat, detect_kind
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, special, tarred, tree, zipped
 
@@ -18,7 +18,7 @@ TITLE = "Gearbox: Widgets with Exchangeable Gears"
 
 
 def from_bytes(data: bytes, name: str) -> RecognisedSource:
-    return read_source(PaperSource(name, data))
+    return read_source(name, data)
 
 
 @pytest.mark.parametrize(

@@ -297,15 +297,10 @@ def _is_empty_clip(value: str) -> bool:
     return right - left <= 1 or bottom - top <= 1
 
 
-def _match_pattern(pattern: str) -> Callable[[str], bool]:
-    compiled = re.compile(pattern)
-    return lambda value: compiled.match(value) is not None
-
-
-_HIDING_CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "display": _match_pattern("none"),
-    "visibility": _match_pattern("hidden|collapse"),
-    "content-visibility": _match_pattern("hidden"),
+_HIDING_CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
+    "display": re.compile("none").match,
+    "visibility": re.compile("hidden|collapse").match,
+    "content-visibility": re.compile("hidden").match,
     "opacity": _is_faint,
     "filter": lambda value: any(map(_is_faint, re.findall(r"opacity\(\s*([^()]*?)\s*\)", value))),
     "font-size": _is_tiny,
@@ -313,7 +308,7 @@ _HIDING_CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
     "zoom": _is_faint,
     "max-height": lambda value: _is_at_most(value, 0),
     "clip": _is_empty_clip,
-    "clip-path": _match_pattern(r"inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0"),
+    "clip-path": re.compile(r"inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0").match,
     "transform": _is_moved_off,
     **dict.fromkeys(("text-indent", "left", "right", "top", "bottom", "margin-left", "margin-top"), _is_far_off),
 }

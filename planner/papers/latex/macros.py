@@ -61,14 +61,8 @@ FLOAT_COMMANDS: Final = {  # how many arguments each has after its option
 PLOTTED: Final = re.compile(r"\\addplot|\\begin\s*\{(?:axis|loglogaxis|semilog[xy]axis|groupplot|polaraxis)\}")
 DRAWINGS: Final = frozenset({"tikzpicture", "axis"})
 _FLOAT_DEFINERS: Final = frozenset(
-    {
-        "newenvironment",
-        "renewenvironment",
-        "NewEnviron",
-        "NewDocumentEnvironment",
-        "newfloat",
-        "DeclareFloatingEnvironment",
-    }
+    {"newenvironment", "renewenvironment", "NewEnviron", "NewDocumentEnvironment"}
+    | {"newfloat", "DeclareFloatingEnvironment"}
 )
 _INNER_FLOAT: Final = re.compile(r"\\(?:begin\s*\{(\w+)\*?\}|@(?:dbl)?float\s*\{(\w+)\})")
 _GRAPHICS: Final = re.compile(
@@ -119,7 +113,7 @@ class Macro:
 
 UNPRINTED_COMMANDS: Final = {  # of LaTeX and its packages, with and without an option
     **{
-        name: Macro(name, count, "", has_optional_argument=False)
+        name: Macro(name, count, "")
         for count, names in (
             (1, "glossary hypersetup typeout message wlog lstset tikzset pgfplotsset graphicspath"),
             (2, "markboth newglossaryentry longnewglossaryentry"),

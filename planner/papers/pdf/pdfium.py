@@ -6,7 +6,6 @@ each argument as it is: a pointer is a handle (of this module or of pypdfium2) o
 anything else is an int of 32 bits. A wrong argument can crash the process.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import PYFUNCTYPE, byref, c_double, c_float, c_int, c_uint, c_void_p, cast, sizeof
@@ -17,6 +16,7 @@ import pypdfium2
 from pypdfium2 import raw
 
 from planner.errors import PaperError
+from planner.papers.sources import describe_unsupported_type, detect_kind
 
 Bounds = tuple[float, float, float, float]
 """A box as its left, bottom, right and top in points."""
@@ -27,16 +27,6 @@ Colour = tuple[int, int, int]
 
 # Some bytes may come before the header; PDF readers search the first kilobyte for it.
 _HEADER_SEARCH_LENGTH: Final = 1024
-_MARKUP: Final = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.I)
-_OTHER_FORMATS: Final = (
-    (b"\x1f\x8b", "a gzip file"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"%!PS", "PostScript"),
-    (b"\xd0\xcf\x11\xe0", "an old Word document"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\\documentclass", "LaTeX"),
-)
 _MAX_SEGMENTS: Final = 20
 _STROKE_MODES: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP})
 
@@ -95,7 +85,11 @@ def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
     Raises:
         PaperError: if the bytes are no PDF, are cut off or damaged, have no pages or need a password.
     """
-    _require_header(data, name)
+    if b"%PDF-" not in data[:_HEADER_SEARCH_LENGTH]:
+        content = describe_unsupported_type(data) or detect_kind(data)
+        raise PaperError(
+            f"{name}: not a PDF but {content}, starting with {data[:8]!r}; download it again, or rename it by its format"
+        )
     # Opened without pypdfium2, which reports an earlier, unrelated error for a document without pages.
     handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
     if not handle:
@@ -107,20 +101,6 @@ def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
         yield document
     finally:
         document.close()
-
-
-def _require_header(data: bytes, name: str) -> None:
-    if not data.strip():
-        raise PaperError(f"{name}: the file is empty; download it again")
-    start = data[:_HEADER_SEARCH_LENGTH]
-    if b"%PDF-" in start:
-        return
-    if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
-        raise PaperError(f"{name}: this is HTML or XML, not a PDF; get the PDF itself, or rename it to end in .html")
-    format_name = next((other for magic, other in _OTHER_FORMATS if start.startswith(magic)), None)
-    if format_name:
-        raise PaperError(f"{name}: this is {format_name}, not a PDF; rename the file with the ending of its format")
-    raise PaperError(f"{name}: not a PDF: it starts with {start[:8]!r} instead of '%PDF-'; download it again")
 
 
 def _explain_open_error(data: bytes, error_code: int) -> str:

@@ -20,7 +20,7 @@ from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_u
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
 from planner.papers.pdf.pdfium import Bounds, open_pdf
 from planner.papers.pdf.runs import TextPage, TextRun, rotate_page_upright
-from planner.papers.pdf.visibility import PageVisibility, PaintedObjects, separate_hidden_text
+from planner.papers.pdf.visibility import PaintedObjects, separate_hidden_text
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
 _NUMBERED_TITLE: Final = re.compile(r"^\d")
@@ -66,20 +66,16 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
     if not page:
         return PageText([], is_complete=False)
     try:
-        page_box = _read_page_box(page)
         with TextPage(page) as text:
             placed_runs = text.read_runs()
-            is_complete = text.is_complete
-        painted_objects = PaintedObjects(page) if placed_runs else None
-        visibility = PageVisibility([], "", False)
-        if painted_objects:
-            visibility = separate_hidden_text(placed_runs, painted_objects, page_box)
+        if not placed_runs:
+            return PageText([], is_complete=text.is_complete)
+        objects = PaintedObjects(page)
+        visible_runs, hidden_text, is_ocr = separate_hidden_text(placed_runs, objects, _read_page_box(page))
     finally:
         raw.FPDF_ClosePage(page)
-    is_complete = is_complete and (painted_objects is None or painted_objects.is_complete)
-    return PageText(
-        rotate_page_upright(visibility.visible_runs), visibility.hidden_text, visibility.is_ocr, is_complete
-    )
+    is_complete = text.is_complete and objects.is_complete
+    return PageText(rotate_page_upright(visible_runs), hidden_text, is_ocr, is_complete)
 
 
 def _read_page_box(page: raw.FPDF_PAGE) -> Bounds:

@@ -31,17 +31,7 @@ CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified p
 _SPACED_LETTERS: Final = re.compile(r"(?:[\dA-Z.]{1,6} )?(?:(?:[A-Z] ){4,}[A-Z]|(?:[^\W\d_] ){7,}[^\W\d_])")
 _INNER_SPACE: Final = re.compile(r"(?<=\S) +(?=\S)")
 _ITALIC_NAMES: Final = (
-    "ital",
-    "obli",
-    "slant",
-    "cmti",
-    "cmsl",
-    "cmbxti",
-    "sfti",
-    "sfsl",
-    "ptmri",
-    "libertineti",
-    "-it",
+    *("ital", "obli", "slant", "cmti", "cmsl", "cmbxti", "sfti", "sfsl", "ptmri", "libertineti", "-it"),
 )
 _BOLD_NAMES: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
 

@@ -222,30 +222,21 @@ def _is_narrow(bounds: Bounds) -> bool:
     return right - left < _MIN_SIDE or top - bottom < _MIN_SIDE
 
 
-@dataclass(frozen=True, slots=True)
-class PageVisibility:
-    """The runs of a page that a reader sees, its hidden text, and a flag for the OCR layer of a scan."""
-
-    visible_runs: list[PlacedRun]
-    hidden_text: str
-    is_ocr: bool
-
-
 def separate_hidden_text(
     placed_runs: list[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds
-) -> PageVisibility:
-    """Separate the runs of a page, which is visible within a box, into visible and hidden ones."""
+) -> tuple[list[PlacedRun], str, bool]:
+    """Return the visible runs of a page with the given box, its hidden text, and True if that is a scan's OCR layer."""
     unpainted_ids = _find_unpainted_runs(placed_runs, painted_objects)
     is_ocr = bool(unpainted_ids) and _is_scan(placed_runs, unpainted_ids, painted_objects, page_box)
     hidden_ids = {id(placed) for placed in placed_runs if _is_hidden(placed, painted_objects, page_box)}
     if not is_ocr:
         hidden_ids |= unpainted_ids
     if not hidden_ids:
-        return PageVisibility(placed_runs, "", is_ocr)
+        return placed_runs, "", is_ocr
     hidden_text = _join_runs(placed for placed in placed_runs if id(placed) in hidden_ids)
     if not _WORD.search(hidden_text):  # a lone letter or sign carries no message and may be misjudged
-        return PageVisibility([placed for placed in placed_runs if _has_usable_place(placed)], "", is_ocr)
-    return PageVisibility([placed for placed in placed_runs if id(placed) not in hidden_ids], hidden_text, is_ocr)
+        return [placed for placed in placed_runs if _has_usable_place(placed)], "", is_ocr
+    return [placed for placed in placed_runs if id(placed) not in hidden_ids], hidden_text, is_ocr
 
 
 def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects) -> set[int]:

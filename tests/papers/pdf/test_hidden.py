@@ -175,7 +175,5 @@ def painted_objects() -> Iterator[PaintedObjects]:
 def test_runs_at_unusable_places_are_never_visible(painted_objects: PaintedObjects, values: list[float]) -> None:
     x0, x1, y, end_y, size = values
     run = TextRun("ab", x0, x1, y, size, bold=False, italic=False, space_before=False, is_rotated=False, text_object=1)
-    visibility = separate_hidden_text([PlacedRun(run, end_y, 0)], painted_objects, (0, 0, 612, 792))
-    assert all(
-        abs(value) <= 1e6 for item in visibility.visible_runs for value in (item.run.x0, item.run.y, item.run.size)
-    )
+    visible_runs, *_ = separate_hidden_text([PlacedRun(run, end_y, 0)], painted_objects, (0, 0, 612, 792))
+    assert all(abs(value) <= 1e6 for item in visible_runs for value in (item.run.x0, item.run.y, item.run.size))
