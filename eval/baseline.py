@@ -51,7 +51,7 @@ async def plan_labelled_papers(papers: tuple[LabelledPaper, ...], output: Path, 
 async def _plan_paper(paper: LabelledPaper, output: Path, settings: PlanSettings) -> PlanOutput:
     try:
         loaded = load_paper(str(paper.path), paper_id=paper.id)
-        excerpt = select_sections(loaded, settings.task, settings.cut_at).build_excerpt(loaded)
+        excerpt = select_sections(loaded, settings.task, settings.cut_at)
     except PaperError as error:
         return write_unreadable_paper(output, str(paper.path), error, BUILTIN_INFO, settings)
     model = ExtractiveModel(excerpt, settings.k)

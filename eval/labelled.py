@@ -14,9 +14,9 @@ from planner.analysis.analyse import analyse_paper
 from planner.errors import PaperError
 from planner.matching.match import find_best_assignment
 from planner.matching.similarity import extract_stems
-from planner.papers.excerpt import SectionSelection, select_sections
+from planner.papers.excerpt import select_sections
 from planner.papers.load import load_paper
-from planner.papers.paper import BlockKind, Paper, Section, SectionKind
+from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind
 from planner.schema import Task, describe_validation_error
 
 SOURCE_LABEL: Final = "meta.json"
@@ -229,7 +229,7 @@ def _label_share(label: str, text: str) -> float:
     return share if share >= MATCH_SHARE else 0.0
 
 
-def _find_end_heading(excerpt: SectionSelection) -> str:
+def _find_end_heading(excerpt: Excerpt) -> str:
     """Return the heading before which the excerpt ends, read from the reasons of its omissions."""
     matches = (re.search(r"ends before (['\"])(.*)\1$", omission.why) for omission in excerpt.omissions)
     return next((match[2] for match in matches if match), "")
@@ -246,7 +246,7 @@ def _join_prose(sections: Iterable[Section]) -> str:
     return "\n".join(b.text for section in sections for b in section.blocks if b.kind is BlockKind.PROSE)
 
 
-def _find_leaks(label: ExcerptLabel, excerpt: SectionSelection) -> Iterator[str]:
+def _find_leaks(label: ExcerptLabel, excerpt: Excerpt) -> Iterator[str]:
     text = _normalize("\n".join(section.text for section in excerpt.sections))
     yield from (repr(evidence) for evidence in label.evidence if label.method_end and _normalize(evidence) in text)
     yield from (f"section {section.heading!r}" for section in excerpt.sections if section.kind in _RESULT_KINDS)

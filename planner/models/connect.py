@@ -115,7 +115,7 @@ class ModelClient:
 
         assert paper is not None, "the built-in planner reads papers"
         try:
-            excerpt = select_sections(paper, task, cut_at).build_excerpt(paper)
+            excerpt = select_sections(paper, task, cut_at)
         except PaperError:
             excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
         return ExtractiveModel(excerpt, k, with_details=with_details)

@@ -4,8 +4,7 @@ The reviewer task sees all sections, the author task those before the experiment
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from planner.errors import PaperError, TooLongError
@@ -34,37 +33,15 @@ _FIRST_OMITTED_KINDS: Final = (SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEME
 _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
-@dataclass(frozen=True, slots=True)
-class SectionSelection:
-    """The sections of a paper that a task sends, and the omissions."""
-
-    abstract: str
-    sections: tuple[Section, ...]
-    omissions: tuple[Omission, ...]
-    warnings: tuple[str, ...] = ()
-
-    def omit_sections(self, sections: Iterable[Section], reason: str) -> "SectionSelection":
-        """Return a copy that omits further sections; `reason` is shown to the user."""
-        omitted = set(map(id, sections))
-        omissions = tuple(_describe_omission(section, reason) for section in self.sections if id(section) in omitted)
-        kept = tuple(section for section in self.sections if id(section) not in omitted)
-        return replace(self, sections=kept, omissions=self.omissions + omissions)
-
-    def build_excerpt(self, paper: Paper) -> Excerpt:
-        """Return the text of the kept sections as an excerpt."""
-        text = "\n\n".join(section.text for section in self.sections)
-        return Excerpt(paper.title, self.abstract, text, self.omissions, self.warnings, self.sections)
-
-
-def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelection:
-    """Select the sections that `task` sees; `cut_at` is the heading at which the author task stops.
+def select_sections(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
+    """Return the excerpt with the sections that `task` sees; `cut_at` is the heading at which the author task stops.
 
     Raises:
         PaperError: if the author task finds no heading at which to stop.
     """
     body = tuple(section for section in paper.sections if section.kind is not SectionKind.ABSTRACT)
     if task is Task.REVIEWER:
-        return _select_all(paper.abstract, body)
+        return _build_excerpt(paper.title, paper.abstract, *_split_unsent_sections(body))
     end = _find_end(paper, body, cut_at)
     method = (
         *(section for section in body[:end] if cut_at or section.kind not in _RESULT_KINDS),
@@ -72,20 +49,34 @@ def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelect
     )
     chosen = set(map(id, method))
     later = tuple(section for section in body if id(section) not in chosen)
-    selection = _select_all(remove_ablation_announcements(paper.abstract), method)
-    redacted, removals = remove_leaks(selection.sections, later)
+    kept, unsent = _split_unsent_sections(method)
+    redacted, removals = remove_leaks(kept, later)
     reason = f"the author task ends before {body[end].heading!r}"
-    omissions = (*selection.omissions, *removals, *(_describe_omission(section, reason) for section in later))
-    warnings = _warn_of_lost_method(body, redacted)
-    return replace(selection, sections=redacted, omissions=omissions, warnings=warnings)
+    omissions = (*unsent, *removals, *(_describe_omission(section, reason) for section in later))
+    abstract = remove_ablation_announcements(paper.abstract)
+    return _build_excerpt(paper.title, abstract, redacted, omissions, _warn_of_lost_method(body, redacted))
 
 
-def _select_all(abstract: str, body: tuple[Section, ...]) -> SectionSelection:
-    """Select all sections but those that no task sends."""
-    kept = tuple(section for section in body if section.kind not in _UNSENT_REASONS)
-    unsent = (section for section in body if section.kind in _UNSENT_REASONS)
-    omissions = tuple(_describe_omission(section, _UNSENT_REASONS[section.kind]) for section in unsent)
-    return SectionSelection(abstract, kept, omissions)
+def _build_excerpt(
+    title: str,
+    abstract: str,
+    sections: Sequence[Section],
+    omissions: Iterable[Omission],
+    warnings: tuple[str, ...] = (),
+) -> Excerpt:
+    text = "\n\n".join(section.text for section in sections)
+    return Excerpt(title, abstract, text, tuple(omissions), tuple(warnings), tuple(sections))
+
+
+def _split_unsent_sections(body: Iterable[Section]) -> tuple[list[Section], list[Omission]]:
+    """Return the sections of a body without those that no task sends, and the omissions."""
+    kept, omissions = list[Section](), list[Omission]()
+    for section in body:
+        if section.kind in _UNSENT_REASONS:
+            omissions.append(_describe_omission(section, _UNSENT_REASONS[section.kind]))
+        else:
+            kept.append(section)
+    return kept, omissions
 
 
 def _describe_omission(section: Section, reason: str) -> Omission:
@@ -164,7 +155,7 @@ def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
             yield section
 
 
-def _warn_of_lost_method(body: tuple[Section, ...], sent: tuple[Section, ...]) -> tuple[str, ...]:
+def _warn_of_lost_method(body: Iterable[Section], sent: Iterable[Section]) -> tuple[str, ...]:
     """Return a warning if little of the main part of a paper is sent, without introduction and related work."""
     whole, left = (sum(map(_count_method_characters, sections)) for sections in (body, sent))
     if left >= _MIN_METHOD_SHARE * whole:
@@ -181,9 +172,7 @@ def _count_method_characters(section: Section) -> int:
     return sum(len(block.text) for block in section.blocks if block.kind is BlockKind.PROSE)
 
 
-def fit_sections(
-    selection: SectionSelection, paper: Paper, token_limit: int, count_tokens: Callable[[str], int]
-) -> SectionSelection:
+def fit_sections(excerpt: Excerpt, paper: Paper, token_limit: int, count_tokens: Callable[[str], int]) -> Excerpt:
     """Omit sections until title, abstract and text have at most `token_limit` tokens, as counted by `count_tokens`.
 
     References, acknowledgements and checklists are omitted first, then the sections of the appendix that share the
@@ -192,33 +181,35 @@ def fit_sections(
     Raises:
         TooLongError: if the sections that are always kept do not fit.
     """
-    texts = (paper.title, selection.abstract, *(section.text for section in selection.sections))
+    texts = (paper.title, excerpt.abstract, *(section.text for section in excerpt.sections))
     if sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < token_limit:
-        return selection  # a token has at least one byte, so the text fits without a count
-    needed = count_tokens(f"{paper.title}\n{selection.abstract}")
-    needed += sum(count_tokens(section.text) for section in selection.sections)
-    omitted: list[Section] = []
-    for section in _order_for_omission(selection, paper):
+        return excerpt  # a token has at least one byte, so the text fits without a count
+    needed = count_tokens(f"{paper.title}\n{excerpt.abstract}")
+    needed += sum(count_tokens(section.text) for section in excerpt.sections)
+    omitted: set[int] = set()
+    for section in _order_for_omission(excerpt):
         if needed <= token_limit:
             break
         needed -= count_tokens(section.text)
-        omitted.append(section)
+        omitted.add(id(section))
     if needed > token_limit:
         raise TooLongError(
             f"{paper.source}: about {needed:,} tokens must be sent and {max(token_limit, 0):,} fit; "
             "use a model with a larger context window, or set its size with --context-window",
             limit=token_limit,
         )
-    return selection.omit_sections(omitted, _FIT_REASON)
+    kept = [section for section in excerpt.sections if id(section) not in omitted]
+    unsent = (_describe_omission(section, _FIT_REASON) for section in excerpt.sections if id(section) in omitted)
+    return _build_excerpt(excerpt.title, excerpt.abstract, kept, (*excerpt.omissions, *unsent), excerpt.warnings)
 
 
-def _order_for_omission(selection: SectionSelection, paper: Paper) -> Iterator[Section]:
+def _order_for_omission(excerpt: Excerpt) -> Iterator[Section]:
     """Yield the sections that may be omitted, the least important first."""
     for kind in _FIRST_OMITTED_KINDS:
-        yield from (section for section in selection.sections if section.kind is kind)
-    method = [section.text for section in selection.sections if section.kind is SectionKind.METHOD]
-    words = _extract_words(" ".join((paper.title, selection.abstract, *method)))
-    appendix = (section for section in selection.sections if section.kind is SectionKind.APPENDIX)
+        yield from (section for section in excerpt.sections if section.kind is kind)
+    method = [section.text for section in excerpt.sections if section.kind is SectionKind.METHOD]
+    words = _extract_words(" ".join((excerpt.title, excerpt.abstract, *method)))
+    appendix = (section for section in excerpt.sections if section.kind is SectionKind.APPENDIX)
     yield from sorted(appendix, key=lambda section: _compute_overlap(section, words))
 
 

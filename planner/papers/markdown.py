@@ -27,7 +27,7 @@ from planner.papers.html.visibility import (
     is_invisible_on,
     join_inline_declarations,
 )
-from planner.papers.outline import MarkedHeading, assemble_sections, mark_back_matter, resolve_headings
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, mark_back_matter, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.text import MAX_TABLE_LINES, find_table_end, is_table
 
@@ -79,7 +79,7 @@ def read_markdown_files(
     If no title is known, it is the first heading, unless another ranks higher or it is the name of a section.
     """
     known = metadata or FrontMatter()
-    items: list[MarkedHeading | Block] = []
+    items: list[HeadingOrBlock] = []
     warnings: list[str] = []
     hidden_texts: list[str] = []
     for text in files.values():
@@ -103,17 +103,17 @@ def read_markdown_files(
     return ParsedPaper(title, abstract, sections, main_file, (*warnings, *warn_of_hidden_text(hidden_texts)))
 
 
-def _parse_items(text: str) -> tuple[list[MarkedHeading | Block], list[str]]:
+def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:
     """Return the headings and top-level blocks in order, and the hidden text of HTML blocks."""
     lines, tokens = text.split("\n"), BLOCK_PARSER.parse(text)
-    items: list[MarkedHeading | Block] = []
+    items: list[HeadingOrBlock] = []
     hidden_texts: list[str] = []
     for index, token in enumerate(tokens):
         if token.level or token.nesting < 0 or token.map is None or token.type == "hr":
             continue
         source = "\n".join(lines[token.map[0] : token.map[1]]).strip("\n")
         if token.type == "heading_open":
-            items.append(MarkedHeading(_clean_heading(tokens[index + 1].content), int(token.tag[1:]), source))
+            items.append(Heading(_clean_heading(tokens[index + 1].content), int(token.tag[1:]), source))
         elif token.type == "html_block":
             fragment_items, hidden = read_html_fragment(source)
             items += fragment_items
@@ -137,19 +137,19 @@ def _classify_block(type_: str, source: str) -> BlockKind:
     return BlockKind.PROSE
 
 
-def _promote_bold_lines(items: list[MarkedHeading | Block]) -> list[MarkedHeading | Block]:
+def _promote_bold_lines(items: list[HeadingOrBlock]) -> list[HeadingOrBlock]:
     """Turn lines that are all bold into headings, if a converter marked fewer than three headings.
 
     Such a line must have a number, name a section, or be the first item, which may be the title. If there are three
     or more marked headings, only a bold "Abstract" becomes a heading.
     """
     headings = [_parse_bold_heading(item, is_first=index == 0) for index, item in enumerate(items)]
-    if sum(isinstance(item, MarkedHeading) for item in items) >= _MIN_MARKED_HEADINGS:
+    if sum(isinstance(item, Heading) for item in items) >= _MIN_MARKED_HEADINGS:
         headings = [h if h and classify_heading(h.text) is SectionKind.ABSTRACT else None for h in headings]
     return [heading or item for heading, item in zip(headings, items, strict=True)]
 
 
-def _parse_bold_heading(item: MarkedHeading | Block, *, is_first: bool) -> MarkedHeading | None:
+def _parse_bold_heading(item: HeadingOrBlock, *, is_first: bool) -> Heading | None:
     if not (isinstance(item, Block) and item.text.lstrip().startswith(("**", "__"))):
         return None
     match = _BOLD_LINE.fullmatch(item.text.strip().replace("** **", " "))
@@ -157,7 +157,7 @@ def _parse_bold_heading(item: MarkedHeading | Block, *, is_first: bool) -> Marke
         return None
     text = _clean_heading(match[1])
     is_section = strip_number_and_punctuation(text) != text or classify_heading(text) is not SectionKind.OTHER
-    return MarkedHeading(text, 1 if is_first else 2, item.text.strip()) if is_first or is_section else None
+    return Heading(text, 1 if is_first else 2, item.text.strip()) if is_first or is_section else None
 
 
 def _clean_heading(content: str) -> str:

@@ -6,7 +6,7 @@ usual names of sections are more reliable.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
@@ -40,7 +40,7 @@ _MAX_HEADING_CHARS: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading as a loader found it: its text as printed, its level from 1, and its line in the source.
+    """A heading: its text as printed, its level from 1 as found or marked, and its line in the source.
 
     `kind` is set if the source marks the kind of the section; `appendix` is true if it marks a part of an appendix.
     A heading without text ends the section before it, and the blocks after it have no heading.
@@ -53,29 +53,13 @@ class Heading:
     appendix: bool = False
 
     @property
-    def block(self) -> Block:
-        """The heading line as the first block of its section."""
-        return Block(BlockKind.HEADING, self.source_text or self.text)
-
-
-HeadingOrBlock = Heading | Block
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedHeading:
-    """A heading as marked; `rank` is 1 for the most prominent mark, `source_text` is its line in the text."""
-
-    text: str
-    rank: int
-    source_text: str
-    kind: SectionKind | None = None
-    appendix: bool = False
-
-    @property
     def number_parts(self) -> tuple[str, ...]:
         """The parts of the heading's number, () if it has none: "B.2 Data" gives ("B", "2")."""
         match = _NUMBER.match(self.text)
         return (match[1], *match[2].split(".")[1:]) if match else ()
+
+
+HeadingOrBlock = Heading | Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +87,8 @@ def assemble_sections(items: Iterable[HeadingOrBlock]) -> tuple[Section, ...]:
             kind = SectionKind.REFERENCES
         parents.append((heading.level, kind))
         in_back_matter = in_back_matter or kind in _BACK_MATTER_KINDS
-        sections.append(Section(heading.text, heading.level, kind, (heading.block, *blocks)))
+        heading_line = Block(BlockKind.HEADING, heading.source_text or heading.text)
+        sections.append(Section(heading.text, heading.level, kind, (heading_line, *blocks)))
     return tuple(sections)
 
 
@@ -144,9 +129,9 @@ def _is_reference_list(blocks: Sequence[Block]) -> bool:
     return len(entries) >= _MIN_REFERENCES and len(_YEAR.findall(text)) >= len(entries)
 
 
-def resolve_headings(items: Sequence[MarkedHeading | Block], *, known_title: str = "") -> ResolvedHeadings:
+def resolve_headings(items: Sequence[HeadingOrBlock], *, known_title: str = "") -> ResolvedHeadings:
     """Decide which marked heading is the title, which are sections of which level, and which are only text."""
-    headings = [item for item in items if isinstance(item, MarkedHeading) and item.text]
+    headings = [item for item in items if isinstance(item, Heading) and item.text]
     numbered = len({h.number_parts for h in headings if h.number_parts}) >= _MIN_NUMBERED
     code_lines = [h for h in headings if _looks_like_code(h, numbered=numbered)]
     demoted = set(map(id, code_lines))
@@ -157,35 +142,33 @@ def resolve_headings(items: Sequence[MarkedHeading | Block], *, known_title: str
     return ResolvedHeadings(title.text if title else "", resolved, len(code_lines))
 
 
-def _resolve_item(item: MarkedHeading | Block, levels: dict[int, int], title: MarkedHeading | None) -> HeadingOrBlock:
-    if isinstance(item, Block):
+def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading | None) -> HeadingOrBlock:
+    if isinstance(item, Block) or not item.text:
         return item
-    if not item.text:
-        return Heading("", 0)
     if id(item) not in levels:
         return Block(BlockKind.HEADING if item is title else BlockKind.PROSE, item.source_text)
-    return Heading(item.text, levels[id(item)], item.source_text, item.kind, item.appendix)
+    return replace(item, level=levels[id(item)])
 
 
-def mark_back_matter(items: Sequence[MarkedHeading | Block]) -> list[MarkedHeading | Block]:
+def mark_back_matter(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
     """Turn the unmarked headings of references, and of the sections after them, into marked ones.
 
     "References" is a heading if a reference follows, on the next line or in the next block.
     """
-    marked, in_references = list[MarkedHeading | Block](), False
-    rank = _find_section_rank([item.rank for item in items if isinstance(item, MarkedHeading)])
+    marked, in_references = list[HeadingOrBlock](), False
+    level = _find_section_level([item.level for item in items if isinstance(item, Heading)])
     for item, following in zip(items, (*items[1:], None), strict=False):
         if isinstance(item, Block) and not (item.kind is BlockKind.PROSE and _has_short_first_line(item.text)):
             marked.append(item)  # most blocks
             continue
         after = following.text if isinstance(following, Block) else ""
-        if isinstance(item, MarkedHeading):
+        if isinstance(item, Heading):
             if not (in_references and item.kind is SectionKind.REFERENCES):  # else its list marks it a second time
                 marked.append(item)
             in_references = _begins_references(item, after)
             continue
-        parts = _split_plain_heading(item, after, rank, in_references)
-        in_references = _begins_references(parts[0], after) if isinstance(parts[0], MarkedHeading) else in_references
+        parts = _split_plain_heading(item, after, level, in_references)
+        in_references = _begins_references(parts[0], after) if isinstance(parts[0], Heading) else in_references
         marked += parts
     return marked
 
@@ -196,12 +179,12 @@ def _has_short_first_line(text: str) -> bool:
     return len(text) <= _MAX_LINE_CHARS or "\n" in text[: _MAX_LINE_CHARS + 1]
 
 
-def _begins_references(heading: MarkedHeading, after: str) -> bool:
+def _begins_references(heading: Heading, after: str) -> bool:
     is_named = SectionKind.REFERENCES in (heading.kind, classify_heading(heading.text))
     return is_named or bool(_REFERENCE_NUMBER.match(after) and _YEAR.search(after, 0, _MAX_REFERENCE_CHARS))
 
 
-def _split_plain_heading(block: Block, after: str, rank: int, in_references: bool) -> list[MarkedHeading | Block]:
+def _split_plain_heading(block: Block, after: str, level: int, in_references: bool) -> list[HeadingOrBlock]:
     """Return the heading of back matter in the first line of a block, and the rest; the block if there is none."""
     line, _, rest = block.text.strip().partition("\n")
     if not (in_references or is_reference_entry(rest or after)):  # quick, and so for most blocks
@@ -209,13 +192,13 @@ def _split_plain_heading(block: Block, after: str, rank: int, in_references: boo
     text = _MARKUP.sub("", line).strip(" :")
     if not text or not _is_back_matter_line(text, rest or after, in_references):
         return [block]
-    return [MarkedHeading(text, rank, line), *([Block(block.kind, rest)] if rest else [])]
+    return [Heading(text, level, line), *([Block(block.kind, rest)] if rest else [])]
 
 
-def _find_section_rank(ranks: list[int]) -> int:
-    """Return the rank of first-level sections: the most prominent one but that of the title."""
-    top = min(ranks, default=1)
-    return min((rank for rank in ranks if rank > top), default=top) if ranks.count(top) == 1 else top
+def _find_section_level(levels: list[int]) -> int:
+    """Return the marked level of first-level sections: the highest but that of the title."""
+    top = min(levels, default=1)
+    return min((level for level in levels if level > top), default=top) if levels.count(top) == 1 else top
 
 
 def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
@@ -232,20 +215,20 @@ def is_reference_entry(text: str) -> bool:
     return bool(_REFERENCE_NUMBER.match(text) or _YEAR.search(text, 0, _MAX_REFERENCE_CHARS))
 
 
-def _find_title(headings: list[MarkedHeading], known_title: str) -> MarkedHeading | None:
+def _find_title(headings: list[Heading], known_title: str) -> Heading | None:
     """Return the first heading if none is more prominent and it is not the name of a section, else None."""
     first = headings[0] if headings else None
     if first is None or first.kind is not None or _NUMBERED.match(first.text):
         return None
     if known_title and _normalize(first.text) == _normalize(known_title):
         return first
-    is_top = all(first.rank <= other.rank for other in headings)
-    is_alone = sum(other.rank == first.rank for other in headings) == 1
+    is_top = all(first.level <= other.level for other in headings)
+    is_alone = sum(other.level == first.level for other in headings) == 1
     is_section_name = classify_heading(first.text) is not SectionKind.OTHER and len(first.text.split()) < 4
     return first if is_top and not is_section_name and (is_alone or not known_title) else None
 
 
-def _find_headings_before_abstract(headings: list[MarkedHeading], title: MarkedHeading | None) -> set[int]:
+def _find_headings_before_abstract(headings: list[Heading], title: Heading | None) -> set[int]:
     """Return the object ids of the title and of the headings (authors, a subtitle) between it and the abstract."""
     start = headings.index(title) if title else 0
     for end, heading in enumerate(headings[start : start + 15], start):
@@ -257,24 +240,24 @@ def _find_headings_before_abstract(headings: list[MarkedHeading], title: MarkedH
     return {id(title)} if title else set()
 
 
-def _assign_levels(headings: list[MarkedHeading], *, numbered: bool) -> dict[int, int]:
-    """Return the level of each heading by object id: from its number, else from numbered headings or its rank."""
-    top = min((h.rank for h in headings), default=1)
+def _assign_levels(headings: list[Heading], *, numbered: bool) -> dict[int, int]:
+    """Return the level of each heading by object id: from its number, else from numbered headings or its mark."""
+    top = min((h.level for h in headings), default=1)
     roman = has_roman_numbers(h.text for h in headings)
-    level_by_rank: dict[int, int] = {}
+    level_by_mark: dict[int, int] = {}
     levels: dict[int, int] = {}
     last = 1
     for heading in headings:
         if roman and (level := _roman_level(heading.text)):
-            last = level_by_rank[heading.rank] = level
+            last = level_by_mark[heading.level] = level
         elif not numbered:
-            last = heading.rank - top + 1
+            last = heading.level - top + 1
         elif heading.number_parts:
-            last = level_by_rank[heading.rank] = len(heading.number_parts)
+            last = level_by_mark[heading.level] = len(heading.number_parts)
         elif _is_first_level_name(heading.text):
             last = 1
         else:
-            last = min(level_by_rank.get(heading.rank, last) + 1, last + 1)
+            last = min(level_by_mark.get(heading.level, last) + 1, last + 1)
         levels[id(heading)] = last
     return levels
 
@@ -295,7 +278,7 @@ def _is_first_level_name(text: str) -> bool:
     )
 
 
-def _looks_like_code(heading: MarkedHeading, *, numbered: bool) -> bool:
+def _looks_like_code(heading: Heading, *, numbered: bool) -> bool:
     if len(heading.text) > _MAX_HEADING_CHARS or not strip_number_and_punctuation(heading.text):
         return True
     return numbered and not heading.number_parts and heading.kind is None and bool(_CODE_SIGN.search(heading.text))

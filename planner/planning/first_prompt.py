@@ -132,8 +132,8 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
     Raises:
         PaperError, TooLongError, PromptError: as in `build_prompt`.
     """
-    selection = select_sections(paper, settings.task, settings.cut_at)
+    excerpt = select_sections(paper, settings.task, settings.cut_at)
     if settings.window is not None:
         reserve = settings.reply_reserve + token_counter.count_prompt(settings.render_empty_prompt())
-        selection = fit_sections(selection, paper, settings.window - reserve, token_counter.count_text)
-    return selection.build_excerpt(paper)
+        excerpt = fit_sections(excerpt, paper, settings.window - reserve, token_counter.count_text)
+    return excerpt

@@ -21,7 +21,7 @@ def paper(*sections: Section, format_: str = "text") -> Paper:
 
 def index(source: Paper, task: Task = Task.REVIEWER) -> PaperIndex:
     """Index a paper whose whole excerpt was sent."""
-    return index_paper(source, task, select_sections(source, task).build_excerpt(source))
+    return index_paper(source, task, select_sections(source, task))
 
 
 _METHOD = section("3 Method")

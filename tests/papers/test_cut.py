@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from eval.labelled import read_excerpt_labels, score_excerpt
 from planner.errors import PaperError, TooLongError
-from planner.papers.excerpt import SectionSelection, fit_sections, select_sections
+from planner.papers.excerpt import fit_sections, select_sections
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import remove_ablation_announcements, split_sentences
 from planner.papers.load import load_paper
-from planner.papers.paper import Block, BlockKind, Paper, Section, SectionKind
+from planner.papers.paper import Block, BlockKind, Excerpt, Paper, Section, SectionKind
 from planner.schema import Task
 from tests.conftest import ROOT
 from tests.papers_made import paper, section
 
 
-def text(selection: SectionSelection) -> str:
+def text(selection: Excerpt) -> str:
     return "\n\n".join(s.text for s in selection.sections)
 
 

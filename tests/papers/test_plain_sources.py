@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from planner.papers.headings import find_abstract_text
 from planner.papers.leaks import split_sentences
 from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown, split_front_matter, strip_markdown
-from planner.papers.outline import Heading, MarkedHeading, assemble_sections, resolve_headings
+from planner.papers.outline import Heading, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, Section, SectionKind, warn_of_hidden_text
 from planner.papers.sources import strip_folders_and_endings
 from planner.papers.text import read_plain_text
@@ -133,7 +133,7 @@ def test_a_caption_in_plain_text_makes_a_float(caption: str, kind: BlockKind) ->
 
 
 def resolve(*marked: tuple[str, int], known: str = "") -> tuple[str, list[tuple[str, int]], int]:
-    expected = resolve_headings([MarkedHeading(text, rank, text) for text, rank in marked], known_title=known)
+    expected = resolve_headings([Heading(text, rank, text) for text, rank in marked], known_title=known)
     return expected.title, [(p.text, p.level) for p in expected.items if isinstance(p, Heading)], expected.demoted_count
 
 

@@ -30,7 +30,7 @@ from planner.papers.html.visibility import (
     is_hiding_element,
     is_invisible_on,
 )
-from planner.papers.outline import MarkedHeading, assemble_sections, mark_back_matter, resolve_headings
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, mark_back_matter, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 
 # The most reliable first.
@@ -58,7 +58,7 @@ _NOTE_CLASSES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no 
 _FLOAT_TAGS: Final = frozenset({"figure", "d-figure", "dt-figure"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _MAX_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
-_SECTION_END: Final = MarkedHeading("", 0, "")  # ends a section where no heading follows
+_SECTION_END: Final = Heading("", 0, "")  # ends a section where no heading follows
 
 
 def read_html(html: str, file_name: str) -> ParsedPaper:
@@ -85,7 +85,7 @@ def _find_main_element(root: Element) -> Element:
     return root
 
 
-def read_html_fragment(html: str) -> tuple[list[MarkedHeading | Block], list[str]]:
+def read_html_fragment(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
     """Return the headings and blocks of a piece of HTML in Markdown, and its hidden texts."""
     root = parse_html(html)
     walker = PageWalker(StyleRules(root))
@@ -132,7 +132,7 @@ class PageWalker:
 
     styles: StyleRules
     is_nested: bool = False  # in a cell or a heading, where a table is plain text
-    items: list[MarkedHeading | Block] = field(default_factory=list)
+    items: list[HeadingOrBlock] = field(default_factory=list)
     hidden_texts: list[str] = field(default_factory=list)
     _words: list[str] = field(default_factory=list)
     _float_lines: list[str] | None = None  # the lines of the float that the walk is in
@@ -199,18 +199,18 @@ class PageWalker:
         """Add a heading if an element is an abstract or a list of references without one; return whether it is."""
         if is_abstract_without_heading(element):
             self._add_paragraph()
-            self.items.append(MarkedHeading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
+            self.items.append(Heading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
             return True
         if self._references is None and is_reference_list(element) and not self._is_in_references():
             self._add_paragraph()
-            self.items.append(MarkedHeading("References", 2, "References", SectionKind.REFERENCES))
+            self.items.append(Heading("References", 2, "References", SectionKind.REFERENCES))
             self._references = element
             return True
         return False
 
     def _is_in_references(self) -> bool:
         """Return whether the last heading is that of the references."""
-        last = next((item for item in reversed(self.items) if isinstance(item, MarkedHeading)), _SECTION_END)
+        last = next((item for item in reversed(self.items) if isinstance(item, Heading)), _SECTION_END)
         return SectionKind.REFERENCES in (last.kind, classify_heading(last.text))
 
     def _leave_element(self, element: Element) -> None:
@@ -265,7 +265,7 @@ class PageWalker:
         kind = SectionKind.ABSTRACT if "ltx_title_abstract" in classes else None
         kind = SectionKind.REFERENCES if "ltx_title_bibliography" in classes else kind
         rank = 2 if kind else int(element.tag[1])
-        self.items.append(MarkedHeading(text, rank, source_text, kind, "ltx_title_appendix" in classes))
+        self.items.append(Heading(text, rank, source_text, kind, "ltx_title_appendix" in classes))
 
     def _add_table_or_code(self, element: Element) -> None:
         """Add a table (one line a row) or preformatted text as one block."""
