@@ -102,9 +102,6 @@ class _LimitedStream(io.RawIOBase):
         super().__init__()
         self._stream, self._name, self._limit, self._seen = stream, name, limit, 0
 
-    def readable(self) -> bool:
-        return True
-
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size if size >= 0 else self._limit + 1 - self._seen) or b""
         self._seen += len(data)
@@ -200,12 +197,12 @@ class _MemberCollector:
 
     def build_tree(self) -> SourceTree:
         """Return the kept files as a tree."""
-        files = {name: partial(bytes, data) for name, data in sorted(self._files.items()) if _is_visible(name)}
+        files = {
+            name: partial(bytes, data)
+            for name, data in sorted(self._files.items())
+            if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+        }
         return SourceTree(self._name, files, tuple(self._skipped[:20]))
-
-
-def _is_visible(name: str) -> bool:
-    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def _describe_too_large(name: str) -> str:

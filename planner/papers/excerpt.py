@@ -93,7 +93,8 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
         ends = _find_result_ends(body)
         problem = "no heading starts the experiments, where the author task ends; name one with --cut-at HEADING"
     if not ends:
-        raise PaperError(f"{paper.source}: {problem}; it has {_list_headings(body)}")
+        headings = [repr(section.heading) for section in body if section.level == 1]
+        raise PaperError(f"{paper.source}: {problem}; it has {', '.join(headings) or 'no headings'}")
     return ends[0]
 
 
@@ -128,11 +129,6 @@ def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int =
 
 def _make_heading_variants(heading: str) -> set[str]:
     return {heading.casefold(), strip_number_and_punctuation(heading).casefold()}
-
-
-def _list_headings(body: Iterable[Section]) -> str:
-    headings = [repr(section.heading) for section in body if section.level == 1]
-    return ", ".join(headings) if headings else "no headings"
 
 
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:

@@ -287,13 +287,13 @@ def _count_root_comments(tree: SourceTree) -> dict[str, int]:
 
 def _score_candidate(tree: SourceTree, candidate: _Candidate, roots: Mapping[str, int], included: set[str]) -> int:
     """Return the score of a candidate by its name, its text and the files that refer to it."""
-    class_ = _CLASS.search(candidate.text)
+    class_, start = _CLASS.search(candidate.text), candidate.text[:60_000].lower()
     stem = posixpath.splitext(candidate.name)[0]
     signs = (
         (4, "\\begin{document}" in candidate.text),
         (-4, class_ is not None and class_[1].strip() in _OTHER_CLASSES),
         (-6, candidate.name in included),
-        (-5, _is_latex_template(candidate.text[:60_000].lower())),
+        (-5, any(words in start for words in _TEMPLATE_PHRASES) or bool(_PLACEHOLDER_TITLE.search(start))),
         (-3, bool(_SIDE_FILE_NAME.search(candidate.name))),
         (2, bool(_MAIN_FILE_NAME.match(posixpath.basename(candidate.name)))),
         (2, bool(re.search(r"\\(?:icml|paper)?[tT]itle\b", candidate.text))),
@@ -302,10 +302,6 @@ def _score_candidate(tree: SourceTree, candidate: _Candidate, roots: Mapping[str
         (3, candidate.name in roots),
     )
     return sum(weight for weight, holds in signs if holds)
-
-
-def _is_latex_template(lowered: str) -> bool:
-    return any(words in lowered for words in _TEMPLATE_PHRASES) or bool(_PLACEHOLDER_TITLE.search(lowered))
 
 
 def _read_stated_main_file(tree: SourceTree, documents: Mapping[str, str]) -> str:

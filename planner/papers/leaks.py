@@ -129,7 +129,8 @@ def _redact_block(block: Block, results: _ResultReferences) -> str:
         return block.text
     if _classify_block(block) in _FLOAT_KINDS:
         caption = _find_caption(block.text)
-        return caption if _classify_block(block) is BlockKind.FIGURE and _shows_method(caption) else ""
+        shows_method = _METHOD_WORDS.search(caption) and not _RESULT_WORDS.search(caption)
+        return caption if _classify_block(block) is BlockKind.FIGURE and shows_method else ""
     kept = (s for s in split_sentences(block.text) if not _ANNOUNCEMENT.search(s) and not results.is_named_in(s))
     return "".join(kept).rstrip()
 
@@ -160,10 +161,6 @@ def _find_closing_brace(text: str, start: int) -> int:
         if depth == 0:
             return position
     return len(text)
-
-
-def _shows_method(caption: str) -> bool:
-    return bool(_METHOD_WORDS.search(caption)) and not _RESULT_WORDS.search(caption)
 
 
 def _is_prose(text: str) -> bool:

@@ -13,13 +13,13 @@ from typing import Final
 from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_number_and_punctuation
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 
-_KINDS_KEPT_IN_APPENDIX: Final = frozenset(
+KINDS_KEPT_IN_APPENDIX: Final = frozenset(
     {SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST, SectionKind.ACKNOWLEDGEMENTS}
 )
-_BACK_MATTER_KINDS: Final = frozenset(
+BACK_MATTER_KINDS: Final = frozenset(
     {SectionKind.REFERENCES, SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CONCLUSION}
 )
-_KINDS_AFTER_REFERENCES: Final = (_KINDS_KEPT_IN_APPENDIX | {SectionKind.APPENDIX}) - {SectionKind.REFERENCES}
+_KINDS_AFTER_REFERENCES: Final = (KINDS_KEPT_IN_APPENDIX | {SectionKind.APPENDIX}) - {SectionKind.REFERENCES}
 _REFERENCE_NUMBER: Final = re.compile(r"[\s*_>-]*(?:\[\w[^\]\n]{0,20}\]|\[?\^?\d{1,3}[.)\]])[\s:]")
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
 _MAX_REFERENCE_CHARS: Final = 400
@@ -86,7 +86,7 @@ def assemble_sections(items: Iterable[HeadingOrBlock]) -> tuple[Section, ...]:
         if kind in (SectionKind.OTHER, SectionKind.CONCLUSION) and _is_reference_list(blocks):
             kind = SectionKind.REFERENCES
         parents.append((heading.level, kind))
-        in_back_matter = in_back_matter or kind in _BACK_MATTER_KINDS
+        in_back_matter = in_back_matter or kind in BACK_MATTER_KINDS
         heading_line = Block(BlockKind.HEADING, heading.source_text or heading.text)
         sections.append(Section(heading.text, heading.level, kind, (heading_line, *blocks)))
     return tuple(sections)
@@ -115,7 +115,7 @@ def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matt
     if parent is SectionKind.ABSTRACT:
         return parent  # "Results" within a structured abstract
     lettered = parent is None and in_back_matter and _LETTERED_HEADING.match(heading.text)
-    return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _KINDS_KEPT_IN_APPENDIX else kind
+    return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in KINDS_KEPT_IN_APPENDIX else kind
 
 
 def _is_reference_list(blocks: Sequence[Block]) -> bool:
@@ -271,11 +271,8 @@ def _is_first_level_name(text: str) -> bool:
     """Return whether a heading is one that only first-level sections have."""
     kind = classify_heading(text)
     inner_kinds = (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS, SectionKind.ABLATION)
-    return kind not in inner_kinds or strip_number_and_punctuation(text).casefold() in (
-        "contents",
-        "table of contents",
-        "keywords",
-    )
+    name = strip_number_and_punctuation(text).casefold()
+    return kind not in inner_kinds or name in ("contents", "table of contents", "keywords")
 
 
 def _looks_like_code(heading: Heading, *, numbered: bool) -> bool:

@@ -89,18 +89,14 @@ def _is_row_of_numbers(line: str) -> bool:
     if "=" in line or not _RESULT.search(line):
         return False
     cells = [cell.strip() for cell in _CELL_END.split(line.strip(" \t|&\\")) if cell.strip()]
-    numbers = sum(map(_is_number, cells))
-    return numbers > 0 and len(cells) > 1 and 2 * numbers >= len(cells) - 1 and _has_result(cells)
+    numbers = [cell for cell in cells if _is_number(cell)]
+    return len(cells) > 1 and 2 * len(numbers) >= len(cells) - 1 and any(map(_RESULT.search, numbers))
 
 
 def _is_number(cell: str) -> bool:
     if len(cell) > _MAX_NUMBER_CHARS or not any(map(str.isdigit, cell)):
         return False
     return sum(map(str.isalpha, cell)) <= 1
-
-
-def _has_result(cells: Sequence[str]) -> bool:
-    return any(_is_number(cell) and _RESULT.search(cell) for cell in cells)
 
 
 def read_plain_text(text: str, file_name: str) -> ParsedPaper:

@@ -198,7 +198,9 @@ def tokenize_html(html: str) -> Iterator[StartTag | EndTag | str]:
             yield unescape(html[position : match.start()])
         comment, declaration, slash, name = match.groups()
         if comment or declaration:
-            position = _find_end(html, "-->" if comment else ">", match.end())
+            closing = "-->" if comment else ">"
+            end = html.find(closing, match.end())
+            position = end + len(closing) if end >= 0 else len(html)
             continue
         attributes, position = _read_attributes(html, match.end())
         tag = name.lower()
@@ -221,8 +223,3 @@ def _read_attributes(html: str, position: int) -> tuple[dict[str, str], int]:
         position = match.end()
     end = _TAG_END.match(html, position)
     return attributes, end.end() if end else position
-
-
-def _find_end(html: str, closing: str, position: int) -> int:
-    start = html.find(closing, position)
-    return start + len(closing) if start >= 0 else len(html)

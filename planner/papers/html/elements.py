@@ -156,15 +156,12 @@ def read_formula(element: Element) -> str | None:
         return _format_tex(element.attributes.get("alt", ""), is_display=False)
     if tag == "mjx-container":
         return _format_tex(_read_mathjax(element), is_display=element.attributes.get("display") == "true")
-    if "katex-html" in classes and element.parent and _is_alone_in_katex(element.parent):
-        return _format_tex(element.collect_text(), is_display=_is_displayed(element))  # its only rendering
+    around = element.parent if "katex-html" in classes else None
+    if around and "katex" in around.classes and len(around.find_children()) == 1:  # the only rendering
+        return _format_tex(element.collect_text(), is_display=_is_displayed(element))
     if classes & _RENDERED_CLASSES or tag == "mjx-assistive-mml":
         return ""
     return None
-
-
-def _is_alone_in_katex(formula: Element) -> bool:
-    return "katex" in formula.classes and len(formula.find_children()) == 1
 
 
 def _read_mathjax(container: Element) -> str:

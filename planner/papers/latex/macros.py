@@ -112,20 +112,16 @@ class Macro:
 
 
 UNPRINTED_COMMANDS: Final = {  # of LaTeX and its packages, with and without an option
-    **{
-        name: Macro(name, count, "")
-        for count, names in (
-            (1, "glossary hypersetup typeout message wlog lstset tikzset pgfplotsset graphicspath"),
-            (2, "markboth newglossaryentry longnewglossaryentry"),
-            (3, "addcontentsline"),
-        )
-        for name in names.split()
-    },
-    **{
-        name: Macro(name, count + 1, "", has_optional_argument=True)
-        for count, names in ((1, "index sindex nomenclature"), (2, "pdfbookmark"), (3, "newacronym"))
-        for name in names.split()
-    },
+    name: Macro(name, count, "", has_option)
+    for count, has_option, names in (
+        (1, False, "glossary hypersetup typeout message wlog lstset tikzset pgfplotsset graphicspath"),
+        (2, False, "markboth newglossaryentry longnewglossaryentry"),
+        (3, False, "addcontentsline"),
+        (2, True, "index sindex nomenclature"),
+        (3, True, "pdfbookmark"),
+        (4, True, "newacronym"),
+    )
+    for name in names.split()
 }
 DRIVER_COMMANDS: Final = {"special": Macro("special", 1, "")}  # they may hide the text after them
 

@@ -30,8 +30,7 @@ _LABEL: Final = re.compile(
     r"|^((?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$))",
     re.I,
 )
-_CAPTIONS: Final = frozenset({LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION})
-_BODY_KINDS: Final = {LineKind.TABLE_CAPTION: LineKind.TABLE, LineKind.FIGURE_CAPTION: LineKind.FIGURE}
+FLOAT_KINDS: Final = {LineKind.TABLE_CAPTION: LineKind.TABLE, LineKind.FIGURE_CAPTION: LineKind.FIGURE}  # by caption
 _ALGORITHM_STEP: Final = re.compile(
     r"^\d{1,2}[:.]\s|^(?:input|output|require|ensure|return|end|for|while|if|else)\b", re.I
 )
@@ -124,7 +123,7 @@ class _LineClassifier:
     def mark_bodies(self, caption_starts: Iterable[int]) -> None:
         """Mark the table or figure of each caption: the loose lines right above or below it."""
         for start in caption_starts:
-            caption, body = self.line_kinds[start], _BODY_KINDS[self.line_kinds[start]]
+            caption, body = self.line_kinds[start], FLOAT_KINDS[self.line_kinds[start]]
             end = start
             while end + 1 < len(self._lines) and self.line_kinds[end + 1] is caption and self._is_continuation(end + 1):
                 end += 1
@@ -326,7 +325,7 @@ def find_label_kind(line: Line) -> LineKind | None:
 
 def is_caption_start(line: Line) -> bool:
     """Return whether the line begins like the caption of a table or figure."""
-    return find_label_kind(line) in _CAPTIONS
+    return find_label_kind(line) in FLOAT_KINDS
 
 
 def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:

@@ -161,15 +161,12 @@ def _regroup_tables(rows: Sequence[LinePiece], gutter: float | None) -> list[Lin
     max_short_width = _SHORT_SHARE * max((row.width for row in rows), default=0.0)
     for row in rows:
         is_short = row.width < max_short_width
-        if not is_short or (short_rows and not _is_same_side(short_rows[-1], row, gutter)):
+        is_other_column = gutter is not None and short_rows and (short_rows[-1].left >= gutter) != (row.left >= gutter)
+        if not is_short or is_other_column:
             regrouped.extend(_regroup_short_rows(short_rows))
             short_rows = []
         (short_rows if is_short else regrouped).append(row)
     return regrouped + _regroup_short_rows(short_rows)
-
-
-def _is_same_side(before: LinePiece, after: LinePiece, gutter: float | None) -> bool:
-    return gutter is None or (before.left >= gutter) == (after.left >= gutter)
 
 
 def _regroup_short_rows(rows: list[LinePiece]) -> list[LinePiece]:

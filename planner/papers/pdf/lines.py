@@ -239,14 +239,9 @@ def _is_counting_up(column: Iterable[TextRun]) -> bool:
 def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     """Return each page's lines without running heads and feet, page numbers and stamps."""
     edges = [_find_edge_lines(lines) for lines in pages]
-    repeated = _find_repeated_lines(edges)
-    numbers = _find_page_numbers(edges)
-    removed = {id(line) for edge in edges for line in edge if id(line) in numbers or id(line) in repeated}
-    return [[line for line in lines if id(line) not in removed and not _is_stamp(line)] for lines in pages]
-
-
-def _is_stamp(line: Line) -> bool:
-    return line.is_rotated and bool(_STAMP.search(line.text))
+    removed = _find_repeated_lines(edges) | _find_page_numbers(edges)
+    removed |= {id(line) for lines in pages for line in lines if line.is_rotated and _STAMP.search(line.text)}
+    return [[line for line in lines if id(line) not in removed] for lines in pages]
 
 
 def _find_edge_lines(lines: Sequence[Line]) -> list[Line]:
@@ -267,16 +262,13 @@ def _select_outer_rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
     return [line for line in lines if round(line.y) in heights]
 
 
-def _fold_repeated_text(line: Line) -> str:
-    return _OUTER_NUMBER.sub("", re.sub(r"\W+", " ", line.text).strip().casefold()).strip()
-
-
 def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
     """Return the ids of edge lines with one text, apart from page numbers, at one height on several pages."""
     min_pages = max(2, len(edges) // _PAGES_PER_REPEAT)
     places: defaultdict[str, list[Line]] = defaultdict(list)
     for line in (line for edge in edges for line in edge if len(line.cells) <= _MAX_CELLS):
-        places[_fold_repeated_text(line)].append(line)
+        text = re.sub(r"\W+", " ", line.text).strip().casefold()
+        places[_OUTER_NUMBER.sub("", text).strip()].append(line)
     repeated: set[int] = set()
     for key, lines in places.items():
         if not _LETTERS.search(key) or _FLOAT_LABEL.match(key):

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Final
 
 from planner.papers.paper import Block, BlockKind
-from planner.papers.pdf.floats import LineKind, is_caption_start
+from planner.papers.pdf.floats import FLOAT_KINDS, LineKind, is_caption_start
 from planner.papers.pdf.lines import BodyStyle, Line
 from planner.papers.pdf.runs import LINE_END_HYPHEN
 
@@ -33,9 +33,6 @@ _SENTENCE_END: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
 _ITEM_START: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
 _SIZE_TOLERANCE: Final = 0.15
 _BULLETS: Final = "•◦▪■‣∙·"
-_TABLES: Final = frozenset({LineKind.TABLE, LineKind.TABLE_CAPTION})
-_FIGURES: Final = frozenset({LineKind.FIGURE, LineKind.FIGURE_CAPTION})
-_CAPTIONS: Final = frozenset({LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION})
 
 
 class Vocabulary:
@@ -78,15 +75,15 @@ class _LineGroup:
 
     def is_continued_by(self, kind: LineKind, starts_caption: bool) -> bool:
         """Return whether a further line of the given kind belongs to the group."""
-        if _find_family(kind) is not self.family:
+        if FLOAT_KINDS.get(kind, kind) is not self.family:
             return False
-        if kind in _CAPTIONS:
+        if kind in FLOAT_KINDS:
             return not (self.captions and starts_caption)
         return not self.captions or self.caption_first
 
     def add_line(self, kind: LineKind, line: Line) -> None:
         """Add a line of the given kind to the group."""
-        if kind in _CAPTIONS:
+        if kind in FLOAT_KINDS:
             self.caption_first = self.caption_first or not self.lines
             self.captions.append(line)
         else:
@@ -123,18 +120,12 @@ def build_blocks(
     return tuple(blocks + _build_paragraph(paragraph, vocabulary) + floats)
 
 
-def _find_family(kind: LineKind) -> LineKind:
-    if kind in _TABLES:
-        return LineKind.TABLE
-    return LineKind.FIGURE if kind in _FIGURES else kind
-
-
 def _group_lines(lines: Sequence[Line], line_kinds: Sequence[LineKind]) -> list[_LineGroup]:
     groups: list[_LineGroup] = []
     for line, kind in zip(lines, line_kinds, strict=True):
         starts_caption = is_caption_start(line)
         if not groups or not groups[-1].is_continued_by(kind, starts_caption):
-            groups.append(_LineGroup(_find_family(kind)))
+            groups.append(_LineGroup(FLOAT_KINDS.get(kind, kind)))
         groups[-1].add_line(kind, line)
     return groups
 
@@ -178,7 +169,8 @@ def _is_paragraph_start(before: Line, line: Line, body_style: BodyStyle) -> bool
     if step > 1.4 * body_style.line_spacing:
         return is_finished or is_capitalized
     is_moved = abs(line.x0 - before.x0) > 0.7 * line.size
-    return is_finished and (is_moved or (is_capitalized and _is_short(before, body_style)))
+    is_below_short = before.x1 - before.x0 < 0.85 * body_style.line_width
+    return is_finished and (is_moved or (is_capitalized and is_below_short))
 
 
 def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
@@ -191,10 +183,6 @@ def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
     if line.page != before.page or step <= 0:
         return _is_sentence_end(before) and line.text[:1].isupper()
     return line.x0 < before.x0 - 0.5 * line.size or step > 1.25 * body_style.line_spacing
-
-
-def _is_short(line: Line, body_style: BodyStyle) -> bool:
-    return line.x1 - line.x0 < 0.85 * body_style.line_width
 
 
 def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:

@@ -10,6 +10,7 @@ from pypdfium2 import raw
 
 from planner.errors import PaperError
 from planner.papers.headings import classify_heading
+from planner.papers.outline import BACK_MATTER_KINDS, KINDS_KEPT_IN_APPENDIX
 from planner.papers.paper import Block, BlockKind, ParsedPaper, Section, SectionKind
 from planner.papers.pdf.floats import LineKind, classify_lines
 from planner.papers.pdf.front_matter import find_abstract, find_title
@@ -24,12 +25,6 @@ from planner.papers.pdf.visibility import PaintedObjects, separate_hidden_text
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
 _NUMBERED_TITLE: Final = re.compile(r"^\d")
-_BACK_MATTER: Final = frozenset(
-    {SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST, SectionKind.ABLATION}
-)
-_BODY_END: Final = frozenset(
-    {SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}
-)
 _MAX_PAGES: Final = 500
 _MAX_QUOTED: Final = 500  # characters
 
@@ -191,10 +186,10 @@ def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]
         above = [kind for _, kind in sorted(parents.items()) if kind is not SectionKind.REFERENCES]
         kind = classify_heading(heading.text, above[-1] if above else None)
         is_lettered = _LETTERED_TITLE.match(heading.text) and not _NUMBERED_TITLE.match(heading.text)
-        if (past_references or (past_body and is_lettered)) and kind not in _BACK_MATTER:
+        if (past_references or (past_body and is_lettered)) and kind not in KINDS_KEPT_IN_APPENDIX:
             kind = SectionKind.APPENDIX
         past_references = past_references or kind is SectionKind.REFERENCES
-        past_body = past_body or kind in _BODY_END
+        past_body = past_body or kind in BACK_MATTER_KINDS
         parents[heading.level] = kind
         kinds.append(kind)
     return kinds
