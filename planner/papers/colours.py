@@ -36,11 +36,11 @@ class Palette:
     """The named colours of a LaTeX text: those that it defines and the standard ones."""
 
     def __init__(self, text: str) -> None:
-        self._named = dict(_STANDARD_COLOURS)
+        self._named: dict[str, Colour | None] = {**_STANDARD_COLOURS}
         for name, model, value in _DEFINITION.findall(text):
-            self._add_colour(name, self.find_colour(value, model))
+            self._named[name.strip()] = self.find_colour(value, model)
         for name, value in _ALIAS.findall(text):
-            self._add_colour(name, self.find_colour(value))
+            self._named[name.strip()] = self.find_colour(value)
 
     def find_colour(self, value: str, model: str = "") -> Colour | None:
         """Return the colour of a value in a colour model, or of a name or mixture without a model; None if unknown."""
@@ -65,12 +65,6 @@ class Palette:
             case "gray" | "Gray" if len(numbers) == 1:
                 return _make_colour([numbers[0] / (15 if model == "Gray" else 1)] * 3)
         return _make_colour(numbers)
-
-    def _add_colour(self, name: str, colour: Colour | None) -> None:
-        if colour is None:
-            self._named.pop(name.strip(), None)
-        else:
-            self._named[name.strip()] = colour
 
     def _mix_colours(self, value: str) -> Colour | None:
         """Return the colour of a name or of `a!30!b`: 30 % of a in b, which is white if not given.

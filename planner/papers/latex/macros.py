@@ -86,24 +86,16 @@ class Macro:
         return _EMPTY_BODY.fullmatch(self.body) is not None
 
     @property
-    def is_plain_text(self) -> bool:
-        """True if it stands for a few plain words, such as the method's name."""
-        return (
-            not self.argument_count
-            and len(self.body) < 200
-            and bool(_PLAIN_BODY.fullmatch(self.body) and _LETTERS.search(self.body))
-        )
-
-    @property
-    def is_heading(self) -> bool:
-        """True if its calls are section headings."""
-        return self.argument_count > 0 and len(self.body) < 2_000 and bool(_HEADING.search(self.body))
-
-    @property
-    def is_selective(self) -> bool:
-        """True if its calls print some of their arguments and never the others."""
+    def is_always_expanded(self) -> bool:
+        """True if its calls print nothing, a name in plain words, a heading, or only some of their arguments."""
+        if self.is_empty:
+            return True
+        if not self.argument_count:
+            is_name = len(self.body) < 200 and _PLAIN_BODY.fullmatch(self.body) and _LETTERS.search(self.body)
+            return bool(is_name)
+        is_heading = len(self.body) < 2_000 and bool(_HEADING.search(self.body))
         printed = set(_PARAMETER.findall(self.body))
-        return 0 < len(printed) < self.argument_count and bool(_SELECTION.fullmatch(self.body))
+        return is_heading or (0 < len(printed) < self.argument_count and bool(_SELECTION.fullmatch(self.body)))
 
     def expand_call(self, arguments: list[str | None]) -> str:
         """Return the text that a call with these arguments stands for; None takes the default."""
@@ -198,14 +190,7 @@ def expand_macros(
     if "\\" not in source.text:
         return source
     selected = {
-        name: macro
-        for name, macro in macros.items()
-        if expand_all
-        or name in extra_names
-        or macro.is_empty
-        or macro.is_plain_text
-        or macro.is_heading
-        or macro.is_selective
+        name: macro for name, macro in macros.items() if expand_all or name in extra_names or macro.is_always_expanded
     }
     for _ in range(6 if expand_all else 2):
         expanded = _expand_once(source, selected)

@@ -49,6 +49,7 @@ _BACK_MATTER: Final = {
     "thebibliography": _REFERENCES, "references": _REFERENCES,
 }  # fmt: skip
 _APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
+_PART_COMMANDS: Final = _APPENDIX.union(_LEVELS, FLOAT_COMMANDS, ("captionof", "acks"))
 _SENTENCE: Final = re.compile(r"(?:(?<![\\\w])[A-Za-z]{2,}[^\w\\{}]{1,3}){5}")
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 _ARRAY_RULES: Final = re.compile(
@@ -232,14 +233,7 @@ def _find_parts(source: LatexSource, own_floats: Mapping[str, BlockKind]) -> Ite
 
 
 def _is_part_command(name: str) -> bool:
-    bare = name.rstrip("*")
-    return (
-        bare in _LEVELS
-        or bare in _APPENDIX
-        or bare in ("captionof", "acks")
-        or bare in FLOAT_COMMANDS
-        or _is_abstract_command(name)
-    )
+    return name.rstrip("*") in _PART_COMMANDS or _is_abstract_command(name)
 
 
 def _read_part(

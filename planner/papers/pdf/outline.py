@@ -6,7 +6,7 @@ Two printings of one heading are compared by their letters, without the section 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Final
 
@@ -70,13 +70,8 @@ def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
         destination = bookmark.get_dest()
         index = destination.get_index() if destination else None
         items.append(OutlineItem(title, bookmark.level + 1, None if index is None else index + 1))
-    return _shift_levels(items)
-
-
-def _shift_levels(items: list[OutlineItem]) -> tuple[OutlineItem, ...]:
-    top_count = sum(item.level == 1 for item in items)
-    if len(items) > 2 and top_count == 1 and items[0].level == 1:
-        return tuple(OutlineItem(item.title, item.level - 1, item.page) for item in items[1:])
+    if len(items) > 2 and [at for at, item in enumerate(items) if item.level == 1] == [0]:
+        return tuple(replace(item, level=item.level - 1) for item in items[1:])
     return tuple(items)
 
 
@@ -84,6 +79,8 @@ def find_printed_headings(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
     """Return the headings that print the outline's titles, in order, and the items that no line prints."""
+    if not items:
+        return [], []
     line_index = _LineIndex(lines, vocabulary)
     headings: list[PrintedHeading] = []
     missing: list[OutlineItem] = []
@@ -103,10 +100,7 @@ class _LineIndex:
         self._lines = lines
         self._vocabulary = vocabulary
         self._line_letters = [fold_to_letters(line.bare_text) for line in lines]
-        self._title_letters = [
-            fold_to_letters(strip_section_number(line.bare_text)) if extract_section_number(line.bare_text) else letters
-            for line, letters in zip(lines, self._line_letters, strict=True)
-        ]
+        self._title_letters = [fold_to_letters(strip_section_number(line.bare_text)) for line in lines]
         self._pages: dict[int, list[int]] = {}
         for index, line in enumerate(lines):
             self._pages.setdefault(line.page, []).append(index)

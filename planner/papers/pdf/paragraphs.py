@@ -23,11 +23,9 @@ _CONJUNCTION: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and m
 
 # Second parts of compounds that English writes with a hyphen after almost any word; then first parts before any word.
 _HYPHENATED_SECOND_PARTS: Final = frozenset(
-    (
-        "based", "aware", "free", "wise", "level", "specific", "dependent", "driven", "guided", "art", "like",
-        "oriented", "invariant", "agnostic", "shot",
-    )
-)  # fmt: skip
+    {"based", "aware", "free", "wise", "level", "specific", "dependent", "driven", "guided", "art", "like", "oriented"}
+    | {"invariant", "agnostic", "shot"}
+)
 _HYPHENATED_FIRST_PARTS: Final = frozenset({"self"})
 _SENTENCE_END: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
 _ITEM_START: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
