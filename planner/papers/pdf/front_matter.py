@@ -11,10 +11,9 @@ from typing import Final
 
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, SectionKind
-from planner.papers.pdf.floats import LineKind
-from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style
+from planner.papers.pdf.lines import Line, measure_body_style
 from planner.papers.pdf.outline import PrintedHeading, find_lines_under_headings
-from planner.papers.pdf.paragraphs import Vocabulary, build_blocks, join_lines
+from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary, join_lines
 
 _SIZE_TOLERANCE: Final = 0.06
 _CAPITALS_TOLERANCE: Final = 0.27  # of a line in small capitals most letters are smaller
@@ -150,20 +149,14 @@ def _measure_likeness(text: str, metadata_title: str) -> float:
     return matcher.ratio() if all(bound() >= _MIN_LIKENESS for bound in bounds) else 0.0
 
 
-def find_abstract(
-    lines: Sequence[Line],
-    headings: Sequence[PrintedHeading],
-    line_kinds: Sequence[LineKind],
-    body_style: BodyStyle,
-    vocabulary: Vocabulary,
-) -> str:
+def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> str:
     """Return the abstract's text, or "" if none is found."""
+    lines = builder.lines
     for heading, start, end in find_lines_under_headings(headings, len(lines)):
         if classify_heading(heading.text) is SectionKind.ABSTRACT:
             end = start + _count_same_width_lines(lines[start:end])
-            return _join_leading_prose(build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary))
-    first = headings[0].first_line if headings else len(lines)
-    front = build_blocks(lines[:first], line_kinds[:first], body_style, vocabulary)
+            return _join_leading_prose(builder.build_blocks(start, end))
+    front = builder.build_blocks(0, headings[0].first_line if headings else len(lines))
     for at, block in enumerate(front):
         if label := _ABSTRACT_LABEL.match(block.text):
             rest = Block(block.kind, block.text[label.end() :])

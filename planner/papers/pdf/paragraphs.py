@@ -88,34 +88,37 @@ class _LineGroup:
             self.lines.append(line)
 
 
-def build_blocks(
-    lines: Sequence[Line],
-    line_kinds: Sequence[LineKind],
-    body_style: BodyStyle,
-    vocabulary: Vocabulary,
-    is_hanging: bool = False,
-) -> tuple[Block, ...]:
-    """Return the blocks of one section; a float inside a paragraph comes after the paragraph.
+@dataclass(frozen=True, slots=True)
+class BlockBuilder:
+    """A builder of blocks from the lines of a paper, given the kind of each line."""
 
-    Hanging paragraphs are indented from the second line on, as in a list of references.
-    """
-    is_start = _is_entry_start if is_hanging else _is_paragraph_start
-    blocks: list[Block] = []
-    floats: list[Block] = []
-    paragraph: list[Line] = []
-    for group in _group_lines(lines, line_kinds):
-        if group.family is not LineKind.PROSE:
-            floats.append(_build_block(group, vocabulary))
-            if not paragraph or _is_sentence_end(paragraph[-1]):
-                blocks += _build_paragraph(paragraph, vocabulary) + floats
-                paragraph, floats = [], []
-            continue
-        for line in group.lines:
-            if paragraph and is_start(paragraph[-1], line, body_style):
-                blocks += _build_paragraph(paragraph, vocabulary) + floats
-                paragraph, floats = [], []
-            paragraph.append(line)
-    return tuple(blocks + _build_paragraph(paragraph, vocabulary) + floats)
+    lines: Sequence[Line]
+    line_kinds: Sequence[LineKind]
+    body_style: BodyStyle
+    vocabulary: Vocabulary
+
+    def build_blocks(self, start: int, end: int, *, is_hanging: bool = False) -> tuple[Block, ...]:
+        """Return the blocks of the lines from `start` to `end`; a float inside a paragraph comes after the paragraph.
+
+        Hanging paragraphs are indented from the second line on, as in a list of references.
+        """
+        is_start = _is_entry_start if is_hanging else _is_paragraph_start
+        blocks: list[Block] = []
+        floats: list[Block] = []
+        paragraph: list[Line] = []
+        for group in _group_lines(self.lines[start:end], self.line_kinds[start:end]):
+            if group.family is not LineKind.PROSE:
+                floats.append(_build_block(group, self.vocabulary))
+                if not paragraph or _is_sentence_end(paragraph[-1]):
+                    blocks += _build_paragraph(paragraph, self.vocabulary) + floats
+                    paragraph, floats = [], []
+                continue
+            for line in group.lines:
+                if paragraph and is_start(paragraph[-1], line, self.body_style):
+                    blocks += _build_paragraph(paragraph, self.vocabulary) + floats
+                    paragraph, floats = [], []
+                paragraph.append(line)
+        return tuple(blocks + _build_paragraph(paragraph, self.vocabulary) + floats)
 
 
 def _group_lines(lines: Sequence[Line], line_kinds: Sequence[LineKind]) -> list[_LineGroup]:

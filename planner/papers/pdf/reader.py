@@ -12,13 +12,13 @@ from planner.errors import PaperError
 from planner.papers.headings import classify_heading
 from planner.papers.outline import BACK_MATTER_KINDS, KINDS_KEPT_IN_APPENDIX
 from planner.papers.paper import Block, BlockKind, ParsedPaper, Section, SectionKind
-from planner.papers.pdf.floats import LineKind, classify_lines
+from planner.papers.pdf.floats import classify_lines
 from planner.papers.pdf.front_matter import find_abstract, find_title
 from planner.papers.pdf.headings import find_headings
 from planner.papers.pdf.layout import arrange_lines
-from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style, remove_line_numbers, remove_page_furniture
+from planner.papers.pdf.lines import Line, measure_body_style, remove_line_numbers, remove_page_furniture
 from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
-from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
+from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
 from planner.papers.pdf.pdfium import Bounds, open_pdf
 from planner.papers.pdf.runs import TextPage, TextRun, rotate_page_upright
 from planner.papers.pdf.visibility import PaintedObjects, separate_hidden_text
@@ -122,10 +122,10 @@ def _build_paper(
     headings, missing_items = find_headings(lines, outline, body_style, vocabulary)
     headings = [heading for heading in headings if lines[heading.first_line] not in title_lines]
     line_kinds = classify_lines(lines, [index for heading in headings for index in heading.line_indices], body_style)
-    sections = _build_sections(lines, headings, line_kinds, body_style, vocabulary)
-    abstract = find_abstract(lines, headings, line_kinds, body_style, vocabulary)
+    builder = BlockBuilder(lines, line_kinds, body_style, vocabulary)
+    abstract = find_abstract(headings, builder)
     missing = _list_missing_parts(title, abstract, missing_items)
-    return ParsedPaper(title, abstract, sections, warnings=(*warnings, *missing))
+    return ParsedPaper(title, abstract, _build_sections(headings, builder), warnings=(*warnings, *missing))
 
 
 def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
@@ -152,23 +152,14 @@ def _list_missing_parts(title: str, abstract: str, missing_items: Sequence[Outli
     return warnings
 
 
-def _build_sections(
-    lines: Sequence[Line],
-    headings: Sequence[PrintedHeading],
-    line_kinds: Sequence[LineKind],
-    body_style: BodyStyle,
-    vocabulary: Vocabulary,
-) -> tuple[Section, ...]:
+def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> tuple[Section, ...]:
     """Return the sections of a paper in reading order, with the text before the first heading as the first section."""
-    kinds = _find_section_kinds(headings)
-    first = headings[0].first_line if headings else len(lines)
+    lines, kinds = builder.lines, _find_section_kinds(headings)
     sections: list[Section] = []
-    front = build_blocks(lines[:first], line_kinds[:first], body_style, vocabulary)
-    if front:
+    if front := builder.build_blocks(0, headings[0].first_line if headings else len(lines)):
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
     for (heading, start, end), kind in zip(find_lines_under_headings(headings, len(lines)), kinds, strict=True):
-        is_hanging = kind is SectionKind.REFERENCES
-        blocks = build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary, is_hanging)
+        blocks = builder.build_blocks(start, end, is_hanging=kind is SectionKind.REFERENCES)
         page = lines[heading.first_line].page
         title_block = Block(BlockKind.HEADING, heading.text, page)
         sections.append(Section(heading.text, heading.level, kind, (title_block, *blocks), page))

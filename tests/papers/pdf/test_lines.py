@@ -25,7 +25,7 @@ from planner.papers.pdf.outline import (
     fold_to_letters,
     strip_section_number,
 )
-from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
+from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
 from planner.papers.pdf.runs import TextRun
 from tests.papers.pdf.typeset import BODY, PROSE, line, run, stacked
 
@@ -269,7 +269,10 @@ def test_line_numbers_are_removed_and_a_column_of_results_stays(step: int) -> No
 
 def paragraphs(*texts: str, **changes: float) -> list[str]:
     lines = stacked(texts, **changes)
-    return [block.text for block in build_blocks(lines, [LineKind.PROSE] * len(lines), BODY, NO_WORDS)]
+    return [
+        block.text
+        for block in BlockBuilder(lines, [LineKind.PROSE] * len(lines), BODY, NO_WORDS).build_blocks(0, len(lines))
+    ]
 
 
 def test_a_paragraph_ends_with_a_short_line_or_before_an_item() -> None:
@@ -277,7 +280,7 @@ def test_a_paragraph_ends_with_a_short_line_or_before_an_item() -> None:
     assert paragraphs(PROSE + ".", "• one", "• two") == [PROSE + ".", "• one", "• two"]
     short = line("It ends.", 688, x1=200)
     lines = [line(PROSE), short, line("Then " + PROSE, 676)]
-    blocks = build_blocks(lines, [LineKind.PROSE] * 3, BODY, NO_WORDS)
+    blocks = BlockBuilder(lines, [LineKind.PROSE] * 3, BODY, NO_WORDS).build_blocks(0, len(lines))
     assert [block.text for block in blocks] == [f"{PROSE} It ends.", f"Then {PROSE}"]
 
 
@@ -285,7 +288,7 @@ def test_a_table_keeps_a_row_a_line_and_comes_after_the_paragraph_that_it_interr
     row = line("gate 79.1", 676, cells=("gate", "79.1"))
     lines = [line(PROSE), line("Table 1: Gears", 688), row, line("so it ends.", 664)]
     kinds = [LineKind.PROSE, LineKind.TABLE_CAPTION, LineKind.TABLE, LineKind.PROSE]
-    blocks = build_blocks(lines, kinds, BODY, NO_WORDS)
+    blocks = BlockBuilder(lines, kinds, BODY, NO_WORDS).build_blocks(0, len(lines))
     assert [(block.kind, block.text) for block in blocks] == [
         (BlockKind.PROSE, f"{PROSE} so it ends."),
         (BlockKind.TABLE, "Table 1: Gears\ngate  79.1"),
@@ -298,7 +301,7 @@ LINES = st.sampled_from(["gate 1", "It ends.", "Table 1: a", "• one"])
 @given(st.lists(st.tuples(st.sampled_from(LineKind), LINES), max_size=12))
 def test_no_line_is_lost_in_building_blocks(kinds_and_texts: list[tuple[LineKind, str]]) -> None:
     kinds, texts = [kind for kind, _ in kinds_and_texts], [text for _, text in kinds_and_texts]
-    blocks = build_blocks(stacked(texts), kinds, BODY, NO_WORDS)
+    blocks = BlockBuilder(stacked(texts), kinds, BODY, NO_WORDS).build_blocks(0, len(texts))
     assert sorted(" ".join(block.text for block in blocks).split()) == sorted(" ".join(texts).split())
 
 
