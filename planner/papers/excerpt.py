@@ -84,7 +84,6 @@ def _describe_omission(section: Section, reason: str) -> Omission:
 
 
 def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
-    """Return the index of the section at which the author task stops."""
     if cut_at:
         names = _make_heading_variants(cut_at)
         ends = [i for i, section in enumerate(body) if names & _make_heading_variants(section.heading)]

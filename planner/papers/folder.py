@@ -146,7 +146,6 @@ def _read_one_file(tree: SourceTree, name: str, read_text: TextReader) -> Parsed
 
 
 def _read_only_pdf(tree: SourceTree) -> tuple[FileFormat, ParsedPaper]:
-    """Read the only PDF of a tree that has no other sources."""
     pdfs = tree.list_names(".pdf")
     if len(pdfs) > 1:
         raise _refuse_several_papers(tree, pdfs)
@@ -286,7 +285,6 @@ def _count_root_comments(tree: SourceTree) -> dict[str, int]:
 
 
 def _score_candidate(tree: SourceTree, candidate: _Candidate, roots: Mapping[str, int], included: set[str]) -> int:
-    """Return the score of a candidate by its name, its text and the files that refer to it."""
     class_, start = _CLASS.search(candidate.text), candidate.text[:60_000].lower()
     stem = posixpath.splitext(candidate.name)[0]
     signs = (

@@ -147,7 +147,6 @@ def _classify_block(block: Block) -> BlockKind:
 
 
 def _find_caption(text: str) -> str:
-    """Return the caption of a float; "" if none is found."""
     if match := _TEX_CAPTION.search(text):
         return text[match.end() : _find_closing_brace(text, match.end())].strip()
     match = _CAPTION.search(text)

@@ -228,7 +228,7 @@ PIECES = st.lists(
 
 @given(PIECES)
 def test_sections_partition_their_pieces(pieces: list[Heading | Block]) -> None:
-    expected = [piece.block if isinstance(piece, Heading) else piece for piece in pieces]
+    expected = [Block(BlockKind.HEADING, p.text) if isinstance(p, Heading) else p for p in pieces]
     sections: tuple[Section, ...] = assemble_sections(pieces)
     assert [b for s in sections for b in s.blocks] == [block for block in expected if block.text]
     assert all((section.level == 0) == (section.heading == "") for section in sections)

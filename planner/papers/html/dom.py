@@ -216,7 +216,6 @@ def tokenize_html(html: str) -> Iterator[StartTag | EndTag | str]:
 
 
 def _read_attributes(html: str, position: int) -> tuple[dict[str, str], int]:
-    """Return the attributes of a tag by name, and the tag's end."""
     attributes: dict[str, str] = {}
     while match := _ATTRIBUTE.match(html, position):
         attributes.setdefault(match[1].lower(), unescape(match[2] or match[3] or match[4] or ""))

@@ -209,7 +209,6 @@ class PageWalker:
         return False
 
     def _is_in_references(self) -> bool:
-        """Return whether the last heading is that of the references."""
         last = next((item for item in reversed(self.items) if isinstance(item, Heading)), _SECTION_END)
         return SectionKind.REFERENCES in (last.kind, classify_heading(last.text))
 
@@ -278,7 +277,6 @@ class PageWalker:
         self._add_block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
 
     def _read_visible_cells(self, row: Element) -> Iterator[str]:
-        """Yield the text of each visible cell of a row."""
         for cell in find_row_cells(row):
             if self._is_hidden(row) or self._is_hidden(cell):
                 self.hidden_texts.append(cell.collect_text())

@@ -266,7 +266,6 @@ def _is_tiny(value: str) -> bool:
 
 
 def _is_tiny_font(value: str) -> bool:
-    """Return whether a `font` sets a tiny size: its first length, or a bare 0."""
     sizes = [word for word in re.split(r"[\s/]+", value) if (m := _LENGTH.fullmatch(word)) and (m[2] or m[1] == "0")]
     return bool(sizes) and _is_tiny(sizes[0])
 

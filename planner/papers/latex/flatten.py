@@ -150,7 +150,6 @@ class _Flattener:
         return max(position, end)
 
     def _is_plain_token(self, token: LatexToken) -> bool:
-        """Return whether a token stays in the text as it is."""
         is_shown_verbatim = token.kind == "verbatim" and token.name not in self._comment_environments
         return is_shown_verbatim or token.kind == "escape" or (token.kind, token.name) == ("command", "begin")
 
@@ -315,7 +314,6 @@ class _Flattener:
             self._import_folders.pop()
 
     def _find_file(self, path: str) -> str:
-        """Return the file of the tree that a path means, "" if there is none."""
         parent = posixpath.dirname(self._import_folders[-1]) if self._import_folders else ""
         current_folder = posixpath.dirname(self._open_files[-1])
         folders = (*self._import_folders[-1:], self.main_folder, current_folder, "", parent)

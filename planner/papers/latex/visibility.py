@@ -224,7 +224,6 @@ class _HiddenTextFinder:
         return None
 
     def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenText | None:
-        """Return the text that has the colour of its background."""
         model = self._groups.read_option(end)
         named = self._groups.read_group(model[1] if model else end)
         colour = self._palette.find_colour(named[0], model[0] if model else "") if named else None

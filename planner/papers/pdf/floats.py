@@ -306,7 +306,6 @@ class _LineClassifier:
 
 
 def _is_overlapping(line: Line, other: Line) -> bool:
-    """Return whether the lines share a part of the page's width."""
     return line.x0 <= other.x1 and other.x0 <= line.x1
 
 

@@ -151,7 +151,6 @@ class _HeadingFinder:
         return {style for style in distinct if styles[style] >= 2}
 
     def _is_candidate(self, line: Line) -> bool:
-        """Return whether a line is set as a heading may be."""
         text, body_size = line.bare_text, self._body_style.font_size
         if line.is_rotated or not text[:1].isalnum() or len(text) > _MAX_LENGTH or not re.search(r"[^\W\d_]{3}", text):
             return False
@@ -281,7 +280,6 @@ def _is_short_title(line: Line) -> bool:
 
 
 def _is_alone_in_row(lines: Sequence[Line], index: int) -> bool:
-    """Return whether no other line shares the row."""
     line = lines[index]
     neighbours = (lines[other] for other in (index - 1, index + 1) if 0 <= other < len(lines))
     return not any(

@@ -88,7 +88,6 @@ def arrange_lines(page_number: int, runs: Sequence[TextRun]) -> list[Line]:
 
 
 def _group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
-    """Return the pieces that runs in painting order make."""
     pieces: list[LinePiece] = []
     for run in runs:
         if pieces and pieces[-1].is_continued_by(run, _MAX_PIECE_GAP):
@@ -99,7 +98,6 @@ def _group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
 
 
 def _join_pieces(pieces: Sequence[LinePiece]) -> LinePiece:
-    """Join the pieces into the first of them, and return it."""
     for piece in pieces[1:]:
         pieces[0].add_piece(piece)
     return pieces[0]

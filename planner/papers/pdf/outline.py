@@ -301,7 +301,6 @@ def _read_roman_number(text: str, last_number: Number) -> Number:
 
 
 def _convert_roman_number(roman: str) -> int:
-    """Return the value of a Roman number."""
     values = [_ROMAN_VALUES[letter] for letter in roman]
     return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
 

@@ -154,7 +154,6 @@ def _is_sentence_end(line: Line) -> bool:
 
 
 def _is_paragraph_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
-    """Return whether a line of running text begins a new paragraph after the line before it."""
     if has_line_end_hyphen(before.text):
         return False
     if abs(line.size - before.size) > _SIZE_TOLERANCE * before.size:

@@ -129,7 +129,6 @@ def _build_paper(
 
 
 def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
-    """Return the paper's lines in reading order, without page furniture."""
     runs_by_page = remove_line_numbers([page.runs for page in pages])
     lines_by_page = [arrange_lines(number, page_runs) for number, page_runs in enumerate(runs_by_page, 1)]
     return [line for page_lines in remove_page_furniture(lines_by_page) for line in page_lines]

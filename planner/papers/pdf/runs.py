@@ -151,7 +151,6 @@ class TextPage:
         ]
 
     def _measure_gap(self, before: int, after: int) -> float:
-        """Return the distance in points between two characters."""
         x, _, _, right, _, _ = self._read_extent(after, before)
         return x - right
 

@@ -269,10 +269,8 @@ def test_line_numbers_are_removed_and_a_column_of_results_stays(step: int) -> No
 
 def paragraphs(*texts: str, **changes: float) -> list[str]:
     lines = stacked(texts, **changes)
-    return [
-        block.text
-        for block in BlockBuilder(lines, [LineKind.PROSE] * len(lines), BODY, NO_WORDS).build_blocks(0, len(lines))
-    ]
+    builder = BlockBuilder(lines, [LineKind.PROSE] * len(lines), BODY, NO_WORDS)
+    return [block.text for block in builder.build_blocks(0, len(lines))]
 
 
 def test_a_paragraph_ends_with_a_short_line_or_before_an_item() -> None:
