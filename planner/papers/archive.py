@@ -162,7 +162,6 @@ class _MemberCollector:
             raise PaperError(f"the archive {self._name!r} has over {MAX_MEMBERS:,} members; give the paper's files")
 
     def skip_member(self, member: str, reason: str) -> None:
-        """Skip a member and note the reason."""
         self.count_member()
         self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: it is {reason}")
 
@@ -189,14 +188,12 @@ class _MemberCollector:
         return readable and (size <= MAX_TEXT_BYTES or path.lower().endswith(".pdf"))
 
     def add_member(self, member: str, data: bytes) -> None:
-        """Store the bytes of a member."""
         self._kept += len(data)
         if self._kept > MAX_KEPT_BYTES:
             raise PaperError(_describe_too_large(self._name))
         self._files[normalize_inner_path(member)] = data
 
     def build_tree(self) -> SourceTree:
-        """Return the kept files as a tree."""
         files = {
             name: partial(bytes, data)
             for name, data in sorted(self._files.items())

@@ -122,15 +122,14 @@ class Paper:
     @property
     def info(self) -> "PaperInfo":
         """The metadata of the paper, without its text."""
-        text = self.text
         return PaperInfo(
             id=self.id,
             title=self.title,
             format=self.format,
             source=self.source,
             main_file=self.main_file,
-            sha256=self._hash_with(text),
-            chars=len(text),
+            sha256=self.sha256,
+            chars=len(self.text),
             warnings=self.warnings,
             abstract=self.abstract,
             authors=self.authors,
@@ -139,10 +138,7 @@ class Paper:
     @property
     def sha256(self) -> str:
         """The SHA-256 hash of title, abstract and text, on which a plan depends, in hexadecimal."""
-        return self._hash_with(self.text)
-
-    def _hash_with(self, text: str) -> str:
-        joined = "\0".join((self.title, self.abstract, text))
+        joined = "\0".join((self.title, self.abstract, self.text))
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -144,7 +144,6 @@ class _TreeBuilder:
         self._open_tags: Counter[str] = Counter()
 
     def add_token(self, token: StartTag | EndTag | str) -> None:
-        """Add one token to the tree."""
         if isinstance(token, str):
             self._current.children.append(token)
         elif isinstance(token, StartTag):

@@ -51,13 +51,6 @@ class _CompoundSelector:
         return self.tag in ("", element.tag) and all(_has_condition(element, part) for part in self.conditions)
 
 
-@dataclass(slots=True)
-class _StepBudget:
-    """The number of elements that may still be visited, since a page may have any number of rules."""
-
-    steps_left: int
-
-
 @dataclass(frozen=True, slots=True)
 class _Selector:
     """A compound for the element itself, and compounds for elements around it, nearest first, each with its relation.
@@ -69,15 +62,6 @@ class _Selector:
     subject: _CompoundSelector
     related: tuple[tuple[str, _CompoundSelector], ...]
 
-    def is_match(self, element: Element, budget: _StepBudget) -> bool:
-        """Return whether the selector matches the element; False if too few steps are left to find out."""
-        if (self.related and budget.steps_left <= 0) or not self.subject.is_match(element):
-            return False
-        related: Element | None = element
-        for relation, compound in self.related:
-            related = _find_related(related, relation, compound, budget) if related else None
-        return related is not None
-
 
 class StyleRules:
     """The rules of a page's style sheets, looked up by element."""
@@ -85,7 +69,7 @@ class StyleRules:
     def __init__(self, root: Element) -> None:
         self._rules: defaultdict[str, deque[tuple[int, _Selector, str]]] = defaultdict(lambda: deque(maxlen=_MAX_RULES))
         self._count = 0
-        self._budget = _StepBudget(_MAX_STEPS)
+        self._steps_left = _MAX_STEPS  # elements that may still be visited, since a page may have any number of rules
         self._variables: dict[str, str] = {}
         for element in root.iterate_elements():
             if element.tag == "style":
@@ -94,7 +78,7 @@ class StyleRules:
     @property
     def has_skipped_rules(self) -> bool:
         """True if the page has too many rules to match them all."""
-        return self._budget.steps_left <= 0
+        return self._steps_left <= 0
 
     def _add_sheet(self, sheet: str) -> None:
         sheet = _IGNORED_CSS.sub("", sheet).lower()
@@ -118,10 +102,29 @@ class StyleRules:
             (number, body)
             for key in keys
             for number, selector, body in self._rules.get(key, ())
-            if selector.is_match(element, self._budget)
+            if self._is_match(selector, element)
         )
         style = ";".join((*(body for _, body in rules), inline))
         return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
+
+    def _is_match(self, selector: _Selector, element: Element) -> bool:
+        """Return whether a selector matches an element; False if too few steps are left to find out."""
+        if (selector.related and self._steps_left <= 0) or not selector.subject.is_match(element):
+            return False
+        related: Element | None = element
+        for relation, compound in selector.related:
+            related = self._find_related(related, relation, compound) if related else None
+        return related is not None
+
+    def _find_related(self, element: Element, relation: str, compound: _CompoundSelector) -> Element | None:
+        """Return the nearest element that has the relation to another and matches the compound; None if none does."""
+        other: Element | None = element
+        for _ in range(min(1 if relation in (">", "+") else _MAX_RELATED, self._steps_left)):
+            self._steps_left -= 1
+            other = other and (other.previous_sibling if relation in ("+", "~") else other.parent)
+            if other is None or compound.is_match(other):
+                return other
+        return None
 
 
 def join_inline_declarations(element: Element) -> str:
@@ -210,17 +213,6 @@ def _parse_compound(text: str) -> _CompoundSelector | None:
     if match is None or not text:
         return None
     return _CompoundSelector((match[1] or "").replace("*", ""), tuple(_CONDITION.findall(match[2])))
-
-
-def _find_related(element: Element, relation: str, compound: _CompoundSelector, budget: _StepBudget) -> Element | None:
-    """Return the nearest element that has the relation to another and matches the compound; None if there is none."""
-    other: Element | None = element
-    for _ in range(min(1 if relation in (">", "+") else _MAX_RELATED, budget.steps_left)):
-        budget.steps_left -= 1
-        other = other and (other.previous_sibling if relation in ("+", "~") else other.parent)
-        if other is None or compound.is_match(other):
-            return other
-    return None
 
 
 def _find_position(element: Element) -> int:

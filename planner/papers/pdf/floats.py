@@ -78,8 +78,6 @@ class _LineClassifier:
     def _is_unmarked(self, index: int) -> bool:
         return index not in self._heading_lines and self.line_kinds[index] is LineKind.PROSE
 
-    # Captions and algorithms
-
     def mark_captions(self) -> list[int]:
         """Mark captions and algorithms, and return the indices of the lines where captions start."""
         starts: list[int] = []
@@ -117,8 +115,6 @@ class _LineClassifier:
             if is_apart or is_prose or not self._is_unmarked(at):
                 return
             self.line_kinds[at] = LineKind.ALGORITHM
-
-    # Tables and figures with captions
 
     def mark_bodies(self, caption_starts: Iterable[int]) -> None:
         """Mark the table or figure of each caption: the loose lines right above or below it."""
@@ -232,8 +228,6 @@ class _LineClassifier:
         if before is None or before.page != line.page or not self._body_style.is_full_line(before):
             return False
         return 0 < before.y - line.y < 1.3 * self._body_style.line_spacing
-
-    # Tables without captions, and footnotes
 
     def mark_rows(self) -> None:
         """Mark stretches of rows without a caption, after the first heading, as tables."""

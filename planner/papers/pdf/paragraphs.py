@@ -80,7 +80,6 @@ class _LineGroup:
         return not self.captions or self.caption_first
 
     def add_line(self, kind: LineKind, line: Line) -> None:
-        """Add a line of the given kind to the group."""
         if kind in FLOAT_KINDS:
             self.caption_first = self.caption_first or not self.lines
             self.captions.append(line)
