@@ -68,15 +68,11 @@ def _build_excerpt(
     return Excerpt(title, abstract, text, tuple(omissions), tuple(warnings), tuple(sections))
 
 
-def _split_unsent_sections(body: Iterable[Section]) -> tuple[list[Section], list[Omission]]:
+def _split_unsent_sections(body: Sequence[Section]) -> tuple[list[Section], list[Omission]]:
     """Return the sections of a body without those that no task sends, and the omissions."""
-    kept, omissions = list[Section](), list[Omission]()
-    for section in body:
-        if section.kind in _UNSENT_REASONS:
-            omissions.append(_describe_omission(section, _UNSENT_REASONS[section.kind]))
-        else:
-            kept.append(section)
-    return kept, omissions
+    unsent = [section for section in body if section.kind in _UNSENT_REASONS]
+    omissions = [_describe_omission(section, _UNSENT_REASONS[section.kind]) for section in unsent]
+    return [section for section in body if section.kind not in _UNSENT_REASONS], omissions
 
 
 def _describe_omission(section: Section, reason: str) -> Omission:

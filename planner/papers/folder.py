@@ -263,13 +263,10 @@ def _measure_total_length(tree: SourceTree, name: str, texts: Mapping[str, str])
 
 
 def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
-    folder, targets = posixpath.dirname(name), []
-    for match in _INPUT.finditer(text):
-        path = match[1] or posixpath.join(match[2], match[3])
-        target = tree.find_file(path + ".tex", folder, "") or tree.find_file(path, folder, "")
-        if target:
-            targets.append(target)
-    return targets
+    folder = posixpath.dirname(name)
+    paths = (match[1] or posixpath.join(match[2], match[3]) for match in _INPUT.finditer(text))
+    found = (tree.find_file(path + ".tex", folder, "") or tree.find_file(path, folder, "") for path in paths)
+    return list(filter(None, found))
 
 
 def _count_root_comments(tree: SourceTree) -> dict[str, int]:

@@ -263,8 +263,8 @@ class PageWalker:
         classes = element.classes
         kind = SectionKind.ABSTRACT if "ltx_title_abstract" in classes else None
         kind = SectionKind.REFERENCES if "ltx_title_bibliography" in classes else kind
-        rank = 2 if kind else int(element.tag[1])
-        self.items.append(Heading(text, rank, source_text, kind, "ltx_title_appendix" in classes))
+        level = 2 if kind else int(element.tag[1])
+        self.items.append(Heading(text, level, source_text, kind, "ltx_title_appendix" in classes))
 
     def _add_table_or_code(self, element: Element) -> None:
         """Add a table (one line a row) or preformatted text as one block."""

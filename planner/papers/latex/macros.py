@@ -12,11 +12,9 @@ from planner.papers.latex.scan import BraceGroups, LatexSource
 from planner.papers.paper import BlockKind
 
 _DEFINERS: Final = frozenset(
-    {
-        *("newcommand", "renewcommand", "providecommand", "DeclareRobustCommand", "newcommand*", "renewcommand*"),
-        *("providecommand*", "DeclareRobustCommand*", "def", "gdef", "edef", "xdef", "long", "NewDocumentCommand"),
-        *("RenewDocumentCommand", "ProvideDocumentCommand", "DeclareDocumentCommand", "newrobustcmd", "let"),
-    }
+    {"newcommand", "renewcommand", "providecommand", "DeclareRobustCommand", "newcommand*", "renewcommand*"}
+    | {"providecommand*", "DeclareRobustCommand*", "def", "gdef", "edef", "xdef", "long", "NewDocumentCommand"}
+    | {"RenewDocumentCommand", "ProvideDocumentCommand", "DeclareDocumentCommand", "newrobustcmd", "let"}
 )
 _XPARSE_DEFINERS: Final = frozenset(d for d in _DEFINERS if d.endswith("DocumentCommand"))
 _NAME: Final = re.compile(r"\s*\{?\s*\\([A-Za-z@]+)\s*\}?")

@@ -7,6 +7,7 @@ heading, behind a label in its first line, or is the longest early paragraph.
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Final
 
 from planner.papers.headings import classify_heading
@@ -182,14 +183,8 @@ def _count_same_width_lines(lines: Sequence[Line]) -> int:
 
 def _join_leading_prose(blocks: Sequence[Block]) -> str:
     """Return the paragraphs before the first that is no abstract, such as keywords or a copyright note."""
-    paragraphs: list[str] = []
-    for block in blocks:
-        if block.kind is not BlockKind.PROSE:
-            continue
-        if _NOT_ABSTRACT.match(block.text):
-            break
-        paragraphs.append(block.text)
-    return "\n\n".join(paragraphs)
+    prose = (block.text for block in blocks if block.kind is BlockKind.PROSE)
+    return "\n\n".join(takewhile(lambda text: not _NOT_ABSTRACT.match(text), prose))
 
 
 def _is_prose(text: str) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import Final
 
 import pypdfium2
@@ -63,9 +64,7 @@ class OutlineItem:
 def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
     """Return the outline's items in order; a single item that holds all others is left out and they move up a level."""
     items: list[OutlineItem] = []
-    for bookmark in document.get_toc(max_depth=_MAX_DEPTH):
-        if len(items) >= _MAX_ITEMS:
-            break
+    for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_ITEMS):
         title = " ".join(bookmark.get_title().replace("\x00", "").split())
         destination = bookmark.get_dest()
         index = destination.get_index() if destination else None
