@@ -14,7 +14,7 @@ from planner.details import DEFAULT_MIN_CHANCE, format_count
 from planner.planning.output import PlanOutput
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import DEFAULT_K, MAX_K, Task
-from planner.site.entry_index import UnreadFile
+from planner.site.entries import UnreadFile
 
 
 @command(epilog="Example: ablation-planner combine runs/gpt-4o runs/claude -o combined")

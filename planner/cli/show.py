@@ -20,8 +20,7 @@ from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Plan, describe_validation_error, find_rule_violations, make_plan_json_schema
 from planner.site.copies import build_plan_json, format_jsonl
-from planner.site.entries import PlanEntry, create_entry, join_record
-from planner.site.entry_index import find_trajectories
+from planner.site.entries import PlanEntry, create_entry, find_trajectories, join_record
 from planner.site.pages import render_entry_page
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
 from planner.trajectory.writer import render_trajectory

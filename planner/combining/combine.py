@@ -16,7 +16,7 @@ from planner.errors import Outcome, TrajectoryError
 from planner.planning.output import PlanOutput, write_combined_plan
 from planner.planning.record import PaperRecord, PlanRecord
 from planner.schema import DEFAULT_K, Ablation, Plan, Task
-from planner.site.entry_index import UnreadFile
+from planner.site.entries import UnreadFile
 from planner.trajectory.format import Trajectory
 from planner.trajectory.writer import normalize_trajectory
 

@@ -13,8 +13,7 @@ from planner.details import Details, RejectionReason, Vote
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.planning.record import PlanRecord
 from planner.schema import PLAN_FIELDS, Ablation, Task
-from planner.site.entries import EntrySource, PlanEntry, read_plan_entry
-from planner.site.entry_index import UnreadFile, index_entries
+from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,12 @@ from planner.site.entries import (
     PlanEntry,
     create_entry,
     create_failed_entry,
+    index_entries,
     join_record,
     pair_file,
     read_plan_entries,
     read_plan_entry,
 )
-from planner.site.entry_index import index_entries
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from planner.names import sanitize_file_name
 from planner.sanitize import clean_text, shorten_name
 from planner.schema import Ablation, Action, list_extra_fields
 from planner.site.copies import choose_headline, describe_change, describe_replacement, name_removed_part
-from planner.site.entries import PlanEntry, choose_title, label_entries
+from planner.site.entries import PlanEntry
+from planner.site.facts import choose_title, label_entries
 
 BASELINE: Final = "baseline"
 SEEDS: Final = (0, 1, 2)

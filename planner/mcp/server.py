@@ -39,8 +39,7 @@ from planner.reading.request import ReadRequest
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Task, describe_validation_error
 from planner.site.copies import build_plan_json
-from planner.site.entries import EntrySource, PlanEntry, read_plan_entry
-from planner.site.entry_index import index_entries
+from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
 from planner.tokens import TokenCounter
 
 log = logging.getLogger(__name__)

@@ -26,10 +26,9 @@ from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import Task
 from planner.serve.edits import EditedPlan
 from planner.serve.jobs import Job
-from planner.site.entries import EntrySource, PlanEntry, choose_title, read_plan_entry
-from planner.site.entry_index import index_entries
+from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
+from planner.site.facts import choose_title, format_title
 from planner.site.pages import create_environment
-from planner.site.titles import format_title
 from planner.site.views import build_paper_view
 from planner.tokens import TokenCounter
 

@@ -18,8 +18,7 @@ from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.names import build_trajectory_path
 from planner.sanitize import clean_text
 from planner.schema import Task
-from planner.site.entries import EntrySource, PlanEntry, read_plan_entries
-from planner.site.entry_index import EntryIndex, UnreadFile, index_entries
+from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entries
 from planner.site.pages import (
     IndexRow,
     build_rows,

@@ -1,8 +1,8 @@
 """The entries of a site: one for each paper planned by a model, read from a trajectory and its record."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
@@ -10,11 +10,10 @@ from typing import Final
 from planner.chat import LM_PLANNER
 from planner.details import ALREADY_REPORTED, Details
 from planner.errors import Outcome, TrajectoryError
-from planner.names import build_record_path
+from planner.files import walk_folders
+from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_record_path
 from planner.planning.record import PlanRecord
-from planner.sanitize import clean_text, shorten_name
 from planner.schema import Ablation, Task
-from planner.site.titles import format_title
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 
@@ -88,15 +87,6 @@ class PlanEntry:
         return self.record.cost if self.record and _is_valid_cost(self.record.cost) else None
 
 
-_LABEL_FORMATS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
-    lambda entry: entry.model_name,
-    lambda entry: f"{entry.planner}/{entry.model}",
-    lambda entry: f"{entry.planner}/{entry.model} ({entry.task})",
-    lambda entry: f"{entry.planner}/{entry.model} ({entry.task}, {entry.run})",
-    lambda entry: f"{entry.planner}/{entry.model} ({', '.join(filter(None, (entry.task, entry.run, entry.limit)))})",
-)
-
-
 def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
     """Read the entries of one paper, in the order in which the site shows them.
 
@@ -144,37 +134,6 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         return join_record(planned, _read_record(source.record_path))
     except TrajectoryError as error:
         return _add_warning(planned, f"the record could not be read: {redact_folder(error, source.record_path)}")
-
-
-def choose_title(entries: Sequence[PlanEntry]) -> str:
-    """Return the paper's title, or its id in words if no title is known; one in capitals gets small letters."""
-    paper_id = entries[0].paper_id
-    candidates = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
-    title = next((title for text in candidates if (title := clean_text(text).text.strip())), "?")
-    return format_title(shorten_name(title), _list_texts(entries))
-
-
-def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:
-    """Yield the texts about a paper, which show how its words are written."""
-    for entry in entries:
-        yield entry.record.paper.abstract if entry.record else ""
-        yield entry.trajectory.reasoning if entry.trajectory else ""
-        yield from (f"{ablation.name}\n{ablation.ablated_part}" for ablation in entry.ablations)
-
-
-def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
-    """Return a label for each entry of a paper: the model's name, and what distinguishes it from the others."""
-    counts = [Counter(map(format_label, entries)) for format_label in _LABEL_FORMATS]
-    labels: dict[str, None] = {}
-    for entry in entries:
-        names = [format_label(entry) for format_label in _LABEL_FORMATS]
-        unique = (name for name, count in zip(names, counts, strict=True) if count[name] == 1)
-        label = next((name for name in (*unique, names[-1]) if name not in labels), names[-1])
-        number = 2
-        while label in labels:
-            label, number = f"{names[-1]} #{number}", number + 1
-        labels[label] = None
-    return list(labels)
 
 
 def derive_run_name(folder: Path) -> str:
@@ -265,4 +224,90 @@ def _remove_folders(record: PlanRecord) -> PlanRecord:
             "reason": whole_source.sub(lambda _: name, record.reason),
             "warnings": tuple(whole_source.sub(lambda _: name, warning) for warning in record.warnings),
         }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """A file that cannot be shown, and the reason."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryIndex:
+    """The files of each paper's entries, by the paper's id, and the files that cannot be read.
+
+    Entries are read again when their page is written, so that a run of any size fits into memory.
+    """
+
+    runs: tuple[str, ...]
+    papers: dict[str, tuple[EntrySource, ...]]
+    unread_files: tuple[UnreadFile, ...]
+
+
+def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
+    """Find the entries in run folders, or in other folders of trajectories.
+
+    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `excluded_folder`. `plan` and
+    `batch` may give one paper two ids: a paper whose text an earlier folder holds has the id that it has there.
+    """
+    papers: dict[str, list[EntrySource]] = defaultdict(list)
+    unread: list[UnreadFile] = []
+    ids_by_text: dict[str, str] = {}
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        own_ids: dict[str, str] = {}
+        for source in _find_sources(folder, excluded_folder, unread):
+            try:
+                entry = read_plan_entry(source)
+            except TrajectoryError as error:
+                unread.append(_describe_unread_file(folder, source, error))
+                continue
+            text = entry.record.paper.sha256 if entry.record else ""
+            paper_id = ids_by_text.get(text, entry.paper_id)
+            papers[paper_id].append(source)
+            own_ids |= {text: paper_id} if text else {}
+        ids_by_text = own_ids | ids_by_text
+    runs = tuple(dict.fromkeys(derive_run_name(folder) for folder in folders))
+    return EntryIndex(runs, {paper_id: tuple(sources) for paper_id, sources in papers.items()}, tuple(unread))
+
+
+def find_trajectories(folder: Path) -> list[Path]:
+    """Return the trajectories in a run folder, or in any other folder, in the order of their paths."""
+    return [path for source in _find_sources(folder, None, []) if (path := source.trajectory_path)]
+
+
+def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]) -> Iterator[EntrySource]:
+    run, start = derive_run_name(folder), folder / "trajectories"
+
+    def add_unreadable(error: OSError) -> None:
+        path = Path(error.filename).relative_to(folder.parent)
+        unread_files.append(UnreadFile(path.as_posix(), f"cannot be read: {error.strerror or error}"))
+
+    for parent, subfolders, names in walk_folders(start if start.is_dir() else folder, add_unreadable):
+        subfolders[:] = sorted(n for n in subfolders if not n.startswith(".") and parent / n != excluded_folder)
+        links = (name for name in subfolders if (parent / name).is_symlink())
+        unread_files.extend(UnreadFile(f"{run}/{name}", "a link to a folder is not followed") for name in links)
+        yield from _pair_files(run, parent, names)
+
+
+def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntrySource]:
+    visible = {name for name in names if not name.startswith(".")}
+    plans = {name.removesuffix(TRAJECTORY_SUFFIX) for name in visible if name.endswith(TRAJECTORY_SUFFIX)}
+    records = {name.removesuffix(RECORD_SUFFIX) for name in visible if name.endswith(RECORD_SUFFIX)}
+    for stem in sorted(plans | records):
+        yield EntrySource(
+            run,
+            folder / f"{stem}{TRAJECTORY_SUFFIX}" if stem in plans else None,
+            folder / f"{stem}{RECORD_SUFFIX}" if stem in records else None,
+        )
+
+
+def _describe_unread_file(folder: Path, source: EntrySource, error: TrajectoryError) -> UnreadFile:
+    path = source.trajectory_path or source.record_path
+    assert path is not None, "a source has a file"
+    return UnreadFile(
+        f"{source.run}/{path.relative_to(folder).as_posix()}",
+        redact_folder(error, path).removeprefix(f"{path.name}: "),
     )

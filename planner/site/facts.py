@@ -1,12 +1,111 @@
-"""The facts of a run that a page shows: cost, tokens, time and replies, as far as they are known."""
+"""The facts that a page shows: title and source of a paper, labels of its plans, cost, tokens, time and replies."""
 
+import itertools
 import json
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
+from typing import Final
 
+from planner.chat import Completion
 from planner.details import format_count
+from planner.matching.similarity import split_word_list
+from planner.names import parse_arxiv_id
+from planner.papers.sources import strip_folders_and_endings
 from planner.planning.record import AttemptRecord, PlanRecord
+from planner.sanitize import clean_text, shorten_name
 from planner.site.entries import PlanEntry
+
+_SMALL_WORDS: Final = split_word_list(
+    "a an and as at but by for from in into is its nor of on onto or over per than the to under via vs with"
+)
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_FORMULA_OR_COMMAND: Final = re.compile(r"\$[^$]*\$|\\\w+")
+_SENTENCE_START: Final = re.compile(r"(?:^|[:.?!–—]\s)\W*$")
+_NO_WORD: Final = re.compile(r"[^AEIOUY]+|.*\d.*|[IVX]{2,}")  # an acronym, a name with a number, or a Roman number
+_MIN_CAPITALS: Final = 8
+_MIN_WORDS: Final = 3
+_LABEL_FORMATS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
+    lambda entry: entry.model_name,
+    lambda entry: f"{entry.planner}/{entry.model}",
+    lambda entry: f"{entry.planner}/{entry.model} ({entry.task})",
+    lambda entry: f"{entry.planner}/{entry.model} ({entry.task}, {entry.run})",
+    lambda entry: f"{entry.planner}/{entry.model} ({', '.join(filter(None, (entry.task, entry.run, entry.limit)))})",
+)
+
+
+def choose_title(entries: Sequence[PlanEntry]) -> str:
+    """Return the paper's title, or its id in words if no title is known; one in capitals gets small letters."""
+    paper_id = entries[0].paper_id
+    candidates = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
+    title = next((title for text in candidates if (title := clean_text(text).text.strip())), "?")
+    return format_title(shorten_name(title), _list_texts(entries))
+
+
+def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:
+    """Yield the texts about a paper, which show how its words are written."""
+    for entry in entries:
+        yield entry.record.paper.abstract if entry.record else ""
+        yield entry.trajectory.reasoning if entry.trajectory else ""
+        yield from (f"{ablation.name}\n{ablation.ablated_part}" for ablation in entry.ablations)
+
+
+def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
+    """Return a label for each entry of a paper: the model's name, and what distinguishes it from the others."""
+    counts = [Counter(map(format_label, entries)) for format_label in _LABEL_FORMATS]
+    labels: dict[str, None] = {}
+    for entry in entries:
+        names = [format_label(entry) for format_label in _LABEL_FORMATS]
+        unique = (name for name, count in zip(names, counts, strict=True) if count[name] == 1)
+        numbered = (f"{names[-1]} #{number}" for number in itertools.count(2))
+        labels[next(label for label in itertools.chain(unique, names[-1:], numbered) if label not in labels)] = None
+    return list(labels)
+
+
+def format_title(title: str, texts: Iterable[str]) -> str:
+    """Return a title as other titles are set: one in capitals gets small letters.
+
+    Acronyms and names in it are written as in the texts about the paper.
+    """
+    if not _is_in_capitals(title):
+        return title
+    spellings = _find_spellings(texts)
+    pieces = re.compile(f"{_FORMULA_OR_COMMAND.pattern}|{_WORD.pattern}")
+    return pieces.sub(lambda piece: _lower_word(piece, spellings), title)
+
+
+def find_source(paper_id: str, source: str) -> tuple[str, str]:
+    """Return the arXiv id of a paper and the address of its page there, else its file's name, or "", and no address."""
+    found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
+    if arxiv_id := next(filter(None, found), None):
+        return f"arXiv:{arxiv_id}", f"https://arxiv.org/abs/{arxiv_id}"
+    return PureWindowsPath(source).name, ""
+
+
+def _is_in_capitals(title: str) -> bool:
+    """Return whether a title of several words is in capitals; a few letters, as in "LLMs", may not be."""
+    text = _FORMULA_OR_COMMAND.sub(" ", title)
+    upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
+    return upper >= max(_MIN_CAPITALS, 10 * lower) and len(_WORD.findall(text)) >= _MIN_WORDS
+
+
+def _find_spellings(texts: Iterable[str]) -> dict[str, str]:
+    """Return the most frequent spelling of each word by the word in small letters."""
+    counts = Counter(word for text in texts for word in _WORD.findall(text))
+    return {word.casefold(): word for word, _ in reversed(counts.most_common())}
+
+
+def _lower_word(match: re.Match[str], spellings: Mapping[str, str]) -> str:
+    word, before = match[0], match.string[: match.start()]
+    if word[0] in "$\\" or not word.isupper():
+        return word
+    spelling = spellings.get(word.casefold(), word if _NO_WORD.fullmatch(word) else "")
+    if len(spelling) > 1 and not spelling[1:].islower():
+        return spelling
+    is_small = word.lower() in _SMALL_WORDS and not _SENTENCE_START.search(before)
+    return word.lower() if is_small else word.capitalize()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +147,14 @@ def list_numbers(entry: PlanEntry) -> Iterator[str]:
 
 def list_facts(entry: PlanEntry) -> Iterator[RunFact]:
     """Yield the facts of a run that are known."""
-    yield RunFact("Trajectory", f"{entry.planner}/{entry.model}/{entry.paper_id}")
-    yield RunFact("Task", entry.task)
-    if entry.run:
-        yield RunFact("Run", entry.run)
-    if entry.record:
-        for label, value in _list_run_facts(entry, entry.record):
-            if value:
-                yield RunFact(label, value)
+    facts = list(_list_record_facts(entry, entry.record)) if entry.record else []
+    name = f"{entry.planner}/{entry.model}/{entry.paper_id}"
+    for label, value in (("Trajectory", name), ("Task", entry.task), ("Run", entry.run), *facts):
+        if value:
+            yield RunFact(label, value)
 
 
-def _list_run_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[str, str]]:
+def _list_record_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[str, str]]:
     yield "Model asked", record.model_asked
     yield "Model that answered", record.model_answered
     yield "Endpoint", record.endpoint
@@ -95,18 +191,18 @@ def _format_seconds(seconds: float) -> str:
 def list_replies(entry: PlanEntry) -> Iterator[ReplyView]:
     """Yield the requests for a plan with their replies, in the order in which they were sent."""
     for number, attempt in enumerate(entry.record.attempts if entry.record else (), start=1):
-        yield _build_reply(number, attempt)
+        yield _describe_reply(number, attempt)
 
 
-def _build_reply(number: int, attempt: AttemptRecord) -> ReplyView:
+def _describe_reply(number: int, attempt: AttemptRecord) -> ReplyView:
     outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"
-    completion = attempt.completion
     cost = "" if attempt.cost is None else format_usd(attempt.cost)
-    facts = (cost, _format_seconds(completion.seconds)) if completion else ("no reply",)
+    facts = (cost, _format_seconds(attempt.completion.seconds)) if attempt.completion else ("no reply",)
+    completion = attempt.completion or Completion("")
     return ReplyView(
         heading=", ".join(filter(None, (f"Attempt {number}: {outcome}", *facts))),
-        findings=(*attempt.findings, *(completion.notes if completion else ())),
-        text=completion.text if completion else "",
-        reasoning=completion.reasoning if completion else "",
-        refusal=completion.refusal if completion else "",
+        findings=(*attempt.findings, *completion.notes),
+        text=completion.text,
+        reasoning=completion.reasoning,
+        refusal=completion.refusal,
     )

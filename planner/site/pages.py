@@ -21,10 +21,9 @@ from planner.matching.match import SURENESS
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_headline
-from planner.site.entries import PlanEntry, create_entry
-from planner.site.entry_index import UnreadFile
+from planner.site.entries import PlanEntry, UnreadFile, create_entry
 from planner.site.facts import format_usd
-from planner.site.formulas import render_plain_text
+from planner.site.html_text import render_formulas_as_text
 from planner.site.views import PaperView, build_paper_view
 from planner.trajectory.format import Trajectory
 
@@ -112,7 +111,7 @@ def _pack_ablation(ablation: Ablation) -> JsonValue:
     """Return the action's number, the text to show, and the other text to search."""
     shown = choose_headline(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
-    texts = (clean_text(render_plain_text(text)).text for text in (shown, "" if other == shown else other))
+    texts = (clean_text(render_formulas_as_text(text)).text for text in (shown, "" if other == shown else other))
     return [_ACTIONS.index(ablation.action), *texts]
 
 

@@ -18,11 +18,23 @@ from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
 from planner.schema import Ablation, Action, Task, list_extra_fields
 from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
-from planner.site.entries import PlanEntry, choose_title, label_entries
-from planner.site.facts import ReplyView, RunFact, list_facts, list_numbers, list_replies
-from planner.site.formulas import render_plain_text, render_text
-from planner.site.model_text import render_block_markdown, render_inline_markdown
-from planner.site.titles import find_source
+from planner.site.entries import PlanEntry
+from planner.site.facts import (
+    ReplyView,
+    RunFact,
+    choose_title,
+    find_source,
+    label_entries,
+    list_facts,
+    list_numbers,
+    list_replies,
+)
+from planner.site.html_text import (
+    render_block_markdown,
+    render_formulas_as_html,
+    render_formulas_as_text,
+    render_inline_markdown,
+)
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_ANCHOR_LENGTH: Final = 60
@@ -185,12 +197,12 @@ def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     paper = next((entry.record.paper for entry in entries if entry.record and entry.record.paper.source), None)
     source, address = find_source(entries[0].paper_id, paper.source if paper else "")
     return PaperView(
-        title=render_plain_text(title),
-        heading=render_text(title),
+        title=render_formulas_as_text(title),
+        heading=render_formulas_as_html(title),
         authors=", ".join(paper.authors) if paper else "",
         source=source,
         address=address,
-        abstract=render_text(" ".join(paper.abstract[:MAX_ABSTRACT_CHARS].split())) if paper else Markup(),
+        abstract=render_formulas_as_html(" ".join(paper.abstract[:MAX_ABSTRACT_CHARS].split())) if paper else Markup(),
         paper_id=entries[0].paper_id,
         panels=tuple(_build_panel(places, number) for number in range(len(entries))),
         groups=tuple(tuple(map(places.build_link, group)) for group in places.agreement.groups),

@@ -12,7 +12,7 @@ from planner.errors import Outcome, UsageError
 from planner.planning.output import PlanOutput
 from planner.planning.record import PlanRecord
 from planner.schema import Action, Task
-from planner.site.entry_index import UnreadFile
+from planner.site.entries import UnreadFile
 from planner.trajectory.reader import read_trajectory
 from tests.combining.made import CODEBOOK, build_details, write_plan, write_plans
 from tests.site.made import LOSS, ROUTER, STARTED, failed, plan_record, trajectory, write_entry

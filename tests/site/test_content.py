@@ -11,8 +11,8 @@ from planner.errors import Outcome
 from planner.planning.record import PlanRecord
 from planner.site.build import build_site
 from planner.site.entries import create_entry, create_failed_entry, join_record
+from planner.site.facts import find_source, format_title
 from planner.site.pages import render_paper_page
-from planner.site.titles import find_source, format_title
 from planner.site.views import build_paper_view
 from tests.site.made import LOSS, ROUTER, failed, plan_record, trajectory, write_entry
 

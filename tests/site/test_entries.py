@@ -12,14 +12,13 @@ from planner.schema import Task
 from planner.site.entries import (
     EntrySource,
     PlanEntry,
-    choose_title,
     create_entry,
     derive_run_name,
-    label_entries,
+    index_entries,
     read_plan_entries,
     read_plan_entry,
 )
-from planner.site.entry_index import index_entries
+from planner.site.facts import choose_title, label_entries
 from tests.site.made import failed, plan_record, render_published, small_run, trajectory, write_entry
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.site.formulas import render_formula, render_plain_text, render_text
+from planner.site.html_text import render_formula, render_formulas_as_html, render_formulas_as_text
 from tests.site.test_model_text import Checked
 
 PIECES = st.sampled_from(
@@ -74,7 +74,7 @@ def test_displayed_formulas_stand_alone() -> None:
 )
 def test_what_cannot_be_set_stays_as_it_was_written(formula: str) -> None:
     assert render_formula(formula) == f'<span class="math">{formula}</span>'
-    assert render_plain_text(formula) == formula
+    assert render_formulas_as_text(formula) == formula
 
 
 @given(st.lists(PIECES, max_size=30).map("".join))
@@ -93,8 +93,8 @@ def test_no_formula_acts(tex: str) -> None:
     ],
 )
 def test_a_title_holds_formulas_and_no_other_markup(text: str, plain: str, html: str) -> None:
-    assert render_plain_text(text) == plain
-    assert render_text(text) == html
+    assert render_formulas_as_text(text) == plain
+    assert render_formulas_as_html(text) == html
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_a_title_holds_formulas_and_no_other_markup(text: str, plain: str, html:
     [("$L_2$", "L_2"), ("$10^{-3}$", "10^(−3)"), (r"$\lambda_{\text{reg}}$", "λ_reg"), (r"$\frac{a+b}{2}$", "(a+b)/2")],
 )
 def test_a_formula_as_plain_text_can_be_read(formula: str, plain: str) -> None:
-    assert render_plain_text(formula) == plain
+    assert render_formulas_as_text(formula) == plain

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.site.model_text import MAX_MARKDOWN_CHARS, render_block_markdown, render_inline_markdown
+from planner.site.html_text import MAX_MARKDOWN_CHARS, render_block_markdown, render_inline_markdown
 from tests.trajectory import payloads
 
 TAGS = {
