@@ -113,8 +113,7 @@ def index_members(folders: Sequence[Path]) -> MemberIndex:
     for sources in index.papers.values():
         read = [_read_entry(source) for source in sources]
         keys.update(key for key, _ in _number_plans(entry for entry, _ in read))
-        places = (source.trajectory_path or source.record_path for source in sources)
-        unread += (UnreadFile(str(place), why) for place, (_, why) in zip(places, read, strict=True) if why)
+        unread += (UnreadFile(str(each.path), why) for each, (_, why) in zip(sources, read, strict=True) if why)
     if not keys and not unread and not index.unread_files:
         raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
     return MemberIndex(index.papers, _name_members(keys), (*index.unread_files, *unread))
@@ -137,8 +136,7 @@ def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
         return entry, why if entry.outcome is Outcome.PLANNED else ""
     if record is None:
         return entry, why if source.record_path else ""
-    subject = (record.planner, record.model, record.paper.id, record.task)
-    if subject != (entry.planner, entry.model, entry.paper_id, entry.task):
+    if not entry.is_own_record(record):
         return replace(entry, record=None), "its record is that of another plan"
     return entry, ""
 

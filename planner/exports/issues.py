@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from planner.details import format_count
-from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, format_line, list_plans
+from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, list_plans
 from planner.files import write_file_atomically
 from planner.sanitize import clean_text
-from planner.site.copies import describe_change, format_review
+from planner.site.copies import describe_change, format_line, format_review
 from planner.site.entries import PlanEntry
 
 _MAX_TITLE_CHARS: Final = 200  # GitHub takes 256
@@ -83,9 +83,8 @@ def _render_overview(plan: ExportedPlan) -> str:
 def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a text file for each plan: sentences to paste into a review."""
     for plan in list_plans(entries):
-        assert plan.entry.trajectory is not None
-        text = format_review(plan.entry.trajectory.plan, plan.entry.task, plan.entry.review_details)
-        write_file_atomically(target / f"{plan.slug}.txt", clean_text(text).text, durable=False)
+        text = clean_text(format_review(plan.entry)).text
+        write_file_atomically(target / f"{plan.slug}.txt", text, durable=False)
 
 
 def _render_study(study: Study) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from planner.exports.studies import SEEDS, ExportedPlan, Study, format_line, list_plans
+from planner.exports.studies import SEEDS, ExportedPlan, Study, list_plans
 from planner.files import write_file_atomically
 from planner.schema import Action, Task
+from planner.site.copies import format_line
 from planner.site.entries import PlanEntry
 
 _ESCAPES: Final = str.maketrans(

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -11,10 +11,10 @@ from typing import Final
 from planner.analysis.parts import is_same_part
 from planner.details import Details, RejectionReason
 from planner.matching.similarity import extract_numbers, is_value
-from planner.names import sanitize_file_name
-from planner.sanitize import clean_text, shorten_name
+from planner.names import UniqueNames, sanitize_file_name
+from planner.sanitize import shorten_name
 from planner.schema import Ablation, Action, list_extra_fields
-from planner.site.copies import choose_headline, describe_change, describe_replacement, name_removed_part
+from planner.site.copies import choose_headline, describe_change, describe_replacement, format_line, name_removed_part
 from planner.site.entries import PlanEntry
 from planner.site.facts import choose_title, label_entries
 
@@ -112,13 +112,14 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
         for paper, found in papers.items()
         for entry, label in zip(found, label_entries(found), strict=True)
     ]
-    slugs = number_slugs(sanitize_file_name(slug) for _, slug, _ in plans)  # "con" and "aux" are devices
-    for (entry, _, title), slug in zip(plans, slugs, strict=True):
+    names = UniqueNames()
+    for entry, slug, title in plans:
         studies = tuple(_list_studies(entry))
         kept, further = studies[: len(entry.ablations)], studies[len(entry.ablations) :]
         in_plan = tuple(sorted(kept, key=lambda study: study.number))
         k = entry.record.k if entry.record else len(in_plan)
-        yield ExportedPlan(slug, format_line(title), entry, in_plan, k, further)
+        file_name = names.choose_name(sanitize_file_name(slug))  # "con" and "aux" are devices
+        yield ExportedPlan(file_name, format_line(title), entry, in_plan, k, further)
 
 
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:
@@ -158,11 +159,12 @@ def _list_variants(
     """Yield the variants of an ablation, each with the part that it takes out, "" if it takes out none."""
     # A published plan may break the rule that each action but REMOVE, and no other, has a replacement.
     replacements = ("",) if ablation.action is Action.REMOVE else ablation.replacement or ("",)
-    slugs = number_slugs(f"{number}-{slugify(_name_variant(ablation, item))}" for item in replacements)
-    for slug, item in zip(slugs, replacements, strict=True):
+    names = UniqueNames()
+    for item in replacements:
         part = name_removed_part(ablation, item)
         same = next((run.slug for other, run in earlier if part and is_same_part(part, other)), "")
         change = format_line(describe_change(ablation, [item] if item else []))
+        slug = names.choose_name(f"{number}-{slugify(_name_variant(ablation, item))}")
         yield part, Variant(slug, change, format_line(item), same)
 
 
@@ -175,19 +177,3 @@ def slugify(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     slug = "-".join(re.findall(r"[a-z0-9]+", plain))[:_MAX_SLUG_CHARS].strip("-")
     return slug or sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
-
-
-def number_slugs(slugs: Iterable[str]) -> list[str]:
-    """Return the slugs with a number added to those that came before."""
-    named: dict[str, None] = {}
-    for slug in slugs:
-        free, number = slug, 2
-        while free in named:
-            free, number = f"{slug}-{number}", number + 1
-        named[free] = None
-    return list(named)
-
-
-def format_line(text: str) -> str:
-    """Return a text as one line without control characters."""
-    return " ".join(clean_text(text).text.split())

@@ -284,7 +284,7 @@ def _read_reply(reply: str, model: str) -> Completion:
 
 def _summarize_entry(source: EntrySource, entry: PlanEntry) -> dict[str, object]:
     return {
-        "path": str(source.trajectory_path or source.record_path),
+        "path": str(source.path),
         "title": entry.title,
         "paper_id": entry.paper_id,
         "model": entry.model_name,

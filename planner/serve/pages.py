@@ -97,9 +97,7 @@ def find_plan(output: Path, path: str) -> KeptResult | None:
 
 
 def _read_plan(root: Path, source: EntrySource) -> KeptResult:
-    file = source.trajectory_path or source.record_path
-    assert file is not None, "a source has a file"
-    path = file.relative_to(root).as_posix().rpartition(".")[0]
+    path = source.path.relative_to(root).as_posix().rpartition(".")[0]
     return KeptResult(path, read_plan_entry(source), source)
 
 

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.names import build_trajectory_path
-from planner.sanitize import clean_text
 from planner.schema import Task
+from planner.site.copies import format_line
 from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entries
 from planner.site.pages import (
     IndexRow,
@@ -204,5 +204,4 @@ def _format_link(path: PurePosixPath | None) -> str:
 
 def _escape_cell(text: str) -> str:
     """Return a text as one cell of a Markdown table in which nothing is markup."""
-    line = " ".join(clean_text(text).text.split())
-    return _MARKUP.sub(lambda character: f"&#{ord(character[0])};", line) or "?"
+    return _MARKUP.sub(lambda character: f"&#{ord(character[0])};", format_line(text)) or "?"

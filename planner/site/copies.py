@@ -31,6 +31,11 @@ DETAIL_COLUMNS: Final = (
 _NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study)?\s*[#:]?\s*\d*\s*", re.I)
 
 
+def format_line(text: str) -> str:
+    """Return a text as one line without control characters."""
+    return " ".join(clean_text(text).text.split())
+
+
 def is_descriptive_name(name: str) -> bool:
     """Return whether a name describes the ablation rather than only numbers it."""
     return bool(name.strip()) and not _NUMBERED_NAME.fullmatch(name)
@@ -83,28 +88,30 @@ class PlanCopies:
     csv: str
 
 
-def format_plan_copies(trajectory: Trajectory, entry: PlanEntry) -> PlanCopies:
+def format_plan_copies(entry: PlanEntry) -> PlanCopies:
     """Return the plan of an entry in every form, without characters that steer a terminal."""
+    assert entry.trajectory is not None, "only a plan is copied"
     forms = (
-        format_review(trajectory.plan, entry.task, entry.review_details),
-        format_markdown(trajectory),
-        format_jsonl(trajectory.plan),
-        format_csv(entry),
+        format_review(entry),
+        _format_markdown(entry.trajectory),
+        format_jsonl(entry.trajectory.plan),
+        _format_csv(entry),
     )
     return PlanCopies(*(clean_text(form).text for form in forms))
 
 
-def format_review(plan: Plan, task: Task, details: Sequence[Details] = ()) -> str:
-    """Return a plan as sentences to paste into a review or an issue; `details` are as long as it, or empty."""
+def format_review(entry: PlanEntry) -> str:
+    """Return a plan as sentences to paste into a review or an issue."""
+    details = entry.review_details or [Details()] * len(entry.ablations)
     sentences = (
-        " ".join(filter(None, (_format_claim(ablation, task, each), _format_sentence(ablation), *_list_reasons(each))))
-        for ablation, each in zip(plan.ablations, details or [Details()] * len(plan.ablations), strict=True)
+        (_format_claim(ablation, entry.task, each), _format_sentence(ablation), *_list_reasons(each))
+        for ablation, each in zip(entry.ablations, details, strict=True)
     )
-    lines = (f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1))
-    return "\n".join((_OPENINGS[task], "", *lines)) + "\n"
+    lines = (f"{number}. {' '.join(filter(None, each))}" for number, each in enumerate(sentences, start=1))
+    return "\n".join((_OPENINGS[entry.task], "", *lines)) + "\n"
 
 
-def format_markdown(trajectory: Trajectory) -> str:
+def _format_markdown(trajectory: Trajectory) -> str:
     """Return the plan as Markdown, as in the trajectory's file but without the box."""
     text = render_trajectory(replace(trajectory, reasoning=""), allow_violations=True)
     return text.rpartition(format.PLAN_BOXES[trajectory.task])[2].removesuffix(format.BOX_END).strip() + "\n"
@@ -115,13 +122,11 @@ def format_jsonl(plan: Plan) -> str:
     return "".join(f"{ablation.model_dump_json()}\n" for ablation in plan.ablations)
 
 
-def format_csv(entry: PlanEntry) -> str:
+def _format_csv(entry: PlanEntry) -> str:
     """Return a plan as CSV, one ablation a row; "; " separates several values in a cell; details have columns."""
+    columns = [*(field.name for field in PLAN_FIELDS), *(DETAIL_COLUMNS if entry.details else ())]
     rows = zip(map(format_field_values, entry.ablations), list_detail_cells(entry), strict=True)
-    names = [field.name for field in PLAN_FIELDS]
-    if not entry.details:
-        return render_csv((names, *(fields for fields, _ in rows)))
-    return render_csv(((*names, *DETAIL_COLUMNS), *((*fields, *cells) for fields, cells in rows)))
+    return render_csv((columns, *((*fields, *cells)[: len(columns)] for fields, cells in rows)))
 
 
 def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The entries of a site: one for each paper planned by a model, read from a trajectory and its record."""
+"""The entries of a site: papers planned by a model, found in folders, and read from a trajectory and its record."""
 
 import re
 from collections import defaultdict
@@ -27,6 +27,13 @@ class EntrySource:
     run: str
     trajectory_path: Path | None = None
     record_path: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The trajectory, or the record if there is no trajectory."""
+        path = self.trajectory_path or self.record_path
+        assert path is not None, "a source has a file"
+        return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,11 @@ class PlanEntry:
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
+    def paper_sha256(self) -> str:
+        """The hash of the paper's text, "" if it is not on record."""
+        return self.record.paper.sha256 if self.record else ""
+
+    @property
     def limit(self) -> str:
         """The number of ablations that were asked for, in words, "" if it is not known."""
         return f"up to {self.record.k}" if self.record else ""
@@ -84,7 +96,13 @@ class PlanEntry:
     @property
     def cost(self) -> float | None:
         """The cost in USD, None if it is not known."""
-        return self.record.cost if self.record and _is_valid_cost(self.record.cost) else None
+        cost = self.record.cost if self.record else None
+        return cost if cost is not None and 0 <= cost < MAX_COST else None
+
+    def is_own_record(self, record: PlanRecord) -> bool:
+        """Return whether a record is one of this planner, model, paper and task."""
+        subject = (record.planner, record.model, record.paper.id, record.task)
+        return subject == (self.planner, self.model, self.paper_id, self.task)
 
 
 def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
@@ -119,8 +137,7 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         TrajectoryError: if no file can be read.
     """
     if source.trajectory_path is None:
-        assert source.record_path is not None, "a source has a file"
-        return create_failed_entry(source.run, _read_record(source.record_path))
+        return create_failed_entry(source.run, _read_record(source.path))
     try:
         planned = create_entry(read_trajectory(source.trajectory_path), source.run)
     except TrajectoryError as error:
@@ -155,21 +172,8 @@ def redact_folder(error: TrajectoryError, path: Path) -> str:
 
 def create_failed_entry(run: str, record: PlanRecord) -> PlanEntry:
     """Return the entry of a record without a trajectory."""
-    entry = PlanEntry(
-        run=run,
-        planner=record.planner,
-        model=record.model,
-        paper_id=record.paper.id,
-        task=record.task,
-        outcome=record.outcome,
-        reason=record.reason,
-        title=record.paper.title,
-        record=record,
-        warnings=record.warnings,
-    )
-    if record.outcome is Outcome.PLANNED:
-        entry = _add_warning(entry, "the trajectory file is missing")
-    return _check_cost(entry, record)
+    unplanned = PlanEntry(run, record.planner, record.model, record.paper.id, record.task, record.outcome)
+    return join_record(unplanned, record)
 
 
 def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
@@ -182,23 +186,18 @@ def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
         record=record,
         warnings=tuple(dict.fromkeys((*planned.warnings, *record.warnings))),
     )
-    subject = (record.planner, record.model, record.paper.id, record.task)
-    if subject != (planned.planner, planned.model, planned.paper_id, planned.task):
-        entry = _add_warning(entry, f"the record is that of {'/'.join(subject[:3])} ({record.task})")
-    return _check_cost(entry, record)
-
-
-def _check_cost(entry: PlanEntry, record: PlanRecord) -> PlanEntry:
-    known = record.cost is None or _is_valid_cost(record.cost)
-    return entry if known else _add_warning(entry, f"the cost on record, {record.cost}, is not valid and was left out")
+    if not entry.is_own_record(record):
+        named = f"{record.planner}/{record.model}/{record.paper.id} ({record.task})"
+        entry = _add_warning(entry, f"the record is that of {named}")
+    if entry.trajectory is None and record.outcome is Outcome.PLANNED:
+        entry = _add_warning(entry, "the trajectory file is missing")
+    if record.cost is not None and entry.cost is None:
+        entry = _add_warning(entry, f"the cost on record, {record.cost}, is not valid and was left out")
+    return entry
 
 
 def _is_reported(findings: Iterable[str]) -> bool:
     return any(finding.startswith(ALREADY_REPORTED) for finding in findings)
-
-
-def _is_valid_cost(usd: float | None) -> bool:
-    return usd is not None and 0 <= usd < MAX_COST
 
 
 def _add_warning(entry: PlanEntry, warning: str) -> PlanEntry:
@@ -262,12 +261,13 @@ def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) 
             try:
                 entry = read_plan_entry(source)
             except TrajectoryError as error:
-                unread.append(_describe_unread_file(folder, source, error))
+                name, reason = source.path.relative_to(folder), redact_folder(error, source.path)
+                reason = reason.removeprefix(f"{source.path.name}: ")
+                unread.append(UnreadFile(f"{source.run}/{name.as_posix()}", reason))
                 continue
-            text = entry.record.paper.sha256 if entry.record else ""
-            paper_id = ids_by_text.get(text, entry.paper_id)
+            paper_id = ids_by_text.get(entry.paper_sha256, entry.paper_id)
             papers[paper_id].append(source)
-            own_ids |= {text: paper_id} if text else {}
+            own_ids |= {entry.paper_sha256: paper_id} if entry.paper_sha256 else {}
         ids_by_text = own_ids | ids_by_text
     runs = tuple(dict.fromkeys(derive_run_name(folder) for folder in folders))
     return EntryIndex(runs, {paper_id: tuple(sources) for paper_id, sources in papers.items()}, tuple(unread))
@@ -302,12 +302,3 @@ def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntryS
             folder / f"{stem}{TRAJECTORY_SUFFIX}" if stem in plans else None,
             folder / f"{stem}{RECORD_SUFFIX}" if stem in records else None,
         )
-
-
-def _describe_unread_file(folder: Path, source: EntrySource, error: TrajectoryError) -> UnreadFile:
-    path = source.trajectory_path or source.record_path
-    assert path is not None, "a source has a file"
-    return UnreadFile(
-        f"{source.run}/{path.relative_to(folder).as_posix()}",
-        redact_folder(error, path).removeprefix(f"{path.name}: "),
-    )

@@ -21,11 +21,10 @@ from planner.matching.match import SURENESS
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_headline
-from planner.site.entries import PlanEntry, UnreadFile, create_entry
+from planner.site.entries import PlanEntry, UnreadFile
 from planner.site.facts import format_usd
 from planner.site.html_text import render_formulas_as_text
 from planner.site.views import PaperView, build_paper_view
-from planner.trajectory.format import Trajectory
 
 _ACTIONS: Final = tuple(Action)
 _MAX_REASON_CHARS: Final = 300
@@ -163,11 +162,6 @@ def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
     return _render_page(
         "paper.html.jinja", _load_assets("paper"), title=view.title, view=view, index=index, sureness=SURENESS
     )
-
-
-def render_trajectory_page(trajectory: Trajectory) -> str:
-    """Return a trajectory as a self-contained HTML page."""
-    return render_entry_page(create_entry(trajectory))
 
 
 def render_entry_page(entry: PlanEntry) -> str:

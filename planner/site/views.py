@@ -153,26 +153,13 @@ class PaperView:
     @property
     def summary(self) -> str:
         """The paper's numbers in one line."""
-        missing = len(self.panels) - self.plans
-        parts = [format_count(self.plans, "plan") + (f" and {missing} not planned" if missing else "")]
-        parts += [format_count(self.ablations, "ablation")] if self.plans else []
-        parts += [f"{self.shared} of them proposed by more than one model"] if self.shared else []
+        plans = sum(panel.entry.trajectory is not None for panel in self.panels)
+        ablations, shared = sum(len(panel.cards) for panel in self.panels), sum(panel.shared for panel in self.panels)
+        missing = len(self.panels) - plans
+        parts = [format_count(plans, "plan") + (f" and {missing} not planned" if missing else "")]
+        parts += [format_count(ablations, "ablation")] if plans else []
+        parts += [f"{shared} of them proposed by more than one model"] if shared else []
         return " · ".join(parts)
-
-    @property
-    def plans(self) -> int:
-        """The number of plans of the paper."""
-        return sum(panel.entry.trajectory is not None for panel in self.panels)
-
-    @property
-    def ablations(self) -> int:
-        """The number of ablations in all plans."""
-        return sum(len(panel.cards) for panel in self.panels)
-
-    @property
-    def shared(self) -> int:
-        """The number of ablations that another model proposes too."""
-        return sum(panel.shared for panel in self.panels)
 
 
 def choose_page_names(paper_ids: Iterable[str]) -> dict[str, str]:
@@ -250,7 +237,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         cards=tuple(_list_cards(places, entry_number)),
         notes=tuple(_list_notes(entry)),
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
-        copies=format_plan_copies(entry.trajectory, entry) if entry.trajectory and entry.ablations else None,
+        copies=format_plan_copies(entry) if entry.trajectory and entry.ablations else None,
         facts=tuple(list_facts(entry)),
         replies=tuple(list_replies(entry)),
     )

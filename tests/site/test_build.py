@@ -16,7 +16,7 @@ from planner.files import write_file_atomically
 from planner.site.build import build_site
 from planner.site.entries import create_entry
 from planner.site.facts import format_usd
-from planner.site.pages import render_trajectory_page
+from planner.site.pages import render_entry_page
 from planner.site.views import build_paper_view
 from planner.trajectory.reader import read_trajectory
 from tests.site.made import plan_record, render_published, small_run, trajectory, write_entry
@@ -157,7 +157,7 @@ def test_of_two_trajectories_with_one_place_docsify_names_the_second(tmp_path: P
 
 
 def test_one_page_holds_all_it_needs() -> None:
-    text = render_trajectory_page(trajectory())
+    text = render_entry_page(create_entry(trajectory()))
     assert text.startswith("<!doctype html>")
     assert "Routing without learning" in text
     assert not re.search(r'(?:src|href)="(?!#|data:image/svg)', text)

@@ -15,7 +15,7 @@ from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, plan_rec
 
 def copy_plan(planned: Trajectory, details: tuple[Details, ...] = (), order: tuple[int, ...] = ()) -> PlanCopies:
     record = plan_record(planned).model_copy(update={"details": details, "order": order})
-    return format_plan_copies(planned, join_record(create_entry(planned), record) if details else create_entry(planned))
+    return format_plan_copies(join_record(create_entry(planned), record) if details else create_entry(planned))
 
 
 def test_a_review_is_sentences() -> None:
