@@ -56,9 +56,9 @@ def serve(
 
 async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool) -> int:
     from planner.serve.app import PageApp
-    from planner.serve.forms import PageDefaults
+    from planner.serve.folder import PaperFolder
     from planner.serve.jobs import JobQueue
-    from planner.serve.papers import PaperFolder
+    from planner.serve.pages import PageDefaults
     from planner.serve.server import PageServer, open_socket
 
     stopped = asyncio.Event()

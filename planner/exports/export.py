@@ -1,5 +1,8 @@
 """Export the plans of a run, or of any folder of trajectories, in one of the formats of `EXPORT_FORMATS`."""
 
+import io
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +12,16 @@ from planner.batch.ledger.records import StoredRecords
 from planner.batch.ledger.schema import LedgerReader, open_damaged_ledger
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import Outcome, OutputError, RunError, TrajectoryError, UsageError
-from planner.exports.issues import write_issues, write_markdown, write_reviews
-from planner.exports.latex import write_latex
-from planner.exports.sweeps import write_hydra, write_matrix, write_wandb
-from planner.exports.tables import write_ablationbench, write_csv, write_jsonl
+from planner.exports.data_files import (
+    write_ablationbench,
+    write_csv,
+    write_hydra,
+    write_jsonl,
+    write_matrix,
+    write_wandb,
+)
+from planner.exports.documents import write_issues, write_latex, write_markdown, write_reviews
+from planner.names import sanitize_file_name
 from planner.planning.output import rebuild_trajectory
 from planner.planning.record import PlanRecord
 from planner.site.entries import (
@@ -29,21 +38,21 @@ from planner.site.entries import (
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """A format of `export`: the function that writes the plans to a file, or to a folder if `writes_folder`."""
+    """A format of `export`: the function that writes the plans to a file with this ending, or to a folder without."""
 
     write: Callable[[Sequence[PlanEntry], Path], None]
-    writes_folder: bool = True
+    ending: str = ""
 
 
 EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
     "ablationbench": Exporter(write_ablationbench),
-    "csv": Exporter(write_csv, writes_folder=False),
+    "csv": Exporter(write_csv, ".csv"),
     "hydra": Exporter(write_hydra),
     "issues": Exporter(write_issues),
-    "jsonl": Exporter(write_jsonl, writes_folder=False),
+    "jsonl": Exporter(write_jsonl, ".jsonl"),
     "latex": Exporter(write_latex),
     "markdown": Exporter(write_markdown),
-    "matrix": Exporter(write_matrix, writes_folder=False),
+    "matrix": Exporter(write_matrix, ".csv"),
     "review": Exporter(write_reviews),
     "wandb": Exporter(write_wandb),
 }
@@ -71,13 +80,35 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
     if not is_run and not entries:
         raise RunError(f"{folder} is no run and holds no trajectories")
     exporter = EXPORT_FORMATS[export_format]
-    if target.is_dir() is not exporter.writes_folder and target.exists():
-        raise UsageError(f"{target}: {export_format} needs {'a folder' if exporter.writes_folder else 'a file'}")
+    if target.exists() and target.is_dir() is bool(exporter.ending):
+        raise UsageError(f"{target}: {export_format} needs {'a file' if exporter.ending else 'a folder'}")
     with convert_os_errors(target):
         exporter.write(entries, target)
     unplanned = (each for each in entries if each.trajectory is None)
     lines = (f"left out: {each.planner}/{each.model}/{each.paper_id}: {each.reason}" for each in unplanned)
     return ExportReport((*lines, *notes), tuple(damage))
+
+
+def export_entry(entry: PlanEntry, form: str) -> tuple[str, bytes]:
+    """Return the name and the content of an export: a file, or a zip archive of several.
+
+    Raises:
+        UsageError: if there is no such format.
+    """
+    if (exporter := EXPORT_FORMATS.get(form)) is None:
+        raise UsageError(f"there is no format {form[:40]!r}")
+    stem = sanitize_file_name(f"{entry.paper_id[:80]}-{form}")
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"{stem}{exporter.ending}"
+        exporter.write([entry], target)
+        written = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        if len(written) == 1:
+            return f"{stem}{written[0].suffix}", written[0].read_bytes()
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+            for path in written:
+                packed.write(path, path.relative_to(folder))
+        return f"{stem}.zip", archive.getvalue()
 
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:

@@ -128,8 +128,7 @@ def _list_studies(entry: PlanEntry) -> Iterator[Study]:
     After those of the plan come the candidates that it does not keep, without those that a revision withdrew.
     """
     count = len(entry.ablations)
-    considered = entry.record.considered if entry.record else ()
-    further = [candidate for candidate in considered if candidate.why is not RejectionReason.WITHDRAWN]
+    further = [candidate for candidate in entry.considered if candidate.why is not RejectionReason.WITHDRAWN]
     order = entry.record.order if entry.record else ()
     if sorted(order) != list(range(count)):  # a record without details has none, one that was edited may have any
         order = tuple(range(count))

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -14,7 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from planner.errors import PlannerError, TrajectoryError, UsageError
+from planner.errors import Outcome, PlannerError, TrajectoryError, UsageError
+from planner.exports.export import export_entry
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
@@ -22,20 +24,21 @@ from planner.papers.sources import MAX_FILE_BYTES
 from planner.planning.first_prompt import PlanSettings
 from planner.schema import MAX_K, describe_validation_error
 from planner.serve.edits import EditedPlan, read_edited_plan
-from planner.serve.forms import BY_HAND, ArxivMessage, EditMessage, PageDefaults, PlanForm, ReplyMessage
+from planner.serve.folder import GivenPaper, KeptResult, PaperFolder, find_plan, list_plans
 from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, describe_failure
 from planner.serve.pages import (
-    KeptResult,
+    BY_HAND,
+    ArxivMessage,
+    EditMessage,
+    PageDefaults,
     PaperFacts,
+    PlanForm,
+    ReplyMessage,
     compute_request_price,
-    export_entry,
-    find_plan,
-    list_plans,
     read_asset,
     render_page,
     render_plan_page,
 )
-from planner.serve.papers import GivenPaper, PaperFolder
 
 _MAX_MESSAGE_BYTES: Final = 6 * MAX_REPLY_BYTES  # a character of a reply takes up to six bytes of JSON
 _MAX_FACTS: Final = 8  # papers and settings whose facts are kept in memory
@@ -81,7 +84,7 @@ class PageApp:
         return _show(
             request,
             "home",
-            plans=[plan for plan in plans if not any(map(plan.is_made_by, jobs))],
+            plans=[plan for plan in plans if not any(_may_be_making(job, plan) for job in jobs)],
             papers=self.papers.list_papers(),
             jobs=jobs,
             defaults=self.defaults,
@@ -125,7 +128,8 @@ class PageApp:
     def _read_form(self, request: Request) -> PlanForm:
         settings = self.defaults.settings
         begun = {"task": settings.task, "model": self.defaults.default_model, "strategy": settings.strategy}
-        return _validate(PlanForm, begun | {name: value for name, value in request.query_params.items() if value})
+        with _refuse_invalid_fields():
+            return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
         """Return the facts of a model, None where nothing is sent; or the reason why it cannot be asked."""
@@ -207,7 +211,7 @@ class PageApp:
             edited = _read_edits(plan)
         except TrajectoryError as error:
             problem = str(error)
-        given = [each for each in self.papers.list_papers() if each.sha256 and each.sha256 == plan.paper_sha256]
+        given = [each for each in self.papers.list_papers() if each.sha256 and each.sha256 == plan.entry.paper_sha256]
         page = await asyncio.to_thread(render_plan_page, _get_base(request), plan, edited, given=given, problem=problem)
         return HTMLResponse(page)
 
@@ -244,6 +248,13 @@ class PageApp:
         return Response(asset[0], media_type=asset[1])
 
 
+def _may_be_making(job: Job, plan: KeptResult) -> bool:
+    """Return whether a job may be making a plan, so that it is only interrupted on record."""
+    entry = plan.entry
+    is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
+    return is_open and entry.paper_sha256 == job.paper_sha256
+
+
 def _read_edits(plan: KeptResult) -> EditedPlan | None:
     """Return a plan with its edits, None if there is no plan; the error is that of `read_edited_plan`."""
     path = plan.source.trajectory_path
@@ -277,15 +288,14 @@ async def _read_message(request: Request, kind: type[_Message]) -> _Message:
     if request.headers.get("content-type") != "application/json":
         raise HTTPException(415, "the page sends JSON")
     body = await _read_body(request, _MAX_MESSAGE_BYTES)
-    try:
+    with _refuse_invalid_fields():
         return kind.model_validate_json(body)
-    except ValidationError as error:
-        raise HTTPException(400, "; ".join(describe_validation_error(error))) from None
 
 
-def _validate(kind: type[_Message], fields: Mapping[str, object]) -> _Message:
+@contextmanager
+def _refuse_invalid_fields() -> Iterator[None]:
     try:
-        return kind.model_validate(fields)
+        yield
     except ValidationError as error:
         raise HTTPException(400, "; ".join(describe_validation_error(error))) from None
 

@@ -117,9 +117,8 @@ class EditedPlan:
 
 def begin_edit(entry: PlanEntry) -> PlanEdit:
     """Return the edit that changes nothing."""
-    considered = entry.record.considered if entry.record else ()
     plan = (EditedAblation(origin="plan", number=n, is_kept=True) for n in range(len(entry.ablations)))
-    others = (EditedAblation(origin="considered", number=n, is_kept=False) for n in range(len(considered)))
+    others = (EditedAblation(origin="considered", number=n, is_kept=False) for n in range(len(entry.considered)))
     return PlanEdit(ablations=(*plan, *others))
 
 
@@ -130,8 +129,7 @@ def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
         TrajectoryError: if the file of the edits is not one of this plan.
     """
     begun = begin_edit(entry)
-    considered = entry.record.considered if entry.record else ()
-    hashed = "\n".join(each.model_dump_json() for each in (*entry.ablations, *considered))
+    hashed = "\n".join(each.model_dump_json() for each in (*entry.ablations, *entry.considered))
     digest = hashlib.sha256(hashed.encode("utf-8", "replace")).hexdigest()
     path = trajectory_path.with_suffix(f".{digest[:8]}.edits")
     try:
@@ -202,8 +200,7 @@ def _list_findings(entry: PlanEntry, chosen: Sequence[EditedAblation]) -> Iterat
 
 
 def _build_ablation(entry: PlanEntry, edited: EditedAblation) -> Ablation:
-    candidates = entry.record.considered if entry.record else ()
-    source = entry.ablations[edited.number] if edited.origin == "plan" else candidates[edited.number]
+    source = (entry.ablations if edited.origin == "plan" else entry.considered)[edited.number]
     fields = {name: getattr(source, name) for name in Ablation.model_fields}
     if edited.replacement is None:
         return Ablation.model_construct(**fields)
@@ -215,14 +212,12 @@ def _build_ablation(entry: PlanEntry, edited: EditedAblation) -> Ablation:
 
 def _get_details(entry: PlanEntry, edited: EditedAblation) -> Details:
     if edited.origin == "considered":
-        assert entry.record is not None, "a record holds the candidates"
-        return entry.record.considered[edited.number].details
+        return entry.considered[edited.number].details
     return entry.details[edited.number] if entry.details else Details()
 
 
 def _build_candidate(entry: PlanEntry, edited: EditedAblation) -> Candidate:
     ablation = _build_ablation(entry, edited)
-    why = RejectionReason.WITHDRAWN
-    if edited.origin == "considered" and entry.record:
-        why = entry.record.considered[edited.number].why
+    is_candidate = edited.origin == "considered"
+    why = entry.considered[edited.number].why if is_candidate else RejectionReason.WITHDRAWN
     return Candidate.model_construct(**dict(ablation), details=_get_details(entry, edited), why=why)

@@ -19,7 +19,7 @@ from planner.models.connect import ModelSpec, open_model
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder, plan_with_client
 from planner.sanitize import clean_text
-from planner.serve.papers import GivenPaper, PaperFolder
+from planner.serve.folder import GivenPaper, PaperFolder
 from planner.tokens import TokenCounter
 
 log = logging.getLogger(__name__)

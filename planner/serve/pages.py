@@ -1,104 +1,40 @@
-"""Render the pages: the list of papers and plans, a paper as it was understood, a job, and a plan to edit."""
+"""The pages as they are sent, with the facts of a paper; and the messages of pages, checked, with their defaults."""
 
-import io
 import re
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from planner.chat import Usage
-from planner.errors import Outcome, PlannerError, TrajectoryError, UsageError
+from planner.errors import PlannerError, UsageError
 from planner.exports.export import EXPORT_FORMATS
-from planner.models.connect import ModelClient
-from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, sanitize_file_name
+from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec
 from planner.papers.paper import Omission, Paper
 from planner.planning.description import describe_paper
 from planner.planning.first_prompt import PlanSettings, select_excerpt
 from planner.planning.strategies import STRATEGIES, RequestEstimate
-from planner.schema import Task
-from planner.serve.edits import EditedPlan
-from planner.serve.jobs import Job
-from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
-from planner.site.facts import choose_title, format_title
+from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
+from planner.serve.edits import MAX_REPLACEMENTS, Change, EditedPlan
+from planner.serve.folder import KeptResult
+from planner.site.facts import format_title
 from planner.site.pages import create_environment
 from planner.site.views import build_paper_view
 from planner.tokens import TokenCounter
 
+BY_HAND: Final = "by-hand"
+OTHER: Final = "other"
+_DEFAULT_NAME: Final = "pasted"  # as in `parse`
 _HIDDEN: Final = re.compile(r"page does not show|hidden text")
 _ASSET_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
-_FILE_ENDINGS: Final = {"csv": ".csv", "jsonl": ".jsonl", "matrix": ".csv"}
 _OWN_ASSETS: Final = ("serve.css", "serve.js")
 _SITE_ASSETS: Final = ("look.css", "paper.css", "theme.js", "paper.js")
-
-
-@dataclass(frozen=True, slots=True)
-class KeptResult:
-    """A plan, or the failure to make one, in the output folder; `path` is relative to it and has no ending."""
-
-    path: str
-    entry: PlanEntry
-    source: EntrySource
-
-    @property
-    def title(self) -> str:
-        """The title of the paper."""
-        return choose_title((self.entry,))
-
-    def is_made_by(self, job: Job) -> bool:
-        """Return whether a job may be making this plan, so that it is only interrupted on record."""
-        is_open = self.entry.outcome is Outcome.INTERRUPTED and self.entry.task is job.request.settings.task
-        return is_open and self.paper_sha256 == job.paper_sha256
-
-    @property
-    def paper_sha256(self) -> str:
-        """The hash of the paper's text, "" if it is not on record."""
-        return self.entry.record.paper.sha256 if self.entry.record else ""
-
-
-def list_plans(output: Path) -> list[KeptResult]:
-    """Return what the output folder holds, the last one first; files that cannot be read are passed over."""
-    plans = _find_plans(output) if output.is_dir() else ()
-    return sorted(plans, key=lambda plan: _get_start(plan.entry), reverse=True)
-
-
-def _find_plans(output: Path) -> Iterator[KeptResult]:
-    for sources in index_entries([output]).papers.values():
-        for source in sources:
-            try:
-                yield _read_plan(output.resolve(), source)
-            except TrajectoryError:
-                continue  # it has changed meanwhile
-
-
-def _get_start(entry: PlanEntry) -> str:
-    return entry.record.started.isoformat() if entry.record else ""
-
-
-def find_plan(output: Path, path: str) -> KeptResult | None:
-    """Return what the output folder holds at a path from an address, or None; nothing outside of the folder is read.
-
-    Raises:
-        TrajectoryError: if its files cannot be read.
-    """
-    root = output.resolve()
-    if any(part.startswith(".") or not part.isprintable() for part in path.split("/")):
-        return None
-    trajectory, record = (root / f"{path}{suffix}" for suffix in (TRAJECTORY_SUFFIX, RECORD_SUFFIX))
-    found = [file if file.is_file() and file.resolve().is_relative_to(root) else None for file in (trajectory, record)]
-    return _read_plan(root, EntrySource("", *found)) if any(found) else None
-
-
-def _read_plan(root: Path, source: EntrySource) -> KeptResult:
-    path = source.path.relative_to(root).as_posix().rpartition(".")[0]
-    return KeptResult(path, read_plan_entry(source), source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,28 +86,6 @@ def compute_request_price(client: ModelClient, strategy: str, facts: PaperFacts)
     return RequestPrice(estimate, client.compute_price(Usage(estimate.prompt_tokens, estimate.reply_tokens)))
 
 
-def export_entry(entry: PlanEntry, form: str) -> tuple[str, bytes]:
-    """Return the name and the content of an export: a file, or a zip archive of several.
-
-    Raises:
-        UsageError: if there is no such format.
-    """
-    if (exporter := EXPORT_FORMATS.get(form)) is None:
-        raise UsageError(f"there is no format {form[:40]!r}")
-    stem = sanitize_file_name(f"{entry.paper_id[:80]}-{form}")
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / (stem if exporter.writes_folder else f"{stem}{_FILE_ENDINGS[form]}")
-        exporter.write([entry], target)
-        written = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-        if len(written) == 1:
-            return f"{stem}{written[0].suffix}", written[0].read_bytes()
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-            for path in written:
-                packed.write(path, path.relative_to(folder))
-        return f"{stem}.zip", archive.getvalue()
-
-
 def render_page(template: str, base: str, **values: object) -> str:
     """Render a page; `base` is the beginning of every address."""
     return _get_environment().get_template(f"{template}.html.jinja").render(base=base, **values)
@@ -204,3 +118,93 @@ def _get_environment() -> Environment:
     environment.globals["strategies"] = tuple(STRATEGIES)
     environment.filters["path"] = quote
     return environment
+
+
+class PageMessage(BaseModel):
+    """A message of a page."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArxivMessage(PageMessage):
+    """An arXiv id or address."""
+
+    id: str
+
+
+def _check_strategy(name: str) -> str:
+    if name not in STRATEGIES:
+        raise ValueError(f"must be one of {', '.join(STRATEGIES)}")
+    return name
+
+
+class PlanForm(PageMessage):
+    """The settings of a plan as the form gives them; `model` is a name, or one of the choices that need `name`."""
+
+    task: Task
+    k: Annotated[int, Field(ge=1, le=MAX_K)] | None = None
+    model: str = ""
+    name: str = ""
+    strategy: Annotated[str, AfterValidator(_check_strategy)] = "single"
+    force: bool = False
+
+
+class ReplyMessage(PageMessage):
+    """A pasted reply to the prompt with this number."""
+
+    number: int
+    reply: str
+
+
+class EditMessage(PageMessage):
+    """A change of a plan; `version` is that of the edits on the page."""
+
+    change: Change
+    ablation: str
+    version: str
+    replacement: tuple[OneLine, ...] = Field(default=(), max_length=MAX_REPLACEMENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class PageDefaults:
+    """The values of the command line: the output folder, the model, the settings, and k if it was given."""
+
+    output: Path
+    model_spec: ModelSpec
+    settings: PlanSettings
+    k: int | None = None
+    offline: bool = False
+
+    def make_settings(self, form: PlanForm) -> PlanSettings:
+        """Return the settings of a plan; k is that of the form, or of the command line, or of the task."""
+        k = form.k or self.k or DEFAULT_K[form.task]
+        return replace(self.settings, task=form.task, k=k, strategy=form.strategy)
+
+    def make_model_spec(self, form: PlanForm) -> ModelSpec:
+        """Return the model that a form names; by hand, the name is only for headings.
+
+        Raises:
+            UsageError: if the name is missing.
+        """
+        name = form.name.strip()
+        if form.model == OTHER and not name:
+            raise UsageError("write the name of the model, such as gpt-4o or ollama/llama3.1")
+        names = {OTHER: name, BY_HAND: name or _DEFAULT_NAME}
+        model = names.get(form.model, form.model) or self.default_model
+        # A price on the command line is that of the model there.
+        price = self.model_spec.price if model == self.default_model else ""
+        return replace(self.model_spec, model=model, price=price)
+
+    @property
+    def default_model(self) -> str:
+        """The model that the command line or the environment names, else the built-in planner."""
+        return self.model_spec.model or EXTRACTIVE
+
+    def list_models(self) -> Iterator[tuple[str, str]]:
+        """Yield the value and the label of each choice of a model."""
+        if self.default_model != EXTRACTIVE:
+            yield self.default_model, self.default_model
+        yield EXTRACTIVE, "built-in planner, which sends nothing"
+        yield BY_HAND, "by hand: copy the prompt, paste the reply"
+        if not self.offline:
+            yield OTHER, "another model, named here:"

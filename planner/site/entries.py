@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from planner.chat import LM_PLANNER
-from planner.details import ALREADY_REPORTED, Details
+from planner.details import ALREADY_REPORTED, Candidate, Details
 from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folders
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_record_path
@@ -65,6 +65,11 @@ class PlanEntry:
         """The details of each ablation, empty if the record has none or is not that of this plan."""
         details = self.record.details if self.record else ()
         return details if len(details) == len(self.ablations) else ()
+
+    @property
+    def considered(self) -> tuple[Candidate, ...]:
+        """The candidates that the plan does not keep, empty if none is on record."""
+        return self.record.considered if self.record else ()
 
     @property
     def review_details(self) -> tuple[Details, ...]:
@@ -144,13 +149,13 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         if source.record_path is None:
             raise
         failed = create_failed_entry(source.run, _read_record(source.record_path))
-        return _add_warning(failed, f"the trajectory could not be read: {redact_folder(error, source.trajectory_path)}")
+        return _add_warning(failed, f"the trajectory could not be read: {_redact_folder(error, source.path)}")
     if source.record_path is None:
         return planned
     try:
         return join_record(planned, _read_record(source.record_path))
     except TrajectoryError as error:
-        return _add_warning(planned, f"the record could not be read: {redact_folder(error, source.record_path)}")
+        return _add_warning(planned, f"the record could not be read: {_redact_folder(error, source.record_path)}")
 
 
 def derive_run_name(folder: Path) -> str:
@@ -165,7 +170,7 @@ def pair_file(path: Path) -> EntrySource:
     return EntrySource(derive_run_name(path.parent), path, record_path if record_path.is_file() else None)
 
 
-def redact_folder(error: TrajectoryError, path: Path) -> str:
+def _redact_folder(error: TrajectoryError, path: Path) -> str:
     """Return an error's text with the file's name instead of its path: pages are shared, folders are private."""
     return str(error).replace(str(path), path.name)
 
@@ -261,7 +266,7 @@ def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) 
             try:
                 entry = read_plan_entry(source)
             except TrajectoryError as error:
-                name, reason = source.path.relative_to(folder), redact_folder(error, source.path)
+                name, reason = source.path.relative_to(folder), _redact_folder(error, source.path)
                 reason = reason.removeprefix(f"{source.path.name}: ")
                 unread.append(UnreadFile(f"{source.run}/{name.as_posix()}", reason))
                 continue

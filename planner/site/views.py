@@ -288,7 +288,6 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
 
 
 def _list_considered(entry: PlanEntry, anchor: str) -> Iterator[AblationCard]:
-    considered = entry.record.considered if entry.record and entry.trajectory else ()
-    for number, candidate in enumerate(considered, start=1):
+    for number, candidate in enumerate(entry.considered if entry.trajectory else (), start=1):
         lines = (*candidate.details.list_lines(), ("Not kept", candidate.why))
         yield _build_card(candidate, lines, number, f"{anchor}/considered/{number}")

@@ -18,8 +18,7 @@ from pylatexenc.latexwalker import (  # type: ignore[import-untyped]
 )
 
 from planner.details import Candidate, Details, RejectionReason
-from planner.exports.issues import escape_markdown
-from planner.exports.latex import escape_latex
+from planner.exports.documents import escape_latex, escape_markdown
 from planner.sanitize import clean_text
 from tests.exports.conftest import HOSTILE, Export
 from tests.site.made import LOSS, ROUTER, plan_record, trajectory, write_entry

@@ -25,9 +25,9 @@ from planner.planning.first_prompt import PlanSettings
 from planner.reading.process import IsolatedReader
 from planner.schema import Task
 from planner.serve.app import PageApp
-from planner.serve.forms import PageDefaults
+from planner.serve.folder import PaperFolder
 from planner.serve.jobs import JobQueue
-from planner.serve.papers import PaperFolder
+from planner.serve.pages import PageDefaults
 from planner.serve.server import PageServer, open_socket
 from tests.conftest import ROOT
 from tests.site.conftest import Watch, browser, pytest_collection_modifyitems

@@ -23,8 +23,8 @@ from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import ModelSpec
 from planner.planning.first_prompt import PlanSettings
 from planner.schema import Task
+from planner.serve.folder import GivenPaper
 from planner.serve.jobs import Job, JobState, PlanRequest
-from planner.serve.papers import GivenPaper
 from tests.conftest import ROOT
 from tests.papers.arxiv_server import Response as ArxivResponse
 from tests.papers.arxiv_server import run_arxiv_server
@@ -315,7 +315,7 @@ def test_every_export_is_that_of_the_command_line(asked: Client, tmp_path: Path)
         target = tmp_path / form
         done = CliRunner().invoke(cli, ["export", str(asked.output), "--to", form, str(target)])
         assert done.exit_code == 0, done.output
-        files = [file for file in target.rglob("*") if file.is_file()] if exporter.writes_folder else [target]
+        files = [file for file in target.rglob("*") if file.is_file()] if not exporter.ending else [target]
         contents = sorted(file.read_bytes() for file in files)
         assert _unpack(answer.body) == contents, form
 

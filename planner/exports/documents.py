@@ -1,8 +1,8 @@
-"""Export plans as text for people: an issue for each ablation, a page of Markdown, and a text for a review."""
+"""Export plans as text for people: an issue for each ablation, a page of Markdown, a text for a review, LaTeX."""
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ from planner.details import format_count
 from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, list_plans
 from planner.files import write_file_atomically
 from planner.sanitize import clean_text
+from planner.schema import Action, Task
 from planner.site.copies import describe_change, format_line, format_review
 from planner.site.entries import PlanEntry
 
@@ -28,6 +29,20 @@ _SCRIPT: Final = """\
 set -eu
 folder=$(dirname -- "$0")
 """
+_ESCAPES: Final = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\char34{}",
+        **{mark: f"\\{mark}" for mark in "{}$&#_%"},
+        **{mark: f"{{{mark}}}" for mark in "[]`"},  # no optional argument, and no ligature such as ?`
+    }
+)
+_UNMEASURED: Final = "--"
 
 
 def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
@@ -101,3 +116,58 @@ def _render_study(study: Study) -> str:
 def escape_markdown(text: str) -> str:
     """Return a text of one line that GitHub shows as it is after other words: no markup, link or name in it acts."""
     return _MARKUP.sub(r"\\\g<0>", _REFERENCE.sub(_ZERO_WIDTH_SPACE, text))
+
+
+def write_latex(entries: Sequence[PlanEntry], target: Path) -> None:
+    """Write a file for each plan, to be read by `\\input`: a paragraph, and a table with variants as rows."""
+    for plan in list_plans(entries):
+        write_file_atomically(target / f"{plan.slug}.tex", _render_latex_plan(plan), durable=False)
+
+
+def _render_latex_plan(plan: ExportedPlan) -> str:
+    label = f"tab:ablations-{plan.slug}"
+    metrics = tuple(dict.fromkeys(format_line(metric) for study in plan.studies for metric in study.ablation.metrics))
+    lines = (
+        r"% Needs \usepackage{booktabs}; letters that are not Latin need LuaLaTeX, XeLaTeX or Tectonic.",
+        rf"\paragraph{{Ablations.}} Table~\ref{{{label}}} {_render_opening(plan)}",
+        "",
+        r"\begin{table}[t]",
+        r"  \centering",
+        rf"  \caption{{Ablations. Mean over {len(SEEDS)} seeds; ``{_UNMEASURED}'' is not measured.}}",
+        rf"  \label{{{label}}}",
+        rf"  \begin{{tabular}}{{p{{0.45\linewidth}}{'c' * len(metrics)}}}",
+        r"    \toprule",
+        f"    {_render_latex_row('Variant', map(escape_latex, metrics))}",
+        r"    \midrule",
+        rf"    The method as it is{' & ' * len(metrics)} \\",
+        *(f"    {row}" for study in plan.studies for row in _list_latex_rows(study, metrics)),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _render_opening(plan: ExportedPlan) -> str:
+    subject = "our method" if plan.entry.task is Task.AUTHOR else escape_latex(plan.title)
+    changes = "; ".join(f"({study.number}) {escape_latex(study.headline)}" for study in plan.studies)
+    return f"isolates the parts of {subject}, one at a time: {changes}."
+
+
+def _list_latex_rows(study: Study, metrics: Sequence[str]) -> Iterator[str]:
+    cells = ["" if metric in map(format_line, study.ablation.metrics) else _UNMEASURED for metric in metrics]
+    yield r"\addlinespace"
+    yield rf"\multicolumn{{{len(metrics) + 1}}}{{p{{0.95\linewidth}}}}{{\emph{{{escape_latex(study.headline)}}}}} \\"
+    opening = {Action.REMOVE: "without ", Action.REPLACE: "", Action.ADD: "with "}[study.ablation.action]
+    for variant in study.variants:
+        change = escape_latex((variant.instead or format_line(study.ablation.ablated_part)).rstrip("."))
+        yield _render_latex_row(rf"\quad {opening}{change}", cells)
+
+
+def _render_latex_row(name: str, cells: Iterator[str] | Sequence[str]) -> str:
+    return " & ".join((name, *cells)) + r" \\"
+
+
+def escape_latex(text: str) -> str:
+    """Return a text of one line that LaTeX sets as it is: no command, no argument, no comment in it acts."""
+    return text.translate(_ESCAPES)

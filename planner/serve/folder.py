@@ -1,24 +1,26 @@
-"""The papers that were given to the page; they stay in a hidden folder of the output folder.
+"""The output folder of the page: the papers that were given to it, in a hidden folder, and the plans that it made.
 
-`.serve/KEY.json` says what the paper is, `.serve/KEY/NAME` is its file. Other commands pass hidden folders over.
+`.serve/KEY.json` says what a paper is, `.serve/KEY/NAME` is its file. Other commands pass hidden folders over.
 """
 
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from planner.errors import PaperError, UsageError
+from planner.errors import PaperError, TrajectoryError, UsageError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.names import parse_arxiv_id, sanitize_file_name
+from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, parse_arxiv_id, sanitize_file_name
 from planner.papers.paper import Paper
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
+from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
+from planner.site.facts import choose_title
 
 _FOLDER: Final = ".serve"
 _KEY: Final = re.compile(r"[0-9a-f]{16}")
@@ -126,3 +128,55 @@ class PaperFolder:
     def _write_note(self, paper: GivenPaper) -> GivenPaper:
         write_file_atomically(self._folder / f"{paper.key}.json", paper.model_dump_json(indent=1) + "\n")
         return paper
+
+
+@dataclass(frozen=True, slots=True)
+class KeptResult:
+    """A plan, or the failure to make one, in the output folder; `path` is relative to it and has no ending."""
+
+    path: str
+    entry: PlanEntry
+    source: EntrySource
+
+    @property
+    def title(self) -> str:
+        """The title of the paper."""
+        return choose_title((self.entry,))
+
+
+def list_plans(output: Path) -> list[KeptResult]:
+    """Return what the output folder holds, the last one first; files that cannot be read are passed over."""
+    plans = _find_plans(output) if output.is_dir() else ()
+    return sorted(plans, key=lambda plan: _get_start(plan.entry), reverse=True)
+
+
+def _find_plans(output: Path) -> Iterator[KeptResult]:
+    for sources in index_entries([output]).papers.values():
+        for source in sources:
+            try:
+                yield _read_plan(output.resolve(), source)
+            except TrajectoryError:
+                continue  # it has changed meanwhile
+
+
+def _get_start(entry: PlanEntry) -> str:
+    return entry.record.started.isoformat() if entry.record else ""
+
+
+def find_plan(output: Path, path: str) -> KeptResult | None:
+    """Return what the output folder holds at a path from an address, or None; nothing outside of the folder is read.
+
+    Raises:
+        TrajectoryError: if its files cannot be read.
+    """
+    root = output.resolve()
+    if any(part.startswith(".") or not part.isprintable() for part in path.split("/")):
+        return None
+    trajectory, record = (root / f"{path}{suffix}" for suffix in (TRAJECTORY_SUFFIX, RECORD_SUFFIX))
+    found = [file if file.is_file() and file.resolve().is_relative_to(root) else None for file in (trajectory, record)]
+    return _read_plan(root, EntrySource("", *found)) if any(found) else None
+
+
+def _read_plan(root: Path, source: EntrySource) -> KeptResult:
+    path = source.path.relative_to(root).as_posix().rpartition(".")[0]
+    return KeptResult(path, read_plan_entry(source), source)
