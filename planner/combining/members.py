@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from planner.chat import COMBINED_PLANNER
 from planner.details import Details, RejectionReason, Vote
 from planner.errors import Outcome, TrajectoryError, UsageError
-from planner.planning.record import PlanRecord
 from planner.schema import PLAN_FIELDS, Ablation, Task
 from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entry
 
@@ -36,28 +35,21 @@ class Member:
     """A plan that is a member of a combined plan; no other member has its name."""
 
     name: str
-    ablations: tuple[Ablation, ...]
-    record: PlanRecord | None
-
-    @property
-    def details(self) -> tuple[Details, ...]:
-        """The details of each ablation, without content if there are none on record."""
-        details = self.record.details if self.record else ()
-        return details if len(details) == len(self.ablations) else (Details(),) * len(self.ablations)
+    entry: PlanEntry
 
     @property
     def has_chances(self) -> bool:
         """True if the plan states chances; an ablation without one, which a reply may leave out, counts as 0."""
-        return any(details.chance is not None for details in self.details)
+        return any(details.chance is not None for details in self.entry.details)
 
     def list_proposals(self, *, with_considered: bool) -> tuple[Proposal, ...]:
         """Return the ablations, and those that the member considered and did not withdraw if `with_considered`.
 
         An ablation of a published plan that breaks a rule is left out.
         """
-        pairs = list(zip(self.ablations, self.details, strict=True))
-        if with_considered and self.record:
-            pairs += [(c, c.details) for c in self.record.considered if c.why is not RejectionReason.WITHDRAWN]
+        pairs = list(zip(self.entry.ablations, self.entry.details, strict=True))
+        if with_considered:
+            pairs += [(c, c.details) for c in self.entry.considered if c.why is not RejectionReason.WITHDRAWN]
         return tuple(
             Proposal(self.name, ablation, details, rank)
             for rank, (given, details) in enumerate(pairs, start=1)
@@ -99,7 +91,7 @@ class MemberIndex:
         for key, entry in _number_plans(_read_entry(source)[0] for source in self.papers[paper_id]):
             if key not in self.names:
                 raise TrajectoryError(f"{paper_id}: its plans changed while they were combined")
-            members[key.task].append(Member(self.names[key], entry.ablations, entry.record))
+            members[key.task].append(Member(self.names[key], entry))
         return {task: tuple(sorted(found, key=lambda m: m.name)) for task, found in members.items() if found}
 
 

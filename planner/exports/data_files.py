@@ -222,7 +222,7 @@ def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write one row per ablation, and one for each paper that has none; details have columns if any plan has them."""
     names = [field.name for field in PLAN_FIELDS]
     columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason", *_PAPER_COLUMNS]
-    columns += DETAIL_COLUMNS if any(entry.details for entry in entries) else ()
+    columns += DETAIL_COLUMNS if any(entry.has_details for entry in entries) else ()
     rows = (row[: len(columns)] for entry in entries for row in _build_csv_rows(entry))
     write_file_atomically(target, render_csv([columns, *rows]))
 

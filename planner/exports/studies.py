@@ -129,11 +129,11 @@ def _list_studies(entry: PlanEntry) -> Iterator[Study]:
     """
     count = len(entry.ablations)
     further = [candidate for candidate in entry.considered if candidate.why is not RejectionReason.WITHDRAWN]
-    order = entry.record.order if entry.record else ()
+    order = entry.order
     if sorted(order) != list(range(count)):  # a record without details has none, one that was edited may have any
         order = tuple(range(count))
     ablations = (*entry.ablations, *further)
-    details = (*(entry.details or (Details(),) * count), *(candidate.details for candidate in further))
+    details = (*entry.details, *(candidate.details for candidate in further))
     earlier: list[tuple[str, Variant]] = []  # what is taken out, and the run that does so
     for place, index in enumerate((*order, *range(count, len(ablations))), start=1):
         ablation = ablations[index]

@@ -178,7 +178,7 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
     record = entry.record
     if record is not None:
         votes = record.votes if len(record.votes) == len(entry.ablations) else ()
-        details = tuple(_get_details(entry, each) for each in chosen) if entry.details or record.considered else ()
+        details = tuple(_get_details(entry, each) for each in chosen) if entry.has_details or record.considered else ()
         record = record.model_copy(
             update={
                 "details": details,
@@ -211,9 +211,8 @@ def _build_ablation(entry: PlanEntry, edited: EditedAblation) -> Ablation:
 
 
 def _get_details(entry: PlanEntry, edited: EditedAblation) -> Details:
-    if edited.origin == "considered":
-        return entry.considered[edited.number].details
-    return entry.details[edited.number] if entry.details else Details()
+    source = entry.details if edited.origin == "plan" else [candidate.details for candidate in entry.considered]
+    return source[edited.number]
 
 
 def _build_candidate(entry: PlanEntry, edited: EditedAblation) -> Candidate:

@@ -102,10 +102,9 @@ def format_plan_copies(entry: PlanEntry) -> PlanCopies:
 
 def format_review(entry: PlanEntry) -> str:
     """Return a plan as sentences to paste into a review or an issue."""
-    details = entry.review_details or [Details()] * len(entry.ablations)
     sentences = (
         (_format_claim(ablation, entry.task, each), _format_sentence(ablation), *_list_reasons(each))
-        for ablation, each in zip(entry.ablations, details, strict=True)
+        for ablation, each in zip(entry.ablations, entry.review_details, strict=True)
     )
     lines = (f"{number}. {' '.join(filter(None, each))}" for number, each in enumerate(sentences, start=1))
     return "\n".join((_OPENINGS[entry.task], "", *lines)) + "\n"
@@ -124,15 +123,14 @@ def format_jsonl(plan: Plan) -> str:
 
 def _format_csv(entry: PlanEntry) -> str:
     """Return a plan as CSV, one ablation a row; "; " separates several values in a cell; details have columns."""
-    columns = [*(field.name for field in PLAN_FIELDS), *(DETAIL_COLUMNS if entry.details else ())]
+    columns = [*(field.name for field in PLAN_FIELDS), *(DETAIL_COLUMNS if entry.has_details else ())]
     rows = zip(map(format_field_values, entry.ablations), list_detail_cells(entry), strict=True)
     return render_csv((columns, *((*fields, *cells)[: len(columns)] for fields, cells in rows)))
 
 
 def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
     """Yield the details of each ablation of a plan as texts for `DETAIL_COLUMNS`, "" for what is not known."""
-    order = entry.record.order if entry.record else ()
-    for number, details in enumerate(entry.details or (Details(),) * len(entry.ablations)):
+    for number, details in enumerate(entry.details):
         evidence, effort = details.evidence, details.effort
         yield (
             format_cell(details.chance),
@@ -141,7 +139,7 @@ def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
             details.hypothesis,
             details.control,
             *((effort.kind.value, format_cell(effort.runs)) if effort else ("", "")),
-            str(order.index(number) + 1) if number in order else "",
+            str(entry.order.index(number) + 1) if number in entry.order else "",
         )
 
 

@@ -61,10 +61,19 @@ class PlanEntry:
         return self.trajectory.plan.ablations if self.trajectory else ()
 
     @property
+    def has_details(self) -> bool:
+        """True if the record has details, and as many as the plan has ablations."""
+        return bool(self.record and self.record.details and len(self.record.details) == len(self.ablations))
+
+    @property
     def details(self) -> tuple[Details, ...]:
-        """The details of each ablation, empty if the record has none or is not that of this plan."""
-        details = self.record.details if self.record else ()
-        return details if len(details) == len(self.ablations) else ()
+        """The details of each ablation, without content if the record has none."""
+        return self.record.details if self.record and self.has_details else (Details(),) * len(self.ablations)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The indices of the ablations in the order in which to run them, empty without details."""
+        return self.record.order if self.record and self.has_details else ()
 
     @property
     def considered(self) -> tuple[Candidate, ...]:

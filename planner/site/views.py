@@ -247,8 +247,8 @@ def _list_cards(places: _PlaceLinks, entry_number: int) -> Iterator[AblationCard
     entry = places.entries[entry_number]
     for number, ablation in enumerate(entry.ablations):
         place = AblationPlace(entry_number, number)
-        lines = entry.details[number].list_lines() if entry.details else ()
-        lines = (*(("Check", finding) for finding in entry.list_findings(number)), *lines)
+        checks = (("Check", finding) for finding in entry.list_findings(number))
+        lines = (*checks, *entry.details[number].list_lines())
         matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
         yield _build_card(ablation, lines, number + 1, places.build_anchor(place), matches)
 
@@ -279,7 +279,7 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
     if entry.record is None or entry.trajectory is None:
         return
     for heading, sentences in (
-        ("Order", describe_order(entry.record.order, entry.details)),
+        ("Order", describe_order(entry.order, entry.details)),
         ("Already reported by the paper", join_reported_studies(entry.record.reported)),
         ("Revised", entry.record.revisions),
     ):

@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,7 +38,7 @@ def format_preview(entry: PlanEntry) -> str:
     width, more = measure_width(sys.stderr) or _MAX_REASON_CHARS, len(entry.ablations) - _MAX_PREVIEW
     lines = []
     for number, ablation in enumerate(entry.ablations[:_MAX_PREVIEW], start=1):
-        reason = entry.details[number - 1].reason if entry.details else ""
+        reason = entry.details[number - 1].reason
         text = f"why: {reason}" if reason else f"{ablation.action} {ablation.ablated_part}"
         lines += [_Line(f"{number}. {ablation.name}", bold=True), _Line(_INDENT + _shorten(text, width - len(_INDENT)))]
     lines += [_Line(f"{_INDENT}… and {more} more", dim=True)] if more > 0 else []
@@ -76,13 +76,12 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
     assert trajectory is not None
     yield _Line(_format_heading(trajectory, width), dim=True)
     yield _Line()
-    details = entry.details or [Details()] * len(entry.ablations)
-    for number, (ablation, each) in enumerate(zip(entry.ablations, details, strict=True), start=1):
+    for number, (ablation, each) in enumerate(zip(entry.ablations, entry.details, strict=True), start=1):
         yield from _list_card_lines(f"{number}. ", ablation, each)
         for finding in entry.list_findings(number - 1):
             yield _Line(f"{_INDENT}! {finding}", colour="red")
     if entry.record is not None:
-        yield from _list_record_lines(entry.record, entry.details, show_all)
+        yield from _list_record_lines(entry.record, describe_order(entry.order, entry.details), show_all)
     yield _Line()
     yield from map(_Line, trajectory.reasoning.split("\n"))
 
@@ -105,10 +104,10 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
         yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
 
 
-def _list_record_lines(record: PlanRecord, details: Sequence[Details], show_all: bool) -> Iterator[_Line]:
-    if order := list(describe_order(record.order, details)):
+def _list_record_lines(record: PlanRecord, order: Iterable[str], show_all: bool) -> Iterator[_Line]:
+    if lines := list(map(_Line, order)):
         yield _Line()
-        yield from map(_Line, order)
+        yield from lines
     if record.reported:
         yield _Line()
         yield _Line("already reported by the paper:", bold=True)
