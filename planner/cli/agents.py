@@ -23,7 +23,6 @@ from planner.cli.plan import folder_option
 from planner.cli.terminal.console import log, send_log_messages
 from planner.errors import UsageError
 from planner.files import write_file_atomically
-from planner.mcp.folders import NamedFolders
 from planner.models.connect import ModelSpec
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
@@ -74,7 +73,7 @@ def mcp(
     choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
     with send_log_messages(log_settings):
         try:
-            from planner.mcp.server import PlanTools, serve_tools  # the SDK is an extra, and takes 1 s
+            from planner.mcp import NamedFolders, PlanTools, serve_tools  # the SDK is an extra, and takes 1 s
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "mcp":
                 raise

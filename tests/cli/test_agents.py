@@ -23,7 +23,7 @@ import yaml  # type: ignore[import-untyped]
 from mcp import Client, StdioServerParameters, stdio_client
 
 from planner.errors import UsageError
-from planner.mcp.folders import NamedFolders
+from planner.mcp import NamedFolders
 from planner.trajectory.writer import render_trajectory
 from tests.cli.conftest import DEMO, Run
 from tests.cli.test_revised_plans import DRAFT, MESSAGE, REVISED
@@ -336,7 +336,7 @@ def test_folders_are_named_at_the_start(run: Run) -> None:
 
 
 def test_the_extra_is_named_where_it_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("planner.mcp.server")]:
+    for name in [name for name in sys.modules if name.startswith("planner.mcp")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
     done = run("mcp", ".")

@@ -9,10 +9,10 @@ import inspect
 import json
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.context import Context
@@ -24,7 +24,7 @@ from planner import __version__
 from planner.batch.discovery import FolderScan, RecognisedPaper, detect_paper_kind
 from planner.chat import Completion
 from planner.errors import PaperError, PlannerError, UsageError
-from planner.mcp.folders import NamedFolders
+from planner.files import refuse_special_file
 from planner.models.connect import ModelSpec, log_request_host, open_model
 from planner.models.openai_chat.endpoint import build_environment_mask
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
@@ -77,6 +77,61 @@ ModelName = Annotated[
 PlanPath = Annotated[str, Field(description="Path of a plan, as list_plans gives it.", max_length=4096)]
 
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFolders:
+    """The folders that the user named, as absolute paths: `named` as they were given, `real` without links."""
+
+    named: tuple[Path, ...]
+    real: tuple[Path, ...]
+
+    @classmethod
+    def resolve(cls, folders: Iterable[Path]) -> Self:
+        """Return the folders with their links resolved."""
+        named = tuple(dict.fromkeys(Path(os.path.normpath(folder.absolute())) for folder in folders))
+        return cls(named, tuple(folder.resolve() for folder in named))
+
+    def find_path(self, name: str) -> Path:
+        """Return the real path of a file or folder; a relative name is looked for in each folder, in their order.
+
+        Raises:
+            UsageError: if it is outside the folders, also by a link, or hidden, or if there is none.
+            OSError: if it is a pipe, a socket or a device; `strerror` is one sentence.
+        """
+        if not name.strip() or "\0" in name or ".." in Path(name).parts:
+            raise UsageError(f"{name!r} is no path in the named folders: it is empty, or has `..` or a null character")
+        candidates = [folder / name for folder in self.named if self._is_inside(folder / name)]
+        if not candidates:
+            raise UsageError(f"{name!r} is outside the named folders: {self}")
+        found = next(filter(None, map(_find_real_path, candidates)), None)
+        if found is None:
+            raise UsageError(f"{name!r}: no such file or folder in the named folders: {self}")
+        if not self._is_inside(found):
+            raise UsageError(f"{name!r} leads out of the named folders by a link: {self}")
+        if any(part.startswith(".") for part in self._list_inner_parts(found)):
+            raise UsageError(f"{name!r} is hidden, or in a hidden folder; hidden files are not read")
+        if not found.is_dir():
+            refuse_special_file(found)
+        return found
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.named))
+
+    def _is_inside(self, path: Path) -> bool:
+        return any(path.is_relative_to(folder) for folder in (*self.named, *self.real))
+
+    def _list_inner_parts(self, path: Path) -> tuple[str, ...]:
+        """Return the parts of a real path below the innermost folder that holds it."""
+        return min((path.relative_to(each).parts for each in self.real if path.is_relative_to(each)), key=len)
+
+
+def _find_real_path(path: Path) -> Path | None:
+    """Return a path without links; None if there is nothing, also where links go round or the name is too long."""
+    try:
+        return Path(os.path.realpath(path, strict=True))
+    except (OSError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +229,9 @@ class PlanTools:
 
     def list_plans(self) -> str:
         """Return the plans that are kept, and the papers that failed, with their paths."""
-        index = index_entries([self.output]) if self.output.is_dir() else None
-        sources = [source for sources in index.papers.values() for source in sources] if index else []
-        unread = [f"{file.name}: {file.reason}" for file in index.unread_files] if index else []
+        index = index_entries([self.output] if self.output.is_dir() else [])
+        sources = [source for sources in index.papers.values() for source in sources]
+        unread = [f"{file.name}: {file.reason}" for file in index.unread_files]
         plans = [_summarize_entry(source, read_plan_entry(source)) for source in sources[:_MAX_LISTED]]
         return _to_json({"plans": plans, "count": len(sources), "problems": unread[:_MAX_LISTED]})
 
@@ -248,17 +303,9 @@ async def serve_tools(tools: PlanTools) -> None:
     """Offer the tools over stdin and stdout until the client closes them, and end the plannings that were begun."""
     logging.getLogger("mcp").setLevel(logging.WARNING)
     server = _OneLineServer("ablation-planner", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING")
-    for tool, is_reading in (
-        (tools.list_papers, True),
-        (tools.read_paper, True),
-        (tools.find_reported_ablations, True),
-        (tools.build_prompt, True),
-        (tools.keep_plan, False),
-        (tools.plan_paper, False),
-        (tools.list_plans, True),
-        (tools.read_plan, True),
-    ):
-        hint = ToolAnnotations(read_only_hint=is_reading)
+    reading = (tools.list_papers, tools.read_paper, tools.find_reported_ablations, tools.build_prompt)
+    for tool in (*reading, tools.keep_plan, tools.plan_paper, tools.list_plans, tools.read_plan):
+        hint = ToolAnnotations(read_only_hint=tool not in (tools.keep_plan, tools.plan_paper))
         server.add_tool(tool, description=inspect.getdoc(tool), structured_output=False, annotations=hint)
     async with tools.reader:
         try:
