@@ -112,7 +112,7 @@ def list_bounds() -> Mapping[str, str]:
             f"{count(f'{fetch}:MAX_FETCHED_BYTES', MB)} MB in {count(f'{fetch}:MAX_FETCH_SECONDS')} s, "
             f"{count(f'{fetch}:MAX_REDIRECTS')} redirects"
         ),
-        "a settings file": f"{count('planner.cli.settings_file:MAX_SETTINGS_BYTES')} bytes",
+        "a settings file": f"{count('planner.cli.settings:MAX_SETTINGS_BYTES')} bytes",
         "a list of papers on stdin": f"{count('planner.batch.manifest:MAX_STDIN_LIST_BYTES', MB)} MB",
         "a list of papers in a text file": f"{count('planner.batch.corpus:_MAX_LIST_BYTES', MB)} MB",
         "a manifest: JSONL, CSV": f"{count('planner.batch.manifest:MAX_MANIFEST_BYTES', 1000 * MB)} GB",

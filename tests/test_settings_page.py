@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.cli.settings_file import SETTING_NAMES
+from planner.cli.settings import SETTING_NAMES
 from planner.reading import fetch
 from tests.cli.conftest import DEMO, Run, run, work_folder
 from tests.conftest import ROOT

@@ -35,24 +35,22 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
         "show": CommandRow("planner.cli.show.show", "Print plans, or convert them to another format."),
         "site": CommandRow("planner.cli.show.site", "Write pages to read, search and compare plans."),
         "export": CommandRow("planner.cli.runs.export", "Write plans as tables, sweeps, issues, LaTeX or a review."),
-        "combine": CommandRow("planner.cli.combine.combine", "Make one plan from those of several models or runs."),
+        "combine": CommandRow("planner.cli.runs.combine", "Make one plan from those of several models or runs."),
     },
     "Set up and check": {
         "check": CommandRow("planner.cli.show.check", "Check that files hold valid plans."),
-        "models": CommandRow("planner.cli.models.models", "List the models that are known, or those of an endpoint."),
-        "config": CommandRow(
-            "planner.cli.config.config", "Show the settings files, and where each setting comes from."
-        ),
-        "doctor": CommandRow("planner.cli.doctor.doctor", "Check key, endpoint and model with one tiny request."),
+        "models": CommandRow("planner.cli.setup.models", "List the models that are known, or those of an endpoint."),
+        "config": CommandRow("planner.cli.setup.config", "Show the settings files, and where each setting comes from."),
+        "doctor": CommandRow("planner.cli.setup.doctor", "Check key, endpoint and model with one tiny request."),
         "schema": CommandRow("planner.cli.show.schema", "Print the JSON Schema of a plan, for other programs."),
     },
     "Shells and coding agents": {
-        "help": CommandRow("planner.cli.config.help_", "Show the help of a command."),
+        "help": CommandRow("planner.cli.setup.help_", "Show the help of a command."),
         "completion": CommandRow(
-            "planner.cli.config.completion", "Print what makes a shell complete commands and options."
+            "planner.cli.setup.completion", "Print what makes a shell complete commands and options."
         ),
-        "mcp": CommandRow("planner.cli.agents.mcp", "Serve tools to a coding agent (Model Context Protocol)."),
-        "skill": CommandRow("planner.cli.agents.skill", "Print how a coding agent plans a paper; needs no key."),
+        "mcp": CommandRow("planner.cli.serve.mcp", "Serve tools to a coding agent (Model Context Protocol)."),
+        "skill": CommandRow("planner.cli.serve.skill", "Print how a coding agent plans a paper; needs no key."),
     },
 }
 

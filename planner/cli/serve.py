@@ -1,9 +1,13 @@
-"""`serve`: the local page."""
+"""`serve`, `mcp` and `skill`: the planner as a local page, and for coding agents as tools or as instructions."""
 
 import asyncio
+import signal
 from contextlib import suppress
+from dataclasses import replace
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -14,6 +18,7 @@ from planner.cli.options import (
     log_options,
     model_options,
     offline_option,
+    open_arxiv,
     output_option,
     task_options,
 )
@@ -21,7 +26,16 @@ from planner.cli.paper import open_isolated_reader
 from planner.cli.plan import folder_option
 from planner.cli.terminal.console import InterruptHandler, log, send_log_messages
 from planner.errors import UsageError
+from planner.files import write_file_atomically
 from planner.models.connect import ModelSpec
+from planner.planning.first_prompt import PlanSettings
+from planner.planning.strategies import STRATEGIES
+from planner.reading.process import IsolatedReader
+from planner.sanitize import make_printable
+from planner.schema import Task
+
+_SKILL_NAME: Final = "ablation-planner"  # that of its folder too, as the format of skills demands
+_FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @command(epilog="Example: ablation-planner serve --model gpt-4o -o trajectories")
@@ -78,3 +92,76 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
         with handler.handle_signals(), suppress(asyncio.CancelledError):  # the second signal
             await server.run_until(wait_for_end)
     return handler.exit_code
+
+
+@command(epilog="Example: ablation-planner mcp papers --model gpt-4o")
+@click.argument("folders", nargs=-1, metavar="FOLDER…", type=_FOLDER)
+@click.option("--root", "roots", multiple=True, type=_FOLDER, metavar="FOLDER", help="The same as FOLDER.")
+@task_options
+@model_options
+@folder_option
+@offline_option
+@log_options
+def mcp(
+    folders: tuple[Path, ...],
+    roots: tuple[Path, ...],
+    task: TaskOptions,
+    model_spec: ModelSpec,
+    output: Path,
+    offline: bool,
+    log_settings: LogOptions,
+) -> None:
+    """Serve tools over stdin and stdout to a client of the Model Context Protocol, such as a coding agent.
+
+    The tools read papers in each FOLDER, give the prompt, check and keep plans, and plan with the model that is named
+    here. Nothing outside the folders is read.
+    """
+    if not (named := (*folders, *roots)):
+        raise UsageError("name the folders that the client may read, as in `ablation-planner mcp papers`")
+
+    def choose_settings(tool_task: Task | None, k: int | None, cut_at: str, strategy: str) -> PlanSettings:
+        if strategy and strategy not in STRATEGIES:
+            raise UsageError(f"strategy {strategy!r}: it is one of {', '.join(STRATEGIES)}")
+        return replace(
+            task,
+            task=tool_task or task.task,
+            k=task.k if k is None else k,
+            cut_at=cut_at or task.cut_at,
+            strategy=strategy or task.strategy,
+        ).settings
+
+    choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
+    with send_log_messages(log_settings):
+        try:
+            from planner.mcp import NamedFolders, PlanTools, serve_tools  # the SDK is an extra, and takes 1 s
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "mcp":
+                raise
+            raise UsageError(
+                "`mcp` needs an extra: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
+            ) from None
+        output = output.resolve()
+        reader = IsolatedReader(open_arxiv(offline=True))
+        tools = PlanTools(NamedFolders.resolve(named), output, reader, choose_settings, model_spec, offline)
+        log.info("papers in %s; plans in %s", tools.folders, output)
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that
+        asyncio.run(serve_tools(tools))
+
+
+@command(epilog="Example: ablation-planner skill --to .claude/skills")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write it to this folder of skills, and print its path.",
+)
+def skill(folder: Path | None) -> None:
+    """Print a skill: a file that tells a coding agent how to plan a paper itself, without a key."""
+    text = (files("planner") / "skill" / "SKILL.md").read_text(encoding="utf-8")
+    if folder is None:
+        click.echo(text.encode(), nl=False)
+        return
+    path = (folder if folder.resolve().name == _SKILL_NAME else folder / _SKILL_NAME) / "SKILL.md"
+    write_file_atomically(path, text)
+    click.echo(make_printable(str(path)))

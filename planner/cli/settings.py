@@ -1,26 +1,211 @@
-"""Settings files: the user's own, a project's, or the one that --config names; and the values that they set.
+"""Settings files: the user's own, a project's, or the one that --config names; read, checked and joined.
 
 The command line comes before the environment, that before the project's file, and that before the user's.
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Self
 
 import click
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from planner.cli.settings_file import FOLDER_SETTINGS, SETTING_NAMES, NamedEndpoint, SettingsFile
 from planner.errors import UsageError
+from planner.files import read_bounded_file
 from planner.models.connect import EXTRACTIVE, ModelSpec
-from planner.models.openai_chat.endpoint import OPENAI, find_provider_by_prefix
+from planner.models.openai_chat.endpoint import OPENAI, PROVIDERS, find_address_fault, find_provider_by_prefix
+from planner.models.pricing import parse_price
+from planner.planning.strategies import STRATEGIES
+from planner.schema import MAX_K, Task
 
 PROJECT_FILE_NAME: Final = "ablation-planner.toml"
 _VARIABLE_PREFIX: Final = "ABLATION_PLANNER_"
 _PROJECT_LIMIT: Final = (
     "endpoints are set in your own file (`config path`), since keys go to their addresses; here, name one of them"
 )
+MAX_SETTINGS_BYTES: Final = 100_000
+FOLDER_SETTINGS: Final = frozenset(("output", "prompts"))
+_KEY: Final = re.compile(
+    r"\bsk-[\w-]{16,}|\b(?:gsk|hf|ghp|github_pat|glpat|xai|pk|rk)[-_][A-Za-z0-9_]{20,}"
+    r"|\bAIza[\w-]{30,}|\bBearer [\w.-]{16,}"
+)
+_KEY_NAME: Final = re.compile(r"(?:^|[-_])(?:key|token|secret|password)s?$", re.IGNORECASE)
+_ASSIGNMENT: Final = re.compile(r"\s*(?:\[\[?(?P<table>[^\]]+)\]|(?P<name>[^=#]+?)\s*=)")
+_NAME: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
+
+
+def _check_address(address: str) -> str:
+    fault = "holds a user or a password" if "@" in address else find_address_fault(address)
+    if fault:
+        raise ValueError(f"the address {fault}; it should look like http://localhost:8000/v1")
+    return address
+
+
+def _check_endpoint_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,50}", name) or name in (EXTRACTIVE, *(p.prefix for p in PROVIDERS)):
+        raise ValueError("an endpoint needs a name of letters and digits that is no known prefix")
+    return name
+
+
+def _check_price(price: str) -> str:
+    try:
+        parse_price(price)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return price
+
+
+def _check_printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it holds a character that cannot be printed")
+    return text
+
+
+def _check_choice(*choices: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"it should be one of {', '.join(choices)}")
+        return text
+
+    return AfterValidator(check)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NamedEndpoint(_Table):
+    """An endpoint in a settings file; `key_env` is the environment variable of its key, "" for none."""
+
+    base_url: Annotated[str, AfterValidator(_check_address)]
+    key_env: str = Field("", pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")
+
+
+_Text = Annotated[str, Field(min_length=1), AfterValidator(_check_printable)]
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _SettingsTable(_Table):
+    """The settings that a file may have; those that it has are in `model_fields_set`, so the defaults are of no use."""
+
+    model: _Text = ""
+    task: Annotated[str, _check_choice(*Task)] = ""
+    k: int = Field(0, ge=1, le=MAX_K)
+    strategy: Annotated[str, _check_choice(*STRATEGIES)] = ""
+    output: _Text = ""
+    prompts: _Text = ""
+    context_window: int = Field(0, ge=1000)
+    timeout: _Seconds = 0.0
+    max_wait: _Seconds = 0.0
+    concurrency: int = Field(0, ge=1, le=4096)
+    endpoint: _Text = ""
+    prices: dict[str, Annotated[str, AfterValidator(_check_price)]] = {}
+    endpoints: dict[Annotated[str, AfterValidator(_check_endpoint_name)], NamedEndpoint] = {}
+
+
+SETTING_NAMES: Final = tuple(_SettingsTable.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """A settings file: its path, its text, and its values by name; relative folders are from where the file is."""
+
+    path: Path
+    text: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a settings file, and check it.
+
+        Raises:
+            UsageError: if it cannot be read, holds a key, is not TOML, or has a wrong setting.
+        """
+        try:
+            text = read_bounded_file(path, MAX_SETTINGS_BYTES).decode("utf-8-sig")
+        except OSError as error:
+            raise UsageError(f"{path}: the settings cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"{path}: the settings are not text in UTF-8") from None
+        _refuse_keys(path, text)
+        table = _parse_settings(path, text)
+        values = {name: getattr(table, name) for name in SETTING_NAMES if name in table.model_fields_set}
+        for name in FOLDER_SETTINGS & values.keys():
+            values[name] = path.parent / os.path.expanduser(values[name])  # noqa: PTH111 - never raises
+        file = cls(path, text, values)
+        if "prompts" in values and not file.values["prompts"].is_dir():
+            raise UsageError(f"{file.find_origin('prompts')}: there is no folder {file.values['prompts']}")
+        return file
+
+    def find_origin(self, *names: str) -> str:
+        """Return the file and the line of a value."""
+        return f"{self.path}:{_find_line(self.text, names)}"
+
+
+def _parse_settings(path: Path, text: str) -> _SettingsTable:
+    import tomllib  # only where there is a file
+
+    try:
+        return _SettingsTable.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        reason, _, place = str(error).partition(" (at line ")
+        line = place.partition(",")[0] or str(text.count("\n") + 1)
+        problem = f"the settings are not TOML: {reason[:1].lower()}{reason[1:]}"
+    except RecursionError:
+        line, problem = "1", "the settings are nested too deeply"
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        line, problem = str(_find_line(text, [str(name) for name in fault["loc"]])), _describe_fault(fault)
+    except ValueError:  # Python's own, of a number with too many digits
+        line, problem = "1", "the settings hold a number that is too long"
+    raise UsageError(f"{path}:{line}: {problem}")
+
+
+def _refuse_keys(path: Path, text: str) -> None:
+    """Refuse a file with a line that seems to hold a key; the error does not repeat it."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if _KEY.search(line):
+            raise UsageError(
+                f"{path}:{number}: the line seems to hold a key; keep it in an environment variable, and take it out"
+            )
+
+
+def _describe_fault(fault: ErrorDetails) -> str:
+    """Return the fault of a setting without its value, which may be a secret."""
+    *tables, name = (str(name) for name in fault["loc"] if name != "[key]")
+    where = ".".join((*tables, name))
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{where} should be the name of an environment variable in capitals, such as LAB_KEY"
+    if fault["type"] != "extra_forbidden":
+        reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+        return f"{where}: {reason[:1].lower()}{reason[1:]}"
+    if _KEY_NAME.search(name):
+        return f"{where}: keys are not kept in files; name the environment variable of the key, in key_env"
+    import difflib
+
+    known = tuple(NamedEndpoint.model_fields) if tables else SETTING_NAMES
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"there is no setting {where!r}; {hint}"
+
+
+def _find_line(text: str, path: Sequence[str]) -> int:
+    """Return the number of the line that sets the value at a path, or else of the table or value that it is in."""
+    table: list[str] = []
+    found, depth = 1, 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _ASSIGNMENT.match(line)
+        if match is None:
+            continue
+        names = ["".join(spellings) for spellings in _NAME.findall(match["table"] or match["name"])]
+        table, names = (names, names) if match["table"] else (table, [*table, *names])
+        if len(names) > depth and names == list(path[: len(names)]):
+            found, depth = number, len(names)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +323,14 @@ def load_settings(file: Path | None = None) -> Settings:
     project = SettingsFile.read(project_file)
     for name in project.values.get("endpoints", {}):
         raise UsageError(f"{project.find_origin('endpoints', name)}: {_PROJECT_LIMIT}")
-    for name in FOLDER_SETTINGS:
-        if name in project.values and not _is_inside(project.values[name], project_file.parent):
+    for name in sorted(FOLDER_SETTINGS & project.values.keys()):
+        folder, parent = os.path.realpath(project.values[name]), os.path.realpath(project_file.parent)
+        if not Path(folder).is_relative_to(parent):
             raise UsageError(f"{project.find_origin(name)}: {name}: a project names folders of its own only")
     return _build_settings([*files, project])
 
 
-def _is_inside(folder: Path, parent: Path) -> bool:
-    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(parent))
-
-
-def _build_settings(files: "list[SettingsFile]") -> Settings:
+def _build_settings(files: list[SettingsFile]) -> Settings:
     """Join settings files; what a later one says comes first."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}

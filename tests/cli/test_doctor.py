@@ -77,7 +77,7 @@ def test_where_nobody_listens_the_address_is_named(run: Run) -> None:
 
 
 def test_a_reply_that_drips_is_not_waited_for(run: Run, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.cli.doctor._MAX_SECONDS", 0.5)
+    monkeypatch.setattr("planner.cli.setup._MAX_SECONDS", 0.5)
     server.answer = lambda _: Response(200, (b": still here\n\n",), chunked=True, endless=True, pause=0.02)
     result = run("doctor", "--model", "m", "--base-url", server.base_url)
     assert result.exit_code == 1

@@ -1,0 +1,271 @@
+"""`config`, `models`, `doctor`, `completion` and `help`: set the program up, and check that it works."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+from click.shell_completion import get_completion_class
+
+from planner.chat import Message, Prompt
+from planner.cli.command import command
+from planner.cli.options import LogOptions, log_options, model_options
+from planner.cli.settings import (
+    Settings,
+    apply_settings,
+    find_named_file,
+    find_project_file,
+    find_setting_name,
+    find_user_file,
+    get_settings,
+    load_settings,
+)
+from planner.cli.terminal.console import log, send_log_messages
+from planner.errors import ModelError, UsageError
+from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
+from planner.models.known_models import KnownModel, list_known_models
+from planner.models.openai_chat.endpoint import (
+    OLLAMA,
+    OPENAI,
+    PROVIDERS,
+    Endpoint,
+    build_environment_mask,
+    resolve_endpoint,
+)
+from planner.models.openai_chat.model_list import ListedModel, list_endpoint_models
+from planner.sanitize import make_json_printable, make_printable
+
+_DEFAULT: Final = "default"
+_PROGRAM: Final = "ablation-planner"
+_COMPLETION_VARIABLE: Final = "_ABLATION_PLANNER_COMPLETE"  # click's name for it
+# A model as `--json` prints it.
+Row = dict[str, Any]
+_HEADINGS: Final = ("model", "tokens", "in", "out", "key")
+_MAX_SECONDS: Final = 60  # for the whole answer, unless --timeout is given
+
+
+@click.group(epilog="Example: ablation-planner config show")
+def config() -> None:
+    """Show the settings files, and where each setting comes from."""
+
+
+@config.command(epilog='Example: $EDITOR "$(ablation-planner config path)"')
+def path() -> None:
+    """Print the path of your own settings file, whether there is one or not."""
+    file = find_named_file() or find_user_file()
+    click.echo(make_printable(str(file)))
+    if not os.access(file, os.F_OK):
+        click.echo("there is no such file yet", err=True)
+    if (project := find_project_file()) and find_named_file() is None:
+        click.echo(make_printable(f"the project's settings come before it: {project}"), err=True)
+
+
+@config.command(epilog="Example: ablation-planner config show --json")
+@click.option("--json", "as_json", is_flag=True, help="Print the settings as JSON.")
+def show(as_json: bool) -> None:
+    """Print each setting with its value and where that comes from: a variable, a file and its line, or the program."""
+    rows = list(_list_settings())
+    if as_json:
+        listed = {name: {"value": value, "origin": origin} for name, value, origin in rows}
+        click.echo(make_json_printable(json.dumps(listed, ensure_ascii=False, indent=1, default=str)))
+        return
+    cells = [(name, "-" if value in (None, "", ()) else str(value), origin) for name, value, origin in rows]
+    names, values = (max(len(row[column]) for row in cells) for column in (0, 1))
+    for name, text, origin in cells:
+        click.echo(make_printable(f"{name:{names}}  {text:{values}}  {origin}"))
+
+
+def _list_settings() -> Iterator[tuple[str, object, str]]:
+    """Yield each setting with its value and the origin of it, as click finds them for `plan` and `batch`."""
+    root, shown = click.get_current_context().find_root(), set[str]()
+    group = root.command
+    assert isinstance(group, click.Group)
+    for command_name in ("plan", "batch"):
+        command = group.get_command(root, command_name)
+        assert command is not None
+        apply_settings(root, command_name, command, find_named_file())
+        context = command.make_context(command_name, [], parent=root, resilient_parsing=True)
+        for option in command.params:
+            if (name := find_setting_name(option)) and name not in shown:
+                shown.add(name)
+                yield name, context.params[option.name], _find_origin(context, option)
+    yield from _list_endpoints(root.obj)
+
+
+def _find_origin(context: click.Context, option: click.Parameter) -> str:
+    source = context.get_parameter_source(option.name)
+    if source is ParameterSource.ENVIRONMENT:
+        return str(option.envvar)
+    settings: Settings = context.obj
+    return settings.origins[find_setting_name(option)] if source is ParameterSource.DEFAULT_MAP else _DEFAULT
+
+
+def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Yield the endpoint of models without a prefix, the prices, and the named endpoints."""
+    if address := os.environ.get(OPENAI.address_variable, "").strip():
+        yield "endpoint", build_environment_mask(os.environ).mask_text(address), OPENAI.address_variable
+    else:
+        yield "endpoint", settings.endpoint, settings.origins.get("endpoint", _DEFAULT)
+    for model, price in settings.prices.items():
+        yield f"prices.{model}", price, settings.origins[f"prices.{model}"]
+    for name, endpoint in settings.endpoints.items():
+        state = "set" if os.environ.get(endpoint.key_env) else "not set"
+        key = f" with {endpoint.key_env} ({state})" if endpoint.key_env else ""
+        yield f"endpoints.{name}", f"{endpoint.base_url}{key}", settings.origins[f"endpoints.{name}"]
+
+
+@command(epilog="Example: ablation-planner completion bash >> ~/.bashrc")
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """Print what makes a SHELL complete commands and options, for the file that it reads when it starts."""
+    shell_class = get_completion_class(shell)
+    assert shell_class is not None
+    complete = shell_class(click.Command(_PROGRAM), {}, _PROGRAM, _COMPLETION_VARIABLE)
+    click.echo(complete.source_template % complete.source_vars())  # `source` would start the shell to ask its version
+
+
+@command("help", epilog="Example: ablation-planner help plan")
+@click.argument("commands", nargs=-1, metavar="[COMMAND]")
+def help_(commands: tuple[str, ...]) -> None:
+    """Show the help of a COMMAND, as its --help does."""
+    context = click.get_current_context().find_root()
+    for name in commands:
+        group = context.command
+        command = group.get_command(context, name) if isinstance(group, click.Group) else None
+        if command is None:
+            possible = group.list_commands(context) if isinstance(group, click.Group) else ()
+            raise click.NoSuchCommand(make_printable(name), possibilities=possible, ctx=context)
+        context = click.Context(command, info_name=name, parent=context)
+    click.echo(context.get_help())
+
+
+@command(epilog="Example: ablation-planner models claude")
+@click.argument("words", nargs=-1, metavar="[WORD…]")
+@click.option(
+    "--endpoint", metavar="URL|NAME", help="Ask this endpoint for its models: an address, a prefix or a named endpoint."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
+@log_options
+def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_settings: LogOptions) -> None:
+    """List the known models, or those with each WORD in their name: window, prices, and whether their key is set.
+
+    Prices are in USD per million input and output tokens, from data on this machine. Other models can be used too.
+    """
+    click.get_current_context().obj = load_settings(find_named_file())
+    with send_log_messages(log_settings):
+        if endpoint:
+            listed = _ask_endpoint(_resolve_named_endpoint(endpoint))
+            rows = [_describe_listed_model(model) for model in listed]
+        else:
+            rows = [_describe_known_model(model) for model in list_known_models()]
+        wanted = {word.lower() for word in words}
+        rows = [row for row in rows if all(word in str(row["model"]).lower() for word in wanted)]
+        rows.sort(key=lambda row: not wanted & {str(row["model"]).lower().rpartition("/")[2]})  # whole names come first
+        if as_json:
+            click.echo(make_json_printable(json.dumps(rows, ensure_ascii=False, indent=1)))
+            return
+        _print_table(rows)
+        if not endpoint:
+            log.info("prices are in USD per million tokens in and out; %s", _describe_keys(rows))
+            names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
+            log.info("an endpoint lists its own models: models --endpoint URL, or with a name: %s", names)
+
+
+def _resolve_named_endpoint(name: str) -> Endpoint:
+    """Return the endpoint with this address, prefix or name.
+
+    Raises:
+        UsageError: if there is none, or its key is not set.
+    """
+    named = get_settings().endpoints
+    if "://" in name:
+        return resolve_endpoint("any", name, os.environ)
+    if name not in named and name not in (provider.prefix for provider in PROVIDERS):
+        known = ", ".join((*(provider.prefix for provider in PROVIDERS), *named))
+        raise UsageError(f"--endpoint {name}: give an address such as http://localhost:8000/v1, or one of {known}")
+    spec = get_settings().complete_model_spec(ModelSpec(f"{name}/any"))
+    return resolve_endpoint(spec.model, "".join(spec.base_url), os.environ, key_variable=spec.key_variable)
+
+
+def _ask_endpoint(endpoint: Endpoint) -> list[ListedModel]:
+    log.info("sending to %s", endpoint.host)
+    return asyncio.run(list_endpoint_models(endpoint))
+
+
+def _describe_listed_model(model: ListedModel) -> Row:
+    return {"model": model.name, "window": model.window}
+
+
+def _describe_known_model(model: KnownModel) -> Row:
+    return {
+        "model": model.name,
+        "window": model.window,
+        "input_price": None if model.input_price is None else float(model.input_price),
+        "output_price": None if model.output_price is None else float(model.output_price),
+        "key_variable": model.key_variable,
+        "has_key": bool(os.environ.get(model.key_variable, "").strip()),
+    }
+
+
+def _describe_keys(rows: Sequence[Row]) -> str:
+    variables = dict.fromkeys(str(row["key_variable"]) for row in rows)
+    return f"keys are read from {', '.join(variables)}" if variables else "no known model has this name"
+
+
+def _print_table(rows: Sequence[Row]) -> None:
+    """Print the rows with aligned columns, known models below headings; an unknown number is a question mark."""
+    cells = [_format_row(row) for row in rows]
+    if rows and "key_variable" in rows[0]:
+        cells.insert(0, list(_HEADINGS))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        name, *others = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(make_printable("  ".join((name, *others)).rstrip()))
+
+
+def _format_row(row: Row) -> list[str]:
+    window = "?" if row["window"] is None else f"{row['window']:,}"
+    if "key_variable" not in row:
+        return [str(row["model"]), f"{window} tokens"]
+    prices = ("?" if price is None else f"${price:g}" for price in (row["input_price"], row["output_price"]))
+    return [str(row["model"]), window, *prices, "set" if row["has_key"] else "not set"]
+
+
+@command(epilog="Example: ablation-planner doctor --model gpt-4o")
+@model_options
+@log_options
+def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
+    """Check the key, the endpoint and the model with one tiny request."""
+    is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT
+    with send_log_messages(log_settings):
+        log.info("looked for %s", ", ".join(_describe_variables()))
+        raise SystemExit(asyncio.run(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
+
+
+def _describe_variables() -> Iterator[str]:
+    """Yield the name of each environment variable that can give a key, an address or a model, and whether it is set."""
+    known = [name for provider in PROVIDERS for name in (provider.key_variable, provider.address_variable) if name]
+    for name in (*known, *get_settings().key_variables, "ABLATION_PLANNER_MODEL"):
+        yield f"{name} ({'found' if os.environ.get(name, '').strip() else 'not set'})"
+
+
+async def _check_model(model_spec: ModelSpec, max_seconds: float | None) -> int:
+    async with open_model(model_spec) as client:
+        if client.model is None:
+            click.echo("The built-in planner needs no key and no network. Nothing was sent.")
+            return 0
+        log_request_host(client)
+        info, prompt = client.info, Prompt.from_messages([Message("user", "Reply with the one word: ready")])
+        try:
+            async with asyncio.timeout(max_seconds):
+                completion = await add_retries(client.model, model_spec.max_wait).complete(prompt)
+        except (ModelError, TimeoutError) as error:
+            reason = str(error) or f"no whole answer within {max_seconds} s; a longer --timeout allows more"
+            click.echo(make_printable(f"No answer from {info.endpoint}, model {info.asked}: {reason}"))
+            return 1
+    model, seconds = completion.model or info.asked, completion.seconds
+    click.echo(make_printable(f"{info.endpoint} answered as {model!r} in {seconds:.1f} s."))
+    return 0
