@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, TypeVar
 
@@ -230,7 +231,7 @@ class PlanTools:
     def list_plans(self) -> str:
         """Return the plans that are kept, and the papers that failed, with their paths."""
         index = index_entries([self.output] if self.output.is_dir() else [])
-        sources = [source for sources in index.papers.values() for source in sources]
+        sources = list(chain.from_iterable(index.papers.values()))
         unread = [f"{file.name}: {file.reason}" for file in index.unread_files]
         plans = [_summarize_entry(source, read_plan_entry(source)) for source in sources[:_MAX_LISTED]]
         return _to_json({"plans": plans, "count": len(sources), "problems": unread[:_MAX_LISTED]})

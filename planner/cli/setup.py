@@ -35,14 +35,13 @@ from planner.models.openai_chat.endpoint import (
     build_environment_mask,
     resolve_endpoint,
 )
-from planner.models.openai_chat.model_list import ListedModel, list_endpoint_models
+from planner.models.openai_chat.model_list import list_endpoint_models
 from planner.sanitize import make_json_printable, make_printable
 
 _DEFAULT: Final = "default"
 _PROGRAM: Final = "ablation-planner"
 _COMPLETION_VARIABLE: Final = "_ABLATION_PLANNER_COMPLETE"  # click's name for it
-# A model as `--json` prints it.
-Row = dict[str, Any]
+_ModelRow = dict[str, Any]  # as `--json` prints it
 _HEADINGS: Final = ("model", "tokens", "in", "out", "key")
 _MAX_SECONDS: Final = 60  # for the whole answer, unless --timeout is given
 
@@ -72,10 +71,7 @@ def show(as_json: bool) -> None:
         listed = {name: {"value": value, "origin": origin} for name, value, origin in rows}
         click.echo(make_json_printable(json.dumps(listed, ensure_ascii=False, indent=1, default=str)))
         return
-    cells = [(name, "-" if value in (None, "", ()) else str(value), origin) for name, value, origin in rows]
-    names, values = (max(len(row[column]) for row in cells) for column in (0, 1))
-    for name, text, origin in cells:
-        click.echo(make_printable(f"{name:{names}}  {text:{values}}  {origin}"))
+    _print_table([(name, "-" if value in (None, "", ()) else str(value), origin) for name, value, origin in rows])
 
 
 def _list_settings() -> Iterator[tuple[str, object, str]]:
@@ -157,8 +153,10 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
     click.get_current_context().obj = load_settings(find_named_file())
     with send_log_messages(log_settings):
         if endpoint:
-            listed = _ask_endpoint(_resolve_named_endpoint(endpoint))
-            rows = [_describe_listed_model(model) for model in listed]
+            asked = _resolve_named_endpoint(endpoint)
+            log.info("sending to %s", asked.host)
+            listed = asyncio.run(list_endpoint_models(asked))
+            rows: list[_ModelRow] = [{"model": model.name, "window": model.window} for model in listed]
         else:
             rows = [_describe_known_model(model) for model in list_known_models()]
         wanted = {word.lower() for word in words}
@@ -167,7 +165,7 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
         if as_json:
             click.echo(make_json_printable(json.dumps(rows, ensure_ascii=False, indent=1)))
             return
-        _print_table(rows)
+        _print_table([*([] if endpoint else [_HEADINGS]), *map(_format_row, rows)] if rows else [])
         if not endpoint:
             log.info("prices are in USD per million tokens in and out; %s", _describe_keys(rows))
             names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
@@ -190,16 +188,7 @@ def _resolve_named_endpoint(name: str) -> Endpoint:
     return resolve_endpoint(spec.model, "".join(spec.base_url), os.environ, key_variable=spec.key_variable)
 
 
-def _ask_endpoint(endpoint: Endpoint) -> list[ListedModel]:
-    log.info("sending to %s", endpoint.host)
-    return asyncio.run(list_endpoint_models(endpoint))
-
-
-def _describe_listed_model(model: ListedModel) -> Row:
-    return {"model": model.name, "window": model.window}
-
-
-def _describe_known_model(model: KnownModel) -> Row:
+def _describe_known_model(model: KnownModel) -> _ModelRow:
     return {
         "model": model.name,
         "window": model.window,
@@ -210,23 +199,21 @@ def _describe_known_model(model: KnownModel) -> Row:
     }
 
 
-def _describe_keys(rows: Sequence[Row]) -> str:
+def _describe_keys(rows: Sequence[_ModelRow]) -> str:
     variables = dict.fromkeys(str(row["key_variable"]) for row in rows)
     return f"keys are read from {', '.join(variables)}" if variables else "no known model has this name"
 
 
-def _print_table(rows: Sequence[Row]) -> None:
-    """Print the rows with aligned columns, known models below headings; an unknown number is a question mark."""
-    cells = [_format_row(row) for row in rows]
-    if rows and "key_variable" in rows[0]:
-        cells.insert(0, list(_HEADINGS))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        name, *others = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(make_printable("  ".join((name, *others)).rstrip()))
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(make_printable(line.rstrip()))
 
 
-def _format_row(row: Row) -> list[str]:
+def _format_row(row: _ModelRow) -> list[str]:
+    """Return a model as cells; an unknown number is a question mark."""
     window = "?" if row["window"] is None else f"{row['window']:,}"
     if "key_variable" not in row:
         return [str(row["model"]), f"{window} tokens"]

@@ -17,7 +17,7 @@ from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, Varian
 from planner.files import is_pipe_or_device, write_file_atomically
 from planner.names import sanitize_file_name
 from planner.sanitize import make_json_printable, render_csv
-from planner.schema import PLAN_FIELDS, Ablation, format_field_values
+from planner.schema import PLAN_FIELDS, format_field_values
 from planner.site.copies import DETAIL_COLUMNS, format_cell, list_detail_cells
 from planner.site.entries import PlanEntry
 
@@ -185,14 +185,11 @@ def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
                 if not is_pipe_or_device(path):
                     path.unlink(missing_ok=True)  # of an earlier export
                 continue
-            lines = "\n".join(_format_ablation(ablation) for ablation in entry.ablations)
+            fields = (ablation.model_dump(mode="json", exclude_defaults=True) for ablation in entry.ablations)
+            lines = "\n".join(json.dumps(each, ensure_ascii=False) for each in fields)
             write_file_atomically(path, lines + "\n", durable=False)
             plans[entry.paper_id] = {"predictions": lines, "cost": entry.cost}
         write_file_atomically(folder / "plans.json", json.dumps(plans, ensure_ascii=False, indent=1) + "\n")
-
-
-def _format_ablation(ablation: Ablation) -> str:
-    return json.dumps(ablation.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
 
 
 def write_jsonl(entries: Iterable[PlanEntry], target: Path) -> None:

@@ -5,9 +5,10 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
@@ -95,12 +96,8 @@ class PaperFolder:
 
     def list_papers(self) -> list[GivenPaper]:
         """Return all papers, the last one first."""
-        return sorted(self._find_papers(), key=lambda paper: paper.given, reverse=True)
-
-    def _find_papers(self) -> Iterator[GivenPaper]:
-        for path in self._folder.glob("*.json"):
-            if paper := self.find_paper(path.stem):
-                yield paper
+        papers = filter(None, (self.find_paper(path.stem) for path in self._folder.glob("*.json")))
+        return sorted(papers, key=lambda paper: paper.given, reverse=True)
 
     async def read_paper(self, paper: GivenPaper) -> Paper:
         """Read a paper in a separate process, unless it was read lately.
@@ -146,21 +143,11 @@ class KeptResult:
 
 def list_plans(output: Path) -> list[KeptResult]:
     """Return what the output folder holds, the last one first; files that cannot be read are passed over."""
-    plans = _find_plans(output) if output.is_dir() else ()
-    return sorted(plans, key=lambda plan: _get_start(plan.entry), reverse=True)
-
-
-def _find_plans(output: Path) -> Iterator[KeptResult]:
-    for sources in index_entries([output]).papers.values():
-        for source in sources:
-            try:
-                yield _read_plan(output.resolve(), source)
-            except TrajectoryError:
-                continue  # it has changed meanwhile
-
-
-def _get_start(entry: PlanEntry) -> str:
-    return entry.record.started.isoformat() if entry.record else ""
+    plans: list[KeptResult] = []
+    for source in chain.from_iterable(index_entries([output] if output.is_dir() else []).papers.values()):
+        with suppress(TrajectoryError):  # it has changed meanwhile
+            plans.append(_read_plan(output.resolve(), source))
+    return sorted(plans, key=lambda plan: str(plan.entry.record.started) if plan.entry.record else "", reverse=True)
 
 
 def find_plan(output: Path, path: str) -> KeptResult | None:

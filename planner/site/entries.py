@@ -84,7 +84,9 @@ class PlanEntry:
     def review_details(self) -> tuple[Details, ...]:
         """The details for a review: without the quote where the paper seems to report the ablation already."""
         return tuple(
-            each.model_copy(update={"evidence": None}) if _is_reported(self.list_findings(number)) else each
+            each.model_copy(update={"evidence": None})
+            if any(finding.startswith(ALREADY_REPORTED) for finding in self.list_findings(number))
+            else each
             for number, each in enumerate(self.details)
         )
 
@@ -208,10 +210,6 @@ def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
     if record.cost is not None and entry.cost is None:
         entry = _add_warning(entry, f"the cost on record, {record.cost}, is not valid and was left out")
     return entry
-
-
-def _is_reported(findings: Iterable[str]) -> bool:
-    return any(finding.startswith(ALREADY_REPORTED) for finding in findings)
 
 
 def _add_warning(entry: PlanEntry, warning: str) -> PlanEntry:

@@ -14,7 +14,7 @@ from planner.details import format_count
 from planner.matching.similarity import split_word_list
 from planner.names import parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
-from planner.planning.record import AttemptRecord, PlanRecord
+from planner.planning.record import PlanRecord
 from planner.sanitize import clean_text, shorten_name
 from planner.site.entries import PlanEntry
 
@@ -191,18 +191,14 @@ def _format_seconds(seconds: float) -> str:
 def list_replies(entry: PlanEntry) -> Iterator[ReplyView]:
     """Yield the requests for a plan with their replies, in the order in which they were sent."""
     for number, attempt in enumerate(entry.record.attempts if entry.record else (), start=1):
-        yield _describe_reply(number, attempt)
-
-
-def _describe_reply(number: int, attempt: AttemptRecord) -> ReplyView:
-    outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"
-    cost = "" if attempt.cost is None else format_usd(attempt.cost)
-    facts = (cost, _format_seconds(attempt.completion.seconds)) if attempt.completion else ("no reply",)
-    completion = attempt.completion or Completion("")
-    return ReplyView(
-        heading=", ".join(filter(None, (f"Attempt {number}: {outcome}", *facts))),
-        findings=(*attempt.findings, *completion.notes),
-        text=completion.text,
-        reasoning=completion.reasoning,
-        refusal=completion.refusal,
-    )
+        outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"
+        cost = "" if attempt.cost is None else format_usd(attempt.cost)
+        facts = (cost, _format_seconds(attempt.completion.seconds)) if attempt.completion else ("no reply",)
+        completion = attempt.completion or Completion("")
+        yield ReplyView(
+            heading=", ".join(filter(None, (f"Attempt {number}: {outcome}", *facts))),
+            findings=(*attempt.findings, *completion.notes),
+            text=completion.text,
+            reasoning=completion.reasoning,
+            refusal=completion.refusal,
+        )
