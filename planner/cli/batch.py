@@ -1,7 +1,6 @@
 """`batch`: plan a corpus."""
 
 import asyncio
-import json
 import shlex
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -41,13 +40,13 @@ from planner.cli.run_options import (
     submission_options,
 )
 from planner.cli.settings import get_settings
-from planner.cli.terminal.console import InterruptHandler, log, run_interruptible, send_log_messages
+from planner.cli.terminal.console import InterruptHandler, log, print_json, run_interruptible, send_log_messages
 from planner.cli.terminal.progress import format_call, format_estimate_json, format_estimate_text, format_progress
 from planner.details import format_count
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.models.prompt_files import PromptFolders
-from planner.sanitize import make_json_printable, make_printable
+from planner.sanitize import make_printable
 
 if TYPE_CHECKING:
     from planner.batch.open_run import Engine
@@ -202,7 +201,7 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
     elif status.planned and not status.pending:
         log.info("next, pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(run.path)))
     if as_json:
-        click.echo(make_json_printable(json.dumps(status.as_json(), ensure_ascii=False, indent=1)))
+        print_json(status.as_json())
 
 
 async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:

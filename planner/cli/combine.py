@@ -1,6 +1,5 @@
 """`combine`: one plan from those of several models, samples or runs."""
 
-import json
 import shlex
 from pathlib import Path
 
@@ -8,11 +7,11 @@ import click
 
 from planner.cli.command import command
 from planner.cli.options import LogOptions, log_options, output_option
-from planner.cli.terminal.console import log, send_log_messages
+from planner.cli.terminal.console import log, print_json, send_log_messages
 from planner.combining.combine import CombineResult, SinglePlan, combine_plans
 from planner.details import DEFAULT_MIN_CHANCE, format_count
 from planner.planning.output import PlanOutput
-from planner.sanitize import make_json_printable, make_printable
+from planner.sanitize import make_printable
 from planner.schema import DEFAULT_K, MAX_K, Task
 from planner.site.entries import UnreadFile
 
@@ -62,7 +61,7 @@ def combine(
             if isinstance(result, PlanOutput) and not as_json:
                 click.echo(make_printable(str(result.path)))
         if as_json:
-            click.echo(make_json_printable(json.dumps(facts, ensure_ascii=False, indent=1)))
+            print_json(facts)
         combined, single, unread = map(len, facts.values())
         counts = [f"{format_count(combined, 'plan')} combined"]
         if single:

@@ -1,10 +1,10 @@
 """`status`, `collect`, `import`, `export` and `merge`: show, continue, export and merge a run."""
 
 import contextlib
-import json
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -17,12 +17,12 @@ from planner.cli.batch import run_batch
 from planner.cli.command import command
 from planner.cli.options import LogOptions, log_options, open_arxiv, output_option
 from planner.cli.run_options import collect_options
-from planner.cli.terminal.console import log, run_interruptible, send_log_messages
+from planner.cli.terminal.console import log, print_json, run_interruptible, send_log_messages
 from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.exports.export import EXPORT_FORMATS, export_plans
 from planner.files import is_pipe_or_device
-from planner.sanitize import make_json_printable, make_printable
+from planner.sanitize import make_printable
 
 _EXPORTS: Final = (*EXPORT_FORMATS, BATCH_SERVICE_ENGINE)
 _run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
@@ -36,7 +36,7 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
     """Show the progress of a RUN, even while it is running."""
     found = read_run_status(RunFolder(run))
     if as_json:
-        click.echo(make_json_printable(json.dumps(found.as_json(with_failures=failed), ensure_ascii=False, indent=1)))
+        print_json(found.as_json(with_failures=failed))
     else:
         click.echo(make_printable(found.as_text(with_failures=failed)))
         if found.total.pending:
@@ -54,9 +54,7 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_setting
     """Get the results of a RUN from its batch service, and continue as `batch --engine openai-batch` would."""
     with send_log_messages(log_settings):
         spec = load_run_spec(run, submission)
-        with contextlib.chdir(spec.folder):
-            work = run_batch(spec, quiet=log_settings.quiet, as_json=as_json)
-            raise SystemExit(run_interruptible(work, at_once=True))
+        _end_after(spec, lambda: run_batch(spec, quiet=log_settings.quiet, as_json=as_json))
 
 
 @command("import", epilog="Example: ablation-planner import run batch_output.jsonl")
@@ -70,8 +68,13 @@ def import_batch_results(run: Path, files: tuple[Path, ...], log_settings: LogOp
     paths = [path.resolve() for path in files]
     with send_log_messages(log_settings):
         spec = replace(load_run_spec(run, SubmissionOptions()), sends=False)
-        with contextlib.chdir(spec.folder):
-            raise SystemExit(run_interruptible(_import_results(spec, paths), at_once=True))
+        _end_after(spec, lambda: _import_results(spec, paths))
+
+
+def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
+    """Do the work on a run in the folder in which it was begun, and end with its exit code."""
+    with contextlib.chdir(spec.folder):
+        raise SystemExit(run_interruptible(work(), at_once=True))
 
 
 async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
@@ -110,8 +113,7 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
             if is_pipe_or_device(target):
                 raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
             target, spec = target.resolve(), replace(load_run_spec(run, SubmissionOptions()), sends=False)
-            with contextlib.chdir(spec.folder):
-                raise SystemExit(run_interruptible(_export_requests(spec, target), at_once=True))
+            _end_after(spec, lambda: _export_requests(spec, target))
         exported = export_plans(run, form, target)
         for line in (*exported.left_out, *exported.damage):
             click.echo(make_printable(line).replace("\n", " "), err=True)

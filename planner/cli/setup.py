@@ -1,7 +1,6 @@
 """`config`, `models`, `doctor`, `completion` and `help`: set the program up, and check that it works."""
 
 import asyncio
-import json
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -23,7 +22,7 @@ from planner.cli.settings import (
     get_settings,
     load_settings,
 )
-from planner.cli.terminal.console import log, send_log_messages
+from planner.cli.terminal.console import log, print_json, send_log_messages
 from planner.errors import ModelError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.known_models import KnownModel, list_known_models
@@ -36,7 +35,7 @@ from planner.models.openai_chat.endpoint import (
     resolve_endpoint,
 )
 from planner.models.openai_chat.model_list import list_endpoint_models
-from planner.sanitize import make_json_printable, make_printable
+from planner.sanitize import make_printable
 
 _DEFAULT: Final = "default"
 _PROGRAM: Final = "ablation-planner"
@@ -69,7 +68,7 @@ def show(as_json: bool) -> None:
     rows = list(_list_settings())
     if as_json:
         listed = {name: {"value": value, "origin": origin} for name, value, origin in rows}
-        click.echo(make_json_printable(json.dumps(listed, ensure_ascii=False, indent=1, default=str)))
+        print_json(listed)
         return
     _print_table([(name, "-" if value in (None, "", ()) else str(value), origin) for name, value, origin in rows])
 
@@ -163,7 +162,7 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
         rows = [row for row in rows if all(word in str(row["model"]).lower() for word in wanted)]
         rows.sort(key=lambda row: not wanted & {str(row["model"]).lower().rpartition("/")[2]})  # whole names come first
         if as_json:
-            click.echo(make_json_printable(json.dumps(rows, ensure_ascii=False, indent=1)))
+            print_json(rows)
             return
         _print_table([*([] if endpoint else [_HEADINGS]), *map(_format_row, rows)] if rows else [])
         if not endpoint:

@@ -1,6 +1,7 @@
 """Write the log messages of a command to stderr and to a file, and end it on Ctrl-C or SIGTERM with an exit code."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ from planner.cli.options import LogOptions
 from planner.cli.settings import get_settings
 from planner.cli.terminal.messages import describe_omissions, format_message
 from planner.models.openai_chat.endpoint import build_environment_mask
-from planner.sanitize import make_printable
+from planner.sanitize import make_json_printable, make_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,6 +80,11 @@ class _LogFileHandler(logging.FileHandler):
     def close(self) -> None:
         with suppress(OSError):  # the last messages of a file that was given up
             super().close()
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on stdout, in UTF-8 whatever the encoding of the terminal is."""
+    click.echo(make_json_printable(json.dumps(value, ensure_ascii=False, indent=1, default=str)).encode())
 
 
 @contextmanager
