@@ -35,7 +35,7 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
         "show": CommandRow("planner.cli.show.show", "Print plans, or convert them to another format."),
         "site": CommandRow("planner.cli.show.site", "Write pages to read, search and compare plans."),
         "export": CommandRow("planner.cli.runs.export", "Write plans as tables, sweeps, issues, LaTeX or a review."),
-        "combine": CommandRow("planner.cli.combine.combine", "Make one plan from those of several models or runs."),
+        "combine": CommandRow("planner.cli.show.combine", "Make one plan from those of several models or runs."),
     },
     "Set up and check": {
         "check": CommandRow("planner.cli.show.check", "Check that files hold valid plans."),

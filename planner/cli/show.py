@@ -1,39 +1,54 @@
-"""`show`, `check`, `schema` and `site`: commands for existing trajectories."""
+"""`show`, `check`, `schema`, `site` and `combine`: commands for existing trajectories."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from pydantic import ValidationError
 
 from planner.cli.command import command
+from planner.cli.options import LogOptions, log_options, output_option
 from planner.cli.terminal.cards import format_plan_cards
+from planner.cli.terminal.console import log, print_json, send_log_messages
 from planner.cli.terminal.messages import measure_width, print_error, print_warning
-from planner.details import format_count, make_details_json_schema
+from planner.details import DEFAULT_MIN_CHANCE, format_count, make_details_json_schema
 from planner.errors import TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, write_file_atomically
 from planner.names import UniqueNames, build_record_path
+from planner.planning.output import PlanOutput
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import Plan, describe_validation_error, find_rule_violations, make_plan_json_schema
+from planner.schema import (
+    DEFAULT_K,
+    MAX_K,
+    Plan,
+    Task,
+    describe_validation_error,
+    find_rule_violations,
+    make_plan_json_schema,
+)
 from planner.site.copies import build_plan_json, format_jsonl
-from planner.site.entries import PlanEntry, create_entry, find_trajectories, join_record
+from planner.site.entries import PlanEntry, UnreadFile, create_entry, find_trajectories, join_record
 from planner.site.pages import render_entry_page
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
 from planner.trajectory.writer import render_trajectory
 
+if TYPE_CHECKING:
+    from planner.combining.combine import CombineResult
+
 _LINE_WIDTH: Final = 60  # of the line between plans where there is no terminal
 _SUFFIXES: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}
-FILES_ARGUMENT: Final = click.argument(
+_FILES_ARGUMENT: Final = click.argument(
     "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
 )
 
 
 @command(epilog="Example: ablation-planner show trajectories --to jsonl")
-@FILES_ARGUMENT
+@_FILES_ARGUMENT
 @click.option("--to", "form", type=click.Choice(tuple(_SUFFIXES)), default="text", show_default=True, help="Format.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write; a file for each FILE."
@@ -67,7 +82,7 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
 
 
 @command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
-@FILES_ARGUMENT
+@_FILES_ARGUMENT
 def check(files: tuple[Path, ...]) -> None:
     """Validate trajectories, all of a folder, or plans as JSON or JSONL: one line per finding, exit code 1 if any."""
     found, listed = 0, list(_list_files(files))
@@ -97,19 +112,18 @@ def _read_entry(file: Path) -> PlanEntry:
     trajectory = read_trajectory(file)
     for warning in trajectory.warnings:
         print_warning(f"{file}: {warning}")
-    record_path = Path(build_record_path(file))
+    entry, record_path = create_entry(trajectory), Path(build_record_path(file))
     if not record_path.is_file():
-        return create_entry(trajectory)
+        return entry
     try:
         record = PlanRecord.read(record_path)
     except (TrajectoryError, OSError) as error:
         print_warning(f"{describe_os_error(error)}; shown without details")
-        return create_entry(trajectory)
-    subject = (trajectory.planner, trajectory.model, trajectory.paper_id, trajectory.task)
-    if (record.planner, record.model, record.paper.id, record.task) != subject:
+        return entry
+    if not entry.is_own_record(record):
         print_warning(f"{record_path} is the record of another plan; shown without it")
-        return create_entry(trajectory)
-    return join_record(create_entry(trajectory), record)
+        return entry
+    return join_record(entry, record)
 
 
 def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
@@ -208,3 +222,81 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     failures = f", {format_count(built.failure_count, 'failure')}" if built.failure_count else ""
     click.echo(f"{papers}, {plans}{failures}; open the index in a browser:", err=True)
     click.echo(make_printable(str(built.index)))
+
+
+@command(epilog="Example: ablation-planner combine runs/gpt-4o runs/claude -o combined")
+@click.argument(
+    "sources",
+    nargs=-1,
+    required=True,
+    metavar="SOURCE…",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+)
+@output_option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the plans."
+)
+@output_option(
+    "--min-chance",
+    type=click.IntRange(0, 100),
+    metavar="PERCENT",
+    help="Keep only ablations with at least this mean chance, and always the best one.  "
+    f"[author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
+)
+@output_option(
+    "-k",
+    type=click.IntRange(1, MAX_K),
+    help=f"Most ablations in a plan.  [reviewer {DEFAULT_K[Task.REVIEWER]}, author {DEFAULT_K[Task.AUTHOR]}]",
+)
+@output_option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@log_options
+def combine(
+    sources: tuple[Path, ...],
+    output: Path,
+    min_chance: int | None,
+    k: int | None,
+    as_json: bool,
+    log_settings: LogOptions,
+) -> None:
+    """Combine the plans in each SOURCE: a run folder, or any folder of trajectories. Nothing is sent.
+
+    Of each paper and task, the ablations that several models, samples or runs propose are joined, and ranked by their
+    mean chance, or by votes where not every plan states chances. Prints the path of each combined plan.
+    """
+    from planner.combining.combine import combine_plans  # for this command alone
+
+    with send_log_messages(log_settings):
+        facts: dict[str, list[dict[str, object]]] = {"plans": [], "single": [], "unread": []}
+        for result in combine_plans(sources, output, k=k, min_chance=min_chance):
+            _add_facts(facts, result)
+            if isinstance(result, PlanOutput) and not as_json:
+                click.echo(make_printable(str(result.path)))
+        if as_json:
+            print_json(facts)
+        combined, single, unread = map(len, facts.values())
+        counts = [f"{format_count(combined, 'plan')} combined"]
+        if single:
+            counts.append(f"{format_count(single, 'plan')} left alone, as no other is of the same paper and task")
+        if unread:
+            counts.append(f"{format_count(unread, 'file')} that cannot be read")
+        log.info("%s", ", ".join(counts))
+        if combined and not as_json:
+            log.info("next, the plans:\n  ablation-planner show %s", shlex.quote(str(output)))
+        raise SystemExit(1 if facts["unread"] or not facts["plans"] else 0)
+
+
+def _add_facts(facts: dict[str, list[dict[str, object]]], result: "CombineResult") -> None:
+    """Add the facts of a result, and log what is not combined."""
+    from planner.combining.combine import SinglePlan
+
+    match result:
+        case PlanOutput(record, _, path):
+            members = record.parameters["members"]
+            facts["plans"].append(
+                {"paper_id": record.paper.id, "task": record.task, "path": str(path), "members": members}
+            )
+        case SinglePlan(paper_id, task, member):
+            log.info("%s: only %s has a plan for the %s task, so nothing is combined", paper_id, member, task)
+            facts["single"].append({"paper_id": paper_id, "task": task, "member": member})
+        case UnreadFile(name, reason):
+            log.warning("%s: %s", name, reason)
+            facts["unread"].append({"file": name, "reason": reason})
