@@ -28,9 +28,9 @@ from planner.site.entries import (
     PlanEntry,
     create_entry,
     create_failed_entry,
+    find_entry_source,
     index_entries,
     join_record,
-    pair_file,
     read_plan_entries,
     read_plan_entry,
 )
@@ -138,7 +138,7 @@ def _rebuild_entry(record: PlanRecord) -> PlanEntry:
 def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[PlanEntry]:
     if folder.is_file():
         try:
-            yield read_plan_entry(pair_file(folder))
+            yield read_plan_entry(find_entry_source(folder))
         except TrajectoryError as error:
             raise RunError(str(error)) from None
         return

@@ -81,7 +81,7 @@ class EditedPlan:
     @property
     def is_edited(self) -> bool:
         """True if the person changed anything."""
-        return self.edit != begin_edit(self.entry)
+        return self.edit != make_unchanged_edit(self.entry)
 
     @property
     def kept_entry(self) -> PlanEntry:
@@ -115,7 +115,7 @@ class EditedPlan:
         return changed
 
 
-def begin_edit(entry: PlanEntry) -> PlanEdit:
+def make_unchanged_edit(entry: PlanEntry) -> PlanEdit:
     """Return the edit that changes nothing."""
     plan = (EditedAblation(origin="plan", number=n, is_kept=True) for n in range(len(entry.ablations)))
     others = (EditedAblation(origin="considered", number=n, is_kept=False) for n in range(len(entry.considered)))
@@ -128,7 +128,7 @@ def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
     Raises:
         TrajectoryError: if the file of the edits is not one of this plan.
     """
-    begun = begin_edit(entry)
+    begun = make_unchanged_edit(entry)
     hashed = "\n".join(each.model_dump_json() for each in (*entry.ablations, *entry.considered))
     digest = hashlib.sha256(hashed.encode("utf-8", "replace")).hexdigest()
     path = trajectory_path.with_suffix(f".{digest[:8]}.edits")
@@ -170,7 +170,10 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
     """Return an entry whose plan has only the chosen ablations, with their details and findings; checks each edit."""
     assert entry.trajectory is not None, "only a plan is edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
-    old, findings = set(_list_findings(entry, begin_edit(entry).ablations)), tuple(_list_findings(entry, chosen))
+    old, findings = (
+        set(_list_findings(entry, make_unchanged_edit(entry).ablations)),
+        tuple(_list_findings(entry, chosen)),
+    )
 
     def renumber(warnings: Sequence[str]) -> tuple[str, ...]:
         return (*findings, *(warning for warning in warnings if warning not in old))

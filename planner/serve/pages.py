@@ -23,8 +23,8 @@ from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
 from planner.serve.edits import MAX_REPLACEMENTS, Change, EditedPlan
 from planner.serve.folder import KeptResult
-from planner.site.facts import format_title
-from planner.site.pages import create_environment
+from planner.site.facts import fix_title_case
+from planner.site.pages import create_template_environment
 from planner.site.views import build_paper_view
 from planner.tokens import TokenCounter
 
@@ -47,7 +47,7 @@ class PaperFacts:
     @property
     def title(self) -> str:
         """The title, in small letters if the paper has it in capitals, as on the pages of plans."""
-        return format_title(self.description["title"], (self.description["abstract"],))
+        return fix_title_case(self.description["title"], (self.description["abstract"],))
 
     @property
     def hidden_texts(self) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def read_asset(name: str) -> tuple[str, str] | None:
 
 @cache
 def _get_environment() -> Environment:
-    environment = create_environment(
+    environment = create_template_environment(
         ChoiceLoader([PackageLoader("planner.serve", "templates"), PackageLoader("planner.site", "templates")])
     )
     environment.globals["tasks"] = tuple(Task)

@@ -32,7 +32,7 @@ _HEADERS: Final = {
 }
 
 
-class Guard:
+class RequestFilter:
     """An application that refuses every request which does not come from one of its own pages on this machine.
 
     Each path begins with the token. A request that changes anything must name its origin, as browsers do.
@@ -100,7 +100,7 @@ class PageServer(uvicorn.Server):
         self._listener = listener
         super().__init__(
             uvicorn.Config(
-                Guard(app, token, port),
+                RequestFilter(app, token, port),
                 lifespan="off",
                 ws="none",
                 log_config=None,

@@ -41,7 +41,7 @@ def choose_title(entries: Sequence[PlanEntry]) -> str:
     paper_id = entries[0].paper_id
     candidates = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
     title = next((title for text in candidates if (title := clean_text(text).text.strip())), "?")
-    return format_title(shorten_name(title), _list_texts(entries))
+    return fix_title_case(shorten_name(title), _list_texts(entries))
 
 
 def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:
@@ -64,7 +64,7 @@ def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
     return list(labels)
 
 
-def format_title(title: str, texts: Iterable[str]) -> str:
+def fix_title_case(title: str, texts: Iterable[str]) -> str:
     """Return a title as other titles are set: one in capitals gets small letters.
 
     Acronyms and names in it are written as in the texts about the paper.
@@ -76,7 +76,7 @@ def format_title(title: str, texts: Iterable[str]) -> str:
     return pieces.sub(lambda piece: _lower_word(piece, spellings), title)
 
 
-def find_source(paper_id: str, source: str) -> tuple[str, str]:
+def describe_source(paper_id: str, source: str) -> tuple[str, str]:
     """Return the arXiv id of a paper and the address of its page there, else its file's name, or "", and no address."""
     found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
     if arxiv_id := next(filter(None, found), None):
@@ -132,8 +132,8 @@ def format_usd(usd: float) -> str:
     return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
 
 
-def list_numbers(entry: PlanEntry) -> Iterator[str]:
-    """Yield the task and the numbers of an entry; a cost or time that is not known is left out."""
+def list_key_figures(entry: PlanEntry) -> Iterator[str]:
+    """Yield the task, the counts, the cost and the time of an entry, as far as they are known."""
     yield f"{entry.task} task"
     if entry.ablations:
         yield format_count(len(entry.ablations), "ablation")

@@ -52,7 +52,7 @@ class IndexRow:
     reason: str = ""
 
 
-def build_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
+def build_index_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
     """Yield the rows of the paper that a page shows."""
     for panel in view.panels:
         yield IndexRow(
@@ -191,10 +191,10 @@ def _render_page(template: str, assets: _PageAssets, **values: object) -> str:
 
 @cache
 def _get_environment() -> Environment:
-    return create_environment(PackageLoader("planner.site", "templates"))
+    return create_template_environment(PackageLoader("planner.site", "templates"))
 
 
-def create_environment(loader: BaseLoader) -> Environment:
+def create_template_environment(loader: BaseLoader) -> Environment:
     """Return a template environment in which every value is escaped and clean."""
     environment = Environment(
         loader=loader,

@@ -23,10 +23,10 @@ from planner.site.facts import (
     ReplyView,
     RunFact,
     choose_title,
-    find_source,
+    describe_source,
     label_entries,
     list_facts,
-    list_numbers,
+    list_key_figures,
     list_replies,
 )
 from planner.site.html_text import (
@@ -182,7 +182,7 @@ def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     places = _PlaceLinks(entries, labels, list(map(make_anchor_id, labels)), find_agreement(entries))
     title = choose_title(entries)
     paper = next((entry.record.paper for entry in entries if entry.record and entry.record.paper.source), None)
-    source, address = find_source(entries[0].paper_id, paper.source if paper else "")
+    source, address = describe_source(entries[0].paper_id, paper.source if paper else "")
     return PaperView(
         title=render_formulas_as_text(title),
         heading=render_formulas_as_html(title),
@@ -231,7 +231,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
     return ModelPanel(
         label=places.labels[entry_number],
         anchor=places.anchors[entry_number],
-        summary=" · ".join(list_numbers(entry)),
+        summary=" · ".join(list_key_figures(entry)),
         entry=entry,
         reasoning=render_block_markdown(entry.trajectory.reasoning) if entry.trajectory else Markup(),
         cards=tuple(_list_cards(places, entry_number)),

@@ -10,7 +10,7 @@ import pytest
 
 from planner.files import write_file_atomically
 from planner.serve import app
-from planner.serve.server import Guard
+from planner.serve.server import RequestFilter
 from tests.serve.conftest import DEMO, Client, open_request
 
 OTHER = "https://evil.example"
@@ -88,7 +88,7 @@ def test_a_request_from_another_machine_is_refused(address: object) -> None:
 
     scope = {"type": "http", "method": "GET", "path": "/token/", "client": address}
     scope["headers"] = [(b"host", b"127.0.0.1:80")]
-    asyncio.run(Guard(is_never_called, "token", 80)(scope, is_never_called, send))  # type: ignore[arg-type]
+    asyncio.run(RequestFilter(is_never_called, "token", 80)(scope, is_never_called, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 403
 
 
