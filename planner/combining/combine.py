@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -228,8 +228,8 @@ def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
     """Yield the ablations, with numbers after names that an earlier one has, since names are unique in a plan."""
     used: set[str] = set()
     for ablation in ablations:
-        names = (ablation.name, *(f"{ablation.name} ({number})" for number in range(2, len(ablations) + 1)))
-        name = next(name for name in names if name not in used)
+        numbered = (f"{ablation.name} ({number})" for number in count(2))
+        name = next(name for name in chain((ablation.name,), numbered) if name not in used)
         used.add(name)
         yield ablation.model_copy(update={"name": name})
 

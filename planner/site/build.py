@@ -58,9 +58,8 @@ def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) 
     index = index_entries(folders, excluded_folder=output.resolve())
     if not index.papers:
         raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
-    builder = _SiteBuilder(
-        output, choose_page_names(index.papers), _DocsifyWriter(output / "docsify") if docsify else None
-    )
+    docsify_writer = _DocsifyWriter(output / "docsify") if docsify else None
+    builder = _SiteBuilder(output, choose_page_names(index.papers), docsify_writer)
     for paper_id, sources in sorted(index.papers.items()):
         builder.add_paper(paper_id, sources)
     return builder.finish_site(index)
@@ -80,15 +79,15 @@ def write_site_file(path: Path, text: str) -> None:
         file.write(text)
 
 
+@dataclass(slots=True)
 class _SiteBuilder:
     """A builder of a site, paper by paper."""
 
-    def __init__(self, output: Path, names: dict[str, str], docsify: "_DocsifyWriter | None") -> None:
-        self.output = output
-        self.names = names
-        self.docsify = docsify
-        self.rows: list[IndexRow] = []
-        self.unread_files: list[UnreadFile] = []
+    output: Path
+    names: dict[str, str]
+    docsify: "_DocsifyWriter | None"
+    rows: list[IndexRow] = field(default_factory=list)
+    unread_files: list[UnreadFile] = field(default_factory=list)
 
     def add_paper(self, paper_id: str, sources: Sequence[EntrySource]) -> None:
         """Write the page of a paper."""

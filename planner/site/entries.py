@@ -105,11 +105,6 @@ class PlanEntry:
         return self.record.paper.sha256 if self.record else ""
 
     @property
-    def limit(self) -> str:
-        """The number of ablations that were asked for, in words, "" if it is not known."""
-        return f"up to {self.record.k}" if self.record else ""
-
-    @property
     def cost(self) -> float | None:
         """The cost in USD, None if it is not known."""
         cost = self.record.cost if self.record else None
@@ -134,16 +129,8 @@ def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
 
 def create_entry(trajectory: Trajectory, run: str = "") -> PlanEntry:
     """Return the entry of a trajectory that has no record."""
-    return PlanEntry(
-        run=run,
-        planner=trajectory.planner,
-        model=trajectory.model,
-        paper_id=trajectory.paper_id,
-        task=trajectory.task,
-        outcome=Outcome.PLANNED,
-        trajectory=trajectory,
-        warnings=trajectory.warnings,
-    )
+    subject = (trajectory.planner, trajectory.model, trajectory.paper_id, trajectory.task)
+    return PlanEntry(run, *subject, Outcome.PLANNED, trajectory=trajectory, warnings=trajectory.warnings)
 
 
 def read_plan_entry(source: EntrySource) -> PlanEntry:

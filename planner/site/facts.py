@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
 from typing import Final
@@ -27,13 +27,6 @@ _SENTENCE_START: Final = re.compile(r"(?:^|[:.?!–—]\s)\W*$")
 _NO_WORD: Final = re.compile(r"[^AEIOUY]+|.*\d.*|[IVX]{2,}")  # an acronym, a name with a number, or a Roman number
 _MIN_CAPITALS: Final = 8
 _MIN_WORDS: Final = 3
-_LABEL_FORMATS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
-    lambda entry: entry.model_name,
-    lambda entry: f"{entry.planner}/{entry.model}",
-    lambda entry: f"{entry.planner}/{entry.model} ({entry.task})",
-    lambda entry: f"{entry.planner}/{entry.model} ({entry.task}, {entry.run})",
-    lambda entry: f"{entry.planner}/{entry.model} ({', '.join(filter(None, (entry.task, entry.run, entry.limit)))})",
-)
 
 
 def choose_title(entries: Sequence[PlanEntry]) -> str:
@@ -54,14 +47,20 @@ def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:
 
 def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
     """Return a label for each entry of a paper: the model's name, and what distinguishes it from the others."""
-    counts = [Counter(map(format_label, entries)) for format_label in _LABEL_FORMATS]
+    candidates = [_list_labels(entry) for entry in entries]
+    counts = list(map(Counter, zip(*candidates, strict=True)))
     labels: dict[str, None] = {}
-    for entry in entries:
-        names = [format_label(entry) for format_label in _LABEL_FORMATS]
+    for names in candidates:
         unique = (name for name, count in zip(names, counts, strict=True) if count[name] == 1)
         numbered = (f"{names[-1]} #{number}" for number in itertools.count(2))
         labels[next(label for label in itertools.chain(unique, names[-1:], numbered) if label not in labels)] = None
     return list(labels)
+
+
+def _list_labels(entry: PlanEntry) -> list[str]:
+    """Return the labels of an entry from the shortest to the most precise."""
+    name, facts = f"{entry.planner}/{entry.model}", (entry.task, entry.run, _format_k(entry))
+    return [entry.model_name, name, *(f"{name} ({', '.join(filter(None, facts[:n]))})" for n in (1, 2, 3))]
 
 
 def fix_title_case(title: str, texts: Iterable[str]) -> str:
@@ -159,7 +158,7 @@ def _list_record_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[s
     yield "Model that answered", record.model_answered
     yield "Endpoint", record.endpoint
     yield "Parameters", json.dumps(record.parameters, ensure_ascii=False) if record.parameters else ""
-    yield "Ablations asked for", f"up to {record.k}"
+    yield "Ablations asked for", _format_k(entry)
     yield "Cost", "" if entry.cost is None else format_usd(entry.cost)
     yield "Tokens", _format_tokens(record)
     yield "Time", _format_seconds(record.seconds)
@@ -170,6 +169,10 @@ def _list_record_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[s
     yield "Source", record.paper.source
     yield "Not sent", "; ".join(f"{o.heading} ({o.chars:,} characters: {o.why})" for o in record.paper.left_out)
     yield "Program", f"{record.program_version}, format {record.format_version}"
+
+
+def _format_k(entry: PlanEntry) -> str:
+    return f"up to {entry.record.k}" if entry.record else ""
 
 
 def _format_tokens(record: PlanRecord) -> str:
