@@ -171,8 +171,7 @@ def render_formulas_as_text(text: str) -> str:
 @lru_cache(maxsize=4096)
 def render_formula(formula: str) -> Markup:
     """Return a formula, which has its delimiters, as MathML, or as it is written if it cannot be set."""
-    tree = _convert_formula(formula)
-    if tree is None or not _is_allowed(tree):
+    if (tree := _convert_formula(formula)) is None:
         return Markup('<span class="math">{}</span>').format(formula)
     inside = Markup().join(map(_render_element, tree))
     return Markup('<math display="{}">{}</math>').format(_choose_display(formula), inside)
@@ -180,13 +179,13 @@ def render_formula(formula: str) -> Markup:
 
 def _render_plain_formula(formula: str) -> str:
     tree = _convert_formula(formula)
-    if tree is None or any(element.tag not in _PLAIN_ELEMENTS for element in tree.iter()) or not _is_allowed(tree):
+    if tree is None or any(element.tag not in _PLAIN_ELEMENTS for element in tree.iter()):
         return formula
     return " ".join(_render_plain_element(tree).split())
 
 
 def _convert_formula(formula: str) -> Element | None:
-    """Return the converter's tree of a formula, or None if it makes none."""
+    """Return the converter's tree of a formula, or None if it makes none that may be shown."""
     from latex2mathml import exceptions  # most pages hold no formula
     from latex2mathml.converter import Converter
 
@@ -196,9 +195,10 @@ def _convert_formula(formula: str) -> Element | None:
     own_errors = (error for error in vars(exceptions).values() if isinstance(error, type))  # they have no common base
     errors: tuple[type[Exception], ...] = (*_ERRORS, *own_errors)
     try:
-        return Converter(display=_choose_display(formula)).convert_to_element(tex)
+        tree = Converter(display=_choose_display(formula)).convert_to_element(tex)
     except errors:
         return None
+    return tree if _is_allowed(tree) else None
 
 
 def _choose_display(formula: str) -> str:

@@ -69,8 +69,7 @@ def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
         for group in groups
         for place in group
     }
-    ordered = sorted(groups, key=lambda group: (-len(group), group))
-    return Agreement(dict(sorted(matches.items())), tuple(ordered))
+    return Agreement(matches, tuple(sorted(groups, key=lambda group: (-len(group), group))))
 
 
 def _list_groups(entries: Sequence[PlanEntry], task: Task) -> Iterator[tuple[AblationPlace, ...]]:
