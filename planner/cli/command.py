@@ -1,16 +1,18 @@
-"""Commands as the program has them: options in groups, suggestions for mistyped words, colours, and errors in words."""
+"""Commands as the program has them: options in groups, suggestions for mistyped words, colours, and messages."""
 
 import os
 import shlex
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from planner.cli.terminal.messages import format_message
 from planner.errors import PlannerError, UsageError
 from planner.files import describe_os_error
 from planner.sanitize import make_printable
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 SIGINT_EXIT: Final = 130
 HELP_OPTIONS: Final = ("-h", "--help")
 _FIRST_GROUP: Final = "Options"
+_MAX_WIDTH: Final = 100
+_LEAST_WIDTH: Final = 40
+_LEAST_NAME: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,3 +225,42 @@ def _path_exists(name: str) -> bool:
 def command(name: str | None = None, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:
     """Return a decorator that makes a function a command, as `click.command` does."""
     return click.command(name, cls=Command, **attributes)
+
+
+def measure_width(stream: TextIO) -> int | None:
+    """Return the columns of a terminal that text is wrapped to, None if the stream leads elsewhere."""
+    return max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _MAX_WIDTH)) if stream.isatty() else None
+
+
+def format_message(text: str, label: str = "", colour: str = "") -> str:
+    """Return a message after its label, such as a coloured "Error", wrapped if stderr is a terminal."""
+    text, width = f"{label}: {text}" if label else text, measure_width(sys.stderr)
+    if width:
+        text = "\n".join(wrap_line(line, width) for line in text.split("\n"))
+    return click.style(f"{label}:", colour, bold=True) + text.removeprefix(f"{label}:") if label else text
+
+
+def print_warning(text: str) -> None:
+    """Print a warning on stderr, as one line: a file's name must not make up others."""
+    click.echo(format_message(make_printable(text).replace("\n", " "), "warning", "yellow"), err=True)
+
+
+def print_error(text: str) -> None:
+    """Print an error on stderr, as one line."""
+    click.echo(format_message(make_printable(text).replace("\n", " "), "error", "red"), err=True)
+
+
+def wrap_line(line: str, width: int) -> str:
+    """Return a line on as many lines as the width needs, indented by two columns more from the second on."""
+    if line.startswith("  ablation-planner "):  # a command, to be copied whole
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def shorten_middle(text: str, width: int | None) -> str:
+    """Return a name in at most `width` characters, but 20 at least; a longer one has an ellipsis in its middle."""
+    if width is None or len(text) <= max(_LEAST_NAME, width):
+        return text
+    kept = max(_LEAST_NAME, width) - 1
+    return f"{text[: kept - kept // 2]}…{text[-(kept // 2) :]}"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from planner.cli.command import command
+from planner.cli.command import command, measure_width, shorten_middle, wrap_line
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -24,7 +24,6 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.terminal.console import log, log_omissions, send_log_messages
-from planner.cli.terminal.messages import measure_width, shorten_middle, wrap_line
 from planner.details import ReportedStudy
 from planner.errors import PaperError, UsageError
 from planner.files import read_stdin

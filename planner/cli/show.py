@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from pydantic import ValidationError
 
-from planner.cli.command import command
+from planner.cli.command import command, measure_width, print_error, print_warning
 from planner.cli.options import LogOptions, log_options, output_option
-from planner.cli.terminal.cards import format_plan_cards
 from planner.cli.terminal.console import log, print_json, send_log_messages
-from planner.cli.terminal.messages import measure_width, print_error, print_warning
+from planner.cli.terminal.results import format_plan_cards
 from planner.details import DEFAULT_MIN_CHANCE, format_count, make_details_json_schema
 from planner.errors import TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, write_file_atomically

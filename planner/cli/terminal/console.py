@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from planner.cli.command import SIGINT_EXIT
+from planner.cli.command import SIGINT_EXIT, format_message
 from planner.cli.options import LogOptions
 from planner.cli.settings import get_settings
-from planner.cli.terminal.messages import describe_omissions, format_message
 from planner.models.openai_chat.endpoint import build_environment_mask
 from planner.sanitize import make_json_printable, make_printable
 
@@ -113,9 +112,18 @@ def send_log_messages(options: LogOptions) -> Iterator[None]:
 def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
     """Log the parts of a paper that are left out: one line, or a line for each in the debug messages."""
     if omissions:
-        log.info("%s%s", source, describe_omissions(omissions))
+        log.info("%s%s", source, _describe_omissions(omissions))
     for part in omissions if len(omissions) > 1 else ():
-        log.debug("%s%s", source, describe_omissions([part]))
+        log.debug("%s%s", source, _describe_omissions([part]))
+
+
+def _describe_omissions(omissions: "Sequence[Omission]") -> str:
+    """Return one line on the parts of a paper that are left out; there is at least one."""
+    first, last, reasons = omissions[0], omissions[-1], {each.why for each in omissions}
+    if len(omissions) == 1:
+        return f"left out {first.heading!r}, {first.chars:,} characters: {first.why}"
+    why = f": {first.why}" if len(reasons) == 1 else ""
+    return f"{len(omissions)} parts left out ({first.heading!r} to {last.heading!r}){why}; -v lists them"
 
 
 @contextmanager
