@@ -71,7 +71,6 @@ _LINE_INTERVAL_SECONDS: Final = 15.0
     "models",
     multiple=True,
     envvar="ABLATION_PLANNER_MODEL",
-    show_envvar=True,
     help="Model name, as for `plan`; repeat the option for several models.",
 )
 @task_options
@@ -81,7 +80,6 @@ _LINE_INTERVAL_SECONDS: Final = 15.0
     "--offline",
     is_flag=True,
     envvar="ABLATION_PLANNER_OFFLINE",
-    show_envvar=True,
     help="Send no requests, and download nothing.",
 )
 @limit_option("--retry-failed", is_flag=True, help="Try failed papers again.")

@@ -37,10 +37,10 @@ class CommandRow:
 
 
 class GroupedOption(click.Option):
-    """An option that `--help` lists under the name of its group."""
+    """An option that `--help` lists under the name of its group, with its environment variable if it has one."""
 
     def __init__(self, *args: Any, group: str = _FIRST_GROUP, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, show_envvar="envvar" in kwargs, **kwargs)
         self.group = group
 
 

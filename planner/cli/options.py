@@ -123,7 +123,6 @@ offline_option = paper_option(
     "--offline",
     is_flag=True,
     envvar="ABLATION_PLANNER_OFFLINE",
-    show_envvar=True,
     help="Send no requests, and download nothing.",
 )
 
@@ -145,7 +144,6 @@ task_options = group_options(
         type=click.Choice(Task, case_sensitive=False),
         default=Task.REVIEWER,
         envvar="ABLATION_PLANNER_TASK",
-        show_envvar=True,
         help="reviewer: ablations missing from the whole paper; author: ablations to run, from the method alone.  "
         "[default: reviewer]",
     ),
@@ -153,7 +151,6 @@ task_options = group_options(
         "-k",
         type=int,
         envvar="ABLATION_PLANNER_K",
-        show_envvar=True,
         help="Most ablations in a plan.  [reviewer 2, author 5]",
     ),
     task_option("--cut-at", default="", metavar="HEADING", help="Author task: the heading at which the method ends."),
@@ -161,7 +158,6 @@ task_options = group_options(
         "--prompts",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         envvar="ABLATION_PLANNER_PROMPTS",
-        show_envvar=True,
         help="A folder of your own prompt templates.",
     ),
     task_option(
@@ -169,7 +165,6 @@ task_options = group_options(
         type=click.IntRange(min=1000),
         metavar="TOKENS",
         envvar="ABLATION_PLANNER_CONTEXT_WINDOW",
-        show_envvar=True,
         help="The model's context window; a longer paper is cut, and the cuts are reported.  "
         "[that of the model, if it is known]",
     ),
@@ -185,7 +180,6 @@ task_options = group_options(
         default="single",
         show_default=True,
         envvar="ABLATION_PLANNER_STRATEGY",
-        show_envvar=True,
         help="single: one request; revise: a second one that shows the model what the program finds wrong in its plan.",
     ),
     task_option(
@@ -193,7 +187,6 @@ task_options = group_options(
         type=click.IntRange(0, 100),
         metavar="PERCENT",
         envvar="ABLATION_PLANNER_MIN_CHANCE",
-        show_envvar=True,
         help=f"Keep only ablations with at least this chance, and always the best one.  "
         f"[author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
     ),
@@ -221,7 +214,6 @@ _ENDPOINT_OPTIONS: Final = (
         show_default=True,
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_TIMEOUT",
-        show_envvar=True,
         help="Longest time for a whole reply; with --stream, longest pause within it.",
     ),
     model_option(
@@ -231,7 +223,6 @@ _ENDPOINT_OPTIONS: Final = (
         show_default=True,
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_MAX_WAIT",
-        show_envvar=True,
         help="Longest total wait for a busy or failing endpoint.",
     ),
     model_option("--reasoning-effort", default="", metavar="LEVEL", help="Sent unchanged; not sent if not given."),
@@ -242,7 +233,6 @@ _ENDPOINT_OPTIONS: Final = (
         default="",
         metavar="IN,OUT",
         envvar="ABLATION_PLANNER_PRICE",
-        show_envvar=True,
         help="USD per million input and output tokens, for a model whose price is unknown.",
     ),
 )
@@ -257,7 +247,6 @@ model_options = group_options(
         "--model",
         default="",
         envvar="ABLATION_PLANNER_MODEL",
-        show_envvar=True,
         help="Model: gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, …, or extractive (built in).",
     ),
     *_ENDPOINT_OPTIONS,

@@ -55,7 +55,6 @@ folder_option = output_option(
     default=Path("trajectories"),
     show_default=True,
     envvar="ABLATION_PLANNER_OUTPUT",
-    show_envvar=True,
     help="Folder for the trajectories.",
 )
 json_option = output_option(

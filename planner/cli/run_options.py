@@ -27,7 +27,6 @@ limit_options = group_options(
         default=32,
         show_default=True,
         envvar="ABLATION_PLANNER_CONCURRENCY",
-        show_envvar=True,
         help="Most requests at once; fewer while the endpoint reports too many.",
     ),
     limit_option(
@@ -50,7 +49,6 @@ _POLL_OPTION = service_option(
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     envvar="ABLATION_PLANNER_POLL",
-    show_envvar=True,
     help="Pause between two checks of the batch service.  [2 s, doubled up to 5 min]",
 )
 
@@ -82,7 +80,6 @@ engine_options = group_options(
         default="local",
         show_default=True,
         envvar="ABLATION_PLANNER_ENGINE",
-        show_envvar=True,
         help="local: this machine; openai-batch: the provider's batch service, at half the price, within a day; "
         "ray: a Ray cluster reads the papers and sends the requests.",
     ),
@@ -92,7 +89,6 @@ engine_options = group_options(
         show_default=True,
         metavar="HOST:PORT",
         envvar="ABLATION_PLANNER_RAY_ADDRESS",
-        show_envvar=True,
         help="Address of the cluster's head node; local: a new cluster on this machine, for this run.",
     ),
 )
@@ -131,6 +127,5 @@ shard_option = engine_option(
     type=_ShardType(),
     metavar="I/N",
     envvar="ABLATION_PLANNER_SHARD",
-    show_envvar=True,
     help="Plan shard I of N, in RUN/shards; run the command once for each shard, then `merge RUN`.",
 )
