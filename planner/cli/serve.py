@@ -18,7 +18,6 @@ from planner.cli.options import (
     log_options,
     model_options,
     offline_option,
-    open_arxiv,
     output_option,
     task_options,
 )
@@ -30,7 +29,6 @@ from planner.files import write_file_atomically
 from planner.models.connect import ModelSpec
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
-from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 from planner.schema import Task
 
@@ -140,8 +138,7 @@ def mcp(
             raise UsageError(
                 "`mcp` needs an extra: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
             ) from None
-        output = output.resolve()
-        reader = IsolatedReader(open_arxiv(offline=True))
+        output, reader = output.resolve(), open_isolated_reader(offline=True)
         tools = PlanTools(NamedFolders.resolve(named), output, reader, choose_settings, model_spec, offline)
         log.info("papers in %s; plans in %s", tools.folders, output)
         for sign in (signal.SIGINT, signal.SIGTERM):
