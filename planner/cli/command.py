@@ -40,8 +40,9 @@ class GroupedOption(click.Option):
     """An option that `--help` lists under the name of its group, with its environment variable if it has one."""
 
     def __init__(self, *args: Any, group: str = _FIRST_GROUP, **kwargs: Any) -> None:
-        super().__init__(*args, show_envvar="envvar" in kwargs, **kwargs)
+        super().__init__(*args, **kwargs)
         self.group = group
+        self.show_envvar = self.envvar is not None
 
 
 class _HelpFormatter(click.HelpFormatter):
