@@ -1,7 +1,6 @@
 """`prompt` and `paper`: show a prompt and a paper; and read the paper that the user named for any command."""
 
 import asyncio
-import json
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,7 @@ from planner.cli.options import (
     output_option,
     task_options,
 )
-from planner.cli.terminal.console import log, log_omissions, send_log_messages
+from planner.cli.terminal.console import log, log_omissions, print_json, send_log_messages
 from planner.details import ReportedStudy
 from planner.errors import PaperError, UsageError
 from planner.files import read_stdin
@@ -34,7 +33,7 @@ from planner.papers.sources import MAX_FILE_BYTES, FileFormat, detect_kind
 from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt, select_excerpt
 from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
-from planner.sanitize import clean_text, make_json_printable, make_printable
+from planner.sanitize import clean_text, make_printable
 from planner.tokens import TokenCounter
 
 _PAGE_WIDTH: Final = 100
@@ -161,7 +160,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
         click.echo("\n\n".join(message.content for message in rendered.messages).encode())
         return
     messages = [asdict(message) for message in rendered.messages]
-    _echo_json({"messages": messages, "sha256": rendered.sha256})
+    print_json({"messages": messages, "sha256": rendered.sha256})
 
 
 @command(epilog="Example: ablation-planner paper paper.pdf --to json")
@@ -187,13 +186,9 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
 
         understood = describe_paper(read, settings)
     if form == "json":
-        _echo_json(understood)
+        print_json(understood)
     else:
         click.echo(make_printable(_format_page(read, settings, understood)))
-
-
-def _echo_json(value: dict[str, object]) -> None:
-    click.echo(make_json_printable(json.dumps(value, ensure_ascii=False, indent=1)).encode())
 
 
 def _log_excerpt(excerpt: Excerpt | PaperPrompt) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -204,50 +204,41 @@ async def _plan_papers(
     return code
 
 
+@dataclass(frozen=True, slots=True)
 class _PaperPlanner:
     """A planner of the papers of one call, which share a model, an output folder and a token counter."""
 
-    def __init__(
-        self,
-        output: Path,
-        client: ModelClient,
-        settings: PlanSettings,
-        reader: IsolatedReader,
-        max_wait: float,
-        force: bool,
-        reporter: PlanReporter,
-    ) -> None:
-        self._output = output
-        self._client = client
-        self._settings = settings
-        self._reader = reader
-        self._max_wait = max_wait
-        self._force = force
-        self._reporter = reporter
-        self._token_counter = TokenCounter()
+    output: Path
+    client: ModelClient
+    settings: PlanSettings
+    reader: IsolatedReader
+    max_wait: float
+    force: bool
+    reporter: PlanReporter
+    token_counter: TokenCounter = field(default_factory=TokenCounter)
 
     async def plan_paper(self, source: str, metadata: MetadataOptions) -> PlanOutput:
         try:
-            paper = await read_named_paper(source, metadata, self._reader)
+            paper = await read_named_paper(source, metadata, self.reader)
         except MissingPaperError:
             raise
         except PaperError as error:
             if (hint := _suggest_batch(source, is_read=False)) and "`batch`" not in str(error):
                 error = type(error)(f"{error}; {hint}")
             named = propose_paper_id(source, given_id=metadata.paper_id, given_title=metadata.title)
-            return write_unreadable_paper(self._output, source, error, self._client.info, self._settings, named)
+            return write_unreadable_paper(self.output, source, error, self.client.info, self.settings, named)
         if hint := _suggest_batch(source, is_read=True):
             is_named = any(paper.main_file in warning for warning in paper.warnings)
             log.warning("%s: %s%s", source, "" if is_named else f"{paper.main_file} is planned; ", hint)
-        with self._reporter.show_progress(self._client.info):
+        with self.reporter.show_progress(self.client.info):
             return await plan_with_client(
-                self._output,
+                self.output,
                 paper,
-                self._client,
-                self._settings,
-                max_wait=self._max_wait,
-                force=self._force,
-                token_counter=self._token_counter,
+                self.client,
+                self.settings,
+                max_wait=self.max_wait,
+                force=self.force,
+                token_counter=self.token_counter,
             )
 
 

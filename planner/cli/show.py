@@ -274,7 +274,8 @@ def combine(
         combined, single, unread = map(len, facts.values())
         counts = [f"{format_count(combined, 'plan')} combined"]
         if single:
-            counts.append(f"{format_count(single, 'plan')} left alone, as no other is of the same paper and task")
+            alone = f"{format_count(single, 'plan')} left alone (-v lists them)"
+            counts.append(f"{alone}, as no other is of the same paper and task")
         if unread:
             counts.append(f"{format_count(unread, 'file')} that cannot be read")
         log.info("%s", ", ".join(counts))
@@ -294,7 +295,7 @@ def _add_facts(facts: dict[str, list[dict[str, object]]], result: "CombineResult
                 {"paper_id": record.paper.id, "task": record.task, "path": str(path), "members": members}
             )
         case SinglePlan(paper_id, task, member):
-            log.info("%s: only %s has a plan for the %s task, so nothing is combined", paper_id, member, task)
+            log.debug("%s: only %s has a plan for the %s task, so nothing is combined", paper_id, member, task)
             facts["single"].append({"paper_id": paper_id, "task": task, "member": member})
         case UnreadFile(name, reason):
             log.warning("%s: %s", name, reason)
