@@ -10,7 +10,7 @@ from eval.model_judge import JudgeQuestion, JudgeSettings
 from eval.plans import PaperStatus
 from eval.runs import RUN_FILE, read_judging_record
 from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run
-from planner.batch.estimate import ModelEstimate
+from planner.batch.engine import ModelEstimate
 from planner.batch.ledger.schema import open_ledger_readonly
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, ModelEntry
 from planner.batch.open_run import estimate_spec

@@ -13,7 +13,7 @@ from planner.errors import BudgetExceeded, ModelError, TooLongError
 from planner.models.fake import FakeModel
 from planner.models.openai_chat.chat import OpenAIChat
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.models.retry import RetryingModel, RetryPolicy, RetryWait
+from planner.models.wrappers import RetryingModel, RetryPolicy, RetryWait
 from tests.server.replies import as_asked, error, reply, stream
 from tests.server.server import Server
 

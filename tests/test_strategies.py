@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.estimate import ModelEstimate
+from planner.batch.engine import ModelEstimate
 from planner.batch.read_ahead import RemotePaper
 from planner.batch.spec import RunLimits, build_run_model, hash_settings
 from planner.chat import Completion

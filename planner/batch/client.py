@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
-from planner.batch.progress import Progress
 from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, RequestSlot, RunStopped, estimate_rough_tokens
+from planner.batch.status import Progress
 from planner.chat import Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
 from planner.models.pricing import UsagePrice

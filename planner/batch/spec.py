@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Final
 from pydantic import TypeAdapter, ValidationError
 
 from planner.batch.client import ASSUMED_REPLY_TOKENS
-from planner.batch.cluster.shards import Shard
 from planner.batch.ledger.schema import open_ledger_readonly
 from planner.batch.ledger.store import ModelEntry
 from planner.batch.manifest import Corpus
-from planner.batch.run_folder import RunFolder
+from planner.batch.run_folder import RunFolder, Shard
 from planner.chat import Model, ModelInfo
 from planner.errors import RunError, UsageError
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.prompt_files import PromptFolders
-from planner.models.retry import RetryPolicy
+from planner.models.wrappers import RetryPolicy
 from planner.papers.paper import Paper
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES

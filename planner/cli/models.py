@@ -14,9 +14,9 @@ from planner.cli.settings import find_named_file, get_settings, load_settings
 from planner.cli.terminal.console import log, send_log_messages
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
-from planner.models.known_models import KnownModel, list_known_models
+from planner.models.openai_chat.chat import ListedModel, list_endpoint_models
 from planner.models.openai_chat.endpoint import OLLAMA, PROVIDERS, Endpoint, resolve_endpoint
-from planner.models.openai_chat.model_list import ListedModel, list_endpoint_models
+from planner.models.pricing import KnownModel, list_known_models
 from planner.sanitize import make_json_printable, make_printable
 
 # A model as `--json` prints it.

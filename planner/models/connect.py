@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from planner.chat import LM_PLANNER, Model, ModelInfo, Usage
 from planner.errors import PaperError, UsageError
-from planner.models.known_models import describe_assumed_provider
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.models.pricing import BATCH_PRICE_SHARE, UsagePrice, compute_cost, find_context_window, parse_price
+from planner.models.pricing import (
+    BATCH_PRICE_SHARE,
+    UsagePrice,
+    compute_cost,
+    describe_assumed_provider,
+    find_context_window,
+    parse_price,
+)
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
-from planner.models.retry import RetryingModel, RetryPolicy, log_wait
-from planner.models.wrappers import balance_replicas
+from planner.models.wrappers import RetryingModel, RetryPolicy, balance_replicas, log_wait
 from planner.papers.excerpt import select_sections
 from planner.papers.paper import Excerpt, Paper
 from planner.schema import Task

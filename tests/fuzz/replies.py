@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.models.retry import RetryingModel, RetryPolicy
+from planner.models.wrappers import RetryingModel, RetryPolicy
 from planner.papers.paper import Paper
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings

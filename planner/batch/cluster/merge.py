@@ -9,9 +9,11 @@ from typing import Final
 
 from pydantic import JsonValue, TypeAdapter
 
-from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
-from planner.batch.ledger.join import (
+from planner.batch.ledger.records import (
+    ALL_PAIRS,
+    IS_VALID,
     MergeCounts,
+    StoredRecords,
     attach_ledger,
     copy_replies,
     fingerprint_ledger,
@@ -19,10 +21,10 @@ from planner.batch.ledger.join import (
     list_place_conflicts,
     merge_ledger,
 )
-from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, StoredRecords
-from planner.batch.ledger.schema import LedgerReader, open_ledger, open_ledger_readonly
+from planner.batch.ledger.schema import LedgerReader, open_ledger_readonly
 from planner.batch.ledger.submissions import COLLECTED
-from planner.batch.run_folder import InUseError, RunFolder, convert_os_errors
+from planner.batch.ledger.writer import open_ledger
+from planner.batch.run_folder import InUseError, RunFolder, Shard, convert_os_errors, list_missing_shards, list_shards
 from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
 from planner.files import read_bounded_file

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from planner.batch.ledger.kept_replies import store_kept_replies
 from planner.errors import Outcome, RunError
 
 LEDGER_VERSION: Final = 1
@@ -118,7 +117,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
 
     Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
     journal, since a write-ahead log needs memory that all its users share. With `check`, all its pages and the types of
-    its values are read first, so that no reply is paid for that it could not store, and kept replies are stored.
+    its values are read first so that no reply is paid for that it could not store.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
@@ -130,7 +129,6 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
         _create_or_check_tables(connection, path)
         if check:
             _check_content(connection, path)
-            store_kept_replies(connection, path)
     except _LEDGER_ERRORS as error:
         raise convert_ledger_error(path, error) from error
     return connection
@@ -157,25 +155,23 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def open_ledger(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for writing within the block; the errors are those of `connect_ledger`, also for damage in it."""
-    with closing(connect_ledger(path, shared_disk=shared_disk)) as connection, _convert_errors(path):
-        yield connection
-
-
-@contextmanager
 def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a ledger for reading within the block; damage may show at any query, or as an impossible value.
 
     Raises:
         RunError: as for `connect_ledger_readonly`, and if the ledger is damaged.
     """
-    with closing(connect_ledger_readonly(path)) as connection, _convert_errors(path):
+    with closing(connect_ledger_readonly(path)) as connection, convert_ledger_errors(path):
         yield connection
 
 
 @contextmanager
-def _convert_errors(path: Path) -> Iterator[None]:
+def convert_ledger_errors(path: Path) -> Iterator[None]:
+    """Turn an error of SQLite within the block, or an impossible value, into the error of a run.
+
+    Raises:
+        RunError: if the block raises one.
+    """
     try:
         yield
     except _LEDGER_ERRORS as error:
@@ -195,7 +191,7 @@ class LedgerReader:
 
     def fetch_rows(self, query: str, *values: object) -> list[Any]:
         """Return all rows of a query."""
-        with _convert_errors(self.path):
+        with convert_ledger_errors(self.path):
             return self.connection.execute(query, values).fetchall()
 
     def fetch_row(self, query: str, *values: object) -> Any:

@@ -14,11 +14,18 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter
 
-from planner.batch.ledger.kept_replies import LedgerReply, save_unstored_reply, update_reply
 from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, STORED_COMPLETION, StoredRecords, load_reply
 from planner.batch.ledger.schema import LedgerReader, connect_ledger, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
-from planner.batch.ledger.writer import LedgerWriter, Preparation, skip_preparation
+from planner.batch.ledger.writer import (
+    LedgerReply,
+    LedgerWriter,
+    Preparation,
+    save_unstored_reply,
+    skip_preparation,
+    store_kept_replies,
+    update_reply,
+)
 from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import Outcome, RunError
@@ -60,8 +67,10 @@ class Ledger:
             RunError: if it cannot be opened, or has another version; also in each method, if it is damaged by then.
         """
         self._path = path
-        self._reader = LedgerReader(path, connect_ledger(path, shared_disk=shared_disk))
-        self._reader.connection.execute("PRAGMA query_only = ON")
+        connection = connect_ledger(path, shared_disk=shared_disk)
+        store_kept_replies(connection, path)
+        connection.execute("PRAGMA query_only = ON")
+        self._reader = LedgerReader(path, connection)
         self._writer = LedgerWriter(path, partial(connect_ledger, path, shared_disk=shared_disk, check=False))
         self._kept_replies: list[Path] = []
         self._next_attempt = 1 + (self._fetch_value("SELECT max(number) FROM attempts") or 0)

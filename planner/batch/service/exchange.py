@@ -1,6 +1,7 @@
 """Export requests to files and import their results: for a batch service used by hand, or for vLLM's run-batch."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,19 +10,20 @@ from typing import BinaryIO, Final
 from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Rejection
-from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder, convert_os_errors
-from planner.batch.service.engine import require_batch_service
-from planner.batch.service.replan import Replanner
+from planner.batch.service.engine import Replanner, require_batch_service
 from planner.batch.service.results import format_custom_id, parse_identity_prefix
 from planner.batch.service.submit import SubmissionLimits
 from planner.batch.spec import BatchJob, RunModel
+from planner.batch.status import Progress
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError
 from planner.files import refuse_special_file
 from planner.models.connect import ModelClient
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES
+from planner.models.prompt_files import PromptFiles, PromptFolders
 from planner.names import sanitize_file_name
+from planner.planning.record import create_attempt_record
 
 # Requests or results that are recorded together.
 _COMMIT_SIZE: Final = 500
@@ -193,3 +195,61 @@ def _read_lines(file: BinaryIO) -> Iterator[bytes]:
     while line := file.readline(MAX_REPLY_BYTES):
         if line.strip():
             yield line
+
+
+log = logging.getLogger(__name__)
+
+
+class PromptFileEngine:
+    """An engine that plans as far as the replies in files go, and writes each prompt that has none to a file."""
+
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, folders: PromptFolders) -> None:
+        self.progress = Progress()
+        self._run = run
+        self._ledger = ledger
+        self._models = {model.ledger_model.key: model for model in job.models}
+        self._recorder = ResultRecorder(job, run, ledger, self.progress)
+        self._replanner = Replanner(job, ledger, self._recorder, submit_once=False)
+        self._files = PromptFiles(folders)
+        self._turn = asyncio.Lock()
+
+    async def plan(self) -> None:
+        """Plan everything that is pending and has its replies.
+
+        Raises:
+            RunError: if the run's folder or ledger, or a prompt's file, cannot be written.
+            PromptError: if a prompt template is faulty.
+        """
+        await self._recorder.begin_call()
+        await self._replanner.replan_papers(self._find_reply)
+
+    def stop(self, reason: str) -> None:
+        """Read no further paper."""
+        self.progress.stop_reason = self.progress.stop_reason or reason
+        self._replanner.is_stopped = True
+
+    async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
+        """Return the reply in a file once it is in the ledger, or None; papers with the same text share a reply."""
+        async with self._turn:
+            if (reply := self._ledger.find_reply(request.identity)) is None:
+                reply = self._read_reply(request, prompt)
+                if reply is not None:
+                    await self._record_reply(request, prompt, reply)
+            self.progress.waiting_prompts = len(self._files.waiting)
+        return reply
+
+    def _read_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
+        paper_id, info = request.plan_task.entry.id, self._models[request.plan_task.model].info
+        try:
+            with convert_os_errors(self._run.path):
+                return self._files.find_reply_or_write_prompt(info, paper_id, prompt)
+        except ModelError as error:
+            log.warning("%s: %s", paper_id, error)
+            return None
+
+    async def _record_reply(self, request: NewRequest, prompt: Prompt, reply: Completion) -> None:
+        number = await self._ledger.record_request(
+            request.plan_task, create_attempt_record(request.identity, prompt), 0.0
+        )
+        await self._ledger.record_reply(number, request.identity, reply, 0.0, 0.0)
+        self.progress.record_reply(reply.usage, 0.0)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import Rejection, Submission, SubmittedRequest
-from planner.batch.progress import Progress
+from planner.batch.status import Progress
 from planner.chat import Completion
 from planner.errors import ModelError
 from planner.models.pricing import UsagePrice
-from planner.models.retry import RetryPolicy, call_with_retry
+from planner.models.wrappers import RetryPolicy, call_with_retry
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService

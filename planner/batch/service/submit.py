@@ -20,7 +20,7 @@ from planner.batch.service.results import format_custom_id
 from planner.chat import Prompt
 from planner.errors import ModelError
 from planner.models.openai_chat.batch_api import BatchState, Page, RemoteBatch
-from planner.models.retry import RetryPolicy, call_with_retry
+from planner.models.wrappers import RetryPolicy, call_with_retry
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService

@@ -25,6 +25,9 @@ from planner.sanitize import repair_surrogates
 if TYPE_CHECKING:
     from planner.models.openai_chat.transport import Transport
 
+from planner.models.openai_chat.replies import as_object, list_objects
+from planner.sanitize import clean_text, shorten_name
+
 _MIN_TOKENS: Final = 500  # tokens; no endpoint truncates a shorter prompt
 _OTHER_NAMES: Final[Mapping[str, str]] = {"max_tokens": "max_completion_tokens"}
 _OPTIONAL: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort", "stream", "stream_options"})
@@ -120,7 +123,7 @@ class OpenAIChat:
         """
         if not self._retries:
             return await self._complete_once(prompt)
-        from planner.models.retry import RetryPolicy, call_with_retry
+        from planner.models.wrappers import RetryPolicy, call_with_retry
 
         return await call_with_retry(partial(self._complete_once, prompt), RetryPolicy())
 
@@ -233,3 +236,38 @@ def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
     if counted >= least:
         return ()
     return (f"the endpoint counted {counted:,} tokens where at least {least:,} were sent: it may have cut the prompt",)
+
+
+_TIMEOUT: Final = 30.0  # seconds
+_WINDOW_NAMES: Final = ("context_length", "max_model_len", "context_window")  # OpenRouter, vLLM, Groq
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model as its endpoint lists it; the window is in tokens, None if the endpoint does not say."""
+
+    name: str
+    window: int | None
+
+
+async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
+    """Return the models that an endpoint lists, sorted by name.
+
+    Raises:
+        ModelError: if it cannot be reached, refuses the request, or sends no list.
+    """
+    from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
+
+    transport = Transport(endpoint, timeout=_TIMEOUT, max_connections=1, fast=False)
+    try:
+        reply = as_object(await transport.call_api("GET", "models"))
+    finally:
+        await transport.close()
+    if not isinstance(reply.get("data"), list):
+        raise ModelError(f"{endpoint.host} sent no list of models; is it the address of an API? It usually ends in /v1")
+    listed = dict[str, ListedModel]()
+    for model in list_objects(reply.get("data")):
+        window = next((size for name in _WINDOW_NAMES if isinstance(size := model.get(name), int)), None)
+        if isinstance(name := model.get("id"), str) and name.strip():
+            listed.setdefault(name, ListedModel(shorten_name(clean_text(name).text), window))
+    return sorted(listed.values(), key=lambda model: model.name)
