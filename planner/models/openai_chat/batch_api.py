@@ -26,19 +26,17 @@ from planner.models.openai_chat.chat import (
     build_request_body,
 )
 from planner.models.openai_chat.endpoint import Endpoint
-from planner.models.openai_chat.error_bodies import (
+from planner.models.openai_chat.replies import (
     ErrorBody,
     FilteredPromptError,
-    RejectedParameterError,
-    parse_error_body,
-)
-from planner.models.openai_chat.replies import (
     JsonObject,
+    RejectedParameterError,
     as_object,
     as_string,
     find_choice_error,
     find_masked_completion,
     list_objects,
+    parse_error_body,
 )
 from planner.models.openai_chat.stream import decode_json, format_json, repair_json_surrogates
 

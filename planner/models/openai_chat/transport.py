@@ -20,12 +20,12 @@ from planner.chat import Completion
 from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
-from planner.models.openai_chat.error_bodies import parse_error_body
-from planner.models.openai_chat.replies import find_choice_error, find_masked_completion, parse_rate_limits
+from planner.models.openai_chat.errors import parse_rate_limits
+from planner.models.openai_chat.replies import find_choice_error, find_masked_completion, parse_error_body
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
+    PieceReporter,
     ResponseBody,
-    TextReporter,
     decode_json,
     format_json,
     repair_json_surrogates,
@@ -77,19 +77,12 @@ class Transport:
         """Close all connections."""
         await self._http_client.aclose()
 
-    async def post_request(
-        self, body: bytes, *, streams: bool, on_text: Callable[[str], None] | None = None
-    ) -> Completion:
+    async def post_request(self, body: bytes, *, streams: bool, on_piece: PieceReporter | None = None) -> Completion:
         """Send one request and return its completion, masked; `streams` says whether the request asks for a stream.
 
-        `on_text` gets the text of a stream, masked, as it arrives.
+        `on_piece` gets the field and the text of each piece of a stream as it arrives, not masked.
         """
-        reporter = TextReporter(on_text, self._mask.mask_reply_text) if on_text else None
-        outcome = await self._send_and_receive(
-            body, ResponseBody(reporter.add_piece if reporter else None), streams=streams
-        )
-        if reporter:
-            reporter.finish()
+        outcome = await self._send_and_receive(body, ResponseBody(on_piece), streams=streams)
         if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
             raise outcome
         return outcome
