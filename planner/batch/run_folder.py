@@ -1,4 +1,8 @@
-"""The folder of a run: its ledger, its trajectories, a readable `run.json`, and a lock against other processes."""
+"""The folders of runs and of their shards: a ledger, trajectories, a readable `run.json`, and a lock.
+
+A shard is a run in `RUN/shards/i-of-n/`, made by a copy of the program on a shared disk: it has its papers and its own
+ledger. `planner.batch.cluster.merge` merges the shards into RUN.
+"""
 
 import hashlib
 import json
@@ -203,12 +207,9 @@ def list_shards(run: RunFolder) -> list[Shard]:
 
 
 def list_missing_shards(shards: list[Shard]) -> list[Shard]:
-    """Return the shards of the same division that have not begun."""
-    return (
-        [each for n in range(shards[0].shard_count) if (each := Shard(shards[0].shard_count, n + 1)) not in shards]
-        if shards
-        else []
-    )
+    """Return the shards that have not begun, of the division that `shards` (at least one) are of."""
+    count = shards[0].shard_count
+    return [shard for number in range(1, count + 1) if (shard := Shard(count, number)) not in shards]
 
 
 def refuse_other_division(run: RunFolder, shard: Shard) -> None:

@@ -1,4 +1,4 @@
-"""Look up token prices and context windows in the data of the `genai-prices` package, without the network.
+"""Look up models, their prices and their context windows in the data of `genai-prices`, without the network.
 
 An unknown price or window is None, never 0 and never an error.
 """

@@ -1,4 +1,7 @@
-"""Models around models: one that stores each reply before it is used, and one that shares requests among replicas."""
+"""Models around models: they store each reply, share requests among replicas, or retry failed requests.
+
+No other module repeats a request.
+"""
 
 import asyncio
 import logging
@@ -173,20 +176,10 @@ class RetryWait:
     error: ModelError
     failures: int
 
-    @property
-    def is_rate_limit(self) -> bool:
-        """True if the endpoint reported a rate limit (status 429)."""
-        return _is_rate_limit(self.error)
-
-    @property
-    def reason(self) -> str:
-        """The reason for the wait, in one line."""
-        return str(self.error)
-
 
 def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
     """Log a wait before it begins."""
-    log.log(level, "waiting %.1f s: %s", wait.seconds, wait.reason)
+    log.log(level, "waiting %.1f s: %s", wait.seconds, wait.error)
 
 
 class RetryingModel:
@@ -262,7 +255,7 @@ class _RetryState:
             result: _T = await retrying(call)
         except ModelError as error:
             if self.stop_reason:
-                raise _add_stop_reason(error, self.stop_reason) from None
+                raise error.with_text(f"{error}; {self.stop_reason}") from None
             raise
         return result
 
@@ -272,9 +265,7 @@ class _RetryState:
         if not self._waits:
             return ()
         last = self._waits[-1]
-        return (
-            f"sent {last.failures + 1} requests, waited {self._waited:.1f} s in total; last failure: {last.reason}",
-        )
+        return (f"sent {last.failures + 1} requests, waited {self._waited:.1f} s in total; last failure: {last.error}",)
 
     @property
     def _waited(self) -> float:
@@ -293,7 +284,7 @@ class _RetryState:
 
     def is_over(self, state: RetryCallState) -> bool:
         """Return whether to give up now; `stop_reason` then holds the reason."""
-        self._failures += not _is_rate_limit(_get_error(state))
+        self._failures += _get_error(state).status != _TOO_MANY_REQUESTS
         gave_up = f"gave up after {format_count(state.attempt_number, 'request')}"
         if self._failures >= self._policy.max_failures:
             self.stop_reason = gave_up
@@ -315,15 +306,7 @@ def _is_retryable(error: BaseException) -> bool:
     return isinstance(error, ModelError) and error.retryable and not error.exhausted
 
 
-def _is_rate_limit(error: ModelError) -> bool:
-    return error.status == _TOO_MANY_REQUESTS
-
-
 def _get_error(state: RetryCallState) -> ModelError:
     error = state.outcome.exception() if state.outcome else None
     assert isinstance(error, ModelError), "only a ModelError is retried"
     return error
-
-
-def _add_stop_reason(error: ModelError, stop_reason: str) -> ModelError:
-    return error.with_text(f"{error}; {stop_reason}")

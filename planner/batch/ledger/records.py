@@ -49,7 +49,7 @@ class StoredRecords:
     def load_current_record(self, paper_id: str, model_key: str) -> PlanRecord:
         """Return the latest record of a paper and a model, which must exist."""
         query = "SELECT max(number) FROM plannings WHERE paper = ? AND model = ?"
-        return self.load_record(self.reader.fetch_row(query, paper_id, model_key)[0])
+        return self.load_record(self.reader.fetch_value(query, paper_id, model_key))
 
     def load_record(self, number: int) -> PlanRecord:
         """Return the record with a number, which must exist."""
@@ -58,12 +58,13 @@ class StoredRecords:
             record = load_stored_json(_RECORD, facts)
         except ValueError as error:
             raise RunError(f"the ledger is damaged: the record of {paper_id} cannot be read; {_DAMAGE_HINT}") from error
-        attempts = tuple(a.model_copy(update={"completion": self._load_reply(a.identity)}) for a in record.attempts)
+        attempts = tuple(a.model_copy(update={"completion": self.find_reply(a.identity)}) for a in record.attempts)
         return record.model_copy(update={"attempts": attempts})
 
-    def _load_reply(self, identity: str) -> Completion | None:
-        row = self.reader.fetch_row("SELECT reply FROM requests WHERE identity = ?", identity)
-        return load_reply(identity, row[0]) if row and row[0] else None
+    def find_reply(self, identity: str) -> Completion | None:
+        """Return the reply to a request, None if there is none."""
+        reply = self.reader.fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
+        return None if reply is None else load_reply(identity, reply)
 
 
 def load_reply(identity: str, reply: str) -> Completion:

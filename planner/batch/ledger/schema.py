@@ -198,6 +198,11 @@ class LedgerReader:
         """Return the first row of a query, None if there is none."""
         return next(iter(self.fetch_rows(query, *values)), None)
 
+    def fetch_value(self, query: str, *values: object) -> Any:
+        """Return the first value of the first row of a query, None if there is none."""
+        row = self.fetch_row(query, *values)
+        return row[0] if row else None
+
 
 @contextmanager
 def open_damaged_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:

@@ -1,4 +1,7 @@
-"""Write to a ledger in one thread, which commits waiting changes together, so that they share one disk sync."""
+"""Write to a ledger in one thread, which commits waiting changes together, so that they share one disk sync.
+
+Replies that cannot be written are kept in files, and stored in the ledger as soon as it can be opened again.
+"""
 
 import asyncio
 import hashlib
@@ -26,7 +29,7 @@ _MAX_CHANGES_PER_COMMIT: Final = 1000
 _PAGE_BYTES: Final = 4096  # the least that a commit writes
 
 # A change of the ledger, made inside a transaction.
-LedgerChange = Callable[[sqlite3.Connection], None]
+LedgerChange = Callable[[sqlite3.Connection], object]
 # Work to be done before a change is recorded; it raises `RunError` if it fails.
 Preparation = Callable[[], None]
 
@@ -109,7 +112,7 @@ class LedgerWriter:
 
     def _commit_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> None:
         """Prepare and make the changes; one that cannot be prepared is left out."""
-        ready = list[_QueuedChange]()
+        ready: list[_QueuedChange] = []
         for queued in changes:
             try:
                 queued.prepare()

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED, SUBMITTING, NewRequest, Submission
@@ -19,7 +19,7 @@ from planner.batch.run_folder import convert_os_errors
 from planner.batch.service.results import format_custom_id
 from planner.chat import Prompt
 from planner.errors import ModelError
-from planner.models.openai_chat.batch_api import BatchState, Page, RemoteBatch
+from planner.models.openai_chat.batch_api import BatchState, Page, RemoteBatch, RemoteItem
 from planner.models.wrappers import RetryPolicy, call_with_retry
 
 if TYPE_CHECKING:
@@ -37,14 +37,6 @@ _NOT_FOUND: Final = 404
 _LIST_UNSUPPORTED: Final = frozenset({404, 405, 501})
 # HTTP statuses after which the service may still carry out the request.
 _AMBIGUOUS_STATUSES: Final = frozenset({408, 409})
-
-
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-_Item = TypeVar("_Item", bound=_HasId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +295,7 @@ class BatchSubmitter:
                 raise
         return ""
 
-    async def _list_items(self, fetch_page: Callable[[str], Awaitable[Page[_Item]]]) -> AsyncIterator[_Item]:
+    async def _list_items(self, fetch_page: Callable[[str], Awaitable[Page[RemoteItem]]]) -> AsyncIterator[RemoteItem]:
         """Yield the items of a list, with retries for each page; stop at a page without a new item."""
         seen_ids: set[str] = set()
         last_id, has_more = "", True

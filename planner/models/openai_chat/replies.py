@@ -137,11 +137,11 @@ def parse_usage(value: JsonValue) -> Usage:
     )
 
 
-def find_choice_error(body: JsonObject) -> JsonObject | None:
-    """Return the error in the first choice, given as `error` or as the finish reason "error", or None."""
-    choice = next(iter(list_objects(body.get("choices"))), None)
-    if choice is None:
-        return None
+def find_error(body: JsonValue) -> JsonValue:
+    """Return the part of a body that holds an error: all of it, or its first choice's; None if there is no error."""
+    if parse_error_body(body):
+        return body
+    choice = next(iter(list_objects(as_object(body).get("choices"))), {})
     if choice.get("error"):
         return {"error": choice["error"]}
     return {"error": "the provider stopped with an error"} if choice.get("finish_reason") == "error" else None

@@ -6,8 +6,10 @@ parts, replies, peak memory in MB, seconds.
 
 import asyncio
 import json
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from planner.batch.ledger.store import Ledger
@@ -41,7 +43,14 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
         parts = len(tracker.open_submissions)
         while tracker.open_submissions:
             await tracker.collect_ended_batches()
-        return parts, ledger.submissions.count_replies()
+        return parts, count_replies(folder / "ledger.sqlite")
+
+
+def count_replies(path: Path) -> int:
+    """Return the number of submitted requests that have a reply."""
+    with closing(sqlite3.connect(path)) as db:
+        query = "SELECT count(*) FROM attempts WHERE part IS NOT NULL AND state = 'replied'"
+        return int(db.execute(query).fetchone()[0])
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from planner.models.openai_chat.batch_api import BatchService
 from planner.models.openai_chat.chat import RequestOptions
 from planner.models.openai_chat.endpoint import Endpoint
 from planner.models.wrappers import RetryPolicy
+from tests.batch.service.carry import count_replies
 from tests.server.batches import Batches, Line
 from tests.server.http import Request, Response
 from tests.server.replies import error
@@ -60,7 +61,7 @@ def carry(
             for _ in range(20):
                 await tracker.collect_ended_batches()
             assert not tracker.open_submissions
-            return ledger.submissions.count_replies()
+            return count_replies(folder / "ledger.sqlite")
 
     return asyncio.run(asyncio.wait_for(carry_all(), seconds))
 
