@@ -1,6 +1,7 @@
 """Plan a run on this machine: read papers ahead, plan them as fast as the limits allow, and store the results.
 
-The recorder writes the result of each paper, and missing files again from the ledger; other engines use it too.
+The recorder writes the result of each paper, and missing files again from the ledger; other engines use it too. An
+estimate reads the papers and sends nothing.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ from planner.trajectory.format import Trajectory
 
 # Papers that are read in advance; at least as many as are planned at once.
 _READ_AHEAD_PAPERS: Final = 128
+TYPICAL_REPLY_SECONDS: Final = 30.0  # until the reply of a current model is complete
 
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class LocalEngine:
         self._failure: PlannerError | None = None
         self._waiting_tasks = WaitingTasks()
         self._budget = Budget(job.limits.max_cost, ledger.sum_charges())
-        self._run_models = {run_model.ledger_model.key: run_model for run_model in job.models}
+        self._run_models = job.models_by_key
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
         self._queues = {key: self._open_queue(run_model) for key, run_model in self._run_models.items()}
         self.progress.rate_limiters = [queue.rate_limiter for queue in self._queues.values()]
@@ -152,7 +154,7 @@ class ResultRecorder:
         self._run = run
         self._ledger = ledger
         self._progress = progress
-        self._run_models = {run_model.ledger_model.key: run_model for run_model in job.models}
+        self._run_models = job.models_by_key
 
     async def begin_call(self) -> None:
         """Record the papers and the models of this call, write missing files, and count what earlier calls did.
@@ -226,9 +228,6 @@ class ResultRecorder:
             del self._progress.earlier_outcomes[outcome]
 
 
-TYPICAL_REPLY_SECONDS: Final = 30.0  # until the reply of a current model is complete
-
-
 @dataclass(slots=True)
 class ModelEstimate:
     """The estimate for one model: requests and tokens of all readable papers, and the errors of the unreadable ones."""
@@ -285,7 +284,7 @@ async def estimate_run(job: BatchJob, *, at_batch_service: bool) -> list[ModelEs
     Raises:
         PromptError: if the templates are at fault.
     """
-    models = {model.ledger_model.key: model for model in job.models}
+    models = job.models_by_key
     estimates = {
         key: ModelEstimate(
             model, model.client.price_at_batch_service if at_batch_service else model.client.compute_price, job.limits

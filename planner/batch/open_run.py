@@ -169,7 +169,7 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
 
 async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
     """Plan through the batch service; with --finish-live, send live what it has left unanswered in the end."""
-    from planner.batch.service.engine import BatchServiceEngine  # imports the SDK, which takes 0.4 s
+    from planner.batch.service.engine import BatchServiceEngine
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
     engine = BatchServiceEngine(job if spec.sources else _limit_to_begun_papers(job), run, ledger, spec.submission)

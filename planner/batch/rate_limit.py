@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -241,11 +241,9 @@ class RateLimiter:
 
     async def _wait_for_change(self, delay: float | None) -> None:
         self._changed.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._changed.wait()
-        except TimeoutError:
-            pass
 
     def _adopt_limits(self, header_limits: RateLimits) -> None:
         """Take over the limits of the headers, as limits a minute.

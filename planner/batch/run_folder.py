@@ -28,6 +28,8 @@ FORMAT_VERSION: Final = "ablation-planner-run-1"
 _SHARED_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs"}
 )
+_SHARD_OPTION: Final = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
+_SHARD_FOLDER: Final = re.compile(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", re.ASCII)
 
 
 class InUseError(RunError):
@@ -135,10 +137,6 @@ def _find_file_system(path: Path) -> str:
         if path.is_relative_to(mount_point.replace("\\040", " ")) and len(mount_point) >= len(longest):
             longest, file_system = mount_point, kind
     return file_system
-
-
-_SHARD_OPTION: Final = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
-_SHARD_FOLDER: Final = re.compile(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -325,6 +325,11 @@ class BatchJob:
     retry_failed: bool = False
     max_reply_tokens: int | None = None
 
+    @property
+    def models_by_key(self) -> dict[str, RunModel]:
+        """The models by their names in the ledger."""
+        return {model.ledger_model.key: model for model in self.models}
+
 
 def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
     """Return a hash of everything that a plan depends on except the paper; when it changes, papers are planned anew."""

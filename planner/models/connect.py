@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from planner.chat import LM_PLANNER, Model, ModelInfo, Usage
 from planner.errors import PaperError, UsageError
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
-from planner.models.openai_chat.endpoint import resolve_endpoint
+from planner.models.openai_chat.endpoint import Endpoint, resolve_endpoint
 from planner.models.pricing import (
     BATCH_PRICE_SHARE,
     UsagePrice,
@@ -28,7 +28,6 @@ from planner.schema import Task
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService
-    from planner.models.openai_chat.endpoint import Endpoint
 
 EXTRACTIVE: Final = "extractive"
 # A user who has set one of these wants a model, and has only forgotten to name it.
@@ -214,7 +213,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
     return RetryingModel(model, RetryPolicy(max_wait=max_wait), on_wait=partial(log_wait, level=logging.INFO))
 
 
-def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> "list[Endpoint]":
+def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
     """Return the endpoint at each address of a model; say so where OpenAI is assumed and is hardly meant."""
     hint = "" if spec.base_url else describe_assumed_provider(spec.model, os.environ)
     try:
@@ -229,7 +228,7 @@ def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> "list[Endpoint
     return endpoints
 
 
-def _create_batch_service(endpoints: "list[Endpoint]", options: RequestOptions) -> "BatchService":
+def _create_batch_service(endpoints: list[Endpoint], options: RequestOptions) -> "BatchService":
     from planner.models.openai_chat.batch_api import BatchService  # imports the SDK, which takes 0.4 s
 
     if len(endpoints) > 1:

@@ -36,6 +36,7 @@ _MILLION: Final = 1_000_000
 # Makers that do not publish their models: their prices hold even at an unknown address.
 _CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # models of these makers that anyone can run
+_LISTED_PROVIDERS: Final = (OPENAI, OPENROUTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +141,6 @@ def format_tokens(prompt_tokens: int | None, completion_tokens: int | None) -> s
     """Return the tokens of prompts and of replies in words; "?" stands for a number that is not known."""
     sent, received = ("?" if count is None else f"{count:,}" for count in (prompt_tokens, completion_tokens))
     return f"{sent} tokens in, {received} out"
-
-
-_LISTED_PROVIDERS: Final = (OPENAI, OPENROUTER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ _FIRST_SERVER_ERROR: Final = 500
 # Seconds for which a failed replica gets no requests; doubled after each further failure.
 _FIRST_REST: Final = 1.0
 _LONGEST_REST: Final = 60.0
+_TOO_MANY_REQUESTS: Final = 429
+_SHORTEST_WAIT: Final = 0.001  # seconds: the least that a wait counts, so that retrying ends
+_T = TypeVar("_T")
+log = logging.getLogger(__name__)
 
 
 class ReplyStore(Protocol):
@@ -139,14 +143,6 @@ class LoadBalancedModel:
         if error.status is None or error.status >= _FIRST_SERVER_ERROR:
             replica.rests_until = self._clock() + min(_LONGEST_REST, _FIRST_REST * 2.0**replica.failures)
             replica.failures = min(replica.failures + 1, 10)
-
-
-_TOO_MANY_REQUESTS: Final = 429
-_SHORTEST_WAIT: Final = 0.001  # seconds: the least that a wait counts, so that retrying ends
-
-_T = TypeVar("_T")
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from planner.planning.written_files import WrittenFiles
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "
 _MAX_DESCRIPTION_BYTES: Final = 100_000_000  # of a `run.json`, which names every argument of its call
+_SETTINGS_HASH_FACT: Final = "the settings (prompts, --cut-at, as a hash)"
 
 
 class _SubmittedError(RunError):
@@ -257,9 +258,6 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
         facts |= {f"the endpoint of {key}": card.endpoint, f"the parameters of {key}": str(dict(card.parameters))}
         facts[f"{_SETTINGS_HASH_FACT} of {key}"] = asked
     return facts
-
-
-_SETTINGS_HASH_FACT: Final = "the settings (prompts, --cut-at, as a hash)"
 
 
 def _sort_hash_last(fact: str) -> tuple[bool, str]:

@@ -33,6 +33,40 @@ IS_VALID: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
 _LAST_PLAN: Final = "(SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key AND outcome = 'planned')"
+# Results are compared by their facts, which include the start, requests by identity, attempts by the time sent.
+_IS_NEW: Final = (
+    "NOT EXISTS (SELECT 1 FROM main.plannings o WHERE o.paper = n.paper AND o.model = n.model AND o.facts = n.facts)"
+)
+_IS_SELECTED: Final = "paper IN (SELECT id FROM temp.wanted)"
+_MERGE_STATEMENTS: Final = (
+    "INSERT OR IGNORE INTO main.run SELECT * FROM other.run WHERE name = 'task'",
+    "INSERT INTO main.papers SELECT * FROM other.papers WHERE id IN (SELECT id FROM temp.wanted)"
+    " ON CONFLICT (id) DO UPDATE SET (source, place, kind, title, abstract, stamp) = (excluded.source, excluded.place,"
+    " excluded.kind, excluded.title, excluded.abstract, excluded.stamp), position ="
+    " iif(excluded.position IS NULL, NULL, coalesce(papers.position, excluded.position))",
+    "INSERT OR REPLACE INTO main.models SELECT * FROM other.models",
+    f"INSERT OR IGNORE INTO main.requests SELECT * FROM other.requests WHERE {_IS_SELECTED}",
+    "UPDATE main.requests SET (replied, reply, prompt_tokens, completion_tokens, cost, charged) = (n.replied, n.reply,"
+    " n.prompt_tokens, n.completion_tokens, n.cost, n.charged) FROM other.requests n"
+    " WHERE n.identity = main.requests.identity AND main.requests.reply IS NULL AND n.reply IS NOT NULL",
+    "INSERT INTO main.attempts (identity, sent, upper, state, said)"
+    " SELECT identity, sent, upper, state, said FROM other.attempts WHERE identity IN"
+    f" (SELECT identity FROM other.requests WHERE {_IS_SELECTED})"
+    " AND (identity, sent) NOT IN (SELECT identity, sent FROM main.attempts) ORDER BY number",
+    "UPDATE main.attempts SET (state, said) = (n.state, n.said) FROM other.attempts n"
+    " WHERE main.attempts.state = 'sent' AND n.identity = main.attempts.identity AND n.sent = main.attempts.sent",
+    "INSERT INTO main.plannings SELECT NULL, paper, model, asked, stamp, outcome, reason, prompt, sample, facts"
+    f" FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} ORDER BY number",
+)
+# Positions count within each shard, but the ledger needs unique ones to page through the papers.
+_RENUMBER_PAPERS: Final = (
+    "UPDATE main.papers SET position = n.place FROM (SELECT id, row_number() OVER (ORDER BY position, id) - 1 AS place"
+    " FROM main.papers WHERE position IS NOT NULL) n WHERE n.id = main.papers.id"
+)
+_COPY_REPLIES: Final = (
+    "INSERT OR IGNORE INTO main.requests SELECT identity, model, paper, prompt, sample, messages, first_sent, replied,"
+    " reply, prompt_tokens, completion_tokens, cost, 0.0 FROM other.requests WHERE reply IS NOT NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,43 +120,6 @@ class MergeCounts:
     results: int
     requests: int
     requests_paid_twice: int
-
-
-# Results are compared by their facts, which include the start, requests by identity, attempts by the time sent.
-_IS_NEW: Final = (
-    "NOT EXISTS (SELECT 1 FROM main.plannings o WHERE o.paper = n.paper AND o.model = n.model AND o.facts = n.facts)"
-)
-_IS_SELECTED: Final = "paper IN (SELECT id FROM temp.wanted)"
-_MERGE_STATEMENTS: Final = (
-    "INSERT OR IGNORE INTO main.run SELECT * FROM other.run WHERE name = 'task'",
-    "INSERT INTO main.papers SELECT * FROM other.papers WHERE id IN (SELECT id FROM temp.wanted)"
-    " ON CONFLICT (id) DO UPDATE SET (source, place, kind, title, abstract, stamp) = (excluded.source, excluded.place,"
-    " excluded.kind, excluded.title, excluded.abstract, excluded.stamp), position ="
-    " iif(excluded.position IS NULL, NULL, coalesce(papers.position, excluded.position))",
-    "INSERT OR REPLACE INTO main.models SELECT * FROM other.models",
-    f"INSERT OR IGNORE INTO main.requests SELECT * FROM other.requests WHERE {_IS_SELECTED}",
-    "UPDATE main.requests SET (replied, reply, prompt_tokens, completion_tokens, cost, charged) = (n.replied, n.reply,"
-    " n.prompt_tokens, n.completion_tokens, n.cost, n.charged) FROM other.requests n"
-    " WHERE n.identity = main.requests.identity AND main.requests.reply IS NULL AND n.reply IS NOT NULL",
-    "INSERT INTO main.attempts (identity, sent, upper, state, said)"
-    " SELECT identity, sent, upper, state, said FROM other.attempts WHERE identity IN"
-    f" (SELECT identity FROM other.requests WHERE {_IS_SELECTED})"
-    " AND (identity, sent) NOT IN (SELECT identity, sent FROM main.attempts) ORDER BY number",
-    "UPDATE main.attempts SET (state, said) = (n.state, n.said) FROM other.attempts n"
-    " WHERE main.attempts.state = 'sent' AND n.identity = main.attempts.identity AND n.sent = main.attempts.sent",
-    "INSERT INTO main.plannings SELECT NULL, paper, model, asked, stamp, outcome, reason, prompt, sample, facts"
-    f" FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} ORDER BY number",
-)
-# Positions count within each shard, but the ledger needs unique ones to page through the papers.
-_RENUMBER_PAPERS: Final = (
-    "UPDATE main.papers SET position = n.place FROM (SELECT id, row_number() OVER (ORDER BY position, id) - 1 AS place"
-    " FROM main.papers WHERE position IS NOT NULL) n WHERE n.id = main.papers.id"
-)
-
-_COPY_REPLIES: Final = (
-    "INSERT OR IGNORE INTO main.requests SELECT identity, model, paper, prompt, sample, messages, first_sent, replied,"
-    " reply, prompt_tokens, completion_tokens, cost, 0.0 FROM other.requests WHERE reply IS NOT NULL"
-)
 
 
 @contextmanager

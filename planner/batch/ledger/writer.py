@@ -32,6 +32,9 @@ _PAGE_BYTES: Final = 4096  # the least that a commit writes
 LedgerChange = Callable[[sqlite3.Connection], object]
 # Work to be done before a change is recorded; it raises `RunError` if it fails.
 Preparation = Callable[[], None]
+_MAX_FILE_BYTES: Final = 500_000_000  # a reply of the largest size, with every character escaped
+log = logging.getLogger(__name__)
+_Integer = Annotated[int, Field(ge=0, lt=2**63)]  # as SQLite stores it
 
 
 def skip_preparation() -> None:
@@ -163,13 +166,6 @@ def _suggest_fix(error: Exception, path: Path, size: int) -> str:
     if "locked" in message:
         return "another program has locked it; once that has ended, run the same command again to continue"
     return "run the same command again to continue from what it holds"
-
-
-_MAX_FILE_BYTES: Final = 500_000_000  # a reply of the largest size, with every character escaped
-
-log = logging.getLogger(__name__)
-
-_Integer = Annotated[int, Field(ge=0, lt=2**63)]  # as SQLite stores it
 
 
 @dataclass(frozen=True, slots=True)

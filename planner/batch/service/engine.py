@@ -1,12 +1,16 @@
-"""Find the requests that a run still needs: plan each paper with the recorded replies, up to the first missing one."""
+"""Plan a run through a batch service: submit the missing requests, wait, collect, and repeat until all is done.
+
+A paper is planned with the recorded replies up to the first missing one, which shows the request that it needs.
+"""
 
 import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from planner.batch.client import compute_max_tokens
 from planner.batch.engine import ResultRecorder
@@ -15,22 +19,26 @@ from planner.batch.ledger.submissions import NewRequest, Submission
 from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.run_folder import RunFolder
-from planner.batch.service.results import PricedService
+from planner.batch.service.results import PricedService, require_batch_service
 from planner.batch.service.submit import SubmissionLimits, SubmissionWriter, SubmitOptions
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.spec import BatchJob, SubmissionOptions
 from planner.batch.status import Progress
 from planner.chat import Completion, ModelInfo, Prompt, Usage
-from planner.errors import ModelError, PaperError, PlannerError, UsageError
+from planner.errors import ModelError, PaperError, PlannerError
 from planner.models.connect import ModelClient
 from planner.models.openai_chat.chat import warn_of_truncation
 from planner.planning.plan import run_plan
 from planner.tokens import FixedTokenCounter
 
-if TYPE_CHECKING:
-    from planner.models.openai_chat.batch_api import BatchService
+log = logging.getLogger(__name__)
 
 MAX_SUBMISSIONS: Final = 3
+# Tolerated checks in a row that the service does not answer: about an hour with the default pauses.
+_MAX_FAILED_CHECKS: Final = 12
+# The first pause between two checks, and the longest, up to which it is doubled.
+_FIRST_PAUSE_SECONDS: Final = 2.0
+_LONGEST_PAUSE_SECONDS: Final = 300.0
 # Papers that are planned together, so that they share the ledger's commits.
 _PAPERS_AT_ONCE: Final = 32
 
@@ -106,7 +114,7 @@ class Replanner:
         self._ledger = ledger
         self._recorder = recorder
         self._submit_once = submit_once
-        self._models = {model.ledger_model.key: model for model in job.models}
+        self._models = job.models_by_key
         self._after_attempt = ledger.submissions.find_last_attempt_number() if job.retry_failed else 0
         self._finished_tasks: set[tuple[str, str]] = set()
         self._begun_papers: set[str] = set()
@@ -178,15 +186,6 @@ class Replanner:
         self._finished_tasks.add((plan_task.entry.id, plan_task.model))
 
 
-log = logging.getLogger(__name__)
-
-# Tolerated checks in a row that the service does not answer: about an hour with the default pauses.
-_MAX_FAILED_CHECKS: Final = 12
-# The first pause between two checks, and the longest, up to which it is doubled.
-_FIRST_PAUSE_SECONDS: Final = 2.0
-_LONGEST_PAUSE_SECONDS: Final = 300.0
-
-
 class BatchServiceEngine:
     """An engine that plans the pending papers of a run through a batch service; `progress` counts what is done."""
 
@@ -201,10 +200,8 @@ class BatchServiceEngine:
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
         self._replanner = Replanner(job, ledger, self._recorder, submit_once=options.finish_live)
         self._services = {
-            model.ledger_model.key: PricedService(
-                require_batch_service(model.client), model.client.price_at_batch_service
-            )
-            for model in job.models
+            key: PricedService(require_batch_service(model.client), model.client.price_at_batch_service)
+            for key, model in job.models_by_key.items()
         }
         self._stopped = asyncio.Event()
         self._failed_checks = 0
@@ -308,11 +305,9 @@ class BatchServiceEngine:
             )
 
     async def _wait_unless_stopped(self, seconds: float) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopped.wait()
-        except TimeoutError:
-            return
 
     async def _create_tracker(self) -> BatchTracker:
         if (run_id := self._ledger.read_fact("id")) is None:
@@ -330,16 +325,3 @@ class BatchServiceEngine:
 
 async def _leave_request(_: NewRequest, __: Prompt) -> None:
     """Leave a request for a later call."""
-
-
-def require_batch_service(client: ModelClient) -> "BatchService":
-    """Return the batch service of a model.
-
-    Raises:
-        UsageError: if it has none.
-    """
-    if client.batch_api is None:
-        raise UsageError(
-            f"{client.info.asked!r} has no batch service; --engine openai-batch needs a model at an endpoint"
-        )
-    return client.batch_api

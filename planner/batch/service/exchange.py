@@ -1,4 +1,7 @@
-"""Export requests to files and import their results: for a batch service used by hand, or for vLLM's run-batch."""
+"""Plan a run by way of files: requests and results of a batch service used by hand, or prompts and their replies.
+
+vLLM's `run-batch` reads and writes files of the same format.
+"""
 
 import asyncio
 import logging
@@ -11,8 +14,8 @@ from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Rejection
 from planner.batch.run_folder import RunFolder, convert_os_errors
-from planner.batch.service.engine import Replanner, require_batch_service
-from planner.batch.service.results import format_custom_id, parse_identity_prefix
+from planner.batch.service.engine import Replanner
+from planner.batch.service.results import format_custom_id, parse_identity_prefix, require_batch_service
 from planner.batch.service.submit import SubmissionLimits
 from planner.batch.spec import BatchJob, RunModel
 from planner.batch.status import Progress
@@ -24,6 +27,8 @@ from planner.models.openai_chat.stream import MAX_REPLY_BYTES
 from planner.models.prompt_files import PromptFiles, PromptFolders
 from planner.names import sanitize_file_name
 from planner.planning.record import create_attempt_record
+
+log = logging.getLogger(__name__)
 
 # Requests or results that are recorded together.
 _COMMIT_SIZE: Final = 500
@@ -197,9 +202,6 @@ def _read_lines(file: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
-log = logging.getLogger(__name__)
-
-
 class PromptFileEngine:
     """An engine that plans as far as the replies in files go, and writes each prompt that has none to a file."""
 
@@ -207,7 +209,7 @@ class PromptFileEngine:
         self.progress = Progress()
         self._run = run
         self._ledger = ledger
-        self._models = {model.ledger_model.key: model for model in job.models}
+        self._models = job.models_by_key
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
         self._replanner = Replanner(job, ledger, self._recorder, submit_once=False)
         self._files = PromptFiles(folders)

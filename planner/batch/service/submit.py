@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED, SUBMITTING, NewRequest, Submission
@@ -19,11 +19,8 @@ from planner.batch.run_folder import convert_os_errors
 from planner.batch.service.results import format_custom_id
 from planner.chat import Prompt
 from planner.errors import ModelError
-from planner.models.openai_chat.batch_api import BatchState, Page, RemoteBatch, RemoteItem
+from planner.models.openai_chat.batch_api import BatchService, BatchState, Page, RemoteBatch, RemoteItem
 from planner.models.wrappers import RetryPolicy, call_with_retry
-
-if TYPE_CHECKING:
-    from planner.models.openai_chat.batch_api import BatchService
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +77,7 @@ class SubmissionWriter:
         self,
         folder: Path,
         ledger: Ledger,
-        services: Mapping[str, "BatchService"],
+        services: Mapping[str, BatchService],
         submit: Callable[[Submission], Awaitable[None]],
         *,
         max_cost: float | None = None,
@@ -186,7 +183,7 @@ class BatchSubmitter:
         folder: Path,
         run_id: str,
         ledger: Ledger,
-        services: Mapping[str, "BatchService"],
+        services: Mapping[str, BatchService],
         options: SubmitOptions,
         open_submissions: dict[int, Submission],
     ) -> None:
@@ -284,7 +281,7 @@ class BatchSubmitter:
         await self._update_submission(submission)
         return submission
 
-    async def _find_file(self, service: "BatchService", name: str, size: int) -> str:
+    async def _find_file(self, service: BatchService, name: str, size: int) -> str:
         """Return the id of an uploaded file, "" if the service lists no such file or no files at all."""
         try:
             async for file in self._list_items(service.list_files):
