@@ -28,8 +28,6 @@ _POSSIBLY_BILLED_STATUSES: Final = frozenset({408, 504, 522, 524})
 _FATAL_STATUSES: Final = frozenset({401, 402, 404})
 _FIRST_ERROR_STATUS: Final = 400
 
-ModelWrapper = Callable[[Model], Model]
-
 
 def compute_max_tokens(prompt: Prompt) -> int:
     """Return an upper bound of the number of tokens in a prompt: each token stands for at least one byte."""
@@ -140,7 +138,7 @@ class SharedModelState:
     budget: Budget
     progress: Progress
     waiting_tasks: WaitingTasks
-    with_retry: ModelWrapper
+    with_retry: Callable[[Model], Model]
     price: UsagePrice
     stop_run: Callable[[str], None]
     max_reply_tokens: int | None = None

@@ -302,16 +302,7 @@ def _describe_run(spec: RunSpec, corpus: Corpus, models: tuple[RunModel, ...]) -
         "papers": len(corpus.entries),
         "task": spec.settings.task.value,
         "k": spec.settings.k,
-        "models": [
-            {
-                "planner": model.info.planner,
-                "name": model.info.name,
-                "asked": model.info.asked,
-                "endpoint": model.info.endpoint,
-                "parameters": dict(model.info.parameters),
-            }
-            for model in models
-        ],
+        "models": [asdict(model.info) | {"parameters": dict(model.info.parameters)} for model in models],
         "limits": asdict(spec.limits),
         **({"shard": str(spec.shard)} if spec.shard else {}),
     }

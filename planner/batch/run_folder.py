@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from pydantic import JsonValue
 
-from planner.batch.ledger.schema import open_ledger_readonly
+from planner.batch.ledger.schema import query_ledger
 from planner.batch.manifest import Corpus
 from planner.errors import RunError, UsageError
 from planner.files import write_file_atomically
@@ -227,16 +227,11 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
 
 def load_paper_ids_by_place(run: RunFolder) -> dict[str, str]:
     """Return the ids that the run and its shards have ever given to papers, by the place of the paper."""
+    # Damage is named when the ledger is opened for writing.
+    query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
     ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]
-    return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in _read_ids(ledger)}
+    return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in query_ledger(ledger, query)}
 
 
 def _has_begun(ledger: Path) -> bool:
     return ledger.is_file() and ledger.stat().st_size > 0
-
-
-def _read_ids(ledger: Path) -> Iterator[tuple[str, str]]:
-    with open_ledger_readonly(ledger) as db:
-        # Damage is named when the ledger is opened for writing.
-        query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
-        yield from db.execute(query).fetchall()

@@ -165,6 +165,12 @@ def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def query_ledger(path: Path, query: str, *values: object) -> list[Any]:
+    """Return all rows of a query to a ledger; the errors are those of `open_ledger_readonly`."""
+    with open_ledger_readonly(path) as connection:
+        return connection.execute(query, values).fetchall()
+
+
 @contextmanager
 def convert_ledger_errors(path: Path) -> Iterator[None]:
     """Turn an error of SQLite within the block, or an impossible value, into the error of a run.
