@@ -124,34 +124,39 @@ class PaperFailure:
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatus:
-    """The status of a run; `pending` and `outcomes` count papers once for each model, `requests` all that were sent.
+    """The status of a run; `pending` counts papers once for each model, `requests` all that were sent.
 
-    `cost` is that of the replies in USD, None where a price is not known. `lost_requests` counts requests that may have
-    been billed without a reply, such as those in flight when a process was killed; if there are only those, the cost is
-    None too. `damage` says why a damaged ledger shows only a part.
+    `models` holds, by model, the number of papers with each outcome. `cost` is that of the replies in USD, None where a
+    price is not known. `lost_requests` counts requests that may have been billed without a reply, such as those in
+    flight when a process was killed; if there are only those, the cost is None too. `damage` says why a damaged ledger
+    shows only a part.
     """
 
     papers: int
     pending: int
-    outcomes: Mapping[Outcome, int]
+    models: Mapping[str, Mapping[Outcome, int]]
     requests: int
     lost_requests: int
     prompt_tokens: int
     completion_tokens: int
     cost: float | None
-    models: Mapping[str, Mapping[Outcome, int]] = field(default_factory=dict)
     failures: tuple[PaperFailure, ...] = ()
     damage: str = ""
 
     @property
+    def outcomes(self) -> Counter[Outcome]:
+        """The number of results with each outcome, of all models."""
+        return sum(map(Counter, self.models.values()), Counter())
+
+    @property
     def planned(self) -> int:
         """The number of papers that have a plan."""
-        return self.outcomes.get(Outcome.PLANNED, 0)
+        return self.outcomes[Outcome.PLANNED]
 
     @property
     def failed(self) -> int:
         """The number of papers that ended without a plan."""
-        return sum(self.outcomes.values()) - self.planned
+        return self.outcomes.total() - self.planned
 
     def as_json(self, *, with_failures: bool = False) -> dict[str, JsonValue]:
         """Return the status as JSON values, for programs; with `with_failures`, each failure too."""
@@ -219,9 +224,6 @@ class _StatusReader:
 
     def read_status(self) -> LedgerStatus:
         by_model = self._count_by_model()
-        outcomes: Counter[Outcome] = Counter()
-        for counts in by_model.values():
-            outcomes.update(counts)
         papers, plannings = self.db.execute(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}").fetchone()
         requests, lost = self.db.execute(
             "SELECT count(*), coalesce(sum(state IN ('lost', 'sent')), 0) FROM attempts"
@@ -231,11 +233,9 @@ class _StatusReader:
             " coalesce(sum(cost), 0.0) FROM requests WHERE reply IS NOT NULL"
         ).fetchone()
         known = cost if priced == replies and (replies or not lost) else None
-        pending = plannings - outcomes.total()
+        pending = plannings - sum(sum(counts.values()) for counts in by_model.values())
         failures = self._list_failures()
-        return LedgerStatus(
-            papers, pending, dict(outcomes), requests, lost, prompt, completion, known, by_model, failures
-        )
+        return LedgerStatus(papers, pending, by_model, requests, lost, prompt, completion, known, failures)
 
     def _count_by_model(self) -> dict[str, dict[Outcome, int]]:
         found: dict[str, dict[Outcome, int]] = {}
@@ -313,23 +313,20 @@ def read_run_status(run: RunFolder) -> RunStatus:
 
 
 def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
-    outcomes: Counter[Outcome] = Counter()
     models: dict[str, Counter[Outcome]] = {}
     for part in statuses:
-        outcomes.update(part.outcomes)
         for model, counts in part.models.items():
             models.setdefault(model, Counter()).update(counts)
     costs = [part.cost for part in statuses if part.cost is not None]
     return LedgerStatus(
         papers=sum(part.papers for part in statuses),
         pending=sum(part.pending for part in statuses),
-        outcomes=outcomes,
+        models=models,
         requests=sum(part.requests for part in statuses),
         lost_requests=sum(part.lost_requests for part in statuses),
         prompt_tokens=sum(part.prompt_tokens for part in statuses),
         completion_tokens=sum(part.completion_tokens for part in statuses),
         cost=sum(costs) if len(costs) == len(statuses) else None,
-        models=models,
         failures=tuple(failure for part in statuses for failure in part.failures),
         damage="; ".join(part.damage for part in statuses if part.damage),
     )

@@ -64,7 +64,7 @@ def test_failures_are_grouped_without_the_names_of_their_papers() -> None:
         PaperFailure(paper, "m", Outcome.PAPER_ERROR, f"in/{paper}.pdf: the page, a table, cannot be read")
         for paper in ("pag", "b-1", "not")
     )
-    status = LedgerStatus(3, 0, {Outcome.PAPER_ERROR: 3}, 0, 0, 0, 0, None, failures=failures)
+    status = LedgerStatus(3, 0, {"m": {Outcome.PAPER_ERROR: 3}}, 0, 0, 0, 0, None, failures=failures)
     *_, group, papers = status.as_text(with_failures=True).split("\n")
     assert papers == "  pag, b-1, not"
     assert "the page" in group and "cannot be read" in group

@@ -122,16 +122,14 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
     """
-    try:
+    with convert_ledger_errors(path):
         connection = sqlite3.connect(path, timeout=_MAX_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
         connection.execute("PRAGMA synchronous = FULL")
         _create_or_check_tables(connection, path)
         if check:
             _check_content(connection, path)
-    except _LEDGER_ERRORS as error:
-        raise convert_ledger_error(path, error) from error
-    return connection
+        return connection
 
 
 def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
@@ -147,11 +145,9 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
     except _LEDGER_ERRORS as error:
         mode = _choose_other_mode(path, error)
         if mode is None:
-            raise convert_ledger_error(path, error) from error
-    try:
+            raise build_ledger_error(path, error) from error
+    with convert_ledger_errors(path):
         return _connect_readonly(path, mode)
-    except _LEDGER_ERRORS as error:
-        raise convert_ledger_error(path, error) from error
 
 
 @contextmanager
@@ -181,7 +177,7 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except _LEDGER_ERRORS as error:
-        raise convert_ledger_error(path, error) from error
+        raise build_ledger_error(path, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +217,7 @@ def open_damaged_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
         try:
             _check_content(connection, path)
         except (*_LEDGER_ERRORS, DamagedLedgerError) as error:
-            damage = str(error if isinstance(error, RunError) else convert_ledger_error(path, error))
+            damage = str(error if isinstance(error, RunError) else build_ledger_error(path, error))
         else:
             yield connection, ""
             return
@@ -281,7 +277,7 @@ def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
     return f"typeof({name}) IN ('{kind.lower()}'" + (")" if is_required or is_key else ", 'null')")
 
 
-def convert_ledger_error(path: Path, error: Exception) -> RunError:
+def build_ledger_error(path: Path, error: Exception) -> RunError:
     """Return the error of a run for an error of its ledger."""
     if is_damage(error) or not isinstance(error, sqlite3.Error):
         return DamagedLedgerError(path, " ".join(str(error).split()))

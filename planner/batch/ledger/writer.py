@@ -21,7 +21,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from planner.batch.ledger.schema import connect_ledger, convert_ledger_error, convert_ledger_errors, is_damage
+from planner.batch.ledger.schema import build_ledger_error, connect_ledger, convert_ledger_errors, is_damage
 from planner.errors import RunError
 from planner.files import DRAFT_NAME, describe_room, read_bounded_file, write_file_atomically
 
@@ -135,7 +135,7 @@ class LedgerWriter:
                     queued.change(connection)
         except (sqlite3.Error, ValueError, OverflowError) as error:
             if is_damage(error):
-                return convert_ledger_error(self._path, error)
+                return build_ledger_error(self._path, error)
             size = sum(queued.size for queued in changes)
             return RunError(f"{self._path} cannot be written: {error}; {_suggest_fix(error, self._path, size)}")
         return None

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 # Requests or results that are recorded together.
 _COMMIT_SIZE: Final = 500
+_FILE_LIMITS: Final = SubmissionLimits()
 
 
 @dataclass(slots=True)
@@ -56,9 +57,7 @@ class ImportReport:
             yield f"{self.needed_requests} further requests are needed; export them again"
 
 
-async def export_requests(
-    job: BatchJob, run: RunFolder, ledger: Ledger, target: Path, limits: SubmissionLimits | None = None
-) -> list[tuple[Path, int]]:
+async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target: Path) -> list[tuple[Path, int]]:
     """Write the requests that a run needs to `target`; return the files and the number of requests in each.
 
     Requests that do not fit into one file, and those to further models, go to files with similar names.
@@ -66,7 +65,7 @@ async def export_requests(
     Raises:
         RunError: if the run or the target cannot be written.
     """
-    exporter = _RequestExporter(target, ledger, job.models, limits or SubmissionLimits())
+    exporter = _RequestExporter(target, ledger, job.models)
     await _create_replanner(job, run, ledger).replan_papers(exporter.add_request)
     await exporter.record_requests()
     return exporter.files
@@ -102,12 +101,11 @@ def _create_replanner(job: BatchJob, run: RunFolder, ledger: Ledger) -> Replanne
 class _RequestExporter:
     """A writer of requests to files, each for one model and within the limits of a batch service."""
 
-    def __init__(self, target: Path, ledger: Ledger, models: Sequence[RunModel], limits: SubmissionLimits) -> None:
+    def __init__(self, target: Path, ledger: Ledger, models: Sequence[RunModel]) -> None:
         self.files: list[tuple[Path, int]] = []
         self._target = target / "requests.jsonl" if target.is_dir() else target
         self._ledger = ledger
         self._services = {model.ledger_model.key: require_batch_service(model.client) for model in models}
-        self._limits = limits
         # By model: the index of its last file in `files`, and the size of that file in bytes.
         self._current_files: dict[str, tuple[int, int]] = {}
         self._identities: set[str] = set()
@@ -133,7 +131,7 @@ class _RequestExporter:
     def _write_line(self, model: str, line: bytes) -> None:
         index, size = self._current_files.get(model, (-1, 0))
         is_full = index >= 0 and (
-            self.files[index][1] >= self._limits.max_requests or size + len(line) > self._limits.max_bytes
+            self.files[index][1] >= _FILE_LIMITS.max_requests or size + len(line) > _FILE_LIMITS.max_bytes
         )
         if index < 0 or is_full:
             index, size = len(self.files), 0

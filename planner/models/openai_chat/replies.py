@@ -162,7 +162,7 @@ def as_string(value: JsonValue) -> str:
     return value if isinstance(value, str) else ""
 
 
-def read_text(value: JsonValue, separator: str = "") -> str:
+def read_field_text(value: JsonValue, separator: str = "") -> str:
     """Return a text as it is, and of a list of items their texts, joined."""
     return value if isinstance(value, str) else _join_texts(value, lambda _: True, separator)
 
@@ -170,7 +170,7 @@ def read_text(value: JsonValue, separator: str = "") -> str:
 def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
     """Return the provider's reasoning, from the first field that has any: gateways send it under two names."""
     for name in REASONING_FIELDS:
-        if text := read_text(message.get(name), "\n\n"):
+        if text := read_field_text(message.get(name), "\n\n"):
             return text
     return _join_texts(message.get("content"), _is_thought, "\n\n")
 
@@ -181,7 +181,7 @@ def _join_texts(value: JsonValue, is_joined: Callable[[JsonObject], bool], separ
 
 
 def _read_item_text(item: JsonObject) -> str:
-    texts = (read_text(item.get(name)) for name in ("text", "summary", "thinking", "refusal", "content"))
+    texts = (read_field_text(item.get(name)) for name in ("text", "summary", "thinking", "refusal", "content"))
     return next(filter(None, texts), "")
 
 

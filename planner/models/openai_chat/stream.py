@@ -18,7 +18,7 @@ from planner.models.openai_chat.replies import (
     as_object,
     find_completion,
     list_objects,
-    read_text,
+    read_field_text,
 )
 from planner.sanitize import repair_surrogates
 
@@ -180,7 +180,7 @@ class ChunkMerger:
                     self.token_count += name in _TOKEN_FIELDS and _has_text(value)
                     self._add_field(name, value)
                     if self._on_piece and name in _TOKEN_FIELDS:
-                        self._on_piece(name, read_text(value))
+                        self._on_piece(name, read_field_text(value))
 
     def _add_field(self, name: str, value: JsonValue) -> None:
         if isinstance(value, str) and name != "role":
@@ -218,7 +218,7 @@ class ChunkMerger:
 
 def _has_text(value: JsonValue) -> bool:
     """Return whether a field of a reply holds text; encrypted reasoning has `data` instead."""
-    return bool(read_text(value)) or any(item.get("data") for item in list_objects(value))
+    return bool(read_field_text(value)) or any(item.get("data") for item in list_objects(value))
 
 
 def _is_same_item(last: JsonObject, item: JsonObject) -> bool:
