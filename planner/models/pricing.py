@@ -4,8 +4,9 @@ An unknown price or window is None, never 0 and never an error.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -13,18 +14,11 @@ from typing import TYPE_CHECKING, Final
 from planner.chat import ModelInfo, Usage
 from planner.details import format_count
 from planner.errors import UsageError
-
-if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo as PricedModel
-    from genai_prices.types import Provider
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
 from planner.models.openai_chat.endpoint import OLLAMA, OPENAI, OPENROUTER, find_provider_by_prefix
 
 if TYPE_CHECKING:
-    from genai_prices.types import TieredPrices
+    from genai_prices.types import ModelInfo as PricedModel
+    from genai_prices.types import Provider, TieredPrices
 
 # A function from the tokens of a request to its cost in USD, None where no price is known.
 UsagePrice = Callable[[Usage], float | None]

@@ -12,6 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 from planner.batch.ledger.records import (
     ALL_PAIRS,
     IS_VALID,
+    LedgerReader,
     MergeCounts,
     StoredRecords,
     attach_ledger,
@@ -21,7 +22,7 @@ from planner.batch.ledger.records import (
     list_place_conflicts,
     merge_ledger,
 )
-from planner.batch.ledger.schema import LedgerReader, open_ledger_readonly, query_ledger
+from planner.batch.ledger.schema import open_ledger_readonly, query_ledger
 from planner.batch.ledger.submissions import COLLECTED
 from planner.batch.ledger.writer import open_ledger
 from planner.batch.run_folder import InUseError, RunFolder, Shard, convert_os_errors, list_missing_shards, list_shards

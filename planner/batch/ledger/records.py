@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from planner.batch.ledger.schema import LedgerReader
+from planner.batch.ledger.schema import convert_ledger_errors
 from planner.chat import Completion
 from planner.errors import RunError
 from planner.planning.record import PlanRecord, load_stored_json
@@ -67,6 +67,32 @@ _COPY_REPLIES: Final = (
     "INSERT OR IGNORE INTO main.requests SELECT identity, model, paper, prompt, sample, messages, first_sent, replied,"
     " reply, prompt_tokens, completion_tokens, cost, 0.0 FROM other.requests WHERE reply IS NOT NULL"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReader:
+    """A connection that only reads the ledger at `path`, also while another writes it.
+
+    Raises:
+        RunError: in each method, if the ledger cannot be read, such as when it is damaged while a run is under way.
+    """
+
+    path: Path
+    connection: sqlite3.Connection
+
+    def fetch_rows(self, query: str, *values: object) -> list[Any]:
+        """Return all rows of a query."""
+        with convert_ledger_errors(self.path):
+            return self.connection.execute(query, values).fetchall()
+
+    def fetch_row(self, query: str, *values: object) -> Any:
+        """Return the first row of a query, None if there is none."""
+        return next(iter(self.fetch_rows(query, *values)), None)
+
+    def fetch_value(self, query: str, *values: object) -> Any:
+        """Return the first value of the first row of a query, None if there is none."""
+        row = self.fetch_row(query, *values)
+        return row[0] if row else None
 
 
 @dataclass(frozen=True, slots=True)

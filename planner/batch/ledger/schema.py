@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -178,32 +177,6 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
         yield
     except _LEDGER_ERRORS as error:
         raise build_ledger_error(path, error) from error
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerReader:
-    """A connection that only reads the ledger at `path`, also while another writes it.
-
-    Raises:
-        RunError: in each method, if the ledger cannot be read, such as when it is damaged while a run is under way.
-    """
-
-    path: Path
-    connection: sqlite3.Connection
-
-    def fetch_rows(self, query: str, *values: object) -> list[Any]:
-        """Return all rows of a query."""
-        with convert_ledger_errors(self.path):
-            return self.connection.execute(query, values).fetchall()
-
-    def fetch_row(self, query: str, *values: object) -> Any:
-        """Return the first row of a query, None if there is none."""
-        return next(iter(self.fetch_rows(query, *values)), None)
-
-    def fetch_value(self, query: str, *values: object) -> Any:
-        """Return the first value of the first row of a query, None if there is none."""
-        row = self.fetch_row(query, *values)
-        return row[0] if row else None
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from typing import Final, Self
 
 from pydantic import TypeAdapter
 
-from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, STORED_COMPLETION, StoredRecords, load_reply
-from planner.batch.ledger.schema import LedgerReader, connect_ledger, format_time
+from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, STORED_COMPLETION, LedgerReader, StoredRecords, load_reply
+from planner.batch.ledger.schema import connect_ledger, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
 from planner.batch.ledger.writer import (
     LedgerReply,

@@ -7,7 +7,8 @@ from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from planner.batch.ledger.schema import LedgerReader, format_time
+from planner.batch.ledger.records import LedgerReader
+from planner.batch.ledger.schema import format_time
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import PlanTask
 from planner.errors import ModelError, TooLongError

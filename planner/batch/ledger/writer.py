@@ -27,13 +27,14 @@ from planner.files import DRAFT_NAME, describe_room, read_bounded_file, write_fi
 
 _MAX_CHANGES_PER_COMMIT: Final = 1000
 _PAGE_BYTES: Final = 4096  # the least that a commit writes
+_MAX_FILE_BYTES: Final = 500_000_000  # a reply of the largest size, with every character escaped
+
+log = logging.getLogger(__name__)
 
 # A change of the ledger, made inside a transaction.
 LedgerChange = Callable[[sqlite3.Connection], object]
 # Work to be done before a change is recorded; it raises `RunError` if it fails.
 Preparation = Callable[[], None]
-_MAX_FILE_BYTES: Final = 500_000_000  # a reply of the largest size, with every character escaped
-log = logging.getLogger(__name__)
 _Integer = Annotated[int, Field(ge=0, lt=2**63)]  # as SQLite stores it
 
 
