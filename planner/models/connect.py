@@ -181,7 +181,7 @@ async def open_model(
         addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
         yield ModelClient(
             info,
-            _build_price(info, spec.price),
+            partial(compute_cost, info, price=parse_price(spec.price) if spec.price else None),
             host=", ".join(endpoint.host for endpoint in endpoints),
             model=balance_replicas(chats),
             worker_spec=WorkerModelSpec(info, spec.model, addresses, options, spec.key_variable),
@@ -234,16 +234,6 @@ def _create_batch_service(endpoints: list[Endpoint], options: RequestOptions) ->
     if len(endpoints) > 1:
         raise UsageError("a batch service has one address; give --base-url once")
     return BatchService(endpoints[0], options)
-
-
-def _build_price(info: ModelInfo, given: str) -> UsagePrice:
-    price = parse_price(given) if given else None
-
-    def compute_price(usage: Usage) -> float | None:
-        cost = compute_cost(info, usage, price)
-        return None if cost is None else float(cost)
-
-    return compute_price
 
 
 def _warm_up(chats: list[OpenAIChat]) -> None:

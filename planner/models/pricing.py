@@ -40,12 +40,6 @@ class Price:
     input: Decimal
     output: Decimal
 
-    def compute_cost(self, usage: Usage) -> Decimal | None:
-        """Return the cost of a request in US dollars, or None if a token count is missing."""
-        if usage.prompt_tokens is None or usage.completion_tokens is None:
-            return None
-        return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / _MILLION
-
 
 def parse_price(text: str) -> Price:
     """Parse a price written as `IN,OUT`.
@@ -59,15 +53,17 @@ def parse_price(text: str) -> Price:
     return Price(Decimal(parts[0]), Decimal(parts[1]))
 
 
-def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> Decimal | None:
+def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> float | None:
     """Return the cost of one completion in US dollars, or None if it is unknown; a given `price` is used first.
 
     Cached tokens count at their own price if that is known, reasoning tokens count as completion tokens.
     """
+    if usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None
     if price is not None:
-        return price.compute_cost(usage)
+        return float((usage.prompt_tokens * price.input + usage.completion_tokens * price.output) / _MILLION)
     priced = _find_model(info.asked, info.endpoint)
-    if priced is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+    if priced is None:
         return None
     from genai_prices import Usage as PricedUsage
     from genai_prices import calc_price
@@ -79,7 +75,7 @@ def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> D
     )
     provider, model = priced
     try:
-        return calc_price(priced_usage, model.id, provider_id=provider.id).total_price
+        return float(calc_price(priced_usage, model.id, provider_id=provider.id).total_price)
     except (LookupError, ValueError, InvalidOperation):
         return None
 
