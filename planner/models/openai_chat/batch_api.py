@@ -4,7 +4,7 @@ The API is that of https://platform.openai.com/docs/api-reference/batch, the for
 https://platform.openai.com/docs/guides/batch; vLLM's `run-batch` uses the same format.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 from urllib.parse import quote
 
-from pydantic import JsonValue
 from pydantic_core import to_json
 
 from planner.chat import Completion, ModelInfo, Prompt
@@ -77,10 +76,11 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     from planner.models.openai_chat.errors import convert_error_body, format_one_line  # imports the SDK
 
     response, mask = as_object(line.get("response")), endpoint.mask
-    body = _unpack_body(response.get("body"))
-    status = response.get("status_code")
+    body, status = response.get("body"), response.get("status_code")
+    if isinstance(body, str):  # some services send it as a string of JSON
+        body = repair_json_surrogates(decode_json(body.encode()))
     status = status if isinstance(status, int) else None
-    headers = _read_headers(response, endpoint)
+    headers = {"x-request-id": mask.mask_text(as_string(response.get("request_id")))}
     if error := parse_error_body(mask.mask_json(find_error(body))):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
     if status is None or status < _FIRST_ERROR:
@@ -99,16 +99,6 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     # An error of the service itself: the request expired or was cancelled before a model saw it.
     code = f" ({format_one_line(error.code)})" if error.code else ""
     return ModelError(f"{endpoint.host}: {format_one_line(error.message)}{code}", retryable=True, body=text)
-
-
-def _unpack_body(body: JsonValue) -> JsonValue:
-    """Return the body as a JSON value; some services send it as a string of JSON."""
-    return repair_json_surrogates(decode_json(body.encode())) if isinstance(body, str) else body
-
-
-def _read_headers(response: JsonObject, endpoint: Endpoint) -> Mapping[str, str]:
-    request_id = response.get("request_id")
-    return {"x-request-id": endpoint.mask.mask_text(request_id)} if isinstance(request_id, str) else {}
 
 
 class BatchState(StrEnum):

@@ -272,7 +272,9 @@ def parse_error_body(body: JsonValue) -> ErrorBody | None:
         return None
     if not isinstance(error, dict):
         error = {"message": _to_text(error) or "an error without a message"}
-    message = " ".join(filter(None, (_to_text(error.get("message")), _read_upstream_message(error)))) or _to_text(error)
+    # OpenRouter passes on the error text of the provider behind it as `metadata.raw`.
+    texts = (_to_text(error.get("message")), _to_text(as_object(error.get("metadata")).get("raw")))
+    message = " ".join(filter(None, texts)) or _to_text(error)
     code = error.get("code")
     return ErrorBody(
         message=message,
@@ -283,12 +285,6 @@ def parse_error_body(body: JsonValue) -> ErrorBody | None:
         window=_to_positive_int(error.get("n_ctx")) or _find_number(_WINDOWS, message),
         prompt_tokens=_to_positive_int(error.get("n_prompt_tokens")) or _find_number(_COUNTS, message),
     )
-
-
-def _read_upstream_message(error: dict[str, JsonValue]) -> str:
-    """Return the error text of the provider behind a gateway; OpenRouter passes it on as `metadata.raw`."""
-    metadata = error.get("metadata")
-    return _to_text(metadata.get("raw")) if isinstance(metadata, dict) else ""
 
 
 def _to_text(value: JsonValue) -> str:
