@@ -229,7 +229,7 @@ def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]
 
 
 def _create_batch_service(endpoints: list[Endpoint], options: RequestOptions) -> "BatchService":
-    from planner.models.openai_chat.batch_api import BatchService  # imports the SDK, which takes 0.4 s
+    from planner.models.openai_chat.batch_api import BatchService  # for batch services alone
 
     if len(endpoints) > 1:
         raise UsageError("a batch service has one address; give --base-url once")
