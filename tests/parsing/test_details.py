@@ -18,7 +18,7 @@ from planner.details import (
     group_controls,
     order_runs,
 )
-from planner.parsing.details import read_ablation_details
+from planner.parsing.ablations import read_ablation_details
 from planner.parsing.predictions import ParseLog
 from planner.parsing.reply import Reply, parse_reply
 
