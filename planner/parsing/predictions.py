@@ -199,7 +199,7 @@ class _BlockReader:
         )
 
     def _match_end(self) -> re.Match[str] | None:
-        """Return the match of a tag that ends the block, also of a discussion, unless that began in the block."""
+        """Return the match of a tag that ends the block: of predictions, or of a discussion that began before the block."""
         tag = _TAG.match(self.text, self.position)
         if tag and tag["closes"] is None:
             self.has_discussion = self.has_discussion or bool(
