@@ -199,13 +199,12 @@ class _BlockReader:
         )
 
     def _match_end(self) -> re.Match[str] | None:
-        """Return the match of a tag that ends the block: of predictions, or of a discussion that began before the block."""
+        """Return the match of a tag that ends the block, also of a discussion that began before the block."""
         tag = _TAG.match(self.text, self.position)
-        if tag and tag["closes"] is None:
-            self.has_discussion = self.has_discussion or bool(
-                DISCUSSION_START.search(self.text, self.start, self.position)
-            )
-        return None if tag and tag["closes"] is None and self.has_discussion else tag
+        if tag is None or tag["closes"] is not None:
+            return tag
+        self.has_discussion = self.has_discussion or bool(DISCUSSION_START.search(self.text, self.start, self.position))
+        return None if self.has_discussion else tag
 
     def _drop_draft(self) -> None:
         """Drop all objects but the last group, if the others are a draft: the same ablations again, or another list."""
