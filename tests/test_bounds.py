@@ -26,9 +26,8 @@ from planner.planning.prompts import PromptTemplates
 from planner.planning.record import MAX_RECORD_BYTES, MAX_STORED_VALUES, PlanRecord
 from planner.sanitize import MAX_NAME_CHARS
 from planner.schema import Ablation, Plan, Task
-from planner.trajectory.format import Trajectory
+from planner.trajectory.format import Trajectory, normalize_trajectory, render_trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, parse_trajectory
-from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.cli.conftest import DEMO, Run, run, work_folder  # noqa: F401 - fixtures
 
 SIZE = 200_000  # characters; a quadratic step would take minutes

@@ -23,8 +23,8 @@ from planner.site.copies import build_plan_json, format_jsonl
 from planner.site.entries import PlanEntry, create_entry, join_record
 from planner.site.entry_index import find_trajectories
 from planner.site.pages import render_entry_page
+from planner.trajectory.format import render_trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
-from planner.trajectory.writer import render_trajectory
 
 _LINE_WIDTH: Final = 60  # of the line between plans where there is no terminal
 _SUFFIXES: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}

@@ -30,8 +30,7 @@ from planner.planning.record_store import RecordStore
 from planner.planning.written_files import find_paper_id
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 
 log = logging.getLogger(__name__)
 

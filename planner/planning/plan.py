@@ -13,8 +13,7 @@ from planner.planning.session import Attempt, PaperSession, PlannablePaper, Samp
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
 from planner.tokens import TokenCounter
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import normalize_trajectory
+from planner.trajectory.format import Trajectory, normalize_trajectory
 
 log = logging.getLogger(__name__)
 

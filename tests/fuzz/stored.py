@@ -18,8 +18,8 @@ from planner.models.fake import FakeModel
 from planner.names import build_record_path
 from planner.planning.output import plan_to_folder
 from planner.planning.record import PlanRecord
+from planner.trajectory.format import normalize_trajectory, render_trajectory
 from planner.trajectory.reader import parse_trajectory
-from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.batch.program import make_papers
 from tests.fuzz.context import Context, Input
 from tests.fuzz.mutations import KEY, ODD_TEXTS, change_bytes, change_json, change_text, write_json
