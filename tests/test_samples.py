@@ -50,7 +50,8 @@ def attempt(
 
 def reasked(prompt: Prompt, outcome: Outcome | None, messages: int = 4) -> AttemptRecord:
     """A further question in the conversation that the prompt began."""
-    return attempt(prompt.with_messages(Message("user", f"again {messages}")), outcome, messages=messages)
+    further = Prompt.from_messages((*prompt.messages, Message("user", f"again {messages}")))
+    return attempt(further, outcome, messages=messages)
 
 
 @pytest.mark.parametrize(

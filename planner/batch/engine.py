@@ -18,6 +18,7 @@ from planner.batch.rate_limit import RateLimiter, RunStopped
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.batch.spec import BatchJob, RunModel
+from planner.chat import FixedTokenCounter
 from planner.errors import Outcome, OutputError, PaperError, PlannerError
 from planner.models.retry import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
@@ -25,7 +26,6 @@ from planner.planning.output import rebuild_trajectory, write_record
 from planner.planning.plan import PlanResult, run_plan
 from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
 from planner.planning.written_files import WrittenFiles
-from planner.tokens import FixedTokenCounter
 from planner.trajectory.format import Trajectory
 
 # Papers that are read in advance; at least as many as are planned at once.

@@ -6,11 +6,10 @@ from typing import Final
 from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import RemotePaper, read_papers_ahead
 from planner.batch.spec import BatchJob, RunLimits, RunModel
-from planner.chat import Usage
+from planner.chat import TokenCounter, Usage
 from planner.errors import PaperError, PlannerError, TooLongError
 from planner.models.pricing import UsagePrice
 from planner.planning.strategies import STRATEGIES
-from planner.tokens import TokenCounter
 
 TYPICAL_REPLY_SECONDS: Final = 30.0  # until the reply of a current model is complete
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from planner.chat import Completion
+from planner.chat import Completion, TokenCounter
 from planner.cli.command import command
 from planner.cli.options import (
     LogOptions,
@@ -44,7 +44,6 @@ from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, keep_pasted_plan, plan_with_client, write_unreadable_paper
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
-from planner.tokens import TokenCounter
 
 _DEMO_TITLE: Final = "Slack Water: Forecasting Tidal Currents by Gating a Harmonic Prior"
 

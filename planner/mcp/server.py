@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from planner import __version__
 from planner.batch.discovery import FolderScan, RecognisedPaper, detect_paper_kind
-from planner.chat import Completion
+from planner.chat import Completion, TokenCounter
 from planner.errors import PaperError, PlannerError, UsageError
 from planner.mcp.folders import NamedFolders
 from planner.models.connect import ModelSpec, log_request_host, open_model
@@ -41,7 +41,6 @@ from planner.schema import Task, describe_validation_error
 from planner.site.copies import build_plan_json
 from planner.site.entries import EntrySource, PlanEntry, read_plan_entry
 from planner.site.entry_index import index_entries
-from planner.tokens import TokenCounter
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from planner.analysis.analyse import Analysis, analyse_paper
 from planner.analysis.passages import TextLocation
 from planner.analysis.repeats import select_distinct_ablations
+from planner.chat import TokenCounter
 from planner.errors import PlannerError
 from planner.papers.paper import Paper, Section
 from planner.planning.first_prompt import PlanSettings, build_prompt
-from planner.tokens import TokenCounter
 
 
 def describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:

@@ -4,14 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from planner.chat import Prompt
+from planner.chat import Prompt, TokenCounter
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.papers.excerpt import fit_sections, select_sections
 from planner.papers.paper import Excerpt, Omission, Paper
 from planner.planning.prompts import render_prompt
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
-from planner.tokens import TokenCounter
 
 if TYPE_CHECKING:
     from planner.analysis.check import PlanCheck

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
-from planner.chat import Model, ModelInfo
+from planner.chat import Model, ModelInfo, TokenCounter
 from planner.errors import NotAPaperError, Outcome, PaperError, TrajectoryError
 from planner.files import delete_and_unlock_file, try_lock_file, write_file_atomically
 from planner.models.connect import ModelClient, add_retries
@@ -29,7 +29,6 @@ from planner.planning.record import AttemptRecord, PlanRecord, ReplyPricer, add_
 from planner.planning.record_store import RecordStore
 from planner.planning.written_files import find_paper_id
 from planner.sanitize import make_printable
-from planner.tokens import TokenCounter
 from planner.trajectory.format import Trajectory, render_trajectory
 
 log = logging.getLogger(__name__)

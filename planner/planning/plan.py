@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, field, replace
 
-from planner.chat import LM_PLANNER, Model, Prompt
+from planner.chat import LM_PLANNER, Model, Prompt, TokenCounter
 from planner.details import PlanDetails
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, PlannerError
 from planner.papers.paper import Paper
@@ -12,7 +12,6 @@ from planner.planning.first_prompt import LoadedPaper, PaperPrompt, PlanSettings
 from planner.planning.session import Attempt, PaperSession, PlannablePaper, SampleChooser, StepReporter
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
-from planner.tokens import TokenCounter
 from planner.trajectory.format import Trajectory, normalize_trajectory
 
 log = logging.getLogger(__name__)

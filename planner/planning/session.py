@@ -5,13 +5,12 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from planner.chat import Completion, Model, Prompt
+from planner.chat import Completion, Model, Prompt, TokenCounter
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, TooLongError
 from planner.parsing.reply import Reply, parse_reply
 from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.planning.prompts import render_follow_up, render_reask_prompt
 from planner.schema import Task
-from planner.tokens import TokenCounter
 
 if TYPE_CHECKING:
     from planner.analysis.check import PlanCheck  # compiles many patterns, for a reply alone

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
-from planner.chat import Usage
+from planner.chat import TokenCounter, Usage
 from planner.errors import Outcome, PlannerError, TrajectoryError, UsageError
 from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import ModelClient
@@ -31,7 +31,6 @@ from planner.site.entry_index import index_entries
 from planner.site.pages import create_environment
 from planner.site.titles import format_title
 from planner.site.views import build_paper_view
-from planner.tokens import TokenCounter
 
 _HIDDEN: Final = re.compile(r"page does not show|hidden text")
 _ASSET_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}

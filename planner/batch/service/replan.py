@@ -13,12 +13,11 @@ from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.spec import BatchJob
-from planner.chat import Completion, ModelInfo, Prompt, Usage
+from planner.chat import Completion, FixedTokenCounter, ModelInfo, Prompt, Usage
 from planner.errors import PaperError, PlannerError
 from planner.models.connect import ModelClient
 from planner.models.openai_chat.chat import warn_of_truncation
 from planner.planning.plan import run_plan
-from planner.tokens import FixedTokenCounter
 
 MAX_SUBMISSIONS: Final = 3
 # Papers that are planned together, so that they share the ledger's commits.
