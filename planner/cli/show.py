@@ -98,7 +98,7 @@ def _read_entry(file: Path) -> PlanEntry:
     trajectory = read_trajectory(file)
     for warning in trajectory.warnings:
         print_warning(f"{file}: {warning}")
-    record_path = Path(build_record_path(file))
+    record_path = build_record_path(file)
     if not record_path.is_file():
         return create_entry(trajectory)
     try:

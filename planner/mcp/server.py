@@ -184,7 +184,7 @@ class PlanTools:
         """Return a kept plan: its ablations with their details, the reasoning, and the faults that were found."""
         folders = NamedFolders.resolve((*self.folders.named, self.output))
         found = folders.find_path(path)
-        record = Path(build_record_path(found.with_suffix(TRAJECTORY_SUFFIX)))
+        record = build_record_path(found.with_suffix(TRAJECTORY_SUFFIX))
         has_record = record.is_file() and folders.find_path(str(record)) == record  # it may be a link that leads out
         source = EntrySource("", None if found == record else found, record if has_record else None)
         entry = read_plan_entry(source)

@@ -90,7 +90,7 @@ def check_record(given: Input, context: Context) -> str:
     dice = Random(given.data)
     model = FakeModel(*[GOOD_REPLY] * 4)
     path = context.folder / model.info.planner / "fake" / "A_Paper.md"
-    record_path = Path(build_record_path(path))
+    record_path = build_record_path(path)
     record_path.parent.mkdir(parents=True)
     record_path.write_bytes(given.data)
     earlier = _list_replies(context.folder)
