@@ -18,7 +18,7 @@ from planner.files import describe_os_error, read_bounded_file, write_file_atomi
 from planner.names import UniqueNames, build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import Plan, describe_validation_error, find_rule_violations, make_plan_json_schema
+from planner.schema import Plan, describe_validation_error, find_rule_violations
 from planner.site.copies import build_plan_json, format_jsonl
 from planner.site.entries import PlanEntry, create_entry, join_record
 from planner.site.entry_index import find_trajectories
@@ -85,7 +85,7 @@ def check(files: tuple[Path, ...]) -> None:
 @click.option("--details", is_flag=True, help="Print that of the details in the file beside a trajectory.")
 def schema(details: bool) -> None:
     """Print the JSON Schema of a plan, for other programs."""
-    click.echo(json.dumps(make_details_json_schema() if details else make_plan_json_schema(), indent=2))
+    click.echo(json.dumps(make_details_json_schema() if details else Plan.model_json_schema(), indent=2))
 
 
 def _read_entry(file: Path) -> PlanEntry:
