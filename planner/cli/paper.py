@@ -184,7 +184,7 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
             _log_excerpt(sent)
             click.echo(sent.full_text.encode())
             return
-        from planner.planning.description import describe_paper  # compiles many patterns, for this command alone
+        from planner.planning.first_prompt import describe_paper  # compiles many patterns, for this command alone
 
         understood = describe_paper(read, settings)
     if form == "json":

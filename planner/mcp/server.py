@@ -31,8 +31,7 @@ from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.names import TRAJECTORY_SUFFIX, build_record_path
 from planner.papers.characters import decode_text
 from planner.papers.paper import Paper
-from planner.planning.description import describe_paper
-from planner.planning.first_prompt import PlanSettings, build_prompt
+from planner.planning.first_prompt import PlanSettings, build_prompt, describe_paper
 from planner.planning.output import keep_pasted_plan, plan_with_client
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest

@@ -20,8 +20,7 @@ from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import ModelClient
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, sanitize_file_name
 from planner.papers.paper import Omission, Paper
-from planner.planning.description import describe_paper
-from planner.planning.first_prompt import PlanSettings, select_excerpt
+from planner.planning.first_prompt import PlanSettings, describe_paper, select_excerpt
 from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import Task
 from planner.serve.edits import EditedPlan
