@@ -139,10 +139,10 @@ def _name_path(error: OSError, path: Path, size: int) -> None:
     error.filename = str(path)
     del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:
-        error.strerror = f"{error.strerror}: {describe_room(path, size)}"
+        error.strerror = f"{error.strerror}: {describe_free_space(path, size)}"
 
 
-def describe_room(path: Path, size: int) -> str:
+def describe_free_space(path: Path, size: int) -> str:
     """Return, as a sentence, that so many bytes are needed at a path, and how many are free there."""
     import shutil
 

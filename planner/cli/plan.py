@@ -41,7 +41,7 @@ from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.papers.characters import decode_text
 from planner.papers.sources import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, keep_pasted_plan, plan_with_client, write_unreadable_paper
+from planner.planning.output import PlanOutput, plan_with_client, write_pasted_plan, write_unreadable_paper
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 
@@ -150,7 +150,7 @@ def parse(
     with send_log_messages(log_settings):
         settings, read = task.settings, read_single_paper(paper, metadata)
         pasted = PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
-        done = asyncio.run(keep_pasted_plan(output, read, pasted, settings))
+        done = asyncio.run(write_pasted_plan(output, read, pasted, settings))
         reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
         reporter.report(paper, done)
         reporter.suggest_next_step(output)

@@ -32,7 +32,7 @@ from planner.names import TRAJECTORY_SUFFIX, build_record_path
 from planner.papers.characters import decode_text
 from planner.papers.paper import Paper
 from planner.planning.first_prompt import PlanSettings, build_prompt, describe_paper
-from planner.planning.output import keep_pasted_plan, plan_with_client
+from planner.planning.output import plan_with_client, write_pasted_plan
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
 from planner.sanitize import make_json_printable, make_printable
@@ -153,7 +153,7 @@ class PlanTools:
                 "a revised reply is read with the strategy revise only; leave it out, or name that strategy"
             )
         pasted = PastedModel(make_printable(model), *(_read_reply(text, model) for text in (reply, revised) if text))
-        done = await self._finish(keep_pasted_plan(self.output, await self._read(paper), pasted, settings))
+        done = await self._finish(write_pasted_plan(self.output, await self._read(paper), pasted, settings))
         return _to_json(done.summarize(paper) | {"next_message": pasted.next_message})
 
     async def plan_paper(

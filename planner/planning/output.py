@@ -19,7 +19,7 @@ from planner.papers.sources import propose_paper_id
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
-from planner.planning.record import PlanRecord, ReplyPricer, add_attempts, begin_record, finish_record
+from planner.planning.record import PlanRecord, ReplyPricer, begin_record, finish_record, replace_attempts
 from planner.planning.record_store import (
     PlanFiles,
     RecordStore,
@@ -126,7 +126,7 @@ async def plan_with_client(
     )
 
 
-async def keep_pasted_plan(folder: Path, paper: Paper, model: PastedModel, settings: PlanSettings) -> PlanOutput:
+async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, settings: PlanSettings) -> PlanOutput:
     """Write the plan in replies that were fetched by hand, as `plan_to_folder` does.
 
     They are always new: for a corrected reply, the recorded one must not be used. They are not asked for again.
@@ -242,6 +242,6 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
     """Write the record and trajectory of a paper; without a trajectory, an earlier plan stays, with all requests."""
     if trajectory is None and files.planned:
-        write_file_atomically(files.record_path, add_attempts(files.planned, record.attempts).to_json())
+        write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
         return PlanOutput(record, None, files.path)
     return _write_files(files.path, record, trajectory, durable=True)

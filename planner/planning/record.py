@@ -278,7 +278,7 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
     )
 
 
-def add_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
+def replace_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
     """Return the record of an earlier plan that stays, with all requests up to now, their tokens and their cost."""
     return record.model_copy(update=_sum_attempts(attempts))
 
