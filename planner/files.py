@@ -88,12 +88,6 @@ def walk_folders(
         yield folder, folders, names
 
 
-def find_files(root: Path, ending: str) -> list[Path]:
-    """Return the files below a folder whose names end in `ending`, sorted; "a.md" comes before "a--b.md"."""
-    found = (folder / name for folder, _, names in walk_folders(root) for name in names if name.endswith(ending))
-    return sorted(found, key=lambda path: (path.parent, path.stem))
-
-
 def read_stdin(max_bytes: int) -> bytes:
     """Read stdin to its end; the errors are those of `read_bounded_stream`."""
     return read_bounded_stream(sys.stdin.buffer, max_bytes, "stdin")

@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import planner.trajectory.escape as escape
+from eval.plans import find_files
 from planner.batch.corpus import assign_ids, collect_entries
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES
 from planner.chat import Completion
 from planner.cli.terminal.console import run_interruptible
 from planner.errors import Outcome, OutputError, PlannerError, PromptError, TrajectoryError
-from planner.files import MAX_FOLDER_DEPTH, find_files, read_bounded_file, read_bounded_stream
+from planner.files import MAX_FOLDER_DEPTH, read_bounded_file, read_bounded_stream
 from planner.parsing.reply import MAX_REPLY_CHARS, parse_reply
 from planner.planning.prompts import PromptTemplates
 from planner.planning.record import MAX_RECORD_BYTES, MAX_STORED_VALUES, PlanRecord

@@ -5,7 +5,6 @@ Harmless errors of form are mended; others become findings. A detail that cannot
 
 import json
 import re
-from math import isfinite
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -192,17 +191,13 @@ def read_reported_studies(text: str) -> tuple[ReportedStudy, ...]:
 
 
 def _read_reported_line(line: str) -> ReportedStudy | None:
-    name, quote = "", ""
     try:
-        value = json.loads(line)
+        given = json.loads(line)
     except (ValueError, RecursionError):
-        if found := _REPORTED_LINE.match(line[:_MAX_TEXT_CHARS]):
-            name, quote = found["name"], found["quote"]
-    else:
-        if isinstance(value, dict):
-            name, quote = _read_text(value.get("name")), _read_text(value.get("quote"))
-    name = _read_text(name)
-    return ReportedStudy(name=name, quote=_read_text(quote)) if name else None
+        found = _REPORTED_LINE.match(line[:_MAX_TEXT_CHARS])
+        given = found.groupdict() if found else None
+    name = _read_text(given.get("name")) if isinstance(given, dict) else ""
+    return ReportedStudy(name=name, quote=_read_text(given.get("quote"))) if name else None
 
 
 def _read_text(value: Any) -> str:
@@ -240,13 +235,13 @@ def _read_effort(value: Any, place: str, log: ParseLog) -> Effort | None:
 def _read_chance(value: Any, place: str, log: ParseLog) -> int | None:
     if value is None:
         return None
-    number = None
+    number = -1.0
     if isinstance(value, str) and (found := _NUMBER.search(value[:_MAX_TEXT_CHARS])):
         number = float(found[0])
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value) if abs(value) <= 100 and isfinite(value) else None
-    is_share = number is not None and 0 < number < 1 and "%" not in str(value)
-    chance = round(number * 100 if is_share else number) if number is not None else -1
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 100:
+        number = float(value)
+    is_share = 0 < number < 1 and "%" not in str(value)
+    chance = round(number * 100 if is_share else number)
     if not 0 <= chance <= 100:
         log.add_note(f"{place}: {quote_value(value)} was left out, since it is no percentage")
         return None

@@ -11,7 +11,7 @@ from planner.chat import Prompt, TokenCounter
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import PlannerError
 from planner.papers.excerpt import fit_sections, select_sections
-from planner.papers.paper import Excerpt, Omission, Paper, Section
+from planner.papers.paper import Excerpt, Omission, Paper
 from planner.planning.prompts import render_prompt
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
@@ -156,27 +156,16 @@ def describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:
     except PlannerError as error:
         left_out, warnings = (), (*paper.warnings, str(error))
     return {
-        "id": paper.id,
-        "title": paper.title,
-        "abstract": paper.abstract,
-        "format": paper.format,
-        "main_file": paper.main_file,
-        "sections": [_describe_section(section) for section in paper.sections],
+        **{name: getattr(paper, name) for name in ("id", "title", "abstract", "format", "main_file")},
+        "sections": [
+            {"heading": s.heading, "level": s.level, "kind": s.kind.value, "chars": len(s.text), "page": s.page}
+            for s in paper.sections
+        ],
         "tokens": counter.count_text(f"{paper.title}\n{paper.abstract}\n{paper.text}"),
         "prompt_tokens": prompt_tokens,
         **_describe_analysis(analyse_paper(paper)),
         "left_out": [asdict(part) for part in left_out],
         "warnings": list(warnings),
-    }
-
-
-def _describe_section(section: Section) -> dict[str, object]:
-    return {
-        "heading": section.heading,
-        "level": section.level,
-        "kind": section.kind.value,
-        "chars": len(section.text),
-        "page": section.page,
     }
 
 
