@@ -101,9 +101,9 @@ class PredictionsBlock:
     """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
     `plan_start` is the offset of the first object of its plan or of what wraps it, `plan_end` the end of the last,
-    `draft_end` the end of a draft or an example before them, or 0. `is_unfinished` is true if the text ends inside an
-    object or an array, `has_invalid_object` if an object could not be read. `reasoning` is the discussion in an object
-    that wraps the list of ablations, or "".
+    `draft_end` the end of a draft or an example before them, or 0. `has_content` is true if the block holds an object,
+    even one that could not be read, `is_unfinished` if the text ends inside an object or an array. `reasoning` is the
+    discussion in an object that wraps the list of ablations, or "".
     """
 
     start: int
@@ -113,16 +113,11 @@ class PredictionsBlock:
     draft_end: int
     objects: tuple[LocatedObject, ...]
     has_closing_tag: bool
+    has_content: bool
     is_unfinished: bool
-    has_invalid_object: bool
     reasoning: str
     notes: tuple[str, ...]
     findings: tuple[str, ...]
-
-    @property
-    def has_content(self) -> bool:
-        """True if the block holds an object, even one that could not be read."""
-        return bool(self.objects) or self.is_unfinished or self.has_invalid_object
 
     @property
     def is_mention(self) -> bool:
@@ -183,6 +178,7 @@ class _BlockReader:
         objects = tuple(json_object for group in self.groups for json_object in group.objects)
         if self.draft_end and not objects:
             self.log.add_finding("the predictions only repeat the examples of the prompt")
+        is_unfinished = self.is_unfinished or (self.open_arrays > 0 and tag is None)
         return PredictionsBlock(
             start=self.start,
             end=tag.end() if tag and closed else self.position,
@@ -191,8 +187,8 @@ class _BlockReader:
             draft_end=self.draft_end,
             objects=objects,
             has_closing_tag=closed,
-            is_unfinished=self.is_unfinished or (self.open_arrays > 0 and tag is None),
-            has_invalid_object=self.invalid_count > 0,
+            has_content=bool(objects) or is_unfinished or self.invalid_count > 0,
+            is_unfinished=is_unfinished,
             reasoning=self.reasoning,
             notes=self.log.notes,
             findings=self.log.findings,

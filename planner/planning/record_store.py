@@ -44,39 +44,33 @@ _LOCK_WAIT: Final = 0.2  # seconds between two tries to lock a paper
 _MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which the hash of its paper stands
 
 
+@dataclass(slots=True)
 class RecordStore:
-    """The reply store of one paper: it writes each request and each reply to the sidecar file at once.
+    """The reply store of one paper: it writes each request and each reply to the sidecar file at `path` at once.
 
-    A reply among `other_attempts`, those on record for other questions, is used too, and copied then.
+    With `force`, a new sample is requested. A reply among `other_attempts`, those on record for other questions, is
+    used too, and copied then.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        record: PlanRecord,
-        pricing: ReplyPricer,
-        force: bool = False,
-        other_attempts: tuple[AttemptRecord, ...] = (),
-    ) -> None:
-        self._path = path
-        self._plan_record = record
-        self._pricing = pricing
-        self._force = force
-        self._other_attempts = other_attempts
+    path: Path
+    record: PlanRecord
+    pricing: ReplyPricer
+    force: bool = False
+    other_attempts: tuple[AttemptRecord, ...] = ()
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
         """The recorded requests."""
-        return self._plan_record.attempts
+        return self.record.attempts
 
     def choose_sample(self, prompt: Prompt) -> int:
         """Return the number of the sample to request for a first prompt."""
-        return choose_sample((*self._other_attempts, *self.attempts), prompt, self._force)
+        return choose_sample((*self.other_attempts, *self.attempts), prompt, self.force)
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the recorded reply to a request, or None."""
         own_number = len(self.attempts)
-        for number, attempt in enumerate((*self.attempts, *self._other_attempts)):
+        for number, attempt in enumerate((*self.attempts, *self.other_attempts)):
             if attempt.identity == identity and attempt.completion is not None:
                 if number >= own_number:
                     self._write_attempts((*self.attempts, attempt))
@@ -94,19 +88,19 @@ class RecordStore:
             OSError: if the record cannot be written; the text says where the reply is kept instead.
         """
         try:
-            self._update_attempt(identity, {"completion": completion, "cost": self._pricing(completion)})
+            self._update_attempt(identity, {"completion": completion, "cost": self.pricing(completion)})
         except OSError as error:
-            raise OSError(f"{self._path}: {describe_os_error(error)}; {self._keep_elsewhere(completion)}") from error
+            raise OSError(f"{self.path}: {describe_os_error(error)}; {self._keep_elsewhere(completion)}") from error
 
     def _keep_elsewhere(self, completion: Completion) -> str:
         """Write the record, with a reply that was paid for, to another place; return a sentence that names it."""
         try:
-            place = write_temporary_file(self._plan_record.to_json(), RECORD_SUFFIX)
+            place = write_temporary_file(self.record.to_json(), RECORD_SUFFIX)
         except OSError as error:
             reason = describe_os_error(error)
             return f"no other place could be written either ({reason}), so keep this reply: {completion.text}"
         return (
-            f"the reply that was paid for is kept in {place}: when {self._path} can be written, "
+            f"the reply that was paid for is kept in {place}: when {self.path} can be written, "
             "move it there and run the same command again"
         )
 
@@ -120,8 +114,8 @@ class RecordStore:
         self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
 
     def _write_attempts(self, attempts: Sequence[AttemptRecord]) -> None:
-        self._plan_record = self._plan_record.model_copy(update={"attempts": tuple(attempts)})
-        self._plan_record.write(self._path)
+        self.record = self.record.model_copy(update={"attempts": tuple(attempts)})
+        self.record.write(self.path)
 
 
 def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
