@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import Outcome, TrajectoryError
 from planner.planning.first_prompt import PlanSettings
+from planner.planning.plan_files import choose_sample
 from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, begin_record, sum_costs, sum_usage
-from planner.planning.record_store import choose_sample
 from planner.schema import Task
 from tests.papers_made import paper
 

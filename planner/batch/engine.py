@@ -24,8 +24,8 @@ from planner.models.retry import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
 from planner.planning.output import rebuild_trajectory, write_record
 from planner.planning.plan import PlanResult, run_plan
+from planner.planning.plan_files import WrittenFiles
 from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
-from planner.planning.record_store import WrittenFiles
 from planner.trajectory.format import Trajectory
 
 # Papers that are read in advance; at least as many as are planned at once.

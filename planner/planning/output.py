@@ -19,8 +19,7 @@ from planner.papers.sources import propose_paper_id
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
-from planner.planning.record import PlanRecord, ReplyPricer, begin_record, finish_record, replace_attempts
-from planner.planning.record_store import (
+from planner.planning.plan_files import (
     PlanFiles,
     RecordStore,
     build_lock_path,
@@ -30,6 +29,7 @@ from planner.planning.record_store import (
     list_other_attempts,
     lock_paper,
 )
+from planner.planning.record import PlanRecord, ReplyPricer, begin_record, finish_record, replace_attempts
 from planner.sanitize import make_printable
 from planner.trajectory.format import Trajectory, render_trajectory
 

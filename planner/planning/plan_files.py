@@ -1,4 +1,4 @@
-"""The records and trajectories in a folder: which files a plan has, and the requests and replies of a paper."""
+"""The files of plans in a folder: the requests and replies of a paper, those that a question has, and their lock."""
 
 import asyncio
 import itertools
