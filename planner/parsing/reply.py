@@ -8,15 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from planner.chat import Completion
-from planner.details import (
-    Candidate,
-    Details,
-    PlanDetails,
-    RejectionReason,
-    ReportedStudy,
-    Revision,
-    find_rejections,
-)
+from planner.details import Candidate, Details, PlanDetails, RejectionReason, ReportedStudy, Revision, find_rejections
 from planner.errors import Outcome, OutputError
 from planner.parsing.ablations import build_ablation, read_ablation_details, read_reported_studies
 from planner.parsing.predictions import LocatedObject, ParseLog

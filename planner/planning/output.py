@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from planner.chat import Model, ModelInfo, TokenCounter
 from planner.errors import NotAPaperError, Outcome, PaperError, TrajectoryError
@@ -11,9 +10,7 @@ from planner.files import delete_and_unlock_file, try_lock_file, write_file_atom
 from planner.models.connect import ModelClient, add_retries
 from planner.models.prompt_files import PastedModel
 from planner.models.wrappers import CachedModel
-from planner.names import (
-    build_record_path,
-)
+from planner.names import build_record_path
 from planner.papers.paper import Paper, PaperInfo
 from planner.papers.sources import propose_paper_id
 from planner.parsing.reply import parse_reply
@@ -34,8 +31,6 @@ from planner.sanitize import make_printable
 from planner.trajectory.format import Trajectory, render_trajectory
 
 log = logging.getLogger(__name__)
-
-_LOCK_WAIT: Final = 0.2  # seconds between two tries to lock a paper
 
 
 @dataclass(frozen=True, slots=True)

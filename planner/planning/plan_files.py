@@ -12,13 +12,7 @@ from typing import Final, Self
 
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError, Outcome, TrajectoryError
-from planner.files import (
-    DRAFT_NAME,
-    delete_and_unlock_file,
-    describe_os_error,
-    try_lock_file,
-    write_temporary_file,
-)
+from planner.files import DRAFT_NAME, delete_and_unlock_file, describe_os_error, try_lock_file, write_temporary_file
 from planner.names import (
     RECORD_SUFFIX,
     TRAJECTORY_SUFFIX,
