@@ -238,7 +238,7 @@ class TokenCounter:
 
     def observe(self, prompt: Prompt, prompt_tokens: int | None) -> None:
         """Raise the ratio if the endpoint counted more tokens in a prompt than expected; ignore implausible counts."""
-        ratio = min(prompt_tokens or 0, _MOST_TOKENS) / _estimate_prompt_tokens(prompt)
+        ratio = _compute_ratio(prompt, prompt_tokens or 0)
         if _MIN_RATIO <= ratio <= _MAX_RATIO:
             self.ratio = max(self.ratio, ratio)
 
@@ -247,8 +247,7 @@ class TokenCounter:
 
         The ratio is at most 3. It depends only on the arguments and this counter, so a repeated run gives the same.
         """
-        ratio = min(prompt_tokens, _MOST_TOKENS) / _estimate_prompt_tokens(prompt)
-        return TokenCounter(max(self.ratio, min(ratio, _MAX_RATIO)))
+        return TokenCounter(max(self.ratio, min(_compute_ratio(prompt, prompt_tokens), _MAX_RATIO)))
 
 
 @dataclass(slots=True)
@@ -298,6 +297,7 @@ def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
     return _WEIGHTS[kind] + (0.06 * (len(piece) - 1) if kind == "marks" else 0.0)
 
 
-def _estimate_prompt_tokens(prompt: Prompt) -> int:
-    """Return the estimated number of tokens in a prompt, at least 1."""
-    return sum(estimate_tokens(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages) or 1
+def _compute_ratio(prompt: Prompt, prompt_tokens: int) -> float:
+    """Return the endpoint's count of the tokens in a prompt divided by the estimate."""
+    estimate = sum(estimate_tokens(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages)
+    return min(prompt_tokens, _MOST_TOKENS) / (estimate or 1)

@@ -61,7 +61,7 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
         return ReplyParts(answer.text, "", None, is_unfinished=answer.is_open)
     if block is None:
-        _explain_missing_block([*tagged, *([untagged] if untagged else [])], log)
+        _explain_missing_block(untagged or next(reversed(tagged), None), log)
         is_unfinished = answer.is_open or _has_unclosed_tag(answer.text)
         return ReplyParts(answer.text, "", None, is_unfinished)
     if is_tagged:
@@ -139,11 +139,11 @@ def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> Pr
     return read_predictions(text, start, start, repairer)
 
 
-def _explain_missing_block(blocks: list[PredictionsBlock], log: ParseLog) -> None:
-    if blocks:
-        log.add_finding(*blocks[-1].findings)
+def _explain_missing_block(last: PredictionsBlock | None, log: ParseLog) -> None:
+    if last:
+        log.add_finding(*last.findings)
     if not log.findings:
-        log.add_finding("the predictions hold no JSON object" if blocks else "there is no <predictions> block")
+        log.add_finding("the predictions hold no JSON object" if last else "there is no <predictions> block")
 
 
 def _note_tag_errors(block: str, has_closing_tag: bool, log: ParseLog) -> None:
