@@ -20,17 +20,16 @@ from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahe
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.batch.spec import BatchJob, RunLimits, RunModel
 from planner.batch.status import Progress
-from planner.chat import Usage
+from planner.chat import FixedTokenCounter, TokenCounter, Usage
 from planner.errors import Outcome, OutputError, PaperError, PlannerError, TooLongError
 from planner.models.pricing import UsagePrice
 from planner.models.wrappers import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
 from planner.planning.output import rebuild_trajectory, write_record
 from planner.planning.plan import PlanResult, run_plan
+from planner.planning.plan_files import WrittenFiles
 from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
 from planner.planning.strategies import STRATEGIES
-from planner.planning.written_files import WrittenFiles
-from planner.tokens import FixedTokenCounter, TokenCounter
 from planner.trajectory.format import Trajectory
 
 # Papers that are read in advance; at least as many as are planned at once.

@@ -18,13 +18,13 @@ from planner.files import describe_os_error, read_bounded_file, write_file_atomi
 from planner.names import UniqueNames, build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import Plan, describe_validation_error, find_rule_violations, make_plan_json_schema
+from planner.schema import Plan, describe_validation_error, find_rule_violations
 from planner.site.copies import build_plan_json, format_jsonl
 from planner.site.entries import PlanEntry, create_entry, join_record
 from planner.site.entry_index import find_trajectories
 from planner.site.pages import render_entry_page
+from planner.trajectory.format import render_trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
-from planner.trajectory.writer import render_trajectory
 
 _LINE_WIDTH: Final = 60  # of the line between plans where there is no terminal
 _SUFFIXES: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}
@@ -85,7 +85,7 @@ def check(files: tuple[Path, ...]) -> None:
 @click.option("--details", is_flag=True, help="Print that of the details in the file beside a trajectory.")
 def schema(details: bool) -> None:
     """Print the JSON Schema of a plan, for other programs."""
-    click.echo(json.dumps(make_details_json_schema() if details else make_plan_json_schema(), indent=2))
+    click.echo(json.dumps(make_details_json_schema() if details else Plan.model_json_schema(), indent=2))
 
 
 def _read_entry(file: Path) -> PlanEntry:
@@ -98,7 +98,7 @@ def _read_entry(file: Path) -> PlanEntry:
     trajectory = read_trajectory(file)
     for warning in trajectory.warnings:
         print_warning(f"{file}: {warning}")
-    record_path = Path(build_record_path(file))
+    record_path = build_record_path(file)
     if not record_path.is_file():
         return create_entry(trajectory)
     try:

@@ -17,8 +17,7 @@ from planner.planning.output import PlanOutput, write_combined_plan
 from planner.planning.record import PaperRecord, PlanRecord
 from planner.schema import DEFAULT_K, Ablation, Plan, Task
 from planner.site.entry_index import UnreadFile
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import normalize_trajectory
+from planner.trajectory.format import Trajectory, normalize_trajectory
 
 _UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # published plans have no time, and the clock's would change
 _STRATEGY: Final = "combine"

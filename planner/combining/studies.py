@@ -7,7 +7,7 @@ from typing import Final
 
 from planner.combining.members import Member, Proposal
 from planner.details import DEFAULT_MIN_CHANCE, Details, RejectionReason, find_rejections
-from planner.matching.match import group_ablations
+from planner.matching import group_ablations
 from planner.schema import Task
 
 _MAX_REJECTED: Final = 200  # of studies on record; hostile plans have thousands

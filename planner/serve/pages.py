@@ -14,14 +14,13 @@ from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
-from planner.chat import Usage
+from planner.chat import TokenCounter, Usage
 from planner.errors import Outcome, PlannerError, TrajectoryError, UsageError
 from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import ModelClient
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, sanitize_file_name
 from planner.papers.paper import Omission, Paper
-from planner.planning.description import describe_paper
-from planner.planning.first_prompt import PlanSettings, select_excerpt
+from planner.planning.first_prompt import PlanSettings, describe_paper, select_excerpt
 from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import Task
 from planner.serve.edits import EditedPlan
@@ -31,7 +30,6 @@ from planner.site.entry_index import index_entries
 from planner.site.pages import create_environment
 from planner.site.titles import format_title
 from planner.site.views import build_paper_view
-from planner.tokens import TokenCounter
 
 _HIDDEN: Final = re.compile(r"page does not show|hidden text")
 _ASSET_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 from markupsafe import Markup, escape
 
-from planner.matching.similarity import split_word_list
+from planner.matching import split_word_list
 from planner.trajectory.escape import has_too_much_markup
 
 FORMULA: Final = re.compile(

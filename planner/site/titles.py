@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PureWindowsPath
 from typing import Final
 
-from planner.matching.similarity import split_word_list
+from planner.matching import split_word_list
 from planner.names import parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
 

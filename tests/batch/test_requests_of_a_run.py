@@ -4,7 +4,7 @@ import pickle
 from pathlib import Path
 
 from planner.batch.status import LedgerStatus, PaperFailure
-from planner.chat import Message, Prompt
+from planner.chat import FixedTokenCounter, Message, Prompt, TokenCounter
 from planner.cli.batch import batch
 from planner.errors import Outcome
 from planner.files import write_file_atomically
@@ -12,7 +12,6 @@ from planner.models.openai_chat.chat import OpenAIChat, RequestOptions, build_pa
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.papers.excerpt import fit_sections, select_sections
 from planner.schema import Task
-from planner.tokens import FixedTokenCounter, TokenCounter
 from tests.papers_made import paper
 
 

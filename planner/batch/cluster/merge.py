@@ -30,7 +30,7 @@ from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
 from planner.files import read_bounded_file
 from planner.planning.output import rebuild_trajectory, write_record
-from planner.planning.written_files import WrittenFiles
+from planner.planning.plan_files import WrittenFiles
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "

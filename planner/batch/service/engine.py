@@ -24,12 +24,11 @@ from planner.batch.service.submit import SubmissionLimits, SubmissionWriter, Sub
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.spec import BatchJob, SubmissionOptions
 from planner.batch.status import Progress
-from planner.chat import Completion, ModelInfo, Prompt, Usage
+from planner.chat import Completion, FixedTokenCounter, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, PaperError, PlannerError
 from planner.models.connect import ModelClient
 from planner.models.openai_chat.chat import warn_of_truncation
 from planner.planning.plan import run_plan
-from planner.tokens import FixedTokenCounter
 
 log = logging.getLogger(__name__)
 
