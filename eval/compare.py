@@ -8,11 +8,11 @@ from math import nan
 from statistics import fmean, median
 
 from eval import statistics
+from eval.matching import match_ablations
 from eval.plans import PlannedPaper, System
 from eval.statistics import Mean
 from planner.errors import UsageError
-from planner.matching.match import match_ablations
-from planner.matching.similarity import extract_stems
+from planner.matching import extract_stems
 from planner.schema import Ablation, Action, Task
 
 

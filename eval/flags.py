@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from eval.verdicts import AuthorVerdict, Verdict
-from planner.matching.similarity import have_compatible_actions
+from planner.matching import have_compatible_actions
 from planner.schema import Ablation, Action
 
 ADDRESSES_JUDGE: Final = "speaks to the judge"

@@ -9,11 +9,11 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from eval.matching import find_best_assignment
 from eval.tables import TableError, read_json
 from planner.analysis.analyse import analyse_paper
 from planner.errors import PaperError
-from planner.matching.match import find_best_assignment
-from planner.matching.similarity import extract_stems
+from planner.matching import extract_stems
 from planner.papers.excerpt import select_sections
 from planner.papers.load import load_paper
 from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind

@@ -15,7 +15,7 @@ from typing import Final
 from planner.analysis.parts import list_ablation_names, list_names, list_stems_to_find
 from planner.analysis.passages import EXPERIMENT_SECTIONS, strip_markup
 from planner.analysis.sentences import split_table_rows
-from planner.matching.similarity import collect_stems, spell_greek
+from planner.matching import collect_stems, spell_greek
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Paper, Section, SectionKind
 from planner.papers.text import is_table

@@ -20,14 +20,14 @@ from eval.replies import ReplyFile
 from eval.runs import REPLIES_FOLDER
 from eval.sides import Sides, build_author_verdicts, build_reviewer_verdicts, draw_sides
 from eval.verdicts import AuthorVerdict, Verdict, build_verdict_path
-from planner.batch.rate_limit import RateLimitedModel, RateLimiter
+from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, estimate_rough_tokens
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.prompt_files import read_reply, write_prompt
 from planner.models.wrappers import CachedModel
+from planner.planning.plan import ask_until_valid
 from planner.planning.record import ReplyPricer
-from planner.planning.session import ask_until_valid
 from planner.schema import Ablation
 
 MAX_REASKS: Final = 2
@@ -159,6 +159,32 @@ async def open_judge(
         limiter = RateLimiter(concurrency, rpm, tpm, spec.max_wait)
         model = add_retries(RateLimitedModel(client.model, limiter), spec.max_wait)
         yield model, lambda completion: client.compute_price(completion.usage)
+
+
+class RateLimitedModel:
+    """A model under rate limits; retries wrap it, so that each attempt waits for its turn."""
+
+    def __init__(self, model: Model, limits: RateLimiter) -> None:
+        self._model = model
+        self._limits = limits
+
+    @property
+    def info(self) -> ModelInfo:
+        """The description of the wrapped model."""
+        return self._model.info
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Complete a prompt when the limits allow; a 429 pauses all requests."""
+        async with self._limits.acquire_slot(estimate_rough_tokens(prompt)) as slot:
+            try:
+                completion = await self._model.complete(prompt)
+            except ModelError as error:
+                error.paused = slot.paused
+                if error.status == HTTP_TOO_MANY_REQUESTS and not error.exhausted:
+                    self._limits.record_rate_limit_error(slot, error.retry_after)
+                raise
+            self._limits.record_success(slot, completion.usage, completion.limits)
+            return completion
 
 
 # The name is the same for every person who judges, since the sides of a prompt depend on it.

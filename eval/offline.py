@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from eval.gold import AuthorGold, MaskedGold
+from eval.matching import MATCH_THRESHOLD, find_best_assignment
 from eval.model_judge import JudgeAnswer
 from eval.plans import GoldPair
 from eval.verdicts import AuthorVerdict, ReviewerVerdict
 from planner.chat import ModelInfo
-from planner.matching.match import MATCH_THRESHOLD, find_best_assignment
-from planner.matching.similarity import (
+from planner.matching import (
     compute_part_similarity,
     compute_stem_overlap,
     extract_stems,

@@ -14,7 +14,7 @@ from eval.tables import TableError, is_utf8_text, parse_json, read_json, read_te
 from planner.chat import Usage
 from planner.details import Details, RejectionReason
 from planner.errors import Outcome, TrajectoryError, UsageError
-from planner.files import find_files
+from planner.files import walk_folders
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_paper_id
 from planner.planning.record import PlanRecord
 from planner.schema import Ablation, Task
@@ -169,6 +169,12 @@ class _PaperCollector:
         return tuple(
             System(name, task, papers, tuple(self.warnings)) for (name, task), papers in sorted(self.papers.items())
         )
+
+
+def find_files(root: Path, ending: str) -> list[Path]:
+    """Return the files below a folder whose names end in `ending`, sorted; "a.md" comes before "a--b.md"."""
+    found = (folder / name for folder, _, names in walk_folders(root) for name in names if name.endswith(ending))
+    return sorted(found, key=lambda path: (path.parent, path.stem))
 
 
 def _read_trajectories(folder: Path) -> tuple[System, ...]:

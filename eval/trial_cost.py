@@ -10,17 +10,16 @@ from eval.model_judge import JudgeQuestion, JudgeSettings
 from eval.plans import PaperStatus
 from eval.runs import RUN_FILE, read_judging_record
 from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run
-from planner.batch.estimate import ModelEstimate
+from planner.batch.engine import ModelEstimate
 from planner.batch.ledger.schema import open_ledger_readonly
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, ModelEntry
 from planner.batch.open_run import estimate_spec
 from planner.batch.run_folder import RunFolder
-from planner.chat import Model, Usage
+from planner.chat import Model, TokenCounter, Usage
 from planner.models.connect import open_model
 from planner.models.prompt_files import PromptFolders
 from planner.papers.arxiv import ArxivClient
 from planner.schema import DEFAULT_K, Ablation, Action
-from planner.tokens import TokenCounter
 
 _VERDICT_TOKENS: Final = 150  # of a judge's reply, for each ablation that it is shown
 _TYPICAL_ABLATION: Final = Ablation(

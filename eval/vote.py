@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from eval.plans import PaperStatus
+from eval.plans import PaperStatus, find_files
 from eval.runs import JudgedPaper, JudgedRun
 from eval.tables import TableError
 from eval.verdicts import (
@@ -21,7 +21,6 @@ from eval.verdicts import (
     read_reviewer_verdicts,
 )
 from planner.errors import UsageError
-from planner.files import find_files
 from planner.planning.record import sum_costs
 from planner.schema import Task
 

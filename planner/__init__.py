@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # as in `typing`, which would have to be imported
 if TYPE_CHECKING:
     from planner.models.openai_chat.chat import OpenAIChat
-    from planner.models.retry import RetryingModel
+    from planner.models.wrappers import RetryingModel
     from planner.papers.load import load_paper
     from planner.planning.first_prompt import PlanSettings
     from planner.planning.plan import PlanResult, plan_paper
@@ -18,7 +18,7 @@ else:
         "OpenAIChat": "models.openai_chat.chat",
         "PlanResult": "planning.plan",
         "PlanSettings": "planning.first_prompt",
-        "RetryingModel": "models.retry",
+        "RetryingModel": "models.wrappers",
         "Task": "schema",
         "load_paper": "papers.load",
         "plan_paper": "planning.plan",

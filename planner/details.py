@@ -169,7 +169,7 @@ def join_reported_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedStu
     return tuple(by_name.values())
 
 
-class Response(StrEnum):
+class RevisionResponse(StrEnum):
     """The answer of a revision to a fault that the program found in an ablation."""
 
     MENDED = "mended"
@@ -182,7 +182,7 @@ class Revision(_Part):
 
     name: str
     finding: str
-    response: Response
+    response: RevisionResponse
     why: str = ""
 
     def __str__(self) -> str:
@@ -285,11 +285,11 @@ def describe_order(order: Sequence[int], details: Sequence[Details]) -> Iterator
     runs = count_runs(details)
     total = "" if runs is None else f"; {format_count(runs, 'run')} in all"
     yield f"run in this order: {', '.join(str(number + 1) for number in order)}{total}"
-    for group in group_controls(details):
+    for group in group_by_control(details):
         yield f"{' and '.join(str(number + 1) for number in group)} share a control"
 
 
-def group_controls(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:
+def group_by_control(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:
     """Return the indices of ablations that hold the same things fixed, in groups of two or more."""
     groups: dict[str, list[int]] = {}
     for number, each in enumerate(details):

@@ -106,16 +106,8 @@ class ModelError(PlannerError):
 
     def with_text(self, text: str) -> "ModelError":
         """Return a plain `ModelError` with these facts and another text, without the traceback and the cause."""
-        return ModelError(
-            text,
-            retryable=self.retryable,
-            status=self.status,
-            retry_after=self.retry_after,
-            request_id=self.request_id,
-            exhausted=self.exhausted,
-            body=self.body,
-            is_sent=self.is_sent,
-        )
+        facts = ("retryable", "status", "retry_after", "request_id", "exhausted", "body", "is_sent")
+        return ModelError(text, **{name: getattr(self, name) for name in facts})
 
 
 class TooLongError(ModelError):

@@ -88,12 +88,6 @@ def walk_folders(
         yield folder, folders, names
 
 
-def find_files(root: Path, ending: str) -> list[Path]:
-    """Return the files below a folder whose names end in `ending`, sorted; "a.md" comes before "a--b.md"."""
-    found = (folder / name for folder, _, names in walk_folders(root) for name in names if name.endswith(ending))
-    return sorted(found, key=lambda path: (path.parent, path.stem))
-
-
 def read_stdin(max_bytes: int) -> bytes:
     """Read stdin to its end; the errors are those of `read_bounded_stream`."""
     return read_bounded_stream(sys.stdin.buffer, max_bytes, "stdin")
@@ -139,10 +133,10 @@ def _name_path(error: OSError, path: Path, size: int) -> None:
     error.filename = str(path)
     del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:
-        error.strerror = f"{error.strerror}: {describe_room(path, size)}"
+        error.strerror = f"{error.strerror}: {describe_free_space(path, size)}"
 
 
-def describe_room(path: Path, size: int) -> str:
+def describe_free_space(path: Path, size: int) -> str:
     """Return, as a sentence, that so many bytes are needed at a path, and how many are free there."""
     import shutil
 

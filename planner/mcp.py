@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 
 from planner import __version__
 from planner.batch.discovery import FolderScan, RecognisedPaper, detect_paper_kind
-from planner.chat import Completion
+from planner.chat import Completion, TokenCounter
 from planner.errors import PaperError, PlannerError, UsageError
 from planner.files import refuse_special_file
 from planner.models.connect import ModelSpec, log_request_host, open_model
@@ -32,16 +32,14 @@ from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.names import TRAJECTORY_SUFFIX, build_record_path
 from planner.papers.characters import decode_text
 from planner.papers.paper import Paper
-from planner.planning.description import describe_paper
-from planner.planning.first_prompt import PlanSettings, build_prompt
-from planner.planning.output import keep_pasted_plan, plan_with_client
+from planner.planning.first_prompt import PlanSettings, build_prompt, describe_paper
+from planner.planning.output import plan_with_client, write_pasted_plan
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Task, describe_validation_error
 from planner.site.copies import build_plan_json
 from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
-from planner.tokens import TokenCounter
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +208,7 @@ class PlanTools:
                 "a revised reply is read with the strategy revise only; leave it out, or name that strategy"
             )
         pasted = PastedModel(make_printable(model), *(_read_reply(text, model) for text in (reply, revised) if text))
-        done = await self._finish(keep_pasted_plan(self.output, await self._read(paper), pasted, settings))
+        done = await self._finish(write_pasted_plan(self.output, await self._read(paper), pasted, settings))
         return _to_json(done.summarize(paper) | {"next_message": pasted.next_message})
 
     async def plan_paper(
@@ -240,7 +238,7 @@ class PlanTools:
         """Return a kept plan: its ablations with their details, the reasoning, and the faults that were found."""
         folders = NamedFolders.resolve((*self.folders.named, self.output))
         found = folders.find_path(path)
-        record = Path(build_record_path(found.with_suffix(TRAJECTORY_SUFFIX)))
+        record = build_record_path(found.with_suffix(TRAJECTORY_SUFFIX))
         has_record = record.is_file() and folders.find_path(str(record)) == record  # it may be a link that leads out
         source = EntrySource("", None if found == record else found, record if has_record else None)
         entry = read_plan_entry(source)

@@ -7,8 +7,10 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
+
+_Path = TypeVar("_Path", bound=PurePath)
 
 TRAJECTORY_SUFFIX: Final = ".md"
 RECORD_SUFFIX: Final = ".json"
@@ -79,11 +81,9 @@ def build_model_folder(planner: str, model: str) -> PurePosixPath:
     return PurePosixPath(sanitize_file_name(planner), sanitize_file_name(model.replace(".", "")))
 
 
-def build_record_path(trajectory_path: PurePath) -> PurePosixPath:
-    """Return the path of the record beside a trajectory, whose path is one from `build_trajectory_path`."""
-    return PurePosixPath(
-        trajectory_path.with_name(trajectory_path.name.removesuffix(TRAJECTORY_SUFFIX) + RECORD_SUFFIX).as_posix()
-    )
+def build_record_path(trajectory_path: _Path) -> _Path:
+    """Return the path of the record beside a trajectory, whose path ends like one from `build_trajectory_path`."""
+    return trajectory_path.with_name(trajectory_path.name.removesuffix(TRAJECTORY_SUFFIX) + RECORD_SUFFIX)
 
 
 def build_prompt_file_name(model: str, paper_id: str, identity: str) -> str:

@@ -12,15 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self, get_args, get_origin
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 
 class Task(StrEnum):
@@ -168,15 +160,10 @@ def describe_validation_error(error: ValidationError) -> tuple[str, ...]:
         return kind == "too_short" and any(other[: len(place)] == place and other != place for other in places)
 
     return tuple(
-        f"{'.'.join(map(str, e['loc']))}: {_strip_prefix(e['msg'])}" if e["loc"] else _strip_prefix(e["msg"])
+        ": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, "))))
         for e in errors
         if not is_echo(e["loc"], e["type"])
     )
-
-
-def make_plan_json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a plan, for other programs."""
-    return Plan.model_json_schema()
 
 
 def _find_broken_rules(ablation: Ablation) -> list[str]:
@@ -193,7 +180,3 @@ def _find_broken_rules(ablation: Ablation) -> list[str]:
 def _find_repeated_names(plan: Plan) -> list[str]:
     counts = Counter(ablation.name for ablation in plan.ablations)
     return [f"the name {name!r} stands {count} times" for name, count in counts.items() if count > 1]
-
-
-def _strip_prefix(message: str) -> str:
-    return message.removeprefix("Value error, ")

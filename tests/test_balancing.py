@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError
-from planner.models.retry import RetryingModel
-from planner.models.wrappers import LoadBalancedModel
+from planner.models.wrappers import LoadBalancedModel, RetryingModel
 from tests.batch.conftest import program, serve
 from tests.batch.program import Program, Serve, make_papers
 

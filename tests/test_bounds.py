@@ -15,20 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import planner.trajectory.escape as escape
+from eval.plans import find_files
 from planner.batch.corpus import assign_ids, collect_entries
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES
 from planner.chat import Completion
 from planner.cli.terminal.console import run_interruptible
 from planner.errors import Outcome, OutputError, PlannerError, PromptError, TrajectoryError
-from planner.files import MAX_FOLDER_DEPTH, find_files, read_bounded_file, read_bounded_stream
+from planner.files import MAX_FOLDER_DEPTH, read_bounded_file, read_bounded_stream
 from planner.parsing.reply import MAX_REPLY_CHARS, parse_reply
 from planner.planning.prompts import PromptTemplates
 from planner.planning.record import MAX_RECORD_BYTES, MAX_STORED_VALUES, PlanRecord
 from planner.sanitize import MAX_NAME_CHARS
 from planner.schema import Ablation, Plan, Task
-from planner.trajectory.format import Trajectory
+from planner.trajectory.format import Trajectory, normalize_trajectory, render_trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, parse_trajectory
-from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.cli.conftest import DEMO, Run, run, work_folder  # noqa: F401 - fixtures
 
 SIZE = 200_000  # characters; a quadratic step would take minutes

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from planner.batch.read_ahead import RemotePaper
+from planner.chat import TokenCounter
 from planner.details import QuoteMatch
 from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PaperPrompt, PlanSettings
@@ -16,7 +17,6 @@ from planner.planning.plan import PlanResult, run_plan
 from planner.reading.request import PromptRequest, ReadLimits, ReadRequest, ReadResult, decode_result, encode_result
 from planner.reading.worker import answer_request
 from planner.schema import Task
-from planner.tokens import TokenCounter
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, contract
 

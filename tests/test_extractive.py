@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eval.matching import match_ablations
 from planner.chat import Completion, Prompt
 from planner.details import Details
 from planner.errors import ModelError, Outcome, OutputError
-from planner.matching.match import match_ablations
 from planner.models.extractive import NOT_ENGLISH, NOTHING_FOUND, UNKNOWN_METRIC, ExtractiveModel
 from planner.papers.excerpt import select_sections
 from planner.papers.load import load_paper

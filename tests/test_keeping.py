@@ -18,8 +18,8 @@ from planner.models.fake import FakeModel
 from planner.models.wrappers import REUSED_NOTE, CachedModel
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import plan_to_folder
+from planner.planning.plan_files import RecordStore
 from planner.planning.record import PlanRecord, begin_record
-from planner.planning.record_store import RecordStore
 from planner.schema import Task
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract

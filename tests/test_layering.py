@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up. A module imports only from lower floors, and freely within its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "sanitize", "tokens", "files", "names"),
+    ("errors", "sanitize", "files", "names"),
     ("schema", "chat", "masking"),
     ("details",),
     ("papers", "parsing", "trajectory", "matching"),

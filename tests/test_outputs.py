@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.chat import Completion, Usage
+from planner.chat import Completion, TokenCounter, Usage
 from planner.errors import ModelError, Outcome, PaperError
 from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
@@ -19,7 +19,6 @@ from planner.planning.output import (
 )
 from planner.planning.record import PlanRecord
 from planner.schema import Task
-from planner.tokens import TokenCounter
 from planner.trajectory.reader import read_trajectory
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract

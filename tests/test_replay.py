@@ -14,9 +14,8 @@ from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, plan_paper
 from planner.schema import find_rule_violations
-from planner.trajectory.format import Trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 from planner.trajectory.reader import read_trajectory
-from planner.trajectory.writer import render_trajectory
 from tests.papers_made import paper
 from tests.scripted import contract
 from tests.server.replies import as_asked

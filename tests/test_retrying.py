@@ -13,7 +13,7 @@ from planner.errors import BudgetExceeded, ModelError, TooLongError
 from planner.models.fake import FakeModel
 from planner.models.openai_chat.chat import OpenAIChat
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.models.retry import RetryingModel, RetryPolicy, RetryWait
+from planner.models.wrappers import RetryingModel, RetryPolicy, RetryWait
 from tests.server.replies import as_asked, error, reply, stream
 from tests.server.server import Server
 
@@ -91,7 +91,7 @@ def test_a_rate_limit_is_a_pause_and_no_failed_attempt() -> None:
     run = Run([*[limited(2.0)] * 20, BUSY, BUSY, BUSY, BUSY])
     assert run.complete().text == "at last"
     assert run.slept[:20] == [2.0] * 20
-    assert [wait.is_rate_limit for wait in run.waits] == [True] * 20 + [False] * 4
+    assert [wait.error.status == 429 for wait in run.waits] == [True] * 20 + [False] * 4
 
 
 @given(st.floats(0, 100), st.floats(0, 1))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from planner.chat import Completion
-from planner.details import RejectionReason, Response
+from planner.details import RejectionReason, RevisionResponse
 from planner.errors import ModelError, Outcome
 from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
@@ -70,9 +70,9 @@ def test_what_was_done_about_each_fault_is_kept_with_the_reason(tmp_path: Path) 
     assert names(done) == ["No gate", "Odd metric"]
     by_name = {each.name: each for each in done.record.revisions}
     assert {name: each.response for name, each in by_name.items()} == {
-        "No gate": Response.MENDED,
-        "No capacitor": Response.WITHDRAWN,
-        "Odd metric": Response.DEFENDED,
+        "No gate": RevisionResponse.MENDED,
+        "No capacitor": RevisionResponse.WITHDRAWN,
+        "Odd metric": RevisionResponse.DEFENDED,
     }
     assert by_name["No gate"].why == "the sentence is another."
     assert by_name["No capacitor"].why == "it is not there."
@@ -103,7 +103,7 @@ def test_a_second_request_that_may_succeed_later_leaves_the_paper_for_later(tmp_
     done, model = plan(tmp_path, reply(SOUND))
     assert [prompt.step for prompt in model.prompts] == ["revise"]
     assert done.record.outcome is Outcome.PLANNED
-    assert done.record.revisions[0].response is Response.MENDED
+    assert done.record.revisions[0].response is RevisionResponse.MENDED
 
 
 def test_the_same_command_sends_nothing_again(tmp_path: Path) -> None:
@@ -118,4 +118,4 @@ def test_a_request_that_failed_is_sent_again_and_the_draft_is_not(tmp_path: Path
     plan(tmp_path, reply(INVENTED), ModelError("the endpoint is gone"))
     done, model = plan(tmp_path, reply(SOUND))
     assert [prompt.step for prompt in model.prompts] == ["revise"]
-    assert done.record.revisions[0].response is Response.MENDED
+    assert done.record.revisions[0].response is RevisionResponse.MENDED

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import Outcome, TrajectoryError
 from planner.planning.first_prompt import PlanSettings
+from planner.planning.plan_files import choose_sample
 from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, begin_record, sum_costs, sum_usage
-from planner.planning.record_store import choose_sample
 from planner.schema import Task
 from tests.papers_made import paper
 
@@ -50,7 +50,8 @@ def attempt(
 
 def reasked(prompt: Prompt, outcome: Outcome | None, messages: int = 4) -> AttemptRecord:
     """A further question in the conversation that the prompt began."""
-    return attempt(prompt.with_messages(Message("user", f"again {messages}")), outcome, messages=messages)
+    further = Prompt.from_messages((*prompt.messages, Message("user", f"again {messages}")))
+    return attempt(further, outcome, messages=messages)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from planner.schema import (
     find_rule_violations,
     format_field_values,
     list_extra_fields,
-    make_plan_json_schema,
 )
 from tests.scripted import GOOD_ABLATION
 
@@ -74,7 +73,7 @@ def test_a_published_plan_may_break_the_rules_which_are_then_named() -> None:
 
 def test_the_json_schema_states_the_fields_and_the_rule_of_replacements() -> None:
     printed = json.loads(CliRunner().invoke(cli, ["schema"]).stdout)
-    assert printed == make_plan_json_schema()
+    assert printed == Plan.model_json_schema()
     ablation = printed["$defs"]["Ablation"]
     assert set(ablation["properties"]) == FIELDS
     assert ablation["else"]["properties"]["replacement"]["minItems"] == 1

@@ -87,7 +87,7 @@ def list_bounds() -> Mapping[str, str]:
             f"{count(f'{pause}:_MAX_PAUSE_SECONDS')} s, and never over `--max-wait`"
         ),
         "the text of a reply, and its reasoning": f"{count('planner.parsing.reply:MAX_REPLY_CHARS')} characters each",
-        "an ablation in a reply": f"{count('planner.parsing.plan:_MAX_ABLATION_CHARS')} characters",
+        "an ablation in a reply": f"{count('planner.parsing.ablations:_MAX_ABLATION_CHARS')} characters",
         "pieces of a reply's predictions": (
             f"{count('planner.parsing.predictions:_MAX_PIECES')}; "
             f"{count('planner.parsing.predictions:_MAX_NOTES')} notes about them are kept"

@@ -11,8 +11,8 @@ from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder
+from planner.planning.plan_files import RecordStore
 from planner.planning.record import PlanRecord, begin_record, sum_costs, sum_usage
-from planner.planning.record_store import RecordStore
 from planner.schema import Task
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract

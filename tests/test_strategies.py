@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.estimate import ModelEstimate
+from planner.batch.engine import ModelEstimate
 from planner.batch.read_ahead import RemotePaper
 from planner.batch.spec import RunLimits, build_run_model, hash_settings
-from planner.chat import Completion
+from planner.chat import Completion, TokenCounter
 from planner.errors import Outcome, OutputError, PromptError
 from planner.models.connect import ModelClient
 from planner.models.fake import FakeModel
@@ -19,7 +19,6 @@ from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajecto
 from planner.planning.strategies import STRATEGIES, TYPICAL_REPLY_TOKENS, PlanSession, RequestEstimate, Strategy
 from planner.reading.request import PromptRequest
 from planner.schema import Task
-from planner.tokens import TokenCounter
 from tests.conftest import ROOT
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.chat import Message, Prompt
-from planner.tokens import FixedTokenCounter, TokenCounter, estimate_tokens
+from planner.chat import FixedTokenCounter, Message, Prompt, TokenCounter, estimate_tokens
 
 HERE = Path(__file__).parent / "tokens"
 REFERENCE = json.loads((HERE / "reference.json").read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from typing import Final
 
 from eval.calibration import Calibration, CalibrationRow, measure_calibration
 from eval.gold import GoldSet
+from eval.matching import match_ablations
 from eval.plans import System, pair_papers
 from eval.report.build import build_report
 from eval.report.document import Document, ReportSection, Table
@@ -14,7 +15,6 @@ from eval.report.plots import ChanceCurve, Panel, draw_chances
 from eval.scoring import RunResult
 from eval.statistics import UNKNOWN_NUMBER, format_number, format_percent, format_usd
 from eval.verdicts import AuthorVerdict, Verdict
-from planner.matching.match import match_ablations
 from planner.planning.record import sum_costs
 from planner.schema import Ablation
 

@@ -15,7 +15,7 @@ from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch, merge_reported
 from planner.analysis.replacements import find_own_settings, find_vague_items, says_metric
 from planner.details import ALREADY_REPORTED, SAME_PART, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
-from planner.matching.similarity import collect_stems, extract_stems, is_value, list_beginnings
+from planner.matching import collect_stems, extract_stems, is_value, list_beginnings
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import SectionKind

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from planner.analysis.index import IndexedSection
 from planner.analysis.parts import list_full_names
-from planner.matching.similarity import (
+from planner.matching import (
     COMMON_STEMS,
     collect_stems,
     extract_numbers,

@@ -19,7 +19,7 @@ from planner.analysis.phrases import (
     find_run_in_headings,
     is_generic_name,
 )
-from planner.matching.similarity import STOP_WORDS, extract_stems, split_word_list, split_words
+from planner.matching import STOP_WORDS, extract_stems, split_word_list, split_words
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 

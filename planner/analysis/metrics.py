@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import extract_leading_noun_phrase, find_acronyms, find_run_in_headings
-from planner.matching.similarity import split_word_list
+from planner.matching import split_word_list
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 

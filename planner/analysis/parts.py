@@ -6,7 +6,7 @@ from itertools import product
 from math import sqrt
 from typing import Final
 
-from planner.matching.similarity import (
+from planner.matching import (
     COMMON_STEMS,
     STUDY_WORDS,
     expand_acronyms,

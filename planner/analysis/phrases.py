@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.analysis.passages import strip_markup
-from planner.matching.similarity import STOP_WORDS, split_word_list, split_words, stem_word
+from planner.matching import STOP_WORDS, split_word_list, split_words, stem_word
 
 _DEFINITION: Final = re.compile(r"\(\s*(?:[a-z. ]{0,12},\s*)?([A-Z][A-Za-z0-9-]{1,9}?)s?\s*\)")
 _MAX_EXPANSION_CHARS: Final = 120  # characters before the bracket that may hold the expansion

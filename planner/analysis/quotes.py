@@ -15,7 +15,7 @@ from typing import Final
 
 from planner.analysis.index import IndexedSection
 from planner.details import Evidence, QuoteMatch
-from planner.matching.similarity import STOP_WORDS, spell_greek, split_word_list
+from planner.matching import STOP_WORDS, spell_greek, split_word_list
 
 CLOSE_RATIO: Final = 70.0
 """The least likeness of a close quote, of 100: the share of its words that stand in the text in the same order."""

@@ -13,7 +13,7 @@ from planner.analysis.parts import is_same_part, list_ablation_names, list_full_
 from planner.analysis.passages import ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.details import QuoteMatch, ReportedStudy
-from planner.matching.similarity import (
+from planner.matching import (
     COMMON_STEMS,
     collect_stems,
     extract_stems,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import dropwhile
 from typing import Final
 
-from planner.matching.similarity import (
+from planner.matching import (
     STOP_WORDS,
     extract_numbers,
     extract_stems,

@@ -36,7 +36,7 @@ from planner.analysis.sentences import (
     match_replacement_row,
     split_table_rows,
 )
-from planner.matching.similarity import extract_stems
+from planner.matching import extract_stems
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 from planner.schema import Action

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
-from planner.batch.progress import Progress
 from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, RequestSlot, RunStopped, estimate_rough_tokens
+from planner.batch.status import Progress
 from planner.chat import Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
 from planner.models.pricing import UsagePrice
@@ -27,8 +27,6 @@ _POSSIBLY_BILLED_STATUSES: Final = frozenset({408, 504, 522, 524})
 # HTTP statuses that every paper would meet: a wrong key, an account without money, a model that does not exist.
 _FATAL_STATUSES: Final = frozenset({401, 402, 404})
 _FIRST_ERROR_STATUS: Final = 400
-
-ModelWrapper = Callable[[Model], Model]
 
 
 def compute_max_tokens(prompt: Prompt) -> int:
@@ -140,7 +138,7 @@ class SharedModelState:
     budget: Budget
     progress: Progress
     waiting_tasks: WaitingTasks
-    with_retry: ModelWrapper
+    with_retry: Callable[[Model], Model]
     price: UsagePrice
     stop_run: Callable[[str], None]
     max_reply_tokens: int | None = None

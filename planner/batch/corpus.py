@@ -124,8 +124,7 @@ class _EntryCollector:
     def _add_entry(self, entry: CorpusEntry, location: str = "") -> None:
         is_paper_id = entry.kind == ARXIV
         place = str(parse_arxiv_id(entry.source)) if is_paper_id else os.path.realpath(entry.source)
-        if not _is_unicode(place):
-            shown = place.encode("utf-8", "replace").decode()
+        if (shown := place.encode("utf-8", "replace").decode()) != place:  # on Linux a name may be any bytes
             self.problems.append(
                 CorpusProblem(shown, "its name is not UTF-8, so no file can be named after it; rename it")
             )
@@ -176,15 +175,6 @@ def _path_exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # not a valid path: too long, or with a null character
         return False
-
-
-def _is_unicode(name: str) -> bool:
-    """Return whether a path is valid Unicode; on Linux a file's name may be any bytes."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _compute_stamp(place: str, entry: CorpusEntry) -> str:

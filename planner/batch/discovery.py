@@ -86,12 +86,18 @@ class FolderScan:
         except OSError as error:
             self.problems.append(CorpusProblem(str(folder), f"cannot be listed: {error.strerror}"))
             return [], []
-        shown = [item for item in seen if not item.name.startswith(".") and item.name not in IGNORED_FOLDERS]
-        folders = [folder / item.name for item in shown if item.is_dir(follow_symlinks=False)]
-        for item in shown:
-            if not _is_file(item) and folder / item.name not in folders:
-                self.problems.append(_describe_special_file(folder / item.name))
-        return [folder / item.name for item in shown if _is_file(item)], folders
+        files, folders = [], []
+        for item in seen:
+            path = folder / item.name
+            if item.name.startswith(".") or item.name in IGNORED_FOLDERS:
+                continue
+            if item.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif _is_file(item):
+                files.append(path)
+            else:
+                self.problems.append(_describe_special_file(path))
+        return files, folders
 
 
 def _is_file(item: os.DirEntry[str]) -> bool:

@@ -1,11 +1,13 @@
 """Plan a run on this machine: read papers ahead, plan them as fast as the limits allow, and store the results.
 
-The recorder writes the result of each paper, and missing files again from the ledger; other engines use it too.
+The recorder writes the result of each paper, and missing files again from the ledger; other engines use it too. An
+estimate reads the papers and sends nothing.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -13,23 +15,26 @@ from typing import Final
 from planner.batch.client import Budget, LedgerClient, SharedModelState, WaitingTasks
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, Ledger
 from planner.batch.manifest import PlanTask
-from planner.batch.progress import Progress
 from planner.batch.rate_limit import RateLimiter, RunStopped
-from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
+from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahead
 from planner.batch.run_folder import RunFolder, convert_os_errors
-from planner.batch.spec import BatchJob, RunModel
-from planner.errors import Outcome, OutputError, PaperError, PlannerError
-from planner.models.retry import RetryingModel, log_wait
+from planner.batch.spec import BatchJob, RunLimits, RunModel
+from planner.batch.status import Progress
+from planner.chat import FixedTokenCounter, TokenCounter, Usage
+from planner.errors import Outcome, OutputError, PaperError, PlannerError, TooLongError
+from planner.models.pricing import UsagePrice
+from planner.models.wrappers import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
 from planner.planning.output import rebuild_trajectory, write_record
 from planner.planning.plan import PlanResult, run_plan
+from planner.planning.plan_files import WrittenFiles
 from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
-from planner.planning.written_files import WrittenFiles
-from planner.tokens import FixedTokenCounter
+from planner.planning.strategies import STRATEGIES
 from planner.trajectory.format import Trajectory
 
 # Papers that are read in advance; at least as many as are planned at once.
 _READ_AHEAD_PAPERS: Final = 128
+TYPICAL_REPLY_SECONDS: Final = 30.0  # until the reply of a current model is complete
 
 
 log = logging.getLogger(__name__)
@@ -45,7 +50,7 @@ class LocalEngine:
         self._failure: PlannerError | None = None
         self._waiting_tasks = WaitingTasks()
         self._budget = Budget(job.limits.max_cost, ledger.sum_charges())
-        self._run_models = {run_model.ledger_model.key: run_model for run_model in job.models}
+        self._run_models = job.models_by_key
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
         self._queues = {key: self._open_queue(run_model) for key, run_model in self._run_models.items()}
         self.progress.rate_limiters = [queue.rate_limiter for queue in self._queues.values()]
@@ -148,7 +153,7 @@ class ResultRecorder:
         self._run = run
         self._ledger = ledger
         self._progress = progress
-        self._run_models = {run_model.ledger_model.key: run_model for run_model in job.models}
+        self._run_models = job.models_by_key
 
     async def begin_call(self) -> None:
         """Record the papers and the models of this call, write missing files, and count what earlier calls did.
@@ -220,3 +225,74 @@ class ResultRecorder:
         self._progress.earlier_outcomes = self._ledger.count_outcomes()
         for outcome in again:
             del self._progress.earlier_outcomes[outcome]
+
+
+@dataclass(slots=True)
+class ModelEstimate:
+    """The estimate for one model: requests and tokens of all readable papers, and the errors of the unreadable ones."""
+
+    model: RunModel
+    price: UsagePrice
+    limits: RunLimits
+    paper_count: int = 0
+    request_count: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    paper_errors: list[str] = field(default_factory=list)
+
+    @property
+    def cost(self) -> float | None:
+        """The cost in USD, None where no price is known."""
+        return self.price(Usage(self.prompt_tokens, self.reply_tokens))
+
+    @property
+    def seconds(self) -> float:
+        """The time in seconds, at the limits that were given."""
+        waits = [
+            self.request_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.model.client.host else 0.0
+        ]
+        if self.limits.rpm:
+            waits.append(60 * self.request_count / self.limits.rpm)
+        if self.limits.tpm:
+            waits.append(60 * (self.prompt_tokens + self.reply_tokens) / self.limits.tpm)
+        return max(waits)
+
+    def add_paper(self, paper: RemotePaper | PaperError) -> None:
+        """Add the prompt of a paper, or the error that prevented it.
+
+        Raises:
+            PromptError: if the templates are at fault.
+        """
+        paper_prompt = paper if isinstance(paper, PaperError) else paper.paper_prompt
+        if isinstance(paper_prompt, PaperError | TooLongError):
+            self.paper_errors.append(str(paper_prompt))
+        elif isinstance(paper_prompt, PlannerError):
+            raise paper_prompt
+        else:
+            self.paper_count += 1
+            strategy = STRATEGIES[self.model.settings.strategy]
+            estimate = strategy.estimate(TokenCounter().count_prompt(paper_prompt.prompt))
+            self.request_count += estimate.requests
+            self.prompt_tokens += estimate.prompt_tokens
+            self.reply_tokens += estimate.reply_tokens
+
+
+async def estimate_run(job: BatchJob, *, at_batch_service: bool) -> list[ModelEstimate]:
+    """Read every paper and estimate what each model would be sent, live or through its batch service.
+
+    Raises:
+        PromptError: if the templates are at fault.
+    """
+    models = job.models_by_key
+    estimates = {
+        key: ModelEstimate(
+            model, model.client.price_at_batch_service if at_batch_service else model.client.compute_price, job.limits
+        )
+        for key, model in models.items()
+    }
+    tasks = (PlanTask(entry, key) for entry in job.corpus.entries[: job.limits.max_papers] for key in models)
+    readers = job.make_readers(len(job.corpus.entries))
+    async with read_papers_ahead(tasks, models, readers=readers, max_ahead=8) as papers:
+        async for item in papers:
+            estimates[item.plan_task.model].add_paper(item.paper)
+    return list(estimates.values())

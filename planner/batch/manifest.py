@@ -11,6 +11,17 @@ from typing import Any, Final
 from planner.errors import UsageError
 from planner.files import describe_os_error, read_bounded_file, refuse_special_file
 
+MAX_MANIFEST_BYTES: Final = 2_000_000_000  # bytes of a manifest file; a million papers with abstracts
+MAX_STDIN_LIST_BYTES: Final = 100_000_000  # bytes of a list of papers on stdin
+_COLUMN_NAMES: Final = {
+    "id": ("id", "paper_id"),
+    "title": ("title", "paper_title"),
+    "abstract": ("abstract", "paper_abstract"),
+    "source": ("path", "source", "paper_path", "arxiv_id", "arxiv"),
+}
+# A field of a CSV file may hold a whole abstract, or more.
+_MAX_FIELD_CHARS: Final = 10_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusEntry:
@@ -59,19 +70,6 @@ class Corpus:
     problems: tuple[CorpusProblem, ...] = ()
     skipped_files: int = 0
     skipped_names: tuple[str, ...] = ()
-
-
-MAX_MANIFEST_BYTES: Final = 2_000_000_000  # bytes of a manifest file; a million papers with abstracts
-MAX_STDIN_LIST_BYTES: Final = 100_000_000  # bytes of a list of papers on stdin
-
-_COLUMN_NAMES: Final = {
-    "id": ("id", "paper_id"),
-    "title": ("title", "paper_title"),
-    "abstract": ("abstract", "paper_abstract"),
-    "source": ("path", "source", "paper_path", "arxiv_id", "arxiv"),
-}
-# A field of a CSV file may hold a whole abstract, or more.
-_MAX_FIELD_CHARS: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)

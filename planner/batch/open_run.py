@@ -17,15 +17,12 @@ from planner.batch.cluster.merge import (
     refuse_submitted_requests,
     refuse_unmerged_shards,
 )
-from planner.batch.cluster.shards import is_shard_folder, load_paper_ids_by_place, refuse_other_division
 from planner.batch.corpus import assign_ids, collect_entries
-from planner.batch.engine import LocalEngine
-from planner.batch.estimate import ModelEstimate, estimate_run
+from planner.batch.engine import LocalEngine, ModelEstimate, estimate_run
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES, Corpus
-from planner.batch.progress import Progress
-from planner.batch.run_folder import RunFolder
+from planner.batch.run_folder import RunFolder, is_shard_folder, load_paper_ids_by_place, refuse_other_division
 from planner.batch.service.submit import build_submission_path
 from planner.batch.spec import (
     RAY_ENGINE,
@@ -39,12 +36,13 @@ from planner.batch.spec import (
     inherit_settings,
     read_run_spec,
 )
+from planner.batch.status import Progress
 from planner.chat import ModelInfo, Usage
 from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.files import read_stdin
 from planner.models.connect import ModelClient, ModelSpec, build_file_client, log_request_host, open_model
-from planner.models.retry import RetryPolicy
+from planner.models.wrappers import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
 from planner.reading.process import ReaderFactory, make_reader_factory
@@ -163,7 +161,7 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
     for number in await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
         build_submission_path(opened.run.request_folder, number).unlink(missing_ok=True)
     if opened.spec.prompt_folders:
-        from planner.batch.prompt_files import PromptFileEngine
+        from planner.batch.service.exchange import PromptFileEngine
 
         return await run_engine(PromptFileEngine(opened.job, opened.run, opened.ledger, opened.spec.prompt_folders))
     return await run_engine(LocalEngine(opened.job, opened.run, opened.ledger))
@@ -171,7 +169,7 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
 
 async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
     """Plan through the batch service; with --finish-live, send live what it has left unanswered in the end."""
-    from planner.batch.service.engine import BatchServiceEngine  # imports the SDK, which takes 0.4 s
+    from planner.batch.service.engine import BatchServiceEngine
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
     engine = BatchServiceEngine(job if spec.sources else _limit_to_begun_papers(job), run, ledger, spec.submission)
@@ -304,16 +302,7 @@ def _describe_run(spec: RunSpec, corpus: Corpus, models: tuple[RunModel, ...]) -
         "papers": len(corpus.entries),
         "task": spec.settings.task.value,
         "k": spec.settings.k,
-        "models": [
-            {
-                "planner": model.info.planner,
-                "name": model.info.name,
-                "asked": model.info.asked,
-                "endpoint": model.info.endpoint,
-                "parameters": dict(model.info.parameters),
-            }
-            for model in models
-        ],
+        "models": [asdict(model.info) | {"parameters": dict(model.info.parameters)} for model in models],
         "limits": asdict(spec.limits),
         **({"shard": str(spec.shard)} if spec.shard else {}),
     }

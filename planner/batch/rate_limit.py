@@ -9,11 +9,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from planner.chat import Completion, Model, ModelInfo, Prompt, RateLimits, Usage
+from planner.chat import Prompt, RateLimits, Usage
 from planner.errors import ModelError
 
 HTTP_TOO_MANY_REQUESTS: Final = 429
@@ -160,7 +160,13 @@ class RateLimiter:
             RunStopped: if the run is being stopped.
             ModelError: if it would wait for longer than `max_pause` in all.
         """
-        slot = await self._take_turn(rough_tokens, self._elapsed_pauses, self._max_pause - waited)
+        pauses_before = self._elapsed_pauses
+        self.waiting += 1
+        try:
+            async with self._turn:
+                slot = await self._wait_for_slot(rough_tokens, pauses_before, self._max_pause - waited)
+        finally:
+            self.waiting -= 1
         try:
             yield slot
         finally:
@@ -207,14 +213,6 @@ class RateLimiter:
             self._all_pauses += end - begin
             self._paused_until, self.has_endpoint_asked = end, has_endpoint_asked
 
-    async def _take_turn(self, rough_tokens: float, pauses_before: float, max_pause: float) -> RequestSlot:
-        self.waiting += 1
-        try:
-            async with self._turn:
-                return await self._wait_for_slot(rough_tokens, pauses_before, max_pause)
-        finally:
-            self.waiting -= 1
-
     async def _wait_for_slot(self, rough_tokens: float, pauses_before: float, max_pause: float) -> RequestSlot:
         while True:
             if self._closed:
@@ -241,11 +239,9 @@ class RateLimiter:
 
     async def _wait_for_change(self, delay: float | None) -> None:
         self._changed.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._changed.wait()
-        except TimeoutError:
-            pass
 
     def _adopt_limits(self, header_limits: RateLimits) -> None:
         """Take over the limits of the headers, as limits a minute.
@@ -257,29 +253,3 @@ class RateLimiter:
             self._requests.limit = header_limits.requests
         if header_limits.tokens and not tokens_given:
             self._tokens.limit = header_limits.tokens
-
-
-class RateLimitedModel:
-    """A model under rate limits; retries wrap it, so that each attempt waits for its turn."""
-
-    def __init__(self, model: Model, limits: RateLimiter) -> None:
-        self._model = model
-        self._limits = limits
-
-    @property
-    def info(self) -> ModelInfo:
-        """The description of the wrapped model."""
-        return self._model.info
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        """Complete a prompt when the limits allow; a 429 pauses all requests."""
-        async with self._limits.acquire_slot(estimate_rough_tokens(prompt)) as slot:
-            try:
-                completion = await self._model.complete(prompt)
-            except ModelError as error:
-                error.paused = slot.paused
-                if error.status == HTTP_TOO_MANY_REQUESTS and not error.exhausted:
-                    self._limits.record_rate_limit_error(slot, error.retry_after)
-                raise
-            self._limits.record_success(slot, completion.usage, completion.limits)
-            return completion

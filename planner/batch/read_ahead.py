@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.analysis.index import PaperIndex
 from planner.batch.manifest import PlanTask
+from planner.chat import FixedTokenCounter, TokenCounter
 from planner.details import PlanDetails
 from planner.errors import PaperError, PlannerError
 from planner.papers.paper import Paper, PaperInfo
@@ -18,7 +19,6 @@ from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.reading.process import PaperReader
 from planner.reading.request import PromptRequest, ReadRequest, ReadResultOrError
 from planner.schema import Task
-from planner.tokens import FixedTokenCounter, TokenCounter
 
 if TYPE_CHECKING:
     from planner.analysis.check import PlanCheck

@@ -1,17 +1,25 @@
-"""The folder of a run: its ledger, its trajectories, a readable `run.json`, and a lock against other processes."""
+"""The folders of runs and of their shards: a ledger, trajectories, a readable `run.json`, and a lock.
 
+A shard is a run in `RUN/shards/i-of-n/`, made by a copy of the program on a shared disk: it has its papers and its own
+ledger. `planner.batch.cluster.merge` merges the shards into RUN.
+"""
+
+import hashlib
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from pydantic import JsonValue
 
-from planner.errors import RunError
+from planner.batch.ledger.schema import query_ledger
+from planner.batch.manifest import Corpus
+from planner.errors import RunError, UsageError
 from planner.files import write_file_atomically
 
 FORMAT_VERSION: Final = "ablation-planner-run-1"
@@ -20,6 +28,8 @@ FORMAT_VERSION: Final = "ablation-planner-run-1"
 _SHARED_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs"}
 )
+_SHARD_OPTION: Final = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
+_SHARD_FOLDER: Final = re.compile(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", re.ASCII)
 
 
 class InUseError(RunError):
@@ -127,3 +137,101 @@ def _find_file_system(path: Path) -> str:
         if path.is_relative_to(mount_point.replace("\\040", " ")) and len(mount_point) >= len(longest):
             longest, file_system = mount_point, kind
     return file_system
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shard:
+    """One of `shard_count` parts of a corpus; `number` counts from 1."""
+
+    shard_count: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `i/n`.
+
+        Raises:
+            UsageError: if it is not of that form, or i is not from 1 to n.
+        """
+        match = _SHARD_OPTION.fullmatch(text.strip())
+        if match is None or int(match[1]) > int(match[2]):
+            raise UsageError(f"--shard {text!r}: write i/n with i from 1 to n, as in --shard 1/3")
+        return cls(int(match[2]), int(match[1]))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.shard_count}"
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return f"{self.number}-of-{self.shard_count}"
+
+    def has_paper(self, paper_id: str) -> bool:
+        """Return whether the paper of this id belongs to this shard; the answer is the same on every machine."""
+        digest = hashlib.blake2b(paper_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        return int.from_bytes(digest) % self.shard_count == self.number - 1
+
+    def select_papers(self, corpus: Corpus) -> Corpus:
+        """Return the papers of a corpus that this shard plans."""
+        return replace(corpus, entries=tuple(entry for entry in corpus.entries if self.has_paper(entry.id)))
+
+    def locate_folder(self, run: RunFolder) -> RunFolder:
+        """Return the folder of the shard's ledger and files."""
+        return RunFolder(run.path / "shards" / self.name)
+
+
+def is_shard_folder(run: RunFolder) -> bool:
+    """Return whether a folder is that of a shard."""
+    return run.path.parent.name == "shards" and _SHARD_FOLDER.fullmatch(run.path.name) is not None
+
+
+def list_shards(run: RunFolder) -> list[Shard]:
+    """Return the shards that have begun, in order: those with a ledger that is not empty, as an early kill leaves it.
+
+    Raises:
+        RunError: if they are parts of different divisions.
+    """
+    folder = run.path / "shards"
+    matches = [_SHARD_FOLDER.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
+    found = sorted(Shard(int(m[2]), int(m[1])) for m in matches if m)
+    begun = [shard for shard in found if _has_begun(shard.locate_folder(run).ledger_path)]
+    if len(divisions := sorted({shard.shard_count for shard in begun})) > 1:
+        names = ", ".join(shard.name for shard in begun)
+        raise RunError(
+            f"{folder} holds parts of different divisions, into {' and into '.join(map(str, divisions))}: {names}; "
+            "keep the shards of one division there, and move the others away"
+        )
+    return begun
+
+
+def list_missing_shards(shards: list[Shard]) -> list[Shard]:
+    """Return the shards that have not begun, of the division that `shards` (at least one) are of."""
+    count = shards[0].shard_count
+    return [shard for number in range(1, count + 1) if (shard := Shard(count, number)) not in shards]
+
+
+def refuse_other_division(run: RunFolder, shard: Shard) -> None:
+    """Refuse a shard of another division: papers would be in other shards, and paid for again.
+
+    Raises:
+        RunError: if the run is divided into another number of shards.
+    """
+    for other in list_shards(run):
+        if other.shard_count != shard.shard_count:
+            raise RunError(
+                f"{run.path} is divided into {other.shard_count} shards; "
+                f"go on with --shard i/{other.shard_count}, or merge it and go on without --shard, "
+                "or choose another folder with -o"
+            )
+
+
+def load_paper_ids_by_place(run: RunFolder) -> dict[str, str]:
+    """Return the ids that the run and its shards have ever given to papers, by the place of the paper."""
+    # Damage is named when the ledger is opened for writing.
+    query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
+    ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]
+    return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in query_ledger(ledger, query)}
+
+
+def _has_begun(ledger: Path) -> bool:
+    return ledger.is_file() and ledger.stat().st_size > 0

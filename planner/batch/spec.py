@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Final
 from pydantic import TypeAdapter, ValidationError
 
 from planner.batch.client import ASSUMED_REPLY_TOKENS
-from planner.batch.cluster.shards import Shard
-from planner.batch.ledger.schema import open_ledger_readonly
+from planner.batch.ledger.schema import query_ledger
 from planner.batch.ledger.store import ModelEntry
 from planner.batch.manifest import Corpus
-from planner.batch.run_folder import RunFolder
+from planner.batch.run_folder import RunFolder, Shard
 from planner.chat import Model, ModelInfo
 from planner.errors import RunError, UsageError
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.prompt_files import PromptFolders
-from planner.models.retry import RetryPolicy
+from planner.models.wrappers import RetryPolicy
 from planner.papers.paper import Paper
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
@@ -240,21 +239,18 @@ def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
         "SELECT iif(json_valid(facts), json_extract(facts, '$.min_chance') IS NULL, NULL)"
         " FROM plannings ORDER BY number LIMIT 1"
     )
-    row = None
-    if run.ledger_path.exists():
-        with open_ledger_readonly(run.ledger_path) as db:
-            row = db.execute(query).fetchone()
-    return bool(saved and saved.settings.plain) if row is None or row[0] is None else bool(row[0])
+    rows = query_ledger(run.ledger_path, query) if run.ledger_path.exists() else []
+    is_plain = rows[0][0] if rows else None
+    return bool(saved and saved.settings.plain) if is_plain is None else bool(is_plain)
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
     """Return the call in the ledger of a run, None if it has none. A version without details saved no `plain`."""
-    with open_ledger_readonly(run.ledger_path) as db:
-        row = db.execute("SELECT value FROM run WHERE name = ?", (RUN_SPEC_KEY,)).fetchone()
-    if row is None:
+    rows = query_ledger(run.ledger_path, "SELECT value FROM run WHERE name = ?", RUN_SPEC_KEY)
+    if not rows:
         return None
     try:
-        saved = _SAVED_SPEC_ADAPTER.validate_json(row[0])
+        saved = _SAVED_SPEC_ADAPTER.validate_json(rows[0][0])
     except ValidationError as error:
         raise RunError("another version of this program began the run; repeat the `batch` command") from error
     return replace(saved, settings=replace(saved.settings, plain=saved.settings.plain is not False))
@@ -325,6 +321,11 @@ class BatchJob:
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     retry_failed: bool = False
     max_reply_tokens: int | None = None
+
+    @property
+    def models_by_key(self) -> dict[str, RunModel]:
+        """The models by their names in the ledger."""
+        return {model.ledger_model.key: model for model in self.models}
 
 
 def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:

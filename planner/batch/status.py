@@ -1,25 +1,115 @@
-"""Read the status of a run from its ledger."""
+"""The progress of a run: counted in a call, for display, and read from the ledger as a status."""
 
 import re
 import sqlite3
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from pydantic import JsonValue
 
 from planner.batch.cluster.merge import list_unmerged_shards
-from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
 from planner.batch.ledger.records import ALL_PAIRS, IS_VALID
 from planner.batch.ledger.schema import DamagedLedgerError, open_damaged_ledger
-from planner.batch.run_folder import RunFolder
+from planner.batch.rate_limit import RateLimiter
+from planner.batch.run_folder import RunFolder, Shard, list_missing_shards, list_shards
+from planner.chat import Usage
 from planner.details import format_count
 from planner.errors import Outcome
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
 
 _MAX_REASON_CHARS: Final = 300
 _MAX_EXAMPLES: Final = 3
+# Rates are taken over the last minute.
+_RATE_SECONDS: Final = 60.0
+_MAX_PROBLEMS: Final = 5
+
+
+@dataclass(slots=True)
+class Progress:
+    """The progress of a run in this call, on the way to `total_results`; `earlier_outcomes` are those of earlier calls.
+
+    `tokens` and `cost` (in USD, None if a price is unknown) count this call, `problems` are the last failures.
+    `batch_requests_by_state` counts the requests that are at a batch service, by the state of their batch, and
+    `waiting_prompts` the prompts whose replies are to come from files.
+    """
+
+    total_results: int = 0
+    earlier_outcomes: Counter[Outcome] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    tokens: int = 0
+    cost: float | None = 0.0
+    rate_limiters: Sequence[RateLimiter] = ()
+    stop_reason: str = ""
+    problems: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_PROBLEMS))
+    batch_requests_by_state: Mapping[str, int] = field(default_factory=dict)
+    waiting_prompts: int = 0
+    started_at: float = field(default_factory=time.monotonic)
+    _recent: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    @property
+    def planned(self) -> int:
+        """The number of plans, from this call and before."""
+        return self.earlier_outcomes[Outcome.PLANNED] + self.outcomes[Outcome.PLANNED]
+
+    @property
+    def failed(self) -> int:
+        """The number of results without a plan, from this call and before."""
+        return self.earlier_outcomes.total() + self.outcomes.total() - self.planned
+
+    @property
+    def remaining(self) -> int:
+        """The number of results that are still wanted."""
+        return max(0, self.total_results - self.earlier_outcomes.total() - self.outcomes.total())
+
+    @property
+    def requests_in_flight(self) -> int:
+        """The number of requests in flight."""
+        return sum(limits.in_flight for limits in self.rate_limiters)
+
+    @property
+    def waiting_requests(self) -> int:
+        """The number of requests that wait for the rate limits."""
+        return sum(limits.waiting for limits in self.rate_limiters)
+
+    @property
+    def expected_cost(self) -> float | None:
+        """The cost of this call at its end in USD, if the papers left cost as much as those before."""
+        result_count = self.outcomes.total()
+        if self.cost is None or not result_count:
+            return None
+        return self.cost * (result_count + self.remaining) / result_count
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The seconds until the end at the rate of the last minute; None if that minute had no result."""
+        papers, _ = self.compute_rates()
+        return None if not papers else 60 * self.remaining / papers
+
+    def compute_rates(self) -> tuple[float, float]:
+        """Return papers and tokens a minute, over the last minute."""
+        now = time.monotonic()
+        while self._recent and self._recent[0][0] < now - _RATE_SECONDS:
+            self._recent.popleft()
+        seconds = max(1.0, min(_RATE_SECONDS, now - self.started_at))
+        papers, tokens = (sum(row[n] for row in self._recent) for n in (1, 2))
+        return papers * 60 / seconds, tokens * 60 / seconds
+
+    def record_reply(self, usage: Usage, cost: float | None) -> None:
+        """Count the tokens and the cost of a reply."""
+        tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+        self.tokens += tokens
+        self.cost = None if self.cost is None or cost is None else self.cost + cost
+        self._recent.append((time.monotonic(), 0, tokens))
+
+    def record_result(self, paper_id: str, outcome: Outcome, reason: str) -> None:
+        """Count the result of a paper."""
+        self.outcomes[outcome] += 1
+        self._recent.append((time.monotonic(), 1, 0))
+        if outcome is not Outcome.PLANNED:
+            self.problems.append(f"{paper_id}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +124,39 @@ class PaperFailure:
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatus:
-    """The status of a run; `pending` and `outcomes` count papers once for each model, `requests` all that were sent.
+    """The status of a run; `pending` counts papers once for each model, `requests` all that were sent.
 
-    `cost` is that of the replies in USD, None where a price is not known. `lost_requests` counts requests that may have
-    been billed without a reply, such as those in flight when a process was killed; if there are only those, the cost is
-    None too. `damage` says why a damaged ledger shows only a part.
+    `models` holds, by model, the number of papers with each outcome. `cost` is that of the replies in USD, None where a
+    price is not known. `lost_requests` counts requests that may have been billed without a reply, such as those in
+    flight when a process was killed; if there are only those, the cost is None too. `damage` says why a damaged ledger
+    shows only a part.
     """
 
     papers: int
     pending: int
-    outcomes: Mapping[Outcome, int]
+    models: Mapping[str, Mapping[Outcome, int]]
     requests: int
     lost_requests: int
     prompt_tokens: int
     completion_tokens: int
     cost: float | None
-    models: Mapping[str, Mapping[Outcome, int]] = field(default_factory=dict)
     failures: tuple[PaperFailure, ...] = ()
     damage: str = ""
 
     @property
+    def outcomes(self) -> Counter[Outcome]:
+        """The number of results with each outcome, of all models."""
+        return sum(map(Counter, self.models.values()), Counter())
+
+    @property
     def planned(self) -> int:
         """The number of papers that have a plan."""
-        return self.outcomes.get(Outcome.PLANNED, 0)
+        return self.outcomes[Outcome.PLANNED]
 
     @property
     def failed(self) -> int:
         """The number of papers that ended without a plan."""
-        return sum(self.outcomes.values()) - self.planned
+        return self.outcomes.total() - self.planned
 
     def as_json(self, *, with_failures: bool = False) -> dict[str, JsonValue]:
         """Return the status as JSON values, for programs; with `with_failures`, each failure too."""
@@ -129,21 +224,18 @@ class _StatusReader:
 
     def read_status(self) -> LedgerStatus:
         by_model = self._count_by_model()
-        outcomes: Counter[Outcome] = Counter()
-        for counts in by_model.values():
-            outcomes.update(counts)
-        papers, plannings = self._fetch_row(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}")
-        requests, lost = self._fetch_row("SELECT count(*), coalesce(sum(state IN ('lost', 'sent')), 0) FROM attempts")
-        replies, prompt, completion, priced, cost = self._fetch_row(
+        papers, plannings = self.db.execute(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}").fetchone()
+        requests, lost = self.db.execute(
+            "SELECT count(*), coalesce(sum(state IN ('lost', 'sent')), 0) FROM attempts"
+        ).fetchone()
+        replies, prompt, completion, priced, cost = self.db.execute(
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), count(cost),"
             " coalesce(sum(cost), 0.0) FROM requests WHERE reply IS NOT NULL"
-        )
+        ).fetchone()
         known = cost if priced == replies and (replies or not lost) else None
-        pending = plannings - outcomes.total()
+        pending = plannings - sum(sum(counts.values()) for counts in by_model.values())
         failures = self._list_failures()
-        return LedgerStatus(
-            papers, pending, dict(outcomes), requests, lost, prompt, completion, known, by_model, failures
-        )
+        return LedgerStatus(papers, pending, by_model, requests, lost, prompt, completion, known, failures)
 
     def _count_by_model(self) -> dict[str, dict[Outcome, int]]:
         found: dict[str, dict[Outcome, int]] = {}
@@ -161,10 +253,6 @@ class _StatusReader:
             "ORDER BY p.id"
         )
         return tuple(PaperFailure(paper, model, Outcome(outcome), reason) for paper, model, outcome, reason in rows)
-
-    def _fetch_row(self, query: str) -> tuple[Any, ...]:
-        row: tuple[Any, ...] = self.db.execute(query).fetchone()
-        return row
 
 
 def _build_count_fields(outcomes: Mapping[Outcome, int]) -> dict[str, JsonValue]:
@@ -225,23 +313,20 @@ def read_run_status(run: RunFolder) -> RunStatus:
 
 
 def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
-    outcomes: Counter[Outcome] = Counter()
     models: dict[str, Counter[Outcome]] = {}
     for part in statuses:
-        outcomes.update(part.outcomes)
         for model, counts in part.models.items():
             models.setdefault(model, Counter()).update(counts)
     costs = [part.cost for part in statuses if part.cost is not None]
     return LedgerStatus(
         papers=sum(part.papers for part in statuses),
         pending=sum(part.pending for part in statuses),
-        outcomes=outcomes,
+        models=models,
         requests=sum(part.requests for part in statuses),
         lost_requests=sum(part.lost_requests for part in statuses),
         prompt_tokens=sum(part.prompt_tokens for part in statuses),
         completion_tokens=sum(part.completion_tokens for part in statuses),
         cost=sum(costs) if len(costs) == len(statuses) else None,
-        models=models,
         failures=tuple(failure for part in statuses for failure in part.failures),
         damage="; ".join(part.damage for part in statuses if part.damage),
     )

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Final
 import click
 from click.core import ParameterSource
 
-from planner.batch.cluster.shards import Shard
 from planner.batch.manifest import Corpus
-from planner.batch.progress import Progress
-from planner.batch.run_folder import RunFolder
+from planner.batch.run_folder import RunFolder, Shard
 from planner.batch.spec import ENGINES, PROMPT_SETTINGS, EngineOptions, RunLimits, RunSpec, SubmissionOptions
-from planner.batch.status import read_ledger_status
+from planner.batch.status import Progress, read_ledger_status
 from planner.cli.command import command
 from planner.cli.options import (
     LogOptions,

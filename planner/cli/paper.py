@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from planner.chat import TokenCounter
 from planner.cli.command import command, measure_width, shorten_middle, wrap_line
 from planner.cli.options import (
     LogOptions,
@@ -34,7 +35,6 @@ from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_promp
 from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
 from planner.sanitize import clean_text, make_printable
-from planner.tokens import TokenCounter
 
 _PAGE_WIDTH: Final = 100
 _MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separate process
@@ -182,7 +182,7 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
             _log_excerpt(sent)
             click.echo(sent.full_text.encode())
             return
-        from planner.planning.description import describe_paper  # compiles many patterns, for this command alone
+        from planner.planning.first_prompt import describe_paper  # compiles many patterns, for this command alone
 
         understood = describe_paper(read, settings)
     if form == "json":

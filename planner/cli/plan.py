@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from planner.chat import Completion
+from planner.chat import Completion, TokenCounter
 from planner.cli.command import command
 from planner.cli.options import (
     LogOptions,
@@ -41,10 +41,9 @@ from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.papers.characters import decode_text
 from planner.papers.sources import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, keep_pasted_plan, plan_with_client, write_unreadable_paper
+from planner.planning.output import PlanOutput, plan_with_client, write_pasted_plan, write_unreadable_paper
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
-from planner.tokens import TokenCounter
 
 _DEMO_TITLE: Final = "Slack Water: Forecasting Tidal Currents by Gating a Harmonic Prior"
 
@@ -150,7 +149,7 @@ def parse(
     with send_log_messages(log_settings):
         settings, read = task.settings, read_single_paper(paper, metadata)
         pasted = PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
-        done = asyncio.run(keep_pasted_plan(output, read, pasted, settings))
+        done = asyncio.run(write_pasted_plan(output, read, pasted, settings))
         reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
         reporter.report(paper, done)
         reporter.suggest_next_step(output)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from planner.batch.cluster.shards import Shard
+from planner.batch.run_folder import Shard
 from planner.batch.spec import ENGINES, LOCAL_CLUSTER, EngineOptions, RunLimits, SubmissionOptions
 from planner.cli.command import GroupedOption
 from planner.cli.options import group_options

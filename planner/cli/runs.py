@@ -78,7 +78,7 @@ def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> N
 
 
 async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
-    from planner.batch.service.exchange import import_results  # imports the SDK, which takes 0.4 s
+    from planner.batch.service.exchange import import_results
 
     async with open_run(spec, open_arxiv(offline=False)) as opened:
         imported = await import_results(opened.job, opened.run, opened.ledger, paths)
@@ -123,7 +123,7 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
 
 
 async def _export_requests(spec: RunSpec, target: Path) -> int:
-    from planner.batch.service.exchange import export_requests  # imports the SDK, which takes 0.4 s
+    from planner.batch.service.exchange import export_requests
 
     async with open_run(spec, open_arxiv(offline=False)) as opened:
         exported = await export_requests(opened.job, opened.run, opened.ledger, target)

@@ -25,7 +25,7 @@ from planner.cli.settings import (
 from planner.cli.terminal.console import log, print_json, send_log_messages
 from planner.errors import ModelError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
-from planner.models.known_models import KnownModel, list_known_models
+from planner.models.openai_chat.chat import list_endpoint_models
 from planner.models.openai_chat.endpoint import (
     OLLAMA,
     OPENAI,
@@ -34,7 +34,7 @@ from planner.models.openai_chat.endpoint import (
     build_environment_mask,
     resolve_endpoint,
 )
-from planner.models.openai_chat.model_list import list_endpoint_models
+from planner.models.pricing import KnownModel, list_known_models
 from planner.sanitize import make_printable
 
 _DEFAULT: Final = "default"

@@ -28,13 +28,12 @@ from planner.schema import (
     Task,
     describe_validation_error,
     find_rule_violations,
-    make_plan_json_schema,
 )
 from planner.site.copies import build_plan_json, format_jsonl
 from planner.site.entries import PlanEntry, UnreadFile, create_entry, find_trajectories, join_record
 from planner.site.pages import render_entry_page
+from planner.trajectory.format import render_trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
-from planner.trajectory.writer import render_trajectory
 
 if TYPE_CHECKING:
     from planner.combining.combine import CombineResult
@@ -98,7 +97,7 @@ def check(files: tuple[Path, ...]) -> None:
 @click.option("--details", is_flag=True, help="Print that of the details in the file beside a trajectory.")
 def schema(details: bool) -> None:
     """Print the JSON Schema of a plan, for other programs."""
-    click.echo(json.dumps(make_details_json_schema() if details else make_plan_json_schema(), indent=2))
+    click.echo(json.dumps(make_details_json_schema() if details else Plan.model_json_schema(), indent=2))
 
 
 def _read_entry(file: Path) -> PlanEntry:
@@ -111,7 +110,7 @@ def _read_entry(file: Path) -> PlanEntry:
     trajectory = read_trajectory(file)
     for warning in trajectory.warnings:
         print_warning(f"{file}: {warning}")
-    entry, record_path = create_entry(trajectory), Path(build_record_path(file))
+    entry, record_path = create_entry(trajectory), build_record_path(file)
     if not record_path.is_file():
         return entry
     try:

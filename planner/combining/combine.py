@@ -22,13 +22,12 @@ from planner.details import (
     order_runs,
 )
 from planner.errors import Outcome, TrajectoryError
-from planner.matching.match import group_ablations
+from planner.matching import group_ablations
 from planner.planning.output import PlanOutput, write_combined_plan
 from planner.planning.record import PaperRecord, PlanRecord
 from planner.schema import DEFAULT_K, Ablation, Plan, Task
 from planner.site.entries import UnreadFile
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import normalize_trajectory
+from planner.trajectory.format import Trajectory, normalize_trajectory
 
 _UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # published plans have no time, and the clock's would change
 _STRATEGY: Final = "combine"

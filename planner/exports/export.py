@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from planner.batch.ledger.records import StoredRecords
-from planner.batch.ledger.schema import LedgerReader, open_damaged_ledger
+from planner.batch.ledger.records import LedgerReader, StoredRecords
+from planner.batch.ledger.schema import open_damaged_ledger
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import Outcome, OutputError, RunError, TrajectoryError, UsageError
 from planner.exports.data_files import (

@@ -10,7 +10,7 @@ from typing import Final
 
 from planner.analysis.parts import is_same_part
 from planner.details import Details, RejectionReason
-from planner.matching.similarity import extract_numbers, is_value
+from planner.matching import extract_numbers, is_value
 from planner.names import UniqueNames, sanitize_file_name
 from planner.sanitize import shorten_name
 from planner.schema import Ablation, Action, list_extra_fields

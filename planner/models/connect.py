@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Final
 
 from planner.chat import LM_PLANNER, Model, ModelInfo, Usage
 from planner.errors import PaperError, UsageError
-from planner.models.known_models import describe_assumed_provider
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
-from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.models.pricing import BATCH_PRICE_SHARE, UsagePrice, compute_cost, find_context_window, parse_price
+from planner.models.openai_chat.endpoint import Endpoint, resolve_endpoint
+from planner.models.pricing import (
+    BATCH_PRICE_SHARE,
+    UsagePrice,
+    compute_cost,
+    describe_assumed_provider,
+    find_context_window,
+    parse_price,
+)
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
-from planner.models.retry import RetryingModel, RetryPolicy, log_wait
-from planner.models.wrappers import balance_replicas
+from planner.models.wrappers import RetryingModel, RetryPolicy, balance_replicas, log_wait
 from planner.papers.excerpt import select_sections
 from planner.papers.paper import Excerpt, Paper
 from planner.schema import Task
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService
-    from planner.models.openai_chat.endpoint import Endpoint
 
 EXTRACTIVE: Final = "extractive"
 # A user who has set one of these wants a model, and has only forgotten to name it.
@@ -177,7 +181,7 @@ async def open_model(
         addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
         yield ModelClient(
             info,
-            _build_price(info, spec.price),
+            partial(compute_cost, info, price=parse_price(spec.price) if spec.price else None),
             host=", ".join(endpoint.host for endpoint in endpoints),
             model=balance_replicas(chats),
             worker_spec=WorkerModelSpec(info, spec.model, addresses, options, spec.key_variable),
@@ -209,7 +213,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
     return RetryingModel(model, RetryPolicy(max_wait=max_wait), on_wait=partial(log_wait, level=logging.INFO))
 
 
-def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> "list[Endpoint]":
+def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
     """Return the endpoint at each address of a model; say so where OpenAI is assumed and is hardly meant."""
     hint = "" if spec.base_url else describe_assumed_provider(spec.model, os.environ)
     try:
@@ -224,22 +228,12 @@ def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> "list[Endpoint
     return endpoints
 
 
-def _create_batch_service(endpoints: "list[Endpoint]", options: RequestOptions) -> "BatchService":
-    from planner.models.openai_chat.batch_api import BatchService  # imports the SDK, which takes 0.4 s
+def _create_batch_service(endpoints: list[Endpoint], options: RequestOptions) -> "BatchService":
+    from planner.models.openai_chat.batch_api import BatchService  # for batch services alone
 
     if len(endpoints) > 1:
         raise UsageError("a batch service has one address; give --base-url once")
     return BatchService(endpoints[0], options)
-
-
-def _build_price(info: ModelInfo, given: str) -> UsagePrice:
-    price = parse_price(given) if given else None
-
-    def compute_price(usage: Usage) -> float | None:
-        cost = compute_cost(info, usage, price)
-        return None if cost is None else float(cost)
-
-    return compute_price
 
 
 def _warm_up(chats: list[OpenAIChat]) -> None:

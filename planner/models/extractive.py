@@ -18,7 +18,7 @@ from planner.analysis.passages import split_passages, split_text_at_headings
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.details import Effort, EffortKind
 from planner.errors import ModelError
-from planner.matching.similarity import compute_stem_overlap
+from planner.matching import compute_stem_overlap
 from planner.papers.characters import is_english
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind

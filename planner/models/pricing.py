@@ -1,11 +1,12 @@
-"""Look up token prices and context windows in the data of the `genai-prices` package, without the network.
+"""Look up models, their prices and their context windows in the data of `genai-prices`, without the network.
 
 An unknown price or window is None, never 0 and never an error.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 from planner.chat import ModelInfo, Usage
 from planner.details import format_count
 from planner.errors import UsageError
+from planner.models.openai_chat.endpoint import OLLAMA, OPENAI, OPENROUTER, find_provider_by_prefix
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo as PricedModel
-    from genai_prices.types import Provider
+    from genai_prices.types import Provider, TieredPrices
 
 # A function from the tokens of a request to its cost in USD, None where no price is known.
 UsagePrice = Callable[[Usage], float | None]
@@ -28,6 +30,7 @@ _MILLION: Final = 1_000_000
 # Makers that do not publish their models: their prices hold even at an unknown address.
 _CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # models of these makers that anyone can run
+_LISTED_PROVIDERS: Final = (OPENAI, OPENROUTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,6 @@ class Price:
 
     input: Decimal
     output: Decimal
-
-    def compute_cost(self, usage: Usage) -> Decimal | None:
-        """Return the cost of a request in US dollars, or None if a token count is missing."""
-        if usage.prompt_tokens is None or usage.completion_tokens is None:
-            return None
-        return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / _MILLION
 
 
 def parse_price(text: str) -> Price:
@@ -56,15 +53,17 @@ def parse_price(text: str) -> Price:
     return Price(Decimal(parts[0]), Decimal(parts[1]))
 
 
-def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> Decimal | None:
+def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> float | None:
     """Return the cost of one completion in US dollars, or None if it is unknown; a given `price` is used first.
 
     Cached tokens count at their own price if that is known, reasoning tokens count as completion tokens.
     """
+    if usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None
     if price is not None:
-        return price.compute_cost(usage)
+        return float((usage.prompt_tokens * price.input + usage.completion_tokens * price.output) / _MILLION)
     priced = _find_model(info.asked, info.endpoint)
-    if priced is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+    if priced is None:
         return None
     from genai_prices import Usage as PricedUsage
     from genai_prices import calc_price
@@ -76,7 +75,7 @@ def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> D
     )
     provider, model = priced
     try:
-        return calc_price(priced_usage, model.id, provider_id=provider.id).total_price
+        return float(calc_price(priced_usage, model.id, provider_id=provider.id).total_price)
     except (LookupError, ValueError, InvalidOperation):
         return None
 
@@ -132,3 +131,68 @@ def format_tokens(prompt_tokens: int | None, completion_tokens: int | None) -> s
     """Return the tokens of prompts and of replies in words; "?" stands for a number that is not known."""
     sent, received = ("?" if count is None else f"{count:,}" for count in (prompt_tokens, completion_tokens))
     return f"{sent} tokens in, {received} out"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model under the name that --model takes; window in tokens, prices in USD per million tokens, None if unknown.
+
+    `key_variable` is the environment variable of its key.
+    """
+
+    name: str
+    window: int | None
+    input_price: Decimal | None
+    output_price: Decimal | None
+    key_variable: str
+
+
+def list_known_models() -> list[KnownModel]:
+    """Return the models of the known providers, sorted by name, without those that a provider has given up."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    now, providers = datetime.now(UTC), {provider.id: provider for provider in get_snapshot().providers}
+    found = []
+    for provider in _LISTED_PROVIDERS:
+        for model in providers[provider.prefix].models:
+            prices = model.get_prices(now)
+            name = model.id if provider is OPENAI else f"{provider.prefix}/{model.id}"
+            known = KnownModel(
+                name,
+                model.context_window,
+                _choose_base_price(prices.input_mtok),
+                _choose_base_price(prices.output_mtok),
+                provider.key_variable,
+            )
+            if known.output_price is not None and not model.deprecated:
+                found.append(known)
+    return sorted(found, key=lambda known: known.name)
+
+
+def describe_assumed_provider(model: str, environment: Mapping[str, str]) -> str:
+    """Return, as a sentence, that a model was taken for one of OpenAI, and its name elsewhere; "" if that is right.
+
+    A name without a prefix goes to OPENAI_BASE_URL if that is set, so nothing is assumed then.
+    """
+    if not model.strip() or find_provider_by_prefix(model) or environment.get(OPENAI.address_variable, "").strip():
+        return ""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        if get_snapshot().find_provider(model, None, None).id == OPENAI.prefix:
+            return ""
+    except LookupError:
+        pass
+    names = [known.name for known in list_known_models() if _simplify_name(known.name) == _simplify_name(model)]
+    found = next((name for name in names if name.count("/") > 1), "")
+    instead = found or f"{OPENROUTER.prefix}/MAKER/{model} or {OLLAMA.prefix}/{model}"
+    return f"{model} has no prefix, so it was taken for a model of OpenAI; write {instead}, or add --base-url URL"
+
+
+def _choose_base_price(price: "Decimal | TieredPrices | None") -> Decimal | None:
+    """Return the price of a short prompt."""
+    return price if price is None or isinstance(price, Decimal) else price.base
+
+
+def _simplify_name(name: str) -> str:
+    return name.rpartition("/")[2].lower().replace(".", "-")

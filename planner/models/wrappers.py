@@ -1,11 +1,21 @@
-"""Models around models: one that stores each reply before it is used, and one that shares requests among replicas."""
+"""Models around models: they store each reply, share requests among replicas, or retry failed requests.
 
+No other module repeats a request.
+"""
+
+import asyncio
+import logging
+import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from planner.chat import Completion, Model, ModelInfo, Prompt
+from planner.details import format_count
 from planner.errors import ModelError
 
 REUSED_NOTE = "used a stored reply; no request was sent"
@@ -13,6 +23,10 @@ _FIRST_SERVER_ERROR: Final = 500
 # Seconds for which a failed replica gets no requests; doubled after each further failure.
 _FIRST_REST: Final = 1.0
 _LONGEST_REST: Final = 60.0
+_TOO_MANY_REQUESTS: Final = 429
+_SHORTEST_WAIT: Final = 0.001  # seconds: the least that a wait counts, so that retrying ends
+_T = TypeVar("_T")
+log = logging.getLogger(__name__)
 
 
 class ReplyStore(Protocol):
@@ -129,3 +143,166 @@ class LoadBalancedModel:
         if error.status is None or error.status >= _FIRST_SERVER_ERROR:
             replica.rests_until = self._clock() + min(_LONGEST_REST, _FIRST_REST * 2.0**replica.failures)
             replica.failures = min(replica.failures + 1, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The limits for retrying one prompt; times are in seconds.
+
+    `max_failures` is the number of failed requests after which to give up, not counting responses with status 429.
+    `max_wait` limits the sum of all waits, those in pauses of all requests included. `first_wait` is the first wait if
+    the endpoint asks for none; it doubles each time up to `longest_wait`.
+    """
+
+    max_failures: int = 5
+    max_wait: float = 600.0
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryWait:
+    """A wait before the next request: its length in seconds, the error before it, and the number of failures so far.
+
+    A rate limit holds for all requests to the endpoint, so a caller with parallel requests should hold them back in
+    `on_wait`.
+    """
+
+    seconds: float
+    error: ModelError
+    failures: int
+
+
+def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
+    """Log a wait before it begins."""
+    log.log(level, "waiting %.1f s: %s", wait.seconds, wait.error)
+
+
+class RetryingModel:
+    """A model that repeats the failed requests of another model if that may help.
+
+    The endpoint's Retry-After is the shortest wait. Each wait has a random part, so that many clients do not return at
+    once. `sleep` and `jitter` (a random number from 0 to 1) can be replaced, for tests and for another clock.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        policy: RetryPolicy | None = None,
+        *,
+        on_wait: Callable[[RetryWait], None] = log_wait,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.model = model
+        self.policy = policy or RetryPolicy()
+        self._on_wait = on_wait
+        self._sleep = sleep
+        self._jitter = jitter
+
+    @property
+    def info(self) -> ModelInfo:
+        """The name, endpoint and parameters of the wrapped model."""
+        return self.model.info
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Send the prompt until there is a completion; a note on it reports the waits.
+
+        Raises:
+            ModelError: if retrying does not help or a limit of the policy is reached, which the text then says.
+        """
+        state = _RetryState(self.policy, self._jitter, self._on_wait)
+        completion = await state.call_until_success(partial(self.model.complete, prompt), self._sleep)
+        return replace(completion, notes=(*completion.notes, *state.notes))
+
+
+async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy) -> _T:
+    """Call a function until it succeeds, and log each wait.
+
+    Raises:
+        ModelError: if retrying does not help or a limit of the policy is reached, which the text then says.
+    """
+    return await _RetryState(policy, random.random, log_wait).call_until_success(call, asyncio.sleep)
+
+
+class _RetryState:
+    """The failures and waits of one prompt so far; tenacity calls `compute_wait`, `is_over` and `report_wait`."""
+
+    def __init__(self, policy: RetryPolicy, jitter: Callable[[], float], on_wait: Callable[[RetryWait], None]) -> None:
+        self.stop_reason = ""
+        self._policy, self._jitter, self._on_wait = policy, jitter, on_wait
+        self._failures = 0
+        self._paused = 0.0
+        self._waits: list[RetryWait] = []
+
+    async def call_until_success(
+        self, call: Callable[[], Awaitable[_T]], sleep: Callable[[float], Awaitable[None]]
+    ) -> _T:
+        """Call until the function succeeds or a limit of the policy is reached."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_is_retryable),
+            wait=self.compute_wait,
+            stop=self.is_over,
+            before_sleep=self.report_wait,
+            sleep=sleep,
+            reraise=True,
+        )
+        try:
+            result: _T = await retrying(call)
+        except ModelError as error:
+            if self.stop_reason:
+                raise error.with_text(f"{error}; {self.stop_reason}") from None
+            raise
+        return result
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A note on the waits, or nothing if there were none."""
+        if not self._waits:
+            return ()
+        last = self._waits[-1]
+        return (f"sent {last.failures + 1} requests, waited {self._waited:.1f} s in total; last failure: {last.error}",)
+
+    @property
+    def _waited(self) -> float:
+        return self._paused + sum(wait.seconds for wait in self._waits)
+
+    def compute_wait(self, state: RetryCallState) -> float:
+        """Return the seconds until the next request; the random part added to Retry-After stays within `max_wait`."""
+        self._paused += _get_error(state).paused
+        backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))
+        retry_after = _get_error(state).retry_after
+        if retry_after is None:
+            return backoff * (1 + self._jitter()) / 2
+        left = self._policy.max_wait - self._waited - retry_after
+        extra = backoff * self._jitter() / 4
+        return retry_after + (min(extra, left) if left >= 0 else extra)
+
+    def is_over(self, state: RetryCallState) -> bool:
+        """Return whether to give up now; `stop_reason` then holds the reason."""
+        self._failures += _get_error(state).status != _TOO_MANY_REQUESTS
+        gave_up = f"gave up after {format_count(state.attempt_number, 'request')}"
+        if self._failures >= self._policy.max_failures:
+            self.stop_reason = gave_up
+        elif self._waited + max(state.upcoming_sleep, _SHORTEST_WAIT) > self._policy.max_wait:
+            self.stop_reason = (
+                f"{gave_up}: the next wait of {state.upcoming_sleep:.0f} s would exceed the limit of "
+                f"{self._policy.max_wait:.0f} s in total (--max-wait)"
+            )
+        return bool(self.stop_reason)
+
+    def report_wait(self, state: RetryCallState) -> None:
+        """Report a wait before it begins."""
+        wait = RetryWait(state.upcoming_sleep, _get_error(state), state.attempt_number)
+        self._waits.append(wait)
+        self._on_wait(wait)
+
+
+def _is_retryable(error: BaseException) -> bool:
+    return isinstance(error, ModelError) and error.retryable and not error.exhausted
+
+
+def _get_error(state: RetryCallState) -> ModelError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, ModelError), "only a ModelError is retried"
+    return error

@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from planner.parsing.nesting import (
+from planner.parsing.json_objects import (
+    JsonRepairer,
     find_ablation_objects,
     find_object_end,
     find_only_object_list,
     is_prompt_example,
     normalize_key,
 )
-from planner.parsing.repair import JsonRepairer
 from planner.schema import PLAN_FIELDS
 
 _TAG: Final = re.compile(r"<\s?(?:(?P<closes>/?)\s?predictions\b[^<>]*|/\s?discussion\s?)>", re.IGNORECASE)
@@ -31,7 +31,7 @@ _END_OF_PROSE: Final = re.compile(
 )
 _KEYS: Final = "|".join(key.replace("_", "[_ ]") for field in PLAN_FIELDS[1:] for key in field.keys)
 _FIELD_KEY: Final = re.compile(rf"\W*(?:{_KEYS})\W*:", re.IGNORECASE)
-_DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
+DISCUSSION_START: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 
 _MAX_QUOTE_CHARS: Final = 80
 _MAX_FINDINGS: Final = 20
@@ -43,18 +43,19 @@ class ParseLog:
     """A log of notes, at most 50, and findings, each once, in the order in which they were added."""
 
     def __init__(self, *, reads_details: bool = False) -> None:
-        self.reads_details = reads_details  # so that their keys are no surplus keys
+        self.reads_details = reads_details  # then their keys are no surplus keys
         self._notes: dict[str, None] = {}
         self._findings: dict[str, None] = {}
 
-    def add_note(self, sentence: str) -> None:
-        """Add a sentence about an error of form that was mended."""
-        if len(self._notes) < _MAX_NOTES:
-            self._notes[sentence] = None
+    def add_note(self, *sentences: str) -> None:
+        """Add sentences about errors of form that were mended."""
+        for sentence in sentences:
+            if len(self._notes) < _MAX_NOTES:
+                self._notes[sentence] = None
 
-    def add_finding(self, sentence: str) -> None:
-        """Add a sentence about an error that makes the reply invalid, so that only the model can mend it."""
-        self._findings[sentence] = None
+    def add_finding(self, *sentences: str) -> None:
+        """Add sentences about errors that make the reply invalid, so that only the model can mend them."""
+        self._findings.update(dict.fromkeys(sentences))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -100,9 +101,9 @@ class PredictionsBlock:
     """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
     `plan_start` is the offset of the first object of its plan or of what wraps it, `plan_end` the end of the last,
-    `draft_end` the end of a draft or an example before them, or 0. `is_unfinished` is true if the text ends inside an
-    object or an array, `has_invalid_object` if an object could not be read. `reasoning` is the discussion in an object
-    that wraps the list of ablations, or "".
+    `draft_end` the end of a draft or an example before them, or 0. `has_content` is true if the block holds an object,
+    even one that could not be read, `is_unfinished` if the text ends inside an object or an array. `reasoning` is the
+    discussion in an object that wraps the list of ablations, or "".
     """
 
     start: int
@@ -112,16 +113,11 @@ class PredictionsBlock:
     draft_end: int
     objects: tuple[LocatedObject, ...]
     has_closing_tag: bool
+    has_content: bool
     is_unfinished: bool
-    has_invalid_object: bool
     reasoning: str
     notes: tuple[str, ...]
     findings: tuple[str, ...]
-
-    @property
-    def has_content(self) -> bool:
-        """True if the block holds an object, even one that could not be read."""
-        return bool(self.objects) or self.is_unfinished or self.has_invalid_object
 
     @property
     def is_mention(self) -> bool:
@@ -182,6 +178,7 @@ class _BlockReader:
         objects = tuple(json_object for group in self.groups for json_object in group.objects)
         if self.draft_end and not objects:
             self.log.add_finding("the predictions only repeat the examples of the prompt")
+        is_unfinished = self.is_unfinished or (self.open_arrays > 0 and tag is None)
         return PredictionsBlock(
             start=self.start,
             end=tag.end() if tag and closed else self.position,
@@ -190,28 +187,27 @@ class _BlockReader:
             draft_end=self.draft_end,
             objects=objects,
             has_closing_tag=closed,
-            is_unfinished=self.is_unfinished or (self.open_arrays > 0 and tag is None),
-            has_invalid_object=self.invalid_count > 0,
+            has_content=bool(objects) or is_unfinished or self.invalid_count > 0,
+            is_unfinished=is_unfinished,
             reasoning=self.reasoning,
             notes=self.log.notes,
             findings=self.log.findings,
         )
 
     def _match_end(self) -> re.Match[str] | None:
-        """Return the match of a tag that ends the block, also of a discussion, unless that began in the block."""
+        """Return the match of a tag that ends the block, also of a discussion that began before the block."""
         tag = _TAG.match(self.text, self.position)
-        if tag and tag["closes"] is None:
-            self.has_discussion = self.has_discussion or bool(_DISCUSSION.search(self.text, self.start, self.position))
-        return None if tag and tag["closes"] is None and self.has_discussion else tag
+        if tag is None or tag["closes"] is not None:
+            return tag
+        self.has_discussion = self.has_discussion or bool(DISCUSSION_START.search(self.text, self.start, self.position))
+        return None if self.has_discussion else tag
 
     def _drop_draft(self) -> None:
         """Drop all objects but the last group, if the others are a draft: the same ablations again, or another list."""
         self.groups = [group for group in self.groups if group.objects] or self.groups[-1:]
         *earlier, last = self.groups
-        is_again = any(last.names & group.names for group in earlier) or (
-            earlier and all(group.is_list for group in self.groups)
-        )
-        if is_again and len(last.objects) >= sum(len(group.objects) for group in earlier):
+        is_again = any(last.names & group.names for group in earlier) or all(group.is_list for group in self.groups)
+        if earlier and is_again and len(last.objects) >= sum(len(group.objects) for group in earlier):
             self.log.add_note("an earlier version of the predictions was left out")
             self.groups, self.draft_end = [last], max(self.draft_end, earlier[-1].end)
 

@@ -1,22 +1,61 @@
 """Read the reasoning and the plan from a completion, or raise the outcome that explains why there is no plan."""
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import ValidationError
+
 from planner.chat import Completion
-from planner.details import Candidate, Details, ReportedStudy, Revision
+from planner.details import Candidate, Details, PlanDetails, RejectionReason, ReportedStudy, Revision, find_rejections
 from planner.errors import Outcome, OutputError
-from planner.parsing.details import read_reported_studies
-from planner.parsing.plan import choose_plan
-from planner.parsing.predictions import ParseLog
+from planner.parsing.ablations import build_ablation, read_ablation_details, read_reported_studies
+from planner.parsing.predictions import LocatedObject, ParseLog
 from planner.parsing.sections import ReplyParts, find_reply_parts
 from planner.parsing.wrappers import unwrap_completion
-from planner.sanitize import repair_surrogates
-from planner.schema import Plan
+from planner.sanitize import normalize_newlines, repair_surrogates
+from planner.schema import Plan, describe_validation_error
 
+MAX_REPLY_CHARS: Final = 1_000_000  # of a reply, and of the provider's reasoning; ten times the longest real ones
+_MAX_CONSIDERED: Final = 50
 _TRUNCATED_REASONS: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
 _REFUSED_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
-MAX_REPLY_CHARS: Final = 1_000_000  # of a reply, and of the provider's reasoning; ten times the longest real ones
+
+_MAX_REFUSAL_CHARS: Final = 600
+_TAG: Final = re.compile(r"</?\w[^<>]{0,60}>")
+
+# What the model says that it cannot do: to help, or to give what was asked.
+_SERVE: Final = (
+    r"(?:\b(?:help|assist|compl|fulfil|continue|engage|provid|offer|giv|creat|generat|produc|writ|shar|support|propos"
+    r"|suggest|plan\b|answer|respond|discuss|participat|accommodat|process|fourni|aid|répond|respect|propor|ofre|gener"
+    r"|cumpl|ayud|asist|realiz|contest|ajud|fornec|atend|aiut|forn|soddisf|rispond|(?:weiter)?helf|unterstütz"
+    r"|(?:bereit)?stell|erfüll|nachkomm|(?:be)?antwort|erstell|liefer|do (?:this|that|so|it))"
+    r"|помо[чг]|предостав|выполн|ответ|帮|幫|协助|協助|提供|回答|满足|滿足|完成|生成|手伝|支援|応じ|お応え|対応"
+    r"|도와|도움|도울|제공|답변|응할)"
+)
+_UNABLE: Final = (
+    r"(?:\b(?:i|we)(?:\s+(?:really|simply|just|must say i))?\s*"
+    r"(?:can(?:['’]?t|not| not)|could(?:n['’]t| not)|won['’]t|will not|['’]m not going to|do(?:n['’]t| not) feel \w+"
+    r"|(?:am|are|['’]m|['’]re|was)\s*(?:unable|not (?:able|allowed|permitted|comfortable|willing|in a position)))"
+    r"|\bunable\b|\bnot able\b"
+    r"|\bno (?:me es posible|puedo|podemos|soy capaz)"
+    r"|\bne (?:peux|pouvons|suis|saurais|pourrai|sommes)(?: malheureusement)? (?:pas|en)"
+    r"|\bnão (?:posso|consigo|podemos)|\bnon (?:posso|possiamo|sono in grado)"
+    r"|\b(?:kann|können|darf|werde)\b[^.!?]{0,40}\bnicht|\bnicht in der lage|не (?:могу|можем|буду)"
+    r"|无法|無法|不能|不可以|没办法|沒辦法|不便)"
+)
+_DECLINE: Final = (
+    r"\b(?:i|we)\b[^.!?]{0,30}\b(?:decline|refuse|rather not|prefer not)\b"
+    r"|\b(?:against|violat\w+|goes? beyond)\b[^.!?]{0,40}\b(?:guidelines|polic(?:y|ies)|principles)\b"
+)
+# A large pattern, which is compiled for a reply without a plan alone.
+_REFUSAL: Final = (
+    rf"{_UNABLE}[^.!?。！？]{{0,40}}?{_SERVE}|{_DECLINE}"
+    rf"|{_SERVE}[^.!?。！？]{{0,20}}(?:できません|できかね|致しかね|いたしかね|しかねます|수 없|수가 없)"
+)
+# A model that cannot see or find something has not refused: it can be asked again.
+_PERCEIVE: Final = re.compile(r"\b(?:see|find|access|open|read|view|locate)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +96,23 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
     parts = find_reply_parts(text, log)
     if parts.block is None:
         raise _build_output_error(parts, completion, log)
-    for note in parts.block.notes:
-        log.add_note(note)
+    log.add_note(*parts.block.notes)
     reasoning = parts.reasoning or _use_provider_reasoning(completion, log)
     _check_parts(parts, reasoning, k, completion, log)
-    chosen = choose_plan(parts.block.objects, k, min_chance, log)
+    chosen = _choose_plan(parts.block.objects, k, min_chance, log)
     if chosen is None:
         raise _build_output_error(parts, completion, log)
+    plan, details = chosen
     reported = read_reported_studies(parts.reported)
-    return Reply(reasoning, chosen.plan, log.notes, chosen.details, chosen.considered, reported)
+    return Reply(reasoning, plan, log.notes, details.details, details.considered, reported)
+
+
+def _check_size(completion: Completion) -> None:
+    size = max(len(completion.text), len(completion.reasoning))
+    if size > MAX_REPLY_CHARS:
+        raise OutputError(
+            Outcome.INVALID, (f"the reply has {size:,} characters, over {MAX_REPLY_CHARS:,}; write a shorter one",)
+        )
 
 
 def _check_finish_reason(completion: Completion) -> None:
@@ -77,14 +124,6 @@ def _check_finish_reason(completion: Completion) -> None:
         raise OutputError(
             Outcome.TRUNCATED,
             (f"the reply was cut by a token limit (finish_reason {completion.finish_reason!r}); raise --max-tokens",),
-        )
-
-
-def _check_size(completion: Completion) -> None:
-    size = max(len(completion.text), len(completion.reasoning))
-    if size > MAX_REPLY_CHARS:
-        raise OutputError(
-            Outcome.INVALID, (f"the reply has {size:,} characters, over {MAX_REPLY_CHARS:,}; write a shorter one",)
         )
 
 
@@ -103,17 +142,7 @@ def _clean_text(text: str, log: ParseLog) -> str:
     whole = repair_surrogates(text)
     if whole != text:
         log.add_note("half a surrogate pair was replaced")
-    return whole.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:
-    from planner.parsing.refusal import find_refusal  # compiles a large pattern, for a reply without a plan
-
-    if parts.is_unfinished and not completion.finish_reason:
-        return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
-    if refusal := find_refusal(parts.answer):
-        return OutputError(Outcome.REFUSED, (f"the model refused: {refusal}",))
-    return OutputError(Outcome.INVALID, log.findings)
+    return normalize_newlines(whole)
 
 
 def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
@@ -130,11 +159,87 @@ def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completi
         raise OutputError(Outcome.TRUNCATED, ("the reply ends in the middle of its predictions", *parts.block.findings))
     if parts.is_unfinished:
         log.add_finding("the predictions end in the middle of an object or an array")
-    for finding in parts.block.findings:
-        log.add_finding(finding)
+    log.add_finding(*parts.block.findings)
     if not reasoning and parts.is_json_alone:
         log.add_note("there is no discussion: the reply is JSON alone")
     elif not reasoning:
         log.add_finding("there is no reasoning in <discussion> tags")
     if not (parts.block.has_closing_tag or completion.finish_reason) and len(parts.block.objects) < k:
         log.add_note("the reply may have been cut: it has no closing tag and fewer ablations than requested")
+
+
+def _choose_plan(
+    objects: Sequence[LocatedObject], k: int, min_chance: int | None, log: ParseLog
+) -> tuple[Plan, PlanDetails] | None:
+    """Return the plan of the best candidates with its details, or None, with findings in `log`, if it breaks a rule.
+
+    At most `k` are kept, those with at least `min_chance` percent, and the best one always. Without chances, the first
+    `k` are kept. If `min_chance` is None, details are not read.
+    """
+    details = [
+        Details() if min_chance is None else read_ablation_details(o.value, f"line {o.line}", log) for o in objects
+    ]
+    ranks = _rank_candidates(details)
+    has_chances = any(each.chance is not None for each in details)
+    if len(objects) > k and not has_chances:
+        log.add_note(f"{len(objects)} ablations were given, the first {k} are kept")
+    rejections = dict(zip(ranks, find_rejections([details[n].chance for n in ranks], k, min_chance), strict=True))
+    kept = [number for number, why in rejections.items() if why is None]
+    plan = _build_plan([objects[n] for n in kept], log)
+    if plan is None:
+        return None
+    if all(each == Details() for each in details):
+        return plan, PlanDetails()
+    left_out = [(objects[number], details[number], why) for number, why in rejections.items() if why]
+    candidates = tuple(_build_candidates(left_out[:_MAX_CONSIDERED], log))
+    return plan, PlanDetails(tuple(details[n] for n in kept), candidates)
+
+
+def _rank_candidates(details: Sequence[Details]) -> list[int]:
+    """Return the numbers of the candidates, the likeliest first.
+
+    One without a chance stays behind the one before it, since replies give the most important first.
+    """
+    chances: list[int] = []
+    for each in details:
+        chances.append(each.chance if each.chance is not None else min(chances, default=100))
+    return sorted(range(len(details)), key=lambda number: -chances[number])
+
+
+def _build_plan(objects: Sequence[LocatedObject], log: ParseLog) -> Plan | None:
+    """Return the plan of these objects, or None, with findings in `log`, if they break the plan's rules."""
+    ablations = [ablation for each in objects if (ablation := build_ablation(each, log))]
+    if log.findings:
+        return None
+    try:
+        return Plan(ablations=tuple(ablations))
+    except ValidationError as error:
+        log.add_finding(*describe_validation_error(error))
+        return None
+
+
+def _build_candidates(
+    left_out: Sequence[tuple[LocatedObject, Details, RejectionReason]], log: ParseLog
+) -> Iterator[Candidate]:
+    """Yield the candidates that are not kept; one that breaks a rule is left out, since nothing depends on it."""
+    for json_object, details, why in left_out:
+        own_log = ParseLog(reads_details=True)
+        if ablation := build_ablation(json_object, own_log):
+            yield Candidate(**dict(ablation), details=details, why=why)
+        else:
+            log.add_note(f"line {json_object.line}: a candidate that the plan does not keep cannot be read")
+
+
+def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:
+    if parts.is_unfinished and not completion.finish_reason:
+        return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
+    if refusal := _find_refusal(parts.answer):
+        return OutputError(Outcome.REFUSED, (f"the model refused: {refusal}",))
+    return OutputError(Outcome.INVALID, log.findings)
+
+
+def _find_refusal(answer: str) -> str:
+    """Return a short answer in one line if it says, in one of several languages, that the model will not help."""
+    line = " ".join(_TAG.sub(" ", answer).split())
+    refusal = re.search(_REFUSAL, line, re.IGNORECASE) if len(line) <= _MAX_REFUSAL_CHARS else None
+    return line if refusal and not _PERCEIVE.search(refusal[0]) else ""

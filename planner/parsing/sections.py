@@ -4,13 +4,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.parsing.predictions import ParseLog, PredictionsBlock, read_predictions
-from planner.parsing.repair import JsonRepairer
+from planner.parsing.json_objects import JsonRepairer
+from planner.parsing.predictions import DISCUSSION_START, ParseLog, PredictionsBlock, read_predictions
 from planner.parsing.wrappers import Answer, split_thoughts
 
 _PREDICTIONS: Final = re.compile(r"<\s?predictions\b[^<>]*>", re.IGNORECASE)
 _PREDICTIONS_END: Final = re.compile(r"<\s?/\s?predictions\s?>", re.IGNORECASE)
-_DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 _DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s?discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
 _DISCUSSION_END: Final = re.compile(r"<\s?/\s?discussion\s?>", re.IGNORECASE)
 _REPORTED: Final = re.compile(r"^[^\S\n]*<\s?reported\s?>", re.IGNORECASE | re.MULTILINE)
@@ -62,7 +61,7 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
         return ReplyParts(answer.text, "", None, is_unfinished=answer.is_open)
     if block is None:
-        _explain_missing_block([*tagged, *([untagged] if untagged else [])], log)
+        _explain_missing_block(untagged or next(reversed(tagged), None), log)
         is_unfinished = answer.is_open or _has_unclosed_tag(answer.text)
         return ReplyParts(answer.text, "", None, is_unfinished)
     if is_tagged:
@@ -101,7 +100,7 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
 def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
     """Return whether a block ends the thoughts in which it stands, and so is no draft."""
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
-    if _DISCUSSION.match(rest) and (end := _DISCUSSION_END.search(rest)):
+    if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]
     return (block.has_closing_tag or not answer.is_open) and not any(map(str.isalnum, rest))
 
@@ -111,7 +110,7 @@ def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsB
     earlier = [other.end for other in tagged if other.end <= block.start and not other.is_mention]
     start = earlier[-1] if earlier else 0
     rest = text[start : block.start]
-    if start and _DISCUSSION_END.search(rest) and not _DISCUSSION.search(rest):  # the discussion quotes the tags
+    if start and _DISCUSSION_END.search(rest) and not DISCUSSION_START.search(rest):  # the discussion quotes the tags
         return text[: block.start]
     if not tagged and block.draft_end < block.plan_start:
         return text[block.draft_end : block.plan_start].strip() or rest
@@ -140,11 +139,11 @@ def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> Pr
     return read_predictions(text, start, start, repairer)
 
 
-def _explain_missing_block(blocks: list[PredictionsBlock], log: ParseLog) -> None:
-    for finding in blocks[-1].findings if blocks else ():
-        log.add_finding(finding)
+def _explain_missing_block(last: PredictionsBlock | None, log: ParseLog) -> None:
+    if last:
+        log.add_finding(*last.findings)
     if not log.findings:
-        log.add_finding("the predictions hold no JSON object" if blocks else "there is no <predictions> block")
+        log.add_finding("the predictions hold no JSON object" if last else "there is no <predictions> block")
 
 
 def _note_tag_errors(block: str, has_closing_tag: bool, log: ParseLog) -> None:
@@ -155,7 +154,7 @@ def _note_tag_errors(block: str, has_closing_tag: bool, log: ParseLog) -> None:
 
 
 def _has_unclosed_tag(text: str) -> bool:
-    pairs = ((_DISCUSSION, _DISCUSSION_END), (_PREDICTIONS, _PREDICTIONS_END))
+    pairs = ((DISCUSSION_START, _DISCUSSION_END), (_PREDICTIONS, _PREDICTIONS_END))
     return any(opening.search(text) and not closing.search(text) for opening, closing in pairs)
 
 
@@ -163,14 +162,14 @@ def _find_discussion(before: str, after: str, log: ParseLog) -> str:
     """Return the text of the discussion, which stands before the predictions or, rarely, after them."""
     if discussion := _read_discussion(before, log):
         return discussion
-    if _DISCUSSION.search(after) and (discussion := _read_discussion(after, log)):
+    if DISCUSSION_START.search(after) and (discussion := _read_discussion(after, log)):
         log.add_note("the discussion stood after the predictions")
         return discussion
     return ""
 
 
 def _read_discussion(text: str, log: ParseLog) -> str:
-    opening = _DISCUSSION_LINE.search(text) or _DISCUSSION.search(text)
+    opening = _DISCUSSION_LINE.search(text) or DISCUSSION_START.search(text)
     start = opening.end() if opening else 0
     closings = list(_DISCUSSION_END.finditer(text, start))
     if not opening and not closings:
@@ -184,7 +183,7 @@ def _read_discussion(text: str, log: ParseLog) -> str:
 
 def _find_prose(before: str, log: ParseLog) -> str:
     """Return the text before the predictions, which serves as the reasoning if there is no discussion."""
-    for tag in (_DISCUSSION, _DISCUSSION_END, _OPENER_AT_END):
+    for tag in (DISCUSSION_START, _DISCUSSION_END, _OPENER_AT_END):
         before = tag.sub("", before)
     if prose := before.strip():
         log.add_note("there was no discussion; the text before the predictions is the reasoning")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from planner.chat import Completion
-from planner.parsing.nesting import find_ablation_objects
+from planner.parsing.json_objects import find_ablation_objects
 
 _MARK: Final = re.compile(
     r"(?=[<\[◁aA])(?:"  # where no mark begins, no other part of the pattern is tried

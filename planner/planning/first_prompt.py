@@ -1,20 +1,25 @@
-"""Build the first prompt about a paper: cut the paper for the task, fit it to the window and render it."""
+"""Build the first prompt about a paper: cut the paper for the task, fit it to the window and render it.
 
-from dataclasses import dataclass, field
+Describe a paper: what was read of it, and what would be sent.
+"""
+
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from planner.chat import Prompt
+from planner.chat import Prompt, TokenCounter
 from planner.details import DEFAULT_MIN_CHANCE
+from planner.errors import PlannerError
 from planner.papers.excerpt import fit_sections, select_sections
 from planner.papers.paper import Excerpt, Omission, Paper
 from planner.planning.prompts import render_prompt
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
-from planner.tokens import TokenCounter
 
 if TYPE_CHECKING:
+    from planner.analysis.analyse import Analysis
     from planner.analysis.check import PlanCheck
+    from planner.analysis.passages import TextLocation
     from planner.parsing.reply import Reply  # the processes that only read papers need no parser
 
 _REPLY_DIVISOR: Final = 4  # a quarter of the window, at most 8,000 tokens, is kept free for the reply
@@ -137,3 +142,54 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
         reserve = settings.reply_reserve + token_counter.count_prompt(settings.render_empty_prompt())
         excerpt = fit_sections(excerpt, paper, settings.window - reserve, token_counter.count_text)
     return excerpt
+
+
+def describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:
+    """Return the paper as a JSON object; if the task cannot cut the paper, that is a warning here."""
+    from planner.analysis.analyse import analyse_paper  # compiles many patterns
+
+    counter, prompt_tokens = TokenCounter(), None
+    try:
+        sent = build_prompt(paper, settings, counter)
+        prompt_tokens = counter.count_prompt(sent.prompt)
+        left_out, warnings = sent.omissions, (*paper.warnings, *sent.warnings)
+    except PlannerError as error:
+        left_out, warnings = (), (*paper.warnings, str(error))
+    return {
+        **{name: getattr(paper, name) for name in ("id", "title", "abstract", "format", "main_file")},
+        "sections": [
+            {"heading": s.heading, "level": s.level, "kind": s.kind.value, "chars": len(s.text), "page": s.page}
+            for s in paper.sections
+        ],
+        "tokens": counter.count_text(f"{paper.title}\n{paper.abstract}\n{paper.text}"),
+        "prompt_tokens": prompt_tokens,
+        **_describe_analysis(analyse_paper(paper)),
+        "left_out": [asdict(part) for part in left_out],
+        "warnings": list(warnings),
+    }
+
+
+def _describe_analysis(analysis: "Analysis") -> dict[str, object]:
+    from planner.analysis.repeats import select_distinct_ablations
+
+    return {
+        "components": [
+            {"name": c.label, "mentions": c.mention_count, **_describe_passage(c.location)} for c in analysis.components
+        ],
+        "reported_ablations": [
+            {
+                "ablated_part": r.part,
+                "action": r.action.value,
+                "replacement": r.replacement,
+                **_describe_passage(r.location),
+            }
+            for r in select_distinct_ablations(analysis.reported_ablations)
+        ],
+        "metrics": [
+            {"name": m.name, "mentions": m.mention_count, **_describe_passage(m.location)} for m in analysis.metrics
+        ],
+    }
+
+
+def _describe_passage(passage: "TextLocation") -> dict[str, object]:
+    return {"text": passage.text, "heading": passage.heading, "offset": passage.paper_offset}

@@ -1,41 +1,36 @@
 """Finish papers: write their trajectories and records to a folder, and write them again from a record."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Self
 
-from planner.chat import Model, ModelInfo
+from planner.chat import Model, ModelInfo, TokenCounter
 from planner.errors import NotAPaperError, Outcome, PaperError, TrajectoryError
 from planner.files import delete_and_unlock_file, try_lock_file, write_file_atomically
 from planner.models.connect import ModelClient, add_retries
 from planner.models.prompt_files import PastedModel
 from planner.models.wrappers import CachedModel
-from planner.names import (
-    RECORD_SUFFIX,
-    TRAJECTORY_SUFFIX,
-    build_record_path,
-    build_trajectory_path,
-)
+from planner.names import build_record_path
 from planner.papers.paper import Paper, PaperInfo
 from planner.papers.sources import propose_paper_id
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
-from planner.planning.record import AttemptRecord, PlanRecord, ReplyPricer, add_attempts, begin_record, finish_record
-from planner.planning.record_store import RecordStore
-from planner.planning.written_files import find_paper_id
+from planner.planning.plan_files import (
+    PlanFiles,
+    RecordStore,
+    build_lock_path,
+    build_plan_paths,
+    choose_plan_files,
+    find_paper_id,
+    list_other_attempts,
+    lock_paper,
+)
+from planner.planning.record import PlanRecord, ReplyPricer, begin_record, finish_record, replace_attempts
 from planner.sanitize import make_printable
-from planner.tokens import TokenCounter
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 
 log = logging.getLogger(__name__)
-
-_LOCK_WAIT: Final = 0.2  # seconds between two tries to lock a paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,11 @@ class PlanOutput:
     record: PlanRecord
     trajectory: Trajectory | None
     path: Path
-    record_path: Path
+
+    @property
+    def record_path(self) -> Path:
+        """The path of the record's file."""
+        return build_record_path(self.path)
 
     def summarize(self, source: str) -> dict[str, object]:
         """Return the result as a JSON object; `source` is the paper as the user named it."""
@@ -89,10 +88,11 @@ async def plan_to_folder(
     paper = replace(paper, id=find_paper_id(folder, paper.info, model.info))
     settings = replace(settings, plain=_has_plain_plan(folder, paper, model.info, settings))
     record = _open_question(paper, model.info, settings)
-    async with _lock_paper(folder, record):
-        files, other_attempts = _find_files(folder, record)
-        record = record.model_copy(update={"attempts": files.earlier.attempts if files.earlier else ()})
-        store = RecordStore(files.record_path, files.planned or record, pricing, force, other_attempts)
+    async with lock_paper(folder, record):
+        files = choose_plan_files(folder, record)
+        others = list_other_attempts(folder, record, files)
+        record = record.model_copy(update={"attempts": files.attempts})
+        store = RecordStore(files.record_path, files.planned or record, pricing, force, others)
         cached = CachedModel(model, store)
         result = await plan_paper(paper, cached, settings, store.choose_sample, token_counter, log.info)
         return _write_result(files, finish_record(record, result, store.attempts), result.trajectory)
@@ -121,7 +121,7 @@ async def plan_with_client(
     )
 
 
-async def keep_pasted_plan(folder: Path, paper: Paper, model: PastedModel, settings: PlanSettings) -> PlanOutput:
+async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, settings: PlanSettings) -> PlanOutput:
     """Write the plan in replies that were fetched by hand, as `plan_to_folder` does.
 
     They are always new: for a corrected reply, the recorded one must not be used. They are not asked for again.
@@ -138,7 +138,7 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
     if settings.plain is not None:
         return settings.plain
     record = _open_question(paper, info, replace(settings, plain=True))
-    earlier = (_PlanFiles.read(path).planned for path in _build_paths(folder, record))
+    earlier = (PlanFiles.read(path).planned for path in build_plan_paths(folder, record))
     return any(plan is not None and plan.question == record.question for plan in earlier)
 
 
@@ -151,20 +151,16 @@ def write_unreadable_paper(
     """
     paper = PaperInfo(id=given_id or propose_paper_id(source), title="", format="", source=source)
     paper = replace(paper, id=find_paper_id(folder, paper, info))
+    record = begin_record(paper, info, settings)
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
-    path, opened = (
-        folder / build_trajectory_path(info.planner, info.name, paper.id),
-        begin_record(paper, info, settings),
-    )
-    lock_path = _build_lock_path(folder, opened)
-    is_other = isinstance(error, NotAPaperError)
+    path, _ = build_plan_paths(folder, record)
+    lock_path = build_lock_path(folder, record)
     # Another process that plans the paper says more in its record.
-    if is_other or (handle := try_lock_file(lock_path)) is None:
-        return PlanOutput(finish_record(opened, result, ()), None, path, Path(build_record_path(path)))
+    if isinstance(error, NotAPaperError) or (handle := try_lock_file(lock_path)) is None:
+        return PlanOutput(finish_record(record, result, ()), None, path)
     try:
-        files = _PlanFiles.read(path)
-        attempts = files.earlier.attempts if files.earlier else ()
-        return _write_result(files, finish_record(opened, result, attempts), None)
+        files = PlanFiles.read(path)
+        return _write_result(files, finish_record(record, result, files.attempts), None)
     finally:
         delete_and_unlock_file(lock_path, handle)
 
@@ -178,15 +174,13 @@ def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None
     Raises:
         OSError: if the folder cannot be written.
     """
-    path = folder / build_trajectory_path(record.planner, record.model, record.paper.id)
-    record_path = Path(build_record_path(path))
-    if trajectory is None and path.exists() and record_path.exists():
-        return PlanOutput(record, None, path, record_path)
+    path, own = build_plan_paths(folder, record)
+    if trajectory is None and path.exists() and build_record_path(path).exists():
+        return PlanOutput(record, None, path)
     has_moved = _move_other_plan(folder, path, record)
     output = _write_files(path, record, trajectory, durable=False)
     if has_moved:  # perhaps for a question of before, whose plan was moved then
-        _, own = _build_paths(folder, record)
-        for file in (own, Path(build_record_path(own))):
+        for file in (own, build_record_path(own)):
             file.unlink(missing_ok=True)
     return output
 
@@ -194,14 +188,14 @@ def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None
 def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
     """Move the plan at a path, with its record, if it is one of another question; return whether it is."""
     try:
-        earlier = _PlanFiles.read(path)
+        earlier = PlanFiles.read(path)
     except TrajectoryError:  # a damaged record: the run's ledger has what it said
         return False
     if earlier.planned is None or earlier.planned.question == record.question:
         return False
-    _, further = _build_paths(folder, earlier.planned)
+    _, further = build_plan_paths(folder, earlier.planned)
     # The trajectory goes first: after a kill between the two, the record still says that it is to be moved.
-    for source, target in ((path, further), (earlier.record_path, Path(build_record_path(further)))):
+    for source, target in ((path, further), (earlier.record_path, build_record_path(further))):
         if source.exists():
             source.replace(target)
     return True
@@ -216,7 +210,7 @@ def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory
         TrajectoryError: if its path holds another kind of file, or the plan of another paper.
         OSError: if the folder cannot be written.
     """
-    return _write_files(_choose_files(folder, record).path, record, trajectory, durable=False)
+    return _write_files(choose_plan_files(folder, record).path, record, trajectory, durable=False)
 
 
 def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
@@ -236,108 +230,13 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
     # The trajectory is written first, so a record with the outcome "planned" always has its trajectory.
     if trajectory is not None:
         write_file_atomically(path, render_trajectory(trajectory), durable=durable)
-    record_path = Path(build_record_path(path))
-    write_file_atomically(record_path, record.to_json(), durable=durable)
-    return PlanOutput(record, trajectory, path, record_path)
+    write_file_atomically(build_record_path(path), record.to_json(), durable=durable)
+    return PlanOutput(record, trajectory, path)
 
 
-@dataclass(frozen=True, slots=True)
-class _PlanFiles:
-    """The files of one question about a paper, and the record that is there, None if there is none."""
-
-    path: Path
-    earlier: PlanRecord | None
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        record_path = Path(build_record_path(path))
-        return cls(path, PlanRecord.read(record_path) if record_path.exists() else None)
-
-    @property
-    def record_path(self) -> Path:
-        return Path(build_record_path(self.path))
-
-    @property
-    def planned(self) -> PlanRecord | None:
-        """The record of a plan, which stays as it is until there is another plan."""
-        return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
-
-    @property
-    def is_free(self) -> bool:
-        """True if there is neither a plan nor a reply that another question could replace."""
-        if self.earlier is None:
-            return not self.path.exists()
-        is_unread = not self.earlier.paper.sha256
-        return self.planned is None and (is_unread or not self.earlier.has_reply)
-
-
-def _build_paths(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
-    """Return the path of the first question about a paper, and that of a further one."""
-    about = (record.planner, record.model, record.paper.id)
-    first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
-    return first, further
-
-
-def _choose_files(folder: Path, record: PlanRecord) -> _PlanFiles:
-    """Return the files of a question about a paper.
-
-    The first question has the published path; a further one has its own name added, as `question_name` does.
-
-    Raises:
-        TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
-        OSError: if a record cannot be read.
-    """
-    first, further = map(_PlanFiles.read, _build_paths(folder, record))
-    own = [each for each in (first, further) if each.earlier and each.earlier.question == record.question]
-    chosen = next(iter(own or [each for each in (first, further) if each.is_free]), None)
-    if chosen is None:
-        raise TrajectoryError(f"{further.path}: holds another plan; move it, or choose another folder with -o")
-    return chosen
-
-
-def _find_files(folder: Path, record: PlanRecord) -> tuple[_PlanFiles, tuple[AttemptRecord, ...]]:
-    """Return the files of a question, and the answered requests on record for other questions about the paper.
-
-    The errors are those of `_choose_files`.
-    """
-    first, further = _build_paths(folder, record)
-    chosen = _choose_files(folder, record)
-    beginning = further.name.removesuffix(f"{record.question_name}{TRAJECTORY_SUFFIX}")
-    names = (path.name.removesuffix(RECORD_SUFFIX) for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
-    stems = sorted(name for name in names if name.startswith(beginning))
-    others = [_PlanFiles.read(path) for path in (first, *(first.with_name(f"{s}{TRAJECTORY_SUFFIX}") for s in stems))]
-    records = [each.earlier for each in others if each.earlier and each.path != chosen.path]
-    return chosen, tuple(attempt for other in records for attempt in other.attempts if attempt.completion)
-
-
-def _write_result(files: _PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
+def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
     """Write the record and trajectory of a paper; without a trajectory, an earlier plan stays, with all requests."""
     if trajectory is None and files.planned:
-        write_file_atomically(files.record_path, add_attempts(files.planned, record.attempts).to_json())
-        return PlanOutput(record, None, files.path, files.record_path)
+        write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
+        return PlanOutput(record, None, files.path)
     return _write_files(files.path, record, trajectory, durable=True)
-
-
-def _build_lock_path(folder: Path, record: PlanRecord) -> Path:
-    """Return the path of the file that is locked while a paper is planned by a model."""
-    path = folder / build_trajectory_path(record.planner, record.model, record.paper.id)
-    return path.with_name(f".{path.name.removesuffix(TRAJECTORY_SUFFIX)}.lock")
-
-
-@asynccontextmanager
-async def _lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
-    """Let no other process plan this paper by this model into the folder within the block; wait for one that does.
-
-    Raises:
-        OSError: if the folder cannot be written.
-    """
-    path, is_told = _build_lock_path(folder, record), False
-    while (handle := try_lock_file(path)) is None:
-        if not is_told:
-            log.warning("%s: another process is planning this paper; waiting for it", record.paper.id)
-        is_told = True
-        await asyncio.sleep(_LOCK_WAIT)
-    try:
-        yield
-    finally:
-        delete_and_unlock_file(path, handle)

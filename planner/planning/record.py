@@ -32,16 +32,14 @@ _PLAN_FIELDS: Final = {"strategy", "min_chance", "details", "order", "considered
 # A paper with one of these outcomes failed because of its reply, so planning it again needs another reply.
 REPLY_FAILURES: Final = frozenset({Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID})
 
-
 # Returns the cost of a completion in USD, or None if its price is unknown.
 ReplyPricer = Callable[[Completion], float | None]
-
 
 _Stored = TypeVar("_Stored")
 
 
-def _is_missing(value: object) -> bool:
-    return value in (None, ())
+def _is_empty(value: object) -> bool:
+    return value in (None, (), "")
 
 
 class _Record(BaseModel):
@@ -62,8 +60,8 @@ class PaperRecord(_Record):
     sha256: str
     chars: int
     left_out: Items[Omission] = ()
-    authors: Items[str] = Field(default=(), exclude_if=_is_missing)
-    abstract: str = Field(default="", exclude_if=lambda abstract: not abstract)
+    authors: Items[str] = Field(default=(), exclude_if=_is_empty)
+    abstract: str = Field(default="", exclude_if=_is_empty)
 
 
 class AttemptRecord(_Record):
@@ -81,7 +79,7 @@ class AttemptRecord(_Record):
     findings: Items[str] = ()
     cost: float | None = None
     completion: Completion | None = None
-    step: str = Field(default="", exclude_if=lambda step: not step)
+    step: str = Field(default="", exclude_if=_is_empty)
 
     @property
     def is_lost(self) -> bool:
@@ -108,7 +106,7 @@ class PlanRecord(_Record):
     parameters: dict[str, JsonValue] = {}
     task: Task
     k: int
-    cut_at: str = Field(default="", exclude_if=lambda cut_at: not cut_at)
+    cut_at: str = Field(default="", exclude_if=_is_empty)
     outcome: Outcome = Outcome.INTERRUPTED
     reason: str = ""
     paper: PaperRecord
@@ -120,13 +118,13 @@ class PlanRecord(_Record):
     cost: float | None = None
     warnings: Items[str] = ()
     strategy: str = Field(default="single", exclude_if=lambda strategy: strategy == "single")
-    min_chance: int | None = Field(default=None, exclude_if=_is_missing)
-    details: Items[Details] = Field(default=(), exclude_if=_is_missing)
-    order: Items[int] = Field(default=(), exclude_if=_is_missing)
-    considered: Items[Candidate] = Field(default=(), exclude_if=_is_missing)
-    reported: Items[ReportedStudy] = Field(default=(), exclude_if=_is_missing)
-    revisions: Items[Revision] = Field(default=(), exclude_if=_is_missing)
-    votes: Items[Items[Vote]] = Field(default=(), exclude_if=_is_missing)
+    min_chance: int | None = Field(default=None, exclude_if=_is_empty)
+    details: Items[Details] = Field(default=(), exclude_if=_is_empty)
+    order: Items[int] = Field(default=(), exclude_if=_is_empty)
+    considered: Items[Candidate] = Field(default=(), exclude_if=_is_empty)
+    reported: Items[ReportedStudy] = Field(default=(), exclude_if=_is_empty)
+    revisions: Items[Revision] = Field(default=(), exclude_if=_is_empty)
+    votes: Items[Items[Vote]] = Field(default=(), exclude_if=_is_empty)
     attempts: Items[AttemptRecord] = ()
 
     @property
@@ -280,7 +278,7 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
     )
 
 
-def add_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
+def replace_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
     """Return the record of an earlier plan that stays, with all requests up to now, their tokens and their cost."""
     return record.model_copy(update=_sum_attempts(attempts))
 

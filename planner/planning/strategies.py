@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.chat import Prompt
-from planner.details import Candidate, Details, RejectionReason, Response, Revision, format_count
+from planner.details import Candidate, Details, RejectionReason, Revision, RevisionResponse, format_count
 from planner.errors import ModelError, OutputError
 from planner.schema import Ablation
 
@@ -145,15 +145,15 @@ def _read_reasons(reasoning: str) -> dict[int, str]:
     return {int(a["number"]): _RESPONSE.sub("", a["rest"], count=1).strip()[:_MAX_WHY_CHARS] for a in answers}
 
 
-def _find_response(draft: "Reply", number: int, revised: "Reply") -> Response:
+def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionResponse:
     before = draft.plan.ablations[number]
     place = _find_ablation(before, revised)
     if place is None:
         is_considered = any(candidate.name == before.name for candidate in revised.considered)
-        return Response.MENDED if is_considered else Response.WITHDRAWN
+        return RevisionResponse.MENDED if is_considered else RevisionResponse.WITHDRAWN
     has_other_details = bool(revised.details) and _get_details(draft, number) != _get_details(revised, place)
     is_same = revised.plan.ablations[place] == before and not has_other_details
-    return Response.DEFENDED if is_same else Response.MENDED
+    return RevisionResponse.DEFENDED if is_same else RevisionResponse.MENDED
 
 
 def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:

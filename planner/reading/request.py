@@ -14,11 +14,10 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationErr
 from pydantic_core import PydanticSerializationError
 
 from planner.analysis.index import PaperIndex
-from planner.chat import Prompt
+from planner.chat import Prompt, TokenCounter
 from planner.errors import NotAPaperError, PaperError, PlannerError, PromptError, TooLongError
 from planner.papers.paper import Omission, Paper, PaperInfo
 from planner.planning.first_prompt import PaperPrompt, PlanSettings
-from planner.tokens import TokenCounter
 
 # A request begins with the sizes of its JSON and of its data in bytes, a result with the size of its JSON.
 REQUEST_SIZES: Final = struct.Struct(">II")

@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt
+from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt, TokenCounter
 from planner.errors import ModelError, Outcome, PlannerError
 from planner.files import describe_os_error
 from planner.models.connect import ModelSpec, open_model
@@ -20,7 +20,6 @@ from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder, plan_with_client
 from planner.sanitize import clean_text
 from planner.serve.folder import GivenPaper, PaperFolder
-from planner.tokens import TokenCounter
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,12 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from planner.chat import Usage
+from planner.chat import TokenCounter, Usage
 from planner.errors import PlannerError, UsageError
 from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec
 from planner.papers.paper import Omission, Paper
-from planner.planning.description import describe_paper
-from planner.planning.first_prompt import PlanSettings, select_excerpt
+from planner.planning.first_prompt import PlanSettings, describe_paper, select_excerpt
 from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
 from planner.serve.edits import MAX_REPLACEMENTS, Change, EditedPlan
@@ -26,7 +25,6 @@ from planner.serve.folder import KeptResult
 from planner.site.facts import fix_title_case
 from planner.site.pages import create_template_environment
 from planner.site.views import build_paper_view
-from planner.tokens import TokenCounter
 
 BY_HAND: Final = "by-hand"
 OTHER: Final = "other"

@@ -28,7 +28,7 @@ from planner.site.pages import (
     render_paper_page,
 )
 from planner.site.views import build_paper_view, choose_page_names
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import render_trajectory
 
 _MARKUP: Final = re.compile(r"[&<>\[\]()|`*_\\!#~:$]")
 _TASKS: Final = {Task.REVIEWER: "Reviewer task", Task.AUTHOR: "Author task"}

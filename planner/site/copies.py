@@ -10,8 +10,7 @@ from planner.sanitize import clean_text, render_csv
 from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, Task, format_field_values
 from planner.site.entries import PlanEntry
 from planner.trajectory import format
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 
 _OPENINGS: Final = {
     Task.REVIEWER: "I would like to see these ablations:",

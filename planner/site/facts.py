@@ -11,7 +11,7 @@ from typing import Final
 
 from planner.chat import Completion
 from planner.details import format_count
-from planner.matching.similarity import split_word_list
+from planner.matching import split_word_list
 from planner.names import parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
 from planner.planning.record import PlanRecord

@@ -18,7 +18,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-from planner.matching.similarity import split_word_list
+from planner.matching import split_word_list
 from planner.sanitize import clean_text
 from planner.trajectory.escape import has_too_much_markup
 from planner.trajectory.markdown_rules import INERT_TAG

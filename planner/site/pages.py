@@ -17,7 +17,7 @@ from markupsafe import Markup
 from pydantic import JsonValue
 
 from planner import __version__
-from planner.matching.match import SURENESS
+from planner.matching import SURENESS
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_headline

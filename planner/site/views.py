@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
 from planner.details import describe_order, format_count, join_reported_studies
-from planner.matching.match import group_ablations
+from planner.matching import group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
 from planner.schema import Ablation, Action, Task, list_extra_fields

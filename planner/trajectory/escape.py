@@ -81,7 +81,7 @@ def scan_markup(text: str) -> MarkupScan:
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
     scan = MarkupScan()
     tokens = _build_parser().parse(text, {"scan": scan})
-    lines = _find_line_starts(text)
+    lines = [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
     for token in tokens:
         scan.too_deep |= token.level >= _MAX_DEPTH - 1
         if token.type == "code_block":
@@ -98,10 +98,6 @@ def _build_parser() -> MarkdownIt:
     replace_block_rules(parser)
     replace_inline_rules(parser)
     return parser
-
-
-def _find_line_starts(text: str) -> list[int]:
-    return [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
 
 
 def _scan_indented_code(scan: MarkupScan, text: str, line_starts: list[int], token: Token) -> None:
@@ -223,8 +219,6 @@ def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
     before it on its first line.
     """
     written = None if has_too_much_markup(text) else _write_escapes(text, prefix)
-    if written == text:
-        return text, True
     if written is not None and not has_too_much_markup(written) and unescape_markup(written, prefix=prefix) == text:
         return text, True
     plain = _escape_punctuation(text)
@@ -248,12 +242,10 @@ def unescape_markup(text: str, *, prefix: str = "") -> str:
     if not ESCAPE.search(text) or has_too_much_markup(text):
         return text
     whole = prefix + text
-    spans = scan_markup(whole).escapes
-    return _replace_spans(whole, ((start, end, _undo_escape(whole[start:end])) for start, end in spans))[len(prefix) :]
-
-
-def _undo_escape(escape: str) -> str:
-    return _MARKS_BY_ESCAPE.get(escape) or f"&{escape[5:]}"
+    escapes = ((start, end, whole[start:end]) for start, end in scan_markup(whole).escapes)
+    # an escape of an escape loses one "amp;"
+    marks = ((start, end, _MARKS_BY_ESCAPE.get(escape) or f"&{escape[5:]}") for start, end, escape in escapes)
+    return _replace_spans(whole, marks)[len(prefix) :]
 
 
 @lru_cache(maxsize=64)  # the fields of a trajectory are judged once, then written

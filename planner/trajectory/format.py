@@ -1,9 +1,14 @@
-"""A trajectory, which is the reasoning and the plan of one paper, and the constant lines of its published format."""
+"""A trajectory, which is the reasoning and the plan of one paper, and its published file format, byte for byte."""
 
-from dataclasses import dataclass, field
-from typing import Final
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from planner.schema import PLAN_FIELDS, Plan, Task
+from planner.errors import TrajectoryError
+from planner.sanitize import clean_text
+from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Plan, PlanField, Task, find_rule_violations
+from planner.trajectory.escape import escape_markup, make_markup_escapable
 
 STYLE_BLOCK: Final = """\
 <style>
@@ -63,3 +68,161 @@ class Trajectory:
     reasoning: str
     plan: Plan
     warnings: tuple[str, ...] = field(default=(), compare=False)
+
+
+_REPLACEMENT_CHARACTER: Final = "\ufffd"
+_LINE_BREAK: Final = re.compile("[\n\u2028\u2029]")
+
+
+def render_trajectory(trajectory: Trajectory, *, allow_violations: bool = False) -> str:
+    """Return the text of the trajectory's file, in normal form, without a line end after its last line.
+
+    `allow_violations` allows a plan that was read from a published file and breaks the plan's rules.
+
+    Raises:
+        TrajectoryError: if the plan breaks the rules and `allow_violations` is false.
+    """
+    normalized = normalize_trajectory(trajectory, allow_violations=allow_violations)
+    heading = f"{normalized.planner}/{normalized.model}/{normalized.paper_id}"
+    blocks = (
+        STYLE_BLOCK,
+        f"# {_escape_line(heading)}",
+        f"{REASONING_BOX}\n\n{escape_markup(normalized.reasoning)}\n{BOX_END}",
+        PLAN_BOXES[normalized.task],
+        *(_render_ablation(ablation) for ablation in normalized.plan.ablations),
+        BOX_END,
+    )
+    return "\n\n".join(blocks)
+
+
+def normalize_trajectory(trajectory: Trajectory, *, allow_violations: bool = False) -> Trajectory:
+    """Return the trajectory in normal form: markup inert, control characters removed, reasoning stripped.
+
+    Permanent changes are added to the warnings. Reading the written file gives exactly this trajectory.
+
+    Raises:
+        TrajectoryError: if the plan breaks the rules and `allow_violations` is false.
+    """
+    if not allow_violations and (violations := find_rule_violations(trajectory.plan)):
+        raise TrajectoryError(f"{trajectory.paper_id!r}: the plan is invalid: {'; '.join(violations)}")
+    normalizer = _Normalizer(allow_violations)
+    planner, model, paper_id = normalizer.normalize_heading(trajectory)
+    return replace(
+        trajectory,
+        planner=planner,
+        model=model,
+        paper_id=paper_id,
+        reasoning=normalizer.normalize_reasoning(trajectory.reasoning),
+        plan=normalizer.normalize_plan(trajectory.plan),
+        warnings=(*trajectory.warnings, *normalizer.warnings),
+    )
+
+
+def _render_ablation(ablation: Ablation) -> str:
+    lines = [f"{NAME_LABEL}{_escape_line(ablation.name)}"]
+    for plan_field, label in FIELD_LABELS.items():
+        value = getattr(ablation, plan_field.name)
+        if value or plan_field.is_required:
+            lines += _render_field(plan_field, label, value)
+    return "\n".join(lines)
+
+
+def _render_field(field: PlanField, label: str, value: Any) -> Iterator[str]:
+    if field.name == "metrics":
+        yield f"{label}{_escape_line(METRICS_SEPARATOR.join(value))}"
+    elif field.is_list:
+        yield label
+        yield from (f"{ITEM_LABEL}{escape_markup(item, prefix=ITEM_PREFIX)}" for item in value)
+    else:
+        yield f"{label}{_escape_line(value)}"
+
+
+def _escape_line(text: str) -> str:
+    return escape_markup(text, prefix=LINE_PREFIX)
+
+
+class _Normalizer:
+    """A converter of one trajectory's texts to normal form; `warnings` list the permanent changes."""
+
+    def __init__(self, allow_violations: bool) -> None:
+        self.allow_violations = allow_violations
+        self.warnings: list[str] = []
+
+    def normalize_heading(self, trajectory: Trajectory) -> tuple[str, str, str]:
+        """Normalize the planner, model and paper id. Only a model's name may hold slashes, so others become "_"."""
+        planner, paper_id = (segment.replace("/", "_") for segment in (trajectory.planner, trajectory.paper_id))
+        if (planner, paper_id) != (trajectory.planner, trajectory.paper_id):
+            self.warnings.append("heading: a slash in the planner's name or the paper's id became an underscore")
+        heading = self.normalize_line("heading", f"{planner}/{trajectory.model}/{paper_id}")
+        planner, _, rest = heading.partition("/")
+        model, _, paper_id = rest.rpartition("/")
+        return planner, model, paper_id
+
+    def normalize_reasoning(self, text: str) -> str:
+        return self._neutralize_markup("reasoning", self._remove_controls("reasoning", text).strip(), prefix="")
+
+    def normalize_plan(self, plan: Plan) -> Plan:
+        ablations = [
+            self.normalize_ablation(f"ablation {number}", a) for number, a in enumerate(plan.ablations, start=1)
+        ]
+        names = self._number_duplicates([ablation.name for ablation in ablations])
+        renamed = [ablation.model_copy(update={"name": name}) for ablation, name in zip(ablations, names, strict=True)]
+        return Plan.model_validate({"ablations": renamed}, context=PUBLISHED_CONTEXT)
+
+    def normalize_ablation(self, place: str, ablation: Ablation) -> Ablation:
+        fields = {
+            field.name: self.normalize_field(f"{place}, {field.label.lower()}", field, getattr(ablation, field.name))
+            for field in PLAN_FIELDS
+        }
+        return Ablation.model_validate(fields, context=PUBLISHED_CONTEXT)
+
+    def normalize_field(self, place: str, field: PlanField, value: Any) -> Any:
+        if field.choices or value is None:
+            return value
+        if field.name == "metrics":
+            return self.normalize_metrics(place, value)
+        if field.is_list:
+            return tuple(self.normalize_line(place, item, prefix=ITEM_PREFIX) for item in value)
+        return self.normalize_line(place, value)
+
+    def normalize_metrics(self, place: str, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        """Normalize metrics to the form in which they will be read: one that holds the separator becomes several."""
+        if not metrics:
+            return ()
+        parts = self.normalize_line(place, METRICS_SEPARATOR.join(metrics)).split(METRICS_SEPARATOR)
+        kept = [part for part in parts if self.allow_violations or part.strip()]
+        if len(kept) < len(parts):
+            self.warnings.append(f"{place}: an empty metric was left out")
+        return tuple(kept) or (_REPLACEMENT_CHARACTER,)
+
+    def normalize_line(self, place: str, text: str, *, prefix: str = LINE_PREFIX) -> str:
+        """Normalize a text to one line: characters at which some renderers break a line become blanks."""
+        cleaned, breaks = _LINE_BREAK.subn(" ", self._remove_controls(place, text))
+        if breaks:
+            self.warnings.append(f"{place}: {breaks} line breaks became blanks")
+        if text.strip() and not cleaned.strip():
+            cleaned = _REPLACEMENT_CHARACTER
+        return self._neutralize_markup(place, cleaned, prefix=prefix)
+
+    def _remove_controls(self, place: str, text: str) -> str:
+        cleaned = clean_text(text)
+        self.warnings += (f"{place}: {removed} removed" for removed in cleaned.removed)
+        return cleaned.text
+
+    def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
+        neutral, is_kept = make_markup_escapable(text, prefix=prefix)
+        if not is_kept:
+            self.warnings.append(f"{place}: markup that could not be judged was made plain text")
+        return neutral
+
+    def _number_duplicates(self, names: Sequence[str]) -> list[str]:
+        """Add numbers to names that became equal when characters were removed from them."""
+        if self.allow_violations:
+            return list(names)
+        unique: dict[str, None] = {}
+        for name in names:
+            numbered = (name, *(f"{name} ({number})" for number in range(2, len(names) + 1)))
+            unique[next(candidate for candidate in numbered if candidate not in unique)] = None
+        if list(unique) != list(names):
+            self.warnings.append("plan: names that had become equal were numbered")
+        return list(unique)

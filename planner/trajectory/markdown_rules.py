@@ -50,34 +50,28 @@ def replace_block_rules(parser: MarkdownIt) -> None:
     rules.at("lheading", _detect_underlined_heading)
 
 
-def _push_token(state: StateInline, kind: str, start: int, end: int) -> None:
-    token = state.push(kind, "", 0)
-    token.content = state.src[start:end]
-    token.meta = {"at": start}
-    state.pos = end
-
-
 def _detect_tag(state: StateInline, silent: bool) -> bool:
     if not TAG_START.match(state.src, state.pos):
         return False
     inert = INERT_TAG.match(state.src, state.pos)
-    end = inert.end() if inert else state.pos + 1
-    if silent:
-        state.pos = end
-    else:
-        _push_token(state, "inert_tag" if inert else "angle", state.pos, end)
+    _push_token(state, "inert_tag" if inert else "angle", inert.end() if inert else state.pos + 1, silent)
     return True
+
+
+def _push_token(state: StateInline, kind: str, end: int, silent: bool) -> None:
+    """Move on to an offset, and make a token of the text before it unless the parser only looks ahead."""
+    if not silent:
+        token = state.push(kind, "", 0)
+        token.content = state.src[state.pos : end]
+        token.meta = {"at": state.pos}
+    state.pos = end
 
 
 def _detect_entity(state: StateInline, silent: bool) -> bool:
     entity = ESCAPE.match(state.src, state.pos)
-    if not entity:
-        return False
-    if silent:
-        state.pos = entity.end()
-    else:
-        _push_token(state, "escape", state.pos, entity.end())
-    return True
+    if entity:
+        _push_token(state, "escape", entity.end(), silent)
+    return entity is not None
 
 
 def _detect_link(state: StateInline, silent: bool) -> bool:
@@ -86,17 +80,16 @@ def _detect_link(state: StateInline, silent: bool) -> bool:
     plain = _PLAIN_LINK.match(state.src, state.pos)
     is_image = state.pos > 0 and state.src[state.pos - 1] == "!"
     if plain and not is_image:
+        _push_token(state, "plain_link", plain.end(), silent)
         if not silent:
-            _push_token(state, "plain_link", state.pos, plain.end())
             state.tokens[-1].meta["end"] = plain.end()
-        state.pos = plain.end()
         return True
     end = state.md.helpers.parseLinkLabel(state, state.pos)
     follows = state.src[end + 1 : end + 2] if end >= 0 else ""
-    if not silent and (follows == "(" or (follows == ":" and _opens_line(state))):
-        _push_token(state, "link_mark", state.pos, state.pos + 1)
-        return True
-    return False
+    is_link = not silent and (follows == "(" or (follows == ":" and _opens_line(state)))
+    if is_link:
+        _push_token(state, "link_mark", state.pos + 1, silent)
+    return is_link
 
 
 def _opens_line(state: StateInline) -> bool:
@@ -114,6 +107,11 @@ def _detect_code(state: StateInline, silent: bool) -> bool:
 
 def _find_line_start(state: StateBlock, line: int) -> int:
     return state.bMarks[line] + state.tShift[line]
+
+
+def _mark_line(state: StateBlock, line: int) -> None:
+    """Record the first character of a line as one that must be escaped."""
+    state.env["scan"].marks.add(_find_line_start(state, line))
 
 
 def _read_line_above(state: StateBlock, line: int) -> str:
@@ -135,14 +133,14 @@ def _find_block_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -
 
 def _detect_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     if heading(state, start, end, True):
-        state.env["scan"].marks.add(_find_line_start(state, start))
+        _mark_line(state, start)
     return False
 
 
 def _detect_underlined_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     after = _find_block_end(lheading, state, start, end)
     if after is not None:
-        state.env["scan"].marks.add(_find_line_start(state, after - 1))
+        _mark_line(state, after - 1)
     return False
 
 
@@ -150,14 +148,14 @@ def _detect_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Record a rule of dashes right below text, which some renderers read as the underline of a heading."""
     line = state.src[_find_line_start(state, start) : state.eMarks[start]].rstrip()
     if hr(state, start, end, True) and not line.strip("-") and _read_line_above(state, start).strip(" \t>"):
-        state.env["scan"].marks.add(_find_line_start(state, start))
+        _mark_line(state, start)
         return False
     return hr(state, start, end, silent)
 
 
 def _detect_reference(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     if _find_block_end(reference, state, start, end) is not None:
-        state.env["scan"].marks.add(_find_line_start(state, start))
+        _mark_line(state, start)
     return False
 
 
@@ -180,7 +178,7 @@ def _detect_table(state: StateBlock, start: int, end: int, _silent: bool) -> boo
     """Record a table that holds a tag: tables cut lines at each `|`, even inside code."""
     after = _find_block_end(table, state, start, end)
     if after is not None and TAG_START.search(state.src, state.bMarks[start], state.eMarks[after - 1]):
-        state.env["scan"].marks.add(_find_line_start(state, start + 1))
+        _mark_line(state, start + 1)
     return False
 
 

@@ -1,7 +1,4 @@
-"""Read a trajectory from a published file or from a file that `writer` wrote.
-
-Some published files were once decoded with the wrong code page; their text is repaired.
-"""
+"""Read a trajectory from a file, also from a published one that was once decoded with the wrong code page."""
 
 import re
 from dataclasses import dataclass, field
@@ -31,14 +28,6 @@ _BOM: Final = "\ufeff"
 _BLANKS: Final = re.compile(r"[ \t]*")
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedText:
-    """The text of a file, with LF as its only line end, and warnings about repairs."""
-
-    text: str
-    warnings: tuple[str, ...] = ()
-
-
 def read_trajectory(path: Path) -> Trajectory:
     """Read the trajectory in the file at `path`.
 
@@ -59,8 +48,8 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
     Raises:
         TrajectoryError: if the file is not a trajectory; the text names the expected line.
     """
-    decoded = decode_trajectory(data, file_name)
-    boxes = _find_boxes(decoded.text, file_name)
+    text, repairs = _decode_trajectory(data, file_name)
+    boxes = _find_boxes(text, file_name)
     planner, model, paper_id = _parse_heading(boxes.heading, file_name)
     reader = _PlanReader(file_name, boxes.plan_line)
     plan = reader.read_plan(boxes.plan)
@@ -71,18 +60,15 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
         task=boxes.task,
         reasoning=unescape_markup(boxes.reasoning.strip("\n")).strip(),
         plan=plan,
-        warnings=(*decoded.warnings, *boxes.warnings, *reader.warnings, *find_rule_violations(plan)),
+        warnings=(*repairs, *boxes.warnings, *reader.warnings, *find_rule_violations(plan)),
     )
 
 
-def decode_trajectory(data: bytes, file_name: str) -> DecodedText:
-    """Decode the bytes of a trajectory file; `file_name` is the file's name for errors.
+def _decode_trajectory(data: bytes, file_name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a file, with LF as its only line end, and warnings about repairs.
 
     The constant headings show if the file was once decoded wrongly. If they are intact, nothing is repaired, so an odd
     character of a sound file is never taken for damage.
-
-    Raises:
-        TrajectoryError: if the file is too large, not UTF-8, or not a trajectory.
     """
     if len(data) > MAX_TRAJECTORY_BYTES:
         raise TrajectoryError(f"{file_name}: too large for a trajectory (over {MAX_TRAJECTORY_BYTES // 1024**2} MiB)")
@@ -92,7 +78,7 @@ def decode_trajectory(data: bytes, file_name: str) -> DecodedText:
         raise TrajectoryError(f"{file_name}: not UTF-8 text (byte {error.start}); expected a trajectory file") from None
     text = normalize_newlines(text.removeprefix(_BOM))
     if _has_headings(text):
-        return DecodedText(text)
+        return text, ()
     import ftfy  # takes longer to load than to read the usual file
 
     repaired = normalize_newlines(ftfy.fix_encoding(text).removeprefix(_BOM))
@@ -100,7 +86,7 @@ def decode_trajectory(data: bytes, file_name: str) -> DecodedText:
         raise TrajectoryError(
             f"{file_name}: not a trajectory; expected the headings {REASONING_HEADING!r} and {PLAN_HEADING!r}"
         )
-    return DecodedText(repaired, ("characters were repaired: the file had been decoded with the wrong code page",))
+    return repaired, ("characters were repaired: the file had been decoded with the wrong code page",)
 
 
 def _has_headings(text: str) -> bool:
@@ -131,16 +117,14 @@ def _find_boxes(text: str, file_name: str) -> _Boxes:
     if not reasoning.endswith(f"\n{format.BOX_END}"):
         raise TrajectoryError(f"{file_name}: expected {format.BOX_END!r} between the reasoning and the plan")
     plan = rest[end:].rstrip()
-    warnings = (
-        () if plan.endswith(format.BOX_END) else (f"the file is cut short: its last {format.BOX_END!r} is missing",)
-    )
+    is_cut = not plan.endswith(format.BOX_END)
     return _Boxes(
         heading=before.rstrip("\n").rpartition("\n")[2],
         reasoning=reasoning.removesuffix(format.BOX_END),
         task=task,
         plan=plan.removesuffix(format.BOX_END),
         plan_line=text.count("\n", 0, len(text) - len(rest) + end) + 1,
-        warnings=warnings,
+        warnings=(f"the file is cut short: its last {format.BOX_END!r} is missing",) if is_cut else (),
     )
 
 
@@ -169,14 +153,14 @@ def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
 
 @dataclass(slots=True)
 class _AblationDraft:
-    """An ablation that is being read, field by field; items go to the list `list_name`."""
+    """An ablation that is being read, field by field; items go to the list whose label was read last."""
 
     name: str
     values: dict[str, Any] = field(default_factory=dict)
     list_name: str = "replacement"
 
     def add_item(self, item: str) -> None:
-        """Add an item to the list whose label was read last."""
+        """Add an item to that list."""
         self.values.setdefault(self.list_name, []).append(item)
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahead
+from planner.chat import FixedTokenCounter, TokenCounter
 from planner.errors import PaperError, TooLongError
 from planner.papers.load import load_paper
 from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt
 from planner.reading.process import WORKER_COMMAND, IsolatedReader
 from planner.schema import Task
-from planner.tokens import FixedTokenCounter, TokenCounter
 from tests.conftest import ROOT
 from tests.reading.build import CRASHING, OFFLINE
 

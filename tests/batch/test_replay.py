@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from planner.schema import find_rule_violations
-from planner.trajectory.format import Trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 from planner.trajectory.reader import read_trajectory
-from planner.trajectory.writer import render_trajectory
 from tests.batch.program import Program
 from tests.scripted import contract
 from tests.server.http import Request, Response

@@ -4,7 +4,7 @@ import pickle
 from pathlib import Path
 
 from planner.batch.status import LedgerStatus, PaperFailure
-from planner.chat import Message, Prompt
+from planner.chat import FixedTokenCounter, Message, Prompt, TokenCounter
 from planner.cli.batch import batch
 from planner.errors import Outcome
 from planner.files import write_file_atomically
@@ -12,7 +12,6 @@ from planner.models.openai_chat.chat import OpenAIChat, RequestOptions, build_pa
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.papers.excerpt import fit_sections, select_sections
 from planner.schema import Task
-from planner.tokens import FixedTokenCounter, TokenCounter
 from tests.papers_made import paper
 
 
@@ -64,7 +63,7 @@ def test_failures_are_grouped_without_the_names_of_their_papers() -> None:
         PaperFailure(paper, "m", Outcome.PAPER_ERROR, f"in/{paper}.pdf: the page, a table, cannot be read")
         for paper in ("pag", "b-1", "not")
     )
-    status = LedgerStatus(3, 0, {Outcome.PAPER_ERROR: 3}, 0, 0, 0, 0, None, failures=failures)
+    status = LedgerStatus(3, 0, {"m": {Outcome.PAPER_ERROR: 3}}, 0, 0, 0, 0, None, failures=failures)
     *_, group, papers = status.as_text(with_failures=True).split("\n")
     assert papers == "  pag, b-1, not"
     assert "the page" in group and "cannot be read" in group

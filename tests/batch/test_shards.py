@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.batch.cluster.shards import Shard
 from planner.batch.manifest import Corpus, CorpusEntry
+from planner.batch.run_folder import Shard
 from planner.errors import UsageError
 from tests.batch.program import Program, Serve, Served, make_papers, trajectories, wait_until
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.progress import Progress
 from planner.batch.rate_limit import RateLimiter
+from planner.batch.status import Progress
 from planner.chat import Usage
 from planner.cli.terminal.progress import format_duration, format_progress
 from planner.errors import Outcome

@@ -24,7 +24,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 
 from planner.errors import UsageError
 from planner.mcp import NamedFolders
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import render_trajectory
 from tests.cli.conftest import DEMO, Run
 from tests.cli.test_revised_plans import DRAFT, MESSAGE, REVISED
 from tests.conftest import ROOT

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import render_trajectory
 from tests.cli.conftest import DEMO, Run, Start
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY
 from tests.server.replies import as_asked, error

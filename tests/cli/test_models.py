@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from planner.models.known_models import describe_assumed_provider, list_known_models
+from planner.models.pricing import describe_assumed_provider, list_known_models
 from tests.cli.conftest import Run
 from tests.server.http import Response
 from tests.server.replies import body, error

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from planner.schema import Plan, Task
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 from tests.cli.conftest import DEMO, Run, Start
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
 from tests.server.replies import as_asked, error

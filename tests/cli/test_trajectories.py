@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from planner.schema import Plan, Task
-from planner.trajectory.format import Trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 from planner.trajectory.reader import read_trajectory
-from planner.trajectory.writer import render_trajectory
 from tests.cli.conftest import Run
 from tests.scripted import GOOD_ABLATION
 

@@ -16,7 +16,7 @@ from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError
 from planner.models.connect import WorkerModelSpec
 from planner.models.openai_chat.chat import RequestOptions
-from planner.models.openai_chat.error_bodies import RejectedParameterError
+from planner.models.openai_chat.replies import RejectedParameterError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.paper import PaperInfo
 from planner.reading.request import ReadRequest, ReadResult, ReadResultOrError

@@ -10,8 +10,7 @@ from eval.gold import AuthorGold, GoldSet, ReviewerGold
 from eval.plans import PlannedPaper, System
 from planner.names import build_trajectory_path
 from planner.schema import Ablation, Plan, Task
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 from tests.server.http import Request
 
 SYSTEM = "lm-planner/some-model"

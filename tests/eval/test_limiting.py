@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from planner.batch.rate_limit import RateLimitedModel, RateLimiter
+from eval.model_judge import RateLimitedModel
+from planner.batch.rate_limit import RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import ModelError
 from planner.models.fake import FakeModel

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
+from planner.chat import TokenCounter
 from planner.errors import PaperError
 from planner.planning.first_prompt import PlanSettings
 from planner.reading.request import (
@@ -18,7 +19,6 @@ from planner.reading.request import (
 )
 from planner.reading.worker import answer_request
 from planner.schema import Task
-from planner.tokens import TokenCounter
 from tests.fuzz.context import Context, Input
 from tests.fuzz.mutations import change_bytes, change_text, list_tokens
 from tests.papers.build import BODY, PROSE, WHOLE, gzipped, tarred, zipped

@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.models.retry import RetryingModel, RetryPolicy
+from planner.models.wrappers import RetryingModel, RetryPolicy
 from planner.papers.paper import Paper
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings
@@ -15,8 +15,8 @@ from planner.planning.output import plan_to_folder
 from planner.planning.plan import make_trajectory
 from planner.planning.record import PlanRecord
 from planner.schema import Task
+from planner.trajectory.format import render_trajectory
 from planner.trajectory.reader import parse_trajectory
-from planner.trajectory.writer import render_trajectory
 from tests.fuzz.context import Context, Input
 from tests.fuzz.mutations import (
     KEY,

@@ -18,8 +18,8 @@ from planner.models.fake import FakeModel
 from planner.names import build_record_path
 from planner.planning.output import plan_to_folder
 from planner.planning.record import PlanRecord
+from planner.trajectory.format import normalize_trajectory, render_trajectory
 from planner.trajectory.reader import parse_trajectory
-from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.batch.program import make_papers
 from tests.fuzz.context import Context, Input
 from tests.fuzz.mutations import KEY, ODD_TEXTS, change_bytes, change_json, change_text, write_json
@@ -90,7 +90,7 @@ def check_record(given: Input, context: Context) -> str:
     dice = Random(given.data)
     model = FakeModel(*[GOOD_REPLY] * 4)
     path = context.folder / model.info.planner / "fake" / "A_Paper.md"
-    record_path = Path(build_record_path(path))
+    record_path = build_record_path(path)
     record_path.parent.mkdir(parents=True)
     record_path.write_bytes(given.data)
     earlier = _list_replies(context.folder)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.matching.match import MAX_ABLATIONS, SURE_SIMILARITY, SURENESS, compute_similarity, group_ablations
+from planner.matching import MAX_ABLATIONS, SURE_SIMILARITY, SURENESS, compute_similarity, group_ablations
 from planner.schema import Ablation
 from planner.trajectory.reader import read_trajectory
 from tests.matching.plans import ABLATIONS, remove, replace

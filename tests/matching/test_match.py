@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.matching.match import MATCH_THRESHOLD, Match, compute_similarity, find_best_assignment, match_ablations
-from planner.matching.similarity import (
+from eval.matching import MATCH_THRESHOLD, Match, find_best_assignment, match_ablations
+from planner.matching import (
+    compute_similarity,
     compute_stem_overlap,
     expand_acronyms,
     extract_stems,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.matching.match import MATCH_THRESHOLD, compute_similarity
+from eval.matching import MATCH_THRESHOLD
+from planner.matching import compute_similarity
 from planner.schema import Ablation
 from planner.trajectory.reader import read_trajectory
 

@@ -10,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import planner.models.openai_chat.stream as responses
-from planner.models.openai_chat.error_bodies import parse_error_body
-from planner.models.openai_chat.replies import (
-    ChunkMerger,
-    find_choice_error,
-    find_completion,
-    parse_rate_limits,
-    parse_retry_after,
-)
+from planner.models.openai_chat.errors import parse_rate_limits, parse_retry_after
+from planner.models.openai_chat.replies import find_completion, find_error, parse_error_body
 from planner.models.openai_chat.stream import (
+    ChunkMerger,
     EventDecoder,
     ResponseBody,
     decode_json,
@@ -115,7 +110,7 @@ def test_arbitrary_json_raises_nothing(value: Any) -> None:
         assert isinstance(error.message, str)
     if isinstance(value, dict):
         find_completion(value)
-        find_choice_error(value)
+        find_error(value)
         merger = ChunkMerger()
         merger.add_chunk(value)
         merger.add_chunk(value)

@@ -3,7 +3,7 @@
 import pytest
 
 from planner.chat import RateLimits
-from planner.models.openai_chat.replies import parse_rate_limits, parse_retry_after
+from planner.models.openai_chat.errors import parse_rate_limits, parse_retry_after
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_the_sdk_is_imported_only_to_ask() -> None:
     code = (
         "import sys; from planner.models.openai_chat.chat import OpenAIChat;"
         "from planner.models.openai_chat.endpoint import resolve_endpoint;"
-        "import planner.models.retry, planner.models.pricing;"
+        "import planner.models.wrappers, planner.models.pricing;"
         "OpenAIChat(resolve_endpoint('m', 'http://x/v1', {})).info;"
         "assert not {'openai', 'httpx2', 'genai_prices'} & set(sys.modules)"
     )

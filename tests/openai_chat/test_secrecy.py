@@ -13,7 +13,7 @@ import pytest
 from planner.errors import ModelError
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.models.retry import RetryingModel, RetryPolicy
+from planner.models.wrappers import RetryingModel, RetryPolicy
 from tests.openai_chat.asking import PROMPT
 from tests.server.http import Request, Response
 from tests.server.replies import as_asked, body, error, events, reply, stream

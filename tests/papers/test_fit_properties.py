@@ -6,12 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from planner.chat import Message, Prompt
+from planner.chat import FixedTokenCounter, Message, Prompt, TokenCounter
 from planner.errors import TooLongError
 from planner.papers.excerpt import fit_sections, select_sections
 from planner.papers.paper import Omission, Paper, Section, SectionKind
 from planner.schema import Task
-from planner.tokens import FixedTokenCounter, TokenCounter
 from tests.papers_made import paper, section
 
 OMITTED_KINDS = {SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}

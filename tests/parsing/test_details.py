@@ -15,10 +15,10 @@ from planner.details import (
     Evidence,
     RejectionReason,
     count_runs,
-    group_controls,
+    group_by_control,
     order_runs,
 )
-from planner.parsing.details import read_ablation_details
+from planner.parsing.ablations import read_ablation_details
 from planner.parsing.predictions import ParseLog
 from planner.parsing.reply import Reply, parse_reply
 
@@ -173,6 +173,6 @@ def test_runs_are_ordered_from_cheap_and_decisive() -> None:
         details(EffortKind.EVALUATE, None, 0),
     )
     assert order_runs(plan) == (4, 3, 1, 0, 2)
-    assert group_controls(plan) == ((0, 1),)
+    assert group_by_control(plan) == ((0, 1),)
     assert count_runs(plan) is None
     assert count_runs((*plan[:2], *plan[3:])) == 6

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.parsing import Reply, parse_reply
+from planner.parsing.reply import Reply, parse_reply
 from planner.schema import Ablation, Action, Plan
 
 TAG_WORDS = re.compile("discussion|predictions|think", re.IGNORECASE)

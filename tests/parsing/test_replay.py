@@ -9,7 +9,7 @@ import pytest
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.parsing import parse_reply
+from planner.parsing.reply import parse_reply
 
 FILE = re.compile(
     r"🧠 Reasoning Trace</h2>\n\n(?P<reasoning>.*)\n</div>\n\n<div [^\n]*>\n<h2[^\n]*📋 Ablation Plan</h2>\n\n"

@@ -7,8 +7,7 @@ import pytest
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.parsing import Reply
-from planner.parsing.reply import parse_reply
+from planner.parsing.reply import Reply, parse_reply
 from planner.schema import Action
 
 GATE: dict[str, Any] = {

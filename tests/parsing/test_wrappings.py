@@ -8,7 +8,7 @@ import pytest
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.parsing import Reply, parse_reply
+from planner.parsing.reply import Reply, parse_reply
 
 ROUTER: dict[str, Any] = {
     "name": "No router",

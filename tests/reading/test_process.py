@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from planner.chat import FixedTokenCounter
 from planner.cli.options import MetadataOptions
 from planner.cli.paper import read_single_paper
 from planner.errors import RunError, TooLongError
@@ -25,7 +26,6 @@ from planner.reading.request import (
     encode_result,
 )
 from planner.schema import Task
-from planner.tokens import FixedTokenCounter
 from tests.conftest import ROOT
 from tests.papers.arxiv_server import Response, run_arxiv_server
 from tests.papers.build import BODY, MAIN, WHOLE, gzipped, latex_paper, tarred, tree

@@ -14,8 +14,7 @@ from planner.planning.record import AttemptRecord, PaperRecord, PlanRecord
 from planner.schema import PUBLISHED_CONTEXT, Ablation, Action, Plan, Task
 from planner.site.pages import IndexRow
 from planner.trajectory import format
-from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import render_trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 
 STARTED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 REASONING = """\

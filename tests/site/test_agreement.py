@@ -1,6 +1,6 @@
 """Which ablations several models propose: the matcher's pairs, between models, within a task."""
 
-from planner.matching.match import MAX_ABLATIONS
+from planner.matching import MAX_ABLATIONS
 from planner.schema import Task
 from planner.site.entries import create_entry
 from planner.site.views import AblationPlace, find_agreement

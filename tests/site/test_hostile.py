@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.details import Candidate, Details, Evidence, RejectionReason, ReportedStudy, Response, Revision
+from planner.details import Candidate, Details, Evidence, RejectionReason, ReportedStudy, Revision, RevisionResponse
 from planner.errors import Outcome
 from planner.files import write_file_atomically
 from planner.schema import Action, Task
@@ -92,7 +92,7 @@ def hostile_sidecar(number: int, line: str) -> str:
             "order": (1, 0),
             "considered": (Candidate(**dict(LOSS), details=details, why=RejectionReason.BEYOND_K),),
             "reported": (ReportedStudy(name=line, quote=line, section=line),),
-            "revisions": (Revision(name=line, finding=line, response=Response.DEFENDED, why=line),),
+            "revisions": (Revision(name=line, finding=line, response=RevisionResponse.DEFENDED, why=line),),
         }
     )
     record = record.model_copy(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from planner.files import find_files, write_file_atomically
+from eval.plans import find_files
+from planner.files import write_file_atomically
 from planner.names import build_record_path, build_trajectory_path, sanitize_file_name
 
 

@@ -7,9 +7,8 @@ import pytest
 
 from planner.schema import Ablation, Action, Plan, Task
 from planner.trajectory.escape import escape_markup, make_markup_escapable, unescape_markup
-from planner.trajectory.format import Trajectory
+from planner.trajectory.format import Trajectory, normalize_trajectory, render_trajectory
 from planner.trajectory.reader import parse_trajectory
-from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.trajectory.payloads import LINES, ONE_LINERS, REASONINGS
 from tests.trajectory.rendering import render
 

@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 from planner.errors import TrajectoryError
 from planner.schema import Ablation, Action, Plan, Task
 from planner.trajectory import format
-from planner.trajectory.format import Trajectory
+from planner.trajectory.format import Trajectory, normalize_trajectory, render_trajectory
 from planner.trajectory.reader import parse_trajectory
-from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.trajectory.payloads import LINES, PARAGRAPHS
 from tests.trajectory.rendering import render
 

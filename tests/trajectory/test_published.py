@@ -6,8 +6,8 @@ import pytest
 
 from planner.names import build_trajectory_path
 from planner.schema import Task, find_rule_violations
+from planner.trajectory.format import normalize_trajectory, render_trajectory
 from planner.trajectory.reader import read_trajectory
-from planner.trajectory.writer import normalize_trajectory, render_trajectory
 
 UNKNOWN_TAG = "a tag that a browser swallows is made visible"
 EXCEPTIONS = {

@@ -8,9 +8,8 @@ import pytest
 from planner.errors import TrajectoryError
 from planner.schema import Ablation, Action, Plan, Task
 from planner.trajectory import format
-from planner.trajectory.format import Trajectory
+from planner.trajectory.format import Trajectory, render_trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, parse_trajectory, read_trajectory
-from planner.trajectory.writer import render_trajectory
 
 GOLDEN = Path(__file__).parent / "golden" / "Gates_in_Small_Models_.md"
 TRAJECTORY = Trajectory(

@@ -9,9 +9,12 @@ from typing import Final
 
 from pydantic import JsonValue, TypeAdapter
 
-from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
-from planner.batch.ledger.join import (
+from planner.batch.ledger.records import (
+    ALL_PAIRS,
+    IS_VALID,
+    LedgerReader,
     MergeCounts,
+    StoredRecords,
     attach_ledger,
     copy_replies,
     fingerprint_ledger,
@@ -19,19 +22,20 @@ from planner.batch.ledger.join import (
     list_place_conflicts,
     merge_ledger,
 )
-from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, StoredRecords
-from planner.batch.ledger.schema import LedgerReader, open_ledger, open_ledger_readonly
+from planner.batch.ledger.schema import open_ledger_readonly, query_ledger
 from planner.batch.ledger.submissions import COLLECTED
-from planner.batch.run_folder import InUseError, RunFolder, convert_os_errors
+from planner.batch.ledger.writer import open_ledger
+from planner.batch.run_folder import InUseError, RunFolder, Shard, convert_os_errors, list_missing_shards, list_shards
 from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
 from planner.files import read_bounded_file
 from planner.planning.output import rebuild_trajectory, write_record
-from planner.planning.written_files import WrittenFiles
+from planner.planning.plan_files import WrittenFiles
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "
 _MAX_DESCRIPTION_BYTES: Final = 100_000_000  # of a `run.json`, which names every argument of its call
+_SETTINGS_HASH_FACT: Final = "the settings (prompts, --cut-at, as a hash)"
 
 
 class _SubmittedError(RunError):
@@ -88,8 +92,9 @@ def list_unmerged_shards(run: RunFolder) -> list[Shard]:
     """
     marks = {}
     if run.ledger_path.is_file():
-        with open_ledger_readonly(run.ledger_path) as db:
-            marks = dict(db.execute("SELECT name, value FROM run WHERE name GLOB ?", (f"{_MERGED_PREFIX}*",)))
+        marks = dict(
+            query_ledger(run.ledger_path, "SELECT name, value FROM run WHERE name GLOB ?", f"{_MERGED_PREFIX}*")
+        )
     return [
         shard
         for shard in list_shards(run)
@@ -157,7 +162,10 @@ def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
         RunError: if they differ; the text says which and in what.
     """
     settings = {shard: _read_settings(shard.locate_folder(run)) for shard in shards}
-    for fact in sorted({fact for values in settings.values() for fact in values}, key=_sort_hash_last):
+    for fact in sorted(
+        {fact for values in settings.values() for fact in values},
+        key=lambda fact: (fact.startswith(_SETTINGS_HASH_FACT), fact),
+    ):
         by_value: dict[str, list[str]] = {}
         for shard, values in settings.items():
             by_value.setdefault(values.get(fact, "none"), []).append(shard.name)
@@ -173,11 +181,11 @@ def refuse_foreign_papers(run: RunFolder, shards: list[Shard]) -> None:
         RunError: if a shard holds papers of another.
     """
     for shard in shards:
-        with open_ledger_readonly(shard.locate_folder(run).ledger_path) as db:
-            papers = [str(paper) for (paper,) in db.execute("SELECT id FROM papers WHERE position IS NOT NULL")]
-        if strangers := [paper for paper in papers if not shard.has_paper(paper)]:
+        folder = shard.locate_folder(run)
+        rows = query_ledger(folder.ledger_path, "SELECT id FROM papers WHERE position IS NOT NULL")
+        if strangers := [str(paper) for (paper,) in rows if not shard.has_paper(str(paper))]:
             raise RunError(
-                f"{shard.locate_folder(run).path} holds papers of other shards, such as {strangers[0]!r}: was it "
+                f"{folder.path} holds papers of other shards, such as {strangers[0]!r}: was it "
                 f"copied? Run it again (batch --shard {shard}), then merge"
             )
 
@@ -257,13 +265,6 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
     return facts
 
 
-_SETTINGS_HASH_FACT: Final = "the settings (prompts, --cut-at, as a hash)"
-
-
-def _sort_hash_last(fact: str) -> tuple[bool, str]:
-    return fact.startswith(_SETTINGS_HASH_FACT), fact
-
-
 def _read_description(shard_run: RunFolder) -> dict[str, JsonValue]:
     try:
         facts = json.loads(read_bounded_file(shard_run.path / "run.json", _MAX_DESCRIPTION_BYTES))
@@ -273,10 +274,8 @@ def _read_description(shard_run: RunFolder) -> dict[str, JsonValue]:
 
 
 def _count_submitted_requests(run: RunFolder) -> int:
-    with open_ledger_readonly(run.ledger_path) as db:
-        return int(
-            db.execute("SELECT coalesce(sum(requests), 0) FROM parts WHERE state <> ?", (COLLECTED,)).fetchone()[0]
-        )
+    query = "SELECT coalesce(sum(requests), 0) FROM parts WHERE state <> ?"
+    return int(query_ledger(run.ledger_path, query, COLLECTED)[0][0])
 
 
 def _read_change_mark(shard_run: RunFolder) -> str:

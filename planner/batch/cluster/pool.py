@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol, Self
 
 from planner.chat import Completion, ModelInfo, Prompt
@@ -151,18 +152,13 @@ class WorkerPool:
             ) from None
 
 
+@dataclass(frozen=True, slots=True)
 class PooledModel:
     """A model whose requests are sent by the workers of a pool."""
 
-    def __init__(self, pool: WorkerPool, info: ModelInfo, model_key: str) -> None:
-        self._pool = pool
-        self._info = info
-        self._model_key = model_key
-
-    @property
-    def info(self) -> ModelInfo:
-        """The description of the model."""
-        return self._info
+    pool: WorkerPool
+    info: ModelInfo
+    model_key: str
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Send a request from any worker of the pool.
@@ -170,4 +166,4 @@ class PooledModel:
         Raises:
             ModelError: if there is no completion.
         """
-        return await self._pool.complete(self._model_key, prompt)
+        return await self.pool.complete(self.model_key, prompt)

@@ -100,12 +100,8 @@ class RayWorkerActor:
 
 
 def make_error_picklable(error: ModelError) -> ModelError:
-    """Return a copy of an error that can be pickled, without its traceback and its cause."""
-    if isinstance(error, TooLongError):
-        return TooLongError(
-            str(error), limit=error.limit, prompt_tokens=error.prompt_tokens, status=error.status, body=error.body
-        )
-    return error.with_text(str(error))
+    """Return an error with the same facts that can be pickled, since its class needs only a text."""
+    return error if isinstance(error, TooLongError) else error.with_text(str(error))
 
 
 @asynccontextmanager

@@ -4,13 +4,11 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from planner.batch.ledger.kept_replies import store_kept_replies
 from planner.errors import Outcome, RunError
 
 LEDGER_VERSION: Final = 1
@@ -118,22 +116,19 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
 
     Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
     journal, since a write-ahead log needs memory that all its users share. With `check`, all its pages and the types of
-    its values are read first, so that no reply is paid for that it could not store, and kept replies are stored.
+    its values are read first so that no reply is paid for that it could not store.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
     """
-    try:
+    with convert_ledger_errors(path):
         connection = sqlite3.connect(path, timeout=_MAX_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
         connection.execute("PRAGMA synchronous = FULL")
         _create_or_check_tables(connection, path)
         if check:
             _check_content(connection, path)
-            store_kept_replies(connection, path)
-    except _LEDGER_ERRORS as error:
-        raise convert_ledger_error(path, error) from error
-    return connection
+        return connection
 
 
 def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
@@ -149,18 +144,9 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
     except _LEDGER_ERRORS as error:
         mode = _choose_other_mode(path, error)
         if mode is None:
-            raise convert_ledger_error(path, error) from error
-    try:
+            raise build_ledger_error(path, error) from error
+    with convert_ledger_errors(path):
         return _connect_readonly(path, mode)
-    except _LEDGER_ERRORS as error:
-        raise convert_ledger_error(path, error) from error
-
-
-@contextmanager
-def open_ledger(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for writing within the block; the errors are those of `connect_ledger`, also for damage in it."""
-    with closing(connect_ledger(path, shared_disk=shared_disk)) as connection, _convert_errors(path):
-        yield connection
 
 
 @contextmanager
@@ -170,37 +156,27 @@ def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         RunError: as for `connect_ledger_readonly`, and if the ledger is damaged.
     """
-    with closing(connect_ledger_readonly(path)) as connection, _convert_errors(path):
+    with closing(connect_ledger_readonly(path)) as connection, convert_ledger_errors(path):
         yield connection
 
 
+def query_ledger(path: Path, query: str, *values: object) -> list[Any]:
+    """Return all rows of a query to a ledger; the errors are those of `open_ledger_readonly`."""
+    with open_ledger_readonly(path) as connection:
+        return connection.execute(query, values).fetchall()
+
+
 @contextmanager
-def _convert_errors(path: Path) -> Iterator[None]:
+def convert_ledger_errors(path: Path) -> Iterator[None]:
+    """Turn an error of SQLite within the block, or an impossible value, into the error of a run.
+
+    Raises:
+        RunError: if the block raises one.
+    """
     try:
         yield
     except _LEDGER_ERRORS as error:
-        raise convert_ledger_error(path, error) from error
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerReader:
-    """A connection that only reads the ledger at `path`, also while another writes it.
-
-    Raises:
-        RunError: in each method, if the ledger cannot be read, such as when it is damaged while a run is under way.
-    """
-
-    path: Path
-    connection: sqlite3.Connection
-
-    def fetch_rows(self, query: str, *values: object) -> list[Any]:
-        """Return all rows of a query."""
-        with _convert_errors(self.path):
-            return self.connection.execute(query, values).fetchall()
-
-    def fetch_row(self, query: str, *values: object) -> Any:
-        """Return the first row of a query, None if there is none."""
-        return next(iter(self.fetch_rows(query, *values)), None)
+        raise build_ledger_error(path, error) from error
 
 
 @contextmanager
@@ -214,7 +190,7 @@ def open_damaged_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
         try:
             _check_content(connection, path)
         except (*_LEDGER_ERRORS, DamagedLedgerError) as error:
-            damage = str(error if isinstance(error, RunError) else convert_ledger_error(path, error))
+            damage = str(error if isinstance(error, RunError) else build_ledger_error(path, error))
         else:
             yield connection, ""
             return
@@ -274,7 +250,7 @@ def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
     return f"typeof({name}) IN ('{kind.lower()}'" + (")" if is_required or is_key else ", 'null')")
 
 
-def convert_ledger_error(path: Path, error: Exception) -> RunError:
+def build_ledger_error(path: Path, error: Exception) -> RunError:
     """Return the error of a run for an error of its ledger."""
     if is_damage(error) or not isinstance(error, sqlite3.Error):
         return DamagedLedgerError(path, " ".join(str(error).split()))

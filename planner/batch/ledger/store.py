@@ -10,15 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydantic import TypeAdapter
 
-from planner.batch.ledger.kept_replies import LedgerReply, save_unstored_reply, update_reply
-from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, STORED_COMPLETION, StoredRecords, load_reply
-from planner.batch.ledger.schema import LedgerReader, connect_ledger, format_time
+from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, STORED_COMPLETION, LedgerReader, StoredRecords, load_reply
+from planner.batch.ledger.schema import connect_ledger, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
-from planner.batch.ledger.writer import LedgerWriter, Preparation, skip_preparation
+from planner.batch.ledger.writer import (
+    LedgerReply,
+    LedgerWriter,
+    Preparation,
+    save_unstored_reply,
+    skip_preparation,
+    store_kept_replies,
+    update_reply,
+)
 from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import Outcome, RunError
@@ -60,11 +67,14 @@ class Ledger:
             RunError: if it cannot be opened, or has another version; also in each method, if it is damaged by then.
         """
         self._path = path
-        self._reader = LedgerReader(path, connect_ledger(path, shared_disk=shared_disk))
-        self._reader.connection.execute("PRAGMA query_only = ON")
+        connection = connect_ledger(path, shared_disk=shared_disk)
+        store_kept_replies(connection, path)
+        connection.execute("PRAGMA query_only = ON")
+        self._reader = LedgerReader(path, connection)
+        self._records = StoredRecords(self._reader)
         self._writer = LedgerWriter(path, partial(connect_ledger, path, shared_disk=shared_disk, check=False))
         self._kept_replies: list[Path] = []
-        self._next_attempt = 1 + (self._fetch_value("SELECT max(number) FROM attempts") or 0)
+        self._next_attempt = 1 + (self._reader.fetch_value("SELECT max(number) FROM attempts") or 0)
         self.submissions = Submissions(self._reader, self._writer, self._reserve_attempt_numbers)
 
     async def __aenter__(self) -> Self:
@@ -136,20 +146,19 @@ class Ledger:
 
     def count_expected_results(self) -> int:
         """Return the number of results that exist or are still to come."""
-        return int(self._fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
+        return int(self._reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
 
     def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
         """Return the current record of a paper and a model, with its replies."""
-        return StoredRecords(self._reader).load_current_record(paper_id, model_key)
+        return self._records.load_current_record(paper_id, model_key)
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the reply to a request, None if there is none."""
-        reply = self._fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
-        return None if reply is None else load_reply(identity, reply)
+        return self._records.find_reply(identity)
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
         """Return the sample to use for a first prompt: the last with a reply, or a new one to retry a failure."""
-        last = self._fetch_value(
+        last = self._reader.fetch_value(
             "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
         )
         if last is None or not retry_failed:
@@ -189,8 +198,8 @@ class Ledger:
 
     def sum_charges(self) -> float:
         """Return the USD that may have been spent: known costs, and upper estimates where one is missing."""
-        known = self._fetch_value("SELECT sum(charged) FROM requests")
-        lost = self._fetch_value("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
+        known = self._reader.fetch_value("SELECT sum(charged) FROM requests")
+        lost = self._reader.fetch_value("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
 
     async def record_request(self, plan_task: PlanTask, request: AttemptRecord, max_cost: float | None) -> int:
@@ -239,12 +248,9 @@ class Ledger:
 
     async def record_failure(self, attempt_number: int, message: str, *, may_be_billed: bool) -> None:
         """Record that an attempt got no reply, and whether it may have been billed."""
-        state = "lost" if may_be_billed else "refused"
-
-        def change(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE attempts SET state = ?, said = ? WHERE number = ?", (state, message, attempt_number))
-
-        await self._writer.write_change(change)
+        query = "UPDATE attempts SET state = ?, said = ? WHERE number = ?"
+        values = ("lost" if may_be_billed else "refused", message, attempt_number)
+        await self._writer.write_change(lambda db: db.execute(query, values))
 
     async def record_result(
         self,
@@ -268,28 +274,20 @@ class Ledger:
             prompt.sample if prompt else 0,
             record.model_copy(update={"attempts": attempts}).model_dump_json(),
         )
-
-        def change(db: sqlite3.Connection) -> None:
-            db.execute(
-                "INSERT INTO plannings (paper, model, asked, stamp, outcome, reason, prompt, sample, facts)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
-
-        await self._writer.write_change(change, write_files)
+        query = (
+            "INSERT INTO plannings (paper, model, asked, stamp, outcome, reason, prompt, sample, facts)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        )
+        await self._writer.write_change(lambda db: db.execute(query, row), write_files)
 
     def read_fact(self, name: str) -> str | None:
         """Return a fact about the run, None if it was never recorded."""
-        return self._fetch_value("SELECT value FROM run WHERE name = ?", name)  # type: ignore[no-any-return]
+        return self._reader.fetch_value("SELECT value FROM run WHERE name = ?", name)  # type: ignore[no-any-return]
 
     async def write_fact(self, name: str, value: str) -> None:
         """Record a fact about the run."""
         query = "INSERT INTO run VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-
-        def change(db: sqlite3.Connection) -> None:
-            db.execute(query, (name, value))
-
-        await self._writer.write_change(change)
+        await self._writer.write_change(lambda db: db.execute(query, (name, value)))
 
     def load_corpus(self) -> Corpus:
         """Return the papers of the last call."""
@@ -304,10 +302,6 @@ class Ledger:
         first = self._next_attempt
         self._next_attempt += count
         return first
-
-    def _fetch_value(self, query: str, *values: object) -> Any:
-        row = self._reader.fetch_row(query, *values)
-        return row[0] if row else None
 
 
 def _paper_rows(corpus: Iterable[CorpusEntry]) -> Iterator[tuple[str | int, ...]]:

@@ -3,11 +3,12 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from planner.batch.ledger.schema import LedgerReader, format_time
+from planner.batch.ledger.records import LedgerReader
+from planner.batch.ledger.schema import format_time
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import PlanTask
 from planner.errors import ModelError, TooLongError
@@ -132,24 +133,14 @@ class Submissions:
 
     def find_next_number(self) -> int:
         """Return the number of the next submission."""
-        (last,) = self._reader.fetch_row("SELECT coalesce(max(number), 0) FROM parts")
-        return int(last) + 1
+        return int(self._reader.fetch_value("SELECT coalesce(max(number), 0) FROM parts")) + 1
 
     async def record_submission(self, submission: Submission, new_requests: Sequence[NewRequest]) -> None:
         """Record a submission before anything of it is sent."""
         first, now = self._reserve_attempt_numbers(len(new_requests)), format_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> None:
-            row = (
-                submission.number,
-                submission.model,
-                submission.sha256,
-                submission.request_count,
-                submission.file_id,
-                submission.batch_id,
-                submission.state,
-            )
-            db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(submission))
             insert_requests(db, new_requests, now)
             db.executemany(
                 "INSERT INTO attempts (number, identity, sent, upper, state, said, part)"
@@ -168,14 +159,9 @@ class Submissions:
 
     async def update_submission(self, submission: Submission) -> None:
         """Record the new state of a submission, and its file and batch."""
-
-        def change(db: sqlite3.Connection) -> None:
-            db.execute(
-                "UPDATE parts SET file = ?, batch = ?, state = ? WHERE number = ?",
-                (submission.file_id, submission.batch_id, submission.state, submission.number),
-            )
-
-        await self._writer.write_change(change)
+        query = "UPDATE parts SET file = ?, batch = ?, state = ? WHERE number = ?"
+        values = (submission.file_id, submission.batch_id, submission.state, submission.number)
+        await self._writer.write_change(lambda db: db.execute(query, values))
 
     async def import_attempt(self, identity: str) -> int:
         """Record a request that another program sent, before its result is stored; return the number of the attempt."""
@@ -193,17 +179,12 @@ class Submissions:
 
     async def record_rejections(self, rejections: Sequence[tuple[int, Rejection]]) -> None:
         """Record why attempts have no reply."""
-
-        def change(db: sqlite3.Connection) -> None:
-            db.executemany(
-                "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?",
-                (
-                    ("lost" if r.perhaps_billed else "refused", r.message, json.dumps(asdict(r)), number)
-                    for number, r in rejections
-                ),
-            )
-
-        await self._writer.write_change(change)
+        query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?"
+        rows = [
+            ("lost" if r.perhaps_billed else "refused", r.message, json.dumps(asdict(r)), number)
+            for number, r in rejections
+        ]
+        await self._writer.write_change(lambda db: db.executemany(query, rows))
 
     def iterate_unanswered(self, submission: Submission) -> Iterator[int]:
         """Yield the attempts of a submission that have no result yet."""
@@ -244,15 +225,9 @@ class Submissions:
         rejections = (Rejection(**json.loads(rejection)) for (rejection,) in rows)
         return [rejection for rejection in rejections if rejection.tried]
 
-    def count_replies(self) -> int:
-        """Return the number of submitted requests that have a reply."""
-        query = "SELECT count(*) FROM attempts WHERE part IS NOT NULL AND state = 'replied'"
-        return int(self._reader.fetch_row(query)[0])
-
     def find_last_attempt_number(self) -> int:
         """Return the highest number of an attempt."""
-        (last,) = self._reader.fetch_row("SELECT coalesce(max(number), 0) FROM attempts")
-        return int(last)
+        return int(self._reader.fetch_value("SELECT coalesce(max(number), 0) FROM attempts"))
 
     def find_attempt(self, submission: Submission, identity_prefix: str) -> SubmittedRequest | None:
         """Return the attempt of a submission whose request's identity has this beginning, None if there is none."""

@@ -1,6 +1,10 @@
-"""Export requests to files and import their results: for a batch service used by hand, or for vLLM's run-batch."""
+"""Plan a run by way of files: requests and results of a batch service used by hand, or prompts and their replies.
+
+vLLM's `run-batch` reads and writes files of the same format.
+"""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,22 +13,26 @@ from typing import BinaryIO, Final
 from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Rejection
-from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder, convert_os_errors
-from planner.batch.service.engine import require_batch_service
-from planner.batch.service.replan import Replanner
-from planner.batch.service.results import format_custom_id, parse_identity_prefix
+from planner.batch.service.engine import Replanner
+from planner.batch.service.results import format_custom_id, parse_identity_prefix, require_batch_service
 from planner.batch.service.submit import SubmissionLimits
 from planner.batch.spec import BatchJob, RunModel
+from planner.batch.status import Progress
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError
 from planner.files import refuse_special_file
 from planner.models.connect import ModelClient
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES
+from planner.models.prompt_files import PromptFiles, PromptFolders
 from planner.names import sanitize_file_name
+from planner.planning.record import create_attempt_record
+
+log = logging.getLogger(__name__)
 
 # Requests or results that are recorded together.
 _COMMIT_SIZE: Final = 500
+_FILE_LIMITS: Final = SubmissionLimits()
 
 
 @dataclass(slots=True)
@@ -49,9 +57,7 @@ class ImportReport:
             yield f"{self.needed_requests} further requests are needed; export them again"
 
 
-async def export_requests(
-    job: BatchJob, run: RunFolder, ledger: Ledger, target: Path, limits: SubmissionLimits | None = None
-) -> list[tuple[Path, int]]:
+async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target: Path) -> list[tuple[Path, int]]:
     """Write the requests that a run needs to `target`; return the files and the number of requests in each.
 
     Requests that do not fit into one file, and those to further models, go to files with similar names.
@@ -59,7 +65,7 @@ async def export_requests(
     Raises:
         RunError: if the run or the target cannot be written.
     """
-    exporter = _RequestExporter(target, ledger, job.models, limits or SubmissionLimits())
+    exporter = _RequestExporter(target, ledger, job.models)
     await _create_replanner(job, run, ledger).replan_papers(exporter.add_request)
     await exporter.record_requests()
     return exporter.files
@@ -95,12 +101,11 @@ def _create_replanner(job: BatchJob, run: RunFolder, ledger: Ledger) -> Replanne
 class _RequestExporter:
     """A writer of requests to files, each for one model and within the limits of a batch service."""
 
-    def __init__(self, target: Path, ledger: Ledger, models: Sequence[RunModel], limits: SubmissionLimits) -> None:
+    def __init__(self, target: Path, ledger: Ledger, models: Sequence[RunModel]) -> None:
         self.files: list[tuple[Path, int]] = []
         self._target = target / "requests.jsonl" if target.is_dir() else target
         self._ledger = ledger
         self._services = {model.ledger_model.key: require_batch_service(model.client) for model in models}
-        self._limits = limits
         # By model: the index of its last file in `files`, and the size of that file in bytes.
         self._current_files: dict[str, tuple[int, int]] = {}
         self._identities: set[str] = set()
@@ -126,7 +131,7 @@ class _RequestExporter:
     def _write_line(self, model: str, line: bytes) -> None:
         index, size = self._current_files.get(model, (-1, 0))
         is_full = index >= 0 and (
-            self.files[index][1] >= self._limits.max_requests or size + len(line) > self._limits.max_bytes
+            self.files[index][1] >= _FILE_LIMITS.max_requests or size + len(line) > _FILE_LIMITS.max_bytes
         )
         if index < 0 or is_full:
             index, size = len(self.files), 0
@@ -193,3 +198,58 @@ def _read_lines(file: BinaryIO) -> Iterator[bytes]:
     while line := file.readline(MAX_REPLY_BYTES):
         if line.strip():
             yield line
+
+
+class PromptFileEngine:
+    """An engine that plans as far as the replies in files go, and writes each prompt that has none to a file."""
+
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, folders: PromptFolders) -> None:
+        self.progress = Progress()
+        self._run = run
+        self._ledger = ledger
+        self._models = job.models_by_key
+        self._recorder = ResultRecorder(job, run, ledger, self.progress)
+        self._replanner = Replanner(job, ledger, self._recorder, submit_once=False)
+        self._files = PromptFiles(folders)
+        self._turn = asyncio.Lock()
+
+    async def plan(self) -> None:
+        """Plan everything that is pending and has its replies.
+
+        Raises:
+            RunError: if the run's folder or ledger, or a prompt's file, cannot be written.
+            PromptError: if a prompt template is faulty.
+        """
+        await self._recorder.begin_call()
+        await self._replanner.replan_papers(self._find_reply)
+
+    def stop(self, reason: str) -> None:
+        """Read no further paper."""
+        self.progress.stop_reason = self.progress.stop_reason or reason
+        self._replanner.is_stopped = True
+
+    async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
+        """Return the reply in a file once it is in the ledger, or None; papers with the same text share a reply."""
+        async with self._turn:
+            if (reply := self._ledger.find_reply(request.identity)) is None:
+                reply = self._read_reply(request, prompt)
+                if reply is not None:
+                    await self._record_reply(request, prompt, reply)
+            self.progress.waiting_prompts = len(self._files.waiting)
+        return reply
+
+    def _read_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
+        paper_id, info = request.plan_task.entry.id, self._models[request.plan_task.model].info
+        try:
+            with convert_os_errors(self._run.path):
+                return self._files.find_reply_or_write_prompt(info, paper_id, prompt)
+        except ModelError as error:
+            log.warning("%s: %s", paper_id, error)
+            return None
+
+    async def _record_reply(self, request: NewRequest, prompt: Prompt, reply: Completion) -> None:
+        number = await self._ledger.record_request(
+            request.plan_task, create_attempt_record(request.identity, prompt), 0.0
+        )
+        await self._ledger.record_reply(number, request.identity, reply, 0.0, 0.0)
+        self.progress.record_reply(reply.usage, 0.0)

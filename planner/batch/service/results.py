@@ -11,18 +11,17 @@ from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import Rejection, Submission, SubmittedRequest
-from planner.batch.progress import Progress
+from planner.batch.status import Progress
 from planner.chat import Completion
-from planner.errors import ModelError
+from planner.errors import ModelError, UsageError
+from planner.models.connect import ModelClient
+from planner.models.openai_chat.batch_api import BatchService
 from planner.models.pricing import UsagePrice
-from planner.models.retry import RetryPolicy, call_with_retry
-
-if TYPE_CHECKING:
-    from planner.models.openai_chat.batch_api import BatchService
+from planner.models.wrappers import RetryPolicy, call_with_retry
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +51,21 @@ def parse_identity_prefix(custom_id: str) -> str:
 class PricedService(NamedTuple):
     """A model's batch service, and the price of a usage there in USD."""
 
-    service: "BatchService"
+    service: BatchService
     price: UsagePrice
+
+
+def require_batch_service(client: ModelClient) -> BatchService:
+    """Return the batch service of a model.
+
+    Raises:
+        UsageError: if it has none.
+    """
+    if client.batch_api is None:
+        raise UsageError(
+            f"{client.info.asked!r} has no batch service; --engine openai-batch needs a model at an endpoint"
+        )
+    return client.batch_api
 
 
 class ResultCollector:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import Final
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED, SUBMITTING, NewRequest, Submission
@@ -19,11 +19,8 @@ from planner.batch.run_folder import convert_os_errors
 from planner.batch.service.results import format_custom_id
 from planner.chat import Prompt
 from planner.errors import ModelError
-from planner.models.openai_chat.batch_api import BatchState, Page, RemoteBatch
-from planner.models.retry import RetryPolicy, call_with_retry
-
-if TYPE_CHECKING:
-    from planner.models.openai_chat.batch_api import BatchService
+from planner.models.openai_chat.batch_api import BatchService, BatchState, Page, RemoteBatch, RemoteItem
+from planner.models.wrappers import RetryPolicy, call_with_retry
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +34,6 @@ _NOT_FOUND: Final = 404
 _LIST_UNSUPPORTED: Final = frozenset({404, 405, 501})
 # HTTP statuses after which the service may still carry out the request.
 _AMBIGUOUS_STATUSES: Final = frozenset({408, 409})
-
-
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-_Item = TypeVar("_Item", bound=_HasId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +77,7 @@ class SubmissionWriter:
         self,
         folder: Path,
         ledger: Ledger,
-        services: Mapping[str, "BatchService"],
+        services: Mapping[str, BatchService],
         submit: Callable[[Submission], Awaitable[None]],
         *,
         max_cost: float | None = None,
@@ -194,7 +183,7 @@ class BatchSubmitter:
         folder: Path,
         run_id: str,
         ledger: Ledger,
-        services: Mapping[str, "BatchService"],
+        services: Mapping[str, BatchService],
         options: SubmitOptions,
         open_submissions: dict[int, Submission],
     ) -> None:
@@ -292,7 +281,7 @@ class BatchSubmitter:
         await self._update_submission(submission)
         return submission
 
-    async def _find_file(self, service: "BatchService", name: str, size: int) -> str:
+    async def _find_file(self, service: BatchService, name: str, size: int) -> str:
         """Return the id of an uploaded file, "" if the service lists no such file or no files at all."""
         try:
             async for file in self._list_items(service.list_files):
@@ -303,7 +292,7 @@ class BatchSubmitter:
                 raise
         return ""
 
-    async def _list_items(self, fetch_page: Callable[[str], Awaitable[Page[_Item]]]) -> AsyncIterator[_Item]:
+    async def _list_items(self, fetch_page: Callable[[str], Awaitable[Page[RemoteItem]]]) -> AsyncIterator[RemoteItem]:
         """Yield the items of a list, with retries for each page; stop at a page without a new item."""
         seen_ids: set[str] = set()
         last_id, has_more = "", True

@@ -10,12 +10,12 @@ from typing import Final, assert_never
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import COLLECTED, RECORDED, Rejection, Submission
-from planner.batch.progress import Progress
 from planner.batch.service.results import PricedService, ResultCollector
 from planner.batch.service.submit import NO_ROOM_CODE, BatchSubmitter, SubmitOptions, build_submission_path
+from planner.batch.status import Progress
 from planner.errors import ModelError
 from planner.models.openai_chat.batch_api import BatchState, RemoteBatch
-from planner.models.retry import call_with_retry
+from planner.models.wrappers import call_with_retry
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from planner.batch.progress import Progress
+from planner.batch.status import Progress
 from planner.cli.terminal.console import log_above_view
 from planner.cli.terminal.progress import (
     format_batches,

@@ -4,14 +4,14 @@ import json
 from typing import TYPE_CHECKING
 
 from planner.batch.manifest import Corpus
-from planner.batch.progress import Progress
+from planner.batch.status import Progress
 from planner.details import format_count
 from planner.errors import Outcome
 from planner.models.pricing import format_usd
 from planner.sanitize import make_json_printable
 
 if TYPE_CHECKING:
-    from planner.batch.estimate import ModelEstimate  # imports what reads papers
+    from planner.batch.engine import ModelEstimate  # imports what reads papers
 
 
 def format_progress(progress: Progress) -> str:

@@ -4,15 +4,14 @@ The API is that of https://platform.openai.com/docs/api-reference/batch, the for
 https://platform.openai.com/docs/guides/batch; vLLM's `run-batch` uses the same format.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 from urllib.parse import quote
 
-from pydantic import JsonValue
 from pydantic_core import to_json
 
 from planner.chat import Completion, ModelInfo, Prompt
@@ -26,19 +25,17 @@ from planner.models.openai_chat.chat import (
     build_request_body,
 )
 from planner.models.openai_chat.endpoint import Endpoint
-from planner.models.openai_chat.error_bodies import (
+from planner.models.openai_chat.replies import (
     ErrorBody,
     FilteredPromptError,
-    RejectedParameterError,
-    parse_error_body,
-)
-from planner.models.openai_chat.replies import (
     JsonObject,
+    RejectedParameterError,
     as_object,
     as_string,
-    find_choice_error,
+    find_error,
     find_masked_completion,
     list_objects,
+    parse_error_body,
 )
 from planner.models.openai_chat.stream import decode_json, format_json, repair_json_surrogates
 
@@ -46,7 +43,7 @@ if TYPE_CHECKING:
     from planner.models.openai_chat.transport import Transport
 
 
-BATCH_URL: Final = "/v1/chat/completions"
+_URL: Final = "/v1/chat/completions"
 _FIRST_ERROR: Final = 400
 _PAGE_SIZE: Final = 100
 _MAX_CONNECTIONS: Final = 4
@@ -58,11 +55,6 @@ class BatchResult:
 
     custom_id: str
     result: Completion | ModelError
-
-
-def format_request_line(custom_id: str, body: bytes) -> bytes:
-    """Return a request as a line of an input file; `body` is the JSON of the same live request."""
-    return to_json({"custom_id": custom_id, "method": "POST", "url": BATCH_URL})[:-1] + b',"body":' + body + b"}\n"
 
 
 def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
@@ -84,11 +76,12 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     from planner.models.openai_chat.errors import convert_error_body, format_one_line  # imports the SDK
 
     response, mask = as_object(line.get("response")), endpoint.mask
-    body = _unpack_body(response.get("body"))
-    status = response.get("status_code")
+    body, status = response.get("body"), response.get("status_code")
+    if isinstance(body, str):  # some services send it as a string of JSON
+        body = repair_json_surrogates(decode_json(body.encode()))
     status = status if isinstance(status, int) else None
-    headers = _read_headers(response, endpoint)
-    if error := _find_error_body(body, endpoint):
+    headers = {"x-request-id": mask.mask_text(as_string(response.get("request_id")))}
+    if error := parse_error_body(mask.mask_json(find_error(body))):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
     if status is None or status < _FIRST_ERROR:
         completion = find_masked_completion(body, mask)
@@ -106,21 +99,6 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     # An error of the service itself: the request expired or was cancelled before a model saw it.
     code = f" ({format_one_line(error.code)})" if error.code else ""
     return ModelError(f"{endpoint.host}: {format_one_line(error.message)}{code}", retryable=True, body=text)
-
-
-def _find_error_body(body: JsonValue, endpoint: Endpoint) -> ErrorBody | None:
-    failed = body if parse_error_body(body) else find_choice_error(as_object(body))
-    return parse_error_body(endpoint.mask.mask_json(failed))
-
-
-def _unpack_body(body: JsonValue) -> JsonValue:
-    """Return the body as a JSON value; some services send it as a string of JSON."""
-    return repair_json_surrogates(decode_json(body.encode())) if isinstance(body, str) else body
-
-
-def _read_headers(response: JsonObject, endpoint: Endpoint) -> Mapping[str, str]:
-    request_id = response.get("request_id")
-    return {"x-request-id": endpoint.mask.mask_text(request_id)} if isinstance(request_id, str) else {}
 
 
 class BatchState(StrEnum):
@@ -164,30 +142,24 @@ class RemoteBatch:
     failed_requests: int = 0
 
 
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-_Item = TypeVar("_Item", bound=_HasId)
+RemoteItem = TypeVar("RemoteItem", RemoteFile, RemoteBatch)
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[_Item]):
+class Page(Generic[RemoteItem]):
     """A page of a list; `has_more` is true if further pages follow."""
 
-    items: tuple[_Item, ...]
+    items: tuple[RemoteItem, ...]
     has_more: bool
 
 
-def parse_page(answer: JsonObject, parse_item: Callable[[JsonObject], _Item]) -> Page[_Item]:
+def _parse_page(answer: JsonObject, parse_item: Callable[[JsonObject], RemoteItem]) -> Page[RemoteItem]:
     """Parse a page of a list with `parse_item`; items without an id are left out."""
     items = map(parse_item, list_objects(answer.get("data")))
     return Page(tuple(item for item in items if item.id), bool(answer.get("has_more")))
 
 
-def parse_file(value: JsonObject) -> RemoteFile:
-    """Parse a file in a response."""
+def _parse_file(value: JsonObject) -> RemoteFile:
     size = value.get("bytes")
     return RemoteFile(
         as_string(value.get("id")),
@@ -197,8 +169,7 @@ def parse_file(value: JsonObject) -> RemoteFile:
     )
 
 
-def parse_batch(value: JsonObject) -> RemoteBatch:
-    """Parse a batch in a response."""
+def _parse_batch(value: JsonObject) -> RemoteBatch:
     status = as_string(value.get("status"))
     errors = value.get("errors")
     problems = list_objects(errors.get("data") if isinstance(errors, dict) else errors)
@@ -253,7 +224,8 @@ class BatchService:
 
     def format_request_line(self, custom_id: str, prompt: Prompt) -> bytes:
         """Return a prompt as a line of an input file, adapted to the endpoint."""
-        return format_request_line(custom_id, build_request_body(self._adapt_parameters(), prompt))
+        body = build_request_body(self._adapt_parameters(), prompt)
+        return to_json({"custom_id": custom_id, "method": "POST", "url": _URL})[:-1] + b',"body":' + body + b"}\n"
 
     def parse_result_line(self, content: bytes) -> BatchResult | None:
         """Return the result in a line of a result file, or None if the line is not a result.
@@ -279,20 +251,20 @@ class BatchService:
     async def list_files(self, after: str = "") -> Page[RemoteFile]:
         """Return a page of the service's input files: the first page, or the one after a file's id."""
         query = {"purpose": "batch", **_build_page_query(after)}
-        return parse_page(await self._call_service("GET", "files", params=query), parse_file)
+        return _parse_page(await self._call_service("GET", "files", params=query), _parse_file)
 
     async def create_batch(self, file_id: str, metadata: dict[str, str]) -> RemoteBatch:
         """Create a batch from an input file; this costs money."""
-        order = {"input_file_id": file_id, "endpoint": BATCH_URL, "completion_window": "24h", "metadata": metadata}
-        return parse_batch(await self._call_service("POST", "batches", json=order))
+        order = {"input_file_id": file_id, "endpoint": _URL, "completion_window": "24h", "metadata": metadata}
+        return _parse_batch(await self._call_service("POST", "batches", json=order))
 
     async def list_batches(self, after: str = "") -> Page[RemoteBatch]:
         """Return a page of the account's batches: the first page, or the one after a batch's id."""
-        return parse_page(await self._call_service("GET", "batches", params=_build_page_query(after)), parse_batch)
+        return _parse_page(await self._call_service("GET", "batches", params=_build_page_query(after)), _parse_batch)
 
     async def fetch_batch(self, batch_id: str) -> RemoteBatch:
         """Return the current state of a batch."""
-        return parse_batch(await self._call_service("GET", f"batches/{quote(batch_id, safe='')}"))
+        return _parse_batch(await self._call_service("GET", f"batches/{quote(batch_id, safe='')}"))
 
     async def stream_lines(self, file_id: str) -> AsyncGenerator[bytes]:
         """Yield the lines of a file as they arrive; a line above the size limit of a reply is left out."""

@@ -1,4 +1,4 @@
-"""A model at an OpenAI-compatible endpoint.
+"""A model at an OpenAI-compatible endpoint, and the models that an endpoint lists.
 
 A parameter that the endpoint rejects is left out or renamed from then on. Endpoints that truncate a prompt to their
 window without an error are detected by their token counts (Ollama's window is 4,096 tokens).
@@ -18,15 +18,25 @@ from pydantic_core import to_json
 from planner.chat import LM_PLANNER, Completion, ModelInfo, Prompt, Usage
 from planner.errors import ModelError
 from planner.models.openai_chat.endpoint import Endpoint, resolve_endpoint
-from planner.models.openai_chat.error_bodies import FilteredPromptError, RejectedParameterError
-from planner.models.openai_chat.replies import JsonObject
-from planner.sanitize import repair_surrogates
+from planner.models.openai_chat.replies import (
+    REASONING_FIELDS,
+    FilteredPromptError,
+    JsonObject,
+    RejectedParameterError,
+    as_object,
+    list_objects,
+)
+from planner.sanitize import clean_text, repair_surrogates, shorten_name
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.transport import Transport
 
 _MIN_TOKENS: Final = 500  # tokens; no endpoint truncates a shorter prompt
 _OTHER_NAMES: Final[Mapping[str, str]] = {"max_tokens": "max_completion_tokens"}
+_HELD_CHARS: Final = 60  # characters at the end of an arriving reply that are held back, as a password may have spaces
+_MAX_HELD_CHARS: Final = 400  # without a space in them, as no key has one
+_LIST_TIMEOUT: Final = 30.0  # seconds
+_WINDOW_NAMES: Final = ("context_length", "max_model_len", "context_window")  # OpenRouter, vLLM, Groq
 _OPTIONAL: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort", "stream", "stream_options"})
 
 
@@ -120,7 +130,7 @@ class OpenAIChat:
         """
         if not self._retries:
             return await self._complete_once(prompt)
-        from planner.models.retry import RetryPolicy, call_with_retry
+        from planner.models.wrappers import RetryPolicy, call_with_retry
 
         return await call_with_retry(partial(self._complete_once, prompt), RetryPolicy())
 
@@ -139,12 +149,22 @@ class OpenAIChat:
         while True:
             sent = self._adapter.adapt_parameters(parameters)
             try:
-                return await self._open_transport().post_request(
-                    build_request_body(sent, prompt), streams=bool(sent.get("stream")), on_text=self._on_text
-                )
+                return await self._send_once(sent, prompt)
             except RejectedParameterError as refusal:
                 if not self._adapter.observe_rejection(refusal.parameter, sent):
                     raise
+
+    async def _send_once(self, parameters: JsonObject, prompt: Prompt) -> Completion:
+        """Send one request, and report its text as it arrives."""
+        transport, streams = self._open_transport(), bool(parameters.get("stream"))
+        body = build_request_body(parameters, prompt)
+        if self._on_text is None:
+            return await transport.post_request(body, streams=streams)
+        reporter = TextReporter(self._on_text, self.endpoint.mask.mask_reply_text)
+        try:
+            return await transport.post_request(body, streams=streams, on_piece=reporter.add_piece)
+        finally:
+            reporter.finish()
 
     def _open_transport(self) -> "Transport":
         if self._transport is None:
@@ -193,6 +213,42 @@ class ParameterAdapter:
         return False
 
 
+class TextReporter:
+    """A reporter of a reply while it arrives, reasoning included.
+
+    `on_text` gets the text in whole words. `mask` removes keys from it; the end of the text is held back for that,
+    since a key may arrive in pieces. Of reasoning that comes under several names, one is reported.
+    """
+
+    def __init__(self, on_text: Callable[[str], None], mask: Callable[[str], str]) -> None:
+        self._on_text = on_text
+        self._mask = mask
+        self._field = ""
+        self._reasoning_field = ""
+        self._rest = ""
+
+    def add_piece(self, field: str, text: str) -> None:
+        """Add a piece of the text in a field of the reply, and report all but the end."""
+        if field in REASONING_FIELDS:
+            self._reasoning_field = self._reasoning_field or field
+        if not text or (field in REASONING_FIELDS and field != self._reasoning_field):
+            return
+        paragraph = "\n\n" if self._field and field != self._field else ""
+        self._field = field
+        self._rest = self._mask(f"{self._rest}{paragraph}{text}")
+        last = max(0, len(self._rest) - _HELD_CHARS)
+        end = max(self._rest.rfind(" ", 0, last), self._rest.rfind("\n", 0, last), len(self._rest) - _MAX_HELD_CHARS)
+        if end > 0:
+            self._on_text(self._rest[:end])
+            self._rest = self._rest[end:]
+
+    def finish(self) -> None:
+        """Report the end."""
+        if self._rest:
+            self._on_text(self._rest)
+        self._rest = ""
+
+
 def build_model_info(endpoint: Endpoint, options: RequestOptions) -> ModelInfo:
     """Return the name, endpoint and parameters of a model."""
     return ModelInfo(LM_PLANNER, endpoint.model, endpoint.model, endpoint.base_url, options.parameters)
@@ -233,3 +289,34 @@ def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
     if counted >= least:
         return ()
     return (f"the endpoint counted {counted:,} tokens where at least {least:,} were sent: it may have cut the prompt",)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model as its endpoint lists it; the window is in tokens, None if the endpoint does not say."""
+
+    name: str
+    window: int | None
+
+
+async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
+    """Return the models that an endpoint lists, sorted by name.
+
+    Raises:
+        ModelError: if it cannot be reached, refuses the request, or sends no list.
+    """
+    from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
+
+    transport = Transport(endpoint, timeout=_LIST_TIMEOUT, max_connections=1, fast=False)
+    try:
+        reply = as_object(await transport.call_api("GET", "models"))
+    finally:
+        await transport.close()
+    if not isinstance(reply.get("data"), list):
+        raise ModelError(f"{endpoint.host} sent no list of models; is it the address of an API? It usually ends in /v1")
+    listed = dict[str, ListedModel]()
+    for model in list_objects(reply.get("data")):
+        window = next((size for name in _WINDOW_NAMES if isinstance(size := model.get(name), int)), None)
+        if isinstance(name := model.get("id"), str) and name.strip():
+            listed.setdefault(name, ListedModel(shorten_name(clean_text(name).text), window))
+    return sorted(listed.values(), key=lambda model: model.name)

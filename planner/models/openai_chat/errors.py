@@ -1,11 +1,15 @@
-"""Turn every failure of a request into a `ModelError` that says what to do."""
+"""Turn every failure of a request into a `ModelError` that says what to do, and read waits and limits in headers."""
 
 import errno
+import math
 import re
 import socket
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import h11
@@ -13,15 +17,15 @@ import httpcore2
 import httpx2
 import openai
 
+from planner.chat import RateLimits
 from planner.errors import ModelError, TooLongError
 from planner.models.openai_chat.endpoint import Endpoint
-from planner.models.openai_chat.error_bodies import (
+from planner.models.openai_chat.replies import (
     ErrorBody,
     FilteredPromptError,
     RejectedParameterError,
     parse_error_body,
 )
-from planner.models.openai_chat.replies import parse_retry_after
 from planner.models.openai_chat.stream import decode_json, format_json, repair_json_surrogates
 from planner.sanitize import clean_text
 
@@ -69,6 +73,11 @@ _NO_CONNECTION: Final = frozenset(
 )
 _TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _RETRYABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
+_DURATION: Final = re.compile(
+    r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII
+)
+
+_UNITS: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 _ADVICE: Final[Mapping[int, str]] = {
     401: "the key is missing or wrong; check {key}",
     403: "this key may not use model {endpoint.model!r}; check {key} and the account's rights",
@@ -215,3 +224,65 @@ def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
         behind = list(current.exceptions) if isinstance(current, BaseExceptionGroup) else []
         behind += [cause for cause in (current.__cause__, current.__context__) if cause is not None]
         seen.extend(cause for cause in behind if all(cause is not other for other in seen))
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait, from `retry-after-ms` or from `Retry-After` in seconds or as an HTTP date.
+
+    A date is compared with the response's own Date header, so that a wrong local clock does no harm.
+    """
+    if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if value is None or (seconds := _parse_number(value)) is not None:
+        return None if value is None else seconds
+    until = _parse_date(value)
+    if until is None:
+        return None
+    return max(0.0, (until - (_parse_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds())
+
+
+def parse_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
+    """Return the rate limits in the `x-ratelimit-*` headers, or None if none can be read."""
+    if not any(name.startswith("x-ratelimit") for name in headers):
+        return None
+    limits = RateLimits(
+        requests=_parse_count(headers.get("x-ratelimit-limit-requests")),
+        remaining_requests=_parse_count(headers.get("x-ratelimit-remaining-requests")),
+        reset_requests=_parse_duration(headers.get("x-ratelimit-reset-requests")),
+        tokens=_parse_count(headers.get("x-ratelimit-limit-tokens")),
+        remaining_tokens=_parse_count(headers.get("x-ratelimit-remaining-tokens")),
+        reset_tokens=_parse_duration(headers.get("x-ratelimit-reset-tokens")),
+    )
+    return limits if any(value is not None for value in astuple(limits)) else None
+
+
+def _parse_number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _parse_count(text: str | None) -> int | None:
+    number = _parse_number(text)
+    return None if number is None else int(number)
+
+
+def _parse_duration(text: str | None) -> float | None:
+    """Return the seconds in "6m0s", "1h2m3.5s", "12ms" or a plain number, or None."""
+    if (seconds := _parse_number(text)) is not None:
+        return seconds
+    match = _DURATION.fullmatch((text or "").strip())
+    if not match or not any(match.groups()):
+        return None
+    return sum(unit * float(part) for unit, part in zip(_UNITS, match.groups(), strict=True) if part)
+
+
+def _parse_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date

@@ -1,115 +1,89 @@
-"""Parse the responses of endpoints: JSON as a `Completion`, headers as waits and rate limits, a stream as one body."""
+"""Parse the JSON of responses: a completion, or an error, which comes in many forms."""
 
-import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import astuple, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic import JsonValue
 
-from planner.chat import Completion, RateLimits, Usage
+from planner.chat import Completion, Usage
+from planner.errors import ModelError
 from planner.masking import SecretMask
 
 JsonObject = dict[str, JsonValue]
 
-# Gets the field of a message and the text that a chunk adds to it.
-PieceReporter = Callable[[str, str], None]
-
 REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
-_TOKEN_FIELDS: Final = frozenset({"content", "refusal", *REASONING_FIELDS})
-_ITEM_TEXTS: Final = ("text", "summary", "thinking", "refusal")
 _THOUGHTS: Final = frozenset({"thinking", "reasoning"})
 _MOST_TOKENS: Final = 10**12  # more than any reply has; a larger count is an error of the endpoint
-_DURATION: Final = re.compile(
-    r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII
+
+# Parameters that can be left out of a request or sent under another name.
+_ADAPTABLE_PARAMETERS: Final = (
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "reasoning_effort",
+    "stream_options",
+    "stream",
 )
-_UNITS: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
-
-
-class ChunkMerger:
-    """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk.
-
-    `on_piece` gets the field and the text of each piece of a reply or of reasoning.
-    """
-
-    def __init__(self, on_piece: PieceReporter | None = None) -> None:
-        self._on_piece = on_piece
-        self.token_count = 0  # pieces of text or reasoning, none of them empty
-        self._top: JsonObject = {}
-        self._message: JsonObject = {}
-        self._pieces: dict[str, list[str]] = {}
-        self._item_pieces: dict[tuple[int, str], tuple[JsonObject, list[str]]] = {}
-        self._list_items = 0
-        self._choice: JsonObject = {}
-
-    @property
-    def item_count(self) -> int:
-        """The number of fields and list items so far."""
-        fields = sum(len(part) for part in (self._top, self._message, self._pieces, self._item_pieces, self._choice))
-        return fields + self._list_items
-
-    @property
-    def has_finish_reason(self) -> bool:
-        """True if the model gave a finish reason."""
-        return bool(self._choice.get("finish_reason"))
-
-    @property
-    def body(self) -> JsonObject:
-        """The chat completion so far; it has no `choices` if no chunk had any."""
-        message = self._message | {name: "".join(pieces) for name, pieces in self._pieces.items()}
-        for (_, name), (item, pieces) in self._item_pieces.items():
-            item[name] = "".join(pieces)
-        if not self._choice:
-            return dict(self._top)
-        return self._top | {"choices": [self._choice | {"message": message}]}
-
-    def add_chunk(self, chunk: JsonObject) -> None:
-        """Add one chunk; only the first choice is read, since only one was requested."""
-        self._top |= {name: value for name, value in chunk.items() if name not in ("choices", "object") and value}
-        for choice in list_objects(chunk.get("choices")):
-            if choice.get("index") in (0, None):
-                self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
-                for name, value in as_object(choice.get("delta") or choice.get("message")).items():
-                    self.token_count += name in _TOKEN_FIELDS and _has_text(value)
-                    self._add_field(name, value)
-                    if self._on_piece and name in _TOKEN_FIELDS:
-                        self._on_piece(name, value if isinstance(value, str) else _join_texts(value, _is_any, ""))
-
-    def _add_field(self, name: str, value: JsonValue) -> None:
-        if isinstance(value, str) and name != "role":
-            self._pieces.setdefault(name, []).append(value)
-        elif isinstance(value, list):
-            fragments = self._message.setdefault(name, [])
-            if isinstance(fragments, list):
-                self._add_items(fragments, value)
-        elif value is not None:
-            self._message[name] = value
-
-    def _add_items(self, items: list[JsonValue], added: list[JsonValue]) -> None:
-        """Add items to a list; one with the type and index of the last one continues it."""
-        for item in added:
-            last = items[-1] if items else None
-            if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
-                self._continue_item(last, item)
-            else:
-                items.append(item)
-                self._list_items += 1
-
-    def _continue_item(self, item: JsonObject, further: JsonObject) -> None:
-        for name, after in further.items():
-            before = item.get(name)
-            if name in _ITEM_TEXTS and isinstance(before, str) and isinstance(after, str):
-                self._item_pieces.setdefault((id(item), name), (item, [before]))[1].append(after)
-            elif name in _ITEM_TEXTS and isinstance(before, list) and isinstance(after, list):
-                before.extend(after)
-                self._list_items += len(after)
-            elif after is not None:
-                self._list_items += name not in item
-                self._item_pieces.pop((id(item), name), None)
-                item[name] = after
+_OVERFLOW_CODES: Final = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
+_OVERFLOW: Final = re.compile(
+    r"maximum (?:context|prompt|model) length|context length (?:of only|exceeded|\(\d)|too large for model with"
+    r"|exceed\w* (?:the |max |maximum )*(?:available |model's |allowed )*(?:context|input)[ _](?:size|length|window)"
+    r"|longer than the (?:maximum model|model's context) length|(?:prompt|input) is too long|prompt too long"
+    r"|exceeds the maximum number of (?:input )?tokens|tokens.{0,40}must be <=|must have less than \d+ tokens"
+    r"|too many tokens|request too large|request body too large|reduce the length of the (?:messages|prompt|input)",
+    re.IGNORECASE,
+)
+_WINDOWS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"maximum (?:context|prompt|model) length (?:is|of|limit is)(?: only)? ([\d,]+)",
+        r"([\d,]+) (?:tokens? )?maximum context length",
+        r"tokens > ([\d,]+) maximum",
+        r"maximum number of (?:input )?tokens allowed \(?([\d,]+)",
+        r"context (?:length|size|window)(?: of only| of| is)? \(?([\d,]+)",
+        r"must be <= ([\d,]+)",
+        r"must have less than ([\d,]+) tokens",
+        r"max size: ([\d,]+) tokens",
+        r"prompt cannot exceed ([\d,]+)",
+    )
+)
+_COUNTS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"([\d,]+) (?:tokens )?(?:in|from) the (?:input|messages|prompt)\b",
+        r"(?:has|had|contains|resulted in|input \()(?: at least)? ?([\d,]+) (?:input )?tokens",
+        r"([\d,]+) tokens > [\d,]+ maximum",
+        r"input token count(?: of)? \(?([\d,]+)",
+        r"prompt \(length ([\d,]+)\)",
+        r"given: ([\d,]+)",
+        r"received ([\d,]+)",
+    )
+)
+# A proxy gives an error its own type and code, and has those of the provider in the message at best.
+_EXHAUSTED: Final = re.compile(
+    r"insufficient[ _](?:user[ _])?(?:credits?|balance|funds|quota)"
+    r"|(?:credit|account) balance is (?:too low|insufficient)"
+    r"|(?:out of|more) credits|(?:no|used all|run out of) (?:available |remaining )?credits"
+    r"|credit (?:limit|quota) (?:is |was |has been )?(?:exceeded|reached)"
+    r"|exceeded \S+ (?:monthly )?(?:included )?credits"
+    r"|exceeded[ _](?:your |the |my )?current[ _]quota|out of call volume quota"
+    r"|billing[ _](?:hard[ _])?limit|billing[ _](?:is )?not[ _]active|check your (?:plan and )?billing|payment required"
+    r"|spending limit|key limit exceeded|budget[ _](?:has been |was )?exceeded|(?:over|exceeded ?|crossed) ?budget",
+    re.IGNORECASE,
+)
+# Some providers name a limit a minute in the words of a spent quota, and then when to ask again.
+_RETRY_SOON: Final = re.compile(r"(?:retry|try again) (?:in|after) [\d.]+ ?(?:m?s\b|seconds?)", re.IGNORECASE)
+_REJECTED: Final = re.compile(
+    r"unsupported|not support|only the default|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
+    r"|deprecated|must be verified|extra_forbidden",
+    re.IGNORECASE,
+)
+_MAX_MESSAGE_CHARS: Final = 4000  # characters of a message that are read; an endpoint may send megabytes
+_LARGER_THAN_A_MINUTE: Final = re.compile(r"request too large", re.IGNORECASE)
 
 
 def find_completion(value: JsonValue) -> Completion | None:
@@ -121,9 +95,9 @@ def find_completion(value: JsonValue) -> Completion | None:
     message = as_object(choice.get("message"))
     content = message.get("content")
     return Completion(
-        text=content if isinstance(content, str) else _join_texts(content, _is_text, ""),
+        text=content if isinstance(content, str) else _join_texts(content, _is_text),
         reasoning=_read_reasoning(message),
-        refusal=as_string(message.get("refusal")) or _join_texts(content, _is_refusal, ""),
+        refusal=as_string(message.get("refusal")) or _join_texts(content, _is_refusal),
         finish_reason=as_string(choice.get("finish_reason")),
         usage=parse_usage(body.get("usage")),
         model=as_string(body.get("model")),
@@ -163,11 +137,11 @@ def parse_usage(value: JsonValue) -> Usage:
     )
 
 
-def find_choice_error(body: JsonObject) -> JsonObject | None:
-    """Return the error in the first choice, given as `error` or as the finish reason "error", or None."""
-    choice = next(iter(list_objects(body.get("choices"))), None)
-    if choice is None:
-        return None
+def find_error(body: JsonValue) -> JsonValue:
+    """Return the part of a body that holds an error: all of it, or its first choice's; None if there is no error."""
+    if parse_error_body(body):
+        return body
+    choice = next(iter(list_objects(as_object(body).get("choices"))), {})
     if choice.get("error"):
         return {"error": choice["error"]}
     return {"error": "the provider stopped with an error"} if choice.get("finish_reason") == "error" else None
@@ -188,37 +162,27 @@ def as_string(value: JsonValue) -> str:
     return value if isinstance(value, str) else ""
 
 
+def read_field_text(value: JsonValue, separator: str = "") -> str:
+    """Return a text as it is, and of a list of items their texts, joined."""
+    return value if isinstance(value, str) else _join_texts(value, lambda _: True, separator)
+
+
 def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
     """Return the provider's reasoning, from the first field that has any: gateways send it under two names."""
     for name in REASONING_FIELDS:
-        value = message.get(name)
-        if text := value if isinstance(value, str) else _join_texts(value, _is_any, "\n\n"):
+        if text := read_field_text(message.get(name), "\n\n"):
             return text
     return _join_texts(message.get("content"), _is_thought, "\n\n")
 
 
-def _join_texts(value: JsonValue, is_joined: Callable[[JsonObject], bool], separator: str) -> str:
+def _join_texts(value: JsonValue, is_joined: Callable[[JsonObject], bool], separator: str = "") -> str:
     """Join the texts of the items for which `is_joined` is true."""
     return separator.join(text for item in list_objects(value) if is_joined(item) and (text := _read_item_text(item)))
 
 
-def _has_text(value: JsonValue) -> bool:
-    """Return whether an item of a reply holds text; encrypted reasoning has `data` instead."""
-    return bool(
-        value if isinstance(value, str) else any(_read_item_text(i) or i.get("data") for i in list_objects(value))
-    )
-
-
 def _read_item_text(item: JsonObject) -> str:
-    for name in ("text", "summary", "thinking", "refusal", "content"):
-        value = item.get(name)
-        if text := value if isinstance(value, str) else _join_texts(value, _is_any, ""):
-            return text
-    return ""
-
-
-def _is_any(_: JsonObject) -> bool:
-    return True
+    texts = (read_field_text(item.get(name)) for name in ("text", "summary", "thinking", "refusal", "content"))
+    return next(filter(None, texts), "")
 
 
 def _is_text(item: JsonObject) -> bool:
@@ -233,71 +197,117 @@ def _is_refusal(item: JsonObject) -> bool:
     return item.get("type") == "refusal"
 
 
-def _is_same_item(last: JsonObject, item: JsonObject) -> bool:
-    return (last.get("type"), last.get("index")) == (item.get("type"), item.get("index"))
-
-
 def _to_count(value: JsonValue) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None
 
 
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait, from `retry-after-ms` or from `Retry-After` in seconds or as an HTTP date.
+class RejectedParameterError(ModelError):
+    """The endpoint does not accept a parameter; `parameter` is its name as it was sent."""
 
-    A date is compared with the response's own Date header, so that a wrong local clock does no harm.
+    def __init__(self, message: str, *, parameter: str, status: int | None, request_id: str, body: str) -> None:
+        super().__init__(message, status=status, request_id=request_id, body=body)
+        self.parameter = parameter
+
+
+class FilteredPromptError(ModelError):
+    """A content filter refused the prompt; it did not reach the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """An error as the endpoint reported it; "" or None for whatever it did not report.
+
+    `code` is text even if it came as a number, `status` the HTTP status given in the body itself, `window` the model's
+    context window and `prompt_tokens` the prompt's length, both in tokens.
     """
-    if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    if value is None or (seconds := _parse_number(value)) is not None:
-        return None if value is None else seconds
-    until = _parse_date(value)
-    if until is None:
-        return None
-    return max(0.0, (until - (_parse_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds())
+
+    message: str
+    code: str = ""
+    type: str = ""
+    parameter: str = ""
+    status: int | None = None
+    window: int | None = None
+    prompt_tokens: int | None = None
+
+    def is_too_long(self, status: int) -> bool:
+        """Return whether the prompt exceeds the window or the account's limit per minute, so waiting does not help."""
+        if status in (401, 403, 404):
+            return False
+        if status == 429:
+            return bool(_LARGER_THAN_A_MINUTE.search(self.message))
+        coded = bool({self.code, self.type} & _OVERFLOW_CODES)
+        return status == 413 or coded or bool(_OVERFLOW.search(self.message))
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True if the account's quota is used up, so that waiting does not help."""
+        coded = bool(_EXHAUSTED.search(f"{self.code} {self.type}"))
+        return coded or bool(_EXHAUSTED.search(self.message) and not _RETRY_SOON.search(self.message))
+
+    @property
+    def is_content_filter(self) -> bool:
+        """True if a content filter refused the prompt."""
+        return "content_filter" in (self.code, self.type) or self.code == "content_policy_violation"
+
+    @property
+    def rejected_parameter(self) -> str:
+        """The adaptable parameter that the endpoint does not accept, or ""; also "" if only its value is wrong."""
+        if not _REJECTED.search(f"{self.code.replace('_', ' ')} {self.message}"):
+            return ""
+        named = self.parameter.rpartition(".")[2]
+        if named:
+            return named if named in _ADAPTABLE_PARAMETERS else ""
+        places = {
+            name: match.start() for name in _ADAPTABLE_PARAMETERS if (match := re.search(rf"\b{name}\b", self.message))
+        }
+        return min(places, key=places.__getitem__, default="")
 
 
-def parse_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
-    """Return the rate limits in the `x-ratelimit-*` headers, or None if none can be read."""
-    if not any(name.startswith("x-ratelimit") for name in headers):
+def parse_error_body(body: JsonValue) -> ErrorBody | None:
+    """Return the error in a body (in `error`, in `detail` or the body itself), or None if there is none."""
+    if not isinstance(body, dict):
         return None
-    limits = RateLimits(
-        requests=_parse_count(headers.get("x-ratelimit-limit-requests")),
-        remaining_requests=_parse_count(headers.get("x-ratelimit-remaining-requests")),
-        reset_requests=_parse_duration(headers.get("x-ratelimit-reset-requests")),
-        tokens=_parse_count(headers.get("x-ratelimit-limit-tokens")),
-        remaining_tokens=_parse_count(headers.get("x-ratelimit-remaining-tokens")),
-        reset_tokens=_parse_duration(headers.get("x-ratelimit-reset-tokens")),
+    error = body.get("error") or body.get("detail") or (body if body.get("object") == "error" else None)
+    if error is None or error is False:
+        return None
+    if not isinstance(error, dict):
+        error = {"message": _to_text(error) or "an error without a message"}
+    # OpenRouter passes on the error text of the provider behind it as `metadata.raw`.
+    texts = (_to_text(error.get("message")), _to_text(as_object(error.get("metadata")).get("raw")))
+    message = " ".join(filter(None, texts)) or _to_text(error)
+    code = error.get("code")
+    return ErrorBody(
+        message=message,
+        code=_to_text(code),
+        type=_to_text(error.get("type")),
+        parameter=_to_text(error.get("param")),
+        status=_parse_status(code),
+        window=_to_positive_int(error.get("n_ctx")) or _find_number(_WINDOWS, message),
+        prompt_tokens=_to_positive_int(error.get("n_prompt_tokens")) or _find_number(_COUNTS, message),
     )
-    return limits if any(value is not None for value in astuple(limits)) else None
 
 
-def _parse_number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+def _to_text(value: JsonValue) -> str:
+    """Return the value as text of limited length; "" for None and False."""
+    if value is None or value is False:
+        return ""
+    return (value if isinstance(value, str) else str(value))[:_MAX_MESSAGE_CHARS]
 
 
-def _parse_count(text: str | None) -> int | None:
-    number = _parse_number(text)
-    return None if number is None else int(number)
+def _parse_status(code: JsonValue) -> int | None:
+    """Return an error code as an HTTP status from 300 to 599, or None."""
+    text = _to_text(code)
+    return int(text) if re.fullmatch(r"[345]\d\d", text, re.ASCII) else None
 
 
-def _parse_duration(text: str | None) -> float | None:
-    """Return the seconds in "6m0s", "1h2m3.5s", "12ms" or a plain number, or None."""
-    if (seconds := _parse_number(text)) is not None:
-        return seconds
-    match = _DURATION.fullmatch((text or "").strip())
-    if not match or not any(match.groups()):
-        return None
-    return sum(unit * float(part) for unit, part in zip(_UNITS, match.groups(), strict=True) if part)
+def _to_positive_int(value: JsonValue) -> int | None:
+    """Return the value if it is a positive integer, else None."""
+    return value if isinstance(value, int) and value > 0 else None
 
 
-def _parse_date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date
+def _find_number(patterns: Sequence[re.Pattern[str]], message: str) -> int | None:
+    """Return the number that the first matching pattern finds in the message, or None."""
+    for pattern in patterns:
+        if (match := pattern.search(message)) and (digits := match[1].replace(",", "")) and len(digits) < 12:
+            return int(digits)
+    return None

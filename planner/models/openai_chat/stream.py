@@ -12,7 +12,14 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from planner.models.openai_chat.replies import REASONING_FIELDS, ChunkMerger, PieceReporter, find_completion
+from planner.models.openai_chat.replies import (
+    REASONING_FIELDS,
+    JsonObject,
+    as_object,
+    find_completion,
+    list_objects,
+    read_field_text,
+)
 from planner.sanitize import repair_surrogates
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
@@ -23,8 +30,11 @@ _LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ig
 # A bracket outside of strings, or the end, after anything else.
 _NEXT_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 _DONE: Final = b"[DONE]"
-_HELD_CHARS: Final = 60  # characters at the end of an arriving reply that are held back, as a password may have spaces
-_MAX_HELD_CHARS: Final = 400  # without a space in them, as no key has one
+_TOKEN_FIELDS: Final = frozenset({"content", "refusal", *REASONING_FIELDS})
+_ITEM_TEXTS: Final = ("text", "summary", "thinking", "refusal")
+
+# Gets the field of a message and the text that a chunk adds to it.
+PieceReporter = Callable[[str, str], None]
 
 
 def decode_json(content: bytes) -> JsonValue:
@@ -123,40 +133,96 @@ class EventDecoder:
                 self._data.clear()
 
 
-class TextReporter:
-    """A reporter of a reply while it arrives, reasoning included.
+class ChunkMerger:
+    """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk.
 
-    `on_text` gets the text in whole words. `mask` removes keys from it; the end of the text is held back for that,
-    since a key may arrive in pieces. Of reasoning that comes under several names, one is reported.
+    `on_piece` gets the field and the text of each piece of a reply or of reasoning.
     """
 
-    def __init__(self, on_text: Callable[[str], None], mask: Callable[[str], str]) -> None:
-        self._on_text = on_text
-        self._mask = mask
-        self._field = ""
-        self._reasoning_field = ""
-        self._rest = ""
+    def __init__(self, on_piece: PieceReporter | None = None) -> None:
+        self._on_piece = on_piece
+        self.token_count = 0  # pieces of text or reasoning, none of them empty
+        self._top: JsonObject = {}
+        self._message: JsonObject = {}
+        self._pieces: dict[str, list[str]] = {}
+        self._item_pieces: dict[tuple[int, str], tuple[JsonObject, list[str]]] = {}
+        self._list_items = 0
+        self._choice: JsonObject = {}
 
-    def add_piece(self, field: str, text: str) -> None:
-        """Add a piece of the text in a field of the reply, and report all but the end."""
-        if field in REASONING_FIELDS:
-            self._reasoning_field = self._reasoning_field or field
-        if not text or (field in REASONING_FIELDS and field != self._reasoning_field):
-            return
-        paragraph = "\n\n" if self._field and field != self._field else ""
-        self._field = field
-        self._rest = self._mask(f"{self._rest}{paragraph}{text}")
-        last = max(0, len(self._rest) - _HELD_CHARS)
-        end = max(self._rest.rfind(" ", 0, last), self._rest.rfind("\n", 0, last), len(self._rest) - _MAX_HELD_CHARS)
-        if end > 0:
-            self._on_text(self._rest[:end])
-            self._rest = self._rest[end:]
+    @property
+    def item_count(self) -> int:
+        """The number of fields and list items so far."""
+        fields = sum(len(part) for part in (self._top, self._message, self._pieces, self._item_pieces, self._choice))
+        return fields + self._list_items
 
-    def finish(self) -> None:
-        """Report the end."""
-        if self._rest:
-            self._on_text(self._rest)
-        self._rest = ""
+    @property
+    def has_finish_reason(self) -> bool:
+        """True if the model gave a finish reason."""
+        return bool(self._choice.get("finish_reason"))
+
+    @property
+    def body(self) -> JsonObject:
+        """The chat completion so far; it has no `choices` if no chunk had any."""
+        message = self._message | {name: "".join(pieces) for name, pieces in self._pieces.items()}
+        for (_, name), (item, pieces) in self._item_pieces.items():
+            item[name] = "".join(pieces)
+        if not self._choice:
+            return dict(self._top)
+        return self._top | {"choices": [self._choice | {"message": message}]}
+
+    def add_chunk(self, chunk: JsonObject) -> None:
+        """Add one chunk; only the first choice is read, since only one was requested."""
+        self._top |= {name: value for name, value in chunk.items() if name not in ("choices", "object") and value}
+        for choice in list_objects(chunk.get("choices")):
+            if choice.get("index") in (0, None):
+                self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
+                for name, value in as_object(choice.get("delta") or choice.get("message")).items():
+                    self.token_count += name in _TOKEN_FIELDS and _has_text(value)
+                    self._add_field(name, value)
+                    if self._on_piece and name in _TOKEN_FIELDS:
+                        self._on_piece(name, read_field_text(value))
+
+    def _add_field(self, name: str, value: JsonValue) -> None:
+        if isinstance(value, str) and name != "role":
+            self._pieces.setdefault(name, []).append(value)
+        elif isinstance(value, list):
+            fragments = self._message.setdefault(name, [])
+            if isinstance(fragments, list):
+                self._add_items(fragments, value)
+        elif value is not None:
+            self._message[name] = value
+
+    def _add_items(self, items: list[JsonValue], added: list[JsonValue]) -> None:
+        """Add items to a list; one with the type and index of the last one continues it."""
+        for item in added:
+            last = items[-1] if items else None
+            if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
+                self._continue_item(last, item)
+            else:
+                items.append(item)
+                self._list_items += 1
+
+    def _continue_item(self, item: JsonObject, further: JsonObject) -> None:
+        for name, after in further.items():
+            before = item.get(name)
+            if name in _ITEM_TEXTS and isinstance(before, str) and isinstance(after, str):
+                self._item_pieces.setdefault((id(item), name), (item, [before]))[1].append(after)
+            elif name in _ITEM_TEXTS and isinstance(before, list) and isinstance(after, list):
+                before.extend(after)
+                self._list_items += len(after)
+            elif after is not None:
+                self._list_items += name not in item
+                self._item_pieces.pop((id(item), name), None)
+                item[name] = after
+
+
+def _has_text(value: JsonValue) -> bool:
+    """Return whether a field of a reply holds text; encrypted reasoning has `data` instead."""
+    return bool(read_field_text(value)) or any(item.get("data") for item in list_objects(value))
+
+
+def _is_same_item(last: JsonObject, item: JsonObject) -> bool:
+    return (last.get("type"), last.get("index")) == (item.get("type"), item.get("index"))
 
 
 class ResponseBody:

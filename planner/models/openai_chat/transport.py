@@ -6,7 +6,7 @@ reading the bytes takes 14 ms (`python -m tests.openai_chat.bench`).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -20,12 +20,12 @@ from planner.chat import Completion
 from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
-from planner.models.openai_chat.error_bodies import parse_error_body
-from planner.models.openai_chat.replies import find_choice_error, find_masked_completion, parse_rate_limits
+from planner.models.openai_chat.errors import parse_rate_limits
+from planner.models.openai_chat.replies import find_error, find_masked_completion, parse_error_body
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
+    PieceReporter,
     ResponseBody,
-    TextReporter,
     decode_json,
     format_json,
     repair_json_surrogates,
@@ -71,25 +71,19 @@ class Transport:
         )
         self._url = sdk.base_url
         self._completions_url = self._url.join("chat/completions")
-        self._headers = _drop_omitted({**sdk.default_headers, **_build_auth_headers(endpoint)})
+        headers = {**sdk.default_headers, **_build_auth_headers(endpoint)}
+        self._headers = httpx2.Headers({name: value for name, value in headers.items() if isinstance(value, str)})
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http_client.aclose()
 
-    async def post_request(
-        self, body: bytes, *, streams: bool, on_text: Callable[[str], None] | None = None
-    ) -> Completion:
+    async def post_request(self, body: bytes, *, streams: bool, on_piece: PieceReporter | None = None) -> Completion:
         """Send one request and return its completion, masked; `streams` says whether the request asks for a stream.
 
-        `on_text` gets the text of a stream, masked, as it arrives.
+        `on_piece` gets the field and the text of each piece of a stream as it arrives, not masked.
         """
-        reporter = TextReporter(on_text, self._mask.mask_reply_text) if on_text else None
-        outcome = await self._send_and_receive(
-            body, ResponseBody(reporter.add_piece if reporter else None), streams=streams
-        )
-        if reporter:
-            reporter.finish()
+        outcome = await self._send_and_receive(body, ResponseBody(on_piece), streams=streams)
         if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
             raise outcome
         return outcome
@@ -163,7 +157,7 @@ class Transport:
                 response = await self._send("POST", self._completions_url, content=body)
                 try:
                     if response.is_success:
-                        extend = partial(_extend, limit, self._timeout, ends_at) if streams else _keep
+                        extend = partial(_extend, limit, self._timeout, ends_at) if streams else lambda: None
                         await _receive(response, response_body, extend)
                     else:
                         await _read_bounded(response, error_content, MAX_ERROR_BYTES)
@@ -211,8 +205,7 @@ class Transport:
                 _describe_unreadable(response_body, mask.mask_text(headers.get("content-type", "something"))),
                 response_body,
             )
-        failed = mask.mask_json(body if parse_error_body(body) else find_choice_error(body))
-        if error := parse_error_body(failed):
+        if error := parse_error_body(mask.mask_json(find_error(body))):
             status, text = response.status_code, format_json(mask.mask_json(body))
             progress = response_body.describe_progress()
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
@@ -272,18 +265,9 @@ class _ClientOptions(TypedDict):
     follow_redirects: bool
 
 
-def _drop_omitted(headers: Mapping[str, str | openai.Omit]) -> httpx2.Headers:
-    """Return the headers without those marked as omitted."""
-    return httpx2.Headers({name: value for name, value in headers.items() if isinstance(value, str)})
-
-
 def _extend(limit: asyncio.Timeout, seconds: float, ends_at: float) -> None:
     """Set the end of a time limit to `seconds` from now, but not after `ends_at`."""
     limit.reschedule(min(asyncio.get_running_loop().time() + seconds, ends_at))
-
-
-def _keep() -> None:
-    """Leave the time limit of a whole response as it is."""
 
 
 async def _receive(response: httpx2.Response, response_body: ResponseBody, extend_limit: Callable[[], None]) -> None:

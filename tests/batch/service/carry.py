@@ -6,22 +6,24 @@ parts, replies, peak memory in MB, seconds.
 
 import asyncio
 import json
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
-from planner.batch.progress import Progress
 from planner.batch.service.results import PricedService
 from planner.batch.service.submit import SubmissionWriter, SubmitOptions
 from planner.batch.service.tracker import BatchTracker
+from planner.batch.status import Progress
 from planner.chat import Message, Prompt
 from planner.models.openai_chat.batch_api import BatchService
 from planner.models.openai_chat.chat import RequestOptions
 from planner.models.openai_chat.endpoint import Endpoint
-from planner.models.retry import RetryPolicy
+from planner.models.wrappers import RetryPolicy
 
 MODEL = "lm-planner/m"
 
@@ -41,7 +43,14 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
         parts = len(tracker.open_submissions)
         while tracker.open_submissions:
             await tracker.collect_ended_batches()
-        return parts, ledger.submissions.count_replies()
+        return parts, count_replies(folder / "ledger.sqlite")
+
+
+def count_replies(path: Path) -> int:
+    """Return the number of submitted requests that have a reply."""
+    with closing(sqlite3.connect(path)) as db:
+        query = "SELECT count(*) FROM attempts WHERE part IS NOT NULL AND state = 'replied'"
+        return int(db.execute(query).fetchone()[0])
 
 
 def main() -> None:

@@ -13,16 +13,17 @@ import pytest
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
-from planner.batch.progress import Progress
 from planner.batch.service.results import PricedService
 from planner.batch.service.submit import SubmissionLimits, SubmissionWriter, SubmitOptions
 from planner.batch.service.tracker import BatchTracker
+from planner.batch.status import Progress
 from planner.chat import Message, Prompt
 from planner.errors import ModelError
 from planner.models.openai_chat.batch_api import BatchService
 from planner.models.openai_chat.chat import RequestOptions
 from planner.models.openai_chat.endpoint import Endpoint
-from planner.models.retry import RetryPolicy
+from planner.models.wrappers import RetryPolicy
+from tests.batch.service.carry import count_replies
 from tests.server.batches import Batches, Line
 from tests.server.http import Request, Response
 from tests.server.replies import error
@@ -60,7 +61,7 @@ def carry(
             for _ in range(20):
                 await tracker.collect_ended_batches()
             assert not tracker.open_submissions
-            return ledger.submissions.count_replies()
+            return count_replies(folder / "ledger.sqlite")
 
     return asyncio.run(asyncio.wait_for(carry_all(), seconds))
 

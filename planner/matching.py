@@ -1,14 +1,16 @@
-"""Measure the similarity of two ablations by the stems of their words, following AblationBench's match rule.
+"""Measure the similarity of two ablations by the stems of their words, and group those that are the same study.
 
-The rule (arXiv 2507.08038): the same ablated part, an action that the other side allows, and for REPLACE and ADD at
-least one replacement in common; no match in doubt.
+Similarity follows AblationBench's match rule (arXiv 2507.08038): the same ablated part, an action that the other side
+allows, and for REPLACE and ADD at least one replacement in common; no match in doubt.
+A group is stricter: what is in it is shown as one study, so a wrong join costs more than a missed one. A draw of joins
+was read one by one: `SURENESS`.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, combinations, product
 from typing import Final
 
 from planner.schema import Ablation, Action
@@ -47,6 +49,23 @@ _REMOVAL: Final = re.compile(
 _NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=\s?(%)|(?![\d.]))", re.I)
 _WORD_GAP: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
 _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
+
+SURE_SIMILARITY: Final = 0.6
+"""The least similarity, from 0 to 1, of any two ablations in a group."""
+_SURE_OVERLAP: Final = 0.7  # of a common replacement; at 0.5, "average pooling" and "random pooling" are the same
+
+SURENESS: Final = (
+    "Of 120 joins in published plans that were read one by one, 116 are right (97 %, interval 92 to 99 %)."
+)
+"""The precision of groups, with its 95 % interval; the joins that were read are in tests/matching."""
+
+# Far above any plan that a prompt asks for; comparing the whole of a hostile plan could take hours.
+MAX_ABLATIONS: Final = 40
+_MAX_REPLACEMENTS: Final = 10
+_MAX_CHARS: Final = 300
+
+Place = tuple[int, int]
+"""The place of an ablation: the number of its plan, and its number in that plan, both from 0."""
 
 
 def split_word_list(text: str) -> frozenset[str]:
@@ -133,6 +152,11 @@ COMMON_STEMS: Final = frozenset(
 )
 
 
+def compute_similarity(a: Ablation, b: Ablation) -> float:
+    """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions do not agree."""
+    return compute_part_similarity(a, b) if have_compatible_actions(a, b) else 0.0
+
+
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity, from 0 to 1, of the parts that two ablations concern, by their parts and names."""
     parts = compute_stem_overlap(a.ablated_part, b.ablated_part)
@@ -199,3 +223,41 @@ def is_value(text: str) -> bool:
     """Return whether a text is hardly more than a number, such as "0.1" or "4 heads"."""
     numbers = extract_numbers(text)
     return bool(numbers) and len(split_words(text)) <= len(numbers) + 2
+
+
+def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, ...], ...]:
+    """Group the ablations of plans for one paper: at most one of each plan, and any two in a group are surely the same.
+
+    Each ablation is in one group, alone if no other is the same. The most similar are joined first. The first 40
+    ablations of a plan are compared, ten replacements of an ablation, and 300 characters of a text.
+    """
+    places = [(number, index) for number, plan in enumerate(plans) for index in range(len(plan))]
+    groups: dict[Place, tuple[Place, ...]] = {place: (place,) for place in places}
+    similarities = _compute_similarities(plans)
+    for a, b in sorted(similarities, key=lambda pair: (-similarities[pair], pair)):
+        left, right = groups[a], groups[b]
+        if all((min(pair), max(pair)) in similarities for pair in product(left, right)):
+            joined = tuple(sorted((*left, *right)))
+            groups.update(dict.fromkeys(joined, joined))
+    return tuple(dict.fromkeys(groups.values()))
+
+
+def _compute_similarities(plans: Sequence[Sequence[Ablation]]) -> dict[tuple[Place, Place], float]:
+    """Return the similarity of each two ablations of different plans that are surely the same."""
+    shortened = [[_shorten_ablation(ablation) for ablation in plan[:MAX_ABLATIONS]] for plan in plans]
+    return {
+        ((a, i), (b, j)): similarity
+        for (a, left), (b, right) in combinations(enumerate(shortened), 2)
+        for (i, x), (j, y) in product(enumerate(left), enumerate(right))
+        if (similarity := compute_similarity(x, y)) >= SURE_SIMILARITY and have_compatible_actions(x, y, _SURE_OVERLAP)
+    }
+
+
+def _shorten_ablation(ablation: Ablation) -> Ablation:
+    return ablation.model_copy(
+        update={
+            "name": ablation.name[:_MAX_CHARS],
+            "ablated_part": ablation.ablated_part[:_MAX_CHARS],
+            "replacement": tuple(item[:_MAX_CHARS] for item in ablation.replacement[:_MAX_REPLACEMENTS]),
+        }
+    )

@@ -1,4 +1,4 @@
-"""Find the objects of ablations in a JSON value, however deep they are nested, and the end of an object in a text."""
+"""Find the objects of ablations in JSON, however deep they are nested, and repair broken objects."""
 
 import json
 import re
@@ -18,6 +18,10 @@ _STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
 _LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
 _MAX_OBJECT_CHARS: Final = 50_000
 _MIN_FIELDS: Final = 2
+_NAME_KEY: Final = re.compile(r"""["']name["']\s*:""", re.IGNORECASE)
+_MAX_BRACKETS: Final = 300
+# Repair may take the square of an object's length: a quarter of a second for an object of this many characters.
+_MAX_REPAIRED_CHARS: Final = 10_000
 # The prompt shows ablations of an invented paper (prompts/contract.jinja): they are in no plan.
 _EXAMPLE_PARTS: Final = frozenset({"phoneme memory bank in the decoder", "learned frame grouping before the encoder"})
 
@@ -82,9 +86,7 @@ def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any
     """Return the objects of the plan: of the only group, else of the last that is named like a plan, else all."""
     kept = {name: objects for name, objects in groups.items() if not _DRAFT_WORDS.search(name)} or groups
     plans = [objects for name, objects in kept.items() if _PLAN_WORDS.search(name)]
-    if len(kept) > 1 and plans:
-        return plans[-1]
-    return [each for objects in kept.values() for each in objects]
+    return plans[-1] if plans else [each for objects in kept.values() for each in objects]
 
 
 def find_only_object_list(value: Any) -> list[dict[str, Any]]:
@@ -109,3 +111,27 @@ def find_object_end(text: str, start: int) -> int | None:
         if depth == 0:
             return at
     return None
+
+
+class JsonRepairer:
+    """A repairer of the objects of one reply: at most 10,000 characters of all of them together."""
+
+    def __init__(self) -> None:
+        self._chars = 0
+
+    def repair(self, text: str) -> dict[str, Any] | None:
+        """Return the object in a text that ends with it.
+
+        Return None if it cannot be repaired, if two ablations would become one, or over the bound of the reply.
+        """
+        self._chars += len(text)
+        if self._chars > _MAX_REPAIRED_CHARS or text.count("{") + text.count("[") > _MAX_BRACKETS:
+            return None
+        import json_repair  # takes longer to load than to read the usual reply
+
+        try:
+            value = json_repair.loads(text, skip_json_loads=True)
+            lost = len(_NAME_KEY.findall(text)) > len(_NAME_KEY.findall(repr(value)))
+        except (ValueError, RecursionError, AssertionError):  # odd text can fail an assertion inside json_repair
+            return None
+        return value if isinstance(value, dict) and value and not lost else None

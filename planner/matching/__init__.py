@@ -1,1 +1,0 @@
-"""Match the ablations of two plans."""

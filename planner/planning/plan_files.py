@@ -1,0 +1,306 @@
+"""The files of plans in a folder: the requests and replies of a paper, those that a question has, and their lock."""
+
+import asyncio
+import itertools
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from planner.chat import Completion, ModelInfo, Prompt
+from planner.errors import ModelError, Outcome, TrajectoryError
+from planner.files import DRAFT_NAME, delete_and_unlock_file, describe_os_error, try_lock_file, write_temporary_file
+from planner.names import (
+    RECORD_SUFFIX,
+    TRAJECTORY_SUFFIX,
+    build_model_folder,
+    build_record_path,
+    build_trajectory_path,
+    sanitize_file_name,
+)
+from planner.papers.paper import PaperInfo
+from planner.papers.sources import propose_paper_id
+from planner.planning.record import (
+    REPLY_FAILURES,
+    AttemptRecord,
+    PaperRecord,
+    PlanRecord,
+    ReplyPricer,
+    create_attempt_record,
+)
+
+log = logging.getLogger(__name__)
+
+_LOCK_WAIT: Final = 0.2  # seconds between two tries to lock a paper
+_MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which the hash of its paper stands
+
+
+@dataclass(slots=True)
+class RecordStore:
+    """The reply store of one paper: it writes each request and each reply to the sidecar file at `path` at once.
+
+    With `force`, a new sample is requested. A reply among `other_attempts`, those on record for other questions, is
+    used too, and copied then.
+    """
+
+    path: Path
+    record: PlanRecord
+    pricing: ReplyPricer
+    force: bool = False
+    other_attempts: tuple[AttemptRecord, ...] = ()
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """The recorded requests."""
+        return self.record.attempts
+
+    def choose_sample(self, prompt: Prompt) -> int:
+        """Return the number of the sample to request for a first prompt."""
+        return choose_sample((*self.other_attempts, *self.attempts), prompt, self.force)
+
+    def find_reply(self, identity: str) -> Completion | None:
+        """Return the recorded reply to a request, or None."""
+        own_number = len(self.attempts)
+        for number, attempt in enumerate((*self.attempts, *self.other_attempts)):
+            if attempt.identity == identity and attempt.completion is not None:
+                if number >= own_number:
+                    self._write_attempts((*self.attempts, attempt))
+                return attempt.completion
+        return None
+
+    def record_request(self, identity: str, prompt: Prompt) -> None:
+        """Record that a request is about to be sent."""
+        self._write_attempts((*self.attempts, create_attempt_record(identity, prompt)))
+
+    def record_reply(self, identity: str, completion: Completion) -> None:
+        """Record the reply to a request.
+
+        Raises:
+            OSError: if the record cannot be written; the text says where the reply is kept instead.
+        """
+        try:
+            self._update_attempt(identity, {"completion": completion, "cost": self.pricing(completion)})
+        except OSError as error:
+            raise OSError(f"{self.path}: {describe_os_error(error)}; {self._keep_elsewhere(completion)}") from error
+
+    def _keep_elsewhere(self, completion: Completion) -> str:
+        """Write the record, with a reply that was paid for, to another place; return a sentence that names it."""
+        try:
+            place = write_temporary_file(self.record.to_json(), RECORD_SUFFIX)
+        except OSError as error:
+            reason = describe_os_error(error)
+            return f"no other place could be written either ({reason}), so keep this reply: {completion.text}"
+        return (
+            f"the reply that was paid for is kept in {place}: when {self.path} can be written, "
+            "move it there and run the same command again"
+        )
+
+    def record_failure(self, identity: str, error: ModelError) -> None:
+        """Record the error of a request."""
+        self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
+
+    def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
+        """Change the last attempt at a request; several requests may be in flight."""
+        last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
+        self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
+
+    def _write_attempts(self, attempts: Sequence[AttemptRecord]) -> None:
+        self.record = self.record.model_copy(update={"attempts": tuple(attempts)})
+        self.record.write(self.path)
+
+
+def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
+    """Return the number of the sample to request for a first prompt, from the recorded requests.
+
+    The recorded replies are used again if one of them gave a plan or the last has no outcome yet. A new sample is
+    requested if the last reply was truncated, refused, empty or invalid, or if `force` is true.
+    """
+    starts = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
+    if not starts:
+        return 0
+    first, *later = attempts[starts[-1] :]
+    # What followed the first request: its re-asks, which have more messages, and the further steps of a strategy.
+    chain = [first, *itertools.takewhile(lambda attempt: attempt.step or attempt.messages > first.messages, later)]
+    is_planned = any(attempt.outcome is Outcome.PLANNED for attempt in chain)
+    return first.sample + (force or (not is_planned and chain[-1].outcome in REPLY_FAILURES))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFiles:
+    """The files of the plan for one question about a paper, and the record that is there, None if there is none."""
+
+    path: Path
+    earlier: PlanRecord | None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the record beside the trajectory at a path.
+
+        Raises:
+            TrajectoryError: if the record's path holds another kind of file.
+            OSError: if the record cannot be read.
+        """
+        record_path = build_record_path(path)
+        return cls(path, PlanRecord.read(record_path) if record_path.exists() else None)
+
+    @property
+    def record_path(self) -> Path:
+        """The path of the record."""
+        return build_record_path(self.path)
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """The requests on record."""
+        return self.earlier.attempts if self.earlier else ()
+
+    @property
+    def planned(self) -> PlanRecord | None:
+        """The record of a plan, which stays as it is until there is another plan."""
+        return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
+
+    @property
+    def is_free(self) -> bool:
+        """True if there is neither a plan nor a reply that another question could replace."""
+        if self.earlier is None:
+            return not self.path.exists()
+        is_unread = not self.earlier.paper.sha256
+        return self.planned is None and (is_unread or not self.earlier.has_reply)
+
+
+def build_plan_paths(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
+    """Return the path of the plan for the first question about a paper, and of that for a further one."""
+    about = (record.planner, record.model, record.paper.id)
+    first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
+    return first, further
+
+
+def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
+    """Return the files of a question about a paper.
+
+    The first question has the published path; a further one has its own name added, as `question_name` does.
+
+    Raises:
+        TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
+        OSError: if a record cannot be read.
+    """
+    first, further = map(PlanFiles.read, build_plan_paths(folder, record))
+    own = [each for each in (first, further) if each.earlier and each.earlier.question == record.question]
+    chosen = next(iter(own or [each for each in (first, further) if each.is_free]), None)
+    if chosen is None:
+        raise TrajectoryError(f"{further.path}: holds another plan; move it, or choose another folder with -o")
+    return chosen
+
+
+def list_other_attempts(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
+    """Return the answered requests on record for other questions about a paper than that of the chosen files.
+
+    The errors are those of `PlanFiles.read`.
+    """
+    first, further = build_plan_paths(folder, record)
+    beginning = further.name.removesuffix(f"{record.question_name}{TRAJECTORY_SUFFIX}")
+    names = (path.name.removesuffix(RECORD_SUFFIX) for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
+    stems = sorted(name for name in names if name.startswith(beginning))
+    others = [PlanFiles.read(path) for path in (first, *(first.with_name(f"{s}{TRAJECTORY_SUFFIX}") for s in stems))]
+    return tuple(
+        attempt for other in others if other.path != chosen.path for attempt in other.attempts if attempt.completion
+    )
+
+
+def build_lock_path(folder: Path, record: PlanRecord) -> Path:
+    """Return the path of the file that is locked while a paper is planned by a model."""
+    path, _ = build_plan_paths(folder, record)
+    return path.with_name(f".{path.name.removesuffix(TRAJECTORY_SUFFIX)}.lock")
+
+
+@asynccontextmanager
+async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
+    """Let no other process plan this paper by this model into the folder within the block; wait for one that does.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    path, is_told = build_lock_path(folder, record), False
+    while (handle := try_lock_file(path)) is None:
+        if not is_told:
+            log.warning("%s: another process is planning this paper; waiting for it", record.paper.id)
+        is_told = True
+        await asyncio.sleep(_LOCK_WAIT)
+    try:
+        yield
+    finally:
+        delete_and_unlock_file(path, handle)
+
+
+class WrittenFiles:
+    """The files that a run has on disk, from one listing per folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names_by_model: dict[tuple[str, str], frozenset[str]] = {}
+
+    def has_files(self, info: ModelInfo, paper_id: str, *, trajectory: bool) -> bool:
+        """Return whether the record of a paper exists, and also its trajectory if `trajectory` is true."""
+        made_by = (info.planner, info.name)
+        if made_by not in self._names_by_model:
+            self._names_by_model[made_by] = frozenset(_list_complete_files(self._folder / build_model_folder(*made_by)))
+        stem, names = sanitize_file_name(paper_id), self._names_by_model[made_by]
+        return f"{stem}{RECORD_SUFFIX}" in names and (not trajectory or f"{stem}{TRAJECTORY_SUFFIX}" in names)
+
+
+def _list_complete_files(folder: Path) -> Iterator[str]:
+    """Yield the names of files that are not empty, and delete drafts that a killed process left."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as listing:
+        for item in listing:
+            if DRAFT_NAME.fullmatch(item.name):
+                Path(item.path).unlink(missing_ok=True)
+            elif item.is_file() and item.stat().st_size:
+                yield item.name
+
+
+def find_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
+    """Return the id that a paper has in a folder of plans, or is to get there.
+
+    A paper whose id is the name of its file keeps the id under which its text is on record, such as one from its title,
+    as earlier versions gave it. If another paper has its name, it gets `-2`.
+
+    Raises:
+        TrajectoryError: if the record under one of its names is no record, or is damaged.
+        OSError: if a record cannot be read.
+    """
+    if paper.id != propose_paper_id(paper.source):
+        return paper.id
+    names = itertools.chain((paper.id,), (f"{paper.id}-{number}" for number in itertools.count(2)))
+    for name in names:
+        path = folder / build_record_path(build_trajectory_path(info.planner, info.name, name))
+        earlier = PlanRecord.read(path).paper if path.exists() else None
+        if earlier is None:
+            return _find_id_by_text(path.parent, paper) or name
+        if _is_same_paper(earlier, paper):
+            return name
+    raise AssertionError("there are endless numbers")
+
+
+def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
+    """Return the id of the first record of a text in the folder of a model, "" if there is none."""
+    for path in sorted(model_folder.glob(f"*{RECORD_SUFFIX}")) if paper.sha256 else ():
+        with suppress(TrajectoryError, OSError):  # a damaged record, or none: it says nothing about this paper
+            with path.open("rb") as file:
+                may_be_same = paper.sha256.encode() in file.read(_MAX_HEAD_BYTES)
+            if may_be_same and (earlier := PlanRecord.read(path).paper).sha256 == paper.sha256:
+                return earlier.id
+    return ""
+
+
+def _is_same_paper(earlier: PaperRecord, paper: PaperInfo) -> bool:
+    """Return whether a record is about this paper: of the same text, or of the same source in an earlier state."""
+    if earlier.sha256 and earlier.sha256 == paper.sha256:
+        return True
+    is_unread = not (earlier.sha256 and paper.sha256)
+    return os.path.realpath(earlier.source) == os.path.realpath(paper.source) and (
+        is_unread or earlier.title == paper.title
+    )
