@@ -250,7 +250,7 @@ def find_rejections(
     return tuple(None if number in kept else why[is_likely] for number, is_likely in enumerate(are_likely))
 
 
-def make_details_json_schema() -> dict[str, Any]:
+def make_details_list_json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the details of a plan: a list as long as the plan."""
     return TypeAdapter(tuple[Details, ...]).json_schema()
 

@@ -14,7 +14,7 @@ from planner.cli.command import command, measure_width, print_error, print_warni
 from planner.cli.options import LogOptions, log_options, output_option
 from planner.cli.terminal.console import log, print_json, send_log_messages
 from planner.cli.terminal.results import format_plan_cards
-from planner.details import DEFAULT_MIN_CHANCE, format_count, make_details_json_schema
+from planner.details import DEFAULT_MIN_CHANCE, format_count, make_details_list_json_schema
 from planner.errors import TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, write_file_atomically
 from planner.names import UniqueNames, build_record_path
@@ -97,7 +97,7 @@ def check(files: tuple[Path, ...]) -> None:
 @click.option("--details", is_flag=True, help="Print that of the details in the file beside a trajectory.")
 def schema(details: bool) -> None:
     """Print the JSON Schema of a plan, for other programs."""
-    click.echo(json.dumps(make_details_json_schema() if details else Plan.model_json_schema(), indent=2))
+    click.echo(json.dumps(make_details_list_json_schema() if details else Plan.model_json_schema(), indent=2))
 
 
 def _read_entry(file: Path) -> PlanEntry:

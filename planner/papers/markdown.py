@@ -19,7 +19,7 @@ from planner.papers.characters import clean_source_text
 from planner.papers.colours import WHITE
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
-from planner.papers.html.reader import read_html_fragment
+from planner.papers.html.reader import read_html_fragment_blocks
 from planner.papers.html.visibility import (
     find_background,
     find_text_colour,
@@ -115,7 +115,7 @@ def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:
         if token.type == "heading_open":
             items.append(Heading(_clean_heading(tokens[index + 1].content), int(token.tag[1:]), source))
         elif token.type == "html_block":
-            fragment_items, hidden = read_html_fragment(source)
+            fragment_items, hidden = read_html_fragment_blocks(source)
             items += fragment_items
             hidden_texts += hidden
         elif source.strip():

@@ -13,7 +13,7 @@ from planner.errors import Outcome, OutputError
 from planner.parsing.ablations import build_ablation, read_ablation_details, read_reported_studies
 from planner.parsing.predictions import LocatedObject, ParseLog
 from planner.parsing.sections import ReplyParts, find_reply_parts
-from planner.parsing.wrappers import unwrap_completion
+from planner.parsing.wrappers import unwrap_json_completion
 from planner.sanitize import normalize_newlines, repair_surrogates
 from planner.schema import Plan, describe_validation_error
 
@@ -89,7 +89,7 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
     _check_size(completion)
-    completion = unwrap_completion(completion)
+    completion = unwrap_json_completion(completion)
     _check_finish_reason(completion)
     log = ParseLog(reads_details=min_chance is not None)
     text = _clean_text(_select_answer(completion, log), log)

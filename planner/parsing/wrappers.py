@@ -144,7 +144,7 @@ def _find_tokens_at_end(text: str) -> int:
     return end
 
 
-def unwrap_completion(completion: Completion) -> Completion:
+def unwrap_json_completion(completion: Completion) -> Completion:
     """Return the completion whose JSON is the text of this one, or the given completion if its text is no such JSON."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)

@@ -25,8 +25,8 @@ from planner.trajectory.markdown_rules import (
     ESCAPES,
     INERT_TAG,
     TAG_START,
-    replace_block_rules,
-    replace_inline_rules,
+    install_block_markup_rules,
+    install_inline_markup_rules,
 )
 
 # CommonMark may read such a line as the continuation of a paragraph, other renderers as a heading's underline.
@@ -95,8 +95,8 @@ def scan_markup(text: str) -> MarkupScan:
 def _build_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _MAX_DEPTH}).enable("strikethrough")
     parser.disable(["normalize", "text_join", "autolink", "html_inline", "image"])
-    replace_block_rules(parser)
-    replace_inline_rules(parser)
+    install_block_markup_rules(parser)
+    install_inline_markup_rules(parser)
     return parser
 
 

@@ -27,7 +27,7 @@ _FENCE_LIKE: Final = re.compile(r"^(?:>|[^\S\n])*+(?:`{3}|~{3})", re.MULTILINE)
 _BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
-def replace_inline_rules(parser: MarkdownIt) -> None:
+def install_inline_markup_rules(parser: MarkdownIt) -> None:
     """Replace the parser's own inline rules by recording ones."""
     rules = parser.inline.ruler
     rules.at("link", _detect_link)
@@ -36,7 +36,7 @@ def replace_inline_rules(parser: MarkdownIt) -> None:
     rules.before("entity", "angle", _detect_tag)
 
 
-def replace_block_rules(parser: MarkdownIt) -> None:
+def install_block_markup_rules(parser: MarkdownIt) -> None:
     """Replace the parser's own block rules by recording ones, which write to the `scan` of its environment."""
     rules = parser.block.ruler
     ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}

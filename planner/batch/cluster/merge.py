@@ -18,13 +18,13 @@ from planner.batch.ledger.records import (
     attach_ledger,
     copy_replies,
     fingerprint_ledger,
-    list_new_results,
     list_place_conflicts,
-    merge_ledger,
+    list_results_only_in_attached,
+    merge_attached_ledger,
 )
 from planner.batch.ledger.schema import open_ledger_readonly, query_ledger
 from planner.batch.ledger.submissions import COLLECTED
-from planner.batch.ledger.writer import open_ledger
+from planner.batch.ledger.writer import open_ledger_connection
 from planner.batch.run_folder import InUseError, RunFolder, Shard, convert_os_errors, list_missing_shards, list_shards
 from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
@@ -71,7 +71,7 @@ def merge_shards(run: RunFolder) -> MergeResult:
     joined, running, problems = {}, {}, list[str]()
     with ExitStack() as stack:
         stack.enter_context(run.lock_folder())
-        db = stack.enter_context(open_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk))
+        db = stack.enter_context(open_ledger_connection(run.ledger_path, shared_disk=run.is_on_shared_disk))
         for shard in shards:
             try:
                 joined[shard] = _merge_one(db, run, shard, problems)
@@ -134,10 +134,10 @@ def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]
     """
     if run.ledger_path.is_file():
         with (
-            open_ledger(shard.locate_folder(run).ledger_path, shared_disk=True) as db,
+            open_ledger_connection(shard.locate_folder(run).ledger_path, shared_disk=True) as db,
             attach_ledger(db, run.ledger_path, paper_ids),
         ):
-            merge_ledger(db)
+            merge_attached_ledger(db)
 
 
 def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
@@ -149,7 +149,7 @@ def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
     if earlier.ledger_path.is_file():
         with (
             run.lock_folder(),
-            open_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk) as db,
+            open_ledger_connection(run.ledger_path, shared_disk=run.is_on_shared_disk) as db,
             attach_ledger(db, earlier.ledger_path),
         ):
             copy_replies(db)
@@ -194,7 +194,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
     part = shard.locate_folder(run)
     with (
         part.lock_folder(),
-        open_ledger(part.ledger_path, shared_disk=True) as other,
+        open_ledger_connection(part.ledger_path, shared_disk=True) as other,
         attach_ledger(db, part.ledger_path),
     ):
         if requests := _count_submitted_requests(part):
@@ -205,9 +205,9 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
             )
         kept = StoredRecords(LedgerReader(part.ledger_path, other))
         # The files go first, so that a recorded result has its files; the next merge writes those that are missing.
-        for paper, model in list_new_results(db):
+        for paper, model in list_results_only_in_attached(db):
             _write_files(run, kept, paper, model, problems)
-        joined = merge_ledger(db)
+        joined = merge_attached_ledger(db)
         db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, fingerprint_ledger(other)))
     if joined.requests_paid_twice:
         problems.append(

@@ -167,7 +167,7 @@ def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[
         raise RunError(f"{other_path} cannot be merged: {error}; fix that, then run the same command again") from error
 
 
-def list_new_results(db: sqlite3.Connection) -> list[tuple[str, str]]:
+def list_results_only_in_attached(db: sqlite3.Connection) -> list[tuple[str, str]]:
     """Return the paper and the model of each current result that only the attached ledger has, oldest first."""
     query = (
         f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
@@ -176,7 +176,7 @@ def list_new_results(db: sqlite3.Connection) -> list[tuple[str, str]]:
     return db.execute(query).fetchall()
 
 
-def merge_ledger(db: sqlite3.Connection) -> MergeCounts:
+def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
     """Merge the attached ledger into this one in a single transaction."""
     paid_twice_query = (
         f"SELECT count(*) FROM main.requests o JOIN other.requests n ON n.identity = o.identity WHERE n.{_IS_SELECTED}"

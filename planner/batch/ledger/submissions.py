@@ -57,8 +57,8 @@ class Submission:
 class Rejection:
     """The reason why a submitted request has no reply; `again` if submitting it again may help.
 
-    A request that was not `tried` never reached the service, and counts as if it had not been submitted. `limit` is
-    the model's window and `counted` the length of the prompt, both in tokens as the service counts them.
+    Without `was_sent` the request never reached the service, and counts as if it had not been submitted. `limit` is the
+    model's window and `prompt_tokens` the length of the prompt, both in tokens as the service counts them.
     """
 
     message: str
@@ -67,20 +67,20 @@ class Rejection:
     limit: int | None = None
     status: int | None = None
     perhaps_billed: bool = False
-    counted: int | None = None
-    tried: bool = True
+    prompt_tokens: int | None = None
+    was_sent: bool = True
 
     @classmethod
     def from_error(cls, error: ModelError) -> "Rejection":
         """Return the rejection that keeps the useful facts of an error."""
         if isinstance(error, TooLongError):
-            return cls(str(error), error.retryable, True, error.limit, error.status, counted=error.prompt_tokens)
+            return cls(str(error), error.retryable, True, error.limit, error.status, prompt_tokens=error.prompt_tokens)
         return cls(str(error), error.retryable, status=error.status)
 
     def as_error(self, suffix: str = "") -> ModelError:
         """Return the error that a live request would have met; `suffix` is added to its text."""
         if self.too_long:
-            return TooLongError(self.message, limit=self.limit, prompt_tokens=self.counted, status=self.status)
+            return TooLongError(self.message, limit=self.limit, prompt_tokens=self.prompt_tokens, status=self.status)
         return ModelError(self.message + suffix, retryable=self.again, status=self.status)
 
 
@@ -116,7 +116,7 @@ class Submissions:
     async def withdraw_unsent(self) -> list[int]:
         """Withdraw the submissions that were never sent, and return their numbers; their requests can be sent anew."""
         numbers = [submission.number for submission in self.list_open() if submission.state == RECORDED]
-        rejection = Rejection("its file was withdrawn before it was submitted", again=True, tried=False)
+        rejection = Rejection("its file was withdrawn before it was submitted", again=True, was_sent=False)
 
         def change(db: sqlite3.Connection) -> None:
             for number in numbers:
@@ -223,7 +223,7 @@ class Submissions:
             after_attempt,
         )
         rejections = (Rejection(**json.loads(rejection)) for (rejection,) in rows)
-        return [rejection for rejection in rejections if rejection.tried]
+        return [rejection for rejection in rejections if rejection.was_sent]
 
     def find_last_attempt_number(self) -> int:
         """Return the highest number of an attempt."""

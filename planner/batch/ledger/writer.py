@@ -268,7 +268,7 @@ def _refuse_foreign_folder(folder: Path) -> None:
 
 
 @contextmanager
-def open_ledger(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
+def open_ledger_connection(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
     """Open a ledger for writing within the block; the errors are those of `connect_ledger`, also for damage in it."""
     with closing(connect_ledger(path, shared_disk=shared_disk)) as connection, convert_ledger_errors(path):
         store_kept_replies(connection, path)

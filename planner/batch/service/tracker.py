@@ -96,7 +96,9 @@ class BatchTracker:
         try:
             await self._submitter.submit(submission.number)
         except FileNotFoundError as error:
-            rejection = Rejection(f"{error.filename} is gone; its requests are written again", again=True, tried=False)
+            rejection = Rejection(
+                f"{error.filename} is gone; its requests are written again", again=True, was_sent=False
+            )
             await self._close_submission(self.open_submissions[submission.number], rejection)
         self._update_progress()
 
@@ -208,7 +210,7 @@ class BatchTracker:
         reason = (
             f"the service has no room for so many at once ({error}); submitted again in files of {self.max_requests}"
         )
-        rejection = Rejection(reason, again=True, tried=False)
+        rejection = Rejection(reason, again=True, was_sent=False)
         await self._close_submission(self.open_submissions[submission.number], rejection)
         return True
 

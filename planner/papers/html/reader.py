@@ -85,7 +85,7 @@ def _find_main_element(root: Element) -> Element:
     return root
 
 
-def read_html_fragment(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
+def read_html_fragment_blocks(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
     """Return the headings and blocks of a piece of HTML in Markdown, and its hidden texts."""
     root = parse_html(html)
     walker = PageWalker(StyleRules(root))

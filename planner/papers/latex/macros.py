@@ -233,7 +233,7 @@ def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: 
     return name + " " * bool(has_xspace and re.match(r"[A-Za-z0-9(]", text[end : end + 1])), end
 
 
-def find_float_environments(source: LatexSource) -> dict[str, BlockKind]:
+def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
     """Return the environments that a source defines as floats, by name."""
     kinds = dict[str, BlockKind]()
     for token in source.find_commands(_FLOAT_DEFINERS.__contains__):

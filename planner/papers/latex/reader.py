@@ -17,7 +17,7 @@ from planner.papers.latex.macros import (
     UNPRINTED_COMMANDS,
     Macro,
     expand_macros,
-    find_float_environments,
+    find_defined_float_kinds,
     find_float_kind,
     find_float_kind_by_name,
     find_macros,
@@ -95,7 +95,7 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
     raw_source, source = source, expand_macros(source, macros, extra_names=_find_hiding_macros(macros, preamble))
     source, hidden_texts = split_invisible_text(source, preamble)
     source = expand_macros(source, DRIVER_COMMANDS)
-    own_floats = find_float_environments(styles) | find_float_environments(head) | find_float_environments(source)
+    own_floats = find_defined_float_kinds(styles) | find_defined_float_kinds(head) | find_defined_float_kinds(source)
     abstract = find_abstract_source(source)
     early_abstract = "" if abstract else find_abstract_source(expand_macros(head, macros)).strip()
     opening = (_ABSTRACT_HEADING, Block(BlockKind.PROSE, early_abstract)) if early_abstract else ()
@@ -108,7 +108,7 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
 
     sections = assemble_sections((*opening, *find_headings_and_blocks(source, convert_heading, own_floats)))
     return ParsedPaper(
-        title=convert_heading(find_title_source(head, source) or find_title_source(raw_source)),
+        title=convert_heading(find_title_latex(head, source) or find_title_latex(raw_source)),
         abstract=convert_latex_to_text(expand(abstract or early_abstract or find_abstract_text(sections))),
         sections=sections,
         main_file=main_name,
@@ -166,7 +166,7 @@ def split_preamble(text: str) -> tuple[str, str]:
     return (preamble, body if end else rest) if separator else ("", text)
 
 
-def find_title_source(*sources: LatexSource) -> str:
+def find_title_latex(*sources: LatexSource) -> str:
     """Return the LaTeX of the last title given in the sources; "" if there is none."""
     titles = [title for source in sources for title in _find_titles(source)]
     titles = titles or [match[1] for source in sources if (match := _PDF_TITLE.search(source.text))]

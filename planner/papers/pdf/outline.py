@@ -61,7 +61,7 @@ class OutlineItem:
     page: int | None
 
 
-def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
+def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
     """Return the outline's items in order; a single item that holds all others is left out and they move up a level."""
     items: list[OutlineItem] = []
     for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_ITEMS):

@@ -239,7 +239,7 @@ class ObjectReader:
         return x, y
 
 
-def is_solid_shape(path: PdfiumHandle) -> bool:
+def is_box_filling_path(path: PdfiumHandle) -> bool:
     """Return whether the path fills about all of its box: a plain or rounded box, not a frame or a drawing."""
     count = count_path_segments(path)
     if count > _MAX_SEGMENTS:

@@ -17,7 +17,7 @@ from planner.papers.pdf.front_matter import find_abstract, find_title
 from planner.papers.pdf.headings import find_headings
 from planner.papers.pdf.layout import arrange_lines
 from planner.papers.pdf.lines import Line, measure_body_style, remove_line_numbers, remove_page_furniture
-from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
+from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_bookmarks
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
 from planner.papers.pdf.pdfium import Bounds, open_pdf
 from planner.papers.pdf.runs import TextPage, TextRun, rotate_page_upright
@@ -50,7 +50,7 @@ def read_pdf(data: bytes, name: str) -> ParsedPaper:
     with open_pdf(data, name) as document:
         page_count = len(document)
         pages = [_read_page(document, index) for index in range(min(page_count, _MAX_PAGES))]
-        outline = read_outline(document)
+        outline = read_bookmarks(document)
         metadata_title = document.get_metadata_value("Title")
     _require_text(pages, name)
     return _build_paper(pages, outline, metadata_title, _list_page_warnings(pages, page_count))

@@ -22,7 +22,7 @@ from planner.papers.pdf.pdfium import (
     ObjectReader,
     PdfiumHandle,
     intersect_boxes,
-    is_solid_shape,
+    is_box_filling_path,
 )
 from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun, TextRun
 
@@ -168,7 +168,7 @@ class PaintedObjects:
         if _is_narrow(bounds):
             return
         surface = PaintedSurface(self._object_count, *bounds)
-        if is_solid_shape(path):
+        if is_box_filling_path(path):
             colour, opacity = self._reader.read_fill(path)
             opacity *= context.opacity
             is_blending = context.is_blending or pdfium.has_transparency(path)

@@ -6,7 +6,7 @@ from hypothesis import given
 from planner.papers.latex.reader import (
     find_abstract_source,
     find_headings_and_blocks,
-    find_title_source,
+    find_title_latex,
     split_preamble,
 )
 from planner.papers.latex.scan import LatexSource
@@ -150,7 +150,7 @@ def test_sections_after_the_appendix_begins_are_part_of_it(mark: str) -> None:
     ],
 )
 def test_the_title_is_the_last_that_is_set(source: str, title: str) -> None:
-    assert find_title_source(LatexSource(source)) == title
+    assert find_title_latex(LatexSource(source)) == title
 
 
 @pytest.mark.parametrize(
