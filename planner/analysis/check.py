@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Final
 
 from planner.analysis.index import IndexedSection, PaperIndex
 from planner.analysis.metric_fields import has_metric, is_implied, is_reportable_by_any_paper
-from planner.analysis.parts import is_same_part, list_stems_to_find
+from planner.analysis.parts import is_same_part, is_telling, list_part_stems, list_stems_to_find
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch, merge_reported
 from planner.analysis.replacements import find_own_settings, find_vague_items, says_metric
@@ -25,6 +25,8 @@ from planner.schema import Ablation, Plan, Task
 _MIN_PASSAGE_SHARE: Final = 0.6  # share of a part's words that one passage must hold
 _MIN_SAME_PART: Final = 0.8  # least overlap of the parts of two ablations of one plan that are the same
 _STEM_CHARS: Final = 7  # letters of a stem that are compared: "confidence" and "confident" have the same
+_BEGINNING_CHARS: Final = 6  # letters of a stem that tell if a paper has such a word at all
+_PREFIXES: Final = frozenset({"pre", "hyp", "re", "co", "non", "multi", "sub", "self", "cros"})
 _FEW_WORDS: Final = 3  # words of a part's name that must all stand in one passage
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
 _MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
@@ -141,6 +143,22 @@ class PassageSearch:
             for number, passage in enumerate(section.passages)
         )
 
+    @cached_property
+    def _beginnings(self) -> frozenset[str]:
+        """The first letters of the stems of all words."""
+        texts = (text for each in self._sections for text in (each.section.heading, *each.section.passages))
+        return frozenset(stem[:_BEGINNING_CHARS] for text in texts for stem in collect_stems(text))
+
+    def has_word(self, stem: str) -> bool:
+        """Return whether the paper has a word whose stem begins like this one."""
+        return stem[:_BEGINNING_CHARS] in self._beginnings
+
+    def has_neighbours(self, stem: str, other: str) -> bool:
+        """Return whether two words stand beside each other in the paper, or with one word between them."""
+        a, b = (re.escape(each[:_STEM_CHARS]) for each in list_beginnings((stem, other)))
+        gap = r"\w*[\W_]+(?:\w+[\W_]+)?"
+        return bool(re.search(rf"(?<![^\W_])(?:{a}{gap}{b}|{b}{gap}{a})", self._lowered))
+
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
         """Yield the sentences with these words that were sent and report no ablation, and the heading above each."""
         beginnings = list_beginnings(extract_stems(words))
@@ -244,11 +262,19 @@ class _AblationChecker:
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
 
     def _has_part(self, part: str) -> bool:
-        """Return whether a passage holds most words of a name of the part, or all of a name of few words."""
-        return any(
+        """Return whether a passage holds most words of a name of the part, or all of a name of few words.
+
+        Else its words must all stand somewhere in the paper, and two that follow each other there too.
+        """
+        if any(
             self._search.find_together(stems, 1.0 if len(stems) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)
             for stems in list_stems_to_find(part)
-        )
+        ):
+            return True
+        stems = list_part_stems(part)
+        if not all(map(self._search.has_word, filter(is_telling, stems))):
+            return False
+        return any(self._search.has_neighbours(*pair) for pair in pairwise(stems) if pair[0] not in _PREFIXES)
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""

@@ -26,6 +26,8 @@ _TAIL: Final = re.compile(
     r"used|using|controlling|\w+ed\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
     re.S,
 )
+_DEED: Final = re.compile(r"\b\w+ing\s(?=(?:the|an?|all|each)\s)|\b\w+ness\s(?=(?:of|to)\s)", re.I)
+_MAX_SYMBOL: Final = 2  # letters of a word that is a symbol or a part of another word
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
 _OF: Final = re.compile(r"\sof\s.*", re.S)
 _ALONE: Final = re.compile(r"\b(?:only|alone)\b", re.I)  # "the gate alone" is an ablation of all else
@@ -79,6 +81,16 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
         for name, stems in telling.items()
         if len(sets[name] - _GENERAL) > 1 or len(stems) == most or _collect_short_names(name)
     )
+
+
+def list_part_stems(text: str) -> tuple[str, ...]:
+    """Return the stems of the description of a part, in order, without brackets and words for deeds and qualities."""
+    return extract_stems(_DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS])))
+
+
+def is_telling(stem: str) -> bool:
+    """Return whether a stem is a word that says which part is meant: no symbol, and none that any part may have."""
+    return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _GENERAL | _ASPECTS | _MODIFIERS
 
 
 def list_full_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
