@@ -28,6 +28,7 @@ _STEM_CHARS: Final = 7  # letters of a stem that are compared: "confidence" and 
 _BEGINNING_CHARS: Final = 6  # letters of a stem that tell if a paper has such a word at all
 _PREFIXES: Final = frozenset({"pre", "hyp", "re", "co", "non", "multi", "sub", "self", "cros"})
 _FEW_WORDS: Final = 3  # words of a part's name that must all stand in one passage
+_GAP: Final = r"[^\W_]{0,20}[\W_]{1,6}(?:[^\W_]{1,20}[\W_]{1,6})?"  # from one word to the next, or the one after that
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
 _MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
 
@@ -143,21 +144,16 @@ class PassageSearch:
             for number, passage in enumerate(section.passages)
         )
 
-    @cached_property
-    def _beginnings(self) -> frozenset[str]:
-        """The first letters of the stems of all words."""
-        texts = (text for each in self._sections for text in (each.section.heading, *each.section.passages))
-        return frozenset(stem[:_BEGINNING_CHARS] for text in texts for stem in collect_stems(text))
-
     def has_word(self, stem: str) -> bool:
-        """Return whether the paper has a word whose stem begins like this one."""
-        return stem[:_BEGINNING_CHARS] in self._beginnings
+        """Return whether a word of the paper begins like this stem."""
+        start = re.escape(stem[:_BEGINNING_CHARS])
+        return bool(re.search(rf"{start}(?<![^\W_]{start})", self._lowered))  # quicker than to look behind first
 
     def has_neighbours(self, stem: str, other: str) -> bool:
         """Return whether two words stand beside each other in the paper, or with one word between them."""
         a, b = (re.escape(each[:_STEM_CHARS]) for each in list_beginnings((stem, other)))
-        gap = r"\w*[\W_]+(?:\w+[\W_]+)?"
-        return bool(re.search(rf"(?<![^\W_])(?:{a}{gap}{b}|{b}{gap}{a})", self._lowered))
+        pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
+        return any(re.search(pair, self._lowered) for pair in pairs)
 
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
         """Yield the sentences with these words that were sent and report no ablation, and the heading above each."""
@@ -262,19 +258,23 @@ class _AblationChecker:
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
 
     def _has_part(self, part: str) -> bool:
-        """Return whether a passage holds most words of a name of the part, or all of a name of few words.
+        """Return whether a paper has a part, by its words.
 
-        Else its words must all stand somewhere in the paper, and two that follow each other there too.
+        At most one before its explanations may be foreign, and if any is, a passage must hold most words of a name of
+        the part, or all of a name of few words. Otherwise it is enough that two that follow each other in the part do
+        so in the paper.
         """
-        if any(
-            self._search.find_together(stems, 1.0 if len(stems) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)
-            for stems in list_stems_to_find(part)
-        ):
-            return True
-        stems = list_part_stems(part)
-        if not all(map(self._search.has_word, filter(is_telling, stems))):
+        stems, first = list_part_stems(part)
+        foreign = {stem for stem in stems if is_telling(stem) and not self._search.has_word(stem)}
+        if len(foreign.intersection(first)) > 1:
             return False
-        return any(self._search.has_neighbours(*pair) for pair in pairwise(stems) if pair[0] not in _PREFIXES)
+        pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
+        if not foreign and any(self._search.has_neighbours(*pair) for pair in pairs):
+            return True
+        return any(
+            self._search.find_together(each, 1.0 if len(each) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)
+            for each in list_stems_to_find(part)
+        )
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""

@@ -26,6 +26,7 @@ _TAIL: Final = re.compile(
     r"used|using|controlling|\w+ed\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
     re.S,
 )
+_EXPLANATION: Final = re.compile(r"\s(?:as|that|which|instead)\s.*|[:;,].*", re.S)
 _DEED: Final = re.compile(r"\b\w+ing\s(?=(?:the|an?|all|each)\s)|\b\w+ness\s(?=(?:of|to)\s)", re.I)
 _MAX_SYMBOL: Final = 2  # letters of a word that is a symbol or a part of another word
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
@@ -54,6 +55,7 @@ _MODIFIERS: Final = frozenset(
         "separate learned learnable fixed shared additional joint final initial single multiple full explicit"
     )
 )
+_UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _MODIFIERS
 
 
 @lru_cache(maxsize=4096)
@@ -74,7 +76,7 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     """Return the stems of each name of a part, and of all its words, without those that any part may have."""
     whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
     sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_names(text), whole)}
-    telling = {name: stems - _GENERAL - _ASPECTS - _MODIFIERS or stems for name, stems in sets.items() if stems}
+    telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
     most = max(map(len, telling.values()), default=0)
     return tuple(
         stems
@@ -83,14 +85,18 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     )
 
 
-def list_part_stems(text: str) -> tuple[str, ...]:
-    """Return the stems of the description of a part, in order, without brackets and words for deeds and qualities."""
-    return extract_stems(_DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS])))
+def list_part_stems(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the stems of the description of a part, in order, and those of the words before its explanations.
+
+    What stands in brackets and words for deeds and qualities are left out.
+    """
+    text = _DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS]))
+    return extract_stems(text), extract_stems(_EXPLANATION.sub("", text))
 
 
 def is_telling(stem: str) -> bool:
     """Return whether a stem is a word that says which part is meant: no symbol, and none that any part may have."""
-    return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _GENERAL | _ASPECTS | _MODIFIERS
+    return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _UNTELLING
 
 
 def list_full_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
