@@ -99,6 +99,11 @@ def is_telling(stem: str) -> bool:
     return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _UNTELLING
 
 
+def is_symbol(name: str) -> bool:
+    """Return whether a name is made of Greek letters, such as "τ" or "lambda"."""
+    return _collect_stems(spell_greek(name)) <= _SYMBOLS
+
+
 def list_full_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return the names of a part that say which one is meant, by two words or a short name, each with its stems."""
     names = ((name, _select_content(name)) for name in list_names(text))
@@ -123,7 +128,9 @@ def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     first = _OF.sub("", ablation.ablated_part)
     quantity = first if len(stems := _select_content(first)) == 1 and not stems & (COMMON_STEMS | _COUNTS) else ""
     name = "" if _ALONE.search(ablation.name) else strip_study_words(ablation.name)
-    return (ablation.ablated_part, name, quantity)
+    # "Kernels" of "kernels on raw inputs" says too little.
+    names = [name] if len(extract_stems(name)) == 1 else [each for each, _ in list_full_names(name)]
+    return (ablation.ablated_part, *names, quantity)
 
 
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
@@ -157,9 +164,11 @@ def _select_content(name: str) -> frozenset[str]:
 
 
 def _select_kernel(name: str) -> frozenset[str]:
-    """Return the stems before "of" that say which part is meant, if there are any: "bias of the gate"."""
+    """Return the stems that say which part is meant before "of" or "the", if there are any: "bias of the gate"."""
     first, of, _ = name.partition(" of ")
-    return frozenset(extract_stems(first)) - COMMON_STEMS - _ASPECTS - _SYMBOLS if of else frozenset()
+    deed = _DEED.match(name)
+    kernel = deed[0] if deed else first if of else ""
+    return frozenset(extract_stems(kernel)) - COMMON_STEMS - _ASPECTS - _SYMBOLS
 
 
 def _collect_short_names(name: str) -> frozenset[str]:

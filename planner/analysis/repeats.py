@@ -9,7 +9,7 @@ from typing import Final
 
 from planner.analysis.comparisons import ComparisonSearch
 from planner.analysis.index import PaperIndex
-from planner.analysis.parts import is_same_part, list_ablation_names, list_full_names, strip_study_words
+from planner.analysis.parts import is_same_part, is_symbol, list_ablation_names, list_full_names, strip_study_words
 from planner.analysis.passages import ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.details import QuoteMatch, ReportedStudy
@@ -18,7 +18,6 @@ from planner.matching import (
     collect_stems,
     extract_stems,
     is_same_replacement,
-    is_value,
     list_beginnings,
 )
 from planner.papers.leaks import split_sentences
@@ -29,13 +28,14 @@ _MAX_SENTENCE_LINES: Final = 4  # more lines are rows of a table
 _MAX_STUDIES: Final = 200  # studies of each list that are joined
 # Words of which one stands in a sentence about an ablation, and words of a sentence about what all variants share.
 _REPORTS: Final = re.compile(
-    r"\bw/o\b|\b(?:without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|differen|instead|compar|drop|choice|"
+    r"\bw/o\b|\b(?:vs|versus|without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|differen|instead|compar|drop|choice|"
     r"sensitiv|skip|contribut|importan|only|case study|hyper-?parameters?)",
     re.I,
 )
 _TAKES_OUT: Final = re.compile(
     r"\b(?:no|none|without|w/o|remov\w*|only|zero|off|0|add(?:ed|ing)?)\b", re.I
 )  # "added to the baseline" is told of what was taken out too
+_REMOVAL_OR_VALUE: Final = re.compile(r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+)?(?!\w)", re.I)
 _PUTS_IN: Final = re.compile(
     r"\b(?:replac\w*|vs|versus|against|instead|differ\w*|var(?:y|ied|iants?|ious)|number|choice|other|kinds?)\b", re.I
 )
@@ -58,9 +58,9 @@ class _AblationPassage:
         return self.text.lower()
 
     @cached_property
-    def statements(self) -> list[frozenset[str]]:
-        """The stems of each sentence and row about an ablation."""
-        return [collect_stems(text) for text in _split_statements(self.text)]
+    def statements(self) -> list[tuple[str, frozenset[str]]]:
+        """Each sentence and row about an ablation, with its stems."""
+        return [(text, collect_stems(text)) for text in _split_statements(self.text)]
 
 
 @dataclass(frozen=True)
@@ -93,29 +93,54 @@ class RepeatSearch:
     def _lowered(self) -> str:
         return "\n".join(passage.text for passage in self._passages).lower()
 
-    def _select_passages(self, beginnings: Sequence[str]) -> list[_AblationPassage]:
-        """Return the passages with these beginnings of words: hardly any holds them, and to split one takes long."""
-        if not all(each in self._lowered for each in beginnings):
-            return []
-        return [passage for passage in self._passages if all(each in passage.lowered for each in beginnings)]
+    def _find_statements(self, stems: frozenset[str]) -> Iterator[tuple[str, frozenset[str], str]]:
+        """Yield the statements about ablations that have these stems, with all their stems and the heading above.
+
+        Hardly any passage holds the beginnings of the words, and to split one takes long.
+        """
+        beginnings = list_beginnings(stems)
+        if all(each in self._lowered for each in beginnings):
+            for passage in self._passages:
+                if all(each in passage.lowered for each in beginnings):
+                    yield from ((t, words, passage.heading) for t, words in passage.statements if stems <= words)
 
     def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return the part of the reported ablation that this one seems to repeat, and the heading above it, if any."""
         same = [each for each in self._reported_ablations if _has_part(ablation, each.part)]
         for each in same:
-            if _may_repeat(ablation, each):
+            if _may_repeat(ablation, each) and (each.replacement or self._tells_change(each.part, ablation)):
                 return each.part, each.location.heading
-        if same:  # the paper reports another replacement of the part, and its removal perhaps besides
-            return self._comparisons.find_comparison(ablation) if ablation.action is Action.REMOVE else None
+        if same:  # the paper reports another change of the part, and this one perhaps besides
+            is_other = ablation.action is Action.REMOVE or _only_replaces(ablation)
+            return self._comparisons.find_comparison(ablation) if is_other else None
         for study in self.studies:
             if _is_study_of(study, ablation):
                 return study.name, study.section
-        names = (*list_full_names(ablation.ablated_part), *_list_named_replacements(ablation))
-        for name, stems in names:
-            for passage in self._select_passages(list_beginnings(stems)):
-                if any(stems <= words for words in passage.statements):
-                    return name, passage.heading
+        for name, stems in list_full_names(ablation.ablated_part):
+            for text, words, heading in self._find_statements(stems):
+                if _may_tell_change(text, words, ablation):
+                    return name, heading
+        for name, stems in _list_named_replacements(ablation):
+            for _, _, heading in self._find_statements(stems):
+                return name, heading
         return self._comparisons.find_comparison(ablation)
+
+    def _tells_change(self, part: str, ablation: Ablation) -> bool:
+        """Return whether a part that the paper ablates is changed there as in an ablation, not only taken out."""
+        stems = frozenset(extract_stems(part))
+        return not _only_replaces(ablation) or any(
+            _may_tell_change("" if is_symbol(part) else text, words, ablation)  # a symbol takes other values there
+            for text, words, _ in self._find_statements(stems)
+        )
+
+
+def _may_tell_change(text: str, stems: frozenset[str], ablation: Ablation) -> bool:
+    """Return whether a statement about a part may report the change of it, which needs words when all is replaced."""
+    if not _only_replaces(ablation) or _PUTS_IN.search(text):
+        return True
+    part = frozenset(extract_stems(ablation.ablated_part)) | COMMON_STEMS
+    items = (frozenset(extract_stems(item)) - part for item in ablation.replacement)
+    return any(item and len(item & stems) * 2 >= len(item) for item in items)
 
 
 def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
@@ -144,9 +169,9 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
 
 
 def _only_replaces(ablation: Ablation) -> bool:
-    """Return whether all replacements put another thing in place of the part: none is a value, none takes it out."""
+    """Return whether all replacements put another thing in place of the part: none holds a number, none takes it out."""
     items = ablation.replacement if ablation.action is Action.REPLACE else ()
-    return bool(items) and not any(is_value(item) or _TAKES_OUT.search(item) for item in items)
+    return bool(items) and not any(map(_REMOVAL_OR_VALUE.search, items))
 
 
 def _has_part(ablation: Ablation, part: str) -> bool:
