@@ -72,7 +72,7 @@ _USES: Final = re.compile(
 _CONTRASTS: Final = re.compile(
     r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\sof)|compar\w*|baselines?|"
     r"alternativ\w*|others?|contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|"
-    r"variants?|different|such|et al|when using)\b",
+    r"variants?|different|such|et al|when (?:we )?us(?:e|ing)|remov\w*|preliminary|current\w*)\b",
     re.I,
 )
 _WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
@@ -84,11 +84,21 @@ _CITATION: Final = re.compile(
 _NUMBERS: Final = re.compile(r"[\[({]?-?\d[\d.]*(?:[,;\s]+-?\d[\d.]*)*[\])}]?")
 _ASSIGNMENT: Final = r"[^\s=,;]+\s*=\s*-?\d[\d.]*%?"
 _ASSIGNMENTS: Final = re.compile(rf"{_ASSIGNMENT}(?:(?:\s*[,;]|\s+and\b)?\s+{_ASSIGNMENT})*")  # "a = 1 and b = 0.8"
+# "Algorithm 1", "Eq. 8", "1)" and "one group", which state no value; then "i = 1".
+_REFERENCE: Final = re.compile(
+    r"\b(?:algorithm|eqs?|equations?|tables?|figures?|figs?|sections?|cases?|steps?|appendix)\b\.?\s\(?\d+\)?"
+    r"|\b\d\)|\bone\b",
+    re.I,
+)
+_SYMBOL_VALUE: Final = re.compile(r"(?<!\w)(\w)\s?=\s?-?\d[\d.]*")
+_SYMBOL: Final = re.compile(r"(?<![\w-])[^\W\d_aA](?![\w-])")
+_AND: Final = re.compile(r"\sand\s")
 _STOP: Final = re.compile(r"\.(?=\s|$)")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\sand\s")
 _LINKS: Final = split_word_list("a an as by from of on our simple standard the to with")  # after a verb of use
 _TELLING_WORDS: Final = 3  # words of a replacement that say by themselves what it is about
-_MANY_WORDS: Final = 5  # words of a replacement that are not in one sentence by accident
+_MANY_WORDS: Final = 5  # words of a replacement that do not stand together by accident
+_MAX_WORDS_BETWEEN: Final = 2  # further words among them
 _MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting
 _MAX_OTHER_VALUES: Final = 1  # more numbers in a sentence or clause that states a value; one with more reports a sweep
 _MAX_SENTENCE_BREAKS: Final = 3  # lines that end within a sentence; one with more is made of rows of a table
@@ -181,17 +191,19 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
 
     Where a clause speaks of something else ("unlike X, we use Y"), those with "we" still say so.
     """
-    sentence = _CITATION.sub(" ", sentence)
+    sentence = _REFERENCE.sub(" ", _CITATION.sub(" ", sentence))
+    item = _BRACKETS.sub(" ", item)
+    if symbols := set(_SYMBOL.findall(f"{item} {part}")):
+        sentence = _SYMBOL_VALUE.sub(lambda match: match[0] if match[1] in symbols else " ", sentence)
     clauses = [clause for clause in _CLAUSE_END.split(sentence) if not _CONTRASTS.search(clause)]
     statements = list(filter(_WE.search, clauses)) if _CONTRASTS.search(sentence) else [sentence]
     item_stems, stems = extract_stems(item), set(extract_stems(sentence))
     part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
     is_setting = _is_setting(item)
     about = part_stems.difference(item_stems) or (part_stems if is_setting else set())
-    if len(set(item_stems)) >= _MANY_WORDS and any(
-        set(extract_stems(each)).issuperset(item_stems) for each in statements
-    ):
-        return True
+    if len(set(item_stems)) >= _MANY_WORDS and not _AND.search(item):
+        if any(_hold_together(item_stems, statement) for statement in statements):
+            return True
     if is_setting or part_stems.intersection(item_stems):
         stems |= set(extract_stems(heading))
     if not item_stems or (
@@ -199,7 +211,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     ):
         return False
     if not is_setting:
-        return any(_is_used(item_stems, statement) for statement in statements)
+        return any(_is_used(item, statement) for statement in statements)
     if sentence.count("\n") > _MAX_SENTENCE_BREAKS or not about:
         return False
     about_part = [clause for clause in clauses if about.intersection(extract_stems(clause))]
@@ -208,13 +220,23 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     return any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
 
 
-def _is_used(item_stems: tuple[str, ...], sentence: str) -> bool:
-    words = split_words(sentence)
+def _hold_together(item_stems: tuple[str, ...], sentence: str) -> bool:
+    """Return whether the words of an item stand together in a sentence, in any order."""
+    wanted, stems = set(item_stems), extract_stems(sentence)
+    width = len(wanted) + _MAX_WORDS_BETWEEN
+    return any(wanted.issubset(stems[at : at + width]) for at in range(len(stems) - len(wanted) + 1))
+
+
+def _is_used(item: str, sentence: str) -> bool:
+    """Return whether an item follows a verb of use in a sentence; "A and B" is not a part of "A, B and C"."""
+    item_stems, words = extract_stems(item), split_words(sentence)
     content = [(number, stem_word(word)) for number, word in enumerate(words) if word.lower() not in STOP_WORDS]
     stems = [stem for _, stem in content]
     for at in range(len(content) - len(item_stems) + 1):
         if tuple(stems[at : at + len(item_stems)]) == item_stems:
+            after = words[content[at + len(item_stems) - 1][0] + 1 :]
             before = list(dropwhile(lambda word: word.lower() in _LINKS, reversed(words[: content[at][0]])))
-            if before and _USES.fullmatch(before[0]):
+            is_whole = not (_AND.search(item) and after and after[0] == "and")
+            if is_whole and before and _USES.fullmatch(before[0]):
                 return True
     return False
