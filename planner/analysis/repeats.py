@@ -39,6 +39,7 @@ _REMOVAL_OR_VALUE: Final = re.compile(r"^(?:remov\w*|no|none|without|w/o|zero|of
 _PUTS_IN: Final = re.compile(
     r"\b(?:replac\w*|vs|versus|against|instead|differ\w*|var(?:y|ied|iants?|ious)|number|choice|other|kinds?)\b", re.I
 )
+_REPLACED_BY: Final = re.compile(r"\breplac\w* (?:by|with) (.+)", re.I)
 _SHARES: Final = re.compile(r"\b(?:kept|keep|fixed|held|all variants|every variant|default|unchanged|same)\b", re.I)
 _NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last", re.I)  # read off a sentence by mistake
 _MIN_ROW_DIGITS: Final = 4
@@ -164,8 +165,11 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
     """Tell if a study that the model found in the paper concerns the ablation: its part, and no other change of it."""
     if study.by == "program" or not _has_part(ablation, strip_study_words(study.name)):
         return False
-    only_takes_out = _TAKES_OUT.search(study.name) and not _PUTS_IN.search(study.name)
-    return not (only_takes_out and _only_replaces(ablation))
+    if not _only_replaces(ablation):
+        return True
+    if named := _REPLACED_BY.search(study.name):
+        return any(is_same_replacement(item, named[1]) for item in ablation.replacement)
+    return not _TAKES_OUT.search(study.name) or bool(_PUTS_IN.search(study.name))
 
 
 def _only_replaces(ablation: Ablation) -> bool:

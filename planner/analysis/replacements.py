@@ -94,7 +94,7 @@ _SYMBOL_VALUE: Final = re.compile(r"(?<!\w)(\w)\s?=\s?-?\d[\d.]*")
 _SYMBOL: Final = re.compile(r"(?<![\w-])[^\W\d_aA](?![\w-])")
 _AND: Final = re.compile(r"\sand\s")
 _STOP: Final = re.compile(r"\.(?=\s|$)")
-_CLAUSE_END: Final = re.compile(r"[,;]\s|\sand\s")
+_CLAUSE_END: Final = re.compile(r"[,;]\s|\s(?:and|or)\s")
 _LINKS: Final = split_word_list("a an as by from of on our simple standard the to with")  # after a verb of use
 _TELLING_WORDS: Final = 3  # words of a replacement that say by themselves what it is about
 _MANY_WORDS: Final = 5  # words of a replacement that do not stand together by accident
