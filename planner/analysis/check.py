@@ -160,7 +160,7 @@ class PassageSearch:
         beginnings = list_beginnings(extract_stems(words))
         for each in self._sections:
             for number, passage in enumerate(each.passages) if each.section.is_sent else ():
-                if number not in each.section.ablation_passages and all(start in passage for start in beginnings):
+                if (not is_value(words) or number not in each.section.ablation_passages) and all(start in passage for start in beginnings):
                     sentences = split_sentences(each.section.passages[number])
                     yield from ((sentence, each.section.heading) for sentence in sentences)
 
