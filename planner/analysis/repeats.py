@@ -9,7 +9,14 @@ from typing import Final
 
 from planner.analysis.comparisons import ComparisonSearch
 from planner.analysis.index import PaperIndex
-from planner.analysis.parts import is_same_part, is_symbol, list_ablation_names, list_full_names, strip_study_words
+from planner.analysis.parts import (
+    is_same_part,
+    is_symbol,
+    list_ablation_names,
+    list_full_names,
+    list_names,
+    strip_study_words,
+)
 from planner.analysis.passages import ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.details import QuoteMatch, ReportedStudy
@@ -28,8 +35,9 @@ _MAX_SENTENCE_LINES: Final = 4  # more lines are rows of a table
 _MAX_STUDIES: Final = 200  # studies of each list that are joined
 # Words of which one stands in a sentence about an ablation, and words of a sentence about what all variants share.
 _REPORTS: Final = re.compile(
-    r"\bw/o\b|\b(?:vs|versus|without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|differen|instead|compar|drop|choice|"
-    r"sensitiv|skip|contribut|importan|only|case study|hyper-?parameters?)",
+    r"\bw/o\b|\b(?:vs|versus|without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|instead|compar|drop|"
+    r"choice|sensitiv|skip|contribut|case study|hyper-?parameters?|differen\w* (?:\w+ )?(?:values?|choices?|settings?|"
+    r"numbers?|sizes?|levels?|kinds?|types?|variants?|of)\b)",
     re.I,
 )
 _TAKES_OUT: Final = re.compile(
@@ -128,10 +136,10 @@ class RepeatSearch:
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
         """Return whether a part that the paper ablates is changed there as in an ablation, not only taken out."""
-        stems = frozenset(extract_stems(part))
         return not _only_replaces(ablation) or any(
             _may_tell_change("" if is_symbol(part) else text, words, ablation)  # a symbol takes other values there
-            for text, words, _ in self._find_statements(stems)
+            for name in list_names(part)
+            for text, words, _ in self._find_statements(frozenset(extract_stems(name)))
         )
 
 
