@@ -156,11 +156,15 @@ class PassageSearch:
         return any(re.search(pair, self._lowered) for pair in pairs)
 
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
-        """Yield the sentences with these words that were sent and report no ablation, and the heading above each."""
-        beginnings = list_beginnings(extract_stems(words))
+        """Yield the sentences with these words that were sent, and the heading above each.
+
+        A value is not looked for beside ablations, where other values stand.
+        """
+        beginnings, skips_ablations = list_beginnings(extract_stems(words)), is_value(words)
         for each in self._sections:
+            skipped = each.section.ablation_passages if skips_ablations else ()
             for number, passage in enumerate(each.passages) if each.section.is_sent else ():
-                if (not is_value(words) or number not in each.section.ablation_passages) and all(start in passage for start in beginnings):
+                if number not in skipped and all(start in passage for start in beginnings):
                     sentences = split_sentences(each.section.passages[number])
                     yield from ((sentence, each.section.heading) for sentence in sentences)
 

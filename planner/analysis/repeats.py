@@ -43,7 +43,9 @@ _REPORTS: Final = re.compile(
 _TAKES_OUT: Final = re.compile(
     r"\b(?:no|none|without|w/o|remov\w*|only|zero|off|0|add(?:ed|ing)?)\b", re.I
 )  # "added to the baseline" is told of what was taken out too
-_REMOVAL_OR_VALUE: Final = re.compile(r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+)?(?!\w)", re.I)
+_REMOVAL_OR_VALUE: Final = re.compile(
+    r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+)?(?!\w)", re.I
+)
 _PUTS_IN: Final = re.compile(
     r"\b(?:replac\w*|vs|versus|against|instead|differ\w*|var(?:y|ied|iants?|ious)|number|choice|other|kinds?)\b", re.I
 )
