@@ -124,17 +124,20 @@ class RepeatSearch:
         if same:  # the paper reports another change of the part, and this one perhaps besides
             is_other = ablation.action is Action.REMOVE or _only_replaces(ablation)
             return self._comparisons.find_comparison(ablation) if is_other else None
+        told = next(self._find_told(ablation), None)
+        return told or self._comparisons.find_comparison(ablation)
+
+    def _find_told(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
+        """Yield the studies of the model, and the words of a part or replacement in statements, that tell of it."""
         for study in self.studies:
             if _is_study_of(study, ablation):
-                return study.name, study.section
+                yield study.name, study.section
         for name, stems in list_full_names(ablation.ablated_part):
             for text, words, heading in self._find_statements(stems):
                 if _may_tell_change(text, words, ablation):
-                    return name, heading
+                    yield name, heading
         for name, stems in _list_named_replacements(ablation):
-            for _, _, heading in self._find_statements(stems):
-                return name, heading
-        return self._comparisons.find_comparison(ablation)
+            yield from ((name, heading) for _, _, heading in self._find_statements(stems))
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
         """Return whether a part that the paper ablates is changed there as in an ablation, not only taken out."""
@@ -183,7 +186,7 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
 
 
 def _only_replaces(ablation: Ablation) -> bool:
-    """Return whether all replacements put another thing in place of the part: none holds a number, none takes it out."""
+    """Return whether all replacements put another thing in place of the part: none has a number or takes it out."""
     items = ablation.replacement if ablation.action is Action.REPLACE else ()
     return bool(items) and not any(map(_REMOVAL_OR_VALUE.search, items))
 

@@ -201,9 +201,9 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
     is_setting = _is_setting(item)
     about = part_stems.difference(item_stems) or (part_stems if is_setting else set())
-    if len(set(item_stems)) >= _MANY_WORDS and not _AND.search(item):
-        if any(_hold_together(item_stems, statement) for statement in statements):
-            return True
+    says_all = len(set(item_stems)) >= _MANY_WORDS and not _AND.search(item)
+    if says_all and any(_hold_together(item_stems, statement) for statement in statements):
+        return True
     if is_setting or part_stems.intersection(item_stems):
         stems |= set(extract_stems(heading))
     if not item_stems or (
