@@ -289,6 +289,8 @@ class _AblationChecker:
             stems = extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric)
             missing = sum(not self._search.find_together([stem], 1.0) for stem in stems)
             is_named = missing <= (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems))
+            if is_named and len(stems) >= _FEW_WORDS:
+                is_named = any(self._search.has_neighbours(*pair) for pair in pairwise(stems))
         if is_named or self._index.task is Task.REVIEWER:
             return is_named
         return is_implied(metric, " ".join(self._index.sections[0].passages), self._search.own_text)

@@ -167,7 +167,7 @@ _FIELDS: Final = (
         "forecast|regress|time[ -]series|depth estim|imputation|traffic|weather|surrogate|differential equation|"
         "collaborative filtering|rating",
         "MAE=mean absolute error,MSE=mean squared error,RMSE=root mean squared error,"
-        "MAPE=sMAPE=mean absolute percentage error,CRPS,R2=R²,MASE",
+        "MAPE=sMAPE=mean absolute percentage error,CRPS,R2=R²,MASE=mean absolute scaled error",
     ),
     _make_field(
         "reinforcement|robot|bandit|Markov decision|offline RL|game[- ]play|imitation learning|"

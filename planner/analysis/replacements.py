@@ -44,6 +44,10 @@ _VAGUE: Final = _parse_stems(
     "others similar simpler some something suitable unspecified varied various vary varying"
 )
 _OTHER: Final = _parse_stems("alternate alternative another different other various varied")
+# "Other learning rate schedules", but not "different weights for both losses" and "other SGD variants".
+_OTHERS: Final = re.compile(
+    r"(?:[Oo]ther|[Dd]ifferent|[Vv]arious|[Aa]lternative)(?:\s(?!for|of|in|on|from|per|by|to|with)[a-z-]+){1,3}s"
+)
 _GENERIC: Final = _parse_stems(
     "algorithm approach architecture baseline choice combination common component configuration conventional design "
     "function hyperparameter implementation kind layer level many mechanism method metric model module multiple new "
@@ -120,7 +124,7 @@ def _is_vague(item: str, part: set[str]) -> bool:
         _VAGUE & {stem_word(word) for word in split_words(item)}
     )
     named = words - _VAGUE - _GENERIC
-    if not named or (words & _OTHER and len(named) == 1):
+    if not named or (words & _OTHER and len(named) == 1) or _OTHERS.fullmatch(item):
         return True  # "another pooling method"
     return bool(words & _VAGUE) and named <= part
 
