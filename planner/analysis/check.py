@@ -269,11 +269,12 @@ class _AblationChecker:
         so in the paper.
         """
         stems, first = list_part_stems(part)
-        foreign = {stem for stem in stems if is_telling(stem) and not self._search.has_word(stem)}
+        telling = set(filter(is_telling, stems))
+        foreign = {stem for stem in telling if not self._search.has_word(stem)}
         if len(foreign.intersection(first)) > 1:
             return False
         pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
-        if not foreign and any(self._search.has_neighbours(*pair) for pair in pairs):
+        if not telling or (not foreign and any(self._search.has_neighbours(*pair) for pair in pairs)):
             return True
         return any(
             self._search.find_together(each, 1.0 if len(each) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)

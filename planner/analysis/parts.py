@@ -55,7 +55,17 @@ _MODIFIERS: Final = frozenset(
         "separate learned learnable fixed shared additional joint final initial single multiple full explicit"
     )
 )
-_UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _MODIFIERS
+# Words of everyday language by which a reader may tell of any part.
+_EVERYDAY: Final = frozenset(
+    extract_stems(
+        "absolute against among around before beside between bottom broken center chosen chunk chunks class classes "
+        "criterion default difference early entire equal fraction gap gathered given group groups half hard held inner "
+        "judged kept late maximum mean average median middle minimum name names next opposite outer pair pairs "
+        "piece pieces portion previous product quarter random remedy reset root seen segment segments sent share shown "
+        "soft square squared sum swap swapped third tie tied ties top bottom uniform upper lower whole window windows"
+    )
+)
+_UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _MODIFIERS | _EVERYDAY
 
 
 @lru_cache(maxsize=4096)

@@ -44,7 +44,8 @@ _VAGUE: Final = _parse_stems(
     "others similar simpler some something suitable unspecified varied various vary varying"
 )
 _OTHER: Final = _parse_stems("alternate alternative another different other various varied")
-# "Other learning rate schedules", but not "different weights for both losses" and "other SGD variants".
+_WHICH: Final = re.compile(r"\b(?:every|each|all|both|single|one|first|last|only|half)\b", re.I)
+# "Other learning rate schedules", but not "different weights for both losses" and "other SGD schedules".
 _OTHERS: Final = re.compile(
     r"(?:[Oo]ther|[Dd]ifferent|[Vv]arious|[Aa]lternative)(?:\s(?!for|of|in|on|from|per|by|to|with)[a-z-]+){1,3}s"
 )
@@ -118,7 +119,7 @@ def find_vague_items(ablation: Ablation) -> tuple[str, ...]:
 
 
 def _is_vague(item: str, part: set[str]) -> bool:
-    if any(letter.isdigit() for letter in item):
+    if any(letter.isdigit() for letter in item) or _WHICH.search(item):
         return False
     words = {stem_word(word) for word in split_words(item) if word.lower() not in STOP_WORDS} | (
         _VAGUE & {stem_word(word) for word in split_words(item)}

@@ -6,7 +6,7 @@ from planner.analysis.check import FindingKind, check_plan
 from planner.analysis.index import PaperIndex
 from planner.analysis.repeats import RepeatSearch
 from planner.schema import Ablation, Action, Plan, Task
-from tests.analysis.papers import PLAIN, index
+from tests.analysis.papers import PLAIN, P, index, paper, section
 
 
 def join_warnings(part: str, *replacement: str, metric: str = "mAP", task: Task = Task.REVIEWER) -> str:
@@ -52,6 +52,39 @@ def test_what_comes_from_one_source_is_one_part() -> None:
 
 def test_the_words_of_a_part_must_stand_together() -> None:
     assert "not found" in join_warnings("wavelet memory contrast")
+
+
+SHORE = paper(
+    section("Method", (P, "A tide clock drives the sampler. Its cost matrix weighs the paths of owls near shores.")),
+    section("Results", (P, "We report the hoot rate. The mean of all errors is scaled, and absolute silence is rare.")),
+)
+
+
+@pytest.mark.parametrize(
+    ("part", "is_found"),
+    [
+        ("clock of the tide sampler", True),
+        ("setting the clock that drives the sampler", True),
+        ("closeness of owls to the shore", True),
+        ("a single middle part", True),
+        ("tide clock with a wavelet prior", False),
+        ("harmonic memory bank for the sampler", False),
+        ("pre-sampler of silence", False),
+    ],
+)
+def test_a_part_may_be_told_in_other_words_but_not_in_foreign_ones(part: str, is_found: bool) -> None:
+    ablation = Ablation(name="Study", ablated_part=part, action=Action.REMOVE, metrics=("hoot rate",))
+    findings = check_plan(Plan(ablations=(ablation,)), (), index(SHORE)).findings
+    assert ([finding.kind for finding in findings] == []) is is_found, findings
+
+
+def test_the_words_of_a_metric_must_stand_beside_each_other() -> None:
+    kinds = [
+        {f.kind for f in check_plan(Plan(ablations=(ablation,)), (), index(SHORE)).findings}
+        for metric in ("mean silence of paths", "rate of hoots along the shore")
+        if (ablation := Ablation(name="n", ablated_part="tide clock", action=Action.REMOVE, metrics=(metric,)))
+    ]
+    assert kinds == [{FindingKind.METRIC_NOT_FOUND}, set()]
 
 
 @pytest.mark.parametrize("part", ["the echo memory", "SGU", "spectral gating unit"])

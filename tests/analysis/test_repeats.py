@@ -127,3 +127,56 @@ def test_a_comparison_in_an_experiment_is_a_reported_ablation(
     ablation = Ablation(name="n", ablated_part=part, action=action, replacement=items, metrics=("scores",))
     found = RepeatSearch(index(COMPARED)).find_repeated(ablation)
     assert (found is not None) is is_reported
+
+
+ABLATED = paper(
+    section(
+        "Method", (P, "A tide clock drives the moon sampler, with weight λ. A dusk filter follows. A shore map too.")
+    ),
+    section(
+        "Ablation study",
+        (P, "Without the tide clock, scores fall. We compare the dusk filter versus a noon filter."),
+        (P, "Impact of λ. We vary λ from 0 to 2. Without the shore map, owls use a star chart."),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("part", "items", "is_reported"),
+    [
+        ("tide clock", (), True),
+        ("tide clock", ("removed: no clock at all", "a sand clock"), True),
+        ("tide clock", ("a sand clock", "a sundial"), False),
+        ("dusk filter", ("a filter of dawn",), True),
+        ("shore map", ("a star chart",), True),
+        ("shore map", ("a globe",), False),
+        ("weight λ", ("0", "1", "2"), True),
+        ("weight λ", ("a weight that each owl learns",), False),
+        ("winding the tide clock by the moon", (), False),
+    ],
+)
+def test_another_change_of_a_reported_part_is_another_ablation(
+    part: str, items: tuple[str, ...], is_reported: bool
+) -> None:
+    action = Action.REPLACE if items else Action.REMOVE
+    ablation = Ablation(name="n", ablated_part=part, action=action, replacement=items, metrics=("scores",))
+    found = RepeatSearch(index(ABLATED)).find_repeated(ablation)
+    assert (found is not None) is is_reported
+
+
+@pytest.mark.parametrize(
+    ("study", "item", "is_reported"),
+    [
+        ("tide clock on and off", "a sand clock only for half of the owls", False),
+        ("tide clock replaced by a sundial", "a brass sundial", True),
+        ("tide clock replaced by a sundial", "a sand clock", False),
+        ("different tide clocks", "a sand clock", True),
+    ],
+)
+def test_a_study_of_the_model_covers_its_own_change_alone(study: str, item: str, is_reported: bool) -> None:
+    source = paper(section("Method", (P, "A tide clock drives the sampler.")))
+    ablation = Ablation(
+        name="n", ablated_part="tide clock", action=Action.REPLACE, replacement=(item,), metrics=("scores",)
+    )
+    search = RepeatSearch(index(source), (ReportedStudy(name=study, by="model"),))
+    assert (search.find_repeated(ablation) is not None) is is_reported

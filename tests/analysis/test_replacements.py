@@ -110,3 +110,61 @@ def test_other_settings_are_replacements(part: str, items: tuple[str, ...]) -> N
 def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
     sentences = [(SENTENCES["0.1"], "3 Method")]
     assert find_own_settings(replace("weight of the loss", "0.1", "0.7"), lambda _: sentences) == ("0.1",)
+
+
+@pytest.mark.parametrize(
+    ("part", "item", "sentence"),
+    [
+        ("number of herds M", "1 (H1)", "The herds are {H} i=1 where M = 5."),
+        ("number of layers L", "L = 4", "The number of layers L is set to 3, and the stride of layers is s = 4."),
+        ("number of herds G", "G = 1", "Algorithm 1 finds the best number of herds."),
+        ("base loss of the owls", "tide loss (Eq. 8)", "Eq. 8 is the base loss of owls in a general form."),
+        ("kernels of the sampler", "moon and tide", "For the kernels of the sampler, we use moon, tide and dusk."),
+        (
+            "wing matrices",
+            "one wing matrix for each owl of the herd",
+            "At first, one wing and each owl were in a herd.",
+        ),
+        ("norm of the tides", "moon norm", "Current work on tides always uses a moon norm."),
+    ],
+)
+def test_words_that_state_something_else_state_no_setting(part: str, item: str, sentence: str) -> None:
+    assert find_own_settings(replace(part, item), lambda _: [(sentence, "3 Method")]) == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "item", "sentence"),
+    [
+        (
+            "epochs of tide training",
+            "90 epochs",
+            "We train it for N = 1000 epochs or for 90 epochs with the tide training.",
+        ),
+        (
+            "kernels of the sampler",
+            "moon, tide and dusk",
+            "For the kernels of the sampler, we use moon, tide and dusk.",
+        ),
+        (
+            "schedule of noise",
+            "linear slow rise from 0.1 to 0.9",
+            "We let the noise rise slowly, linearly from b = 0.1 to e = 0.9.",
+        ),
+    ],
+)
+def test_values_lists_and_phrases_state_a_setting(part: str, item: str, sentence: str) -> None:
+    assert find_own_settings(replace(part, item), lambda _: [(sentence, "3 Method")]) == (item,)
+
+
+@pytest.mark.parametrize(
+    ("item", "is_vague"),
+    [
+        ("other tide schedules", True),
+        ("various call lengths", True),
+        ("different weights for both losses", False),
+        ("other SGD learning schedules", False),
+        ("every layer", False),
+    ],
+)
+def test_others_without_a_name_are_nothing_to_run(item: str, is_vague: bool) -> None:
+    assert bool(find_vague_items(replace("gate of the owls", item))) is is_vague
