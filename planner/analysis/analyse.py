@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.analysis.components import Component, find_components
-from planner.analysis.index import IndexedSection, PaperIndex
 from planner.analysis.metrics import Metric, find_metrics
-from planner.analysis.passages import EXPERIMENT_SECTIONS, ReportedAblation, split_passages
+from planner.analysis.passages import EXPERIMENT_SECTIONS, IndexedSection, PaperIndex, ReportedAblation, split_passages
 from planner.analysis.reported import ComponentNames, find_reported_ablations, is_about_ablations
 from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind, is_english_paper
 from planner.schema import Task

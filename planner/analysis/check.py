@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import chain, pairwise
 from typing import Final
 
-from planner.analysis.index import IndexedSection, PaperIndex
 from planner.analysis.metric_fields import has_metric, is_implied, is_reportable_by_any_paper
 from planner.analysis.parts import is_same_part, is_telling, list_part_stems, list_stems_to_find
+from planner.analysis.passages import IndexedSection, PaperIndex
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch, merge_reported
 from planner.analysis.replacements import find_own_settings, find_vague_items, says_metric

@@ -6,8 +6,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Final, NamedTuple
 
-from planner.analysis.index import IndexedSection
 from planner.analysis.parts import list_full_names
+from planner.analysis.passages import IndexedSection
 from planner.matching import (
     COMMON_STEMS,
     collect_stems,

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
-from planner.schema import Action
+from planner.schema import Action, Task
 
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
@@ -139,3 +139,31 @@ def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
     last = next((n for n, kind in enumerate(kinds) if n > first and kind in _KINDS_AFTER_METHOD), len(kinds))
     between = {n for n in range(first + 1, last) if kinds[n] in _METHOD_KINDS and sections[n].heading}
     return frozenset(between | {n for n, kind in enumerate(kinds) if kind is SectionKind.METHOD})
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedSection:
+    """The passages under a heading that were all sent to the model, or all not.
+
+    `pages` gives the page on which each passage starts, and is empty without pages. `ablation_passages` are the indices
+    of those that report ablations; it is empty in the author task. `is_experiment` tells if experiments stand here.
+    """
+
+    heading: str
+    passages: tuple[str, ...]
+    is_sent: bool = True
+    pages: tuple[int | None, ...] = ()
+    ablation_passages: tuple[int, ...] = ()
+    is_experiment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaperIndex:
+    """The text of a paper by sections, and the ablations that it reports.
+
+    `reported_ablations` is empty for the author task, which does not need them.
+    """
+
+    task: Task
+    sections: tuple[IndexedSection, ...]
+    reported_ablations: tuple[ReportedAblation, ...] = ()

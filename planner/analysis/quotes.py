@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import accumulate, chain
 from typing import Final
 
-from planner.analysis.index import IndexedSection
+from planner.analysis.passages import IndexedSection
 from planner.details import Evidence, QuoteMatch
 from planner.matching import STOP_WORDS, spell_greek, split_word_list
 

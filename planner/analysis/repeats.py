@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Final
 
 from planner.analysis.comparisons import ComparisonSearch
-from planner.analysis.index import PaperIndex
 from planner.analysis.parts import (
     is_same_part,
     is_symbol,
@@ -17,7 +16,7 @@ from planner.analysis.parts import (
     list_names,
     strip_study_words,
 )
-from planner.analysis.passages import ReportedAblation
+from planner.analysis.passages import PaperIndex, ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.details import QuoteMatch, ReportedStudy
 from planner.matching import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from planner.analysis.index import PaperIndex
+from planner.analysis.passages import PaperIndex
 from planner.batch.manifest import PlanTask
 from planner.chat import FixedTokenCounter, TokenCounter
 from planner.details import PlanDetails

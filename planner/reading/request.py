@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import PydanticSerializationError
 
-from planner.analysis.index import PaperIndex
+from planner.analysis.passages import PaperIndex
 from planner.chat import Prompt, TokenCounter
 from planner.errors import NotAPaperError, PaperError, PlannerError, PromptError, TooLongError
 from planner.papers.paper import Omission, Paper, PaperInfo

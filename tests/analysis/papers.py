@@ -1,7 +1,7 @@
 """Small papers for the tests: one method in several formats."""
 
 from planner.analysis.analyse import index_paper
-from planner.analysis.index import PaperIndex
+from planner.analysis.passages import PaperIndex
 from planner.papers.excerpt import select_sections
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Paper, Section

@@ -3,7 +3,7 @@
 import pytest
 
 from planner.analysis.check import FindingKind, check_plan
-from planner.analysis.index import PaperIndex
+from planner.analysis.passages import PaperIndex
 from planner.analysis.repeats import RepeatSearch
 from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.papers import PLAIN, P, index, paper, section

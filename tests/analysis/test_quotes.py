@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from planner.analysis.index import IndexedSection
+from planner.analysis.passages import IndexedSection
 from planner.analysis.quotes import QuoteSearch
 from planner.details import QuoteMatch
 
