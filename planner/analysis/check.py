@@ -1,35 +1,30 @@
 """Check a plan against the text of its paper: its quotes, parts, metrics and replacements."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Final
 
 from planner.analysis.metric_fields import has_metric, is_implied, is_reportable_by_any_paper
-from planner.analysis.parts import is_same_part, is_telling, list_part_stems, list_stems_to_find
-from planner.analysis.passages import IndexedSection, PaperIndex
+from planner.analysis.parts import is_same_part, is_telling, list_part_stems, list_stems_to_find, strip_study_words
+from planner.analysis.passages import PaperIndex, PassageSearch, ReportedAblation
 from planner.analysis.quotes import QuoteSearch
-from planner.analysis.repeats import RepeatSearch, merge_reported
+from planner.analysis.repeats import RepeatSearch
 from planner.analysis.replacements import find_own_settings, find_vague_items, says_metric
 from planner.details import ALREADY_REPORTED, SAME_PART, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
-from planner.matching import collect_stems, extract_stems, is_value, list_beginnings
-from planner.papers.headings import classify_heading
-from planner.papers.leaks import split_sentences
-from planner.papers.paper import SectionKind
+from planner.matching import COMMON_STEMS, collect_stems, extract_stems, is_value
 from planner.parsing.reply import Reply
 from planner.schema import Ablation, Plan, Task
 
 _MIN_PASSAGE_SHARE: Final = 0.6  # share of a part's words that one passage must hold
 _MIN_SAME_PART: Final = 0.8  # least overlap of the parts of two ablations of one plan that are the same
-_STEM_CHARS: Final = 7  # letters of a stem that are compared: "confidence" and "confident" have the same
-_BEGINNING_CHARS: Final = 6  # letters of a stem that tell if a paper has such a word at all
 _PREFIXES: Final = frozenset({"pre", "hyp", "re", "co", "non", "multi", "sub", "self", "cros"})
 _FEW_WORDS: Final = 3  # words of a part's name that must all stand in one passage
-_GAP: Final = r"[^\W_]{0,20}[\W_]{1,6}(?:[^\W_]{1,20}[\W_]{1,6})?"  # from one word to the next, or the one after that
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
+_MAX_STUDIES: Final = 200  # studies of each list that are joined
+_NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last", re.I)  # read off a sentence by mistake
 _MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
 
 
@@ -80,95 +75,6 @@ class PlanCheck:
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
 
-class _SectionText:
-    """The text of a section, also in lower case."""
-
-    def __init__(self, section: IndexedSection) -> None:
-        self.section = section
-        self.heading = section.heading.lower()
-        self._stems: dict[int, frozenset[str]] = {}
-
-    @cached_property
-    def passages(self) -> list[str]:
-        """The passages in lower case."""
-        return [passage.lower() for passage in self.section.passages]
-
-    def collect_stems(self, number: int) -> frozenset[str]:
-        """Return the shortened stems of the heading and of a passage, given by its index."""
-        if number not in self._stems:
-            text = f"{self.section.heading} {self.section.passages[number]}"
-            self._stems[number] = frozenset(stem[:_STEM_CHARS] for stem in collect_stems(text))
-        return self._stems[number]
-
-
-class PassageSearch:
-    """A search for words in the passages of a paper; only those that may hold the words are split, which takes long."""
-
-    def __init__(self, sections: Sequence[IndexedSection]) -> None:
-        self._sections = list(map(_SectionText, sections))
-
-    @cached_property
-    def _lowered(self) -> str:
-        """The headings and passages in lower case."""
-        related = [each for each in self._sections if each not in self._own_sections]
-        others = (each.heading for each in self._sections), *(each.passages for each in related)
-        return "\n".join((self.lowered_own_text, *chain.from_iterable(others)))
-
-    @cached_property
-    def _own_sections(self) -> list[_SectionText]:
-        """The sections without related work, where metrics of other papers stand."""
-        related = SectionKind.RELATED_WORK
-        return [each for each in self._sections if classify_heading(each.section.heading) is not related]
-
-    @cached_property
-    def own_text(self) -> str:
-        """The text without related work."""
-        return "\n".join(chain.from_iterable(each.section.passages for each in self._own_sections))
-
-    @cached_property
-    def lowered_own_text(self) -> str:
-        """The text without related work in lower case."""
-        return self.own_text.lower()
-
-    def find_together(self, stems: Iterable[str], share: float) -> bool:
-        """Return whether a passage and the heading above it hold at least this share of the stems."""
-        wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
-        beginnings = list_beginnings(wanted)
-        count = share * len(wanted)
-        if sum(each in self._lowered for each in beginnings) < count:
-            return False
-        return any(
-            sum(each in passage or each in section.heading for each in beginnings) >= count
-            and len(wanted & section.collect_stems(number)) >= count
-            for section in self._sections
-            for number, passage in enumerate(section.passages)
-        )
-
-    def has_word(self, stem: str) -> bool:
-        """Return whether a word of the paper begins like this stem."""
-        start = re.escape(stem[:_BEGINNING_CHARS])
-        return bool(re.search(rf"{start}(?<![^\W_]{start})", self._lowered))  # quicker than to look behind first
-
-    def has_neighbours(self, stem: str, other: str) -> bool:
-        """Return whether two words stand beside each other in the paper, or with one word between them."""
-        a, b = (re.escape(each[:_STEM_CHARS]) for each in list_beginnings((stem, other)))
-        pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
-        return any(re.search(pair, self._lowered) for pair in pairs)
-
-    def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
-        """Yield the sentences with these words that were sent, and the heading above each.
-
-        A value is not looked for beside ablations, where other values stand.
-        """
-        beginnings, skips_ablations = list_beginnings(extract_stems(words)), is_value(words)
-        for each in self._sections:
-            skipped = each.section.ablation_passages if skips_ablations else ()
-            for number, passage in enumerate(each.passages) if each.section.is_sent else ():
-                if number not in skipped and all(start in passage for start in beginnings):
-                    sentences = split_sentences(each.section.passages[number])
-                    yield from ((sentence, each.section.heading) for sentence in sentences)
-
-
 def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
     """Return the faults of the plan in a reply, and all its details with their quotes located.
 
@@ -179,6 +85,59 @@ def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
     considered = zip(reply.considered, _locate_quotes([each.details for each in reply.considered], index), strict=True)
     candidates = tuple(candidate.model_copy(update={"details": details}) for candidate, details in considered)
     return replace(check, details=replace(check.details, considered=candidates, reported=reported))
+
+
+def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
+    """Return the ablations that the model or the program finds in a paper, each once, those of the model first.
+
+    A quote that the paper does not hold is left out; the section is where the quote or the part stands.
+    """
+    search = QuoteSearch(index.sections)
+    found = list(index.reported_ablations[:_MAX_STUDIES])
+    merged = []
+    for study in studies[:_MAX_STUDIES]:
+        same = [each for each in found if is_same_part(strip_study_words(study.name), each.part)]
+        found = [each for each in found if each not in same]
+        merged.append(_locate_study(study, same, search))
+    named = select_distinct_ablations(found, [study.name for study in merged])
+    return (*merged, *(ReportedStudy(name=each.part, section=each.location.heading, by="program") for each in named))
+
+
+def select_distinct_ablations(
+    found: Sequence[ReportedAblation], other_names: Sequence[str] = ()
+) -> tuple[ReportedAblation, ...]:
+    """Return the ablations that the program finds in a paper, the first for each part.
+
+    A name is left out that says nothing, or less than another or one of `other_names`: "fusion" beside "multi-scale
+    fusion".
+    """
+    distinct: list[ReportedAblation] = []
+    for each in found[:_MAX_STUDIES]:
+        if not any(is_same_part(each.part, other.part) for other in distinct):
+            distinct.append(each)
+    own = [collect_stems(each.part) for each in distinct]
+    words = [*own, *map(collect_stems, other_names)]
+    return tuple(
+        each
+        for each, stems in zip(distinct, own, strict=True)
+        if not (_says_nothing(each.part, stems) or any(stems < other for other in words))
+    )
+
+
+def _says_nothing(name: str, stems: frozenset[str]) -> bool:
+    return bool(_NO_PART.fullmatch(name)) or (len(stems) < 2 and stems <= COMMON_STEMS)
+
+
+def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search: QuoteSearch) -> ReportedStudy:
+    evidence = search.find_evidence(study.quote)
+    is_found = evidence.found is not QuoteMatch.ABSENT
+    heading = next((each.location.heading for each in same), "")
+    return ReportedStudy(
+        name=study.name,
+        quote=study.quote if is_found else "",
+        section=evidence.section if is_found else heading,
+        by="both" if same else "model",
+    )
 
 
 def check_plan(

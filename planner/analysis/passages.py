@@ -1,14 +1,21 @@
-"""Split a paper into passages, each with its heading and its place in the paper's text."""
+"""Split a paper into passages, each with its heading and its place in the text, index them, and look for words in them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Final, NamedTuple
 
+from planner.matching import collect_stems, extract_stems, is_value, list_beginnings
 from planner.papers.headings import classify_heading
+from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 from planner.schema import Action, Task
 
+_STEM_CHARS: Final = 7  # letters of a stem that are compared: "confidence" and "confident" have the same
+_BEGINNING_CHARS: Final = 6  # letters of a stem that tell if a paper has such a word at all
+_GAP: Final = r"[^\W_]{0,20}[\W_]{1,6}(?:[^\W_]{1,20}[\W_]{1,6})?"  # from one word to the next, or the one after that
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
 _NUMBERED_HEADING: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
@@ -167,3 +174,92 @@ class PaperIndex:
     task: Task
     sections: tuple[IndexedSection, ...]
     reported_ablations: tuple[ReportedAblation, ...] = ()
+
+
+class _SectionText:
+    """The text of a section, also in lower case."""
+
+    def __init__(self, section: IndexedSection) -> None:
+        self.section = section
+        self.heading = section.heading.lower()
+        self._stems: dict[int, frozenset[str]] = {}
+
+    @cached_property
+    def passages(self) -> list[str]:
+        """The passages in lower case."""
+        return [passage.lower() for passage in self.section.passages]
+
+    def collect_stems(self, number: int) -> frozenset[str]:
+        """Return the shortened stems of the heading and of a passage, given by its index."""
+        if number not in self._stems:
+            text = f"{self.section.heading} {self.section.passages[number]}"
+            self._stems[number] = frozenset(stem[:_STEM_CHARS] for stem in collect_stems(text))
+        return self._stems[number]
+
+
+class PassageSearch:
+    """A search for words in the passages of a paper; only those that may hold the words are split, which takes long."""
+
+    def __init__(self, sections: Sequence[IndexedSection]) -> None:
+        self._sections = list(map(_SectionText, sections))
+
+    @cached_property
+    def _lowered(self) -> str:
+        """The headings and passages in lower case."""
+        related = [each for each in self._sections if each not in self._own_sections]
+        others = (each.heading for each in self._sections), *(each.passages for each in related)
+        return "\n".join((self.lowered_own_text, *chain.from_iterable(others)))
+
+    @cached_property
+    def _own_sections(self) -> list[_SectionText]:
+        """The sections without related work, where metrics of other papers stand."""
+        related = SectionKind.RELATED_WORK
+        return [each for each in self._sections if classify_heading(each.section.heading) is not related]
+
+    @cached_property
+    def own_text(self) -> str:
+        """The text without related work."""
+        return "\n".join(chain.from_iterable(each.section.passages for each in self._own_sections))
+
+    @cached_property
+    def lowered_own_text(self) -> str:
+        """The text without related work in lower case."""
+        return self.own_text.lower()
+
+    def find_together(self, stems: Iterable[str], share: float) -> bool:
+        """Return whether a passage and the heading above it hold at least this share of the stems."""
+        wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
+        beginnings = list_beginnings(wanted)
+        count = share * len(wanted)
+        if sum(each in self._lowered for each in beginnings) < count:
+            return False
+        return any(
+            sum(each in passage or each in section.heading for each in beginnings) >= count
+            and len(wanted & section.collect_stems(number)) >= count
+            for section in self._sections
+            for number, passage in enumerate(section.passages)
+        )
+
+    def has_word(self, stem: str) -> bool:
+        """Return whether a word of the paper begins like this stem."""
+        start = re.escape(stem[:_BEGINNING_CHARS])
+        return bool(re.search(rf"{start}(?<![^\W_]{start})", self._lowered))  # quicker than to look behind first
+
+    def has_neighbours(self, stem: str, other: str) -> bool:
+        """Return whether two words stand beside each other in the paper, or with one word between them."""
+        a, b = (re.escape(each[:_STEM_CHARS]) for each in list_beginnings((stem, other)))
+        pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
+        return any(re.search(pair, self._lowered) for pair in pairs)
+
+    def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
+        """Yield the sentences with these words that were sent, and the heading above each.
+
+        A value is not looked for beside ablations, where other values stand.
+        """
+        beginnings, skips_ablations = list_beginnings(extract_stems(words)), is_value(words)
+        for each in self._sections:
+            skipped = each.section.ablation_passages if skips_ablations else ()
+            for number, passage in enumerate(each.passages) if each.section.is_sent else ():
+                if number not in skipped and all(start in passage for start in beginnings):
+                    sentences = split_sentences(each.section.passages[number])
+                    yield from ((sentence, each.section.heading) for sentence in sentences)

@@ -1,13 +1,12 @@
-"""Tell if an ablation repeats one that the paper reports, and join the lists of reported ablations."""
+"""Tell if an ablation repeats one that the paper reports, in an ablation study or a comparison of its experiments."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
-from planner.analysis.comparisons import ComparisonSearch
 from planner.analysis.parts import (
     is_same_part,
     is_symbol,
@@ -16,14 +15,15 @@ from planner.analysis.parts import (
     list_names,
     strip_study_words,
 )
-from planner.analysis.passages import PaperIndex, ReportedAblation
-from planner.analysis.quotes import QuoteSearch
-from planner.details import QuoteMatch, ReportedStudy
+from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblation
+from planner.details import ReportedStudy
 from planner.matching import (
     COMMON_STEMS,
     collect_stems,
+    extract_numbers,
     extract_stems,
     is_same_replacement,
+    is_value,
     list_beginnings,
 )
 from planner.papers.leaks import split_sentences
@@ -31,7 +31,6 @@ from planner.schema import Ablation, Action
 
 _MAX_SENTENCE_CHARS: Final = 600
 _MAX_SENTENCE_LINES: Final = 4  # more lines are rows of a table
-_MAX_STUDIES: Final = 200  # studies of each list that are joined
 # Words of which one stands in a sentence about an ablation, and words of a sentence about what all variants share.
 _REPORTS: Final = re.compile(
     r"\bw/o\b|\b(?:vs|versus|without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|instead|compar|drop|"
@@ -50,9 +49,120 @@ _PUTS_IN: Final = re.compile(
 )
 _REPLACED_BY: Final = re.compile(r"\breplac\w* (?:by|with) (.+)", re.I)
 _SHARES: Final = re.compile(r"\b(?:kept|keep|fixed|held|all variants|every variant|default|unchanged|same)\b", re.I)
-_NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last", re.I)  # read off a sentence by mistake
 _MIN_ROW_DIGITS: Final = 4
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
+_MAX_COMPARISON_CHARS: Final = 1_200  # a sentence may list what it compares
+_MIN_VALUES: Final = 2  # values of a sweep that one sentence names
+_MIN_PART_SHARE: Final = 0.5  # share of the part's words beside its replacement
+_TELLING_WORDS: Final = 3  # words of a replacement that do not stand in one sentence by accident
+_MAX_WORDS_BETWEEN: Final = 2  # further words with the part after "without"
+_LEAVES_OUT: Final = re.compile(
+    r"\b(?:without|w/o|no|remov(?:es?|ed|ing)|ablat(?:es?|ed|ing)|dropp?(?:s|ed|ing)|omit(?:s|ted|ting)?)\s", re.I
+)
+_COMPARES: Final = re.compile(
+    r"\b(?:compar\w+|variants?|baselines?|alternativ\w+|either|versus|vs|instead|replac\w+|experimented|tried)\b", re.I
+)
+_VARIES: Final = re.compile(
+    r"\b(?:var(?:y|ies|ied|ying)|different|rang(?:es?|ed|ing)|sweep\w*|swept|test(?:ed)?|tried|impact|effect|influence)\b",
+    re.I,
+)
+_RESTRICTS: Final = re.compile(
+    r"\b(?:only|alone|one|single|each)\b", re.I
+)  # words without a stem that make the difference
+_SETTINGS: Final = re.compile(r"\b(?:settings?|set-?up|data\s?sets?|implementations?|details)\b", re.I)
+_CLAUSE_END: Final = re.compile(r"[,;:.]\s|\s(?:and|but|while)\s")
+_BRACKETS: Final = re.compile(r"\([^()]*\)")
+
+
+class _Sentence(NamedTuple):
+    """A sentence of an experiment, with the passage in which it stands and the heading above it."""
+
+    text: str
+    passage: str
+    heading: str
+
+    def compares(self, stems: frozenset[str]) -> bool:
+        """Return whether it compares what has these stems; if there are many, its passage may say that it does."""
+        return bool(_COMPARES.search(self.passage if len(stems) >= _TELLING_WORDS else self.text))
+
+
+class ComparisonSearch:
+    """A search for an ablation among the comparisons that the experiments of a paper make."""
+
+    def __init__(self, sections: Sequence[IndexedSection]) -> None:
+        self._passages = [
+            (each.heading, passage)
+            for each in sections
+            if each.is_experiment and not _SETTINGS.search(each.heading)
+            for passage in each.passages
+        ]
+
+    @cached_property
+    def _lowered(self) -> list[str]:
+        return [passage.lower() for _, passage in self._passages]
+
+    def find_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
+        """Return the words of an ablation that an experiment compares with the method, and the heading, if any."""
+        stems = frozenset(extract_stems(_BRACKETS.sub(" ", ablation.ablated_part)))
+        part = stems - COMMON_STEMS or stems
+        values = [item for item in ablation.replacement if is_value(item)]
+        others = [item for item in ablation.replacement if item not in values and not _RESTRICTS.search(item)]
+        found = chain(
+            self._find_removals(ablation.ablated_part if ablation.action is Action.REMOVE else ""),
+            self._find_sweeps(ablation.ablated_part, part, values),
+            *(self._find_replacements(item, part) for item in others),
+        )
+        return next(found, None)
+
+    def _find_removals(self, part: str) -> Iterator[tuple[str, str]]:
+        for name, stems in _list_names(part):
+            sentences = self._list_sentences(stems, len(stems))
+            yield from ((name, each.heading) for each in sentences if _leaves_out(each.text, stems))
+
+    def _find_sweeps(self, name: str, part: frozenset[str], values: Sequence[str]) -> Iterator[tuple[str, str]]:
+        if len(values) < _MIN_VALUES:
+            return
+        numbers = frozenset[float]().union(*map(extract_numbers, values))
+        for sentence in self._list_sentences(part, 1):
+            shared = numbers & extract_numbers(sentence.text)
+            if len(shared) >= max(_MIN_VALUES, len(values) / 2) and _VARIES.search(sentence.text):
+                yield name, sentence.heading
+
+    def _find_replacements(self, item: str, part: frozenset[str]) -> Iterator[tuple[str, str]]:
+        for name, stems in _list_names(item):
+            about = part - stems or part
+            for sentence in self._list_sentences(stems, len(stems)):
+                words = collect_stems(f"{sentence.heading} {sentence.text}")
+                if sentence.compares(stems) and len(about & words) >= _MIN_PART_SHARE * len(about):
+                    yield name, sentence.heading
+
+    def _list_sentences(self, stems: frozenset[str], count: int) -> Iterator[_Sentence]:
+        """Yield the sentences with at least `count` of these stems."""
+        beginnings = list_beginnings(stems)
+        for (heading, passage), lowered in zip(self._passages, self._lowered, strict=True):
+            if sum(each in lowered for each in beginnings) < max(count, 1):
+                continue
+            for text in split_sentences(passage):
+                is_short = len(text) <= _MAX_COMPARISON_CHARS and text.count("\n") < _MAX_SENTENCE_LINES
+                if is_short and len(stems & collect_stems(text)) >= count:
+                    yield _Sentence(text, passage, heading)
+
+
+def _list_names(text: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the names in a description that say which thing is meant, and all its words if there are few."""
+    yield from list_full_names(text)
+    whole = frozenset(extract_stems(_BRACKETS.sub(" ", text))) - COMMON_STEMS
+    if len(whole) > 1:
+        yield text, whole
+
+
+def _leaves_out(sentence: str, stems: frozenset[str]) -> bool:
+    """Return whether a sentence says "without" or the like right before words with these stems."""
+    return any(
+        stems
+        <= frozenset(extract_stems(_CLAUSE_END.split(sentence[match.end() :])[0])[: len(stems) + _MAX_WORDS_BETWEEN])
+        for match in _LEAVES_OUT.finditer(sentence)
+    )
 
 
 @dataclass(frozen=True)
@@ -215,56 +325,3 @@ def _split_statements(passage: str) -> Iterator[str]:
     for row in passage.split("\n") if "\n" in passage else ():
         if len(row) <= _MAX_SENTENCE_CHARS and sum(map(str.isdigit, row)) >= _MIN_ROW_DIGITS:
             yield row
-
-
-def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
-    """Return the ablations that the model or the program finds in a paper, each once, those of the model first.
-
-    A quote that the paper does not hold is left out; the section is where the quote or the part stands.
-    """
-    search = QuoteSearch(index.sections)
-    found = list(index.reported_ablations[:_MAX_STUDIES])
-    merged = []
-    for study in studies[:_MAX_STUDIES]:
-        same = [each for each in found if is_same_part(strip_study_words(study.name), each.part)]
-        found = [each for each in found if each not in same]
-        merged.append(_locate_study(study, same, search))
-    named = select_distinct_ablations(found, [study.name for study in merged])
-    return (*merged, *(ReportedStudy(name=each.part, section=each.location.heading, by="program") for each in named))
-
-
-def select_distinct_ablations(
-    found: Sequence[ReportedAblation], other_names: Sequence[str] = ()
-) -> tuple[ReportedAblation, ...]:
-    """Return the ablations that the program finds in a paper, the first for each part.
-
-    A name is left out that says nothing, or less than another or one of `other_names`: "fusion" beside "multi-scale
-    fusion".
-    """
-    distinct: list[ReportedAblation] = []
-    for each in found[:_MAX_STUDIES]:
-        if not any(is_same_part(each.part, other.part) for other in distinct):
-            distinct.append(each)
-    own = [collect_stems(each.part) for each in distinct]
-    words = [*own, *map(collect_stems, other_names)]
-    return tuple(
-        each
-        for each, stems in zip(distinct, own, strict=True)
-        if not (_says_nothing(each.part, stems) or any(stems < other for other in words))
-    )
-
-
-def _says_nothing(name: str, stems: frozenset[str]) -> bool:
-    return bool(_NO_PART.fullmatch(name)) or (len(stems) < 2 and stems <= COMMON_STEMS)
-
-
-def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search: QuoteSearch) -> ReportedStudy:
-    evidence = search.find_evidence(study.quote)
-    is_found = evidence.found is not QuoteMatch.ABSENT
-    heading = next((each.location.heading for each in same), "")
-    return ReportedStudy(
-        name=study.name,
-        quote=study.quote if is_found else "",
-        section=evidence.section if is_found else heading,
-        by="both" if same else "model",
-    )

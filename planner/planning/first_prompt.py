@@ -170,7 +170,7 @@ def describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:
 
 
 def _describe_analysis(analysis: "Analysis") -> dict[str, object]:
-    from planner.analysis.repeats import select_distinct_ablations
+    from planner.analysis.check import select_distinct_ablations
 
     return {
         "components": [

@@ -2,8 +2,8 @@
 
 import pytest
 
-from planner.analysis.check import FindingKind, check_plan
-from planner.analysis.repeats import RepeatSearch, merge_reported
+from planner.analysis.check import FindingKind, check_plan, merge_reported
+from planner.analysis.repeats import RepeatSearch
 from planner.details import ReportedStudy
 from planner.schema import Ablation, Action, Plan
 from tests.analysis.papers import PLAIN, P, index, paper, section
