@@ -1,19 +1,76 @@
-"""Find the components, reported ablations and metrics in a paper's text, and index it for the checks of a plan."""
+"""Find the components, metrics and reported ablations in a paper's text, and index it for the checks of a plan.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+Ablations are reported in table rows, captions, headings and sentences.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
-from planner.analysis.components import Component, find_components
-from planner.analysis.metrics import Metric, find_metrics
-from planner.analysis.passages import EXPERIMENT_SECTIONS, IndexedSection, PaperIndex, ReportedAblation, split_passages
-from planner.analysis.reported import ComponentNames, find_reported_ablations, is_about_ablations
+from planner.analysis.components import Component, ComponentNames, find_components
+from planner.analysis.metrics import Metric, find_metrics, is_metric_name
+from planner.analysis.passages import (
+    EXPERIMENT_SECTIONS,
+    IndexedSection,
+    PaperIndex,
+    Passage,
+    ReportedAblation,
+    split_passages,
+    strip_markup,
+)
+from planner.analysis.phrases import (
+    extract_leading_noun_phrase,
+    find_run_in_headings,
+    is_generic_name,
+    split_conjuncts,
+)
+from planner.analysis.sentences import (
+    AblationPhrase,
+    CuedText,
+    find_added_or_lacking_parts,
+    find_check_mark_columns,
+    find_compared_parts,
+    find_part_varied_in_table,
+    find_removals_and_replacements,
+    find_studied_parts,
+    find_variant_names,
+    find_varied_parts,
+    match_plus_row,
+    match_removal_row,
+    match_replacement_row,
+    split_table_rows,
+)
+from planner.matching import extract_stems
+from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind, is_english_paper
-from planner.schema import Task
+from planner.schema import Action, Task
 
 _UNREAD_KINDS: Final = frozenset({SectionKind.REFERENCES, SectionKind.CHECKLIST})
 _MAX_REPORTED: Final = 1_000  # ablations that are compared; ten times those of any real paper
 _FLOAT_KINDS: Final = frozenset({BlockKind.TABLE, BlockKind.FIGURE})
+_NO_NAME: Final = re.compile(
+    r"learning rates?|batch size|weight decay|(?:number of )?epochs|random seeds?|initial learning rate|"
+    r"first|second|third|fourth|last|former|latter|rows?|columns?|R?Q\d+|[a-z] \\.*"
+    r"|(?i:.*\b(?:data ?sets?|benchmarks?|baselines|algorithms|methods|approaches|combinations|experiments|results)\??)"
+)
+_SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK, SectionKind.CHECKLIST})
+_QUESTION_NUMBER: Final = re.compile(r"^R?Q\d+\s*[.:]\s*")
+_SUMMARY_WORD: Final = re.compile(
+    r"\b(?:summary|curves?|rankings?|findings?|benefits?|discussions?|details|overview|setup|extensibility)\b", re.I
+)
+_ABLATION_WORD: Final = re.compile(
+    r"\bablat|\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
+)
+_ABLATION_CUES: Final = ("ablat", "sensitivity", "parameter")
+_EFFECT_WORDS: Final = (
+    *("effective", "improv", "contribut", "gain", "increase", "decrease", "drop", "degrad", "boost", "benefit"),
+    *("perform", "bring", "help", "component"),
+)
+_CITATION: Final = re.compile(r"\bet al\b|\\cite|\((?:[A-Z][^()]*, )?(?:19|20)\d\d\)")
+# "No action 0.1 0.2" is a removal in a table of ablations alone.
+_WEAK_REMOVAL: Final = re.compile(r"[\W\d]*no\s", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +140,157 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
         ablation_passages=about,
         is_experiment=section.kind in EXPERIMENT_SECTIONS,
     )
+
+
+def is_possible_part_name(name: str, other_names: frozenset[str]) -> bool:
+    """Return whether a name may be that of a part: no metric, and not made of general words and `other_names` alone."""
+    if _NO_NAME.fullmatch(name) or is_metric_name(name) or name.lower() in other_names:
+        return False
+    return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))
+
+
+def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) -> tuple[ReportedAblation, ...]:
+    """Find the ablations that the passages report, each part once for each action, in reading order.
+
+    A component that an ablation section names, beside a word of effect or in a table, counts as ablated there.
+    Metrics, data sets and the whole method are no parts.
+    """
+    found = [ablation for passage in passages for ablation in _read_passage(passage, names)]
+    other_names = names.find_other_names(passages) if found else frozenset()
+    ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
+    for ablation in found:
+        part = names.find_label(ablation.part)
+        if is_possible_part_name(part, other_names):
+            ablations.setdefault((frozenset(extract_stems(part)), ablation.action), replace(ablation, part=part))
+    return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.paper_offset))
+
+
+def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
+    """Read all of an experiment section, and the tables of other sections, since tables float between sections."""
+    is_experiment = passage.section_kind in EXPERIMENT_SECTIONS
+    if is_experiment or (passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS):
+        text = CuedText.of(passage.one_line_text)
+        is_about = is_about_ablations(passage)
+        yield from _read_table(passage, is_about)
+        if is_experiment:
+            yield from _report_phrases(passage, find_added_or_lacking_parts(text))
+            read = _read_ablations if is_about else _read_announcement
+            yield from read(passage, text)
+            yield from _find_ablated_components(passage, text, names, is_about)
+
+
+def is_about_ablations(passage: Passage) -> bool:
+    """Return whether a passage speaks of ablations, or stands in a section on them."""
+    if passage.section_kind is SectionKind.ABLATION:
+        return True
+    has_cue = any(map(passage.text.lower().__contains__, _ABLATION_CUES))
+    return has_cue and bool(_ABLATION_WORD.search(passage.text))
+
+
+def _read_ablations(passage: Passage, text: CuedText) -> Iterator[ReportedAblation]:
+    """Yield the parts that a passage about ablations reports as removed, replaced, varied or studied."""
+    if passage.block_kind is BlockKind.HEADING:
+        yield from _report_phrases(passage, _read_heading(passage.heading))
+    elif passage.block_kind is BlockKind.PROSE:
+        yield from _report_phrases(passage, _read_run_in_headings(passage.text))
+        yield from _report_phrases(passage, chain(find_varied_parts(text), find_removals_and_replacements(text)))
+    elif passage.block_kind is BlockKind.FIGURE:
+        yield from _report_phrases(passage, find_removals_and_replacements(text))
+    yield from _report_phrases(passage, find_studied_parts(text))
+    if passage.block_kind is BlockKind.TABLE:
+        for header, start in find_check_mark_columns(passage.text):
+            yield from _report_part(passage, extract_leading_noun_phrase(header), Action.REMOVE, "", start)
+        for variant, start in find_variant_names(passage.text):
+            yield from _report_part(passage, variant, Action.REPLACE, "", start)
+
+
+def _read_table(passage: Passage, is_about: bool) -> Iterator[ReportedAblation]:
+    """Yield parts that table rows remove, add or replace, and parts that the head of a table names as varied."""
+    is_table = passage.block_kind is BlockKind.TABLE
+    yield from _read_rows(passage, is_table and is_about)
+    for head, start in find_part_varied_in_table(passage.text) if is_table else ():
+        yield from _report_part(passage, extract_leading_noun_phrase(head), Action.REPLACE, "", start)
+
+
+def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAblation]:
+    for row, start in split_table_rows(passage.text):
+        if replacement := match_replacement_row(row):
+            part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
+            yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))
+        elif _CITATION.search(row):
+            continue  # a variant of a method of others
+        elif (removal := match_removal_row(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
+            for part in split_conjuncts(removal[1]):
+                yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
+        elif addition := match_plus_row(row):
+            yield from _report_part(
+                passage, extract_leading_noun_phrase(addition[1]), Action.REMOVE, "", start + addition.start(1)
+            )
+
+
+def _read_announcement(passage: Passage, text: CuedText) -> Iterator[ReportedAblation]:
+    """Yield parts that a heading, caption or run-in heading outside ablation sections announces as studied."""
+    if passage.block_kind is BlockKind.HEADING:
+        if passage.section_kind is not SectionKind.APPENDIX:  # an appendix describes methods too
+            yield from _report_phrases(
+                passage, _read_title(strip_number_and_punctuation(strip_markup(passage.heading)), 0)
+            )
+    elif passage.block_kind is BlockKind.PROSE:
+        for heading, start in find_run_in_headings(passage.text):
+            yield from _report_phrases(passage, _shift_phrases(find_studied_parts(CuedText.of(heading)), start))
+    else:
+        caption = max(0, passage.text.find("\\caption"))
+        yield from _report_phrases(passage, _read_title(text.text[caption:], caption))
+
+
+def _read_title(title: str, start: int) -> Iterator[AblationPhrase]:
+    return _shift_phrases(chain(find_studied_parts(CuedText.of(title)), find_compared_parts(title)), start)
+
+
+def _shift_phrases(phrases: Iterable[AblationPhrase], start: int) -> Iterator[AblationPhrase]:
+    return (replace(phrase, start=start + phrase.start) for phrase in phrases)
+
+
+def _read_heading(text: str) -> list[AblationPhrase]:
+    """Return the parts that a heading in an ablation section names."""
+    name = _QUESTION_NUMBER.sub("", strip_number_and_punctuation(strip_markup(text)))
+    phrases = list(_read_title(name, 0))
+    if not phrases and not _SUMMARY_WORD.search(name):
+        phrases = [AblationPhrase(name, Action.REMOVE, "", 0)]
+    return [replace(phrase, start=0) for phrase in phrases]
+
+
+def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
+    for heading, start in find_run_in_headings(text):
+        phrases = list(find_studied_parts(CuedText.of(heading))) or [AblationPhrase(heading, Action.REMOVE, "", 0)]
+        yield from _shift_phrases(phrases, start)
+
+
+def _find_ablated_components(
+    passage: Passage, text: CuedText, names: ComponentNames, is_about: bool
+) -> Iterator[ReportedAblation]:
+    """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
+    if is_about:
+        is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.lowered.__contains__, _EFFECT_WORDS))
+        for label, start in names.find_mentions(passage.text) if is_credited else ():
+            yield from _report_part(passage, label, Action.REMOVE, "", start)
+        return
+    for phrase in find_removals_and_replacements(text):
+        for label, start in names.find_mentions(extract_leading_noun_phrase(phrase.part)):
+            replacement = extract_leading_noun_phrase(phrase.replacement)
+            yield from _report_part(passage, label, phrase.action, replacement, phrase.start + start)
+
+
+def _report_phrases(passage: Passage, phrases: Iterable[AblationPhrase]) -> Iterator[ReportedAblation]:
+    for phrase in phrases:
+        for part in split_conjuncts(phrase.part):
+            yield from _report_part(
+                passage, part, phrase.action, extract_leading_noun_phrase(phrase.replacement), phrase.start
+            )
+
+
+def _report_part(
+    passage: Passage, part: str, action: Action, replacement: str, start: int
+) -> Iterator[ReportedAblation]:
+    if part and not is_generic_name(part):
+        yield ReportedAblation(part, action, replacement, passage.locate_text(part, start))

@@ -5,9 +5,10 @@ A text names components in headings, in bold, by acronym, after "we propose", as
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from planner.analysis.passages import Passage, TextLocation, strip_markup
@@ -249,3 +250,84 @@ def _count_mentions(components: Sequence[Component], passages: Sequence[Passage]
     index = NameIndex((component.name, component.acronym) for component in components)
     counts = Counter(number for passage in passages for number, _ in index.find_mentions(passage.text))
     return [replace(component, mention_count=counts[number]) for number, component in enumerate(components)]
+
+
+_WORD: Final = r"(?:[\w/+-]|\.\d){0,40}"
+_DATA_NAME: Final = rf"(?:[A-Z]{_WORD}(?: [A-Z0-9]{_WORD}){{0,2}}|[a-z]{{1,20}}-[A-Z]\w{{1,40}})"
+_DATA_SET: Final = re.compile(
+    rf"\b({_DATA_NAME}) (?:data ?sets?|benchmarks?|corpus|corpora)\b"
+    rf"|\b(?:[Dd]ata ?sets?|[Bb]enchmarks?|[Cc]orpora)(?: \([^()]{{0,60}}\))?(?::|,? (?:such as|including|namely))"
+    rf" ({_DATA_NAME}(?:(?:, and |, | and ){_DATA_NAME}){{0,9}})"
+)
+_DATA_CUES: Final = ("ataset", "ata set", "enchmark", "corpus", "orpora")  # quicker to look for than the pattern
+_MIN_TITLE_COVER: Final = 0.4  # least share of a title's words in the name of the whole method
+_ENUMERATION: Final = re.compile(r", and |, | and ")
+_VERSION: Final = re.compile(r" \d+[kK]?$")
+
+
+def find_non_part_names(title: str, passages: Iterable[Passage], components: Iterable[Component]) -> frozenset[str]:
+    """Return the names, in lower case, that the text gives to data sets and to the whole method."""
+    opening, colon, _ = title.partition(":")
+    names = {word for word in opening.split() if colon and sum(map(str.isupper, word)) > 1}
+    for component in components:
+        if component.acronym and component.is_subject_of(title) and _covers(component.name, title):
+            names |= {component.name, component.acronym}
+    for passage in passages:
+        names.update(find_data_sets(passage.one_line_text))
+    return frozenset(name.lower() for name in (*names, *(_VERSION.sub("", name) for name in names)))
+
+
+def _covers(name: str, title: str) -> bool:
+    """Return whether a name holds so much of a title that it is the name of the whole method."""
+    words = set(extract_stems(title))
+    return len(words & set(extract_stems(name))) >= _MIN_TITLE_COVER * len(words)
+
+
+def find_data_sets(text: str) -> Iterator[str]:
+    """Yield the names that a text gives to data sets: "the Alps dataset", "data sets such as Alps and Jura"."""
+    for match in _DATA_SET.finditer(text) if any(cue in text for cue in _DATA_CUES) else ():
+        yield from (name for name in _ENUMERATION.split(match[1] or match[2]) if not is_generic_name(name))
+
+
+class ComponentNames:
+    """The names of the components of a method; the components are found when they are first needed, which takes long.
+
+    A component that the paper's title names is the whole method or its subject, and is left out.
+    """
+
+    def __init__(self, find_components: Callable[[], Iterable[Component]], title: str = "") -> None:
+        self._find_components = find_components
+        self._title = title
+
+    @cached_property
+    def _all_components(self) -> tuple[Component, ...]:
+        return tuple(self._find_components())
+
+    @cached_property
+    def _components(self) -> list[Component]:
+        return [component for component in self._all_components if not component.is_subject_of(self._title)]
+
+    @cached_property
+    def _parts(self) -> list[Component]:
+        """The components except those that only an acronym names, which are more often known methods or tasks."""
+        return [c for c in self._components if c.evidence != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)]
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex((part.name, part.acronym) for part in self._parts)
+
+    @cached_property
+    def _labels(self) -> dict[tuple[str, ...], str]:
+        return {extract_stems(name): c.label for c in self._components for name in (c.name, c.acronym) if name}
+
+    def find_other_names(self, passages: Sequence[Passage]) -> frozenset[str]:
+        """Return the names, in lower case, that the passages give to data sets and to the whole method."""
+        return find_non_part_names(self._title, passages, self._all_components)
+
+    def find_label(self, part: str) -> str:
+        """Return the name of the component that a part is, with its acronym, or the part as it is."""
+        return self._labels.get(extract_stems(part), part)
+
+    def find_mentions(self, text: str) -> Iterator[tuple[str, int]]:
+        """Yield the label of each part of the method that a text names, and its offset."""
+        return ((self._parts[number].label, start) for number, start in self._index.find_mentions(text))

@@ -1,4 +1,4 @@
-"""Split a paper into passages, each with its heading and its place in the text, index them, and look for words in them."""
+"""Split a paper into passages, each with its heading and its place in the text; index them, and look for words."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -3,9 +3,8 @@
 import pytest
 from hypothesis import given
 
-from planner.analysis.analyse import Analysis, analyse_paper
-from planner.analysis.components import is_specific_mechanism
-from planner.analysis.reported import find_data_sets, is_possible_part_name
+from planner.analysis.analyse import Analysis, analyse_paper, is_possible_part_name
+from planner.analysis.components import find_data_sets, is_specific_mechanism
 from planner.papers.characters import is_english
 from tests.analysis.odd_text import ODD_TEXT
 from tests.analysis.papers import P, paper, section

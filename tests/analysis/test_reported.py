@@ -2,10 +2,9 @@
 
 import pytest
 
-from planner.analysis.analyse import analyse_paper, analyse_sections
-from planner.analysis.components import find_components
+from planner.analysis.analyse import analyse_paper, analyse_sections, find_reported_ablations
+from planner.analysis.components import ComponentNames, find_components
 from planner.analysis.passages import ReportedAblation, split_passages
-from planner.analysis.reported import ComponentNames, find_reported_ablations
 from planner.analysis.sentences import match_removal_row, split_table_rows
 from planner.papers.paper import BlockKind, Paper
 from planner.schema import Action
