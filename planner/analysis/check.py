@@ -1,13 +1,15 @@
 """Check a plan against the text of its paper: its quotes, parts, metrics and replacements."""
 
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import pairwise
+from functools import cache, lru_cache
+from importlib.resources import files
+from itertools import islice, pairwise
 from typing import Final
 
-from planner.analysis.metric_fields import has_metric, is_implied, is_reportable_by_any_paper
 from planner.analysis.parts import is_same_part, is_telling, list_part_stems, list_stems_to_find, strip_study_words
 from planner.analysis.passages import PaperIndex, PassageSearch, ReportedAblation
 from planner.analysis.quotes import QuoteSearch
@@ -26,6 +28,15 @@ _BRACKETS: Final = re.compile(r"\([^()]*\)")
 _MAX_STUDIES: Final = 200  # studies of each list that are joined
 _NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last", re.I)  # read off a sentence by mistake
 _MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
+_MIN_MENTIONS: Final = 8  # mentions in the text of a field that the abstract does not name
+# Names that are words with another meaning in other letters: "feature map", "per class".
+_AMBIGUOUS_NAMES: Final = frozenset({"ap", "em", "emd", "is", "map", "per"})
+# What training or a run costs, which any paper can report.
+_COST: Final = re.compile(
+    r"\b(?:time|runtime|memory|param\w*|[gt]?flops|macs|latency|throughput|speed\w*|fps|converg\w*|loss|variance|deviation|"
+    r"norm|size|cost|energy|epochs?|steps)\b",
+    re.I,
+)
 
 
 class FindingKind(StrEnum):
@@ -242,15 +253,70 @@ class _AblationChecker:
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
-        if is_reportable_by_any_paper(metric) or not says_metric(metric):
+        if _COST.search(metric) or not says_metric(metric):
             return True
-        is_named = has_metric(metric, self._search.own_text, self._search.lowered_own_text)
-        if is_named is None:
-            stems = extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric)
-            missing = sum(not self._search.find_together([stem], 1.0) for stem in stems)
-            is_named = missing <= (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems))
-            if is_named and len(stems) >= _FEW_WORDS:
-                is_named = any(self._search.has_neighbours(*pair) for pair in pairwise(stems))
+        known, text = _find_known(metric), self._search.own_text
+        if known:
+            is_named = all(_is_named(names, text, self._search.lowered_own_text) for _, names in known)
+        else:
+            is_named = self._names_metric(extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric))
         if is_named or self._index.task is Task.REVIEWER:
             return is_named
-        return is_implied(metric, " ".join(self._index.sections[0].passages), self._search.own_text)
+        return any(_is_of_field(cue, " ".join(self._index.sections[0].passages), text) for cue, _ in known)
+
+    def _names_metric(self, stems: Sequence[str]) -> bool:
+        """Return whether the paper has the words of an unknown metric, most of many, and two beside each other."""
+        missing = sum(not self._search.find_together([stem], 1.0) for stem in stems)
+        if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
+            return False
+        return len(stems) < _FEW_WORDS or any(self._search.has_neighbours(*pair) for pair in pairwise(stems))
+
+
+@cache
+def _read_fields() -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
+    """Return each field of metrics by the pattern of words in its papers, with its metrics, each with all its names."""
+    table = tomllib.loads((files("planner") / "analysis" / "metric_fields.toml").read_text(encoding="utf-8"))
+    return tuple((each["cue"], tuple(tuple(m.split(" = ")) for m in each["metrics"])) for each in table["fields"])
+
+
+@lru_cache(maxsize=4096)
+def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the known metrics in a plan's metric, each with the pattern of its field and its names."""
+    lowered = metric.lower()
+    return tuple(
+        (cue, names) for cue, metrics in _read_fields() for names in metrics if _is_named(names, metric, lowered)
+    )
+
+
+def _is_of_field(cue: str, abstract: str, text: str) -> bool:
+    """Return whether a paper with this title and abstract, and this whole text, is of a field."""
+    pattern = re.compile(rf"\b(?:{cue})", re.I)
+    return bool(pattern.search(abstract)) or len(list(islice(pattern.finditer(text), _MIN_MENTIONS))) == _MIN_MENTIONS
+
+
+def _is_named(names: tuple[str, ...], text: str, lowered: str) -> bool:
+    for name, first_word in _list_first_words(names):
+        if first_word in lowered:
+            searched = text if name.lower() in _AMBIGUOUS_NAMES else lowered
+            # A pattern that starts with letters is found ten times faster than one that looks behind them.
+            starts = (match.start() for match in _compile_name(name).finditer(searched))
+            if any(not searched[start - 1 : start].isalpha() for start in starts):
+                return True
+    return False
+
+
+@cache
+def _list_first_words(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return each name with its first word in lower case."""
+    return tuple((name, re.split(r"[\s-]", name.lower(), maxsplit=1)[0]) for name in names)
+
+
+@cache
+def _compile_name(name: str) -> re.Pattern[str]:
+    """Return the pattern of a name, in lower case unless the name is ambiguous.
+
+    Its words may be joined by any separator, and a number may stand at its end.
+    """
+    words = re.split(r"[\s-]+", name if name.lower() in _AMBIGUOUS_NAMES else name.lower())
+    separated = r"[\s-]+".join(map(re.escape, words))
+    return re.compile(rf"{separated}s?(?![A-Za-z])")
