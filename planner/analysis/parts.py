@@ -45,7 +45,6 @@ _ASPECTS: Final = frozenset(
 )
 
 
-_COUNTS: Final = frozenset(extract_stems("number count size weight weighting amount value use"))
 # Words that any part may have: "the features taken from the encoder".
 _GENERAL: Final = COMMON_STEMS - _ASPECTS | frozenset(
     extract_stems("taken drawn computed obtained applied added fed called")
@@ -135,12 +134,10 @@ def strip_study_words(name: str) -> str:
 
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of the part that an ablation concerns, by its part and its own name."""
-    first = _OF.sub("", ablation.ablated_part)
-    quantity = first if len(stems := _select_content(first)) == 1 and not stems & (COMMON_STEMS | _COUNTS) else ""
     name = "" if _ALONE.search(ablation.name) else strip_study_words(ablation.name)
     # "Kernels" of "kernels on raw inputs" says too little.
     names = [name] if len(extract_stems(name)) == 1 else [each for each, _ in list_full_names(name)]
-    return (ablation.ablated_part, *names, quantity)
+    return (ablation.ablated_part, *names)
 
 
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Final, NamedTuple
@@ -194,10 +194,6 @@ class RepeatSearch:
     studies: Sequence[ReportedStudy] = ()
 
     @cached_property
-    def _reported_ablations(self) -> list[ReportedAblation]:
-        return list(map(_read_exchange, self.index.reported_ablations))
-
-    @cached_property
     def _comparisons(self) -> ComparisonSearch:
         return ComparisonSearch(self.index.sections)
 
@@ -226,7 +222,7 @@ class RepeatSearch:
 
     def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return the part of the reported ablation that this one seems to repeat, and the heading above it, if any."""
-        same = [each for each in self._reported_ablations if _has_part(ablation, each.part)]
+        same = [each for each in self.index.reported_ablations if _has_part(ablation, each.part)]
         for each in same:
             if _may_repeat(ablation, each) and (each.replacement or self._tells_change(each.part, ablation)):
                 return each.part, each.location.heading
@@ -273,14 +269,6 @@ def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozense
         stems = frozenset(extract_stems(item))
         if len(stems) >= _MIN_ITEM_STEMS and len(stems & part) * 2 >= len(part) > 0:
             yield item, stems
-
-
-def _read_exchange(reported_ablation: ReportedAblation) -> ReportedAblation:
-    """Return "a fixed rate instead of the gate", which a row may say, as the gate with its replacement."""
-    replacement, instead, part = reported_ablation.part.partition(" instead of ")
-    if not instead:
-        return reported_ablation
-    return replace(reported_ablation, part=part, action=Action.REPLACE, replacement=replacement)
 
 
 def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
