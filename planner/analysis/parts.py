@@ -31,7 +31,6 @@ _DEED: Final = re.compile(r"\b\w+ing\s(?=(?:the|an?|all|each)\s)|\b\w+ness\s(?=(
 _MAX_SYMBOL: Final = 2  # letters of a word that is a symbol or a part of another word
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
 _OF: Final = re.compile(r"\sof\s.*", re.S)
-_ALONE: Final = re.compile(r"\b(?:only|alone)\b", re.I)  # "the gate alone" is an ablation of all else
 _MAX_CHARS: Final = 400  # characters of a name that are compared
 _GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
 _SYMBOLS: Final = frozenset((*_GREEK_LETTERS, *spell_greek(_GREEK_LETTERS).split()))
@@ -43,28 +42,22 @@ _ASPECTS: Final = frozenset(
         "capacity interval window value amount radius span duration horizon resolution limit degree"
     )
 )
-
-
 # Words that any part may have: "the features taken from the encoder".
 _GENERAL: Final = COMMON_STEMS - _ASPECTS | frozenset(
     extract_stems("taken drawn computed obtained applied added fed called")
 )
-_MODIFIERS: Final = frozenset(
-    extract_stems(
-        "separate learned learnable fixed shared additional joint final initial single multiple full explicit"
-    )
-)
 # Words of everyday language by which a reader may tell of any part.
 _EVERYDAY: Final = frozenset(
     extract_stems(
-        "absolute against among around before beside between bottom broken center chosen chunk chunks class classes "
-        "criterion default difference early entire equal fraction gap gathered given group groups half hard held inner "
-        "judged kept late maximum mean average median middle minimum name names next opposite outer pair pairs "
-        "piece pieces portion previous product quarter random remedy reset root seen segment segments sent share shown "
-        "soft square squared sum swap swapped third tie tied ties top bottom uniform upper lower whole window windows"
+        "absolute additional against among around average before beside between bottom broken center chosen chunk "
+        "chunks class classes criterion default difference early entire equal explicit final fixed fraction full gap "
+        "gathered given group groups half hard held initial inner joint judged kept late learnable learned lower "
+        "maximum mean median middle minimum multiple name names next opposite outer pair pairs piece pieces portion "
+        "previous product quarter random remedy reset root seen segment segments sent separate share shared shown "
+        "single soft square squared sum swap swapped third tie tied ties top uniform upper whole window windows"
     )
 )
-_UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _MODIFIERS | _EVERYDAY
+_UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
 
 
 @lru_cache(maxsize=4096)
@@ -134,7 +127,7 @@ def strip_study_words(name: str) -> str:
 
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of the part that an ablation concerns, by its part and its own name."""
-    name = "" if _ALONE.search(ablation.name) else strip_study_words(ablation.name)
+    name = strip_study_words(ablation.name)
     # "Kernels" of "kernels on raw inputs" says too little.
     names = [name] if len(extract_stems(name)) == 1 else [each for each, _ in list_full_names(name)]
     return (ablation.ablated_part, *names)

@@ -31,7 +31,7 @@ from planner.schema import Ablation, Action
 
 _MAX_SENTENCE_CHARS: Final = 600
 _MAX_SENTENCE_LINES: Final = 4  # more lines are rows of a table
-# Words of which one stands in a sentence about an ablation, and words of a sentence about what all variants share.
+# Words of which one stands in a sentence about an ablation.
 _REPORTS: Final = re.compile(
     r"\bw/o\b|\b(?:vs|versus|without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|instead|compar|drop|"
     r"choice|sensitiv|skip|contribut|case study|hyper-?parameters?|differen\w* (?:\w+ )?(?:values?|choices?|settings?|"
@@ -48,8 +48,6 @@ _PUTS_IN: Final = re.compile(
     r"\b(?:replac\w*|vs|versus|against|instead|differ\w*|var(?:y|ied|iants?|ious)|number|choice|other|kinds?)\b", re.I
 )
 _REPLACED_BY: Final = re.compile(r"\breplac\w* (?:by|with) (.+)", re.I)
-_SHARES: Final = re.compile(r"\b(?:kept|keep|fixed|held|all variants|every variant|default|unchanged|same)\b", re.I)
-_MIN_ROW_DIGITS: Final = 4
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
 _MAX_COMPARISON_CHARS: Final = 1_200  # a sentence may list what it compares
 _MIN_VALUES: Final = 2  # values of a sweep that one sentence names
@@ -179,7 +177,7 @@ class _AblationPassage:
 
     @cached_property
     def statements(self) -> list[tuple[str, frozenset[str]]]:
-        """Each sentence and row about an ablation, with its stems."""
+        """Each sentence about an ablation, with its stems."""
         return [(text, collect_stems(text)) for text in _split_statements(self.text)]
 
 
@@ -302,14 +300,8 @@ def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool
 
 
 def _split_statements(passage: str) -> Iterator[str]:
-    """Yield the sentences of a passage that speak of an ablation, or what stands between their semicolons, and rows.
-
-    Rows are those of a table with results.
-    """
+    """Yield the sentences of a passage that speak of an ablation, or what stands between their semicolons."""
     for part in chain.from_iterable(sentence.split(";") for sentence in split_sentences(passage)):
         is_short = len(part) <= _MAX_SENTENCE_CHARS and part.count("\n") < _MAX_SENTENCE_LINES
-        if is_short and _REPORTS.search(part) and not _SHARES.search(part):
+        if is_short and _REPORTS.search(part):
             yield part
-    for row in passage.split("\n") if "\n" in passage else ():
-        if len(row) <= _MAX_SENTENCE_CHARS and sum(map(str.isdigit, row)) >= _MIN_ROW_DIGITS:
-            yield row
