@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from planner.analysis.parts import (
     is_same_part,
     is_symbol,
+    is_telling,
     list_ablation_names,
     list_full_names,
     list_names,
@@ -176,6 +177,11 @@ class _AblationPassage:
         return self.text.lower()
 
     @cached_property
+    def stems(self) -> frozenset[str]:
+        """All stems of the text."""
+        return collect_stems(self.text)
+
+    @cached_property
     def statements(self) -> list[tuple[str, frozenset[str]]]:
         """Each sentence about an ablation, with its stems."""
         return [(text, collect_stems(text)) for text in _split_statements(self.text)]
@@ -207,8 +213,8 @@ class RepeatSearch:
     def _lowered(self) -> str:
         return "\n".join(passage.text for passage in self._passages).lower()
 
-    def _find_statements(self, stems: frozenset[str]) -> Iterator[tuple[str, frozenset[str], str]]:
-        """Yield the statements about ablations that have these stems, with all their stems and the heading above.
+    def _find_statements(self, stems: frozenset[str]) -> Iterator[tuple[str, frozenset[str], _AblationPassage]]:
+        """Yield the statements about ablations that have these stems, with all their stems and the passage around.
 
         Hardly any passage holds the beginnings of the words, and to split one takes long.
         """
@@ -216,7 +222,7 @@ class RepeatSearch:
         if all(each in self._lowered for each in beginnings):
             for passage in self._passages:
                 if all(each in passage.lowered for each in beginnings):
-                    yield from ((t, words, passage.heading) for t, words in passage.statements if stems <= words)
+                    yield from ((text, words, passage) for text, words in passage.statements if stems <= words)
 
     def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return the part of the reported ablation that this one seems to repeat, and the heading above it, if any."""
@@ -236,28 +242,28 @@ class RepeatSearch:
             if _is_study_of(study, ablation):
                 yield study.name, study.section
         for name, stems in list_full_names(ablation.ablated_part):
-            for text, words, heading in self._find_statements(stems):
-                if _may_tell_change(text, words, ablation):
-                    yield name, heading
+            for text, words, passage in self._find_statements(stems):
+                if _may_tell_change(text, words, passage, ablation):
+                    yield name, passage.heading
         for name, stems in _list_named_replacements(ablation):
-            yield from ((name, heading) for _, _, heading in self._find_statements(stems))
+            yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
         """Return whether a part that the paper ablates is changed there as in an ablation, not only taken out."""
         return not _only_replaces(ablation) or any(
-            _may_tell_change("" if is_symbol(part) else text, words, ablation)  # a symbol takes other values there
+            _may_tell_change("" if is_symbol(part) else text, words, passage, ablation)  # other values of a symbol
             for name in list_names(part)
-            for text, words, _ in self._find_statements(frozenset(extract_stems(name)))
+            for text, words, passage in self._find_statements(frozenset(extract_stems(name)))
         )
 
 
-def _may_tell_change(text: str, stems: frozenset[str], ablation: Ablation) -> bool:
+def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage, ablation: Ablation) -> bool:
     """Return whether a statement about a part may report the change of it, which needs words when all is replaced."""
     if not _only_replaces(ablation) or _PUTS_IN.search(text):
         return True
-    part = frozenset(extract_stems(ablation.ablated_part)) | COMMON_STEMS
-    items = (frozenset(extract_stems(item)) - part for item in ablation.replacement)
-    return any(item and len(item & stems) * 2 >= len(item) for item in items)
+    part = frozenset(extract_stems(ablation.ablated_part))
+    items = (frozenset(filter(is_telling, extract_stems(item))) - part for item in ablation.replacement)
+    return any(item and (len(item & stems) * 2 >= len(item) or item <= passage.stems) for item in items)
 
 
 def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
