@@ -23,7 +23,6 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES, Corpus
 from planner.batch.run_folder import RunFolder, is_shard_folder, load_paper_ids_by_place, refuse_other_division
-from planner.batch.service.submit import build_submission_path
 from planner.batch.spec import (
     RAY_ENGINE,
     RUN_SPEC_KEY,
@@ -158,8 +157,11 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
         log_request_host(model.client)
     if opened.spec.uses_batch_service:
         return await _plan_through_service(opened, run_engine)
-    for number in await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
-        build_submission_path(opened.run.request_folder, number).unlink(missing_ok=True)
+    if unsent := await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
+        from planner.batch.service.submit import build_submission_path
+
+        for number in unsent:
+            build_submission_path(opened.run.request_folder, number).unlink(missing_ok=True)
     if opened.spec.prompt_folders:
         from planner.batch.service.exchange import PromptFileEngine
 
