@@ -227,7 +227,7 @@ def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
 
 def has_too_much_markup(text: str) -> bool:
     """Return whether a text has too much markup to be parsed; its normal form escapes all of it by backslashes."""
-    return sum(map(text.count, _MARKS)) > _MAX_MARKS
+    return len(text) > _MAX_MARKS and sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
 def escape_markup(text: str, *, prefix: str = "") -> str:
