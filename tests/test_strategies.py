@@ -17,7 +17,7 @@ from planner.parsing.reply import Reply
 from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt
 from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory
 from planner.planning.strategies import STRATEGIES, TYPICAL_REPLY_TOKENS, PlanSession, RequestEstimate, Strategy
-from planner.reading.request import PromptRequest
+from planner.reading.request import PromptRequest, ReadResult
 from planner.schema import Task
 from tests.conftest import ROOT
 from tests.papers_made import paper
@@ -135,4 +135,5 @@ def _read_paper(settings: PlanSettings) -> RemotePaper:
         raise AssertionError("the prompt is there already")
 
     prompt = build_prompt(paper(), settings, TokenCounter())
-    return RemotePaper(paper().info, None, PromptRequest(settings, TokenCounter()), prompt, rebuild_prompt)
+    result = ReadResult(paper().info, (prompt,))
+    return RemotePaper(result, 0, PromptRequest(settings, TokenCounter()), rebuild_prompt)

@@ -139,6 +139,8 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
         pages=pages if any(pages) else (),
         ablation_passages=about,
         is_experiment=section.kind in EXPERIMENT_SECTIONS,
+        lengths=tuple(len(block.text) for block in section.blocks),
+        floats=tuple(number for number, block in enumerate(section.blocks) if block.kind in _FLOAT_KINDS),
     )
 
 

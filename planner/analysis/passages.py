@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Final, NamedTuple
+
+from pydantic import NonNegativeInt
 
 from planner.matching import collect_stems, extract_stems, is_value, list_beginnings
 from planner.papers.headings import classify_heading
@@ -148,12 +150,14 @@ def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
     return frozenset(between | {n for n, kind in enumerate(kinds) if kind is SectionKind.METHOD})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IndexedSection:
     """The passages under a heading that were all sent to the model, or all not.
 
     `pages` gives the page on which each passage starts, and is empty without pages. `ablation_passages` are the indices
     of those that report ablations; it is empty in the author task. `is_experiment` tells if experiments stand here.
+    `lengths` gives the characters of each passage in the order of the excerpt, `floats` the indices in that order of
+    tables and figures, which are the last passages; both are empty for what is in no excerpt.
     """
 
     heading: str
@@ -162,18 +166,57 @@ class IndexedSection:
     pages: tuple[int | None, ...] = ()
     ablation_passages: tuple[int, ...] = ()
     is_experiment: bool = False
+    lengths: tuple[NonNegativeInt, ...] = ()
+    floats: tuple[int, ...] = ()
+
+    @property
+    def has_valid_numbers(self) -> bool:
+        """True if there is a page for each passage or none, and each index is that of a passage."""
+        count = len(self.passages or self.lengths)
+        return len(self.pages) in {0, count} and all(0 <= number < count for number in self.ablation_passages)
+
+    @cached_property
+    def lowered_passages(self) -> tuple[str, ...]:
+        """The passages in lower case."""
+        return tuple(map(str.lower, self.passages))
 
 
 @dataclass(frozen=True, slots=True)
 class PaperIndex:
     """The text of a paper by sections, and the ablations that it reports.
 
-    `reported_ablations` is empty for the author task, which does not need them.
+    `reported_ablations` is empty for the author task, which does not need them. `text_start` is the offset in the
+    prompt at which the excerpt begins, if `omit_text` left out its passages.
     """
 
     task: Task
     sections: tuple[IndexedSection, ...]
     reported_ablations: tuple[ReportedAblation, ...] = ()
+    text_start: NonNegativeInt = 0
+
+    def omit_text(self, start: int) -> "PaperIndex":
+        """Return a copy without the passages of the excerpt, which begins at `start` in its prompt."""
+        sections = tuple(replace(each, passages=()) if each.lengths else each for each in self.sections)
+        return replace(self, sections=sections, text_start=start)
+
+    def restore_text(self, prompt: str) -> "PaperIndex":
+        """Return the index with the passages that `omit_text` left out, taken from the text of the prompt."""
+        sections, start = [], self.text_start
+        for section in self.sections:
+            passages = []
+            for length in section.lengths:
+                passages.append(prompt[start : start + length])
+                start += length + _GAP_CHARS
+            sections.append(section if section.passages or not passages else _fill_section(section, passages))
+        return PaperIndex(self.task, tuple(sections), self.reported_ablations)
+
+
+def _fill_section(section: IndexedSection, passages: list[str]) -> IndexedSection:
+    """Return a section with its passages, given in the order of the excerpt."""
+    if section.floats:
+        floats = frozenset(section.floats)
+        passages = [passages[number] for number in sorted(range(len(passages)), key=floats.__contains__)]
+    return replace(section, passages=tuple(passages))
 
 
 class _SectionText:
@@ -184,10 +227,10 @@ class _SectionText:
         self.heading = section.heading.lower()
         self._stems: dict[int, frozenset[str]] = {}
 
-    @cached_property
-    def passages(self) -> list[str]:
+    @property
+    def passages(self) -> Sequence[str]:
         """The passages in lower case."""
-        return [passage.lower() for passage in self.section.passages]
+        return self.section.lowered_passages
 
     def collect_stems(self, number: int) -> frozenset[str]:
         """Return the shortened stems of the heading and of a passage, given by its index."""
@@ -224,7 +267,7 @@ class PassageSearch:
     @cached_property
     def lowered_own_text(self) -> str:
         """The text without related work in lower case."""
-        return self.own_text.lower()
+        return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
 
     def find_together(self, stems: Iterable[str], share: float) -> bool:
         """Return whether a passage and the heading above it hold at least this share of the stems."""

@@ -89,16 +89,11 @@ class ComparisonSearch:
     """A search for an ablation among the comparisons that the experiments of a paper make."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
-        self._passages = [
-            (each.heading, passage)
-            for each in sections
-            if each.is_experiment and not _SETTINGS.search(each.heading)
-            for passage in each.passages
-        ]
+        self._sections = [each for each in sections if each.is_experiment and not _SETTINGS.search(each.heading)]
 
     @cached_property
-    def _lowered(self) -> list[str]:
-        return [passage.lower() for _, passage in self._passages]
+    def _lowered(self) -> str:
+        return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
     def find_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return the words of an ablation that an experiment compares with the method, and the heading, if any."""
@@ -138,13 +133,16 @@ class ComparisonSearch:
     def _list_sentences(self, stems: frozenset[str], count: int) -> Iterator[_Sentence]:
         """Yield the sentences with at least `count` of these stems."""
         beginnings = list_beginnings(stems)
-        for (heading, passage), lowered in zip(self._passages, self._lowered, strict=True):
-            if sum(each in lowered for each in beginnings) < max(count, 1):
-                continue
-            for text in split_sentences(passage):
-                is_short = len(text) <= _MAX_COMPARISON_CHARS and text.count("\n") < _MAX_SENTENCE_LINES
-                if is_short and len(stems & collect_stems(text)) >= count:
-                    yield _Sentence(text, passage, heading)
+
+        def may_hold(lowered: str) -> bool:
+            return sum(each in lowered for each in beginnings) >= max(count, 1)
+
+        for section in self._sections if may_hold(self._lowered) else ():
+            for passage, lowered in zip(section.passages, section.lowered_passages, strict=True):
+                for text in split_sentences(passage) if may_hold(lowered) else ():
+                    is_short = len(text) <= _MAX_COMPARISON_CHARS and text.count("\n") < _MAX_SENTENCE_LINES
+                    if is_short and len(stems & collect_stems(text)) >= count:
+                        yield _Sentence(text, passage, section.heading)
 
 
 def _list_names(text: str) -> Iterator[tuple[str, frozenset[str]]]:
@@ -166,15 +164,11 @@ def _leaves_out(sentence: str, stems: frozenset[str]) -> bool:
 
 @dataclass(frozen=True)
 class _AblationPassage:
-    """A passage that reports ablations, and the heading above it."""
+    """A passage that reports ablations, also in lower case, and the heading above it."""
 
     heading: str
     text: str
-
-    @cached_property
-    def lowered(self) -> str:
-        """The text in lower case."""
-        return self.text.lower()
+    lowered: str
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -204,14 +198,14 @@ class RepeatSearch:
     @cached_property
     def _passages(self) -> list[_AblationPassage]:
         return [
-            _AblationPassage(section.heading, section.passages[number])
+            _AblationPassage(section.heading, section.passages[number], section.lowered_passages[number])
             for section in self.index.sections
             for number in section.ablation_passages
         ]
 
     @cached_property
     def _lowered(self) -> str:
-        return "\n".join(passage.text for passage in self._passages).lower()
+        return "\n".join(passage.lowered for passage in self._passages)
 
     def _find_statements(self, stems: frozenset[str]) -> Iterator[tuple[str, frozenset[str], _AblationPassage]]:
         """Yield the statements about ablations that have these stems, with all their stems and the passage around.

@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from planner.analysis.passages import PaperIndex
 from planner.batch.manifest import PlanTask
 from planner.chat import FixedTokenCounter, TokenCounter
 from planner.details import PlanDetails
 from planner.errors import PaperError, PlannerError
-from planner.papers.paper import Paper, PaperInfo
+from planner.papers.paper import PaperInfo
 from planner.parsing.reply import Reply
 from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.reading.process import PaperReader
-from planner.reading.request import PromptRequest, ReadRequest, ReadResultOrError
+from planner.reading.request import PromptRequest, ReadRequest, ReadResult, ReadResultOrError
 from planner.schema import Task
 
 if TYPE_CHECKING:
@@ -43,15 +42,18 @@ class PromptModel(Protocol):
 class RemotePaper:
     """A paper that another process read, and the prompt about it; for other settings it is read once more.
 
-    `paper` is None unless the model needs it.
+    `number` is the index of the prompt in the result.
     """
 
-    info: PaperInfo
-    paper: Paper | None
+    result: ReadResult
+    number: int
     prompt_request: PromptRequest
-    paper_prompt: PaperPrompt | PlannerError
     rebuild_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
-    index: PaperIndex | None = None
+
+    @property
+    def info(self) -> PaperInfo:
+        """The metadata of the paper."""
+        return self.result.info
 
     @property
     def id(self) -> str:
@@ -62,6 +64,11 @@ class RemotePaper:
     def warnings(self) -> tuple[str, ...]:
         """The warnings about how the paper was read."""
         return self.info.warnings
+
+    @property
+    def paper_prompt(self) -> PaperPrompt | PlannerError:
+        """The prompt about the paper, or the error that prevented it."""
+        return self.result.prompts[self.number]
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
         """Return the first prompt about the paper, or raise the error that prevented it."""
@@ -77,9 +84,9 @@ class RemotePaper:
         """Return the faults of a plan, and its details with their quotes located in what was sent."""
         from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, for a reply alone
 
-        if self.index is None:
+        if (index := self.result.restore_index()) is None:
             return PlanCheck(PlanDetails(reply.details, reply.considered, reply.reported))
-        return check_reply(reply, self.index)
+        return check_reply(reply, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +180,7 @@ class ReadAheadQueue:
     def _build_paper(self, request: ReadRequest, result: ReadResultOrError, number: int) -> RemotePaper | PaperError:
         if isinstance(result, PaperError):
             return result
-        rebuild_prompt = partial(self._rebuild_prompt, request)
-        prompt_request, paper_prompt = request.prompts[number], result.prompts[number]
-        return RemotePaper(result.info, result.paper, prompt_request, paper_prompt, rebuild_prompt, result.index)
+        return RemotePaper(result, number, request.prompts[number], partial(self._rebuild_prompt, request))
 
     async def _rebuild_prompt(self, request: ReadRequest, prompt_request: PromptRequest) -> PaperPrompt | PlannerError:
         request = replace(request, prompts=(prompt_request,), keep_paper=False)

@@ -142,7 +142,7 @@ def _error_from_json(value: Any) -> PlannerError:
 class ReadResult:
     """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested.
 
-    `index` serves to check the plans of a paper with prompts.
+    `index` serves to check the plans of a paper with prompts; the passages that its first prompt holds are left out.
     """
 
     info: PaperInfo
@@ -151,6 +151,11 @@ class ReadResult:
     ] = ()
     paper: Paper | None = None
     index: PaperIndex | None = None
+
+    def restore_index(self) -> PaperIndex | None:
+        """Return the index with all its passages."""
+        prompt = next((each.prompt for each in self.prompts if isinstance(each, PaperPrompt)), None)
+        return self.index.restore_text(prompt.messages[-1].content) if self.index and prompt else None
 
 
 # The result of a read request.
@@ -197,6 +202,8 @@ def decode_result(text: bytes) -> ReadResultOrError:
         result: ReadResult = _adapt(ReadResult).validate_json(head, context=_iterate_lines(lines))
     except ValidationError:  # it may have a lone surrogate
         result = _adapt(ReadResult).validate_python(json.loads(head), context=_iterate_lines(lines))
+    if result.index and not (result.index.sections and all(each.has_valid_numbers for each in result.index.sections)):
+        raise ValueError("the index names passages that it does not have")
     return result
 
 

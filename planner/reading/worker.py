@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from planner.analysis.analyse import index_paper
+from planner.analysis.passages import PaperIndex
 from planner.errors import PaperError, PlannerError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.load import load_paper
@@ -36,8 +37,10 @@ from planner.reading.request import (
     decode_request,
     encode_result,
 )
+from planner.schema import Task
 
 _PIPE_BYTES: Final = 1 << 19
+_BEGINNING_CHARS: Final = 100  # characters of an excerpt by which it is found in its prompt
 
 # A function that loads the paper of a request, and downloads papers with the client.
 PaperLoader = Callable[[ReadRequest, ArxivClient], Paper]
@@ -60,8 +63,8 @@ def answer_request(
     try:
         paper = load(request, arxiv)
         prompts = tuple(_build_prompt_or_error(paper, prompt) for prompt in request.prompts)
-        excerpt = next((each.excerpt for each in prompts if isinstance(each, PaperPrompt)), None)
-        index = index_paper(paper, request.prompts[0].settings.task, excerpt) if excerpt else None
+        first = next((each for each in prompts if isinstance(each, PaperPrompt)), None)
+        index = _index_paper(paper, request.prompts[0].settings.task, first) if first else None
         return ReadResult(paper.info, prompts, paper if request.keep_paper else None, index)
     except PaperError as error:
         return type(error)(str(error))
@@ -69,6 +72,15 @@ def answer_request(
         return PaperError(limits.describe_memory(request.source_name))
     except RecursionError:
         return PaperError(f"{request.source_name!r} is nested too deeply to be read; convert it to another format")
+
+
+def _index_paper(paper: Paper, task: Task, paper_prompt: PaperPrompt) -> PaperIndex:
+    """Return the index of a paper without the passages that the prompt holds, if it holds the excerpt as it is."""
+    assert paper_prompt.excerpt is not None, "the prompt was built here"
+    prompt, index = paper_prompt.prompt.messages[-1].content, index_paper(paper, task, paper_prompt.excerpt)
+    start = prompt.find(paper_prompt.excerpt.text[:_BEGINNING_CHARS])  # to find all of it would take far longer
+    smaller = index.omit_text(max(start, 0))
+    return smaller if smaller.restore_text(prompt) == index else index
 
 
 def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt | PlannerError:

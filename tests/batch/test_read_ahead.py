@@ -92,7 +92,7 @@ def test_a_real_worker_reads_a_real_paper(tmp_path: Path) -> None:
     here = load_paper(str(source), title="A Title of mine", paper_id="mine")
     assert isinstance(paper, RemotePaper)
     assert paper.info == here.info
-    assert paper.paper is None, "its text stays where it was read"
+    assert paper.result.paper is None, "its text stays where it was read"
     assert paper.paper_prompt == build_prompt(here, MODELS["m"].settings, FixedTokenCounter())
 
 
@@ -129,8 +129,8 @@ def test_only_who_reads_papers_is_given_them(tmp_path: Path) -> None:
 
     paper = asyncio.run(run()).paper
     assert isinstance(paper, RemotePaper)
-    assert paper.paper is not None
-    assert paper.paper.info == paper.info
+    assert paper.result.paper is not None
+    assert paper.result.paper.info == paper.info
 
 
 def test_no_task_waits_for_papers_when_their_list_fails() -> None:
