@@ -26,8 +26,8 @@ from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, Usa
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.prompt_files import read_reply, write_prompt
 from planner.models.wrappers import CachedModel
-from planner.planning.plan import ask_until_valid
 from planner.planning.record import ReplyPricer
+from planner.planning.session import ask_until_valid
 from planner.schema import Ablation
 
 MAX_REASKS: Final = 2

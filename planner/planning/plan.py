@@ -1,73 +1,20 @@
-"""Plan one paper: ask the model until a reply is valid, check its plan, and return it or say why there is none."""
+"""Plan one paper: ask the model, check its reply, and return the plan or the reason why there is none."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from math import ceil
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from planner.chat import LM_PLANNER, Completion, Model, Prompt, TokenCounter
+from planner.chat import LM_PLANNER, Model, TokenCounter
 from planner.details import PlanDetails
-from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, PlannerError, TooLongError
+from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, PlannerError
 from planner.papers.paper import Paper
-from planner.parsing.reply import Reply, parse_reply
+from planner.parsing.reply import Reply
 from planner.planning.first_prompt import LoadedPaper, PaperPrompt, PlanSettings
-from planner.planning.prompts import render_follow_up, render_reask_prompt
+from planner.planning.session import Attempt, PaperSession, PlannablePaper, SampleChooser, StepReporter
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
 from planner.trajectory.format import Trajectory, normalize_trajectory
 
-if TYPE_CHECKING:
-    from planner.analysis.check import PlanCheck  # compiles many patterns, for a reply alone
-
 log = logging.getLogger(__name__)
-
-# times the window: the assumed length of a rejected prompt if the endpoint reported no count
-_REJECTED_LENGTH: Final = 1.1
-
-T = TypeVar("T")
-
-# Returns the number of the sample to request for a first prompt: 0, or more if an earlier reply is to be replaced.
-SampleChooser = Callable[[Prompt], int]
-
-# Tells the user what a strategy does between its requests.
-StepReporter = Callable[[str], None]
-
-
-class ReaskBuilder(Protocol):
-    """A function that builds the prompt which asks again after an invalid reply."""
-
-    def __call__(self, prompt: Prompt, reply: str, findings: tuple[str, ...], *, failures: int) -> Prompt:
-        """Build it; `failures` is the number of invalid replies so far."""
-
-
-class PlannablePaper(Protocol):
-    """A paper that can make its first prompt and check its plan; the text may be in another process, as in `batch`."""
-
-    @property
-    def id(self) -> str:
-        """The paper's id."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The warnings from reading the paper."""
-
-    async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
-        """Build the first prompt about the paper; the errors are those of `first_prompt.build_prompt`."""
-
-    def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return what `planner.analysis.check.check_reply` finds; `paper_prompt` is the first prompt that was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One request, its reply (None if there is none), its outcome, and its step of the strategy ("" for the first)."""
-
-    identity: str
-    completion: Completion | None
-    outcome: Outcome
-    findings: tuple[str, ...] = ()
-    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,139 +73,6 @@ async def run_plan(
 def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: Reply) -> Trajectory:
     """Return the trajectory of a parsed reply."""
     return normalize_trajectory(Trajectory(planner, model, paper_id, task, reply.reasoning, reply.plan, reply.notes))
-
-
-@dataclass(slots=True)
-class PaperSession:
-    """The `PlanSession` of one paper; it keeps all attempts, so that a failure loses none of them."""
-
-    source: PlannablePaper
-    model: Model
-    settings: PlanSettings
-    choose_sample: SampleChooser
-    token_counter: TokenCounter
-    report_step: StepReporter
-    paper_prompt: PaperPrompt | None = None
-    last_prompt: Prompt | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-
-    async def build_prompt(self) -> Prompt:
-        """Build the first prompt with the current settings, and set the number of its sample."""
-        paper_prompt = await self.source.build_prompt(self.settings, self.token_counter)
-        if sample := self.choose_sample(paper_prompt.prompt):
-            paper_prompt = replace(paper_prompt, prompt=replace(paper_prompt.prompt, sample=sample))
-        self.paper_prompt = paper_prompt
-        return paper_prompt.prompt
-
-    def continue_prompt(self, template: str, **values: object) -> Prompt:
-        """Return the first prompt with the last reply and a message that is rendered from a template."""
-        assert self.paper_prompt is not None, "the first prompt comes first"
-        reply = next(attempt.completion.text for attempt in reversed(self.attempts) if attempt.completion)
-        return render_follow_up(self.paper_prompt.prompt, reply, template, self.settings.templates, **values)
-
-    async def ask(self, prompt: Prompt, step: str = "") -> Reply:
-        """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid.
-
-        A first prompt that is too long for the endpoint is built again, shorter.
-        """
-        if step:
-            return await self._ask_until_valid(replace(prompt, step=step))
-        try:
-            return await self._ask_until_valid(prompt)
-        except TooLongError as error:
-            return await self._ask_until_valid(await self._build_shorter_prompt(prompt, error))
-
-    def check_plan(self, reply: Reply) -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in what was sent."""
-        assert self.paper_prompt is not None, "a reply comes after a prompt"
-        return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
-
-    async def _ask_until_valid(self, prompt: Prompt) -> Reply:
-        return await ask_until_valid(prompt, self._complete, self._parse, self._build_reask, self.settings.reasks)
-
-    def _build_reask(self, prompt: Prompt, reply: str, findings: tuple[str, ...], *, failures: int) -> Prompt:
-        self.report_step(f"asked again, {failures + 1} of {self.settings.reasks + 1}, because {'; '.join(findings)}")
-        return render_reask_prompt(prompt, reply, findings, failures=failures, templates=self.settings.templates)
-
-    async def _complete(self, prompt: Prompt) -> Completion:
-        self.last_prompt = prompt
-        if self.paper_prompt is not None and prompt.messages_json == self.paper_prompt.prompt.messages_json:
-            self.paper_prompt = replace(self.paper_prompt, prompt=prompt)  # its next sample, after an empty reply
-        try:
-            completion = await self.model.complete(prompt)
-        except (ModelError, BudgetExceeded) as error:
-            self._add_attempt(prompt, None, error.outcome, (str(error),))
-            raise
-        self.token_counter.observe(prompt, completion.usage.prompt_tokens)
-        return completion
-
-    def _parse(self, prompt: Prompt, completion: Completion) -> Reply:
-        try:
-            reply = parse_reply(completion, self.settings.k, self.settings.kept_chance)
-        except OutputError as error:
-            self._add_attempt(prompt, completion, error.outcome, error.findings)
-            raise
-        self._add_attempt(prompt, completion, Outcome.PLANNED)
-        return reply
-
-    def _add_attempt(
-        self, prompt: Prompt, completion: Completion | None, outcome: Outcome, findings: tuple[str, ...] = ()
-    ) -> None:
-        identity = self.model.info.identify_request(prompt)
-        self.attempts.append(Attempt(identity, completion, outcome, findings, prompt.step))
-
-    async def _build_shorter_prompt(self, first_prompt: Prompt, error: TooLongError) -> Prompt:
-        """Build a shorter first prompt, from the window and the token count that the endpoint reported.
-
-        Raises:
-            TooLongError: if the endpoint reported no window, or if no shorter prompt is possible.
-        """
-        if self.last_prompt is None or error.limit is None:
-            raise error
-        self.token_counter.observe(self.last_prompt, error.prompt_tokens)
-        self.token_counter = self.token_counter.with_correction(
-            self.last_prompt, error.prompt_tokens or ceil(error.limit * _REJECTED_LENGTH)
-        )
-        self.settings = replace(self.settings, window=error.limit)
-        try:
-            prompt = await self.build_prompt()
-        except TooLongError as unfit:
-            raise TooLongError(f"{error}; {unfit}", limit=error.limit, status=error.status, body=error.body) from unfit
-        if prompt.messages_json == first_prompt.messages_json:
-            raise error
-        return prompt
-
-
-async def ask_until_valid(
-    prompt: Prompt,
-    complete: Callable[[Prompt], Awaitable[Completion]],
-    parse: Callable[[Prompt, Completion], T],
-    build_reask: ReaskBuilder,
-    max_reasks: int,
-    *,
-    sample_step: int = 1,
-) -> T:
-    """Ask and return the parsed reply; while it is invalid, ask again with the findings, at most `max_reasks` times.
-
-    One reply that is empty though the model ended it itself is asked for once more, as the sample `sample_step` further
-    on: another request with its own identity, so that each is stored, and none is paid for twice.
-
-    Raises:
-        OutputError: if the last reply cannot be used; one that is truncated, refused or empty again is the last.
-    """
-    failures, is_repeated = 0, False
-    while True:
-        completion = await complete(prompt)
-        try:
-            return parse(prompt, completion)
-        except OutputError as error:
-            if error.outcome is Outcome.EMPTY and completion.finish_reason == "stop" and not is_repeated:
-                prompt, is_repeated = replace(prompt, sample=prompt.sample + sample_step), True
-                continue
-            failures += 1
-            if failures > max_reasks or not error.is_correctable:
-                raise
-            prompt = build_reask(prompt, completion.text, error.findings, failures=failures)
 
 
 def _describe_error(session: PaperSession, error: PlannerError) -> str:
