@@ -228,8 +228,8 @@ def is_value(text: str) -> bool:
 def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, ...], ...]:
     """Group the ablations of plans for one paper: at most one of each plan, and any two in a group are surely the same.
 
-    Each ablation is in one group, alone if no other is the same. The most similar are joined first. The first 40
-    ablations of a plan are compared, ten replacements of an ablation, and 300 characters of a text.
+    Each ablation is in one group, alone if no other is the same or its part has no letters. The most similar are joined
+    first. The first 40 ablations of a plan are compared, ten replacements of an ablation, and 300 characters of a text.
     """
     places = [(number, index) for number, plan in enumerate(plans) for index in range(len(plan))]
     groups: dict[Place, tuple[Place, ...]] = {place: (place,) for place in places}
@@ -249,8 +249,13 @@ def _compute_similarities(plans: Sequence[Sequence[Ablation]]) -> dict[tuple[Pla
         ((a, i), (b, j)): similarity
         for (a, left), (b, right) in combinations(enumerate(shortened), 2)
         for (i, x), (j, y) in product(enumerate(left), enumerate(right))
+        if _has_letters(x.ablated_part) and _has_letters(y.ablated_part)
         if (similarity := compute_similarity(x, y)) >= SURE_SIMILARITY and have_compatible_actions(x, y, _SURE_OVERLAP)
     }
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalpha, text))
 
 
 def _shorten_ablation(ablation: Ablation) -> Ablation:
