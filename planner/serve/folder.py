@@ -21,7 +21,7 @@ from planner.papers.paper import Paper
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
 from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
-from planner.site.facts import choose_title
+from planner.site.facts import choose_title, fix_title_case
 
 _FOLDER: Final = ".serve"
 _KEY: Final = re.compile(r"[0-9a-f]{16}")
@@ -30,7 +30,10 @@ _MAX_READ_PAPERS: Final = 4  # papers whose text is kept in memory
 
 
 class GivenPaper(BaseModel):
-    """A paper that was given to the page: a file, or an arXiv id; its title and hash are known once it was read."""
+    """A paper that was given to the page: a file, or an arXiv id; its title and hash are known once it was read.
+
+    The title is in small letters if the paper has it in capitals, as on the pages of plans.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -64,7 +67,7 @@ class PaperFolder:
         """
         paper = GivenPaper.create(sanitize_file_name(re.split(r"[/\\]", name)[-1]), content)
         write_file_atomically(self._build_path(paper), content)
-        return self._write_note(paper)
+        return self._write_new_note(paper)
 
     def add_arxiv_id(self, text: str) -> GivenPaper:
         """Return the paper of an arXiv id or address.
@@ -75,7 +78,7 @@ class PaperFolder:
         """
         if (arxiv_id := parse_arxiv_id(text)) is None:
             raise UsageError(f"{text[:100]!r} is no arXiv id; write one such as 2507.08038 or 2507.08038v2")
-        return self._write_note(GivenPaper.create(f"arxiv:{arxiv_id}"))
+        return self._write_new_note(GivenPaper.create(f"arxiv:{arxiv_id}"))
 
     def find_paper(self, key: str) -> GivenPaper | None:
         """Return the paper with this key, or None."""
@@ -112,15 +115,22 @@ class PaperFolder:
             if isinstance(result, PaperError):
                 raise PaperError(str(result).replace(source, paper.source))
             assert result.paper is not None, "the request asks for the paper"
-            known = replace(result.paper, source=paper.source)
-            self._write_note(paper.model_copy(update={"title": known.title, "sha256": known.sha256}))
+            known = result.paper
+            title = fix_title_case(known.title, known.abstract)
+            self._write_note(paper.model_copy(update={"title": title, "sha256": known.sha256}))
         self._read[paper.key] = known
         for key in list(self._read)[:-_MAX_READ_PAPERS]:
             del self._read[key]
-        return known
+        return replace(known, source=paper.source)
 
     def _build_path(self, paper: GivenPaper) -> Path:
         return self._folder / paper.key / paper.source
+
+    def _write_new_note(self, paper: GivenPaper) -> GivenPaper:
+        """Write the note of a paper that is given; what was read of it before stays."""
+        if known := self.find_paper(paper.key):
+            paper = paper.model_copy(update={"title": known.title, "sha256": known.sha256})
+        return self._write_note(paper)
 
     def _write_note(self, paper: GivenPaper) -> GivenPaper:
         write_file_atomically(self._folder / f"{paper.key}.json", paper.model_dump_json(indent=1) + "\n")

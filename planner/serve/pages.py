@@ -45,7 +45,7 @@ class PaperFacts:
     @property
     def title(self) -> str:
         """The title, in small letters if the paper has it in capitals, as on the pages of plans."""
-        return fix_title_case(self.description["title"], (self.description["abstract"],))
+        return fix_title_case(self.description["title"], self.description["abstract"])
 
     @property
     def hidden_texts(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
 from typing import Final
@@ -14,7 +14,7 @@ from planner.details import format_count
 from planner.matching import split_word_list
 from planner.names import parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
-from planner.planning.record import PlanRecord
+from planner.planning.record import MAX_ABSTRACT_CHARS, PlanRecord
 from planner.sanitize import clean_text, shorten_name
 from planner.site.entries import PlanEntry
 
@@ -32,17 +32,11 @@ _MIN_WORDS: Final = 3
 def choose_title(entries: Sequence[PlanEntry]) -> str:
     """Return the paper's title, or its id in words if no title is known; one in capitals gets small letters."""
     paper_id = entries[0].paper_id
-    candidates = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
-    title = next((title for text in candidates if (title := clean_text(text).text.strip())), "?")
-    return fix_title_case(shorten_name(title), _list_texts(entries))
-
-
-def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:
-    """Yield the texts about a paper, which show how its words are written."""
-    for entry in entries:
-        yield entry.record.paper.abstract if entry.record else ""
-        yield entry.trajectory.reasoning if entry.trajectory else ""
-        yield from (f"{ablation.name}\n{ablation.ablated_part}" for ablation in entry.ablations)
+    on_record = ((entry.title, entry.record.paper.abstract if entry.record else "") for entry in entries)
+    candidates = (*on_record, (re.sub(r"[_\s]+", " ", paper_id), ""), (paper_id, ""))
+    titles = ((clean_text(title).text.strip(), abstract) for title, abstract in candidates)
+    title, abstract = next((found for found in titles if found[0]), ("?", ""))
+    return fix_title_case(shorten_name(title), abstract)
 
 
 def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
@@ -63,14 +57,14 @@ def _list_labels(entry: PlanEntry) -> list[str]:
     return [entry.model_name, name, *(f"{name} ({', '.join(filter(None, facts[:n]))})" for n in (1, 2, 3))]
 
 
-def fix_title_case(title: str, texts: Iterable[str]) -> str:
+def fix_title_case(title: str, abstract: str) -> str:
     """Return a title as other titles are set: one in capitals gets small letters.
 
-    Acronyms and names in it are written as in the texts about the paper.
+    Acronyms and names in it are written as in the paper's abstract, so that one title is the same on every page.
     """
     if not _is_in_capitals(title):
         return title
-    spellings = _find_spellings(texts)
+    spellings = _find_spellings(abstract if len(abstract) <= MAX_ABSTRACT_CHARS else "")  # as in a record
     pieces = re.compile(f"{_FORMULA_OR_COMMAND.pattern}|{_WORD.pattern}")
     return pieces.sub(lambda piece: _lower_word(piece, spellings), title)
 
@@ -90,9 +84,9 @@ def _is_in_capitals(title: str) -> bool:
     return upper >= max(_MIN_CAPITALS, 10 * lower) and len(_WORD.findall(text)) >= _MIN_WORDS
 
 
-def _find_spellings(texts: Iterable[str]) -> dict[str, str]:
+def _find_spellings(text: str) -> dict[str, str]:
     """Return the most frequent spelling of each word by the word in small letters."""
-    counts = Counter(word for text in texts for word in _WORD.findall(text))
+    counts = Counter(_WORD.findall(text))
     return {word.casefold(): word for word, _ in reversed(counts.most_common())}
 
 

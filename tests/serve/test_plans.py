@@ -88,6 +88,15 @@ def test_a_plan_needs_no_key(client: Client) -> None:
     assert "Slack Water" in client.get().text
 
 
+def test_a_paper_that_is_given_again_keeps_its_title(client: Client) -> None:
+    shouted = b"# A MODEL OF THE WEATHER\n" + PAPER.partition(b"\n")[2]
+    for name in ("paper.md", "again.md"):
+        key = client.give(shouted, name)
+        assert f">{name} · markdown<" in client.get(f"papers/{key}").text
+    client.give(shouted)
+    assert "A Model of the Weather" in client.get().text
+
+
 def test_before_anything_is_sent_the_page_says_what_would_be(asked: Client, server: Server) -> None:
     key = asked.give(PAPER)
     page = asked.get(f"papers/{key}?task=author&strategy=revise").text

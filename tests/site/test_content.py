@@ -85,7 +85,14 @@ def test_a_source_is_an_arxiv_id_or_a_file(paper_id: str, source: str, found: tu
     ],
 )
 def test_a_title_in_capitals_is_set_as_others_are(title: str, text: str, shown: str) -> None:
-    assert fix_title_case(title, [text]) == shown
+    assert fix_title_case(title, text) == shown
+
+
+def test_one_title_is_the_same_on_every_page() -> None:
+    record = record_paper("A MODEL OF NON-STATIONARY RAIN", abstract="We model LoRA.")
+    shouted = trajectory(ablations=(LOSS.model_copy(update={"name": "NON NON NON"}),))
+    pages = [build_paper_view([join_record(create_entry(plan), record)]) for plan in (trajectory(), shouted)]
+    assert {page.title for page in pages} == {"A Model of Non-Stationary Rain"}
 
 
 def test_a_title_and_an_abstract_without_end_cost_no_hours() -> None:
