@@ -27,6 +27,7 @@ from planner.sanitize import repair_surrogates
 Role = Literal["system", "user", "assistant"]
 LM_PLANNER: Final = "lm-planner"  # the planner of every language model, as published trajectories name it
 COMBINED_PLANNER: Final = "combined-planner"  # the planner of plans that are combined from those of others
+REUSED_NOTE: Final = "used a stored reply; no request was sent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
+from planner.chat import REUSED_NOTE, Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
 from planner.models.fake import FakeModel
-from planner.models.wrappers import REUSED_NOTE, CachedModel
+from planner.models.wrappers import CachedModel
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import plan_to_folder
 from planner.planning.plan_files import RecordStore

@@ -11,10 +11,9 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, RequestSlot, RunStopped, estimate_rough_tokens
 from planner.batch.status import Progress
-from planner.chat import Completion, Model, ModelInfo, Prompt, Usage
+from planner.chat import REUSED_NOTE, Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
 from planner.models.pricing import UsagePrice
-from planner.models.wrappers import REUSED_NOTE
 from planner.planning.record import AttemptRecord, create_attempt_record
 
 # Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.

@@ -14,11 +14,10 @@ from typing import Final, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from planner.chat import Completion, Model, ModelInfo, Prompt
+from planner.chat import REUSED_NOTE, Completion, Model, ModelInfo, Prompt
 from planner.details import format_count
 from planner.errors import ModelError
 
-REUSED_NOTE = "used a stored reply; no request was sent"
 _FIRST_SERVER_ERROR: Final = 500
 # Seconds for which a failed replica gets no requests; doubled after each further failure.
 _FIRST_REST: Final = 1.0

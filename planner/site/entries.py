@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
-from planner.chat import LM_PLANNER
+from planner.chat import LM_PLANNER, REUSED_NOTE
 from planner.details import ALREADY_REPORTED, Candidate, Details
 from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folders
@@ -17,6 +17,8 @@ from planner.schema import Ablation, Task
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 
+_RUN_FOLDER: Final = "trajectories"  # of a run, beside the file that describes it
+_RUN_FILE: Final = "run.json"
 MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
 
 
@@ -94,6 +96,17 @@ class PlanEntry:
         """Return the faults that the program found in an ablation, which is given by its index."""
         return self.record.list_findings(number + 1, self.ablations[number].name) if self.record else ()
 
+    def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return a heading and the warnings under it, of the plan and of the rest, if there are any.
+
+        That a reply is used again is no warning.
+        """
+        shown = [warning for warning in self.warnings if warning != REUSED_NOTE]
+        of_plan = tuple(warning for warning in shown if warning.startswith("ablation "))
+        others = tuple(warning for warning in shown if not warning.startswith("ablation "))
+        groups = (("About the plan", of_plan), ("About the paper and the reply", others))
+        return tuple((heading, warnings) for heading, warnings in groups if warnings)
+
     @property
     def model_name(self) -> str:
         """The model, or the planner and its model if no language model planned."""
@@ -157,9 +170,11 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
 
 
 def derive_run_name(folder: Path) -> str:
-    """Return the name of a run, which is its folder's name."""
+    """Return the name of a run, which is its folder's name; any other folder "trajectories" has that of two folders."""
     path = folder.resolve()
-    return path.parent.name if path.name == "trajectories" and path.parent.name else path.name or str(path)
+    if path.name != _RUN_FOLDER or not path.parent.name:
+        return path.name or str(path)
+    return path.parent.name if (path.parent / _RUN_FILE).is_file() else f"{path.parent.name}/{path.name}"
 
 
 def find_entry_source(path: Path) -> EntrySource:
@@ -278,7 +293,7 @@ def find_trajectories(folder: Path) -> list[Path]:
 
 
 def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]) -> Iterator[EntrySource]:
-    run, start = derive_run_name(folder), folder / "trajectories"
+    run, start = derive_run_name(folder), folder / _RUN_FOLDER
 
     def add_unreadable(error: OSError) -> None:
         path = Path(error.filename).relative_to(folder.parent)

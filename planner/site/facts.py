@@ -134,8 +134,6 @@ def list_key_figures(entry: PlanEntry) -> Iterator[str]:
         yield format_usd(entry.cost)
     if entry.record and _format_seconds(entry.record.seconds):
         yield _format_seconds(entry.record.seconds)
-    if entry.warnings:
-        yield format_count(len(entry.warnings), "warning")
 
 
 def list_facts(entry: PlanEntry) -> Iterator[RunFact]:

@@ -35,8 +35,8 @@ GENERATOR: Final = f"ablation-planner {__version__}"
 class IndexRow:
     """One paper planned by one model.
 
-    `page` is the page's file name without suffix and `anchor` the model's place on it; `shared` is the number of
-    ablations that another model proposes too; `cost` is in USD, None if it is not known; `reason` says why there is no
+    `page` is the page's file name without suffix and `anchor` the model's place on it; `shared` numbers the studies on
+    that page that another model proposes too; `cost` is in USD, None if it is not known; `reason` says why there is no
     plan.
     """
 
@@ -47,13 +47,14 @@ class IndexRow:
     task: str
     outcome: str
     ablations: tuple[Ablation, ...]
-    shared: int
+    shared: tuple[int, ...]
     cost: float | None
     reason: str = ""
 
 
 def build_index_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
     """Yield the rows of the paper that a page shows."""
+    anchors = [{link.anchor.rpartition("/")[0] for link in group} for group in view.groups]
     for panel in view.panels:
         yield IndexRow(
             page=page,
@@ -63,7 +64,7 @@ def build_index_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
             task=panel.entry.task,
             outcome=panel.entry.outcome,
             ablations=panel.entry.ablations,
-            shared=panel.shared,
+            shared=tuple(number for number, group in enumerate(anchors) if panel.anchor in group),
             cost=panel.entry.cost,
             reason="" if panel.entry.trajectory else panel.entry.reason,
         )
@@ -78,7 +79,7 @@ def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
             models.assign_number(row.model),
             tasks.assign_number(row.task),
             outcomes.assign_number(row.outcome),
-            row.shared,
+            list(row.shared),
             None if row.cost is None else float(f"{row.cost:.6g}"),
             row.anchor,
             [_pack_ablation(ablation) for ablation in row.ablations],

@@ -90,7 +90,10 @@ class AblationLink:
 
 @dataclass(frozen=True, slots=True)
 class AblationCard:
-    """One ablation as a page shows it; `further` are the labels and texts of fields that AblationBench lacks."""
+    """One ablation as a page shows it; `further` are the labels and texts of fields that AblationBench lacks.
+
+    `warnings` are the faults that the program found in it.
+    """
 
     number: int
     anchor: str
@@ -100,6 +103,7 @@ class AblationCard:
     verb: str
     replacement: tuple[Markup, ...]
     metrics: tuple[Markup, ...]
+    warnings: tuple[Markup, ...]
     further: tuple[tuple[str, Markup], ...]
     matches: tuple[AblationLink, ...]
 
@@ -122,11 +126,6 @@ class ModelPanel:
     copies: PlanCopies | None
     facts: tuple[RunFact, ...]
     replies: tuple[ReplyView, ...]
-
-    @property
-    def shared(self) -> int:
-        """The number of ablations that another model proposes too."""
-        return sum(bool(card.matches) for card in self.cards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +152,11 @@ class PaperView:
     def summary(self) -> str:
         """The paper's numbers in one line."""
         plans = sum(panel.entry.trajectory is not None for panel in self.panels)
-        ablations, shared = sum(len(panel.cards) for panel in self.panels), sum(panel.shared for panel in self.panels)
+        ablations = sum(len(panel.cards) for panel in self.panels)
         missing = len(self.panels) - plans
         parts = [format_count(plans, "plan") + (f" and {missing} not planned" if missing else "")]
         parts += [format_count(ablations, "ablation")] if plans else []
-        parts += [f"{shared} of them proposed by more than one model"] if shared else []
+        parts += [f"models agree on {len(self.groups)}"] if self.groups else []
         return " · ".join(parts)
 
 
@@ -246,10 +245,9 @@ def _list_cards(places: _PlaceLinks, entry_number: int) -> Iterator[AblationCard
     entry = places.entries[entry_number]
     for number, ablation in enumerate(entry.ablations):
         place = AblationPlace(entry_number, number)
-        checks = (("Check", finding) for finding in entry.list_findings(number))
-        lines = (*checks, *entry.details[number].list_lines())
+        lines, findings = entry.details[number].list_lines(), entry.list_findings(number)
         matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
-        yield _build_card(ablation, lines, number + 1, places.build_anchor(place), matches)
+        yield _build_card(ablation, lines, number + 1, places.build_anchor(place), findings, matches)
 
 
 def _build_card(
@@ -257,6 +255,7 @@ def _build_card(
     lines: Sequence[tuple[str, str]],
     number: int,
     anchor: str,
+    findings: tuple[str, ...] = (),
     matches: tuple[AblationLink, ...] = (),
 ) -> AblationCard:
     return AblationCard(
@@ -268,6 +267,7 @@ def _build_card(
         verb=_ACTION_VERBS[ablation.action],
         replacement=tuple(map(render_inline_markdown, ablation.replacement)),
         metrics=tuple(map(render_inline_markdown, ablation.metrics)),
+        warnings=tuple(map(render_inline_markdown, findings)),
         further=tuple((label, render_inline_markdown(text)) for label, text in (*list_extra_fields(ablation), *lines)),
         matches=matches,
     )

@@ -114,7 +114,7 @@ def test_the_line_under_a_title_counts() -> None:
     one, two = create_entry(trajectory(model="a")), create_entry(trajectory(model="b"))
     lost = replace(two, trajectory=None, outcome=Outcome.REFUSED)
     assert build_paper_view([one]).summary == "1 plan · 2 ablations"
-    assert build_paper_view([one, two]).summary == "2 plans · 4 ablations · 4 of them proposed by more than one model"
+    assert build_paper_view([one, two]).summary == "2 plans · 4 ablations · models agree on 2"
     assert build_paper_view([one, lost]).summary == "1 plan and 1 not planned · 2 ablations"
     assert build_paper_view([lost]).summary == "0 plans and 1 not planned"
 

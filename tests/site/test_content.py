@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from planner.chat import REUSED_NOTE
 from planner.cli import cli
 from planner.errors import Outcome
 from planner.planning.record import PlanRecord
@@ -108,6 +109,18 @@ def test_what_is_not_known_is_not_shown() -> None:
     assert panel.summary == "reviewer task · 2 ablations"
     assert not {"Cost", "Time"} & {fact.label for fact in panel.facts}
     assert panel.replies[0].heading == "Attempt 1: planned, 14.2 s"
+
+
+def test_warnings_are_counted_where_they_stand() -> None:
+    """That a stored reply was used is none; those of the plan stand apart, and on their card too."""
+    record = record_paper().model_copy(update={"warnings": (REUSED_NOTE,)})
+    assert "warning" not in show(record).partition("<main")[2]
+    name = trajectory().plan.ablations[0].name
+    warnings = (REUSED_NOTE, "411 zero-width characters were left out", f"ablation 1 ({name!r}): too vague")
+    record = record.model_copy(update={"warnings": warnings})
+    page = show(record)
+    assert '<summary class="warn">2 warnings</summary>' in page
+    assert page.index("too vague") < page.index("411 zero-width") < page.index('<p class="label warn">Warning</p>')
 
 
 def test_plans_come_before_failures() -> None:

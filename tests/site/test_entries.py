@@ -148,4 +148,7 @@ def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -
 
 def test_a_run_is_named_after_its_folder(tmp_path: Path) -> None:
     assert derive_run_name(tmp_path / "iclr") == "iclr"
+    assert derive_run_name(tmp_path / "iclr" / "trajectories") == "iclr/trajectories"
+    (tmp_path / "iclr").mkdir()
+    (tmp_path / "iclr" / "run.json").touch()
     assert derive_run_name(tmp_path / "iclr" / "trajectories") == "iclr"

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from planner.chat import ModelInfo
+from planner.chat import REUSED_NOTE, ModelInfo
 from planner.cli.command import measure_width, shorten_middle
 from planner.cli.terminal.console import log, log_omissions
 from planner.details import Details, QuoteMatch, Revision, describe_order, format_count
 from planner.errors import Outcome
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
-from planner.models.wrappers import REUSED_NOTE
 from planner.planning.output import PlanOutput
 from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_usage
 from planner.sanitize import make_printable

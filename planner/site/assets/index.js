@@ -16,10 +16,10 @@
   let sort = { by: "title", way: 1 };
   let everyModel = false;
 
-  function unpack([paper, model, task, outcome, shared, cost, anchor, ablations, reason], number) {
+  function unpack([paper, model, task, outcome, studies, cost, anchor, ablations, reason], number) {
     const [file, title] = data.papers[paper];
     return {
-      number, paper, file, title, anchor, shared, cost, ablations, reason: reason ?? "",
+      number, paper, file, title, anchor, studies, shared: studies.length, cost, ablations, reason: reason ?? "",
       model: data.models[model], task: data.tasks[task], outcome: data.outcomes[outcome], count: ablations.length,
     };
   }
@@ -173,7 +173,7 @@
       ["papers", counted(new Set(shown.map((row) => row.paper)).size)],
       ["plans", counted(shown.length)],
       ["ablations", counted(sum(shown.map((row) => row.count)))],
-      ...(data.models.length > 1 ? [["proposed by several models", counted(sum(shown.map((row) => row.shared)))]] : []),
+      ...(data.models.length > 1 ? [["studies by several models", counted(new Set(shown.flatMap((row) => row.studies.map((study) => `${row.paper}/${study}`))).size)]] : []),
       ...(known ? [[unknown ? `cost of ${counted(known)} plans` : "cost", money(total)]] : []),
     ];
     at("_totals").replaceChildren(...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
