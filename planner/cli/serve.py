@@ -74,10 +74,10 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
     from planner.serve.server import PageServer, open_socket
 
     stopped = asyncio.Event()
-    handler = InterruptHandler(lambda _: stopped.set())
     async with open_isolated_reader(offline=offline) as reader:
         papers = PaperFolder(output, reader)
         queue = JobQueue(output, papers, offline=offline)
+        handler = InterruptHandler(lambda _: stopped.set(), lambda: queue.is_sending)
         app = PageApp(PageDefaults(output, model_spec, task.settings, task.k, offline), papers, queue)
         server = PageServer(app.build(), open_socket(port))
 

@@ -15,7 +15,7 @@ from planner.papers.paper import Paper, PaperInfo
 from planner.papers.sources import propose_paper_id
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.plan import PlanResult, make_trajectory, plan_paper
+from planner.planning.plan import PlanResult, StepReporter, make_trajectory, plan_paper
 from planner.planning.plan_files import (
     PlanFiles,
     RecordStore,
@@ -74,11 +74,13 @@ async def plan_to_folder(
     *,
     force: bool = False,
     token_counter: TokenCounter | None = None,
+    report_step: StepReporter = log.info,
 ) -> PlanOutput:
     """Plan one paper and write its trajectory and record into `folder`.
 
     A request whose reply is already on record there is not sent again, unless that reply made the paper fail or `force`
-    is true. Pass the same `token_counter` for several papers to use the token counts of all replies.
+    is true. Pass the same `token_counter` for several papers to use the token counts of all replies. `report_step`
+    tells why a model is asked again.
 
     Raises:
         TrajectoryError: if the record's path holds another kind of file.
@@ -94,7 +96,7 @@ async def plan_to_folder(
         record = record.model_copy(update={"attempts": files.attempts})
         store = RecordStore(files.record_path, files.planned or record, pricing, force, others)
         cached = CachedModel(model, store)
-        result = await plan_paper(paper, cached, settings, store.choose_sample, token_counter, log.info)
+        result = await plan_paper(paper, cached, settings, store.choose_sample, token_counter, report_step)
         return _write_result(files, finish_record(record, result, store.attempts), result.trajectory)
 
 
@@ -107,6 +109,7 @@ async def plan_with_client(
     max_wait: float,
     force: bool = False,
     token_counter: TokenCounter | None = None,
+    report_step: StepReporter = log.info,
 ) -> PlanOutput:
     """Plan one paper with an open model, which retries for up to `max_wait` seconds, as `plan_to_folder` does."""
     model = client.make_paper_model(paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain)
@@ -118,6 +121,7 @@ async def plan_with_client(
         lambda completion: client.compute_price(completion.usage),
         force=force,
         token_counter=token_counter,
+        report_step=report_step,
     )
 
 

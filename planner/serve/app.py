@@ -80,11 +80,13 @@ class PageApp:
     async def show_home(self, request: Request) -> Response:
         """Show where to drop a paper, the jobs, and all earlier papers and plans."""
         jobs = [job for job in self.queue.jobs.values() if not job.has_ended]
+        cancelled = [job for job in self.queue.jobs.values() if job.state is JobState.CANCELLED]
         plans = await asyncio.to_thread(list_plans, self.defaults.output)
         return _show(
             request,
             "home",
-            plans=[plan for plan in plans if not any(_may_be_making(job, plan) for job in jobs)],
+            plans=[plan for plan in plans if not any(_may_have_begun(job, plan) for job in jobs)],
+            cancelled=[plan.path for plan in plans if any(_may_have_begun(job, plan) for job in cancelled)],
             papers=self.papers.list_papers(),
             jobs=jobs,
             defaults=self.defaults,
@@ -248,8 +250,8 @@ class PageApp:
         return Response(asset[0], media_type=asset[1])
 
 
-def _may_be_making(job: Job, plan: KeptResult) -> bool:
-    """Return whether a job may be making a plan, so that it is only interrupted on record."""
+def _may_have_begun(job: Job, plan: KeptResult) -> bool:
+    """Return whether a job may have begun a plan, which is interrupted on record until it is there."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256

@@ -23,6 +23,7 @@ from planner.serve.folder import GivenPaper, PaperFolder
 
 log = logging.getLogger(__name__)
 
+_KEPT: Final = "Replies that were complete are kept: the same settings go on from there."
 _MAX_SHOWN_CHARS: Final = 1_000_000  # characters of the replies of a job that are shown while they arrive
 
 
@@ -64,7 +65,9 @@ class PlanRequest:
 class Job:
     """A plan in the making; `news` are the kind and the text of each message so far: "note", or "text" of a reply.
 
-    `prompt` is what a person is to send by hand while the state is ASKING, `prompt_number` counts such prompts.
+    `prompt` is what a person is to send by hand while the state is ASKING, `prompt_number` counts such prompts, and
+    `step` says why there is another one after a reply: to revise a plan, or else to mend a reply that cannot be used.
+    `is_sending` is true while a request is in flight.
     """
 
     request: PlanRequest
@@ -74,6 +77,9 @@ class Job:
     news: list[tuple[str, str]] = field(default_factory=list)
     prompt: Prompt | None = None
     prompt_number: int = 0
+    step: str = ""
+    is_revising: bool = False
+    is_sending: bool = False
     output: PlanOutput | None = None
     paper_sha256: str = ""
     task: "asyncio.Task[None] | None" = None
@@ -95,6 +101,11 @@ class Job:
         """Tell what happens."""
         self._add_news("note", text)
 
+    def add_step(self, text: str) -> None:
+        """Tell why there is another request after a reply."""
+        self.step = text
+        self.add_note(text)
+
     def add_text(self, text: str) -> None:
         """Show a piece of a reply; of a very long one only the beginning is shown."""
         shown = text[: _MAX_SHOWN_CHARS - self._shown_chars]
@@ -109,6 +120,7 @@ class Job:
 
     async def ask_by_hand(self, prompt: Prompt) -> str:
         """Show a prompt, and return the reply that a person pastes."""
+        self.is_revising = prompt.step != (self.prompt.step if self.prompt else "")
         self.prompt, self.prompt_number = prompt, self.prompt_number + 1
         self._reply = asyncio.get_running_loop().create_future()
         self.set_state(JobState.ASKING)
@@ -180,9 +192,16 @@ class JobQueue:
         return job
 
     def cancel_job(self, job: Job) -> None:
-        """Cancel a job; what its endpoint has written so far of a reply is not recorded."""
-        if job.task is not None:
+        """Cancel a job that has not ended; what its endpoint has written so far of a reply is not recorded."""
+        if job.task is not None and not job.has_ended:
+            lost = "What the endpoint had written of its reply is not on record, and may be billed."
+            job.reason = f"{lost if job.is_sending else 'No request was in flight.'} {_KEPT}"
             job.task.cancel()
+
+    @property
+    def is_sending(self) -> bool:
+        """True while a request is in flight."""
+        return any(job.is_sending for job in self.jobs.values())
 
     def count_jobs_ahead(self, job: Job) -> int:
         """Return the number of jobs that a waiting job waits for."""
@@ -206,7 +225,7 @@ class JobQueue:
         except (PlannerError, OSError) as error:
             job.set_state(JobState.FAILED, describe_failure(error))
         except asyncio.CancelledError:
-            job.set_state(JobState.CANCELLED)
+            job.set_state(JobState.CANCELLED, job.reason or _KEPT)
             raise
         else:
             record = job.output.record
@@ -221,15 +240,28 @@ class JobQueue:
         if request.by_hand:
             by_hand = _ManualModel(request.model_spec.model, job)
             return await plan_to_folder(
-                self._output, paper, by_hand, request.settings, lambda _: None, force=request.force
+                self._output,
+                paper,
+                by_hand,
+                request.settings,
+                lambda _: None,
+                force=request.force,
+                report_step=job.add_step,
             )
         async with open_model(request.model_spec, offline=self._offline, on_text=job.add_text) as client:
             if client.model is not None:
                 await asyncio.to_thread(client.warm_up)
                 client = replace(client, model=_ReportedModel(client.model, job, self, client.host))
             settings = replace(request.settings, window=request.settings.window or client.window)
-            max_wait = request.model_spec.max_wait
-            return await plan_with_client(self._output, paper, client, settings, max_wait=max_wait, force=request.force)
+            return await plan_with_client(
+                self._output,
+                paper,
+                client,
+                settings,
+                max_wait=request.model_spec.max_wait,
+                force=request.force,
+                report_step=job.add_step,
+            )
 
     def check_stopped(self) -> None:
         """Raise `asyncio.CancelledError` if nothing more is to be sent."""
@@ -287,18 +319,16 @@ class _ReportedModel:
         self.queue.check_stopped()
         self.job.add_note(self._describe_request(prompt))
         self.last_prompt = prompt
+        self.job.is_sending = True
         try:
             return await self.model.complete(prompt)
         except ModelError as error:
             self.job.add_note(str(error))
             raise
+        finally:
+            self.job.is_sending = False
 
     def _describe_request(self, prompt: Prompt) -> str:
-        tokens = f"about {TokenCounter().count_prompt(prompt):,} tokens to {self.host}"
-        if self.last_prompt is None:
-            return f"sending {tokens}"
         if prompt == self.last_prompt:
             return "sending the same again"
-        if prompt.step and prompt.step != self.last_prompt.step:
-            return f"asking to mend what the program finds wrong in the plan, {tokens}"
-        return f"asking again, since the reply held no valid plan, {tokens}"
+        return f"sending about {TokenCounter().count_prompt(prompt):,} tokens to {self.host}"

@@ -113,6 +113,15 @@ class PlanEntry:
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
+    def shown_reason(self) -> str:
+        """The reason why there is no plan, as pages show it."""
+        interrupted = (
+            "It was cancelled, or the program was stopped. The same settings go on from the replies on record."
+        )
+        unknown = interrupted if self.outcome is Outcome.INTERRUPTED else "No reason is on record."
+        return self.reason or unknown
+
+    @property
     def paper_sha256(self) -> str:
         """The hash of the paper's text, "" if it is not on record."""
         return self.record.paper.sha256 if self.record else ""

@@ -141,7 +141,8 @@ def test_an_invalid_reply_and_a_fault_are_told(asked: Client, server: Server) ->
         "reading paper.md",
         "sending",
         "sending the same again",
-        "asking again",
+        "asked again",
+        "sending",
     ]
     assert any("busy" in note for note in notes)
 
@@ -194,6 +195,8 @@ def test_a_request_is_cancelled_and_made_again(asked: Client, server: Server) ->
     asked.post(f"{job}/cancel", {})
     assert asked.follow(job)[-1] == ("state", "cancelled 0")
     assert "Cancelled" in asked.get(job).text
+    assert "may be billed" in asked.get(job).text
+    assert "test-model, reviewer task: cancelled" in asked.get().text
     assert asked.plan(key, model="test-model")
 
 
@@ -206,9 +209,12 @@ def test_a_reply_is_pasted_and_asked_for_again(client: Client) -> None:
     assert client.post(f"{job}/reply", {"number": 1, "reply": "  "}).status == 400
     assert client.post(f"{job}/reply", {"number": 1, "reply": "no plan"}).status == 200
     assert "no plan" not in _wait_for(lambda: _read_prompt(client, job, 2))
+    assert "The reply cannot be used: send this message in the same conversation" in client.get(job).text
+    assert "Asked again, 2 of 3, because " in client.get(job).text
     assert client.post(f"{job}/reply", {"number": 1, "reply": GOOD_REPLY}).status == 400
     client.post(f"{job}/reply", {"number": 2, "reply": GOOD_REPLY.replace("harmonic residual gate", "quantum prior")})
     assert "Finding 1" in _wait_for(lambda: _read_prompt(client, job, 3))
+    assert "The program finds faults in the plan: send this" in client.get(job).text
     client.post(f"{job}/reply", {"number": 3, "reply": GOOD_REPLY})
     assert client.follow(job)[-1] == ("state", "planned 3")
     path = client.get(job).headers["location"].removeprefix(f"/{client.token}/")
@@ -216,6 +222,17 @@ def test_a_reply_is_pasted_and_asked_for_again(client: Client) -> None:
     assert list_names(client, path) == ["No gate"]
     # What was pasted is on record: the same form asks for nothing.
     assert client.plan(key, **form) == path
+
+
+def test_what_is_cancelled_by_hand_was_never_sent(client: Client) -> None:
+    job = client.post(f"papers/{client.give(PAPER)}/jobs", {"task": "reviewer", "model": "by-hand"}).json["to"]
+    _wait_for(lambda: _read_prompt(client, job, 1))
+    client.post(f"{job}/cancel", {})
+    assert client.follow(job)[-1] == ("state", "cancelled 1")
+    assert "No request was in flight. Replies that were complete are kept" in client.get(job).text
+    assert "pasted, reviewer task: cancelled" in client.get().text
+    plan = client.get().text.partition('id="_plans"')[2].partition('href="')[2].partition('"')[0]
+    assert "It was cancelled, or the program was stopped" in client.send("GET", plan).text
 
 
 def test_a_plan_is_edited_and_the_models_own_stays(asked: Client) -> None:
@@ -360,6 +377,7 @@ def test_ctrl_c_cuts_an_upload_off_without_a_traceback(start: Start) -> None:
         program.interrupt()
         _, errors = program.process.communicate(timeout=20)
     assert program.process.returncode == 130
+    assert errors.endswith("stopping\n")
     assert "Traceback" not in errors
     assert "ASGI" not in errors
 

@@ -207,10 +207,14 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
 
 
 class InterruptHandler:
-    """A handler of Ctrl-C and SIGTERM: the first signal asks to stop, the second ends the task at once."""
+    """A handler of Ctrl-C and SIGTERM: the first signal asks to stop, the second ends the task at once.
 
-    def __init__(self, stop: Callable[[str], None]) -> None:
+    `is_sending` says whether the stop waits for requests in flight.
+    """
+
+    def __init__(self, stop: Callable[[str], None], is_sending: Callable[[], bool] = lambda: True) -> None:
         self._stop = stop
+        self._is_sending = is_sending
         self._received: list[signal.Signals] = []
 
     @property
@@ -229,7 +233,8 @@ class InterruptHandler:
         def receive(sign: signal.Signals) -> None:
             self._received.append(sign)
             if len(self._received) == 1:
-                log.warning("stopping when the requests in flight have ended; interrupt again to stop now")
+                wait = " when the requests in flight have ended; interrupt again to stop now"
+                log.warning("stopping%s", wait if self._is_sending() else "")
                 self._stop("interrupted")
             else:
                 task.cancel()
