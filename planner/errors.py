@@ -53,7 +53,15 @@ class PlannerError(Exception):
 
 
 class UsageError(PlannerError):
-    """A command or its options are wrong (exit code 2); nothing was read, sent or written."""
+    """A command or its options are wrong (exit code 2); nothing was read, sent or written.
+
+    `fault` is the text without `advice`, which names other commands and options.
+    """
+
+    def __init__(self, fault: str, advice: str = "") -> None:
+        super().__init__(f"{fault}; {advice}" if advice else fault)
+        self.fault = fault
+        self.advice = advice
 
 
 class PaperError(PlannerError):

@@ -160,7 +160,9 @@ async def open_model(
         yield ModelClient(BUILTIN_INFO, lambda _: 0.0)
         return
     if offline and sends:
-        raise UsageError(f"--offline forbids asking {spec.model!r}; use --model {EXTRACTIVE}, or `prompt` and `parse`")
+        raise UsageError(
+            f"--offline forbids asking {spec.model!r}", f"use --model {EXTRACTIVE}, or `prompt` and `parse`"
+        )
     endpoints = _resolve_endpoints(spec, requires_key=sends)
     options = RequestOptions(
         stream=spec.stream,
@@ -222,7 +224,7 @@ def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]
             for url in dict.fromkeys(spec.base_url or ("",))
         ]
     except UsageError as error:
-        raise UsageError(f"{error}; {hint}" if hint else str(error)) from None
+        raise UsageError(f"{error.fault}; {hint}" if hint else error.fault, error.advice) from None
     if hint:
         log.warning("%s", hint)
     return endpoints

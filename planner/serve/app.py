@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from planner.errors import Outcome, PlannerError, TrajectoryError, UsageError
+from planner.errors import Outcome, PaperError, PlannerError, TrajectoryError, UsageError
 from planner.exports.export import export_entry
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
@@ -94,9 +94,14 @@ class PageApp:
         )
 
     async def take_file(self, request: Request) -> Response:
-        """Keep a file that was dropped."""
+        """Keep a file that was dropped, if it is a paper that can be read."""
         content = await _read_body(request, MAX_FILE_BYTES)
         paper = await asyncio.to_thread(self.papers.add_file, request.query_params.get("name", "paper"), content)
+        try:
+            await self.papers.read_paper(paper)
+        except PaperError:
+            self.papers.remove_file(paper)
+            raise
         return _lead_to(f"papers/{paper.key}")
 
     async def take_arxiv_id(self, request: Request) -> Response:
@@ -121,7 +126,8 @@ class PageApp:
             facts=facts,
             client=client,
             price=compute_request_price(client, form.strategy, facts) if client and facts else None,
-            problem=problem or model_problem,
+            problem=problem,
+            model_problem=model_problem,
             models=tuple(self.defaults.list_models()),
             max_k=MAX_K,
             jobs=[job for job in self.queue.jobs.values() if job.request.paper.key == paper.key],
@@ -141,7 +147,7 @@ class PageApp:
             async with open_model(self.defaults.make_model_spec(form), offline=self.defaults.offline) as client:
                 return client, ""
         except PlannerError as error:
-            return None, str(error)
+            return None, describe_failure(error)
 
     async def _collect_facts(self, given: GivenPaper, form: PlanForm, client: ModelClient | None) -> PaperFacts:
         """Return what was understood of a paper; the task, k and the model's window decide what is sent of it."""

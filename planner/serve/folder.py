@@ -69,6 +69,13 @@ class PaperFolder:
         write_file_atomically(self._build_path(paper), content)
         return self._write_new_note(paper)
 
+    def remove_file(self, paper: GivenPaper) -> None:
+        """Remove the file and the note of a paper; the errors are those of the disk."""
+        for path in (self._build_note_path(paper), self._build_path(paper)):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # it has another file, of another name
+            self._build_path(paper).parent.rmdir()
+
     def add_arxiv_id(self, text: str) -> GivenPaper:
         """Return the paper of an arXiv id or address.
 
@@ -126,6 +133,9 @@ class PaperFolder:
     def _build_path(self, paper: GivenPaper) -> Path:
         return self._folder / paper.key / paper.source
 
+    def _build_note_path(self, paper: GivenPaper) -> Path:
+        return self._folder / f"{paper.key}.json"
+
     def _write_new_note(self, paper: GivenPaper) -> GivenPaper:
         """Write the note of a paper that is given; what was read of it before stays."""
         if known := self.find_paper(paper.key):
@@ -133,7 +143,7 @@ class PaperFolder:
         return self._write_note(paper)
 
     def _write_note(self, paper: GivenPaper) -> GivenPaper:
-        write_file_atomically(self._folder / f"{paper.key}.json", paper.model_dump_json(indent=1) + "\n")
+        write_file_atomically(self._build_note_path(paper), paper.model_dump_json(indent=1) + "\n")
         return paper
 
 

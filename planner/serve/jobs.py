@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt, TokenCounter
-from planner.errors import ModelError, Outcome, PlannerError
+from planner.errors import ModelError, Outcome, PlannerError, UsageError
 from planner.files import describe_os_error
 from planner.models.connect import ModelSpec, open_model
 from planner.planning.first_prompt import PlanSettings
@@ -270,7 +270,9 @@ class JobQueue:
 
 
 def describe_failure(error: Exception) -> str:
-    """Return an error in words; that of a file begins with its path."""
+    """Return an error in words; that of a file begins with its path, and advice is what a person can do on the page."""
+    if isinstance(error, UsageError) and error.advice:
+        return f"{error.fault}; the built-in planner and “by hand” work without it"
     path = getattr(error, "filename", None)
     return f"{path}: {describe_os_error(error)}" if path else describe_os_error(error)
 

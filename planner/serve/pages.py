@@ -205,4 +205,4 @@ class PageDefaults:
         yield EXTRACTIVE, "built-in planner, which sends nothing"
         yield BY_HAND, "by hand: copy the prompt, paste the reply"
         if not self.offline:
-            yield OTHER, "another model, named here:"
+            yield OTHER, "another model, named below"

@@ -54,8 +54,8 @@ def test_the_whole_way_by_mouse(program: Program, visitor: Visitor, server: Serv
     page.get_by_text("The author task would cut").click()
     expect(page.get_by_text("4.2 Main Results: ")).to_be_visible()
     page.get_by_label("Task").select_option("author")
-    page.get_by_role("button", name="Update").click()
     expect(page.get_by_text("Left out in the author task")).to_be_visible()
+    expect(page.get_by_label("Ablations, at most")).to_have_value("5")
     page.get_by_label("Ablations, at most").fill("2")
     assert not server.journal
     make_plan(page)
@@ -83,11 +83,46 @@ def test_the_whole_way_by_mouse(program: Program, visitor: Visitor, server: Serv
     assert len(server.journal) == 1
 
 
+def test_what_would_be_sent_follows_the_form(program: Program, visitor: Visitor) -> None:
+    page = visitor.open(program.address)
+    give_paper(page)
+    model, price = page.get_by_role("combobox", name="Model", exact=True), page.get_by_role("status").first
+    name = page.get_by_label("Name of another model")
+    expect(name).to_be_hidden()
+    for choice, said in (
+        ("extractive", "Nothing is sent, and nothing is paid."),
+        ("by-hand", "You copy a prompt of about"),
+        ("other", "write the name of the model"),
+    ):
+        model.select_option(choice)
+        expect(price).to_contain_text(said)
+    name.fill("my-model")
+    expect(price).to_contain_text("1 request to 127.0.0.1")
+    page.get_by_label("Ablations, at most").fill("3")
+    page.get_by_label("Task").select_option("author")
+    expect(page.get_by_text("Left out in the author task")).to_be_visible()
+    page.reload()
+    expect(name).to_have_value("my-model")
+    expect(page.get_by_label("Ablations, at most")).to_have_value("3")
+    expect(page.get_by_label("Task")).to_have_value("author")
+
+
+def test_a_file_that_is_no_paper_is_refused_and_the_others_are_taken(program: Program, visitor: Visitor) -> None:
+    page = visitor.open(program.address)
+    picture = {"name": "a picture.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" * 100}
+    paper = {"name": "a paper.md", "mimeType": "text/markdown", "buffer": DEMO.read_bytes()}
+    page.get_by_label("Drop papers here").set_input_files([picture, paper])  # type: ignore[list-item]
+    expect(page.get_by_role("alert")).to_contain_text("a picture.png")
+    expect(page.get_by_role("region", name="Papers").get_by_role("link")).to_have_text([TITLE])
+    visitor.watch.problems = [each for each in visitor.watch.problems if "400" not in each]
+
+
 def test_papers_are_dropped(program: Program, visitor: Visitor) -> None:
     page = visitor.open(program.address)
     drop(page, "dropped one.md", "dropped two.md")
     papers = page.get_by_role("region", name="Papers")
-    expect(papers.get_by_role("link")).to_have_text(["dropped two.md", "dropped one.md"])
+    expect(papers.get_by_role("link")).to_have_text([TITLE, TITLE])
+    expect(papers.locator(".soft")).to_have_text(["dropped two.md", "dropped one.md"])
     drop(page, "dropped three.md")
     expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
     expect(page.get_by_text("dropped three.md")).to_be_visible()

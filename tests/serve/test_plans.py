@@ -107,7 +107,7 @@ def test_before_anything_is_sent_the_page_says_what_would_be(asked: Client, serv
 
 def test_a_model_without_a_key_says_what_is_missing(client: Client) -> None:
     page = client.get(f"papers/{client.give(PAPER)}?model=other&name=gpt-4o").text
-    assert "OPENAI_API_KEY" in page
+    assert "needs a key: set OPENAI_API_KEY; the built-in planner and “by hand” work without it" in page
     assert "What was understood" in page
 
 

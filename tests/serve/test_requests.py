@@ -224,14 +224,26 @@ def test_only_json_changes_anything(shared_client: Client) -> None:
 
 def test_what_is_no_paper_says_so(client: Client) -> None:
     for content, reason in ((b"", "empty"), (b"\x89PNG\r\n\x1a\n" * 100, "image"), (b"too short", "characters")):
-        key = client.give(content, "a.md")
-        page = client.get(f"papers/{key}")
-        assert reason in page.text
-        assert str(client.output) not in page.text
-        assert "Make the plan" not in page.text
-        job = client.post(f"papers/{key}/jobs", {"task": "reviewer", "model": "extractive"}).json["to"]
-        assert client.follow(job)[-1] == ("state", "failed 0")
-        assert reason in client.get(job).text
+        path = f"/{client.token}/papers?name=a.md"
+        answer = client.send("POST", path, content, {"origin": client.origin})
+        assert answer.status == 400
+        assert reason in answer.json["error"]
+        assert str(client.output) not in answer.text
+        assert "a.md" not in client.get().text
+        assert not list(client.output.rglob("*.*"))
+
+
+def test_a_paper_that_cannot_be_read_any_more_says_so(client: Client) -> None:
+    key = client.give(DEMO.read_bytes(), "a.md")
+    (client.output / ".serve" / key / "a.md").write_bytes(b"\x89PNG\r\n\x1a\n" * 100)
+    for number in range(4):  # more papers than are kept in memory
+        client.give(DEMO.read_bytes() + b"%d" % number)
+    page = client.get(f"papers/{key}")
+    assert "image" in page.text
+    assert "Make the plan" not in page.text
+    job = client.post(f"papers/{key}/jobs", {"task": "reviewer", "model": "extractive"}).json["to"]
+    assert client.follow(job)[-1] == ("state", "failed 0")
+    assert "image" in client.get(job).text
 
 
 def test_what_is_no_arxiv_id_is_refused(shared_client: Client) -> None:

@@ -2,6 +2,7 @@
 const base = document.body.dataset.base;
 const byId = (id) => document.getElementById(id);
 const focusKey = "ablation-planner-focus";
+const gone = "The program does not answer. It may have been stopped; start it again and open the address that it prints.";
 
 function tell(text) {
   byId("_problem").textContent = text;
@@ -14,7 +15,7 @@ async function send(path, body, type = "application/json") {
   try {
     response = await fetch(base + path, { method: "POST", headers: { "content-type": type }, body });
   } catch {
-    tell("The program does not answer. It may have been stopped; start it again and open the address that it prints.");
+    tell(gone);
     return null;
   }
   const answer = await response.json().catch(() => ({ error: `The program refused this (${response.status}).` }));
@@ -22,6 +23,25 @@ async function send(path, body, type = "application/json") {
   tell(answer.error);
   return null;
 }
+
+// Reads a page of the program as a document, in which no script runs; null if it shows a problem instead.
+function readPage(address, id) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", address);
+    request.responseType = "document";
+    request.onerror = () => { tell(gone); resolve(null); };
+    request.onload = () => {
+      const page = request.response;
+      const found = page?.getElementById(id);
+      tell(found ? "" : page?.querySelector("main .failure")?.textContent ?? `The program refused this (${request.status}).`);
+      resolve(found ? page : null);
+    };
+    request.send();
+  });
+}
+
+const replace = (page, id) => byId(id).replaceChildren(...page.getElementById(id).childNodes);
 
 async function sendAndGo(button, path, message) {
   button.disabled = true;
@@ -33,19 +53,28 @@ async function sendAndGo(button, path, message) {
 function takePaper() {
   const drop = byId("_drop");
   const take = async (files) => {
-    let answer = null;
+    const answers = [];
+    const problems = new Set();
     for (const file of files) {
-      answer = await send(`papers?name=${encodeURIComponent(file.name)}`, file, "application/octet-stream");
-      if (!answer) return;
+      byId("_toast").textContent = `Reading ${file.name} …`;
+      const answer = await send(`papers?name=${encodeURIComponent(file.name)}`, file, "application/octet-stream");
+      if (answer) answers.push(answer.to); else problems.add(byId("_problem").textContent);
     }
-    if (answer) location.assign(base + (files.length === 1 ? answer.to : ""));
+    byId("_toast").textContent = "";
+    if (answers.length && !problems.size) location.assign(base + (files.length === 1 ? answers[0] : ""));
+    const page = answers.length && problems.size ? await readPage(base, "_lists") : null;
+    if (page) replace(page, "_lists");
+    tell([...problems].join(" "));
   };
-  byId("_file").addEventListener("change", (event) => take(event.target.files));
+  byId("_file").addEventListener("change", ({ target }) => {
+    take([...target.files]);
+    target.value = ""; // so that the same file can be chosen again
+  });
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
     addEventListener(name, (event) => {
       event.preventDefault();
       drop.classList.toggle("over", name === "dragenter" || name === "dragover");
-      if (name === "drop") take(event.dataTransfer.files);
+      if (name === "drop") take([...event.dataTransfer.files]);
     });
   }
   byId("_arxiv")?.addEventListener("submit", (event) => {
@@ -56,7 +85,38 @@ function takePaper() {
 
 function startPlan() {
   const form = byId("_plan");
-  byId("_start").addEventListener("click", (event) => {
+  const start = byId("_start");
+  const { k, model, name } = form.elements;
+  let timer;
+  let last = 0;
+  // What would be sent and its price follow the form; the number of ablations follows the task until one is written.
+  const update = async () => {
+    const settings = new FormData(form);
+    if (!("chosen" in k.dataset)) settings.delete("k");
+    const address = `?${new URLSearchParams(settings)}`;
+    const turn = last;
+    const page = k.checkValidity() ? await readPage(address, "_plan") : null;
+    if (turn !== last) return;
+    start.disabled = false;
+    byId("_price").removeAttribute("aria-busy");
+    if (!page) return;
+    replace(page, "_price");
+    replace(page, "_facts");
+    if (!("chosen" in k.dataset)) k.value = page.getElementById("_plan").elements.k.value;
+    history.replaceState(null, "", address);
+  };
+  form.addEventListener("input", (event) => {
+    if (event.target === k) k.dataset.chosen = "";
+    name.closest("label").hidden = !["other", "by-hand"].includes(model.value);
+    name.required = model.value === "other";
+    start.disabled = true;
+    byId("_price").setAttribute("aria-busy", "true");
+    last += 1;
+    clearTimeout(timer);
+    timer = setTimeout(update, 300);
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  start.addEventListener("click", (event) => {
     if (!form.reportValidity()) return;
     const { k, force, ...settings } = Object.fromEntries(new FormData(form));
     sendAndGo(event.target, `papers/${form.dataset.paper}/jobs`, { ...settings, k: Number(k), force: Boolean(force) });
@@ -90,9 +150,7 @@ function followJob() {
       events.close();
       location.reload();
     });
-    events.addEventListener("error", () => {
-      tell("The program does not answer. It may have been stopped; start it again and open the address that it prints.");
-    });
+    events.addEventListener("error", () => tell(gone));
   };
   follow();
   // A browser keeps six connections to one host: tabs that nobody looks at must not take them all.
