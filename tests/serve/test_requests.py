@@ -230,7 +230,7 @@ def test_what_is_no_paper_says_so(client: Client) -> None:
         assert reason in answer.json["error"]
         assert str(client.output) not in answer.text
         assert "a.md" not in client.get().text
-        assert not list(client.output.rglob("*.*"))
+        assert not list((client.output / ".serve").iterdir())
 
 
 def test_a_paper_that_cannot_be_read_any_more_says_so(client: Client) -> None:
