@@ -85,9 +85,13 @@ class Client:
         headers = {"origin": self.origin, "content-type": "application/json"}
         return self.send("POST", f"/{self.token}/{path}", json.dumps(message).encode(), headers)
 
+    def offer(self, content: bytes, name: str) -> Answer:
+        """Give a file, which may be refused."""
+        return self.send("POST", f"/{self.token}/papers?name={name}", content, {"origin": self.origin})
+
     def give(self, content: bytes, name: str = "paper.md") -> str:
         """Give a paper; return its key."""
-        answer = self.send("POST", f"/{self.token}/papers?name={name}", content, {"origin": self.origin})
+        answer = self.offer(content, name)
         assert answer.status == 200, answer.text
         return str(answer.json["to"]).removeprefix("papers/")
 

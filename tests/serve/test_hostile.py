@@ -86,18 +86,22 @@ def page(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def visit_hostile(page: Client, model: HostileModel, visitor: Visitor, numbers: Sequence[int]) -> None:
-    """Give each paper, plan it, and look at every page of it; one whose payload holds a null byte is refused."""
+    """Give each paper, plan it, and look at every page of it; one whose payload hides the rest of it is refused."""
     window = visitor.open(page.address)
-    readable = [number for number in numbers if b"\0" not in make_paper(number)]
-    for number in readable:
+    taken = 0
+    for number in numbers:
         model.number = number
-        key = page.give(make_paper(number), quote(f"{LINES[number][:40]}.md", errors="replace"))
+        answer = page.offer(make_paper(number), quote(f"{LINES[number][:40]}.md", errors="replace"))
+        if answer.status == 400:
+            continue
+        taken += 1
+        key = answer.json["to"].removeprefix("papers/")
         job = page.post(f"papers/{key}/jobs", {"task": "reviewer", "model": "test-model"}).json["to"]
         page.follow(job)
         for path in (f"papers/{key}", job):
             look_at(window, page.address + path)
     look_at(window, page.address)
-    assert len(window.locator("#_papers ~ .rows li").all()) == len(readable)
+    assert len(window.locator("#_papers ~ .rows li").all()) == taken >= 0.9 * len(numbers)
 
 
 def look_at(window: Page, address: str) -> None:

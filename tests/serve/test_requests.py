@@ -224,8 +224,7 @@ def test_only_json_changes_anything(shared_client: Client) -> None:
 
 def test_what_is_no_paper_says_so(client: Client) -> None:
     for content, reason in ((b"", "empty"), (b"\x89PNG\r\n\x1a\n" * 100, "image"), (b"too short", "characters")):
-        path = f"/{client.token}/papers?name=a.md"
-        answer = client.send("POST", path, content, {"origin": client.origin})
+        answer = client.offer(content, "a.md")
         assert answer.status == 400
         assert reason in answer.json["error"]
         assert str(client.output) not in answer.text

@@ -44,8 +44,10 @@ def test_the_index_leads_to_a_paper_and_back(open_page: Open, address: str) -> N
     page = open_page(f"{address}/index.html")
     assert rows(page) == 13
     expect(page.locator("#_totals")).to_contain_text(re.compile(r"5\s*papers|papers\s*5"))
+    expect(page.locator("#_totals")).to_contain_text("studies by several models8")
     page.get_by_role("link", name="Routing Before Reasoning").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Routing Before Reasoning: Sparse Experts for Long Video")
+    expect(page.locator(".agreement li")).to_have_count(2)
     page.get_by_role("link", name="All plans").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ablation plans")
 

@@ -169,12 +169,14 @@
 
   function showTotals() {
     const { total, known, unknown } = costs(shown);
+    const several = new Set(shown.flatMap((row) => row.studies.map((study) => `${row.paper}/${study}`)));
+    const named = (n, one, many) => [n === 1 ? one : many, counted(n)];
     const totals = [
-      ["papers", counted(new Set(shown.map((row) => row.paper)).size)],
-      ["plans", counted(shown.length)],
-      ["ablations", counted(sum(shown.map((row) => row.count)))],
-      ...(data.models.length > 1 ? [["studies by several models", counted(new Set(shown.flatMap((row) => row.studies.map((study) => `${row.paper}/${study}`))).size)]] : []),
-      ...(known ? [[unknown ? `cost of ${counted(known)} plans` : "cost", money(total)]] : []),
+      named(new Set(shown.map((row) => row.paper)).size, "paper", "papers"),
+      named(shown.length, "plan", "plans"),
+      named(sum(shown.map((row) => row.count)), "ablation", "ablations"),
+      ...(data.models.length > 1 ? [named(several.size, "study by several models", "studies by several models")] : []),
+      ...(known ? [[unknown ? `cost of ${counted(known)} plan${known === 1 ? "" : "s"}` : "cost", money(total)]] : []),
     ];
     at("_totals").replaceChildren(...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
   }
