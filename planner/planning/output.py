@@ -15,7 +15,7 @@ from planner.papers.paper import Paper, PaperInfo
 from planner.papers.sources import propose_paper_id
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.plan import PlanResult, StepReporter, make_trajectory, plan_paper
+from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.plan_files import (
     PlanFiles,
     RecordStore,
@@ -27,6 +27,7 @@ from planner.planning.plan_files import (
     lock_paper,
 )
 from planner.planning.record import PlanRecord, ReplyPricer, begin_record, finish_record, replace_attempts
+from planner.planning.session import StepReporter
 from planner.sanitize import make_printable
 from planner.trajectory.format import Trajectory, render_trajectory
 
