@@ -12,7 +12,7 @@ from eval.matching import match_ablations
 from eval.plans import PlannedPaper, System
 from eval.statistics import Mean
 from planner.errors import UsageError
-from planner.matching import extract_stems
+from planner.matching import extract_stems, group_ablations
 from planner.schema import Ablation, Action, Task
 
 
@@ -61,7 +61,10 @@ class ProposedAblation:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison for one task on the `papers` that all systems planned; `omitted_paper_count` counts the others."""
+    """A comparison for one task on the `papers` that all systems planned; `omitted_paper_count` counts the others.
+
+    `sure_join_count` is the number of studies of more than one system by the stricter rule of `group_ablations`.
+    """
 
     task: Task
     systems: tuple[str, ...]
@@ -70,6 +73,7 @@ class Comparison:
     profiles: tuple[SystemProfile, ...]
     pairs: tuple[PairAgreement, ...]
     proposals: tuple[ProposedAblation, ...]
+    sure_join_count: int
 
     def count_shared_by(self, system_count: int) -> int:
         """Return the number of ablations that exactly `system_count` systems propose."""
@@ -107,6 +111,11 @@ def compare_systems(systems: Sequence[System], task: Task) -> Comparison:
         ),
         pairs=tuple(_compare_pair(a, b, planned[a], planned[b], common) for a, b in combinations(planned, 2)),
         proposals=proposals,
+        sure_join_count=sum(
+            len(group) > 1
+            for paper in common
+            for group in group_ablations([papers[paper].ablations for papers in planned.values()])
+        ),
     )
 
 

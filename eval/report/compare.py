@@ -1,14 +1,17 @@
 """Build the document on a comparison of planners, with sentences computed from its numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import nan
 from typing import Final
 
 from eval.compare import Comparison, ProposedAblation, SystemProfile
+from eval.matching import MATCH_THRESHOLD
 from eval.report import plots
 from eval.report.document import Document, ReportSection, Table
 from eval.scoring import format_task_title
 from eval.statistics import format_exact, format_interval, format_number, format_percent
+from planner.details import format_count
+from planner.matching import SURE_SIMILARITY
 from planner.schema import Action
 
 _MAX_PROPOSALS: Final = 15
@@ -37,38 +40,66 @@ def build_comparison_document(comparisons: Sequence[Comparison], *, with_picture
 
 def _write_findings(comparison: Comparison) -> Iterator[str]:
     """Yield the main findings as sentences, each computed from the numbers."""
-    total, n = len(comparison.proposals), len(comparison.systems)
-    by_one, by_all = (format_percent(comparison.count_shared_by(count) / total) for count in (1, n))
+    total, everyone = len(comparison.proposals), _name_all(comparison)
+    by_one = comparison.count_shared_by(1)
+    by_all = format_percent(comparison.count_shared_by(len(comparison.systems)) / total)
     yield (
-        f"{format_task_title(comparison.task)}, {len(comparison.papers)} papers that all {n} systems planned: {total} "
-        f"different ablations in all; {by_one} are proposed by one system only, {by_all} by all {n}."
+        f"{format_task_title(comparison.task)}, {format_count(len(comparison.papers), 'paper')} that {everyone} "
+        f"planned: {format_count(total, 'different ablation')} in all; {format_percent(by_one / total)} are proposed "
+        f"by one system only, {by_all} by {everyone}."
     )
-    *_, most = by_agreement = sorted(comparison.pairs, key=lambda pair: pair.agreement.mean)
-    least = by_agreement[0]
     yield (
-        f"{_shorten_name(most.a)} and {_shorten_name(most.b)} agree most, {format_number(most.agreement.mean)} on a "
-        f"scale from 0 to 1 (95 % interval {format_interval(most.agreement)}); by chance, between their plans for "
-        f"different papers, they agree {format_number(most.chance_agreement)}. {_shorten_name(least.a)} and "
-        f"{_shorten_name(least.b)} agree least, {format_number(least.agreement.mean)} "
-        f"({format_interval(least.agreement)})."
+        f"{total - by_one} of them are proposed by more than one system. The pages of `site` and the plans of "
+        f"`combine` show {comparison.sure_join_count} such studies, since they join two ablations only if they are "
+        f"surely the same: from a similarity of {SURE_SIMILARITY} on, and not from {MATCH_THRESHOLD} as here."
     )
-    fewest, *_, mostly = sorted(comparison.profiles, key=_removal_share)
-    yield (
-        f"{_shorten_name(mostly.system)} removes most often ({format_percent(_removal_share(mostly))} of its "
-        f"ablations), {_shorten_name(fewest.system)} least ({format_percent(_removal_share(fewest))})."
+    agreements = [
+        (
+            f"{_shorten_name(p.a)} and {_shorten_name(p.b)}",
+            format_number(p.agreement.mean),
+            format_interval(p.agreement),
+        )
+        for p in sorted(comparison.pairs, key=lambda p: p.agreement.mean)
+    ]
+    yield _describe_range(
+        "Agreement of two systems' plans, from 0 to 1, with its 95 % interval",
+        [(names, f"{mean}, {interval}") for names, mean, interval in agreements],
     )
-    shortest, *_, longest = sorted(comparison.profiles, key=lambda profile: profile.median_reasoning_words)
-    most_unique = max(comparison.profiles, key=lambda profile: profile.unique_share)
-    yield (
-        f"{_shorten_name(longest.system)} reasons longest (median {longest.median_reasoning_words:.0f} words), "
-        f"{_shorten_name(shortest.system)} shortest ({shortest.median_reasoning_words:.0f}). "
-        f"{_shorten_name(most_unique.system)} stands alone most: {format_percent(most_unique.unique_share)} of its "
-        "ablations are in no other system's plans."
-    )
+    if len(comparison.papers) > 1:
+        chance = max(pair.chance_agreement for pair in comparison.pairs)
+        yield f"By chance, between their plans for different papers, it is {format_number(chance)} at most."
+    for label, measure, show in _PROFILE_MEASURES:
+        ranked = sorted(comparison.profiles, key=measure)
+        yield _describe_range(label, [(_shorten_name(each.system), show(measure(each))) for each in ranked])
+
+
+def _name_all(comparison: Comparison) -> str:
+    return "both systems" if len(comparison.systems) == 2 else f"all {len(comparison.systems)} systems"
+
+
+def _describe_range(label: str, ranked: Sequence[tuple[str, str]]) -> str:
+    """Return a sentence on who has the most and the least, from names and values as they are shown, the least first."""
+    (_, least), (_, most) = ranked[0], ranked[-1]
+    if least == most:
+        return f"{label}: {most} for {_join_names(name for name, _ in ranked)}."
+    at_most, at_least = (_join_names(name for name, value in ranked if value == end) for end in (most, least))
+    return f"{label}: most for {at_most} ({most}), least for {at_least} ({least})."
+
+
+def _join_names(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _removal_share(profile: SystemProfile) -> float:
     return profile.action_counts.get(Action.REMOVE, 0) / profile.ablation_count
+
+
+_PROFILE_MEASURES: Final[tuple[tuple[str, Callable[[SystemProfile], float], Callable[[float], str]], ...]] = (
+    ("Share of the ablations that remove a part", _removal_share, format_percent),
+    ("Median length of the reasoning in words", lambda profile: profile.median_reasoning_words, "{:.0f}".format),
+    ("Share of the ablations that no other system has", lambda profile: profile.unique_share, format_percent),
+)
 
 
 def _build_sections(comparison: Comparison, with_pictures: bool) -> Iterator[ReportSection]:

@@ -90,3 +90,31 @@ def test_one_planner_twice_agrees_with_itself() -> None:
     comparison = compare_systems([planner("a", **papers), planner("b", **papers)], Task.AUTHOR)
     assert comparison.pairs[0].agreement.mean == 1.0
     assert [profile.unique_share for profile in comparison.profiles] == [0.0, 0.0]
+
+
+def read_findings(*systems: System) -> str:
+    return "\n".join(build_comparison_document([compare_systems(systems, Task.AUTHOR)], with_pictures=False).lead[1:])
+
+
+def test_findings_do_not_contrast_two_systems_that_are_alike() -> None:
+    papers = {"x": (GATE, LOSS), "y": (POOL, DEPTH)}
+    text = read_findings(planner("a", **papers), planner("b", **papers))
+    assert "most" not in text.replace("at most", "").replace("must", ""), text
+    assert "100 % by both systems." in text
+    assert (
+        "Agreement of two systems' plans, from 0 to 1, with its 95 % interval: 1.00, 1.00 to 1.00 for a and b." in text
+    )
+    assert "Share of the ablations that remove a part: 50 % for a and b." in text
+
+
+def test_findings_name_all_that_have_the_most() -> None:
+    text = read_findings(planner("a", x=(GATE,)), planner("b", x=(GATE,)), planner("c", x=(POOL,)))
+    assert "Share of the ablations that remove a part: most for a and b (100 %), least for c (0 %)." in text
+
+
+def test_findings_say_how_many_studies_the_pages_and_combine_join() -> None:
+    doubtful = GATE.model_copy(update={"name": "decoder", "ablated_part": "residual gate of the decoder and encoder"})
+    for other, joined in ((GATE, 1), (doubtful, 0)):
+        text = read_findings(planner("a", x=(GATE,)), planner("b", x=(other,)))
+        assert "1 of them are proposed by more than one system" in text
+        assert f"show {joined} such studies, since they join two ablations only if they are surely the same" in text
