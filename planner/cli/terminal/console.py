@@ -29,6 +29,7 @@ SIGTERM_EXIT: Final = 143
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 log: Final = logging.getLogger("planner")
+_MAX_LISTED: Final = 3  # headings of parts that are left out for one reason
 _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
 
 
@@ -118,12 +119,19 @@ def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
 
 
 def _describe_omissions(omissions: "Sequence[Omission]") -> str:
-    """Return one line on the parts of a paper that are left out; there is at least one."""
-    first, last, reasons = omissions[0], omissions[-1], {each.why for each in omissions}
+    """Return one line on the parts of a paper that are left out, by their reasons; there is at least one."""
+    first = omissions[0]
     if len(omissions) == 1:
         return f"left out {first.heading!r}, {first.chars:,} characters: {first.why}"
-    why = f": {first.why}" if len(reasons) == 1 else ""
-    return f"{len(omissions)} parts left out ({first.heading!r} to {last.heading!r}){why}; -v lists them"
+    headings: dict[str, list[str]] = {}
+    for each in omissions:
+        headings.setdefault(each.why, []).append(repr(each.heading))
+    reasons = (f"{why.removeprefix('left out ')} ({_shorten_list(named)})" for why, named in headings.items())
+    return f"{len(omissions)} parts left out: {'; '.join(reasons)}; -v lists them"
+
+
+def _shorten_list(items: Sequence[str]) -> str:
+    return ", ".join(items) if len(items) <= _MAX_LISTED else f"{items[0]} … {items[-1]}"
 
 
 @contextmanager
