@@ -30,7 +30,15 @@ from planner.schema import (
     find_rule_violations,
 )
 from planner.site.copies import build_plan_json, format_jsonl
-from planner.site.entries import PlanEntry, UnreadFile, create_entry, find_trajectories, join_record
+from planner.site.entries import (
+    PlanEntry,
+    UnreadFile,
+    create_entry,
+    find_entry_source,
+    find_trajectories,
+    join_record,
+    read_plan_entry,
+)
 from planner.site.pages import render_entry_page
 from planner.trajectory.format import render_trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
@@ -82,14 +90,18 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
 @command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
 @_FILES_ARGUMENT
 def check(files: tuple[Path, ...]) -> None:
-    """Validate trajectories, all of a folder, or plans as JSON or JSONL: one line per finding, exit code 1 if any."""
+    """Validate trajectories, all of a folder, or plans as JSON or JSONL: one line per finding, exit code 1 if any.
+
+    Findings concern the form of a plan. What the program doubts in its ablations are warnings, which `show` has.
+    """
     found, listed = 0, list(_list_files(files))
     for file in listed:
         for finding in _check_file(file):
             found += 1
             click.echo(make_printable(f"{file}: {finding}"))
-    if sys.stderr.isatty():
-        click.echo(f"{format_count(len(listed), 'file')} checked, {format_count(found, 'finding')}", err=True)
+    warned = sum(map(_count_ablation_warnings, listed))
+    more = f"; `show` has {format_count(warned, 'warning')} about their ablations" if warned else ""
+    click.echo(f"{format_count(len(listed), 'file')} checked, {format_count(found, 'finding')}{more}", err=True)
     raise SystemExit(1 if found else 0)
 
 
@@ -150,6 +162,15 @@ def _check_file(file: Path) -> Iterator[str]:
         yield describe_os_error(error).removeprefix(f"{file}: ")
         return
     yield from dict.fromkeys((*trajectory.warnings, *find_rule_violations(trajectory.plan)))
+
+
+def _count_ablation_warnings(file: Path) -> int:
+    """Return the number of faults that the program found in the ablations of a trajectory, as its record has them."""
+    try:
+        entry = read_plan_entry(find_entry_source(file))
+    except (TrajectoryError, OSError):
+        return 0
+    return sum(len(entry.list_findings(number)) for number in range(len(entry.ablations)))
 
 
 def _check_plan(text: str, is_jsonl: bool) -> Iterator[str]:

@@ -315,11 +315,10 @@ def test_the_page_of_a_paper_keeps_to_the_width_of_the_terminal(work_folder: Pat
     assert all(len(line) <= 60 for line in COLOUR.sub("", draw_screen(written)).splitlines())
 
 
-def test_on_a_terminal_check_and_parse_say_what_they_did(work_folder: Path) -> None:
+def test_on_a_terminal_parse_says_what_to_do_next(work_folder: Path) -> None:
     Path(work_folder, "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
     _, written = run_on_terminal(("parse", "reply.txt", "--paper", "paper.md", "--model", "chat"), work_folder)
     assert "next, the whole plan:" in written
-    assert "1 file checked, 0 findings" in run_on_terminal(("check", "trajectories"), work_folder)[1]
 
 
 def test_a_run_with_papers_left_says_how_it_goes_on(run: Run, papers: Path, server: Server) -> None:

@@ -125,9 +125,20 @@ def test_a_single_file_that_is_not_there_is_wrong_usage(run: Run, command: str) 
     assert run(command).exit_code == 2
 
 
-def test_check_is_silent_about_what_is_sound(run: Run, kept: Path) -> None:
+def test_check_finds_nothing_in_what_is_sound(run: Run, kept: Path) -> None:
     result = run("check", "A_Paper.md")
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "1 file checked, 0 findings\n")
+
+
+def test_check_says_that_show_has_the_warnings_about_ablations(run: Run, work_folder: Path) -> None:
+    plan = json.dumps({**GOOD_ABLATION, "ablated_part": "the zebra router", "name": "No zebras"})
+    reply = f"<discussion>\nA reason.\n</discussion>\n<predictions>\n{plan}\n</predictions>\n"
+    path = run("parse", "-", "--paper", "paper.md", stdin=reply).stdout.strip()
+    count = run("show", path).stdout.count("\n   ! ")
+    assert count
+    result = run("check", "trajectories")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"1 file checked, 0 findings; `show` has {count} warning" in result.stderr
 
 
 def test_check_names_each_rule_that_a_published_file_breaks(run: Run, kept: Path) -> None:
