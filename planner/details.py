@@ -16,6 +16,10 @@ from planner.schema import Ablation, OneLine, Task
 
 DEFAULT_MIN_CHANCE: Final[Mapping[Task, int]] = {Task.REVIEWER: 40, Task.AUTHOR: 45}
 _LEAST_CANDIDATES: Final[Mapping[Task, int]] = {Task.REVIEWER: 5, Task.AUTHOR: 8}
+_CHANCE_MEANINGS: Final[Mapping[Task, str]] = {  # as the prompts ask for it
+    Task.REVIEWER: "a careful reviewer is to ask for the ablation",
+    Task.AUTHOR: "the finished paper is to report the ablation",
+}
 _LIKELY: Final = 70
 _PLAUSIBLE: Final = 45
 
@@ -287,6 +291,12 @@ def describe_order(order: Sequence[int], details: Sequence[Details]) -> Iterator
     yield f"run in this order: {', '.join(str(number + 1) for number in order)}{total}"
     for group in group_by_control(details):
         yield f"{' and '.join(str(number + 1) for number in group)} share a control"
+
+
+def describe_chances(task: Task, details: Iterable[Details]) -> Iterator[str]:
+    """Yield a sentence on the meaning of the chances of a plan, if it has any."""
+    if any(each.chance is not None for each in details):
+        yield f"a chance is the model's estimate of how likely {_CHANCE_MEANINGS[task]}"
 
 
 def group_by_control(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:

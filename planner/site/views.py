@@ -12,7 +12,7 @@ from typing import Final
 from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
-from planner.details import describe_order, format_count, join_reported_studies
+from planner.details import describe_chances, describe_order, format_count, join_reported_studies
 from planner.matching import group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
@@ -279,6 +279,7 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
         return
     for heading, sentences in (
         ("Order", describe_order(entry.order, entry.details)),
+        ("Chance", describe_chances(entry.task, entry.details)),
         ("Already reported by the paper", join_reported_studies(entry.record.reported)),
         ("Revised", entry.record.revisions),
     ):

@@ -55,11 +55,18 @@ def test_details_are_shown_under_each_ablation(run: Run, plan: Path) -> None:
         "effort: retrain, 3 runs",
         "run in this order: 2, 1; 3 runs in all",
         "1 and 2 share a control",
+        "a chance is the model's estimate of how likely a careful reviewer is to ask for the ablation",
         "1 more considered and not kept; --all shows them",
     ):
         assert line in shown, shown
     assert "without cross-station attention" in shown.split("already reported by the paper:")[1]
     assert "Fewer patches" not in shown
+
+
+def test_a_chance_of_an_author_is_of_another_kind(run: Run, plan: Path) -> None:
+    words = ("parse", "reply.txt", "--paper", "paper.md", "--task", "author", "-o", "author")
+    assert "how likely the finished paper is to report the ablation\n" in run("show", run(*words).stdout.strip()).stdout
+    assert "a chance is" not in run("show", run("plan", "paper.md").stdout.strip()).stdout
 
 
 def test_a_quote_that_is_not_in_the_paper_is_marked_everywhere(run: Run, plan: Path, work_folder: Path) -> None:
@@ -83,6 +90,7 @@ def test_a_page_shows_the_order_and_what_is_reported_or_was_not_kept(run: Run, p
     (page,) = (work_folder / "pages" / "papers").glob("*.html")
     html = page.read_text(encoding="utf-8")
     assert "run in this order: 2, 1; 3 runs in all" in html
+    assert "of how likely a careful reviewer is to ask for the ablation" in html
     assert "1 and 2 share a control" in html
     assert "without cross-station attention" in html.split("<h4>Already reported by the paper</h4>")[1]
     assert "Fewer patches" in html.split("1 more considered and not kept")[1]

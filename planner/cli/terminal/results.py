@@ -16,7 +16,7 @@ import click
 from planner.chat import REUSED_NOTE, ModelInfo
 from planner.cli.command import measure_width, shorten_middle
 from planner.cli.terminal.console import log, log_omissions
-from planner.details import Details, QuoteMatch, Revision, describe_order, format_count
+from planner.details import Details, QuoteMatch, Revision, describe_chances, describe_order, format_count
 from planner.errors import Outcome
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
 from planner.planning.output import PlanOutput
@@ -213,7 +213,8 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
         for finding in entry.list_findings(number - 1):
             yield _Line(f"{_INDENT}! {finding}", colour="red")
     if entry.record is not None:
-        yield from _list_record_lines(entry.record, describe_order(entry.order, entry.details), show_all)
+        notes = (*describe_order(entry.order, entry.details), *describe_chances(entry.task, entry.details))
+        yield from _list_record_lines(entry.record, notes, show_all)
     yield _Line()
     yield from map(_Line, trajectory.reasoning.split("\n"))
 
@@ -236,8 +237,8 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
         yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
 
 
-def _list_record_lines(record: PlanRecord, order: Iterable[str], show_all: bool) -> Iterator[_Line]:
-    if lines := list(map(_Line, order)):
+def _list_record_lines(record: PlanRecord, notes: Iterable[str], show_all: bool) -> Iterator[_Line]:
+    if lines := list(map(_Line, notes)):
         yield _Line()
         yield from lines
     if record.reported:
