@@ -140,7 +140,10 @@ def help_(commands: tuple[str, ...]) -> None:
 @command(epilog="Example: ablation-planner models claude")
 @click.argument("words", nargs=-1, metavar="[WORD…]")
 @click.option(
-    "--endpoint", metavar="URL|NAME", help="Ask this endpoint for its models: an address, a prefix or a named endpoint."
+    "--endpoint",
+    "--base-url",
+    metavar="URL|NAME",
+    help="Ask this endpoint for its models: an address, a prefix or a named endpoint.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 @log_options

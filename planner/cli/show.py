@@ -53,7 +53,7 @@ _FILES_ARGUMENT: Final = click.argument(
 )
 
 
-@command(epilog="Example: ablation-planner show trajectories --to jsonl")
+@command(epilog="Example: ablation-planner show trajectories --all")
 @_FILES_ARGUMENT
 @click.option("--to", "form", type=click.Choice(tuple(_SUFFIXES)), default="text", show_default=True, help="Format.")
 @click.option(
@@ -84,6 +84,11 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
         stem = unique_names.choose_name(file.name.removesuffix(".md").removesuffix(".txt"))
         write_file_atomically(output / f"{stem}{_SUFFIXES[form]}", click.unstyle(text))
         click.echo(make_printable(str(output / f"{stem}{_SUFFIXES[form]}")))
+    if form == "jsonl" and shown > 1:
+        print_warning(
+            f"the ablations of {shown} plans follow each other, and do not say whose they are; the lines of "
+            "`ablation-planner export FOLDER --to jsonl plans.jsonl` name paper, model and task"
+        )
     raise SystemExit(1 if failed else 0)
 
 

@@ -53,7 +53,7 @@ def test_an_endpoint_is_asked_for_its_models(run: Run, server: Server) -> None:
     [request] = server.journal
     assert (request.method, request.path) == ("GET", "/v1/models")
     assert request.headers["authorization"] == f"Bearer {KEY}"
-    found = json.loads(run("models", "b", "--endpoint", server.base_url, "--json").stdout)
+    found = json.loads(run("models", "b", "--base-url", server.base_url, "--json").stdout)  # as other commands name it
     assert found == [{"model": "b", "window": 4096}]
 
 

@@ -223,7 +223,10 @@ def test_show_and_check_take_folders_and_part_several_plans(run: Run, papers: Pa
     assert both.count("\n─") == 1
     assert both.startswith(alone)
     assert run("check", "trajectories").exit_code == 0
-    assert len(run("show", "trajectories", "--to", "jsonl").stdout.splitlines()) == 7
+    lines = run("show", "trajectories", "--to", "jsonl")
+    assert len(lines.stdout.splitlines()) == 7
+    assert lines.stderr.startswith("warning: the ablations of 2 plans follow each other")
+    assert run("show", first, "--to", "jsonl").stderr == ""
     for command in ("show", "check"):
         assert run(command, "my papers/..").exit_code in (0, 1)
     (papers.parent / "empty").mkdir()
