@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.matching import match_ablations
 from planner.chat import Completion, Prompt
-from planner.details import Details
+from planner.cli import cli
+from planner.details import ALREADY_REPORTED, Details
 from planner.errors import ModelError, Outcome, OutputError
 from planner.models.extractive import NOT_ENGLISH, NOTHING_FOUND, UNKNOWN_METRIC, ExtractiveModel
 from planner.papers.excerpt import select_sections
@@ -19,6 +21,7 @@ from planner.papers.load import load_paper
 from planner.papers.paper import Excerpt
 from planner.parsing.reply import parse_reply
 from planner.schema import Ablation, Action, Plan, Task
+from planner.trajectory.reader import read_trajectory
 from tests.analysis.odd_text import ODD_TEXT
 
 DEMO = Path(__file__).parents[1] / "planner" / "demo" / "paper.md"
@@ -89,6 +92,25 @@ def test_the_reviewer_is_not_told_of_ablations_that_the_paper_reports(demo: Exce
     assert "harmonic residual gate" in found
     assert "lagged cross-station attention" not in found
     assert "phase consistency loss" not in found
+
+
+@pytest.mark.parametrize(
+    ("sentence", "left"),
+    [
+        ("The unit for gated fusion is important, since accuracy drops.", ["random", "contrastive"]),
+        ("A contrastive loss with a margin contributes 2 points.", ["gated", "random"]),
+    ],
+)
+def test_what_the_check_would_take_for_reported_is_not_proposed(tmp_path: Path, sentence: str, left: list[str]) -> None:
+    setup = "We measure the accuracy on the recordings of one winter in the hills. " * 5
+    results = f"## 4 Experiments\n\n{setup}\n\n### 4.1 Ablation Study\n\n{sentence}\n"
+    (tmp_path / "owls.md").write_text(
+        f"# Owls\n\n## Abstract\n\nWe find owls.\n\n{METHOD}\n{results}", encoding="utf-8"
+    )
+    result = CliRunner().invoke(cli, ("plan", str(tmp_path / "owls.md"), "-k", "5", "-o", str(tmp_path)))
+    plan = read_trajectory(Path(result.stdout.strip())).plan
+    assert [ablation.ablated_part.split()[0].lower() for ablation in plan.ablations] == left
+    assert ALREADY_REPORTED not in result.stderr
 
 
 def test_metrics_are_the_paper_s(demo: Excerpt) -> None:

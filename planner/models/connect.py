@@ -115,6 +115,8 @@ class ModelClient:
         """Return the model that plans a paper; only the built-in planner needs the paper and the settings."""
         if self.model is not None:
             return self.model
+        from planner.analysis.analyse import index_paper
+        from planner.analysis.repeats import RepeatSearch
         from planner.models.extractive import ExtractiveModel
 
         assert paper is not None, "the built-in planner reads papers"
@@ -122,7 +124,9 @@ class ModelClient:
             excerpt = select_sections(paper, task, cut_at)
         except PaperError:
             excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
-        return ExtractiveModel(excerpt, k, with_details=with_details)
+        is_author = task is Task.AUTHOR  # whose text reports nothing yet
+        repeats = None if is_author else RepeatSearch(index_paper(paper, task, excerpt))
+        return ExtractiveModel(excerpt, k, with_details=with_details, repeats=repeats)
 
     def price_at_batch_service(self, usage: Usage) -> float | None:
         """Return the cost of a request at the batch service in USD, None if no price is known."""

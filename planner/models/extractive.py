@@ -15,6 +15,7 @@ from planner.analysis.analyse import Analysis, analyse_sections
 from planner.analysis.components import Component, EvidenceKind, is_specific_mechanism
 from planner.analysis.metrics import is_metric_name
 from planner.analysis.passages import split_passages, split_text_at_headings
+from planner.analysis.repeats import RepeatSearch
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.details import Effort, EffortKind
 from planner.errors import ModelError
@@ -22,7 +23,7 @@ from planner.matching import compute_stem_overlap
 from planner.papers.characters import is_english
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
-from planner.schema import Action
+from planner.schema import Ablation, Action
 
 BUILTIN_INFO: Final = ModelInfo(planner="extractive-planner", name="builtin", asked="extractive")
 NOTHING_FOUND: Final = (
@@ -102,6 +103,18 @@ class Proposal:
         return Action.REPLACE if self.replacement else Action.REMOVE
 
     @property
+    def ablation(self) -> Ablation:
+        """The ablation that is proposed, without metrics."""
+        verb = "Replace" if self.replacement else "Remove"
+        return Ablation.model_construct(
+            name=f"{verb} {self.component.label}",
+            ablated_part=self.component.label,
+            action=self.action,
+            replacement=self.replacement,
+            metrics=(),
+        )
+
+    @property
     def reason(self) -> str:
         """The reason for the proposal: where and how often the text names the component."""
         shown = ", ".join(sorted(self.component.evidence))
@@ -121,12 +134,16 @@ class ExtractiveModel:
 
     It sees only the excerpt, so it cannot use text that the task leaves out. `with_details` gives each ablation a
     reason, a sentence of the text that names the part, and the effort; it knows no chances, and cannot revise a plan.
+    `repeats` finds the ablations that the check of the plan would take for reported ones; they are not proposed.
     """
 
-    def __init__(self, excerpt: Excerpt, k: int, *, with_details: bool = False) -> None:
+    def __init__(
+        self, excerpt: Excerpt, k: int, *, with_details: bool = False, repeats: RepeatSearch | None = None
+    ) -> None:
         self.excerpt = excerpt
         self.k = k
         self.with_details = with_details
+        self.repeats = repeats
 
     @property
     def info(self) -> ModelInfo:
@@ -146,7 +163,7 @@ class ExtractiveModel:
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
         sections = (abstract, *split_text_at_headings(self.excerpt.text))
         analysis = analyse_sections(sections, self.excerpt.title)
-        proposals = propose_ablations(analysis, self.excerpt.title, self.k)
+        proposals = propose_ablations(analysis, self.excerpt.title, self.k, self.repeats)
         if self.with_details:
             proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
         if not proposals:
@@ -155,17 +172,21 @@ class ExtractiveModel:
         return Completion(text, finish_reason="stop", model=BUILTIN_INFO.asked)
 
 
-def propose_ablations(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
-    """Return at most k proposals for the analysed text, the best first."""
+def propose_ablations(
+    analysis: Analysis, title: str, k: int, repeats: RepeatSearch | None = None
+) -> tuple[Proposal, ...]:
+    """Return at most k proposals for the analysed text, the best first, without those that `repeats` finds."""
     candidates = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
     components = list(filter(has_part_name, candidates)) or list(filter(_may_be_part, candidates))
-    chosen: list[Component] = []
+    chosen: list[Proposal] = []
     for component in sorted(components, key=lambda c: (-_score_component(c), c.location.paper_offset)):
-        if len(chosen) < k and all(
-            compute_stem_overlap(component.name, other.name) < _SAME_OVERLAP for other in chosen
-        ):
-            chosen.append(component)
-    return tuple(Proposal(component, _find_alternatives(component)) for component in chosen)
+        if len(chosen) == k:
+            break
+        proposal = Proposal(component, _find_alternatives(component))
+        overlaps = (compute_stem_overlap(component.name, other.component.name) for other in chosen)
+        if max(overlaps, default=0.0) < _SAME_OVERLAP and not (repeats and repeats.find_repeated(proposal.ablation)):
+            chosen.append(proposal)
+    return tuple(chosen)
 
 
 def _is_covered(component: Component, analysis: Analysis) -> bool:
@@ -243,14 +264,7 @@ def _write_discussion(proposals: Sequence[Proposal], analysis: Analysis, metrics
 
 
 def _format_proposal(proposal: Proposal, metrics: Sequence[str]) -> str:
-    verb = "Remove" if proposal.action is Action.REMOVE else "Replace"
-    fields = {
-        "name": f"{verb} {proposal.component.label}",
-        "ablated_part": proposal.component.label,
-        "action": proposal.action.value,
-        "replacement": list(proposal.replacement),
-        "metrics": list(metrics),
-    }
+    fields = proposal.ablation.model_dump(mode="json") | {"metrics": list(metrics)}
     if proposal.evidence is not None:
         fields |= {"reason": proposal.reason, "evidence": proposal.evidence, "effort": str(proposal.effort)}
     return json.dumps(fields, ensure_ascii=False)
