@@ -151,11 +151,11 @@ class OutputError(PlannerError):
     """A completion contains no valid plan.
 
     `outcome` is truncated, refused, empty or invalid; `findings` name the faults, one sentence each, as they are shown
-    to the model.
+    to the model; `shown` are the same for people.
     """
 
-    def __init__(self, outcome: Outcome, findings: tuple[str, ...]) -> None:
-        super().__init__("; ".join(findings))
+    def __init__(self, outcome: Outcome, findings: tuple[str, ...], shown: tuple[str, ...] = ()) -> None:
+        super().__init__("; ".join(shown or findings))
         self.outcome = outcome
         self.findings = findings
 

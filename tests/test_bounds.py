@@ -312,7 +312,7 @@ def test_a_reply_over_its_bound_is_invalid_and_says_so() -> None:
     with pytest.raises(OutputError, match="characters, over 1,000,000") as caught:
         parse_reply(Completion(make_reply("x" * MAX_REPLY_CHARS), finish_reason="stop"), 5)
     assert caught.value.outcome is Outcome.INVALID
-    with pytest.raises(OutputError, match="line 1: has 40,"):
+    with pytest.raises(OutputError, match="line 2 of the reply: has 40,"):
         parse_reply(Completion(make_reply(ablated_part="x" * 40_000), finish_reason="stop"), 5)
 
 

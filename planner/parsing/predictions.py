@@ -33,6 +33,8 @@ _KEYS: Final = "|".join(key.replace("_", "[_ ]") for field in PLAN_FIELDS[1:] fo
 _FIELD_KEY: Final = re.compile(rf"\W*(?:{_KEYS})\W*:", re.IGNORECASE)
 DISCUSSION_START: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 
+_LINE_OF_BLOCK: Final = re.compile(r"line (\d+)([:, ].*)", re.S)
+
 _MAX_QUOTE_CHARS: Final = 80
 _MAX_FINDINGS: Final = 20
 _MAX_NOTES: Final = 50
@@ -40,10 +42,14 @@ _MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a
 
 
 class ParseLog:
-    """A log of notes, at most 50, and findings, each once, in the order in which they were added."""
+    """A log of notes, at most 50, and findings, each once, in the order in which they were added.
+
+    `lines_before` counts the lines of the reply before the first line of the block that is read; None if it is unknown.
+    """
 
     def __init__(self, *, reads_details: bool = False) -> None:
         self.reads_details = reads_details  # then their keys are no surplus keys
+        self.lines_before: int | None = None
         self._notes: dict[str, None] = {}
         self._findings: dict[str, None] = {}
 
@@ -59,13 +65,22 @@ class ParseLog:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The sentences about errors of form that were mended."""
-        return tuple(self._notes)
+        """The sentences about errors of form that were mended, with lines as people count them."""
+        return tuple(map(self._count_lines_in_reply, self._notes))
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """The sentences about errors that make the reply invalid."""
+        """The sentences about errors that make the reply invalid, with lines as the model is told to count them."""
         return tuple(self._findings)
+
+    @property
+    def shown_findings(self) -> tuple[str, ...]:
+        """The findings with lines as people count them: from the first one of the reply."""
+        return tuple(map(self._count_lines_in_reply, self._findings))
+
+    def _count_lines_in_reply(self, sentence: str) -> str:
+        before, match = self.lines_before, _LINE_OF_BLOCK.match(sentence)
+        return sentence if before is None or match is None else f"line {before + int(match[1])} of the reply{match[2]}"
 
 
 def quote_value(value: object) -> str:
@@ -100,14 +115,15 @@ class LocatedObject:
 class PredictionsBlock:
     """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
-    `plan_start` is the offset of the first object of its plan or of what wraps it, `plan_end` the end of the last,
-    `draft_end` the end of a draft or an example before them, or 0. `has_content` is true if the block holds an object,
-    even one that could not be read, `is_unfinished` if the text ends inside an object or an array. `reasoning` is the
-    discussion in an object that wraps the list of ablations, or "".
+    Its line 1 begins at `first_line_start`. `plan_start` is the offset of the first object of its plan or of what wraps
+    it, `plan_end` the end of the last, `draft_end` the end of a draft or an example before them, or 0. `has_content` is
+    true if the block holds an object, even one that could not be read, `is_unfinished` if the text ends inside an
+    object or an array. `reasoning` is the discussion in an object that wraps the list of ablations, or "".
     """
 
     start: int
     end: int
+    first_line_start: int
     plan_start: int
     plan_end: int
     draft_end: int
@@ -155,7 +171,8 @@ class _BlockReader:
     def __init__(self, text: str, start: int, objects_start: int, repairer: JsonRepairer) -> None:
         self.repairer = repairer
         self.text, self.start, self.position = text, start, objects_start
-        self.line, self.counted_to = 1, _find_first_line(text, objects_start)
+        self.first_line_start = _find_first_line(text, objects_start)
+        self.line, self.counted_to = 1, self.first_line_start
         self.groups = [_ObjectGroup(objects_start, objects_start)]
         self.draft_end = 0
         self.log = ParseLog()
@@ -182,6 +199,7 @@ class _BlockReader:
         return PredictionsBlock(
             start=self.start,
             end=tag.end() if tag and closed else self.position,
+            first_line_start=self.first_line_start,
             plan_start=self.groups[0].start,
             plan_end=self.groups[-1].end,
             draft_end=self.draft_end,

@@ -156,7 +156,8 @@ def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completi
     """Note what is missing of a reply with predictions; raise OutputError if it is cut."""
     assert parts.block is not None
     if parts.is_unfinished and not completion.finish_reason:
-        raise OutputError(Outcome.TRUNCATED, ("the reply ends in the middle of its predictions", *parts.block.findings))
+        log.add_finding("the reply ends in the middle of its predictions", *parts.block.findings)
+        raise OutputError(Outcome.TRUNCATED, log.findings, log.shown_findings)
     if parts.is_unfinished:
         log.add_finding("the predictions end in the middle of an object or an array")
     log.add_finding(*parts.block.findings)
@@ -235,7 +236,7 @@ def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
     if refusal := _find_refusal(parts.answer):
         return OutputError(Outcome.REFUSED, (f"the model refused: {refusal}",))
-    return OutputError(Outcome.INVALID, log.findings)
+    return OutputError(Outcome.INVALID, log.findings, log.shown_findings)
 
 
 def _find_refusal(answer: str) -> str:

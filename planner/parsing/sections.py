@@ -56,6 +56,8 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
     block = _choose_block(tagged, log)
     is_tagged = block is not None
     untagged = None if block else _read_untagged_block(answer.text, log, repairer)
+    if read := block or untagged or next(reversed(tagged), None):
+        log.lines_before = _count_lines_before(text, answer.text, read)
     block = block or (untagged if untagged and untagged.has_content else None)
     if block and answer.is_in_thoughts and not _is_last(block, answer):
         log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
@@ -74,6 +76,13 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         or _use_thoughts(answer.thoughts, log)
     )
     return ReplyParts(answer.text, reasoning, block, block.is_unfinished, not is_tagged, reported)
+
+
+def _count_lines_before(reply: str, answer: str, block: PredictionsBlock) -> int | None:
+    """Return the number of lines of a reply before line 1 of a block in its answer, None if it is not found there."""
+    start = reply.rfind(answer[block.start : block.end])
+    lines_in_block = answer.count("\n", block.start, block.first_line_start)
+    return None if start < 0 else reply.count("\n", 0, start) + lines_in_block
 
 
 def _take_reported_block(text: str) -> tuple[str, str]:

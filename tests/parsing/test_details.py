@@ -80,7 +80,7 @@ def test_a_plain_plan_has_no_details() -> None:
     reply = parse(ablation("gate", chance=10), ablation("router", chance=90), min_chance=None)
     assert names(reply) == ["gate", "router"]
     assert reply.details == ()
-    assert reply.notes == tuple(f"line {line}: the key 'chance' was left out" for line in (1, 2))
+    assert reply.notes == tuple(f"line {line} of the reply: the key 'chance' was left out" for line in (4, 5))
 
 
 def test_the_likely_candidates_are_kept_and_the_others_are_considered() -> None:
@@ -105,7 +105,7 @@ def test_a_fault_in_a_candidate_that_is_not_kept_costs_no_plan() -> None:
     reply = parse(ablation("a", chance=90), {**ablation("b", chance=10), "metrics": []})
     assert names(reply) == ["a"]
     assert reply.considered == ()
-    assert reply.notes == ("line 2: a candidate that the plan does not keep cannot be read",)
+    assert reply.notes == ("line 5 of the reply: a candidate that the plan does not keep cannot be read",)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ FORGIVEN = {
     "object with predictions": (contract(json.dumps({"predictions": [GATE, POOL]}, indent=4)), "object with a list"),
     "key before a list": (contract(f'"predictions": {json.dumps([GATE, POOL])}'), "left out"),
     "pretty-printed": (contract(f"{json.dumps(GATE, indent=2)}\n{json.dumps(POOL, indent=2)}"), "over several lines"),
-    "python literals": (contract(f"{GATE}\n{POOL}"), "line 2: broken JSON was repaired"),
+    "python literals": (contract(f"{GATE}\n{POOL}"), "line 6 of the reply: broken JSON was repaired"),
     "python list": (contract(str([GATE, POOL])), "JSON array"),
     "trailing comma": (contract(LINES.replace("]}", "],}")), "broken JSON was repaired"),
     "commas between lines": (contract(LINES.replace("}\n{", "},\n{") + ","), "commas"),
@@ -79,8 +79,14 @@ FORGIVEN = {
     ),
     "attributes": (contract(LINES).replace("<predictions>", '<predictions format="jsonl">'), "written otherwise"),
     "lower-case action": (contract(LINES.replace("REPLACE", " replace ")), "'replace' was read"),
-    "a string for a list": (contract(LINES.replace('["BLEU"]', '"BLEU"')), "line 2, metrics: a single value"),
-    "extra keys": (contract(LINES.replace('"name"', '"rank": 1, "name"')), "line 1: the key 'rank' was left out"),
+    "a string for a list": (
+        contract(LINES.replace('["BLEU"]', '"BLEU"')),
+        "line 6 of the reply, metrics: a single value",
+    ),
+    "extra keys": (
+        contract(LINES.replace('"name"', '"rank": 1, "name"')),
+        "line 5 of the reply: the key 'rank' was left out",
+    ),
     "keys in other case": (contract(LINES.replace("ablated_part", "Ablated Part")), "'Ablated Part' was read"),
     "prose around": (f"Sure, here it is.\n\n{contract(LINES)}\n\nAnything else?", "text outside"),
     "whole reply fenced": (f"```xml\n{contract(LINES)}\n```", "text outside"),
@@ -153,7 +159,7 @@ def test_whitespace_in_a_value_is_content_and_a_line_break_is_a_space() -> None:
     reply = read(contract(json.dumps({**POOL, "name": "  a\tb  ", "replacement": ["  x ", "one \n  two\r\n"]})))
     assert reply.plan.ablations[0].name == "  a\tb  "
     assert reply.plan.ablations[0].replacement == ("  x ", "one two")
-    assert reply.notes == ("line 1, replacement: line breaks became spaces",)
+    assert reply.notes == ("line 5 of the reply, replacement: line breaks became spaces",)
 
 
 def test_latex_whose_backslash_json_swallowed_is_restored() -> None:
@@ -215,6 +221,16 @@ def test_what_only_the_model_can_mend_is_invalid_and_says_where(case: str) -> No
     assert error.outcome is Outcome.INVALID
     assert error.is_correctable
     assert any(finding in text for text in error.findings), error.findings
+
+
+def test_people_are_told_of_lines_of_the_reply_and_the_model_of_lines_of_the_block() -> None:
+    fenced = contract(f"```json\n{LINES.replace('REPLACE', 'SWAP')}\n```")
+    thought = f"<think>\nSo be it.\n</think>\n<reported>\nno: study\n</reported>\n{fenced}"
+    for text in (fenced, thought):
+        error = failure(text, finish_reason="stop")
+        line = next(n for n, each in enumerate(text.split("\n"), start=1) if "SWAP" in each)
+        assert error.findings[0].startswith("line 3, action: Input should be")
+        assert str(error).startswith(f"line {line} of the reply, action: Input should be")
 
 
 def test_every_finding_is_reported_at_once() -> None:
