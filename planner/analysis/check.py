@@ -107,11 +107,19 @@ def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple
     found = list(index.reported_ablations[:_MAX_STUDIES])
     merged = []
     for study in studies[:_MAX_STUDIES]:
-        same = [each for each in found if is_same_part(strip_study_words(study.name), each.part)]
+        same = [each for each in found if _is_part_of_study(each.part, study)]
         found = [each for each in found if each not in same]
         merged.append(_locate_study(study, same, search))
     named = select_distinct_ablations(found, [study.name for study in merged])
     return (*merged, *(ReportedStudy(name=each.part, section=each.location.heading, by="program") for each in named))
+
+
+def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
+    """Return whether a part is that of a study: by its name, or by a quote of it that has the part, name and all."""
+    name = strip_study_words(study.name)
+    stems = collect_stems(name)
+    is_quoted = bool(stems) and stems <= collect_stems(part) and part.casefold() in study.quote.casefold()
+    return is_quoted or is_same_part(name, part)
 
 
 def select_distinct_ablations(

@@ -20,6 +20,17 @@ def test_a_study_that_both_find_stands_once() -> None:
     assert "SGU" not in " ".join(study.name for study in merged[1:])
 
 
+def test_a_study_that_the_model_names_in_fewer_words_than_it_quotes_stands_once() -> None:
+    text = "Without the small number of echo filters it fails."
+    source = paper(section("Method", (P, "It echoes.")), section("Ablation study", (P, text)))
+    [found] = merge_reported((), index(source))
+    assert found.name == "small number of echo filters"
+    study = ReportedStudy(name="Echo filters", quote=text)
+    assert [each.by for each in merge_reported((study,), index(source))] == ["both"]
+    other = study.model_copy(update={"quote": "It echoes."})
+    assert [each.by for each in merge_reported((other,), index(source))] == ["model", "program"]
+
+
 def test_a_study_of_the_program_alone_comes_after_those_of_the_model() -> None:
     merged = merge_reported((OWLS,), index(PLAIN))
     assert [study.by for study in merged] == ["model", *["program"] * (len(merged) - 1)]
