@@ -49,8 +49,8 @@ def _write_findings(comparison: Comparison) -> Iterator[str]:
         f"by one system only, {by_all} by {everyone}."
     )
     yield (
-        f"{total - by_one} of them are proposed by more than one system. The pages of `site` and the plans of "
-        f"`combine` show {comparison.sure_join_count} such studies, since they join two ablations only if they are "
+        f"{total - by_one} of them are proposed by more than one system. The pages of “site” and the plans of "
+        f"“combine” show {comparison.sure_join_count} such studies, since they join two ablations only if they are "
         f"surely the same: from a similarity of {SURE_SIMILARITY} on, and not from {MATCH_THRESHOLD} as here."
     )
     agreements = [
