@@ -52,7 +52,7 @@ _MAX_REPORTED: Final = 1_000  # ablations that are compared; ten times those of 
 _FLOAT_KINDS: Final = frozenset({BlockKind.TABLE, BlockKind.FIGURE})
 _NO_NAME: Final = re.compile(
     r"learning rates?|batch size|weight decay|(?:number of )?epochs|random seeds?|initial learning rate|"
-    r"first|second|third|fourth|last|former|latter|rows?|columns?|R?Q\d+|[a-z] \\.*"
+    r"first|second|third|fourth|last|former|latter|rows?|columns?|R?Q\d+|[a-z] \\.*|.* vs"
     r"|(?i:.*\b(?:data ?sets?|benchmarks?|baselines|algorithms|methods|approaches|combinations|experiments|results)\??)"
 )
 _SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK, SectionKind.CHECKLIST})
@@ -69,6 +69,7 @@ _EFFECT_WORDS: Final = (
     *("perform", "bring", "help", "component"),
 )
 _CITATION: Final = re.compile(r"\bet al\b|\\cite|\((?:[A-Z][^()]*, )?(?:19|20)\d\d\)")
+_FORMULA_SIGN: Final = re.compile(r"[=≤⩽≥⩾∥Σ∑∏∫∈]")  # "+ KL(p ∥ q) (17)" is no row of a table
 # "No action 0.1 0.2" is a removal in a table of ablations alone.
 _WEAK_REMOVAL: Final = re.compile(r"[\W\d]*no\s", re.I)
 
@@ -216,6 +217,8 @@ def _read_table(passage: Passage, is_about: bool) -> Iterator[ReportedAblation]:
 
 def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAblation]:
     for row, start in split_table_rows(passage.text):
+        if passage.block_kind is not BlockKind.TABLE and _FORMULA_SIGN.search(row):
+            continue
         if replacement := match_replacement_row(row):
             part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
             yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))

@@ -26,7 +26,8 @@ _PREFIXES: Final = frozenset({"pre", "hyp", "re", "co", "non", "multi", "sub", "
 _FEW_WORDS: Final = 3  # words of a part's name that must all stand in one passage
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
 _MAX_STUDIES: Final = 200  # studies of each list that are joined
-_NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last", re.I)  # read off a sentence by mistake
+# Names read off a sentence by mistake.
+_NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last|[\w-]+ errors?", re.I)
 _MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
 _MIN_MENTIONS: Final = 8  # mentions in the text of a field that the abstract does not name
 # Names that are words with another meaning in other letters: "feature map", "per class".

@@ -57,6 +57,16 @@ def test_of_the_names_of_the_program_those_that_say_less_than_another_are_left_o
     assert next(study.name for study in merge_reported((fusion,), index(source))) == "Fusion"
 
 
+def test_what_is_no_part_is_not_listed() -> None:
+    text = "Ablations. We study the effect of loud vs. soft owls. Without the hoot filter the hoot error rises."
+    formula = "L = a + log b 0.1 0.2\n+ KL(p ∥ q) = 12 13 (17)\nThe divergence does the rest."
+    source = paper(
+        section("Method", (P, "A hoot filter hears.")),
+        section("Experiments", (P, f"{text} The effect of the owl-call error is small."), (P, formula)),
+    )
+    assert [study.name for study in merge_reported((), index(source))] == ["hoot filter"]
+
+
 def test_an_ablation_that_the_model_itself_says_is_reported_is_found() -> None:
     source = paper(section("Method", (P, "A tide clock drives the sampler.")), section("Experiments", (P, "It works.")))
     ablation = Ablation(name="No clock", ablated_part="tide clock", action=Action.REMOVE, metrics=("loss",))
