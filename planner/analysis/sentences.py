@@ -110,7 +110,7 @@ _ADDITION_ROW: Final = re.compile(rf"^[\s|&*_]*\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?
 _ROW_VALUES: Final = re.compile(r"[|&]|(?:(?:^|\s)[-+±−]?\d+(?:[.,]\d+)?%?(?=\s|$).*){2}")
 _CHECK_MARK: Final = re.compile(r"[✓✔√☑×✗✘✕]|\\(?:checkmark|cmark|xmark|ding)\b")
 _CELL_MARKUP: Final = re.compile(
-    r"\\(?:q?quad\b|[,;:!])|\\text[a-z]+\s*(?=\{)|\\(?:emph|bf|it)\b|</?[a-zA-Z]{1,6}>|[{}~]"
+    r"\\(?:q?quad\b|[,;:!])|\\text[a-z]*\s*(?=\{)|\\(?:emph|bf|it)\b|</?[a-zA-Z]{1,6}>|[{}~]"
     r"|\$(?=[-+−{}]|\\)|(?<=[-+−])\$"
 )
 _MAX_ROW_CHARS: Final = 400
