@@ -249,7 +249,7 @@ def test_a_call_says_what_it_cost_itself_and_apart_from_it_what_all_cost(run: Ru
 def test_what_is_left_out_takes_one_line(run: Run) -> None:
     told = run("plan", "paper.md", "--task", "author").stderr
     assert len(re.findall("left out", told)) == 1
-    assert "7 parts left out: the author task ends before '4 Experiments' ('4 Experiments' … 'References')" in told
+    assert "7 parts left out: the author task ends before '4 Experiments'; -v lists them" in told
     assert told.count("-v lists them") == 1
     assert run("plan", "paper.md", "--task", "author", "-v").stderr.count("left out") == 8
 
@@ -261,8 +261,8 @@ def test_what_is_left_out_of_a_section_is_not_taken_for_the_section(run: Run, wo
         text.replace("\n## 4 Experiments", f"{table}## 4 Experiments"), encoding="utf-8"
     )
     told = run("prompt", "table.md", "--task", "author").stderr
-    assert "8 parts left out: tables and figures are not sent in the author task ('3" in told
-    assert "; the author task ends before '4 Experiments' ('4 Experiments' … 'References'); -v lists them" in told
+    reasons = "tables and figures are not sent in the author task (1); the author task ends before '4 Experiments' (7)"
+    assert f"8 parts left out: {reasons}; -v lists them" in told
 
 
 def test_the_built_in_planner_says_itself_that_it_finds_nothing(run: Run, work_folder: Path) -> None:

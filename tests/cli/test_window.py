@@ -77,7 +77,8 @@ def test_every_cut_is_said_with_its_size_by_every_command(run: Run, long: Path) 
     page = run("paper", "long.md", *window).stdout
     for words in (("prompt", "long.md"), ("paper", "long.md", "--to", "text"), ("plan", "long.md")):
         said = run(*words, *window, "-v").stderr
-        assert f"{len(parts)} parts left out: references are not sent ({parts[0]['heading']!r}" in said
+        reasons = f"references are not sent (1); to fit the model's window ({len(parts) - 1})"
+        assert f"{len(parts)} parts left out: {reasons}; -v lists them" in said
         for part in parts:
             assert f"left out {part['heading']!r}, {part['chars']:,} characters: {part['why']}" in said
             assert f"{part['heading']}, {part['chars']:,} characters: {part['why']}" in page

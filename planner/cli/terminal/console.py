@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import product
@@ -29,7 +30,6 @@ SIGTERM_EXIT: Final = 143
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 log: Final = logging.getLogger("planner")
-_MAX_LISTED: Final = 3  # headings of parts that are left out for one reason
 _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
 
 
@@ -123,15 +123,9 @@ def _describe_omissions(omissions: "Sequence[Omission]") -> str:
     first = omissions[0]
     if len(omissions) == 1:
         return f"left out {first.heading!r}, {first.chars:,} characters: {first.why}"
-    headings: dict[str, list[str]] = {}
-    for each in omissions:
-        headings.setdefault(each.why, []).append(repr(each.heading))
-    reasons = (f"{why.removeprefix('left out ')} ({_shorten_list(named)})" for why, named in headings.items())
+    counts = Counter(each.why.removeprefix("left out ") for each in omissions)
+    reasons = (f"{why} ({count})" if len(counts) > 1 else why for why, count in counts.items())
     return f"{len(omissions)} parts left out: {'; '.join(reasons)}; -v lists them"
-
-
-def _shorten_list(items: Sequence[str]) -> str:
-    return ", ".join(items) if len(items) <= _MAX_LISTED else f"{items[0]} … {items[-1]}"
 
 
 @contextmanager
