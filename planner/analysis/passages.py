@@ -285,7 +285,7 @@ class PassageSearch:
 
     def has_word(self, stem: str) -> bool:
         """Return whether a word of the paper begins like this stem."""
-        start = re.escape(stem[:_BEGINNING_CHARS])
+        start = re.escape(list_beginnings((stem,))[0][:_BEGINNING_CHARS])
         return bool(re.search(rf"{start}(?<![^\W_]{start})", self._lowered))  # quicker than to look behind first
 
     def has_neighbours(self, stem: str, other: str) -> bool:

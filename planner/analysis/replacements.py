@@ -77,7 +77,7 @@ _USES: Final = re.compile(
 _CONTRASTS: Final = re.compile(
     r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\sof)|compar\w*|baselines?|"
     r"alternativ\w*|others?|contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|"
-    r"variants?|different|such|et al|when (?:we )?us(?:e|ing)|remov\w*|preliminary|current\w*)\b",
+    r"variants?|different|such|(?:most|many|several|some|common|popular) (?:\w+ )?(?:methods|works|approaches|models)|et al|when (?:we )?us(?:e|ing)|remov\w*|preliminary|current\w*)\b",
     re.I,
 )
 _WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
@@ -86,6 +86,8 @@ _EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
 _CITATION: Final = re.compile(
     r"\([^()]*\bet al\b[^()]*\)|\[[^\[\]]*\]\([^()]*\)|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
 )
+_DIMENSIONS: Final = re.compile(r"\b\d-?D\b", re.I)  # a "3D UNet" is no value
+_NUMBER: Final = re.compile(r"\d[\d.]*")
 _NUMBERS: Final = re.compile(r"[\[({]?-?\d[\d.]*(?:[,;\s]+-?\d[\d.]*)*[\])}]?")
 _ASSIGNMENT: Final = r"[^\s=,;]+\s*=\s*-?\d[\d.]*%?"
 _ASSIGNMENTS: Final = re.compile(rf"{_ASSIGNMENT}(?:(?:\s*[,;]|\s+and\b)?\s+{_ASSIGNMENT})*")  # "a = 1 and b = 0.8"
@@ -170,8 +172,13 @@ def _repeats_part(item: str, part: str) -> bool:
     if not _TAIL.search(item):
         forms |= {_TAIL.sub("", form) for form in forms}
     if is_value(item):
-        return extract_numbers(item) <= extract_numbers(part) and words <= set(extract_stems(part)) | _GENERIC
+        return _has_numbers(item, part) and words <= set(extract_stems(part)) | _GENERIC
     return any(_is_same(item, form) for form in forms)
+
+
+def _has_numbers(item: str, part: str) -> bool:
+    """Return whether the numbers of an item stand in a part, in the same order: "1" of "3 × 1", but not "1 × 1"."""
+    return f" {' '.join(_NUMBER.findall(item))} " in f" {' '.join(_NUMBER.findall(part))} "
 
 
 def _is_same(item: str, part: str) -> bool:
@@ -188,7 +195,7 @@ def _drop_generic(text: str) -> tuple[str, ...]:
 
 def _is_setting(item: str) -> bool:
     """Return whether a replacement is a value, values of symbols such as "a = 1 and b = 0.8", or a list of numbers."""
-    return is_value(item) or bool(_ASSIGNMENTS.fullmatch(item) or _NUMBERS.fullmatch(item))
+    return is_value(_DIMENSIONS.sub(" ", item)) or bool(_ASSIGNMENTS.fullmatch(item) or _NUMBERS.fullmatch(item))
 
 
 def _states(sentence: str, heading: str, item: str, part: str) -> bool:
