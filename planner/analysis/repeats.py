@@ -45,9 +45,7 @@ _TAKES_OUT: Final = re.compile(
 _REMOVAL_OR_VALUE: Final = re.compile(
     r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+)?(?!\w)", re.I
 )
-_PUTS_IN: Final = re.compile(
-    r"\b(?:replac\w*|vs|versus|against|instead|differ\w*|var(?:y|ied|iants?|ious)|number|choice|other|kinds?)\b", re.I
-)
+_PUTS_IN: Final = re.compile(r"\b(?:replac\w*|vs|versus|against|instead)\b", re.I)
 _REPLACED_BY: Final = re.compile(r"\breplac\w* (?:by|with) (.+)", re.I)
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
 _MAX_COMPARISON_CHARS: Final = 1_200  # a sentence may list what it compares
@@ -117,7 +115,7 @@ class ComparisonSearch:
         if len(values) < _MIN_VALUES:
             return
         numbers = frozenset[float]().union(*map(extract_numbers, values))
-        for sentence in self._list_sentences(part, 1):
+        for sentence in self._list_sentences(frozenset(filter(is_telling, part)) or part, 1):
             shared = numbers & extract_numbers(sentence.text)
             if len(shared) >= max(_MIN_VALUES, len(values) / 2) and _VARIES.search(sentence.text):
                 yield name, sentence.heading
@@ -282,7 +280,7 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
 
 def _only_replaces(ablation: Ablation) -> bool:
     """Return whether all replacements put another thing in place of the part: none has a number or takes it out."""
-    items = ablation.replacement if ablation.action is Action.REPLACE else ()
+    items = ablation.replacement if ablation.action is not Action.REMOVE else ()
     return bool(items) and not any(map(_REMOVAL_OR_VALUE.search, items))
 
 

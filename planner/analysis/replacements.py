@@ -87,7 +87,7 @@ _CITATION: Final = re.compile(
     r"\([^()]*\bet al\b[^()]*\)|\[[^\[\]]*\]\([^()]*\)|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
 )
 _DIMENSIONS: Final = re.compile(r"\b\d-?D\b", re.I)  # a "3D UNet" is no value
-_NUMBER: Final = re.compile(r"\d[\d.]*")
+_NUMBER: Final = re.compile(r"(?<![^\Wx])(?<!\.)\d[\d.]*")  # not that of "λ1"
 _NUMBERS: Final = re.compile(r"[\[({]?-?\d[\d.]*(?:[,;\s]+-?\d[\d.]*)*[\])}]?")
 _ASSIGNMENT: Final = r"[^\s=,;]+\s*=\s*-?\d[\d.]*%?"
 _ASSIGNMENTS: Final = re.compile(rf"{_ASSIGNMENT}(?:(?:\s*[,;]|\s+and\b)?\s+{_ASSIGNMENT})*")  # "a = 1 and b = 0.8"
@@ -227,6 +227,8 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     if sentence.count("\n") > _MAX_SENTENCE_BREAKS or not about:
         return False
     about_part = [clause for clause in clauses if about.intersection(extract_stems(clause))]
+    if _NUMBER.search(part) and not _has_numbers(item, part):
+        return False  # its own value stands in its name
     own = extract_numbers(item)
     stated = [extract_numbers(_STOP.sub(" ", text)) for text in (*statements, *about_part)]
     return any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
