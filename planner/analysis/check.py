@@ -10,7 +10,7 @@ from importlib.resources import files
 from itertools import islice, pairwise
 from typing import Final
 
-from planner.analysis.parts import is_same_part, is_telling, list_part_stems, list_stems_to_find, strip_study_words
+from planner.analysis.parts import is_same_part, is_telling, list_head_stems, list_part_stems, list_stems_to_find, strip_study_words
 from planner.analysis.passages import PaperIndex, PassageSearch, ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch
@@ -243,10 +243,13 @@ class _AblationChecker:
     def _has_part(self, part: str) -> bool:
         """Return whether a paper has a part, by its words.
 
-        At most one before its explanations may be foreign, and if any is, a passage must hold most words of a name of
+        The words of its first name must stand beside each other or in one passage. At most one before its explanations may be foreign, and if any is, a passage must hold most words of a name of
         the part, or all of a name of few words. Otherwise it is enough that two that follow each other in the part do
         so in the paper.
         """
+        head = list_head_stems(part)
+        if not (any(self._search.has_neighbours(*pair) for pair in pairwise(head)) or self._search.find_together(head, 1.0)):
+            return False
         stems, first = list_part_stems(part)
         telling = set(filter(is_telling, stems))
         foreign = {stem for stem in telling if not self._search.has_word(stem)}

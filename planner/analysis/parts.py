@@ -23,13 +23,14 @@ _SHORT_NAME: Final = re.compile(r"\s*([A-Z][\w-]{1,15})(?:[,;]|\s*$)")
 # The words after the name: "in the decoder", "appended to the graph", "that weights both losses".
 _TAIL: Final = re.compile(
     r"\s(?:in|for|at|on|between|inside|within|before|after|across|from|as|that|which|over|into|with|via|to|instead|"
-    r"used|using|controlling|\w+ed\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
+    r"used|using|controlling|(?:\w+ed|built|drawn)\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
     re.S,
 )
 _EXPLANATION: Final = re.compile(r"\s(?:as|that|which|instead)\s.*|[:;,].*", re.S)
 _DEED: Final = re.compile(r"\b\w+ing\s(?=(?:the|an?|all|each)\s)|\b\w+ness\s(?=(?:of|to)\s)", re.I)
 _MAX_SYMBOL: Final = 2  # letters of a word that is a symbol or a part of another word
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
+_SHORT_WORD: Final = re.compile(r"[^\x00-\x7f]|\d|[A-Z]{2}|[a-z][A-Z]|\b[A-Za-z]\b")  # "L_2", "UNet", "k"
 _OF: Final = re.compile(r"\sof\s.*", re.S)
 _MAX_CHARS: Final = 400  # characters of a name that are compared
 _GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
@@ -94,6 +95,18 @@ def list_part_stems(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     text = _DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS]))
     return extract_stems(text), extract_stems(_EXPLANATION.sub("", text))
+
+
+def list_head_stems(text: str) -> tuple[str, ...]:
+    """Return the stems of the first name of a part that is made of two words or more, or none if it tells too little.
+
+    "Temperature scaling" of "temperature scaling of the classifier" is such a name; "weight λ" and "step size" are not.
+    """
+    head = _OF.sub("", list_names(text)[0])
+    stems = extract_stems(_DEED.sub("", head))
+    said = tuple(stem for stem in stems if stem.isalpha() and stem not in _GENERAL | _EVERYDAY)
+    is_name = len(said) > 1 and any(map(is_telling, said)) and stems[-1] not in _ASPECTS
+    return said if is_name and not (_SYMBOLS.intersection(stems) or _SHORT_WORD.search(head)) else ()
 
 
 def is_telling(stem: str) -> bool:

@@ -279,7 +279,7 @@ class PassageSearch:
         return any(
             sum(each in passage or each in section.heading for each in beginnings) >= count
             and len(wanted & section.collect_stems(number)) >= count
-            for section in self._sections
+            for section in self._own_sections
             for number, passage in enumerate(section.passages)
         )
 
