@@ -43,7 +43,7 @@ _TAKES_OUT: Final = re.compile(
     r"\b(?:no|none|without|w/o|remov\w*|only|zero|off|0|add(?:ed|ing)?)\b", re.I
 )  # "added to the baseline" is told of what was taken out too
 _REMOVAL_OR_VALUE: Final = re.compile(
-    r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+)?(?!\w)", re.I
+    r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+|[x×]\d+)?(?!\w)", re.I
 )
 _PUTS_IN: Final = re.compile(r"\b(?:replac\w*|vs|versus|against|instead)\b", re.I)
 _REPLACED_BY: Final = re.compile(r"\breplac\w* (?:by|with) (.+)", re.I)
@@ -115,7 +115,7 @@ class ComparisonSearch:
         if len(values) < _MIN_VALUES:
             return
         numbers = frozenset[float]().union(*map(extract_numbers, values))
-        for sentence in self._list_sentences(frozenset(filter(is_telling, part)) or part, 1):
+        for sentence in self._list_sentences(frozenset(stem for stem in part if not stem.isdigit()), 1):
             shared = numbers & extract_numbers(sentence.text)
             if len(shared) >= max(_MIN_VALUES, len(values) / 2) and _VARIES.search(sentence.text):
                 yield name, sentence.heading
