@@ -52,16 +52,20 @@ _MAX_REPORTED: Final = 1_000  # ablations that are compared; ten times those of 
 _FLOAT_KINDS: Final = frozenset({BlockKind.TABLE, BlockKind.FIGURE})
 _NO_NAME: Final = re.compile(
     r"learning rates?|batch size|weight decay|(?:number of )?epochs|random seeds?|initial learning rate|"
-    r"first|second|third|fourth|last|former|latter|rows?|columns?|R?Q\d+|[a-z] \\.*|.* vs"
-    r"|(?i:.*\b(?:data ?sets?|benchmarks?|baselines|algorithms|methods|approaches|combinations|experiments|results)\??)"
+    r"first|second|third|fourth|last|former|latter|rows?|columns?|R?Q\d+|[a-z] \\.*"
+    r"|(?i:.*\b(?:data ?sets?|benchmarks?|baselines|algorithms|methods|approaches|combinations|experiments|results|"
+    r"performances?)\??|oracle baseline|(?:mem|time)-?outs?|.*\s(?:vs\.?|versus|only))"
 )
+# Pieces of a formula: "s:t", "µbO" and "δℓ", but not "λ1".
+_BROKEN: Final = re.compile(r"[\\^]|\w:\w|(?<!\w)[^\W\dA-Za-z](?:[^\W\dA-Za-z]|[a-z]+[A-Z])")
+_FORMULA: Final = re.compile(r"\s*\([^()]*[\\^][^()]*\)")
 _SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK, SectionKind.CHECKLIST})
 _QUESTION_NUMBER: Final = re.compile(r"^R?Q\d+\s*[.:]\s*")
 _SUMMARY_WORD: Final = re.compile(
     r"\b(?:summary|curves?|rankings?|findings?|benefits?|discussions?|details|overview|setup|extensibility)\b", re.I
 )
 _ABLATION_WORD: Final = re.compile(
-    r"\bablat|\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
+    r"\bablat|(?<!\bno )(?<!controls the )\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
 )
 _ABLATION_CUES: Final = ("ablat", "sensitivity", "parameter")
 _EFFECT_WORDS: Final = (
@@ -147,7 +151,7 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
 
 def is_possible_part_name(name: str, other_names: frozenset[str]) -> bool:
     """Return whether a name may be that of a part: no metric, and not made of general words and `other_names` alone."""
-    if _NO_NAME.fullmatch(name) or is_metric_name(name) or name.lower() in other_names:
+    if _NO_NAME.fullmatch(name) or _BROKEN.search(name) or is_metric_name(name) or name.lower() in other_names:
         return False
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))
 
@@ -162,7 +166,7 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
     other_names = names.find_other_names(passages) if found else frozenset()
     ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
     for ablation in found:
-        part = names.find_label(ablation.part)
+        part = names.find_label(_FORMULA.sub("", ablation.part))
         if is_possible_part_name(part, other_names):
             ablations.setdefault((frozenset(extract_stems(part)), ablation.action), replace(ablation, part=part))
     return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.paper_offset))

@@ -15,6 +15,10 @@ from planner.analysis.passages import strip_markup
 from planner.schema import Action
 
 _MAIN_CLAUSE: Final = re.compile(r",\s(?:the|our|we|it|this|that|there|an?)\s.*")
+# ", goals are drawn at random" and "but the error rises".
+_OTHER_CLAUSE: Final = re.compile(
+    r",\s(?!and\b|or\b)[^,]*\s(?:is|are|was|were|can|cannot|has|have|will)\s.*|,?\s(?:but|whereas|while|yet|although|since)\s.*"
+)
 _WORDS: Final = r"[^.;:()\n]{2,90}(?!\w)"
 _REMOVING: Final = re.compile(
     r"(?<![\w-])(?:without|w/o|remov(?:e|es|ed|ing|al of)|discard(?:s|ed|ing)?|drop(?:s|ped|ping)?|"
@@ -56,8 +60,8 @@ _INSTEAD: Final = re.compile(
 _DATA_SET: Final = r"\s(?-i:[A-Z]\S*[A-Z0-9][\w-]*\W*(?:[.:}]|$))"  # "ablation study on AlpineOwls12."
 _STUDIED: Final = re.compile(
     r"\b(?:(?:effect(?:s|iveness)?|impacts?|influences?|contributions?|roles?|importance|necessity|benefits?|choices?|"
-    r"validity) (?:of|for|from)|sensitivity (?:of(?! [^.;:()]{1,40} to )|(?:of [^.;:()]{1,40} )?to)|"
-    rf"(?:ablat\w*|stud(?:y|ies)) (?:of|to|for|from|on(?!{_DATA_SET})))\s+"
+    r"validity) (?:of|for|from)|(?<!\bno )sensitivity (?:of(?! [^.;:()]{1,40} to )|(?:of [^.;:()]{1,40} )?to)|"
+    rf"(?:ablat\w*|stud(?:y|ies)) (?:of|to(?= the\b)|for|from|on(?!{_DATA_SET})))\s+"
     rf"({_WORDS})",
     re.I,
 )
@@ -200,7 +204,8 @@ def find_varied_parts(text: CuedText) -> Iterator[AblationPhrase]:
 
 def _cut_main_clause(match: re.Match[str]) -> str:
     """Return the part in a match: "the gate" of "Without the gate, the model fails", whose main clause is cut off."""
-    return _MAIN_CLAUSE.sub("", match[1]) if match[0].startswith("Without") else match[1]
+    part = _OTHER_CLAUSE.sub("", match[1])
+    return _MAIN_CLAUSE.sub("", part) if match[0].startswith("Without") else part
 
 
 @dataclass(frozen=True, slots=True)
