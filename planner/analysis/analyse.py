@@ -54,7 +54,7 @@ _NO_NAME: Final = re.compile(
     r"learning rates?|batch size|weight decay|(?:number of )?epochs|random seeds?|initial learning rate|"
     r"first|second|third|fourth|last|former|latter|rows?|columns?|R?Q\d+|[a-z] \\.*"
     r"|(?i:.*\b(?:data ?sets?|benchmarks?|baselines|algorithms|methods|approaches|combinations|experiments|results|"
-    r"performances?)\??|oracle baseline|(?:mem|time)-?outs?|.*\s(?:vs\.?|versus|only))"
+    r"performances)\??|oracle baseline|(?:mem|time)-?outs?|.*\s(?:vs\.?|versus|only))"
 )
 # Pieces of a formula: "s:t", "µbO" and "δℓ", but not "λ1".
 _BROKEN: Final = re.compile(r"[\\^]|\w:\w|(?<!\w)[^\W\dA-Za-z](?:[^\W\dA-Za-z]|[a-z]+[A-Z])")
@@ -65,7 +65,8 @@ _SUMMARY_WORD: Final = re.compile(
     r"\b(?:summary|curves?|rankings?|findings?|benefits?|discussions?|details|overview|setup|extensibility)\b", re.I
 )
 _ABLATION_WORD: Final = re.compile(
-    r"\bablat|(?<!\bno )(?<!controls the )\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
+    r"\bablat|(?<!\bno )(?<!controls the )\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)",
+    re.I,
 )
 _ABLATION_CUES: Final = ("ablat", "sensitivity", "parameter")
 _EFFECT_WORDS: Final = (

@@ -10,7 +10,14 @@ from importlib.resources import files
 from itertools import islice, pairwise
 from typing import Final
 
-from planner.analysis.parts import is_same_part, is_telling, list_head_stems, list_part_stems, list_stems_to_find, strip_study_words
+from planner.analysis.parts import (
+    is_same_part,
+    is_telling,
+    list_head_stems,
+    list_part_stems,
+    list_stems_to_find,
+    strip_study_words,
+)
 from planner.analysis.passages import PaperIndex, PassageSearch, ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch
@@ -243,12 +250,11 @@ class _AblationChecker:
     def _has_part(self, part: str) -> bool:
         """Return whether a paper has a part, by its words.
 
-        The words of its first name must stand beside each other or in one passage. At most one before its explanations may be foreign, and if any is, a passage must hold most words of a name of
-        the part, or all of a name of few words. Otherwise it is enough that two that follow each other in the part do
-        so in the paper.
+        The words of its first name must stand beside each other or in one passage. At most one before its explanations
+        may be foreign, and if any is, a passage must hold most words of a name of the part, or all of a name of few
+        words. Otherwise it is enough that two that follow each other in the part do so in the paper.
         """
-        head = list_head_stems(part)
-        if not (any(self._search.has_neighbours(*pair) for pair in pairwise(head)) or self._search.find_together(head, 1.0)):
+        if not self._has_words(list_head_stems(part)):
             return False
         stems, first = list_part_stems(part)
         telling = set(filter(is_telling, stems))
@@ -261,6 +267,15 @@ class _AblationChecker:
         return any(
             self._search.find_together(each, 1.0 if len(each) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)
             for each in list_stems_to_find(part)
+        )
+
+    def _has_words(self, stems: Sequence[str]) -> bool:
+        """Return whether two of these words stand beside each other in a paper, or all in one passage."""
+        search = self._search
+        return (
+            not stems
+            or any(search.has_neighbours(*pair) for pair in pairwise(stems))
+            or search.find_together(stems, 1.0)
         )
 
     def _has_metric(self, metric: str) -> bool:

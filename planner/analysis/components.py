@@ -260,6 +260,7 @@ _DATA_SET: Final = re.compile(
     rf" ({_DATA_NAME}(?:(?:, and |, | and ){_DATA_NAME}){{0,9}})"
 )
 _DATA_CUES: Final = ("ataset", "ata set", "enchmark", "corpus", "orpora")  # quicker to look for than the pattern
+_OURS: Final = re.compile(r"([A-Z][\w-]{1,40})\}?\s{0,2}\((?i:ours|proposed|full)\)")  # "SLACK (ours)" in a table
 _MIN_TITLE_COVER: Final = 0.4  # least share of a title's words in the name of the whole method
 _ENUMERATION: Final = re.compile(r", and |, | and ")
 _VERSION: Final = re.compile(r" \d+[kK]?$")
@@ -274,6 +275,7 @@ def find_non_part_names(title: str, passages: Iterable[Passage], components: Ite
             names |= {component.name, component.acronym}
     for passage in passages:
         names.update(find_data_sets(passage.one_line_text))
+        names.update(match[1] for match in _OURS.finditer(passage.text))
     return frozenset(name.lower() for name in (*names, *(_VERSION.sub("", name) for name in names)))
 
 

@@ -57,7 +57,8 @@ _PHRASE_END_WORDS: Final = split_word_list(
     over under within via among at can we it while consisting through then or but than if because since without during
     against after before again here now hurt hurts lower lowers raise raises rise rises a an the our its their has
     have had was were be been will would could may might does do did not also still always achieve achieves achieved
-    like allow allows appear appears become becomes brings bring cause causes contribute contributes defined degrade
+    like figure fig table allow allows appear appears become becomes brings bring cause causes contribute contributes
+    defined degrade
     degrades denote denotes demonstrate demonstrates enables gives help helps improve improves increase increases
     indicate indicates lead leads leading leveraging makes mean means obtains perform performs plays proposed provide
     provides reduce reduces results show shown shows specifically yield yields
@@ -67,8 +68,8 @@ _FORBIDDEN_FIRST_WORDS: Final = split_word_list(
     """
     show investigate demonstrate evaluate verify validate ensure understand study analyze analyse assess explore
     examine overview apply building selecting compare compared conduct consequently effectively evaluated including
-    namely found retrain take takes tested visualize tune tuned specifically significantly approximately averaged any all
-    some such it them this one none only least most comparing highest lowest best worst
+    namely retrain take takes tested visualize tune tuned specifically significantly approximately averaged any all
+    some such it them this one none only least most comparing found highest lowest best worst
     """
 )
 LEADING_FILLERS: Final = split_word_list(

@@ -77,7 +77,8 @@ _USES: Final = re.compile(
 _CONTRASTS: Final = re.compile(
     r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\sof)|compar\w*|baselines?|"
     r"alternativ\w*|others?|contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|"
-    r"variants?|different|such|(?:most|many|several|some|common|popular) (?:\w+ )?(?:methods|works|approaches|models)|et al|when (?:we )?us(?:e|ing)|remov\w*|current\w*)\b",
+    r"(?:most|many|several|some|common|popular) (?:\w+ )?(?:methods|works|approaches|models)|"
+    r"variants?|different|such|et al|when (?:we )?us(?:e|ing)|remov\w*|current\w*)\b",
     re.I,
 )
 _WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
@@ -214,9 +215,10 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     is_setting = _is_setting(item)
     about = part_stems.difference(item_stems) or (part_stems if is_setting else set())
     says_all = len(set(item_stems)) >= _MANY_WORDS and not _AND.search(item)
-    if says_all and any(_hold_together(item_stems, statement) for statement in statements):
-        return True
-    if says_all and any(part_stems.union(item_stems).issubset(extract_stems(text)) for text in statements):
+    if says_all and any(
+        _hold_together(item_stems, text) or part_stems.union(item_stems).issubset(extract_stems(text))
+        for text in statements
+    ):
         return True
     if is_setting or part_stems.intersection(item_stems):
         stems |= set(extract_stems(heading))
