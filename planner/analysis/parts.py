@@ -176,6 +176,7 @@ def _select_content(name: str) -> frozenset[str]:
     return stems - _SYMBOLS - _GENERAL or stems - _GENERAL or stems
 
 
+@lru_cache(maxsize=4096)
 def _select_kernel(name: str) -> frozenset[str]:
     """Return the stems that say which part is meant before "of" or "the", if there are any: "bias of the gate"."""
     first, of, _ = name.partition(" of ")
@@ -184,6 +185,7 @@ def _select_kernel(name: str) -> frozenset[str]:
     return frozenset(extract_stems(kernel)) - COMMON_STEMS - _ASPECTS - _SYMBOLS
 
 
+@lru_cache(maxsize=4096)
 def _collect_short_names(name: str) -> frozenset[str]:
     """Return the stems of the words of a name that are no common words: "GFU", "G1"."""
     words = (word for word in split_words(name) if any(map(str.isdigit, word)) or sum(map(str.isupper, word)) > 1)
