@@ -56,7 +56,9 @@ def test_the_words_of_a_part_must_stand_together() -> None:
 
 SHORE = paper(
     section("Method", (P, "A tide clock drives the sampler. Its cost matrix weighs the paths of owls near shores.")),
+    section("Related work", (P, "Others train a referee that is made to be hostile.")),
     section("Results", (P, "We report the hoot rate. The mean of all errors is scaled, and absolute silence is rare.")),
+    section("Discussion", (P, "No referee is impartial. We denoise the tides."), (P, "A hostile owl hoots.")),
 )
 
 
@@ -70,6 +72,8 @@ SHORE = paper(
         ("tide clock with a wavelet prior", False),
         ("harmonic memory bank for the sampler", False),
         ("pre-sampler of silence", False),
+        ("denoising of tides", True),
+        ("hostile referee that scores the tide clock", False),
     ],
 )
 def test_a_part_may_be_told_in_other_words_but_not_in_foreign_ones(part: str, is_found: bool) -> None:

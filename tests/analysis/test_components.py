@@ -6,7 +6,7 @@ from planner.analysis.components import Component, EvidenceKind, find_components
 from planner.analysis.passages import split_passages
 from planner.analysis.phrases import find_acronyms, is_generic_name
 from planner.papers.paper import Paper
-from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, section
+from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, paper, section
 
 
 def components_by_name(source: Paper) -> dict[str, Component]:
@@ -31,6 +31,12 @@ def test_marked_up_terms_are_components(source: Paper) -> None:
 
 def test_headings_that_name_a_place_in_the_paper_are_none() -> None:
     assert not {"overview", "training", "method"} & set(components_by_name(PLAIN))
+
+
+@pytest.mark.parametrize("term", ["Left", "Middle", "Right", "Assumptions", "Lemma"])
+def test_terms_that_name_a_place_or_a_statement_are_none(term: str) -> None:
+    source = paper(section("3 Method", (P, f"**{term}:** The **ring buffer** holds calls.")))
+    assert set(components_by_name(source)) == {"ring buffer"}
 
 
 def test_methods_of_others_are_no_components() -> None:

@@ -152,12 +152,14 @@ def test_a_comparison_in_an_experiment_is_a_reported_ablation(
 
 ABLATED = paper(
     section(
-        "Method", (P, "A tide clock drives the moon sampler, with weight λ. A dusk filter follows. A shore map too.")
+        "Method",
+        (P, "A tide clock drives the moon sampler, with weight λ. A dusk filter follows. A shore map too."),
     ),
     section(
         "Ablation study",
         (P, "Without the tide clock, scores fall. We compare the dusk filter versus a noon filter."),
         (P, "Impact of λ. We vary λ from 0 to 2. Without the shore map, owls use a star chart."),
+        (P, "Table 2 shows, for two different tide clocks, that owls profit. We vary the stride of tides from 3 to 9."),
     ),
 )
 
@@ -174,6 +176,8 @@ ABLATED = paper(
         ("weight λ", ("0", "1", "2"), True),
         ("weight λ", ("a weight that each owl learns",), False),
         ("winding the tide clock by the moon", (), False),
+        ("stride of tides", ("3x3", "9x9"), True),
+        ("number of shores L = 3", ("9", "12"), False),
     ],
 )
 def test_another_change_of_a_reported_part_is_another_ablation(
@@ -183,6 +187,13 @@ def test_another_change_of_a_reported_part_is_another_ablation(
     ablation = Ablation(name="n", ablated_part=part, action=action, replacement=items, metrics=("scores",))
     found = RepeatSearch(index(ABLATED)).find_repeated(ablation)
     assert (found is not None) is is_reported
+
+
+def test_what_is_added_to_a_reported_part_is_another_ablation() -> None:
+    ablation = Ablation(
+        name="n", ablated_part="tide clock", action=Action.ADD, replacement=("a brass bell",), metrics=("scores",)
+    )
+    assert RepeatSearch(index(ABLATED)).find_repeated(ablation) is None
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,9 @@ def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
             "At first, one wing and each owl were in a herd.",
         ),
         ("norm of the tides", "moon norm", "Current work on tides always uses a moon norm."),
+        ("norm of the tides", "moon norm", "Most tide methods use a moon norm for tides."),
+        ("3 × 1 tide filter", "1 × 1 filter", "The tide network has a 3 × 1 filter and a 1 × 1 filter."),
+        ("shallow tide net", "deep 3D tide net", "Shallow 3D tides are often deeper along the shore than the net."),
     ],
 )
 def test_words_that_state_something_else_state_no_setting(part: str, item: str, sentence: str) -> None:
@@ -150,6 +153,12 @@ def test_words_that_state_something_else_state_no_setting(part: str, item: str, 
             "linear slow rise from 0.1 to 0.9",
             "We let the noise rise slowly, linearly from b = 0.1 to e = 0.9.",
         ),
+        (
+            "choice of springs",
+            "search with the heron tool for the task of tides",
+            "We search all springs, a choice made with the heron tool, for the downstream task of tides.",
+        ),
+        ("number of epochs", "80", "From preliminary runs we see that 80 epochs are enough."),
     ],
 )
 def test_values_lists_and_phrases_state_a_setting(part: str, item: str, sentence: str) -> None:

@@ -89,6 +89,12 @@ def test_captions() -> None:
         "The gate is removed entirely.",
         "The effect on Alps is small.",
         "Ablation study on AlpineOwls12.",
+        "In the absence of the gate, owls are drawn at random.",
+        "Without the gate the speeds hardly change, but the call error rises.",
+        "As an ablation to limit our analysis to owls, we use weights.",
+        "We study the effect of the gate and found that it is small.",
+        "− gs:tKL(µbO ∥ δℓ 0.1 0.2",
+        "We study the sensitivity to rare vs. abundant owls.",
     ],
 )
 def test_other_words_of_a_sentence_are_not_ablated(sentence: str) -> None:
@@ -122,6 +128,12 @@ def test_headings_that_compare_kinds(heading: str, expected: set[str]) -> None:
 def test_captions_that_name_kinds() -> None:
     source = paper(section("Experiments", (F, "Figure 4: Nest exploration strategies. More is better.")))
     assert parts(source) == {"nest exploration"}
+
+
+def test_a_formula_after_a_name_and_the_row_of_the_whole_method_are_left_out() -> None:
+    table = "| Variant | mAP |\n|---|---|\n| OFEN | 81.2 |\n| OFEN2 | 81.3 |\n| Product (r^a \\times r^b) | 78.1 |"
+    results = section("Results", (T, "| Model | mAP |\n|---|---|\n| OFEN (ours) | 81.2 |\n| HeronNet | 70.1 |"))
+    assert parts(paper(results, section("Ablation Study", (T, table)))) == {"ofen2", "product"}
 
 
 def test_tables_report_wherever_they_stand() -> None:
