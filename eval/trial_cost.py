@@ -55,7 +55,8 @@ async def estimate_arms(
     """
     whole: dict[str, ModelEstimate] = {}
     for arm in trial.model_arms:
-        _, (whole[arm.name],) = await estimate_spec(build_run_spec(trial, arm, output, folders), arxiv)
+        spec = build_run_spec(trial, arm, output, folders)
+        _, (whole[arm.name],) = await estimate_spec(spec, arxiv, with_finished=True)
     return tuple(_estimate_rest(trial, arm, output, whole) for arm in trial.model_arms)
 
 

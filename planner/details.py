@@ -236,6 +236,11 @@ def format_count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def format_about(number: int) -> str:
+    """Return an estimated number in words, with three digits that are not zero at most, such as "about 152,000"."""
+    return f"about {round(number, 3 - len(str(number))):,}"
+
+
 def choose_candidate_limit(task: Task, k: int) -> int:
     """Return the most candidates that a prompt asks for, of which the program keeps at most k."""
     return max(k, _LEAST_CANDIDATES[task])

@@ -6,13 +6,14 @@ estimate reads the papers and sends nothing.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
 from planner.batch.client import Budget, LedgerClient, SharedModelState, WaitingTasks
+from planner.batch.ledger.records import LatestResult
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.rate_limit import RateLimiter, RunStopped
@@ -220,16 +221,22 @@ class ResultRecorder:
 
     def _load_earlier_progress(self) -> None:
         """Add the results of earlier calls to the progress."""
-        again = set(Outcome) - {Outcome.PLANNED} if self._job.retry_failed else UNFINISHED_OUTCOMES
         self._progress.total_results = self._ledger.count_expected_results()
         self._progress.earlier_outcomes = self._ledger.count_outcomes()
-        for outcome in again:
+        for outcome in _list_outcomes_to_repeat(self._job):
             del self._progress.earlier_outcomes[outcome]
+
+
+def _list_outcomes_to_repeat(job: BatchJob) -> Set[Outcome]:
+    return set(Outcome) - {Outcome.PLANNED} if job.retry_failed else set(UNFINISHED_OUTCOMES)
 
 
 @dataclass(slots=True)
 class ModelEstimate:
-    """The estimate for one model: requests and tokens of all readable papers, and the errors of the unreadable ones."""
+    """The estimate for one model: requests and tokens of the readable papers, and the errors of the unreadable ones.
+
+    `finished_count` is the number of papers that have a result already, and are not counted otherwise.
+    """
 
     model: RunModel
     price: UsagePrice
@@ -239,6 +246,7 @@ class ModelEstimate:
     prompt_tokens: int = 0
     reply_tokens: int = 0
     paper_errors: list[str] = field(default_factory=list)
+    finished_count: int = 0
 
     @property
     def cost(self) -> float | None:
@@ -277,8 +285,13 @@ class ModelEstimate:
             self.reply_tokens += estimate.reply_tokens
 
 
-async def estimate_run(job: BatchJob, *, at_batch_service: bool) -> list[ModelEstimate]:
-    """Read every paper and estimate what each model would be sent, live or through its batch service.
+async def estimate_run(
+    job: BatchJob, results: Mapping[tuple[str, str], LatestResult], *, at_batch_service: bool
+) -> list[ModelEstimate]:
+    """Read the papers and estimate what each model would be sent, live or through its batch service.
+
+    `results` are those of earlier calls, by paper and model. A paper that has one is not sent again. One that could not
+    be read is read once more, to say why.
 
     Raises:
         PromptError: if the templates are at fault.
@@ -290,9 +303,23 @@ async def estimate_run(job: BatchJob, *, at_batch_service: bool) -> list[ModelEs
         )
         for key, model in models.items()
     }
-    tasks = (PlanTask(entry, key) for entry in job.corpus.entries[: job.limits.max_papers] for key in models)
-    readers = job.make_readers(len(job.corpus.entries))
+    left = list[PlanTask]()
+    for plan_task in (PlanTask(entry, key) for entry in job.corpus.entries for key in models):
+        if _is_finished(plan_task, job, results):
+            estimates[plan_task.model].finished_count += 1
+        else:
+            left.append(plan_task)
+    tasks, readers = _limit_papers(iter(left), job.limits.max_papers), job.make_readers(max(1, len(left)))
     async with read_papers_ahead(tasks, models, readers=readers, max_ahead=8) as papers:
         async for item in papers:
             estimates[item.plan_task.model].add_paper(item.paper)
     return list(estimates.values())
+
+
+def _is_finished(plan_task: PlanTask, job: BatchJob, results: Mapping[tuple[str, str], LatestResult]) -> bool:
+    """Return whether a paper has a result of these settings that stays, and could be read."""
+    settings_hash = job.models_by_key[plan_task.model].ledger_model.settings_hash
+    last = results.get((plan_task.entry.id, plan_task.model))
+    if last is None or (last.asked, last.stamp) != (settings_hash, plan_task.entry.stamp):
+        return False
+    return last.outcome not in (Outcome.PAPER_ERROR, *_list_outcomes_to_repeat(job))

@@ -19,6 +19,7 @@ from planner.batch.cluster.merge import (
 )
 from planner.batch.corpus import assign_ids, collect_entries
 from planner.batch.engine import LocalEngine, ModelEstimate, estimate_run
+from planner.batch.ledger.records import load_latest_results
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES, Corpus
@@ -133,15 +134,23 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
     return replace(read_run_spec(run), submission=submission)
 
 
-async def estimate_spec(spec: RunSpec, arxiv: ArxivClient) -> tuple[Corpus, list[ModelEstimate]]:
-    """Return the corpus of a call, and what each of its models would take to plan it."""
+async def estimate_spec(
+    spec: RunSpec, arxiv: ArxivClient, *, with_finished: bool = False
+) -> tuple[Corpus, list[ModelEstimate]]:
+    """Return the corpus of a call, and what each of its models would take to plan it.
+
+    Papers that the run has a result of are left out, unless `with_finished` is true.
+    """
     spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
-        corpus = assign_ids(_collect_corpus(spec.sources), {})
+        corpus = assign_ids(_collect_corpus(spec.sources), load_paper_ids_by_place(spec.run))
         corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
         job = _build_job(spec, corpus, models, make_reader_factory(arxiv))
-        return corpus, await estimate_run(job, at_batch_service=spec.uses_batch_service)
+        results = {} if with_finished else load_latest_results(spec.run.ledger_path)
+        if spec.shard and not with_finished:
+            results |= load_latest_results(spec.shard.locate_folder(spec.run).ledger_path)
+        return corpus, await estimate_run(job, results, at_batch_service=spec.uses_batch_service)
 
 
 async def record_corpus(opened: OpenRun) -> None:

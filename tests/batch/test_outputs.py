@@ -44,6 +44,22 @@ def test_a_dry_run_reads_and_sends_nothing(program: Program, served: Served, tmp
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dry_run_counts_what_is_left(program: Program, served: Served, tmp_path: Path) -> None:
+    words = ("batch", "papers", "-o", "run", "--model", "gpt-4.1", "--base-url", served.url, "--price", "1,4")
+    program.run(*words, "--max-papers", "30", code=1)
+    told = program.run(*words, "--dry-run").stdout
+    assert "gpt-4.1: 10 papers, about " in told
+    assert " tokens in 10 requests, about 2,000 tokens back for each, " in told
+    assert told.endswith(", 30 papers with a result already\n")
+    assert "gpt-4.1: 3 papers, about " in program.run(*words, "--dry-run", "--max-papers", "3").stdout
+    assert "gpt-4.1: 40 papers, about " in program.run(*words, "--dry-run", "-k", "1").stdout
+    program.run(*words, code=1)
+    assert "\ngpt-4.1: 40 papers with a result already\n" in program.run(*words, "--dry-run").stdout
+    status = program.status()
+    [model] = json.loads(program.run(*words, "--dry-run", "--json", "--retry-failed").stdout)["models"]
+    assert (model["papers"], model["finished"]) == (status["failed"], status["planned"])
+
+
 def test_status_counts_what_is_there(done: Program, served: Served) -> None:
     status = done.status()
     assert status["papers"] == PAPERS == status["planned"] + status["failed"]

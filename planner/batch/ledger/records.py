@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
-from planner.batch.ledger.schema import convert_ledger_errors
+from planner.batch.ledger.schema import convert_ledger_errors, query_ledger
 from planner.chat import Completion
-from planner.errors import RunError
+from planner.errors import Outcome, RunError
 from planner.planning.record import PlanRecord, load_stored_json
 
 STORED_COMPLETION: Final = TypeAdapter(Completion)
@@ -93,6 +93,25 @@ class LedgerReader:
         """Return the first value of the first row of a query, None if there is none."""
         row = self.fetch_row(query, *values)
         return row[0] if row else None
+
+
+class LatestResult(NamedTuple):
+    """The latest result of a paper and a model: the hash of its settings, the stamp of its paper, and its outcome."""
+
+    asked: str
+    stamp: str
+    outcome: Outcome
+
+
+def load_latest_results(ledger: Path) -> dict[tuple[str, str], LatestResult]:
+    """Return the latest result of each paper and model in a ledger; there is none if there is no ledger.
+
+    Raises:
+        RunError: if the ledger cannot be read.
+    """
+    query = "SELECT paper, model, asked, stamp, outcome FROM plannings ORDER BY number"
+    rows = query_ledger(ledger, query) if ledger.is_file() and ledger.stat().st_size else []
+    return {(paper, model): LatestResult(*facts, Outcome(outcome)) for paper, model, *facts, outcome in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """The progress of a run and the estimate of a dry run in words."""
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from planner.batch.manifest import Corpus
 from planner.batch.status import Progress
-from planner.details import format_count
+from planner.details import format_about, format_count
 from planner.errors import Outcome
 from planner.models.pricing import format_usd
 from planner.sanitize import make_json_printable
@@ -84,13 +85,27 @@ def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> st
     lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
     lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
     for each in estimates:
-        cost = "cost unknown (add --price IN,OUT for it)" if each.cost is None else f"about ${each.cost:.2f}"
-        to = f"to {each.model.client.host}" if each.model.client.host else "nothing is sent"
-        papers, seconds = format_count(each.paper_count, "paper"), format_duration(each.seconds)
-        lines.append(
-            f"{each.model.info.name}: {papers}, about {each.prompt_tokens:,} tokens, {cost}, about {seconds}, {to}"
-        )
+        facts = [format_count(each.paper_count, "paper"), *_list_estimate_facts(each)] if each.paper_count else []
+        if each.finished_count:
+            facts.append(f"{format_count(each.finished_count, 'paper')} with a result already")
+        lines.append(f"{each.model.info.name}: {', '.join(facts) or 'no paper to plan'}")
     return "\n".join(lines)
+
+
+def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
+    host = estimate.model.client.host
+    tokens = f"{format_about(estimate.prompt_tokens)} tokens"
+    if host:
+        yield f"{tokens} in {format_count(estimate.request_count, 'request')}"
+        yield f"{format_about(estimate.reply_tokens // estimate.request_count)} tokens back for each"
+    else:
+        yield tokens
+    if estimate.cost is None:
+        yield "cost unknown (add --price IN,OUT for it; --max-cost needs it)"
+    else:
+        yield f"about ${estimate.cost:.2f}"
+    yield f"about {format_duration(estimate.seconds)}"
+    yield f"to {host}" if host else "nothing is sent"
 
 
 def format_estimate_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
@@ -107,6 +122,7 @@ def format_estimate_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> st
                 "cost": each.cost,
                 "seconds": each.seconds,
                 "host": each.model.client.host,
+                "finished": each.finished_count,
             }
             for each in estimates
         ],
