@@ -26,7 +26,7 @@ from planner.batch.discovery import FolderScan, RecognisedPaper, detect_paper_ki
 from planner.chat import Completion, TokenCounter
 from planner.errors import PaperError, PlannerError, UsageError
 from planner.files import refuse_special_file
-from planner.models.connect import ModelSpec, log_request_host, open_model
+from planner.models.connect import ModelSpec, log_host_at_first_request, open_model
 from planner.models.openai_chat.endpoint import build_environment_mask
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.names import TRAJECTORY_SUFFIX, build_record_path
@@ -267,8 +267,8 @@ class PlanTools:
         return result.paper
 
     async def _plan(self, source: str, paper: Paper, settings: PlanSettings) -> dict[str, object]:
-        async with open_model(self.model_spec, offline=self.offline) as client:
-            log_request_host(client)
+        async with open_model(self.model_spec, offline=self.offline) as opened:
+            client = log_host_at_first_request(opened)
             settings = replace(settings, window=settings.window or client.window)
             done = await plan_with_client(self.output, paper, client, settings, max_wait=self.model_spec.max_wait)
         return done.summarize(source)

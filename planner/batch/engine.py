@@ -23,6 +23,7 @@ from planner.batch.spec import BatchJob, RunLimits, RunModel
 from planner.batch.status import Progress
 from planner.chat import FixedTokenCounter, TokenCounter, Usage
 from planner.errors import Outcome, OutputError, PaperError, PlannerError, TooLongError
+from planner.models.connect import log_request_host
 from planner.models.pricing import UsagePrice
 from planner.models.wrappers import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
@@ -69,6 +70,8 @@ class LocalEngine:
         wanted = min(self.progress.remaining, (limits.max_papers or self.progress.remaining) * len(self._queues))
         if not wanted:
             return
+        for model in self._run_models.values():
+            log_request_host(model.client)
         at_once = min(limits.concurrency * len(self._queues), wanted)
         readers, max_ahead = self._job.make_readers(wanted), max(_READ_AHEAD_PAPERS, at_once)
         async with read_papers_ahead(pending, self._run_models, readers=readers, max_ahead=max_ahead) as papers:

@@ -41,7 +41,7 @@ from planner.chat import ModelInfo, Usage
 from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.files import read_stdin
-from planner.models.connect import ModelClient, ModelSpec, build_file_client, log_request_host, open_model
+from planner.models.connect import ModelClient, ModelSpec, build_file_client, open_model
 from planner.models.wrappers import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
@@ -162,8 +162,6 @@ async def record_corpus(opened: OpenRun) -> None:
 
 async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
     """Plan the pending papers of a run with the engine of its call, and return the exit code."""
-    for model in opened.job.models:
-        log_request_host(model.client)
     if opened.spec.uses_batch_service:
         return await _plan_through_service(opened, run_engine)
     if unsent := await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live

@@ -24,7 +24,7 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.terminal.console import log, log_omissions, print_json, send_log_messages
-from planner.details import ReportedStudy
+from planner.details import ReportedStudy, format_about
 from planner.errors import PaperError, UsageError
 from planner.files import read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
@@ -154,7 +154,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
         counter = TokenCounter()
         paper_prompt = build_prompt(read_single_paper(source, metadata), task.settings, counter)
         _log_excerpt(paper_prompt)
-        log.info("about %s tokens", f"{counter.count_prompt(paper_prompt.prompt):,}")
+        log.info("%s tokens", format_about(counter.count_prompt(paper_prompt.prompt)))
     rendered = paper_prompt.prompt
     if form == "text":
         click.echo("\n\n".join(message.content for message in rendered.messages).encode())
@@ -208,7 +208,7 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
             f"{paper.title or '(no title found)'}\nid {paper_id}{file}",
             abstract,
             _format_list(
-                f"Sections, about {description['tokens']:,} tokens", (_format_section(s) for s in paper.sections)
+                f"Sections, {format_about(description['tokens'])} tokens", (_format_section(s) for s in paper.sections)
             ),
             _format_prompt_tokens(description["prompt_tokens"], settings),
             _format_list(f"Left out in the {settings.task} task", map(_format_omission, description["left_out"])),
@@ -230,7 +230,7 @@ def _format_list(heading: str, lines: Iterable[str]) -> str:
 
 
 def _format_prompt_tokens(tokens: int | None, settings: PlanSettings) -> str:
-    return f"Prompt of the {settings.task} task: " + ("none" if tokens is None else f"about {tokens:,} tokens")
+    return f"Prompt of the {settings.task} task: " + ("none" if tokens is None else f"{format_about(tokens)} tokens")
 
 
 def _format_section(section: Section) -> str:

@@ -36,7 +36,7 @@ from planner.cli.terminal.console import log, run_interruptible, send_log_messag
 from planner.cli.terminal.results import PlanReporter
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, read_stdin
-from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, log_request_host, open_model
+from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, log_host_at_first_request, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.papers.characters import decode_text
 from planner.papers.sources import FileFormat, propose_paper_id
@@ -183,8 +183,8 @@ async def _plan_papers(
         open_model(model_spec, offline=metadata.offline, on_text=reporter.on_text) as client,
         open_isolated_reader(offline=metadata.offline) as reader,
     ):
-        log_request_host(client)
         settings = replace(settings, window=settings.window or client.window)
+        client = log_host_at_first_request(client)
         planner = _PaperPlanner(output, client, settings, reader, model_spec.max_wait, force, reporter)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)

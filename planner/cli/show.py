@@ -289,27 +289,38 @@ def combine(
     from planner.combining.combine import combine_plans  # for this command alone
 
     with send_log_messages(log_settings):
-        facts: dict[str, list[dict[str, object]]] = {"plans": [], "single": [], "unread": []}
+        facts: dict[str, list[dict[str, Any]]] = {"plans": [], "single": [], "unread": []}
         for result in combine_plans(sources, output, k=k, min_chance=min_chance):
             _add_facts(facts, result)
             if isinstance(result, PlanOutput) and not as_json:
                 click.echo(make_printable(str(result.path)))
         if as_json:
             print_json(facts)
-        combined, single, unread = map(len, facts.values())
-        counts = [f"{format_count(combined, 'plan')} combined"]
-        if single:
-            alone = f"{format_count(single, 'plan')} left alone (-v lists them)"
-            counts.append(f"{alone}, as no other is of the same paper and task")
-        if unread:
-            counts.append(f"{format_count(unread, 'file')} that cannot be read")
-        log.info("%s", ", ".join(counts))
-        if combined and not as_json:
+        for line in _count_results(facts):
+            log.info("%s", line)
+        if facts["plans"] and not as_json:
             log.info("next, the plans:\n  ablation-planner show %s", shlex.quote(str(output)))
         raise SystemExit(1 if facts["unread"] or not facts["plans"] else 0)
 
 
-def _add_facts(facts: dict[str, list[dict[str, object]]], result: "CombineResult") -> None:
+def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """Yield how many plans were combined into how many for each task, and in which folder, then what is left out."""
+    folders: dict[tuple[str, Path], list[int]] = {}
+    for plan in facts["plans"]:
+        folders.setdefault((plan["task"], Path(plan["path"]).parent), []).append(len(plan["members"]))
+    for (task, folder), counts in sorted(folders.items()):
+        made = format_count(len(counts), "combined plan")
+        yield f"{made} for the {task} task, from {format_count(sum(counts), 'plan')}: {folder}"
+    if not folders:
+        yield "no plan was combined"
+    if single := len(facts["single"]):
+        alone = f"{format_count(single, 'plan')} left alone (-v lists {'it' if single == 1 else 'them'})"
+        yield f"{alone}, as no other is of the same paper and task"
+    if unread := len(facts["unread"]):
+        yield f"{format_count(unread, 'file')} that cannot be read"
+
+
+def _add_facts(facts: dict[str, list[dict[str, Any]]], result: "CombineResult") -> None:
     """Add the facts of a result, and log what is not combined."""
     from planner.combining.combine import SinglePlan
 

@@ -4,11 +4,11 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from planner.chat import LM_PLANNER, Model, ModelInfo, Usage
+from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import PaperError, UsageError
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import Endpoint, resolve_endpoint
@@ -212,6 +212,36 @@ def log_request_host(client: ModelClient) -> None:
     """Log the host that requests go to; the built-in planner has no host, and sends nothing."""
     if client.host:
         log.info("sending to %s, model %s", client.host, client.info.asked)
+
+
+class HostLoggingModel:
+    """The model of a client, which logs the host that requests go to before the first of them."""
+
+    def __init__(self, client: ModelClient, model: Model) -> None:
+        self._client = client
+        self._model = model
+        self._has_sent = False
+
+    @property
+    def info(self) -> ModelInfo:
+        """The name, endpoint and parameters of the model."""
+        return self._model.info
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Send the prompt once.
+
+        Raises:
+            ModelError: if the model returns no completion.
+        """
+        if not self._has_sent:
+            self._has_sent = True
+            log_request_host(self._client)
+        return await self._model.complete(prompt)
+
+
+def log_host_at_first_request(client: ModelClient) -> ModelClient:
+    """Return a client that logs its host when it sends something, and not where all replies are on record."""
+    return replace(client, model=HostLoggingModel(client, client.model)) if client.model else client
 
 
 def add_retries(model: Model, max_wait: float) -> Model:

@@ -45,7 +45,7 @@ def test_a_terminal_gets_a_live_view(program: Program, serve: Serve, tmp_path: P
     shown, code = on_terminal(program, *words, "--price", "1,4")
     assert code == 1
     assert "\x1b[" in shown, "it is drawn over and over"
-    for what in ("planned, ", "failed, ", " left", "in flight", "waiting for the limit", "papers/min", "$", "to go"):
+    for what in ("planned, ", "failed, ", " left", "in flight", "waiting for the limit", "plans/min", "$", "to go"):
         assert what in shown
     assert re.search(r"paper\d{4}: (the model or its provider refused|the reply was cut)", shown), (
         "the last problems are shown"

@@ -22,7 +22,8 @@ def plans(work_folder: Path) -> Path:
 def test_the_path_of_each_plan_is_printed(run: Run, plans: Path) -> None:
     result = run("combine", "a", "b", "c", "-o", "out")
     assert (result.exit_code, result.stdout) == (0, f"{OUTPUT}\n")
-    assert result.stderr == "1 plan combined\nnext, the plans:\n  ablation-planner show out\n"
+    counts = "1 combined plan for the author task, from 3 plans: out/combined-planner/3-members-ea7fb08b\n"
+    assert result.stderr == f"{counts}next, the plans:\n  ablation-planner show out\n"
     assert run("check", OUTPUT).exit_code == 0
     assert "1. No gate" in run("show", OUTPUT).stdout
 
@@ -45,6 +46,8 @@ def test_json_has_members_and_what_is_not_combined(run: Run, plans: Path) -> Non
 def test_one_member_alone_is_combined_with_nothing(run: Run, plans: Path) -> None:
     result = run("combine", "a", "-o", "out")
     assert (result.exit_code, result.stdout) == (1, "")
+    alone = "1 plan left alone (-v lists it), as no other is of the same paper and task\n"
+    assert result.stderr == f"no plan was combined\n{alone}"
     assert not (plans / "out").exists()
 
 

@@ -32,7 +32,7 @@ def test_plan_tells_of_it_with_every_later_result(run: Run, start: Start, server
     assert f"planned 1 ablation (1,000 tokens in, 20 out, $0.0011; {LOST})" in run(*words).stderr
     again = run(*words).stderr
     assert "stored reply" not in again, "nothing was sent, which is no reason for a warning"
-    assert f"(nothing was sent; 1,000 tokens in, 20 out, $0.0011 with earlier calls; {LOST})" in again
+    assert f"(nothing was sent; earlier calls: 1,000 tokens in, 20 out, $0.0011; {LOST})" in again
 
 
 def test_a_paper_with_only_such_requests_has_no_known_cost(run: Run, start: Start, server: Server) -> None:
@@ -50,4 +50,4 @@ def test_status_tells_of_it_at_once_and_after_the_run_goes_on(run: Run, start: S
     assert f"1 request, 0 tokens in, 0 out, cost unknown; {LOST}" in run("status", "run").stdout
     assert json.loads(run("status", "run", "--json").stdout)["cost"] is None
     assert f"2 requests, 1,000 tokens in, 20 out, cost unknown; {LOST}" in run(*words).stderr
-    assert "in this call: 0 planned, 0 failed, no reply" in run(*words).stderr
+    assert "in this call: nothing was left to do\n" in run(*words).stderr

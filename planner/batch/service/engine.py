@@ -26,7 +26,7 @@ from planner.batch.spec import BatchJob, SubmissionOptions
 from planner.batch.status import Progress
 from planner.chat import Completion, FixedTokenCounter, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, PaperError, PlannerError
-from planner.models.connect import ModelClient
+from planner.models.connect import ModelClient, log_request_host
 from planner.models.openai_chat.chat import warn_of_truncation
 from planner.planning.plan import run_plan
 
@@ -214,6 +214,8 @@ class BatchServiceEngine:
             RunError: if the run's folder or ledger cannot be used; what was recorded is safe.
             PromptError: if a prompt template is faulty.
         """
+        for model in self._job.models:
+            log_request_host(model.client)
         await self._recorder.begin_call()
         try:
             await self._run_rounds(await self._create_tracker())

@@ -92,9 +92,9 @@ def _render_progress(progress: Progress) -> RenderableType:
     facts = Table.grid(padding=(0, 2))
     facts.add_row("", ProgressBar(total=max(1, progress.total_results), completed=ended, width=60))
     for name, value in (
-        ("papers", f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"),
+        ("plans", f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"),
         ("requests", f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting for the limit"),
-        ("speed", f"{papers:.0f} papers/min, {tokens:,.0f} tokens/min"),
+        ("speed", f"{papers:.0f} plans/min, {tokens:,.0f} tokens/min"),
         ("cost", format_cost(progress).removeprefix("cost ")),
         ("to go", "?" if left is None else format_duration(left)),
     ):

@@ -20,7 +20,7 @@ def format_progress(progress: Progress) -> str:
     papers, tokens = progress.compute_rates()
     parts = [f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"]
     parts.append(f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting")
-    parts.append(f"{papers:.0f} papers/min, {tokens:,.0f} tokens/min, {format_cost(progress)}")
+    parts.append(f"{papers:.0f} plans/min, {tokens:,.0f} tokens/min, {format_cost(progress)}")
     if progress.seconds_left is not None and progress.remaining:
         parts.append(f"{format_duration(progress.seconds_left)} to go")
     if wait := format_rate_limit_pause(progress):
@@ -33,7 +33,9 @@ def format_progress(progress: Progress) -> str:
 
 
 def format_call(progress: Progress) -> str:
-    """Return what one call of several did: plans, failures, tokens and cost."""
+    """Return what one call of several did: plans, failures, tokens and cost, or that it had nothing to do."""
+    if not (progress.outcomes or progress.tokens or progress.remaining):
+        return "nothing was left to do"
     planned = progress.outcomes[Outcome.PLANNED]
     failed = progress.outcomes.total() - planned
     spent = f"{progress.tokens:,} tokens, {format_usd(progress.cost)}" if progress.tokens else "no reply"

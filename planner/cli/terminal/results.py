@@ -137,16 +137,17 @@ def _describe_failure(result: PlanOutput) -> str:
 
 
 def _describe_usage(record: PlanRecord) -> str:
-    """Return the tokens and the cost of this call, and apart from it those of all calls; "" if no endpoint is asked."""
+    """Return the tokens and the cost of this call, and apart those of earlier ones; "" if no endpoint is asked."""
     if not record.endpoint:
         return ""
     answered = [attempt for attempt in record.attempts if attempt.completion]
     sent_now = [attempt for attempt in record.attempts if attempt.started >= record.started]
     answered_now = [attempt for attempt in sent_now if attempt.completion]
     nothing = "no reply came" if sent_now else "nothing was sent"
-    total = f"{_format_usage(answered)} with earlier calls" if len(answered_now) < len(answered) else ""
+    earlier = [attempt for attempt in answered if attempt.started < record.started]
+    before = f"earlier calls: {_format_usage(earlier)}" if earlier else ""
     lost = describe_lost_requests(sum(attempt.is_lost for attempt in record.attempts))
-    return "; ".join(filter(None, (_format_usage(answered_now) if answered_now else nothing, total, lost)))
+    return "; ".join(filter(None, (_format_usage(answered_now) if answered_now else nothing, before, lost)))
 
 
 def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
