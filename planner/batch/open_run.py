@@ -108,7 +108,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
             _refuse_while_submitted(ledger, run, collected)
         engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv))
         if corpus is not None:
-            run.write_description(_describe_run(spec, corpus, models))
+            run.write_description(_describe_run(spec, run.read_description(), corpus, models))
             await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, _list_addresses(spec, models)))
         job = _build_job(spec, corpus or ledger.load_corpus(), engine_models, readers)
         try:
@@ -147,9 +147,8 @@ async def estimate_spec(
         corpus = assign_ids(_collect_corpus(spec.sources), load_paper_ids_by_place(spec.run))
         corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
         job = _build_job(spec, corpus, models, make_reader_factory(arxiv))
-        results = {} if with_finished else load_latest_results(spec.run.ledger_path)
-        if spec.shard and not with_finished:
-            results |= load_latest_results(spec.shard.locate_folder(spec.run).ledger_path)
+        folders = [spec.run, *([spec.shard.locate_folder(spec.run)] if spec.shard else [])]
+        results = {} if with_finished else load_latest_results(folder.ledger_path for folder in folders)
         return corpus, await estimate_run(job, results, at_batch_service=spec.uses_batch_service)
 
 
@@ -303,10 +302,17 @@ def _list_addresses(spec: RunSpec, models: tuple[RunModel, ...]) -> Mapping[str,
     return {each.model: model.info.endpoint for each, model in zip(spec.models, models, strict=True)}
 
 
-def _describe_run(spec: RunSpec, corpus: Corpus, models: tuple[RunModel, ...]) -> dict[str, JsonValue]:
+def _describe_run(
+    spec: RunSpec, earlier: Mapping[str, JsonValue], corpus: Corpus, models: tuple[RunModel, ...]
+) -> dict[str, JsonValue]:
+    """Return the facts of a call for `run.json`; the run has `started` with the first call."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "program_version": __version__,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": earlier.get("started", now),
+        "last_call": now,
+        "folder": str(spec.folder),
+        "words": list(spec.words),
         "corpus": list(spec.sources),
         "papers": len(corpus.entries),
         "task": spec.settings.task.value,

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from pydantic import JsonValue
 from planner.batch.ledger.schema import query_ledger
 from planner.batch.manifest import Corpus
 from planner.errors import RunError, UsageError
-from planner.files import write_file_atomically
+from planner.files import read_bounded_file, write_file_atomically
 
 FORMAT_VERSION: Final = "ablation-planner-run-1"
 
@@ -28,6 +29,8 @@ FORMAT_VERSION: Final = "ablation-planner-run-1"
 _SHARED_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs"}
 )
+_MAX_DESCRIPTION_BYTES: Final = 100_000_000  # of a `run.json`, which names every argument of its call
+_STATUS_SECONDS: Final = 0.1  # longer than `status` holds the lock
 _SHARD_OPTION: Final = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
 _SHARD_FOLDER: Final = re.compile(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", re.ASCII)
 
@@ -62,6 +65,31 @@ class RunFolder:
         """True if the folder lies on a network file system, as far as this system tells."""
         return _find_file_system(self.path.resolve()) in _SHARED_FILE_SYSTEMS
 
+    @property
+    def is_in_use(self) -> bool:
+        """True if a process has locked the folder, so that a call works on the run."""
+        import fcntl
+
+        try:
+            handle = os.open(self.path / ".lock", os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return isinstance(error, BlockingIOError)
+        finally:
+            os.close(handle)
+        return False
+
+    def read_description(self) -> dict[str, JsonValue]:
+        """Read `run.json`; there are no facts if it is missing or damaged."""
+        try:
+            facts = json.loads(read_bounded_file(self.path / "run.json", _MAX_DESCRIPTION_BYTES))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return facts if isinstance(facts, dict) else {}
+
     def write_description(self, facts: Mapping[str, JsonValue]) -> None:
         """Write `run.json`, for people and programs that do not read ledgers.
 
@@ -91,10 +119,8 @@ class RunFolder:
             os.close(handle)
 
     def _lock_file(self, handle: int) -> None:
-        import fcntl
-
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_patiently(handle)
         except BlockingIOError:
             holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
             raise InUseError(
@@ -106,6 +132,17 @@ class RunFolder:
             ) from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+
+def _lock_patiently(handle: int) -> None:
+    """Lock a file; try it twice, since `status` holds the lock for a moment."""
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_STATUS_SECONDS)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager

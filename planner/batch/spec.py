@@ -81,7 +81,8 @@ class RunSpec:
     The models differ in name, address, key and price only. With `prompt_folders` nothing is sent: prompts go to files,
     and replies come from files. `folder` is the folder that paths are relative to. Without `sends` the call only
     estimates, records or exchanges files, so it needs no key. `unsaid` holds the names of the fields that neither the
-    command line nor the environment gives; `uses_settings` is true if a settings file gives any of them.
+    command line nor the environment gives; `uses_settings` is true if a settings file gives any of them. `words` are
+    those of the command as it was typed, without secrets.
     """
 
     run: RunFolder
@@ -99,6 +100,7 @@ class RunSpec:
     sends: bool = True
     unsaid: frozenset[str] = frozenset()
     uses_settings: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def uses_batch_service(self) -> bool:

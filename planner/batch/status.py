@@ -128,8 +128,8 @@ class LedgerStatus:
 
     `models` holds, by model, the number of papers with each outcome. `cost` is that of the replies in USD, None where a
     price is not known. `lost_requests` counts requests that may have been billed without a reply, such as those in
-    flight when a process was killed; if there are only those, the cost is None too. `damage` says why a damaged ledger
-    shows only a part.
+    flight when a process was killed; if there are only those, the cost is None too. Of these, `in_flight` are still on
+    their way, in a call that works on the run. `damage` says why a damaged ledger shows only a part.
     """
 
     papers: int
@@ -142,6 +142,7 @@ class LedgerStatus:
     cost: float | None
     failures: tuple[PaperFailure, ...] = ()
     damage: str = ""
+    in_flight: int = 0
 
     @property
     def outcomes(self) -> Counter[Outcome]:
@@ -193,7 +194,9 @@ class LedgerStatus:
         if len(self.models) > 1:
             lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.models.items()]
         sent = f"{format_count(self.requests, 'request')}, {tokens}, {format_usd(self.cost)}"
-        lines.append("; ".join(filter(None, (sent, describe_lost_requests(self.lost_requests)))))
+        on_way = f"{self.in_flight:,} in flight" if self.in_flight else ""
+        lost = describe_lost_requests(self.lost_requests - self.in_flight)
+        lines.append("; ".join(filter(None, (sent, on_way, lost))))
         return "\n".join([*lines, *(self._format_reasons() if with_failures else ())])
 
     def _format_reasons(self) -> list[str]:
@@ -208,14 +211,15 @@ class LedgerStatus:
         return lines
 
 
-def read_ledger_status(run: RunFolder) -> LedgerStatus:
-    """Read the status of a run, also while it is running.
+def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStatus:
+    """Read the status of a run, also while it is running; only one that is in use has requests in flight.
 
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
     with open_damaged_ledger(run.ledger_path) as (db, damage):
-        return replace(_StatusReader(db).read_status(), damage=damage)
+        status = replace(_StatusReader(db).read_status(), damage=damage)
+        return status if is_in_use else replace(status, in_flight=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +229,9 @@ class _StatusReader:
     def read_status(self) -> LedgerStatus:
         by_model = self._count_by_model()
         papers, plannings = self.db.execute(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}").fetchone()
-        requests, lost = self.db.execute(
-            "SELECT count(*), coalesce(sum(state IN ('lost', 'sent')), 0) FROM attempts"
+        requests, lost, sent = self.db.execute(
+            "SELECT count(*), coalesce(sum(state IN ('lost', 'sent')), 0), coalesce(sum(state = 'sent'), 0)"
+            " FROM attempts"
         ).fetchone()
         replies, prompt, completion, priced, cost = self.db.execute(
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), count(cost),"
@@ -234,8 +239,8 @@ class _StatusReader:
         ).fetchone()
         known = cost if priced == replies and (replies or not lost) else None
         pending = plannings - sum(sum(counts.values()) for counts in by_model.values())
-        failures = self._list_failures()
-        return LedgerStatus(papers, pending, by_model, requests, lost, prompt, completion, known, failures)
+        counts = (papers, pending, by_model, requests, lost, prompt, completion, known)
+        return LedgerStatus(*counts, self._list_failures(), in_flight=sent)
 
     def _count_by_model(self) -> dict[str, dict[Outcome, int]]:
         found: dict[str, dict[Outcome, int]] = {}
@@ -271,9 +276,13 @@ def _normalize_reason(failure: PaperFailure) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The status of a run; if it has shards that are not merged, the sum, each of them, and those not begun."""
+    """The status of a run; if it has shards that are not merged, the sum, each of them, and those not begun.
+
+    `is_in_use` is true if a call works on the run, or on one of those shards.
+    """
 
     total: LedgerStatus
+    is_in_use: bool
     shards: Mapping[Shard, LedgerStatus] = field(default_factory=dict)
     missing_shards: Sequence[Shard] = ()
 
@@ -306,10 +315,12 @@ def read_run_status(run: RunFolder) -> RunStatus:
     except DamagedLedgerError:
         unmerged = list_shards(run)
     if not unmerged:
-        return RunStatus(read_ledger_status(run))
-    shards = list_shards(run)
-    statuses = {shard: read_ledger_status(shard.locate_folder(run)) for shard in shards}
-    return RunStatus(_sum_statuses(list(statuses.values())), statuses, list_missing_shards(shards))
+        is_in_use = run.is_in_use
+        return RunStatus(read_ledger_status(run, is_in_use=is_in_use), is_in_use)
+    folders = {shard: shard.locate_folder(run) for shard in list_shards(run)}
+    in_use = {shard for shard, folder in folders.items() if folder.is_in_use}
+    statuses = {shard: read_ledger_status(folder, is_in_use=shard in in_use) for shard, folder in folders.items()}
+    return RunStatus(_sum_statuses([*statuses.values()]), bool(in_use), statuses, list_missing_shards([*statuses]))
 
 
 def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
@@ -329,4 +340,5 @@ def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
         cost=sum(costs) if len(costs) == len(statuses) else None,
         failures=tuple(failure for part in statuses for failure in part.failures),
         damage="; ".join(part.damage for part in statuses if part.damage),
+        in_flight=sum(part.in_flight for part in statuses),
     )

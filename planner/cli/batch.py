@@ -1,6 +1,8 @@
 """`batch`: plan a corpus."""
 
 import asyncio
+import os
+import re
 import shlex
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -17,7 +19,7 @@ from planner.batch.manifest import Corpus
 from planner.batch.run_folder import RunFolder, Shard
 from planner.batch.spec import ENGINES, PROMPT_SETTINGS, EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import Progress, read_ledger_status
-from planner.cli.command import command
+from planner.cli.command import TYPED_WORDS, command
 from planner.cli.options import (
     LogOptions,
     TaskOptions,
@@ -42,7 +44,9 @@ from planner.cli.terminal.console import InterruptHandler, log, print_json, run_
 from planner.cli.terminal.progress import format_call, format_estimate_json, format_estimate_text, format_progress
 from planner.details import format_count
 from planner.errors import UsageError
+from planner.masking import MASK_TEXT
 from planner.models.connect import ModelSpec
+from planner.models.openai_chat.endpoint import build_environment_mask
 from planner.models.prompt_files import PromptFolders
 from planner.sanitize import make_printable
 
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
 
 _FIRST_LINE_SECONDS: Final = 2.0
 _LINE_INTERVAL_SECONDS: Final = 15.0
+_CREDENTIALS: Final = re.compile(r"://\S*@")  # of an address; a password may hold an @ too
 
 
 @command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
@@ -134,6 +139,7 @@ def batch(
         unsaid=frozenset(unsaid),
         uses_settings=any(unsaid.get(name) is ParameterSource.DEFAULT_MAP for name in ("models", *PROMPT_SETTINGS))
         or any(each.key_variable is not None for each in model_specs),
+        words=_list_typed_words(),
     )
     with send_log_messages(log_settings):
         raise SystemExit(
@@ -144,6 +150,13 @@ def batch(
                 at_once=True,
             )
         )
+
+
+def _list_typed_words() -> tuple[str, ...]:
+    """Return the words of this call as they were typed, without keys and passwords."""
+    mask = build_environment_mask(os.environ, get_settings().key_variables)
+    words = click.get_current_context().meta[TYPED_WORDS]
+    return tuple(mask.mask_text(_CREDENTIALS.sub(f"://{MASK_TEXT}@", word)) for word in words)
 
 
 def _list_unsaid_fields() -> dict[str, ParameterSource]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SIGINT_EXIT: Final = 130
 HELP_OPTIONS: Final = ("-h", "--help")
+TYPED_WORDS: Final = "planner.typed_words"  # the key of click's `meta` for the words of a call
 _FIRST_GROUP: Final = "Options"
 _MAX_WIDTH: Final = 100
 _LEAST_WIDTH: Final = 40
@@ -124,6 +125,11 @@ class CommandGroup(click.Group):
         self._groups = command_rows
         self._rows = {name: row for rows in command_rows.values() for name, row in rows.items()}
         self.params.append(_COLOR_OPTION)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, and keep them as they were typed, for a command that is to be repeated."""
+        ctx.meta[TYPED_WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the commands, sorted."""

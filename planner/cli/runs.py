@@ -1,6 +1,7 @@
 """`status`, `collect`, `import`, `export` and `merge`: show, continue, export and merge a run."""
 
 import contextlib
+import shlex
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +41,21 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
     else:
         click.echo(make_printable(found.as_text(with_failures=failed)))
         if found.total.pending:
-            click.echo("if no call works on the run now, the command that began it goes on with what is left", err=True)
+            now = "a call works on the run now" if found.is_in_use else _describe_next_call(RunFolder(run))
+            click.echo(now, err=True)
     if found.total.damage:
         raise RunError(found.total.damage)
+
+
+def _describe_next_call(run: RunFolder) -> str:
+    """Return how a run goes on: the command of its last `batch` call, if its `run.json` has that."""
+    facts = run.read_description()
+    words, folder = facts.get("words"), facts.get("folder")
+    if not (isinstance(words, list) and words and isinstance(folder, str)):
+        return "no call works on the run now; the same `batch` command goes on with what is left"
+    change = "" if folder == str(Path.cwd()) else f"cd {shlex.quote(folder)} && "
+    typed = make_printable(f"{change}ablation-planner {shlex.join(map(str, words))}").replace("\n", " ")
+    return f"no call works on the run now; its command goes on with what is left:\n  {typed}"
 
 
 @command(epilog="Example: ablation-planner collect run")

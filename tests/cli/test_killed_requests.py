@@ -1,6 +1,7 @@
 """A request that was in flight when the program was killed: it may be billed, so its cost is unknown, never 0."""
 
 import json
+from collections.abc import Callable
 
 from tests.batch.program import wait_until
 from tests.cli.conftest import Run, Start
@@ -17,10 +18,13 @@ def answer(request: Request) -> Response:
     return as_asked(request, GOOD_REPLY)
 
 
-def kill_while_asking(start: Start, server: Server, *words: str) -> None:
+def kill_while_asking(
+    start: Start, server: Server, *words: str, before_kill: Callable[[], object] = lambda: None
+) -> None:
     server.answer = lambda request: answer(request).hanging()
     before, process = len(server.journal), start(*words)
     wait_until(lambda: len(server.journal) > before, process)
+    before_kill()
     process.kill()
     process.communicate()
     server.answer = answer
@@ -46,7 +50,13 @@ def test_a_paper_with_only_such_requests_has_no_known_cost(run: Run, start: Star
 
 def test_status_tells_of_it_at_once_and_after_the_run_goes_on(run: Run, start: Start, server: Server) -> None:
     words = ("batch", "paper.md", "-o", "run", "--model", "m", "--base-url", server.base_url)
-    kill_while_asking(start, server, *words)
+
+    def read_status() -> None:
+        told = run("status", "run")
+        assert "1 request, 0 tokens in, 0 out, cost unknown; 1 in flight\n" in told.stdout
+        assert told.stderr == "a call works on the run now\n"
+
+    kill_while_asking(start, server, *words, before_kill=read_status)
     assert f"1 request, 0 tokens in, 0 out, cost unknown; {LOST}" in run("status", "run").stdout
     assert json.loads(run("status", "run", "--json").stdout)["cost"] is None
     assert f"2 requests, 1,000 tokens in, 20 out, cost unknown; {LOST}" in run(*words).stderr

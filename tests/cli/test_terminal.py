@@ -1,11 +1,14 @@
 """What a user sees on a terminal: colours, progress, a preview, what to do next; and the words where there is none."""
 
+import contextlib
 import json
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +27,10 @@ INVALID = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
 
 def at(server: Server, model: str = "some-model") -> tuple[str, ...]:
     return ("--model", model, "--base-url", server.base_url)
+
+
+def read_json(path: str) -> Any:
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def test_a_plan_on_a_terminal_is_coloured_wrapped_and_followed_by_the_next_step(work_folder: Path) -> None:
@@ -326,7 +333,25 @@ def test_on_a_terminal_parse_says_what_to_do_next(work_folder: Path) -> None:
 
 def test_a_run_with_papers_left_says_how_it_goes_on(run: Run, papers: Path, server: Server) -> None:
     server.answer = lambda request: as_asked(request, GOOD_REPLY)
-    run("batch", papers.name, "-o", "run", "--max-papers", "1", *at(server))
+    words = ("batch", papers.name, "-o", "run", "--max-papers", "1", *at(server))
+    run(*words)
+    first = read_json("run/run.json")
     told = run("status", "run")
     assert "1 planned, 0 failed, 1 left" in told.stdout
-    assert "goes on with what is left" in told.stderr
+    assert told.stderr.endswith(f"goes on with what is left:\n  ablation-planner {shlex.join(words)}\n")
+    with contextlib.chdir(papers):
+        assert f"  cd {papers.parent} && ablation-planner batch " in run("status", "../run").stderr
+    run(*words)
+    assert (read_json("run/run.json")["started"], run("status", "run").stderr) == (first["started"], "")
+
+
+def test_the_words_of_a_run_hold_no_password_and_are_words_of_this_program(run: Run, papers: Path) -> None:
+    url = "http://me:p@ss@127.0.0.1:9/v1"
+    run("batch", papers.name, "-o", "run", "--model", "m", f"--base-url={url}", "--max-wait", "0")
+    assert "p@ss" not in Path("run/run.json").read_text(encoding="utf-8")
+    assert "--base-url=http://***@127.0.0.1:9/v1" in run("status", "run").stderr
+    facts = read_json("run/run.json") | {"words": ["batch", "x; rm -rf ~", "\n\x1b[2J"]}
+    Path("run/run.json").write_text(json.dumps(facts), encoding="utf-8")
+    assert run("status", "run").stderr.splitlines()[1:] == ["  ablation-planner batch 'x; rm -rf ~' ' '"]
+    Path("run/run.json").write_text("[]", encoding="utf-8")
+    assert "the same `batch` command goes on with what is left" in run("status", "run").stderr

@@ -1,13 +1,12 @@
 """Merge the shards of a run into the run: their ledgers and their files."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import TypeAdapter
 
 from planner.batch.ledger.records import (
     ALL_PAIRS,
@@ -28,13 +27,11 @@ from planner.batch.ledger.writer import open_ledger_connection
 from planner.batch.run_folder import InUseError, RunFolder, Shard, convert_os_errors, list_missing_shards, list_shards
 from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
-from planner.files import read_bounded_file
 from planner.planning.output import rebuild_trajectory, write_record
 from planner.planning.plan_files import WrittenFiles
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "
-_MAX_DESCRIPTION_BYTES: Final = 100_000_000  # of a `run.json`, which names every argument of its call
 _SETTINGS_HASH_FACT: Final = "the settings (prompts, --cut-at, as a hash)"
 
 
@@ -238,10 +235,9 @@ def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[
 
 def _write_description(run: RunFolder, shards: list[Shard]) -> None:
     """Write the run's `run.json`: the facts of the first shard, and the names of all shards."""
-    facts = _read_description(shards[0].locate_folder(run)) | {"shards": [shard.name for shard in shards]}
-    run.write_description(
-        {name: value for name, value in facts.items() if name not in ("format_version", "shard", "papers")}
-    )
+    facts = shards[0].locate_folder(run).read_description() | {"shards": [shard.name for shard in shards]}
+    of_one_shard = ("format_version", "shard", "papers", "words")
+    run.write_description({name: value for name, value in facts.items() if name not in of_one_shard})
 
 
 def _read_settings(shard_run: RunFolder) -> dict[str, str]:
@@ -257,20 +253,12 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
     facts = {
         "task": task[0],
         "models": ", ".join(key for key, _, _ in models),
-        "k": str(_read_description(shard_run).get("k", "?")),
+        "k": str(shard_run.read_description().get("k", "?")),
     }
     for key, card, asked in models:
         facts |= {f"the endpoint of {key}": card.endpoint, f"the parameters of {key}": str(dict(card.parameters))}
         facts[f"{_SETTINGS_HASH_FACT} of {key}"] = asked
     return facts
-
-
-def _read_description(shard_run: RunFolder) -> dict[str, JsonValue]:
-    try:
-        facts = json.loads(read_bounded_file(shard_run.path / "run.json", _MAX_DESCRIPTION_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def _count_submitted_requests(run: RunFolder) -> int:

@@ -103,15 +103,18 @@ class LatestResult(NamedTuple):
     outcome: Outcome
 
 
-def load_latest_results(ledger: Path) -> dict[tuple[str, str], LatestResult]:
-    """Return the latest result of each paper and model in a ledger; there is none if there is no ledger.
+def load_latest_results(ledgers: Iterable[Path]) -> dict[tuple[str, str], LatestResult]:
+    """Return the latest result of each paper and model in ledgers, of which some may not exist; the last one counts.
 
     Raises:
-        RunError: if the ledger cannot be read.
+        RunError: if a ledger cannot be read.
     """
     query = "SELECT paper, model, asked, stamp, outcome FROM plannings ORDER BY number"
-    rows = query_ledger(ledger, query) if ledger.is_file() and ledger.stat().st_size else []
-    return {(paper, model): LatestResult(*facts, Outcome(outcome)) for paper, model, *facts, outcome in rows}
+    begun = (ledger for ledger in ledgers if ledger.is_file() and ledger.stat().st_size)
+    rows = (row for ledger in begun for row in query_ledger(ledger, query))
+    return {
+        (paper, model): LatestResult(asked, stamp, Outcome(outcome)) for paper, model, asked, stamp, outcome in rows
+    }
 
 
 @dataclass(frozen=True, slots=True)
