@@ -226,7 +226,10 @@ def test_the_abstract_is_read_too() -> None:
 def test_an_unknown_metric_is_told_as_such() -> None:
     reply = ask(Excerpt("A title", "", "# 3 Method\n\n## 3.1 Echo Memory\n\nIt acts."))
     assert plan_of(reply).ablations[0].metrics == (UNKNOWN_METRIC,)
-    assert "Metrics that the text names: none that was recognised." in reply.text
+    assert (
+        "Metrics that the text names: none that was recognised, so each study is measured by the paper's main"
+        in reply.text
+    )
 
 
 @pytest.mark.parametrize("part", ["Phase Consistency Loss", "Sparsity Penalty", "Echo Memory"])

@@ -112,7 +112,7 @@ def batch(
 ) -> None:
     """Plan every paper of a CORPUS: folders, globs, manifests (.jsonl .csv .parquet), arXiv ids, lists of these, or -.
 
-    You can stop it at any time, even by force; the same command continues it, and pays for nothing twice.
+    You can stop it at any time, even by force; the same command continues it, and pays for no reply twice.
     """
     if prompt_folders and engine.engine != ENGINES[0]:
         raise UsageError(f"--prompts-to and --replies-from send nothing, so --engine {engine.engine} is of no use")

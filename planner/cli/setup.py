@@ -255,6 +255,6 @@ async def _check_model(model_spec: ModelSpec, max_seconds: float | None) -> int:
             reason = str(error) or f"no whole answer within {max_seconds} s; a longer --timeout allows more"
             click.echo(make_printable(f"No answer from {info.endpoint}, model {info.asked}: {reason}"))
             return 1
-    model, seconds = completion.model or info.asked, completion.seconds
-    click.echo(make_printable(f"{info.endpoint} answered as {model!r} in {seconds:.1f} s."))
+    answered = f"{info.endpoint} answered as {completion.model or info.asked!r} in {completion.seconds:.1f} s"
+    click.echo(make_printable(f"{answered}; {client.key_source or 'no key'} was sent."))
     return 0

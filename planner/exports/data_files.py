@@ -216,21 +216,24 @@ def _build_json_fields(entry: PlanEntry) -> dict[str, object]:
 
 
 def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write one row per ablation, and one for each paper that has none; details have columns if any plan has them."""
+    """Write one row per ablation, and one for each paper that has none; details have columns if any plan has them.
+
+    `cost` and `warnings` are those of the whole plan in each of its rows, `findings` those of the row's ablation alone.
+    """
     names = [field.name for field in PLAN_FIELDS]
     columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason", *_PAPER_COLUMNS]
-    columns += DETAIL_COLUMNS if any(entry.has_details for entry in entries) else ()
-    rows = (row[: len(columns)] for entry in entries for row in _build_csv_rows(entry))
+    details = DETAIL_COLUMNS if any(entry.has_details for entry in entries) else ()
+    columns += [*details, "findings"]
+    rows = (row for entry in entries for row in _build_csv_rows(entry, len(details)))
     write_file_atomically(target, render_csv([columns, *rows]))
 
 
-def _build_csv_rows(entry: PlanEntry) -> Iterator[Sequence[str]]:
+def _build_csv_rows(entry: PlanEntry, detail_count: int) -> Iterator[Sequence[str]]:
     about = (entry.paper_id, entry.planner, entry.model, entry.task.value, entry.outcome.value)
     paper = (entry.title, format_cell(entry.cost), "; ".join(entry.warnings))
     if entry.trajectory is None:
-        no_details = [""] * len(DETAIL_COLUMNS)
-        yield (*about, "", *[""] * len(PLAN_FIELDS), entry.reason, *paper, "", *no_details)
+        yield (*about, "", *[""] * len(PLAN_FIELDS), entry.reason, *paper, "", *[""] * detail_count, "")
         return
     for number, (ablation, cells) in enumerate(zip(entry.ablations, list_detail_cells(entry), strict=True), start=1):
         fields = (str(number), *format_field_values(ablation), "", *paper, entry.trajectory.reasoning)
-        yield (*about, *fields, *cells)
+        yield (*about, *fields, *cells[:detail_count], "; ".join(entry.list_findings(number - 1)))

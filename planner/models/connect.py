@@ -93,7 +93,8 @@ class ModelClient:
 
     `compute_price` returns the cost of a request in USD, None if it is unknown. `host` is where requests go, "" for
     nowhere. `worker_spec` tells a worker on another machine how to connect. `batch_api` is the endpoint's batch
-    service, if it was opened. `warm_up` does slow set-up ahead of the first request, in any thread.
+    service, if it was opened. `warm_up` does slow set-up ahead of the first request, in any thread. `key_source` says
+    in words where the key that is sent comes from, "" for none.
     """
 
     info: ModelInfo
@@ -103,6 +104,7 @@ class ModelClient:
     worker_spec: WorkerModelSpec | None = None
     batch_api: "BatchService | None" = None
     warm_up: Callable[[], None] = lambda: None
+    key_source: str = ""
 
     @property
     def window(self) -> int | None:
@@ -193,6 +195,7 @@ async def open_model(
             worker_spec=WorkerModelSpec(info, spec.model, addresses, options, spec.key_variable),
             batch_api=await stack.enter_async_context(service) if service else None,
             warm_up=lambda: _warm_up(chats),
+            key_source=endpoints[0].key_source,
         )
 
 

@@ -260,7 +260,8 @@ def _write_discussion(proposals: Sequence[Proposal], analysis: Analysis, metrics
     yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
     for number, proposal in enumerate(proposals, start=1):
         yield f"{number}. {proposal.component.label}: {proposal.reason}."
-    yield f"Metrics that the text names: {', '.join(metrics) or 'none that was recognised'}."
+    none = f"none that was recognised, so each study is measured by {UNKNOWN_METRIC}, which is for you to name"
+    yield f"Metrics that the text names: {', '.join(metrics) or none}."
 
 
 def _format_proposal(proposal: Proposal, metrics: Sequence[str]) -> str:

@@ -19,6 +19,11 @@ def test_one_tiny_request_and_who_answered(run: Run, server: Server) -> None:
     assert len(request.body) < 500
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in result.output
+    assert result.stdout.endswith(" s; the key in OPENAI_API_KEY was sent.\n")
+    words = ("doctor", "--model", "m", "--base-url")
+    assert " s; no key was sent." in run(*words, server.base_url).stdout
+    url = server.base_url.replace("//", "//me:pass-word@")
+    assert " s; the password in the address was sent." in run(*words, url).stdout
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def export(run: Run, server: Server, work_folder: Path) -> Any:
 def test_details_have_columns_of_their_own(export: Any) -> None:
     rows, _ = export(GATE, LOSS)
     (first, second) = rows
-    assert {name: first[name] for name in list(first)[-10:]} == {
+    assert {name: first[name] for name in list(first)[-11:]} == {
         "chance": "80",
         "why": "the abstract credits the gate",
         "evidence": "The mean value of the gate over the test period is 0.31.",
@@ -87,6 +87,7 @@ def test_details_have_columns_of_their_own(export: Any) -> None:
         "effort": "retrain",
         "runs": "3",
         "run_order": "2",
+        "findings": "",
     }
     assert (second["effort"], second["runs"], second["run_order"]) == ("evaluate", "0", "1")
     assert first["title"].startswith("Slack Water")
@@ -94,8 +95,10 @@ def test_details_have_columns_of_their_own(export: Any) -> None:
 
 
 def test_warnings_stand_beside_their_plan(export: Any) -> None:
-    rows, _ = export({**GATE, "ablated_part": "quantum flux capacitor"})
-    assert "quantum flux capacitor" in rows[0]["warnings"]
+    rows, _ = export({**GATE, "ablated_part": "quantum flux capacitor"}, LOSS)
+    assert "quantum flux capacitor" in rows[0]["warnings"] == rows[1]["warnings"]
+    assert "quantum flux capacitor" in rows[0]["findings"]
+    assert "quantum flux capacitor" not in rows[1]["findings"]
 
 
 def test_jsonl_holds_what_the_record_says_of_the_plan(export: Any) -> None:

@@ -18,6 +18,7 @@ from planner.cli.command import measure_width, shorten_middle
 from planner.cli.terminal.console import log, log_omissions
 from planner.details import Details, QuoteMatch, Revision, describe_chances, describe_order, format_count
 from planner.errors import Outcome
+from planner.models.connect import EXTRACTIVE
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
 from planner.planning.output import PlanOutput
 from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_usage
@@ -111,12 +112,22 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
     usage = _describe_usage(result.record)
     if result.trajectory:
         count = format_count(len(result.trajectory.plan.ablations), "ablation")
-        log.info("planned %s%s", count, usage and f" ({usage})")
+        log.info("planned %s%s%s", count, usage and f" ({usage})", _explain_count(result))
         return
     failure = _describe_failure(result)
     log.error("%s", failure if source in failure else f"{source}: {failure}")
     if usage and any(attempt.completion or attempt.is_lost for attempt in result.record.attempts):
         log.info("%s", usage)
+
+
+def _explain_count(result: PlanOutput) -> str:
+    """Return why a plan has fewer ablations than were asked for, where the program knows it."""
+    record = result.record
+    if result.trajectory is None or len(result.trajectory.plan.ablations) >= record.k:
+        return ""
+    if record.considered:
+        return f" of at most {record.k}; {len(record.considered)} more were considered (`show --all`)"
+    return f" of at most {record.k}; the built-in planner found no more" if record.model_asked == EXTRACTIVE else ""
 
 
 def _count_responses(revisions: Sequence[Revision]) -> str:

@@ -64,6 +64,14 @@ class Endpoint:
         return SecretStr(f"Bearer {key}") if key else None
 
     @property
+    def key_source(self) -> str:
+        """What is sent as a key, in words: that of its environment variable, or a password; "" if nothing is."""
+        if self.authorization is None:
+            return ""
+        is_password = bool(self.credentials.get_secret_value())
+        return "the password in the address" if is_password else f"the key in {self.key_variable}"
+
+    @property
     def mask(self) -> SecretMask:
         """A mask of the key and all credentials."""
         pairs = [pair.get_secret_value() for pair in (self.credentials, *self.proxy_credentials)]
