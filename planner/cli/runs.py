@@ -116,8 +116,9 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
     """Write the plans of a RUN, of any folder of trajectories, or of one trajectory, to TARGET.
 
     csv, jsonl and matrix (each run with its settings and seed; as JSON if TARGET ends in .json) write a file. In csv,
-    each row of a plan has the cost of the whole plan; add up the rows with a rank of 1 or none. The others write a folder: wandb and hydra sweeps with what a person must wire marked, issues with a script for gh,
-    a table for latex, text for a review or in markdown, and AblationBench's layout.
+    each row of a plan has the cost of the whole plan, so add up the rows with a rank of 1 or none. The others write a
+    folder: wandb and hydra sweeps with what a person must wire marked, issues with a script for gh, a table for latex,
+    text for a review or in markdown, and AblationBench's layout.
 
     With openai-batch, write the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
     """

@@ -22,6 +22,7 @@ from tests.server.server import Server
 
 COLOUR = re.compile(r"\x1b\[[0-9;]+m")
 GROUPS = ("One paper", "Many papers", "Read and share", "Set up and check", "Shells and coding agents")
+UNLIKELY = {**GOOD_ABLATION, "name": "Fewer patches", "ablated_part": "patch encoder", "chance": 10}
 INVALID = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
 
 
@@ -251,6 +252,15 @@ def test_a_call_says_what_it_cost_itself_and_apart_from_it_what_all_cost(run: Ru
         in run(*priced, "--force").stderr
     )
     assert "(1,000 tokens in, 20 out, cost unknown)\n" in run(*words).stderr
+
+
+def test_a_short_plan_says_why_it_is_short(run: Run) -> None:
+    assert "planned 2 ablations\n" in run("plan", "paper.md").stderr
+    told = run("plan", "paper.md", "-k", "40").stderr
+    assert re.search(r"planned \d+ ablations of at most 40; the built-in planner found no more\n", told)
+    Path("reply.txt").write_text(contract("Why.", [{**GOOD_ABLATION, "chance": 80}, UNLIKELY]), encoding="utf-8")
+    told = run("parse", "reply.txt", "--paper", "paper.md", "--model", "chat").stderr
+    assert "planned 1 ablation of at most 2; `show --all` has 1 more, not kept\n" in told
 
 
 def test_what_is_left_out_takes_one_line(run: Run) -> None:

@@ -126,7 +126,7 @@ def _explain_count(result: PlanOutput) -> str:
     if result.trajectory is None or len(result.trajectory.plan.ablations) >= record.k:
         return ""
     if record.considered:
-        return f" of at most {record.k}; {len(record.considered)} more were considered (`show --all`)"
+        return f" of at most {record.k}; `show --all` has {len(record.considered)} more, not kept"
     return f" of at most {record.k}; the built-in planner found no more" if record.model_asked == EXTRACTIVE else ""
 
 
