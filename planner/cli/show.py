@@ -315,7 +315,7 @@ def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
         yield "no plan was combined"
     if single := len(facts["single"]):
         alone = f"{format_count(single, 'plan')} left alone (-v lists {'it' if single == 1 else 'them'})"
-        yield f"{alone}, as no other is of the same paper and task"
+        yield f"{alone}, as no other is of the same paper and task (copies of a plan count once)"
     if unread := len(facts["unread"]):
         yield f"{format_count(unread, 'file')} that cannot be read"
 
