@@ -201,13 +201,15 @@ class LedgerStatus:
 
     def _format_reasons(self) -> list[str]:
         """Return lines of failures, grouped by outcome and reason, the most frequent first."""
-        grouped: dict[tuple[Outcome, str], list[str]] = {}
+        grouped: dict[tuple[Outcome, str], list[PaperFailure]] = {}
         for failure in self.failures:
-            grouped.setdefault((failure.outcome, _normalize_reason(failure)), []).append(failure.paper)
+            grouped.setdefault((failure.outcome, _normalize_reason(failure)), []).append(failure)
         lines = []
-        for (outcome, reason), papers in sorted(grouped.items(), key=lambda item: -len(item[1])):
-            more = f", and {len(papers) - _MAX_EXAMPLES:,} more" if len(papers) > _MAX_EXAMPLES else ""
-            lines += [f"{len(papers):,} {outcome.words}: {reason}", f"  {', '.join(papers[:_MAX_EXAMPLES])}{more}"]
+        for (outcome, reason), group in sorted(grouped.items(), key=lambda item: -len(item[1])):
+            said = group[0].reason[:_MAX_REASON_CHARS] if len(group) == 1 else reason
+            more = f", and {len(group) - _MAX_EXAMPLES:,} more" if len(group) > _MAX_EXAMPLES else ""
+            papers = ", ".join(failure.paper for failure in group[:_MAX_EXAMPLES])
+            lines += [f"{len(group):,} {outcome.words}: {said}", f"  {papers}{more}"]
         return lines
 
 

@@ -316,6 +316,14 @@ def test_failures_of_a_run_are_said_in_words(run: Run, papers: Path, server: Ser
     assert "model_error" not in told
 
 
+def test_the_only_failure_of_its_kind_has_its_whole_reason(run: Run, work_folder: Path) -> None:
+    Path("cut.pdf").write_bytes(b"%PDF-1.7\n")
+    assert run("batch", "cut.pdf", "-o", "run", "--model", "extractive").exit_code == 1
+    assert "1 not readable as a paper: cut.pdf: the PDF is cut off: no end mark after 9 bytes" in (
+        run("status", "run", "--failed").stdout
+    )
+
+
 def test_the_picture_of_the_readme_is_small_and_loads_nothing() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for picture, most in (("plan.svg", 60_000), ("page.png", 120_000)):
