@@ -137,10 +137,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
 async def estimate_spec(
     spec: RunSpec, arxiv: ArxivClient, *, with_finished: bool = False
 ) -> tuple[Corpus, list[ModelEstimate]]:
-    """Return the corpus of a call, and what each of its models would take to plan it.
-
-    Papers that the run has a result of are left out, unless `with_finished` is true.
-    """
+    """Return the corpus of a call, and what each model would take to plan what has no result yet, or all of it."""
     spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)

@@ -204,7 +204,8 @@ def test_csv_gives_the_title_the_cost_and_the_reasoning(run_folder: Path, tmp_pa
     export(run_folder, "csv", tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0])[-5:] == ["reason", "title", "cost", "warnings", "reasoning"], "no details, no columns for them"
+    last = ["reason", "title", "cost", "warnings", "reasoning", "findings"]
+    assert list(rows[0])[-6:] == last, "no details, no columns for them"
     assert {row["title"] for row in rows if row["paper_id"] == "refused"} == {"'=2+2"}
     assert {row["reasoning"] for row in rows if row["outcome"] == "planned"} == {"The gate is never removed."}
     assert {float(row["cost"]) for row in rows if row["outcome"] == "planned"} == {1.0}
