@@ -48,6 +48,13 @@ _REMOVAL: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=\s?(%)|(?![\d.]))", re.I)
 _WORD_GAP: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
+# "1 × 10−3", "10^{-3}", and "10−3" from a PDF; then "16k" and "16,000".
+_POWER: Final = re.compile(
+    r"(?:(?<![\w.])(\d+(?:\.\d+)?)\s?(?:[×x*·]|\\times|\\cdot)\s?|(?<![\w.]))"
+    r"10\s?(?:\^\s?\{?\s?|(?=−\d(?!\d))|(?:(?<=[×x*·]10)|(?<=[×x*·] 10))(?=[–-]\d))"
+    r"([−–-]?)\s?(\d{1,2})(?![\d.])\}?"
+)
+_THOUSANDS: Final = re.compile(r"(?<![\w.,])(\d+(?:\.\d+)?)(?:\s?[kK](?!\w)|((?:,000)+)(?![\d,]))")
 _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
 
 SURE_SIMILARITY: Final = 0.6
@@ -214,9 +221,18 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLA
 
 
 def extract_numbers(text: str) -> frozenset[float]:
-    """Return the numbers in a text; "25%" is 0.25 and "single" is 1."""
+    """Return the numbers in a text; "25%" is 0.25, "single" is 1, "16k" is 16,000 and "1 × 10−3" is 0.001."""
+    text = _THOUSANDS.sub(_write_thousands, _POWER.sub(_write_power, text))
     written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _WORD_GAP.split(text))
     return frozenset(float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written))
+
+
+def _write_power(power: re.Match[str]) -> str:
+    return f"{power[1] or 1}e{'-' if power[2] else ''}{power[3]}"
+
+
+def _write_thousands(number: re.Match[str]) -> str:
+    return f"{number[1]}e{3 if number[2] is None else 3 * number[2].count(',')}"
 
 
 def is_value(text: str) -> bool:

@@ -18,6 +18,9 @@ from planner.schema import Action, Task
 _STEM_CHARS: Final = 7  # letters of a stem that are compared: "confidence" and "confident" have the same
 _BEGINNING_CHARS: Final = 6  # letters of a stem that tell if a paper has such a word at all
 _GAP: Final = r"[^\W_]{0,20}[\W_]{1,6}(?:[^\W_]{1,20}[\W_]{1,6})?"  # from one word to the next, or the one after that
+_OTHER_NUMBER: Final = re.compile(
+    r"10\s?[\^−]|[×x*·]\s?10\s?[-–−^]|\d(?:e-?\d|,000|\s?k\b|\.0\b)"
+)  # "10−3", "16k", "0.0"
 _BRACKETS: Final = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
@@ -298,15 +301,19 @@ class PassageSearch:
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
         """Yield the sentences with these words that were sent, and the heading above each.
 
-        Words in brackets, and those of a value, need only stand in the same passage. A value is not looked for beside
-        ablations, where other values stand.
+        Words in brackets, and those of a value, need only stand in the same passage; its numbers may be written in
+        another way there. A value is not looked for beside ablations, where other values stand.
         """
         beginnings, skips_ablations = list_beginnings(extract_stems(words)), is_value(words)
         wanted = () if skips_ablations else list_beginnings(extract_stems(_BRACKETS.sub(" ", words)))
+        written = [start for start in beginnings if not start[:1].isdigit()] if skips_ablations else beginnings
         for each in self._sections:
             skipped = each.section.ablation_passages if skips_ablations else ()
             for number, passage in enumerate(each.passages) if each.section.is_sent else ():
-                if number not in skipped and all(start in passage for start in beginnings):
+                is_likely = all(start in passage for start in beginnings) or (
+                    skips_ablations and all(start in passage for start in written) and _OTHER_NUMBER.search(passage)
+                )
+                if number not in skipped and is_likely:
                     for sentence in split_sentences(each.section.passages[number]):
                         lowered = sentence.lower()
                         if all(start in lowered for start in wanted):

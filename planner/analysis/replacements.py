@@ -83,9 +83,10 @@ _CONTRASTS: Final = re.compile(
 )
 _WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
 _EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
-# "(Roe et al., 2020)", a link of Markdown, and "[Roe et al., 2020]" or "[3, 7]".
+# "(Roe et al., 2020)", "(Roe et al. (2020))", a link of Markdown, and "[Roe et al., 2020]" or "[3, 7]".
 _CITATION: Final = re.compile(
-    r"\([^()]*\bet al\b[^()]*\)|\[[^\[\]]*\]\([^()]*\)|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
+    r"\([^()]*\bet al\b[^()]*(?:\([^()]*\)[^()]*)?\)|\[[^\[\]]*\]\([^()]*\)"
+    r"|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
 )
 _DIMENSIONS: Final = re.compile(r"\b\d-?D\b", re.I)  # a "3D UNet" is no value
 _NUMBER: Final = re.compile(r"(?<![^\Wx])(?<!\.)\d[\d.]*")  # not that of "λ1"
