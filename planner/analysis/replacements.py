@@ -223,9 +223,11 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
         return True
     if is_setting or part_stems.intersection(item_stems):
         stems |= set(extract_stems(heading))
-    if not item_stems or (
-        len(about & stems) < _MIN_PART_SHARE * len(about) and len(_drop_generic(item)) < _TELLING_WORDS
-    ):
+    head = set(_drop_generic(_TAIL.sub("", _BRACKETS.sub(" ", part)))).difference(item_stems)
+    is_about = len(about & stems) >= _MIN_PART_SHARE * len(about) or (
+        bool(head) and head <= set(extract_stems(sentence))
+    )
+    if not item_stems or (not is_about and len(_drop_generic(item)) < _TELLING_WORDS):
         return False
     if not is_setting:
         return any(_is_used(item, statement) for statement in statements)

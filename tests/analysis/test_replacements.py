@@ -115,6 +115,29 @@ def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
 @pytest.mark.parametrize(
     ("part", "item", "sentence"),
     [
+        ("step of the tide solver", "0.001", "The step of the tide solver is 1 × 10−3."),
+        ("step of the tide solver", "5e-4", "The step of the tide solver is $5 \\times 10^{-4}$."),
+        ("number of tide steps", "16,000 steps", "We run the tides for 16k steps."),
+        ("heat of the tide", "heat 0", "We run with a tide heat of 0.0 throughout."),
+        ("solver of the second phase", "Tidal", "The solver used throughout is Tidal."),
+        ("sea of the net", "foam of waves", "The sea of the net (Roe et al. (2020)) is the foam of waves."),
+    ],
+)
+def test_a_setting_may_be_written_in_another_way(part: str, item: str, sentence: str) -> None:
+    assert find_own_settings(replace(part, item), lambda _: [(sentence, "3 Method")]) == (item,)
+
+
+@pytest.mark.parametrize(
+    ("item", "sentence"),
+    [("0.001", "The step of the solver is 10−4."), ("10", "The step of the solver is 10−3."), ("16", "Steps of 16k.")],
+)
+def test_another_power_is_another_setting(item: str, sentence: str) -> None:
+    assert find_own_settings(replace("step of the solver", item), lambda _: [(sentence, "3 Method")]) == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "item", "sentence"),
+    [
         ("number of herds M", "1 (H1)", "The herds are {H} i=1 where M = 5."),
         ("number of layers L", "L = 4", "The number of layers L is set to 3, and the stride of layers is s = 4."),
         ("number of herds G", "G = 1", "Algorithm 1 finds the best number of herds."),
