@@ -165,7 +165,7 @@ class ReportedStudy(_Part):
         return f"{self.name}{quote}" + (f" ({self.section})" if self.section else "")
 
 
-def join_reported_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedStudy, ...]:
+def select_distinct_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedStudy, ...]:
     """Return the studies that a paper reports, each name once, as the first of its studies has it."""
     by_name: dict[str, ReportedStudy] = {}
     for study in studies:
@@ -284,7 +284,7 @@ def count_runs(details: Sequence[Details]) -> int | None:
     return None if None in counts else sum(filter(None, counts))
 
 
-def describe_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
+def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
     """Yield sentences on the order in which to run two or more ablations: their numbers, all runs, and shared controls.
 
     `order` are indices; `details` are as long as the plan, or empty.

@@ -75,12 +75,12 @@ Place = tuple[int, int]
 """The place of an ablation: the number of its plan, and its number in that plan, both from 0."""
 
 
-def split_word_list(text: str) -> frozenset[str]:
+def build_word_set(text: str) -> frozenset[str]:
     """Return the words of a list that is written as text, separated by white space."""
     return frozenset(text.split())
 
 
-STOP_WORDS: Final = split_word_list(
+STOP_WORDS: Final = build_word_set(
     """
     a an and any are as at be been being between both but by can do does during each either every for from had
     has have how if in instead into is it its just kind level made makes making more most no not of off on only
@@ -116,7 +116,7 @@ def collect_stems(text: str) -> frozenset[str]:
     return frozenset(chain.from_iterable(map(_extract_word_stems, set(_WORD.findall(text)))))
 
 
-def list_beginnings(stems: Iterable[str]) -> list[str]:
+def list_word_beginnings(stems: Iterable[str]) -> list[str]:
     """Return what the words of each stem begin with: the stem, but for the "iz" and "y" that stand for some endings."""
     return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 

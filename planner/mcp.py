@@ -27,12 +27,12 @@ from planner.chat import Completion, TokenCounter
 from planner.errors import PaperError, PlannerError, UsageError
 from planner.files import refuse_special_file
 from planner.models.connect import ModelSpec, log_host_at_first_request, open_model
-from planner.models.openai_chat.endpoint import build_environment_mask
+from planner.models.openai_chat.endpoint import build_secret_mask
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.names import TRAJECTORY_SUFFIX, build_record_path
 from planner.papers.characters import decode_text
 from planner.papers.paper import Paper
-from planner.planning.first_prompt import PlanSettings, build_prompt, describe_paper
+from planner.planning.first_prompt import PlanSettings, build_prompt, describe_paper_as_json
 from planner.planning.output import plan_with_client, write_pasted_plan
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
@@ -257,7 +257,7 @@ class PlanTools:
             yield paper.path
 
     async def _describe(self, paper: str, task: Task | None, cut_at: str) -> dict[str, object]:
-        return describe_paper(await self._read(paper), self.choose_settings(task, None, cut_at, ""))
+        return describe_paper_as_json(await self._read(paper), self.choose_settings(task, None, cut_at, ""))
 
     async def _read(self, paper: str) -> Paper:
         result = await self.reader.read_paper(ReadRequest(str(self.folders.find_path(paper)), keep_paper=True))
@@ -295,7 +295,7 @@ class _OneLineServer(MCPServer[Any]):
         except ToolError as error:
             if (reason := _describe_cause(error.__cause__)) is None:
                 raise
-            raise ToolError(build_environment_mask(os.environ).mask_text(make_printable(reason))) from None
+            raise ToolError(build_secret_mask(os.environ).mask_text(make_printable(reason))) from None
 
 
 async def serve_tools(tools: PlanTools) -> None:

@@ -75,7 +75,7 @@ class Ablation(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class PlanField:
+class AblationField:
     """A field of an ablation; `choices` are its allowed values, or empty if any text is allowed."""
 
     name: str
@@ -100,14 +100,14 @@ class PlanField:
         return (self.name, self.name.removesuffix("s") + "s" * (self.name[-1] != "s")) if self.is_list else (self.name,)
 
 
-def _list_plan_fields() -> Iterator[PlanField]:
+def _list_plan_fields() -> Iterator[AblationField]:
     for name, info in Ablation.model_fields.items():
         is_list = get_origin(info.annotation) is tuple
         kinds = () if is_list else get_args(info.annotation) or (info.annotation,)
         choices = tuple(
             choice for kind in kinds if isinstance(kind, type) and issubclass(kind, StrEnum) for choice in kind
         )
-        yield PlanField(name, info.description or "", info.is_required(), is_list, choices)
+        yield AblationField(name, info.description or "", info.is_required(), is_list, choices)
 
 
 PLAN_FIELDS: Final = tuple(_list_plan_fields())
@@ -120,7 +120,7 @@ def format_field_values(ablation: Ablation) -> tuple[str, ...]:
     return tuple("; ".join(value) if field.is_list else str(value or "") for field, value in values)
 
 
-def list_extra_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
+def list_non_benchmark_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
     """Return the label and text of each field that has a value and is not one of AblationBench's."""
     texts = zip(PLAN_FIELDS, format_field_values(ablation), strict=True)
     return tuple((field.label, text) for field, text in texts if text and field.name not in _BENCHMARK_FIELDS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError
-from planner.models.wrappers import LoadBalancedModel, RetryingModel
+from planner.models.wrappers import ReplicatedModel, RetryingModel
 from tests.batch.conftest import program, serve
 from tests.batch.program import Program, Serve, make_papers
 
@@ -43,7 +43,7 @@ def broken(status: int | None = None) -> ModelError:
 def test_requests_one_after_the_other_go_round(copies: int, requests: int) -> None:
     async def work() -> None:
         replicas = [Copy(f"http://{n}/v1") for n in range(copies)]
-        model = LoadBalancedModel(replicas)
+        model = ReplicatedModel(replicas)
         for _ in range(requests):
             await model.complete(PROMPT)
         asked = [replica.asked for replica in replicas]
@@ -57,7 +57,7 @@ def test_a_slow_copy_gets_less() -> None:
     async def work() -> None:
         slow, quick = Copy("a"), Copy("b")
         slow.hold.clear()
-        model = LoadBalancedModel([slow, quick])
+        model = ReplicatedModel([slow, quick])
         waiting = asyncio.create_task(model.complete(PROMPT))
         await asyncio.sleep(0)
         for _ in range(5):
@@ -74,7 +74,7 @@ def test_a_broken_copy_rests_and_comes_back(status: int | None) -> None:
     async def work() -> None:
         now = 0.0
         bad, good = Copy("a", broken(status)), Copy("b")
-        model = LoadBalancedModel([bad, good], clock=lambda: now)
+        model = ReplicatedModel([bad, good], clock=lambda: now)
         with pytest.raises(ModelError):
             await model.complete(PROMPT)
         for _ in range(4):
@@ -90,7 +90,7 @@ def test_a_broken_copy_rests_and_comes_back(status: int | None) -> None:
 def test_a_failure_of_the_request_is_no_fault_of_the_copy() -> None:
     async def work() -> None:
         one, two = Copy("a", broken(429)), Copy("b", broken(400))
-        model = LoadBalancedModel([one, two])
+        model = ReplicatedModel([one, two])
         for _ in range(6):
             with pytest.raises(ModelError):
                 await model.complete(PROMPT)
@@ -102,7 +102,7 @@ def test_a_failure_of_the_request_is_no_fault_of_the_copy() -> None:
 def test_when_all_are_broken_one_is_tried() -> None:
     async def work() -> None:
         copies = [Copy("a", broken()), Copy("b", broken())]
-        model = LoadBalancedModel(copies)
+        model = ReplicatedModel(copies)
         for _ in range(6):
             with pytest.raises(ModelError):
                 await model.complete(PROMPT)
@@ -117,7 +117,7 @@ def test_with_patience_the_next_copy_answers() -> None:
             return
 
         copies = [Copy("a", broken()), Copy("b")]
-        model = RetryingModel(LoadBalancedModel(copies), on_wait=lambda _: None, sleep=at_once)
+        model = RetryingModel(ReplicatedModel(copies), on_wait=lambda _: None, sleep=at_once)
         assert [(await model.complete(PROMPT)).text for _ in range(3)] == ["b"] * 3
         assert copies[0].asked == 1
 
@@ -125,7 +125,7 @@ def test_with_patience_the_next_copy_answers() -> None:
 
 
 def test_one_more_copy_changes_no_identity() -> None:
-    one, two = LoadBalancedModel([Copy("a")]), LoadBalancedModel([Copy("a"), Copy("b")])
+    one, two = ReplicatedModel([Copy("a")]), ReplicatedModel([Copy("a"), Copy("b")])
     assert one.info.identify_request(PROMPT) == two.info.identify_request(PROMPT)
 
 

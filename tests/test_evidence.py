@@ -20,7 +20,7 @@ from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder
 from planner.planning.plan import PlanResult, run_plan
 from planner.reading.request import PromptRequest, ReadLimits, ReadRequest, ReadResult, decode_result, encode_result
-from planner.reading.worker import answer_request
+from planner.reading.worker import read_paper_with_prompts
 from planner.schema import Task
 from tests.analysis.papers import LATEX, PLAIN, index
 from tests.conftest import ROOT
@@ -88,7 +88,7 @@ def test_a_reviewer_is_told_what_the_paper_reports(tmp_path: Path) -> None:
 def test_a_paper_that_was_read_in_another_process_is_checked_alike() -> None:
     settings = PlanSettings(Task.AUTHOR, k=5)
     request = ReadRequest("-", data=b"", prompts=(PromptRequest(settings, TokenCounter()),))
-    answer = answer_request(request, None, ReadLimits(), lambda *_: paper())  # type: ignore[arg-type]
+    answer = read_paper_with_prompts(request, None, ReadLimits(), lambda *_: paper())  # type: ignore[arg-type]
     encoded = encode_result(answer)
     assert encoded.count(GATE.encode()) == 1, "the prompt holds the sentence, and the index does not"
     result = decode_result(encoded[4:])
@@ -104,7 +104,7 @@ def read_index(source: Paper, task: Task, templates: Path | None = None) -> tupl
     """Read a paper as another process does; return the result as it is received, and the index as it is made here."""
     settings = PlanSettings(task, k=5, templates=templates)
     request = ReadRequest("-", data=b"", prompts=(PromptRequest(settings, TokenCounter()),))
-    result = decode_result(encode_result(answer_request(request, None, ReadLimits(), lambda *_: source))[4:])  # type: ignore[arg-type]
+    result = decode_result(encode_result(read_paper_with_prompts(request, None, ReadLimits(), lambda *_: source))[4:])  # type: ignore[arg-type]
     assert isinstance(result, ReadResult)
     return result, index(source, task)
 

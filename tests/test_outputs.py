@@ -14,7 +14,7 @@ from planner.planning.output import (
     PlanOutput,
     plan_to_folder,
     rebuild_trajectory,
-    write_record,
+    write_record_and_trajectory,
     write_unreadable_paper,
 )
 from planner.planning.record import PlanRecord
@@ -180,5 +180,5 @@ def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
 def test_a_run_replaces_a_record_that_cannot_be_read(tmp_path: Path) -> None:
     done = planned(tmp_path, GOOD_REPLY)
     done.record_path.write_text("{}", encoding="utf-8")
-    write_record(tmp_path, done.record.model_copy(update={"k": 7}), done.trajectory)
+    write_record_and_trajectory(tmp_path, done.record.model_copy(update={"k": 7}), done.trajectory)
     assert PlanRecord.read(done.record_path).k == 7

@@ -8,7 +8,7 @@ import pytest
 
 from planner.batch.engine import ModelEstimate
 from planner.batch.read_ahead import RemotePaper
-from planner.batch.spec import RunLimits, build_run_model, hash_settings
+from planner.batch.spec import RunLimits, hash_settings, join_client_and_settings
 from planner.chat import Completion, TokenCounter
 from planner.errors import Outcome, OutputError, PromptError
 from planner.models.connect import ModelClient
@@ -122,7 +122,7 @@ def test_a_run_depends_on_its_strategy_and_the_prompts_of_it(settings: PlanSetti
 @pytest.mark.parametrize(("strategy", "requests"), [("single", 1), ("twice", 2)])
 def test_an_estimate_counts_every_request_of_a_strategy(settings: PlanSettings, strategy: str, requests: int) -> None:
     settings = replace(settings, strategy=strategy)
-    model = build_run_model(ModelClient(FakeModel().info, lambda _: None, model=FakeModel()), settings)
+    model = join_client_and_settings(ModelClient(FakeModel().info, lambda _: None, model=FakeModel()), settings)
     estimate = ModelEstimate(model, lambda usage: float(usage.completion_tokens or 0), RunLimits(concurrency=1, rpm=1))
     estimate.add_paper(_read_paper(settings))
     assert estimate.paper_count == 1

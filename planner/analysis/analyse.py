@@ -30,14 +30,14 @@ from planner.analysis.sentences import (
     AblationPhrase,
     CuedText,
     find_added_or_lacking_parts,
-    find_check_mark_columns,
-    find_compared_parts,
+    find_check_mark_column_heads,
     find_part_varied_in_table,
+    find_parts_in_kind_comparison,
     find_removals_and_replacements,
     find_studied_parts,
-    find_variant_names,
+    find_table_variant_names,
     find_varied_parts,
-    match_plus_row,
+    match_addition_row,
     match_removal_row,
     match_replacement_row,
     split_table_rows,
@@ -107,7 +107,7 @@ def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
     return Analysis(components, reported, find_metrics(passages))
 
 
-def index_paper(paper: Paper, task: Task, excerpt: Excerpt) -> PaperIndex:
+def index_paper_for_check(paper: Paper, task: Task, excerpt: Excerpt) -> PaperIndex:
     """Return the part of a paper that the check of a plan needs; `excerpt` is what was sent to the model.
 
     References and checklists are left out, as no task sends them.
@@ -164,7 +164,7 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
     Metrics, data sets and the whole method are no parts.
     """
     found = [ablation for passage in passages for ablation in _read_passage(passage, names)]
-    other_names = names.find_other_names(passages) if found else frozenset()
+    other_names = names.find_data_and_method_names(passages) if found else frozenset()
     ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
     for ablation in found:
         part = names.find_label(_FORMULA.sub("", ablation.part))
@@ -206,9 +206,9 @@ def _read_ablations(passage: Passage, text: CuedText) -> Iterator[ReportedAblati
         yield from _report_phrases(passage, find_removals_and_replacements(text))
     yield from _report_phrases(passage, find_studied_parts(text))
     if passage.block_kind is BlockKind.TABLE:
-        for header, start in find_check_mark_columns(passage.text):
+        for header, start in find_check_mark_column_heads(passage.text):
             yield from _report_part(passage, extract_leading_noun_phrase(header), Action.REMOVE, "", start)
-        for variant, start in find_variant_names(passage.text):
+        for variant, start in find_table_variant_names(passage.text):
             yield from _report_part(passage, variant, Action.REPLACE, "", start)
 
 
@@ -232,7 +232,7 @@ def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAb
         elif (removal := match_removal_row(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
             for part in split_conjuncts(removal[1]):
                 yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
-        elif addition := match_plus_row(row):
+        elif addition := match_addition_row(row):
             yield from _report_part(
                 passage, extract_leading_noun_phrase(addition[1]), Action.REMOVE, "", start + addition.start(1)
             )
@@ -254,7 +254,7 @@ def _read_announcement(passage: Passage, text: CuedText) -> Iterator[ReportedAbl
 
 
 def _read_title(title: str, start: int) -> Iterator[AblationPhrase]:
-    return _shift_phrases(chain(find_studied_parts(CuedText.of(title)), find_compared_parts(title)), start)
+    return _shift_phrases(chain(find_studied_parts(CuedText.of(title)), find_parts_in_kind_comparison(title)), start)
 
 
 def _shift_phrases(phrases: Iterable[AblationPhrase], start: int) -> Iterator[AblationPhrase]:

@@ -21,7 +21,7 @@ from planner.analysis.parts import (
 from planner.analysis.passages import PaperIndex, PassageSearch, ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch
-from planner.analysis.replacements import find_own_settings, find_vague_items, says_metric
+from planner.analysis.replacements import find_replacements_in_use, find_vague_replacements, is_specific_metric
 from planner.details import ALREADY_REPORTED, SAME_PART, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
 from planner.matching import COMMON_STEMS, collect_stems, extract_stems, is_value
 from planner.parsing.reply import Reply
@@ -99,14 +99,14 @@ def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
 
     In the reviewer task, the studies that the paper reports are those that the reply or the program finds.
     """
-    reported = merge_reported(reply.reported, index) if index.task is Task.REVIEWER else ()
+    reported = merge_model_and_program_studies(reply.reported, index) if index.task is Task.REVIEWER else ()
     check = check_plan(reply.plan, reply.details, index, reported)
     considered = zip(reply.considered, _locate_quotes([each.details for each in reply.considered], index), strict=True)
     candidates = tuple(candidate.model_copy(update={"details": details}) for candidate, details in considered)
     return replace(check, details=replace(check.details, considered=candidates, reported=reported))
 
 
-def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
+def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
     """Return the ablations that the model or the program finds in a paper, each once, those of the model first.
 
     A quote that the paper does not hold is left out; the section is where the quote or the part stands.
@@ -173,7 +173,7 @@ def check_plan(
     """Return the faults of a plan, and its details with their quotes located; no fault makes a plan invalid.
 
     `details` is empty, or as long as the plan. `reported` are the studies that the model found in the paper, as
-    `merge_reported` returns them. Only words are compared, so findings are hints.
+    `merge_model_and_program_studies` returns them. Only words are compared, so findings are hints.
     """
     located = tuple(_locate_quotes(details, index))
     checker = _AblationChecker(index, reported)
@@ -240,11 +240,11 @@ class _AblationChecker:
             where = f" under {heading!r}" if heading else ""
             text = f"{ALREADY_REPORTED} {reported_part!r} already{where}"
             yield FindingKind.ALREADY_REPORTED, text
-        for item in find_own_settings(ablation, self._search.find_sentences):
+        for item in find_replacements_in_use(ablation, self._search.find_sentences):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
-        for item in find_vague_items(ablation):
+        for item in find_vague_replacements(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
-        if not any(map(says_metric, ablation.metrics)):
+        if not any(map(is_specific_metric, ablation.metrics)):
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
 
     def _has_part(self, part: str) -> bool:
@@ -265,7 +265,7 @@ class _AblationChecker:
         if not telling or (not foreign and any(self._search.has_neighbours(*pair) for pair in pairs)):
             return True
         return any(
-            self._search.find_together(each, 1.0 if len(each) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)
+            self._search.has_words_together(each, 1.0 if len(each) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)
             for each in list_stems_to_find(part)
         )
 
@@ -275,12 +275,12 @@ class _AblationChecker:
         return (
             not stems
             or any(search.has_neighbours(*pair) for pair in pairwise(stems))
-            or search.find_together(stems, 1.0)
+            or search.has_words_together(stems, 1.0)
         )
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
-        if _COST.search(metric) or not says_metric(metric):
+        if _COST.search(metric) or not is_specific_metric(metric):
             return True
         known, text = _find_known(metric), self._search.own_text
         if known:
@@ -293,7 +293,7 @@ class _AblationChecker:
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
         """Return whether the paper has the words of an unknown metric, most of many, and two beside each other."""
-        missing = sum(not self._search.find_together([stem], 1.0) for stem in stems)
+        missing = sum(not self._search.has_words_together([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False
         return len(stems) < _FEW_WORDS or any(self._search.has_neighbours(*pair) for pair in pairwise(stems))

@@ -20,7 +20,7 @@ from planner.analysis.phrases import (
     find_run_in_headings,
     is_generic_name,
 )
-from planner.matching import STOP_WORDS, extract_stems, split_word_list, split_words
+from planner.matching import STOP_WORDS, build_word_set, extract_stems, split_words
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
@@ -35,7 +35,7 @@ _PROPOSED: Final = re.compile(
     r"adopt(?:ed|s)?|incorporated?|add(?:ed)?|construct(?:ed)?|utili[sz]ed?|use[sd]?|leveraged?|appl(?:y|ied))\s+"
     r"(?=(?:an?|the|our|two|three|novel|new)\b)([^.;:,()\n\[]{4,90})(?!\w)"
 )
-_MECHANISMS: Final = split_word_list(
+_MECHANISMS: Final = build_word_set(
     """
     adaptation adapter adaption aggregation aggregator alignment annealing attention augmentation backbone block
     branch classifier clustering codebook component constraint controller convolution criterion curriculum decoder
@@ -48,7 +48,7 @@ _MECHANISMS: Final = split_word_list(
     step strategy training transformation transformer tree tuning unit units voting warmup weighting weights
     """
 )
-_KIND_WORDS: Final = split_word_list("method model module scheme technique")  # may follow the name of a mechanism
+_KIND_WORDS: Final = build_word_set("method model module scheme technique")  # may follow the name of a mechanism
 # "Label converter", but not words that end so and name no device.
 _AGENT: Final = re.compile(
     r"(?!(?:\w*meter|user|\w*order|together|error|vector|tensor|number|factor|paper|author|power|center|cluster|behaviou?r|posterior|"
@@ -322,7 +322,7 @@ class ComponentNames:
     def _labels(self) -> dict[tuple[str, ...], str]:
         return {extract_stems(name): c.label for c in self._components for name in (c.name, c.acronym) if name}
 
-    def find_other_names(self, passages: Sequence[Passage]) -> frozenset[str]:
+    def find_data_and_method_names(self, passages: Sequence[Passage]) -> frozenset[str]:
         """Return the names, in lower case, that the passages give to data sets and to the whole method."""
         return find_non_part_names(self._title, passages, self._all_components)
 

@@ -12,11 +12,11 @@ from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import extract_leading_noun_phrase, find_acronyms, find_run_in_headings
-from planner.matching import split_word_list
+from planner.matching import build_word_set
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
-_QUANTITIES: Final = split_word_list(
+_QUANTITIES: Final = build_word_set(
     """
     score scores rate rates ratio ratios accuracy accuracies correctness consistency correlation correlations
     similarity similarities distance distances divergence entropy deviation variance length lengths time match matches
@@ -49,7 +49,7 @@ _NUMBERED: Final = re.compile(r"(?:table|figure|fig|section)\.? \d|metrics?\b|me
 MetricMention: TypeAlias = tuple[str, TextLocation]
 
 # Patterns of names, separated by white space. The short ones are case-sensitive, as they may be other words.
-_CASED_NAMES: Final = split_word_list(
+_CASED_NAMES: Final = build_word_set(
     r"""
     mAP(?:@[\w.-]+)? AP(?:50|75|@[\w.]+) AUROC AUC(?:-ROC)? ROC-AUC AUPRC? AUPR BLEU(?:-?\d)? ROUGE(?:-[\dL]+)? METEOR
     CIDEr SPICE BERTScore chrF WER CER PER BPC BPD FID KID LPIPS SSIM PSNR SI-SDR PESQ STOI mIoU IoU Dice MAE MSE RMSE
@@ -59,7 +59,7 @@ _CASED_NAMES: Final = split_word_list(
     Intra-F1 Inter-F1 R2 R²
     """
 )
-_UNCASED_NAMES: Final = split_word_list(
+_UNCASED_NAMES: Final = build_word_set(
     r"""
     (?:top-?[15]|test|validation|classification|average|mean|balanced|final|overall|\d-shot)\sacc(?:urac(?:y|ies)|(?=[.)\s]))
     (?:node\sclassification|zero-shot|exact\smatch|target\stask|linear\sprobing)\saccurac(?:y|ies) accurac(?:y|ies)

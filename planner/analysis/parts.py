@@ -62,7 +62,7 @@ _UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
 
 
 @lru_cache(maxsize=4096)
-def list_names(text: str) -> tuple[str, ...]:
+def list_part_names(text: str) -> tuple[str, ...]:
     """Return the names in the description of a part: the words before its explanations, and its short names."""
     text = spell_greek(text[:_MAX_CHARS])
     bare = _BRACKETS.sub(lambda bracket: " " * len(bracket[0]), text)
@@ -78,7 +78,7 @@ def list_names(text: str) -> tuple[str, ...]:
 def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     """Return the stems of each name of a part, and of all its words, without those that any part may have."""
     whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
-    sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_names(text), whole)}
+    sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(text), whole)}
     telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
     most = max(map(len, telling.values()), default=0)
     return tuple(
@@ -102,7 +102,7 @@ def list_head_stems(text: str) -> tuple[str, ...]:
 
     "Temperature scaling" of "temperature scaling of the classifier" is such a name; "weight λ" and "step size" are not.
     """
-    head = _OF.sub("", list_names(text)[0])
+    head = _OF.sub("", list_part_names(text)[0])
     stems = extract_stems(_DEED.sub("", head))
     said = tuple(stem for stem in stems if stem.isalpha() and stem not in _GENERAL | _EVERYDAY)
     is_name = len(said) > 1 and any(map(is_telling, said)) and stems[-1] not in _ASPECTS
@@ -119,9 +119,9 @@ def is_symbol(name: str) -> bool:
     return _collect_stems(spell_greek(name)) <= _SYMBOLS
 
 
-def list_full_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+def list_specific_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return the names of a part that say which one is meant, by two words or a short name, each with its stems."""
-    names = ((name, _select_content(name)) for name in list_names(text))
+    names = ((name, _select_content(name)) for name in list_part_names(text))
     return tuple((name, stems) for name, stems in names if len(stems) > 1 or _collect_short_names(name))
 
 
@@ -130,7 +130,7 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
 
     `min_overlap` is the least share of the words, from 0 to 1, that two names of one part have in common.
     """
-    return any(_is_same_name(a, b, min_overlap) for a, b in product(list_names(text_a), list_names(text_b)))
+    return any(_is_same_name(a, b, min_overlap) for a, b in product(list_part_names(text_a), list_part_names(text_b)))
 
 
 def strip_study_words(name: str) -> str:
@@ -142,7 +142,7 @@ def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of the part that an ablation concerns, by its part and its own name."""
     name = strip_study_words(ablation.name)
     # "Kernels" of "kernels on raw inputs" says too little.
-    names = [name] if len(extract_stems(name)) == 1 else [each for each, _ in list_full_names(name)]
+    names = [name] if len(extract_stems(name)) == 1 else [each for each, _ in list_specific_names(name)]
     return (ablation.ablated_part, *names)
 
 

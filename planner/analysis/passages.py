@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from pydantic import NonNegativeInt
 
-from planner.matching import collect_stems, extract_stems, is_value, list_beginnings
+from planner.matching import collect_stems, extract_stems, is_value, list_word_beginnings
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
@@ -88,7 +88,7 @@ def split_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
     return tuple(_walk_sections(sections))
 
 
-def split_text_at_headings(text: str) -> tuple[Section, ...]:
+def split_text_into_sections(text: str) -> tuple[Section, ...]:
     """Split a text, such as an excerpt, at its headings, which are numbered or marked by Markdown or LaTeX.
 
     The texts of the sections, joined by blank lines, give the text again.
@@ -273,10 +273,10 @@ class PassageSearch:
         """The text without related work in lower case."""
         return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
 
-    def find_together(self, stems: Iterable[str], share: float) -> bool:
+    def has_words_together(self, stems: Iterable[str], share: float) -> bool:
         """Return whether a passage and the heading above it hold at least this share of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
-        beginnings = list_beginnings(wanted)
+        beginnings = list_word_beginnings(wanted)
         count = share * len(wanted)
         if sum(each in self._lowered for each in beginnings) < count:
             return False
@@ -289,12 +289,12 @@ class PassageSearch:
 
     def has_word(self, stem: str) -> bool:
         """Return whether a word of the paper begins like this stem."""
-        start = re.escape(list_beginnings((stem,))[0][:_BEGINNING_CHARS])
+        start = re.escape(list_word_beginnings((stem,))[0][:_BEGINNING_CHARS])
         return bool(re.search(rf"{start}(?<![^\W_]{start})", self._lowered))  # quicker than to look behind first
 
     def has_neighbours(self, stem: str, other: str) -> bool:
         """Return whether two words stand beside each other in the paper, or with one word between them."""
-        a, b = (re.escape(each[:_STEM_CHARS]) for each in list_beginnings((stem, other)))
+        a, b = (re.escape(each[:_STEM_CHARS]) for each in list_word_beginnings((stem, other)))
         pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
         return any(re.search(pair, self._lowered) for pair in pairs)
 
@@ -304,8 +304,8 @@ class PassageSearch:
         Words in brackets, and those of a value, need only stand in the same passage; its numbers may be written in
         another way there. A value is not looked for beside ablations, where other values stand.
         """
-        beginnings, skips_ablations = list_beginnings(extract_stems(words)), is_value(words)
-        wanted = () if skips_ablations else list_beginnings(extract_stems(_BRACKETS.sub(" ", words)))
+        beginnings, skips_ablations = list_word_beginnings(extract_stems(words)), is_value(words)
+        wanted = () if skips_ablations else list_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))
         written = [start for start in beginnings if not start[:1].isdigit()] if skips_ablations else beginnings
         for each in self._sections:
             skipped = each.section.ablation_passages if skips_ablations else ()

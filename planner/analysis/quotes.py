@@ -15,7 +15,7 @@ from typing import Final
 
 from planner.analysis.passages import IndexedSection
 from planner.details import Evidence, QuoteMatch
-from planner.matching import STOP_WORDS, spell_greek, split_word_list
+from planner.matching import STOP_WORDS, build_word_set, spell_greek
 
 CLOSE_RATIO: Final = 70.0
 """The least likeness of a close quote, of 100: the share of its words that stand in the text in the same order."""
@@ -39,7 +39,7 @@ _ACCENT: Final = re.compile(r"[\u0300-\u036f]")
 _COMMAND: Final = re.compile(r"\\([a-zA-Z]+)\*?")
 _WORD: Final = re.compile(r"\d+(?:[.,]\d+)*|[⺀-\uffdc]|[^\W\d_⺀-\uffdc]+")
 _OMITTED: Final = re.compile(r"(?:\[\s*)?(?:\.\s?){3,}\]?")
-_SPELLED_COMMANDS: Final = split_word_list("arg det dim exp inf lim ln log max min sin cos sup tanh")
+_SPELLED_COMMANDS: Final = build_word_set("arg det dim exp inf lim ln log max min sin cos sup tanh")
 _LETTER_NAMES: Final = frozenset(spell_greek("αβγδεζηθικλμνξοπρστυφχψω").split())
 
 

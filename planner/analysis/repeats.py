@@ -12,8 +12,8 @@ from planner.analysis.parts import (
     is_symbol,
     is_telling,
     list_ablation_names,
-    list_full_names,
-    list_names,
+    list_part_names,
+    list_specific_names,
     strip_study_words,
 )
 from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblation
@@ -25,7 +25,7 @@ from planner.matching import (
     extract_stems,
     is_same_replacement,
     is_value,
-    list_beginnings,
+    list_word_beginnings,
 )
 from planner.papers.leaks import split_sentences
 from planner.schema import Ablation, Action
@@ -130,7 +130,7 @@ class ComparisonSearch:
 
     def _list_sentences(self, stems: frozenset[str], count: int) -> Iterator[_Sentence]:
         """Yield the sentences with at least `count` of these stems."""
-        beginnings = list_beginnings(stems)
+        beginnings = list_word_beginnings(stems)
 
         def may_hold(lowered: str) -> bool:
             return sum(each in lowered for each in beginnings) >= max(count, 1)
@@ -145,7 +145,7 @@ class ComparisonSearch:
 
 def _list_names(text: str) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield the names in a description that say which thing is meant, and all its words if there are few."""
-    yield from list_full_names(text)
+    yield from list_specific_names(text)
     whole = frozenset(extract_stems(_BRACKETS.sub(" ", text))) - COMMON_STEMS
     if len(whole) > 1:
         yield text, whole
@@ -210,7 +210,7 @@ class RepeatSearch:
 
         Hardly any passage holds the beginnings of the words, and to split one takes long.
         """
-        beginnings = list_beginnings(stems)
+        beginnings = list_word_beginnings(stems)
         if all(each in self._lowered for each in beginnings):
             for passage in self._passages:
                 if all(each in passage.lowered for each in beginnings):
@@ -233,7 +233,7 @@ class RepeatSearch:
         for study in self.studies:
             if _is_study_of(study, ablation):
                 yield study.name, study.section
-        for name, stems in list_full_names(ablation.ablated_part):
+        for name, stems in list_specific_names(ablation.ablated_part):
             for text, words, passage in self._find_statements(stems):
                 if _may_tell_change(text, words, passage, ablation):
                     yield name, passage.heading
@@ -244,7 +244,7 @@ class RepeatSearch:
         """Return whether a part that the paper ablates is changed there as in an ablation, not only taken out."""
         return not _only_replaces(ablation) or any(
             _may_tell_change("" if is_symbol(part) else text, words, passage, ablation)  # other values of a symbol
-            for name in list_names(part)
+            for name in list_part_names(part)
             for text, words, passage in self._find_statements(frozenset(extract_stems(name)))
         )
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from planner.matching import (
     STOP_WORDS,
+    build_word_set,
     extract_numbers,
     extract_stems,
     is_value,
-    split_word_list,
     split_words,
     stem_word,
 )
@@ -18,7 +18,7 @@ from planner.schema import Ablation, Action
 
 
 def _parse_stems(text: str) -> frozenset[str]:
-    return frozenset(map(stem_word, split_word_list(text)))
+    return frozenset(map(stem_word, build_word_set(text)))
 
 
 _OMITS: Final = re.compile(
@@ -104,7 +104,7 @@ _SYMBOL: Final = re.compile(r"(?<![\w-])[^\W\d_aA](?![\w-])")
 _AND: Final = re.compile(r"\sand\s")
 _STOP: Final = re.compile(r"\.(?=\s|$)")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\s(?:and|or)\s")
-_LINKS: Final = split_word_list("a an as by from of on our simple standard the to with")  # after a verb of use
+_LINKS: Final = build_word_set("a an as by from of on our simple standard the to with")  # after a verb of use
 _TELLING_WORDS: Final = 3  # words of a replacement that say by themselves what it is about
 _MANY_WORDS: Final = 5  # words of a replacement that do not stand together by accident
 _MAX_WORDS_BETWEEN: Final = 2  # further words among them
@@ -114,7 +114,7 @@ _MAX_SENTENCE_BREAKS: Final = 3  # lines that end within a sentence; one with mo
 _MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
 
-def find_vague_items(ablation: Ablation) -> tuple[str, ...]:
+def find_vague_replacements(ablation: Ablation) -> tuple[str, ...]:
     """Return the replacements that name nothing that could be run, such as "another method" or "different values"."""
     if ablation.action is Action.REMOVE:
         return ()
@@ -134,13 +134,13 @@ def _is_vague(item: str, part: set[str]) -> bool:
     return bool(words & _VAGUE) and named <= part
 
 
-def says_metric(metric: str) -> bool:
+def is_specific_metric(metric: str) -> bool:
     """Return whether a metric says more than "performance" or "results"."""
     stems = extract_stems(metric)
     return not (stems and _EMPTY_METRICS.issuperset(stems))
 
 
-def find_own_settings(
+def find_replacements_in_use(
     ablation: Ablation, find_sentences: Callable[[str], Iterable[tuple[str, str]]]
 ) -> tuple[str, ...]:
     """Return the replacements that say what the paper does already.

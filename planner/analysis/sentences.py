@@ -184,7 +184,7 @@ def find_added_or_lacking_parts(text: CuedText) -> Iterator[AblationPhrase]:
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
-def find_compared_parts(title: str) -> Iterator[AblationPhrase]:
+def find_parts_in_kind_comparison(title: str) -> Iterator[AblationPhrase]:
     """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies"."""
     for pattern in (_COMPARED, _KINDS):
         yield from (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(title))
@@ -240,7 +240,7 @@ def match_removal_row(row: str) -> re.Match[str] | None:
     return _REMOVAL_ROW.match(row)
 
 
-def match_plus_row(row: str) -> re.Match[str] | None:
+def match_addition_row(row: str) -> re.Match[str] | None:
     """Match a row that adds a part, which is group 1: "+ gate 81.2"."""
     return _ADDITION_ROW.match(row)
 
@@ -250,7 +250,7 @@ def match_replacement_row(row: str) -> re.Match[str] | None:
     return _REPLACEMENT_ROW.match(row)
 
 
-def find_check_mark_columns(text: str) -> Iterator[tuple[str, int]]:
+def find_check_mark_column_heads(text: str) -> Iterator[tuple[str, int]]:
     """Yield column heads above rows of check marks, which name the parts switched on and off, with their offsets.
 
     The text of a PDF has no columns, so words count as cells: the first words of the header, up to the last mark.
@@ -284,7 +284,7 @@ def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:
         yield head.cells[0], head.start
 
 
-def find_variant_names(text: str) -> Iterator[tuple[str, int]]:
+def find_table_variant_names(text: str) -> Iterator[tuple[str, int]]:
     """Yield the row names of an ablation table, except the head and whole methods, with their offsets."""
     for row in islice(_parse_rows(text), 1, None):
         is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))

@@ -28,7 +28,7 @@ _FATAL_STATUSES: Final = frozenset({401, 402, 404})
 _FIRST_ERROR_STATUS: Final = 400
 
 
-def compute_max_tokens(prompt: Prompt) -> int:
+def compute_max_prompt_tokens(prompt: Prompt) -> int:
     """Return an upper bound of the number of tokens in a prompt: each token stands for at least one byte."""
     return len(prompt.messages_json) + _PROMPT_OVERHEAD_TOKENS
 
@@ -150,7 +150,7 @@ class LedgerClient:
 
     def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
         self._queue = queue
-        self._sender = RequestSender(queue, model, plan_task)
+        self._sender = LedgerRequestSender(queue, model, plan_task)
         self._retrying_model = queue.with_retry(self._sender)
         self._has_sent_all = not plan_task.has_requests
 
@@ -210,7 +210,7 @@ class _PromptWaits:
         return self.seconds
 
 
-class RequestSender:
+class LedgerRequestSender:
     """A sender of requests: it records each in `attempt_records` and the ledger first, and then stores the reply."""
 
     def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
@@ -266,7 +266,7 @@ class RequestSender:
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
         """Return the most that an attempt can cost in USD, None without a price; an estimate if replies have no cap."""
         return self._queue.price(
-            Usage(compute_max_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
+            Usage(compute_max_prompt_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
         )
 
     def _handle_error(self, error: ModelError, slot: RequestSlot) -> None:

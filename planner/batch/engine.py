@@ -27,9 +27,9 @@ from planner.models.connect import log_request_host
 from planner.models.pricing import UsagePrice
 from planner.models.wrappers import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
-from planner.planning.output import rebuild_trajectory, write_record
+from planner.planning.output import rebuild_trajectory, write_record_and_trajectory
 from planner.planning.plan import PlanResult, run_plan
-from planner.planning.plan_files import WrittenFiles
+from planner.planning.plan_files import PlanFileIndex
 from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
 from planner.planning.strategies import STRATEGIES
 from planner.trajectory.format import Trajectory
@@ -205,10 +205,12 @@ class ResultRecorder:
 
     async def _restore_files(self) -> None:
         """Write the files that are missing, from the replies in the ledger."""
-        present = WrittenFiles(self._run.trajectory_folder)
+        present = PlanFileIndex(self._run.trajectory_folder)
         for paper, model, outcome in self._ledger.list_results():
             run_model = self._run_models.get(model)
-            if run_model is None or present.has_files(run_model.info, paper, trajectory=outcome is Outcome.PLANNED):
+            if run_model is None or present.has_paper_files(
+                run_model.info, paper, trajectory=outcome is Outcome.PLANNED
+            ):
                 continue
             record = self._ledger.load_record(paper, model)
             try:
@@ -220,7 +222,7 @@ class ResultRecorder:
 
     def _write_files(self, record: PlanRecord, trajectory: Trajectory | None) -> None:
         with convert_os_errors(self._run.path):
-            write_record(self._run.trajectory_folder, record, trajectory)
+            write_record_and_trajectory(self._run.trajectory_folder, record, trajectory)
 
     def _load_earlier_progress(self) -> None:
         """Add the results of earlier calls to the progress."""

@@ -23,7 +23,7 @@ from planner.batch.ledger.records import load_latest_results
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES, Corpus
-from planner.batch.run_folder import RunFolder, is_shard_folder, load_paper_ids_by_place, refuse_other_division
+from planner.batch.run_folder import RunFolder, is_shard_folder, load_ids_by_canonical_source, refuse_other_division
 from planner.batch.spec import (
     RAY_ENGINE,
     RUN_SPEC_KEY,
@@ -31,10 +31,10 @@ from planner.batch.spec import (
     RunModel,
     RunSpec,
     SubmissionOptions,
-    build_run_model,
     dump_run_spec,
     inherit_settings,
-    read_run_spec,
+    join_client_and_settings,
+    read_spec_to_continue,
 )
 from planner.batch.status import Progress
 from planner.chat import ModelInfo, Usage
@@ -99,7 +99,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         run = _choose_run_folder(spec)
         stack.enter_context(run.lock_folder())
         if corpus is not None:
-            corpus = _select_shard_papers(spec, assign_ids(corpus, load_paper_ids_by_place(spec.run)))
+            corpus = _select_shard_papers(spec, assign_ids(corpus, load_ids_by_canonical_source(spec.run)))
         shared_disk = is_shard_folder(run) or run.is_on_shared_disk
         ledger = await stack.enter_async_context(Ledger(run.ledger_path, shared_disk=shared_disk))
         if corpus is not None:
@@ -131,7 +131,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
         raise RunError(
             f"{path} is divided into shards, each a run of its own; name one of them ({names}), or merge {path}"
         )
-    return replace(read_run_spec(run), submission=submission)
+    return replace(read_spec_to_continue(run), submission=submission)
 
 
 async def estimate_spec(
@@ -141,7 +141,7 @@ async def estimate_spec(
     spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
-        corpus = assign_ids(_collect_corpus(spec.sources), load_paper_ids_by_place(spec.run))
+        corpus = assign_ids(_collect_corpus(spec.sources), load_ids_by_canonical_source(spec.run))
         corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
         job = _build_job(spec, corpus, models, make_reader_factory(arxiv))
         folders = [spec.run, *([spec.shard.locate_folder(spec.run)] if spec.shard else [])]
@@ -205,7 +205,7 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
                 f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT, in USD per"
                 " million tokens, as in 0.15,0.60"
             )
-        models.append(build_run_model(client, spec.settings))
+        models.append(join_client_and_settings(client, spec.settings))
     _refuse_shared_folder([model.info for model in models])
     return tuple(models)
 

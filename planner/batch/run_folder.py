@@ -262,7 +262,7 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
             )
 
 
-def load_paper_ids_by_place(run: RunFolder) -> dict[str, str]:
+def load_ids_by_canonical_source(run: RunFolder) -> dict[str, str]:
     """Return the ids that the run and its shards have ever given to papers, by the place of the paper."""
     # Damage is named when the ledger is opened for writing.
     query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"

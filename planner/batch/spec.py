@@ -162,7 +162,7 @@ def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
     return _SAVED_SPEC_ADAPTER.dump_json(saved, exclude={"asking": {"model", "key_variable"}}).decode()
 
 
-def read_run_spec(run: RunFolder) -> RunSpec:
+def read_spec_to_continue(run: RunFolder) -> RunSpec:
     """Read the last call of `batch` on a run, as a call that continues the run through its batch service.
 
     Raises:
@@ -299,7 +299,7 @@ class RunModel:
         )
 
 
-def build_run_model(client: ModelClient, settings: PlanSettings) -> RunModel:
+def join_client_and_settings(client: ModelClient, settings: PlanSettings) -> RunModel:
     """Return an open model with the settings of a run; a window that the user did not set is that of the model.
 
     Raises:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.ledger.records import ALL_PAIRS, IS_VALID
-from planner.batch.ledger.schema import DamagedLedgerError, open_damaged_ledger
+from planner.batch.ledger.schema import DamagedLedgerError, open_ledger_with_damage
 from planner.batch.rate_limit import RateLimiter
 from planner.batch.run_folder import RunFolder, Shard, list_missing_shards, list_shards
 from planner.chat import Usage
@@ -219,7 +219,7 @@ def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStat
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
-    with open_damaged_ledger(run.ledger_path) as (db, damage):
+    with open_ledger_with_damage(run.ledger_path) as (db, damage):
         status = replace(_StatusReader(db).read_status(), damage=damage)
         return status if is_in_use else replace(status, in_flight=0)
 

@@ -41,12 +41,17 @@ from planner.cli.run_options import (
 )
 from planner.cli.settings import get_settings
 from planner.cli.terminal.console import InterruptHandler, log, print_json, run_interruptible, send_log_messages
-from planner.cli.terminal.progress import format_call, format_estimate_json, format_estimate_text, format_progress
+from planner.cli.terminal.progress import (
+    format_batch_call_totals,
+    format_estimate_json,
+    format_estimate_text,
+    format_progress,
+)
 from planner.details import format_count
 from planner.errors import UsageError
 from planner.masking import MASK_TEXT
 from planner.models.connect import ModelSpec
-from planner.models.openai_chat.endpoint import build_environment_mask
+from planner.models.openai_chat.endpoint import build_secret_mask
 from planner.models.prompt_files import PromptFolders
 from planner.sanitize import make_printable
 
@@ -154,7 +159,7 @@ def batch(
 
 def _list_typed_words() -> tuple[str, ...]:
     """Return the words of this call as they were typed, without keys and passwords."""
-    mask = build_environment_mask(os.environ, get_settings().key_variables)
+    mask = build_secret_mask(os.environ, get_settings().key_variables)
     words = click.get_current_context().meta[TYPED_WORDS]
     return tuple(mask.mask_text(_CREDENTIALS.sub(f"://{MASK_TEXT}@", word)) for word in words)
 
@@ -197,7 +202,7 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         prompts = format_count(waiting, "prompt")
         log.info("%s without a reply; put each reply into a file with its prompt's name", prompts)
     if engine.progress.earlier_outcomes:
-        log.info("in this call: %s", format_call(engine.progress))
+        log.info("in this call: %s", format_batch_call_totals(engine.progress))
     failed = read_ledger_status(run).failed
     return interrupt.exit_code or (1 if failed or waiting or engine.progress.stop_reason else 0)
 

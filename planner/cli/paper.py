@@ -41,11 +41,11 @@ _MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separ
 _SHORT_TEXT_KINDS: Final = (FileFormat.TEXT, FileFormat.MARKDOWN, FileFormat.EMPTY, FileFormat.OTHER)
 
 
-class MissingPaperError(PaperError):
+class NoSuchPaperError(PaperError):
     """The error for a path that does not exist."""
 
 
-def refuse_missing_source(sources: Sequence[str]) -> None:
+def refuse_missing_only_source(sources: Sequence[str]) -> None:
     """Refuse a single source that does not exist; among several, a missing one is only a failure.
 
     Raises:
@@ -64,11 +64,11 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
     """Read the paper that the user named, in a separate process unless it is a short text.
 
     Raises:
-        MissingPaperError: if the source does not exist.
+        NoSuchPaperError: if the source does not exist.
         PaperError: if the paper cannot be read.
     """
     if _is_missing(source):
-        raise MissingPaperError(f"{source}: no such file or folder")
+        raise NoSuchPaperError(f"{source}: no such file or folder")
     title, abstract, paper_id = (
         clean_text(text).text for text in (metadata.title, metadata.abstract, metadata.paper_id)
     )
@@ -96,7 +96,7 @@ async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
     return data
 
 
-def read_single_paper(source: str, metadata: MetadataOptions) -> Paper:
+def read_command_paper(source: str, metadata: MetadataOptions) -> Paper:
     """Read the only paper of a command, as `read_named_paper` does."""
 
     async def read() -> Paper:
@@ -124,9 +124,9 @@ def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
         return None
     if data is None or len(data) > _MAX_SHORT_TEXT or detect_kind(data, request.source_name) not in _SHORT_TEXT_KINDS:
         return None
-    from planner.reading.worker import answer_request
+    from planner.reading.worker import read_paper_with_prompts
 
-    return answer_request(request, ArxivClient(offline=True), READ_LIMITS)
+    return read_paper_with_prompts(request, ArxivClient(offline=True), READ_LIMITS)
 
 
 def _is_missing(source: str) -> bool:
@@ -149,10 +149,10 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
 
     Paste them into any chat window, then give the reply to `parse`.
     """
-    refuse_missing_source((source,))
+    refuse_missing_only_source((source,))
     with send_log_messages(log_settings):
         counter = TokenCounter()
-        paper_prompt = build_prompt(read_single_paper(source, metadata), task.settings, counter)
+        paper_prompt = build_prompt(read_command_paper(source, metadata), task.settings, counter)
         _log_excerpt(paper_prompt)
         log.info("%s tokens", format_about(counter.count_prompt(paper_prompt.prompt)))
     rendered = paper_prompt.prompt
@@ -173,18 +173,20 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
 @log_options
 def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, log_settings: LogOptions) -> None:
     """Show what is read from a paper: title, abstract, sections, sizes, parts that would be left out, and warnings."""
-    refuse_missing_source((source,))
+    refuse_missing_only_source((source,))
     settings = task.settings
     with send_log_messages(log_settings):
-        read = read_single_paper(source, metadata)
+        read = read_command_paper(source, metadata)
         if form == "text":
             sent = select_excerpt(read, settings, TokenCounter())
             _log_excerpt(sent)
             click.echo(sent.full_text.encode())
             return
-        from planner.planning.first_prompt import describe_paper  # compiles many patterns, for this command alone
+        from planner.planning.first_prompt import (
+            describe_paper_as_json,  # compiles many patterns, for this command alone
+        )
 
-        understood = describe_paper(read, settings)
+        understood = describe_paper_as_json(read, settings)
     if form == "json":
         print_json(understood)
     else:

@@ -26,11 +26,11 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.paper import (
-    MissingPaperError,
+    NoSuchPaperError,
     open_isolated_reader,
+    read_command_paper,
     read_named_paper,
-    read_single_paper,
-    refuse_missing_source,
+    refuse_missing_only_source,
 )
 from planner.cli.terminal.console import log, run_interruptible, send_log_messages
 from planner.cli.terminal.results import PlanReporter
@@ -145,9 +145,9 @@ def parse(
         raise UsageError("REVISED is read with --strategy revise only; add it, or give one REPLY")
     if [paper, reply, revised].count("-") > 1:
         raise UsageError("only one of REPLY, REVISED and --paper can be read from stdin; give the others as files")
-    refuse_missing_source((paper,))
+    refuse_missing_only_source((paper,))
     with send_log_messages(log_settings):
-        settings, read = task.settings, read_single_paper(paper, metadata)
+        settings, read = task.settings, read_command_paper(paper, metadata)
         pasted = PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
         done = asyncio.run(write_pasted_plan(output, read, pasted, settings))
         reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
@@ -177,7 +177,7 @@ async def _plan_papers(
     reporter: PlanReporter,
 ) -> int:
     """Plan one paper after the other; return 0 if all of them were planned, otherwise 1."""
-    refuse_missing_source(sources)
+    refuse_missing_only_source(sources)
     code = 0
     async with (
         open_model(model_spec, offline=metadata.offline, on_text=reporter.on_text) as client,
@@ -190,7 +190,7 @@ async def _plan_papers(
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
             try:
                 done = await planner.plan_paper(source, metadata)
-            except (MissingPaperError, TrajectoryError) as error:
+            except (NoSuchPaperError, TrajectoryError) as error:
                 log.error("%s", error)
                 code = 1
                 continue
@@ -219,7 +219,7 @@ class _PaperPlanner:
     async def plan_paper(self, source: str, metadata: MetadataOptions) -> PlanOutput:
         try:
             paper = await read_named_paper(source, metadata, self.reader)
-        except MissingPaperError:
+        except NoSuchPaperError:
             raise
         except PaperError as error:
             if (hint := _suggest_batch(source, is_read=False)) and "`batch`" not in str(error):

@@ -31,7 +31,7 @@ from planner.models.openai_chat.endpoint import (
     OPENAI,
     PROVIDERS,
     Endpoint,
-    build_environment_mask,
+    build_secret_mask,
     resolve_endpoint,
 )
 from planner.models.pricing import KnownModel, list_known_models
@@ -101,7 +101,7 @@ def _find_origin(context: click.Context, option: click.Parameter) -> str:
 def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Yield the endpoint of models without a prefix, the prices, and the named endpoints."""
     if address := os.environ.get(OPENAI.address_variable, "").strip():
-        yield "endpoint", build_environment_mask(os.environ).mask_text(address), OPENAI.address_variable
+        yield "endpoint", build_secret_mask(os.environ).mask_text(address), OPENAI.address_variable
     else:
         yield "endpoint", settings.endpoint, settings.origins.get("endpoint", _DEFAULT)
     for model, price in settings.prices.items():

@@ -34,7 +34,7 @@ from planner.site.entries import (
     PlanEntry,
     UnreadFile,
     create_entry,
-    find_entry_source,
+    find_entry_files,
     find_trajectories,
     join_record,
     read_plan_entry,
@@ -172,7 +172,7 @@ def _check_file(file: Path) -> Iterator[str]:
 def _count_ablation_warnings(file: Path) -> int:
     """Return the number of faults that the program found in the ablations of a trajectory, as its record has them."""
     try:
-        entry = read_plan_entry(find_entry_source(file))
+        entry = read_plan_entry(find_entry_files(file))
     except (TrajectoryError, OSError):
         return 0
     return sum(len(entry.list_findings(number)) for number in range(len(entry.ablations)))
@@ -322,7 +322,7 @@ def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
 
 def _add_facts(facts: dict[str, list[dict[str, Any]]], result: "CombineResult") -> None:
     """Add the facts of a result, and log what is not combined."""
-    from planner.combining.combine import SinglePlan
+    from planner.combining.combine import SingleMemberPaper
 
     match result:
         case PlanOutput(record, _, path):
@@ -330,7 +330,7 @@ def _add_facts(facts: dict[str, list[dict[str, Any]]], result: "CombineResult") 
             facts["plans"].append(
                 {"paper_id": record.paper.id, "task": record.task, "path": str(path), "members": members}
             )
-        case SinglePlan(paper_id, task, member):
+        case SingleMemberPaper(paper_id, task, member):
             log.debug("%s: only %s has a plan for the %s task, so nothing is combined", paper_id, member, task)
             facts["single"].append({"paper_id": paper_id, "task": task, "member": member})
         case UnreadFile(name, reason):

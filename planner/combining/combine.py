@@ -18,8 +18,8 @@ from planner.details import (
     Details,
     RejectionReason,
     find_rejections,
-    join_reported_studies,
     order_runs,
+    select_distinct_studies,
 )
 from planner.errors import Outcome, TrajectoryError
 from planner.matching import group_ablations
@@ -92,7 +92,7 @@ class ChosenStudies:
 
 
 @dataclass(frozen=True, slots=True)
-class SinglePlan:
+class SingleMemberPaper:
     """A paper and task for which only one member has a plan, so that there is nothing to combine."""
 
     paper_id: str
@@ -100,7 +100,7 @@ class SinglePlan:
     member: str
 
 
-CombineResult = PlanOutput | SinglePlan | UnreadFile
+CombineResult = PlanOutput | SingleMemberPaper | UnreadFile
 
 
 def combine_plans(
@@ -163,7 +163,7 @@ def _write_plan(
     output: Path, model: str, paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
 ) -> CombineResult:
     if len(members) == 1:
-        return SinglePlan(paper_id, task, members[0].name)
+        return SingleMemberPaper(paper_id, task, members[0].name)
     if not chosen.kept:
         return UnreadFile(paper_id, f"no member has a valid ablation for the {task} task")
     plan = Plan(ablations=tuple(_number_names([study.best_proposal.ablation for study in chosen.kept])))
@@ -198,7 +198,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         details=details if has_details else (),
         order=order_runs(details) if has_details else (),
         considered=tuple(_build_candidate(study, why) for study, why in chosen.rejected),
-        reported=join_reported_studies(chain.from_iterable(record.reported for record in records)),
+        reported=select_distinct_studies(chain.from_iterable(record.reported for record in records)),
         votes=tuple(tuple(proposal.vote for proposal in study.proposals) for study in chosen.kept),
     )
 

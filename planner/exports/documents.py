@@ -58,7 +58,7 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
         write_file_atomically(folder / "create-issues.sh", "".join(script), durable=False)
 
 
-def write_markdown(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a Markdown file for each plan: its runs in order, then candidates of the next rank, at most k studies."""
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
@@ -118,7 +118,7 @@ def escape_markdown(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", _REFERENCE.sub(_ZERO_WIDTH_SPACE, text))
 
 
-def write_latex(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_latex_fragments(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a file for each plan, to be read by `\\input`: a paragraph, and a table with variants as rows."""
     for plan in list_plans(entries):
         write_file_atomically(target / f"{plan.slug}.tex", _render_latex_plan(plan), durable=False)

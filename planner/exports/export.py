@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.ledger.records import LedgerReader, StoredRecords
-from planner.batch.ledger.schema import open_damaged_ledger
+from planner.batch.ledger.schema import open_ledger_with_damage
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import Outcome, OutputError, RunError, TrajectoryError, UsageError
 from planner.exports.data_files import (
@@ -20,7 +20,7 @@ from planner.exports.data_files import (
     write_matrix,
     write_wandb,
 )
-from planner.exports.documents import write_issues, write_latex, write_markdown, write_reviews
+from planner.exports.documents import write_issues, write_latex_fragments, write_markdown_files, write_reviews
 from planner.names import sanitize_file_name
 from planner.planning.output import rebuild_trajectory
 from planner.planning.record import PlanRecord
@@ -28,7 +28,7 @@ from planner.site.entries import (
     PlanEntry,
     create_entry,
     create_failed_entry,
-    find_entry_source,
+    find_entry_files,
     index_entries,
     join_record,
     read_plan_entries,
@@ -50,8 +50,8 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
     "hydra": Exporter(write_hydra),
     "issues": Exporter(write_issues),
     "jsonl": Exporter(write_jsonl, ".jsonl"),
-    "latex": Exporter(write_latex),
-    "markdown": Exporter(write_markdown),
+    "latex": Exporter(write_latex_fragments),
+    "markdown": Exporter(write_markdown_files),
     "matrix": Exporter(write_matrix, ".csv"),
     "review": Exporter(write_reviews),
     "wandb": Exporter(write_wandb),
@@ -89,7 +89,7 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
     return ExportReport((*lines, *notes), tuple(damage))
 
 
-def export_entry(entry: PlanEntry, form: str) -> tuple[str, bytes]:
+def build_export_file(entry: PlanEntry, form: str) -> tuple[str, bytes]:
     """Return the name and the content of an export: a file, or a zip archive of several.
 
     Raises:
@@ -113,7 +113,7 @@ def export_entry(entry: PlanEntry, form: str) -> tuple[str, bytes]:
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
     """Yield the current result of each paper and model, or a plan of an earlier call where there is no current one."""
-    with open_damaged_ledger(run.ledger_path) as (db, damaged):
+    with open_ledger_with_damage(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = StoredRecords(LedgerReader(run.ledger_path, db))
         for paper, model, current, last_plan in records.list_numbers():
@@ -138,7 +138,7 @@ def _rebuild_entry(record: PlanRecord) -> PlanEntry:
 def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[PlanEntry]:
     if folder.is_file():
         try:
-            yield read_plan_entry(find_entry_source(folder))
+            yield read_plan_entry(find_entry_files(folder))
         except TrajectoryError as error:
             raise RunError(str(error)) from None
         return

@@ -13,8 +13,14 @@ from planner.details import Details, RejectionReason
 from planner.matching import extract_numbers, is_value
 from planner.names import UniqueNames, sanitize_file_name
 from planner.sanitize import shorten_name
-from planner.schema import Ablation, Action, list_extra_fields
-from planner.site.copies import choose_headline, describe_change, describe_replacement, format_line, name_removed_part
+from planner.schema import Ablation, Action, list_non_benchmark_fields
+from planner.site.copies import (
+    choose_name_or_part,
+    describe_change,
+    describe_replacement,
+    format_line,
+    name_removed_part,
+)
 from planner.site.entries import PlanEntry
 from planner.site.facts import choose_title, label_entries
 
@@ -59,7 +65,7 @@ class Study:
             ("Part", self.ablation.ablated_part),
             *self.details.list_lines(),
             ("Measure", "; ".join(self.ablation.metrics)),
-            *list_extra_fields(self.ablation),
+            *list_non_benchmark_fields(self.ablation),
         )
         for label, text in texts:
             if label != "Chance" and (line := format_line(text)):
@@ -138,7 +144,7 @@ def _list_studies(entry: PlanEntry) -> Iterator[Study]:
     for place, index in enumerate((*order, *range(count, len(ablations))), start=1):
         ablation = ablations[index]
         number = f"{index + 1:02}"
-        headline = shorten_name(format_line(choose_headline(ablation))) or f"Ablation {index + 1}"
+        headline = shorten_name(format_line(choose_name_or_part(ablation))) or f"Ablation {index + 1}"
         removals = list(_list_variants(ablation, number, earlier))
         yield Study(
             number=index + 1,

@@ -16,7 +16,7 @@ from planner.models.pricing import (
     BATCH_PRICE_SHARE,
     UsagePrice,
     compute_cost,
-    describe_assumed_provider,
+    describe_openai_default,
     find_context_window,
     parse_price,
 )
@@ -117,7 +117,7 @@ class ModelClient:
         """Return the model that plans a paper; only the built-in planner needs the paper and the settings."""
         if self.model is not None:
             return self.model
-        from planner.analysis.analyse import index_paper
+        from planner.analysis.analyse import index_paper_for_check
         from planner.analysis.repeats import RepeatSearch
         from planner.models.extractive import ExtractiveModel
 
@@ -127,7 +127,7 @@ class ModelClient:
         except PaperError:
             excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
         is_author = task is Task.AUTHOR  # whose text reports nothing yet
-        repeats = None if is_author else RepeatSearch(index_paper(paper, task, excerpt))
+        repeats = None if is_author else RepeatSearch(index_paper_for_check(paper, task, excerpt))
         return ExtractiveModel(excerpt, k, with_details=with_details, repeats=repeats)
 
     def price_at_batch_service(self, usage: Usage) -> float | None:
@@ -254,7 +254,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
 
 def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
     """Return the endpoint at each address of a model; say so where OpenAI is assumed and is hardly meant."""
-    hint = "" if spec.base_url else describe_assumed_provider(spec.model, os.environ)
+    hint = "" if spec.base_url else describe_openai_default(spec.model, os.environ)
     try:
         endpoints = [
             resolve_endpoint(spec.model, url, os.environ, key_variable=spec.key_variable, requires_key=requires_key)

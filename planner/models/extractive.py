@@ -14,7 +14,7 @@ from typing import Final
 from planner.analysis.analyse import Analysis, analyse_sections
 from planner.analysis.components import Component, EvidenceKind, is_specific_mechanism
 from planner.analysis.metrics import is_metric_name
-from planner.analysis.passages import split_passages, split_text_at_headings
+from planner.analysis.passages import split_passages, split_text_into_sections
 from planner.analysis.repeats import RepeatSearch
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.details import Effort, EffortKind
@@ -161,7 +161,7 @@ class ExtractiveModel:
         if not is_english(self.excerpt.text):
             return Completion("", model=BUILTIN_INFO.asked, notes=(NOT_ENGLISH,))
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
-        sections = (abstract, *split_text_at_headings(self.excerpt.text))
+        sections = (abstract, *split_text_into_sections(self.excerpt.text))
         analysis = analyse_sections(sections, self.excerpt.title)
         proposals = propose_ablations(analysis, self.excerpt.title, self.k, self.repeats)
         if self.with_details:
@@ -177,7 +177,7 @@ def propose_ablations(
 ) -> tuple[Proposal, ...]:
     """Return at most k proposals for the analysed text, the best first, without those that `repeats` finds."""
     candidates = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
-    components = list(filter(has_part_name, candidates)) or list(filter(_may_be_part, candidates))
+    components = list(filter(is_method_part, candidates)) or list(filter(_may_be_part, candidates))
     chosen: list[Proposal] = []
     for component in sorted(components, key=lambda c: (-_score_component(c), c.location.paper_offset)):
         if len(chosen) == k:
@@ -198,7 +198,7 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
     )
 
 
-def has_part_name(component: Component) -> bool:
+def is_method_part(component: Component) -> bool:
     """Return whether a component's name is that of a part: a mechanism, a varied value or a proposal with an acronym.
 
     Tasks, background and places in the paper are no parts.

@@ -169,7 +169,7 @@ def list_known_models() -> list[KnownModel]:
     return sorted(found, key=lambda known: known.name)
 
 
-def describe_assumed_provider(model: str, environment: Mapping[str, str]) -> str:
+def describe_openai_default(model: str, environment: Mapping[str, str]) -> str:
     """Return, as a sentence, that a model was taken for one of OpenAI, and its name elsewhere; "" if that is right.
 
     A name without a prefix goes to OPENAI_BASE_URL if that is set, so nothing is assumed then.

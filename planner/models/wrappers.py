@@ -88,10 +88,10 @@ class _Replica:
 
 def balance_replicas(replicas: Sequence[Model]) -> Model:
     """Return one model over all replicas, or the only replica unchanged."""
-    return replicas[0] if len(replicas) == 1 else LoadBalancedModel(replicas)
+    return replicas[0] if len(replicas) == 1 else ReplicatedModel(replicas)
 
 
-class LoadBalancedModel:
+class ReplicatedModel:
     """A model that spreads its requests over several replicas of the same model.
 
     It has the identity of the first replica, so further replicas can come and go without changing a request's identity.

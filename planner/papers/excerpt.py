@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from planner.errors import PaperError, TooLongError
-from planner.papers.headings import classify_heading, is_measurement_heading, strip_number_and_punctuation
+from planner.papers.headings import classify_heading, is_measurement_setup_heading, strip_number_and_punctuation
 from planner.papers.leaks import remove_ablation_announcements, remove_leaks
 from planner.papers.paper import BlockKind, Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
@@ -118,7 +118,9 @@ def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int =
     """Return whether a section tells how something is measured, and the method stands between it and the results."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
-        is_measurement_heading(body[index].heading) and any(is_method[index:next_index]) and not any(is_method[:index])
+        is_measurement_setup_heading(body[index].heading)
+        and any(is_method[index:next_index])
+        and not any(is_method[:index])
     )
 
 

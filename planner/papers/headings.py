@@ -172,14 +172,14 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
     if SectionKind.REFERENCES in (kind, parent) and _BACK_MATTER_KINDS & {kind, parent}:
         return kind
     is_experiments = kind is SectionKind.EXPERIMENTS
-    if is_experiments and parent is SectionKind.METHOD and not is_measurement_heading(heading):
+    if is_experiments and parent is SectionKind.METHOD and not is_measurement_setup_heading(heading):
         return kind
     if is_experiments and parent is SectionKind.INTRODUCTION:
         return parent  # "Our Results" among the contributions
     return parent if parent in _INHERITED_KINDS else kind
 
 
-def is_measurement_heading(heading: str) -> bool:
+def is_measurement_setup_heading(heading: str) -> bool:
     """Return whether a heading tells how something is measured, and names no results: "Evaluation Metrics"."""
     text = _remove_misleading_terms(heading)
     return bool(_MEASUREMENT.search(text)) and not _RESULTS.search(text)

@@ -91,7 +91,7 @@ def _read_bytes(data: bytes, name: str) -> RecognisedSource:
 def _read_tree(tree: SourceTree) -> RecognisedSource:
     from planner.papers.folder import read_source_tree  # reads LaTeX, whose patterns take long to compile
 
-    return RecognisedSource(*read_source_tree(tree, read_text_by_kind))
+    return RecognisedSource(*read_source_tree(tree, read_one_file_text))
 
 
 def _read_text(data: bytes, name: str) -> RecognisedSource:
@@ -101,11 +101,11 @@ def _read_text(data: bytes, name: str) -> RecognisedSource:
         from planner.papers.latex.reader import read_latex  # compiles many patterns
 
         return RecognisedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
-    paper = read_text_by_kind(kind, text, name)
+    paper = read_one_file_text(kind, text, name)
     return RecognisedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
 
 
-def read_text_by_kind(kind: FileFormat, text: str, name: str) -> ParsedPaper:
+def read_one_file_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
     """Read a text in its format, except LaTeX, which consists of several files."""
     match kind:
         case FileFormat.HTML:

@@ -27,7 +27,13 @@ from planner.papers.html.visibility import (
     is_invisible_on,
     join_inline_declarations,
 )
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, mark_back_matter, resolve_headings
+from planner.papers.outline import (
+    Heading,
+    HeadingOrBlock,
+    assemble_sections,
+    mark_back_matter_headings,
+    resolve_headings,
+)
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.text import MAX_TABLE_LINES, find_table_end, is_table
 
@@ -94,7 +100,7 @@ def read_markdown_files(
         items += file_items
         hidden_texts += hidden + hidden_in_blocks
         warnings += character_warnings
-    resolved = resolve_headings(mark_back_matter(_promote_bold_lines(items)), known_title=known.title)
+    resolved = resolve_headings(mark_back_matter_headings(_promote_bold_lines(items)), known_title=known.title)
     if resolved.demoted_count:
         warnings.append(f"{resolved.demoted_count} lines marked as headings look like code and were kept as text")
     sections = assemble_sections(resolved.items)

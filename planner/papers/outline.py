@@ -150,7 +150,7 @@ def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading |
     return replace(item, level=levels[id(item)])
 
 
-def mark_back_matter(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
+def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
     """Turn the unmarked headings of references, and of the sections after them, into marked ones.
 
     "References" is a heading if a reference follows, on the next line or in the next block.

@@ -13,7 +13,7 @@ from planner.details import Details, Effort, EffortKind, Evidence, ReportedStudy
 from planner.parsing.json_objects import FIELDS_BY_KEY, normalize_key
 from planner.parsing.predictions import LocatedObject, ParseLog, quote_value
 from planner.sanitize import repair_surrogates
-from planner.schema import Ablation, Action, PlanField, describe_validation_error
+from planner.schema import Ablation, AblationField, Action, describe_validation_error
 
 _EMPTY_WORDS: Final = {"", "none", "null", "n/a", "-"}
 _MAX_ABLATION_CHARS: Final = 10_000  # characters of the fields of an ablation; a long one has 2,000
@@ -100,7 +100,7 @@ def _rename_keys(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, 
     return named
 
 
-def _normalize_value(field: PlanField, value: Any, place: str, log: ParseLog) -> Any:
+def _normalize_value(field: AblationField, value: Any, place: str, log: ParseLog) -> Any:
     if field.is_list:
         return _normalize_texts(value, place, log)
     return _normalize_choice(field, value, place, log) if field.choices else _normalize_text(value, place, log)
@@ -115,7 +115,7 @@ def _normalize_text(value: Any, place: str, log: ParseLog) -> Any:
     return _mend_line(value, place, log) if isinstance(value, str) else value
 
 
-def _normalize_choice(field: PlanField, value: Any, place: str, log: ParseLog) -> Any:
+def _normalize_choice(field: AblationField, value: Any, place: str, log: ParseLog) -> Any:
     if not isinstance(value, str) or value in field.choices:
         return value
     log.add_note(f"{place}: {quote_value(value)} was read without regard to case and spaces")

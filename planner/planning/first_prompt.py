@@ -112,11 +112,11 @@ class LoadedPaper:
 
     def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
         """Return the faults of a plan, and its details with their quotes located in what was sent."""
-        from planner.analysis.analyse import index_paper
+        from planner.analysis.analyse import index_paper_for_check
         from planner.analysis.check import check_reply  # compiles many patterns, for a reply alone
 
         assert paper_prompt.excerpt is not None, "the prompt was built here"
-        return check_reply(reply, index_paper(self.paper, task, paper_prompt.excerpt))
+        return check_reply(reply, index_paper_for_check(self.paper, task, paper_prompt.excerpt))
 
 
 def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
@@ -144,7 +144,7 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
     return excerpt
 
 
-def describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:
+def describe_paper_as_json(paper: Paper, settings: PlanSettings) -> dict[str, object]:
     """Return the paper as a JSON object; if the task cannot cut the paper, that is a warning here."""
     from planner.analysis.analyse import analyse_paper  # compiles many patterns
 

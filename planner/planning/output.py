@@ -19,11 +19,11 @@ from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.plan_files import (
     PlanFiles,
     RecordStore,
+    build_first_and_further_path,
     build_lock_path,
-    build_plan_paths,
+    choose_paper_id,
     choose_plan_files,
-    find_paper_id,
-    list_other_attempts,
+    list_attempts_for_other_questions,
     lock_paper,
 )
 from planner.planning.record import PlanRecord, ReplyPricer, begin_record, finish_record, replace_attempts
@@ -88,12 +88,12 @@ async def plan_to_folder(
         OSError: if the folder cannot be written.
         PromptError: if a template cannot be rendered.
     """
-    paper = replace(paper, id=find_paper_id(folder, paper.info, model.info))
+    paper = replace(paper, id=choose_paper_id(folder, paper.info, model.info))
     settings = replace(settings, plain=_has_plain_plan(folder, paper, model.info, settings))
     record = _open_question(paper, model.info, settings)
     async with lock_paper(folder, record):
         files = choose_plan_files(folder, record)
-        others = list_other_attempts(folder, record, files)
+        others = list_attempts_for_other_questions(folder, record, files)
         record = record.model_copy(update={"attempts": files.attempts})
         store = RecordStore(files.record_path, files.planned or record, pricing, force, others)
         cached = CachedModel(model, store)
@@ -143,7 +143,7 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
     if settings.plain is not None:
         return settings.plain
     record = _open_question(paper, info, replace(settings, plain=True))
-    earlier = (PlanFiles.read(path).planned for path in build_plan_paths(folder, record))
+    earlier = (PlanFiles.read(path).planned for path in build_first_and_further_path(folder, record))
     return any(plan is not None and plan.question == record.question for plan in earlier)
 
 
@@ -155,10 +155,10 @@ def write_unreadable_paper(
     Nothing is written about a source that is no paper.
     """
     paper = PaperInfo(id=given_id or propose_paper_id(source), title="", format="", source=source)
-    paper = replace(paper, id=find_paper_id(folder, paper, info))
+    paper = replace(paper, id=choose_paper_id(folder, paper, info))
     record = begin_record(paper, info, settings)
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
-    path, _ = build_plan_paths(folder, record)
+    path, _ = build_first_and_further_path(folder, record)
     lock_path = build_lock_path(folder, record)
     # Another process that plans the paper says more in its record.
     if isinstance(error, NotAPaperError) or (handle := try_lock_file(lock_path)) is None:
@@ -170,7 +170,7 @@ def write_unreadable_paper(
         delete_and_unlock_file(lock_path, handle)
 
 
-def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
+def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
     """Write the record and trajectory of a paper of a run; without a trajectory, an earlier plan and its record stay.
 
     The plan of another question moves beside it, to the name that a further plan has in a folder of `plan`. Nothing is
@@ -179,7 +179,7 @@ def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None
     Raises:
         OSError: if the folder cannot be written.
     """
-    path, own = build_plan_paths(folder, record)
+    path, own = build_first_and_further_path(folder, record)
     if trajectory is None and path.exists() and build_record_path(path).exists():
         return PlanOutput(record, None, path)
     has_moved = _move_other_plan(folder, path, record)
@@ -198,7 +198,7 @@ def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
         return False
     if earlier.planned is None or earlier.planned.question == record.question:
         return False
-    _, further = build_plan_paths(folder, earlier.planned)
+    _, further = build_first_and_further_path(folder, earlier.planned)
     # The trajectory goes first: after a kill between the two, the record still says that it is to be moved.
     for source, target in ((path, further), (earlier.record_path, build_record_path(further))):
         if source.exists():

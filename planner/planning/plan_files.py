@@ -170,7 +170,7 @@ class PlanFiles:
         return self.planned is None and (is_unread or not self.earlier.has_reply)
 
 
-def build_plan_paths(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
+def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
     """Return the path of the plan for the first question about a paper, and of that for a further one."""
     about = (record.planner, record.model, record.paper.id)
     first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
@@ -186,7 +186,7 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
         TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
         OSError: if a record cannot be read.
     """
-    first, further = map(PlanFiles.read, build_plan_paths(folder, record))
+    first, further = map(PlanFiles.read, build_first_and_further_path(folder, record))
     own = [each for each in (first, further) if each.earlier and each.earlier.question == record.question]
     chosen = next(iter(own or [each for each in (first, further) if each.is_free]), None)
     if chosen is None:
@@ -194,12 +194,12 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     return chosen
 
 
-def list_other_attempts(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
+def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
     """Return the answered requests on record for other questions about a paper than that of the chosen files.
 
     The errors are those of `PlanFiles.read`.
     """
-    first, further = build_plan_paths(folder, record)
+    first, further = build_first_and_further_path(folder, record)
     beginning = further.name.removesuffix(f"{record.question_name}{TRAJECTORY_SUFFIX}")
     names = (path.name.removesuffix(RECORD_SUFFIX) for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
     stems = sorted(name for name in names if name.startswith(beginning))
@@ -211,7 +211,7 @@ def list_other_attempts(folder: Path, record: PlanRecord, chosen: PlanFiles) -> 
 
 def build_lock_path(folder: Path, record: PlanRecord) -> Path:
     """Return the path of the file that is locked while a paper is planned by a model."""
-    path, _ = build_plan_paths(folder, record)
+    path, _ = build_first_and_further_path(folder, record)
     return path.with_name(f".{path.name.removesuffix(TRAJECTORY_SUFFIX)}.lock")
 
 
@@ -234,14 +234,14 @@ async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
         delete_and_unlock_file(path, handle)
 
 
-class WrittenFiles:
+class PlanFileIndex:
     """The files that a run has on disk, from one listing per folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names_by_model: dict[tuple[str, str], frozenset[str]] = {}
 
-    def has_files(self, info: ModelInfo, paper_id: str, *, trajectory: bool) -> bool:
+    def has_paper_files(self, info: ModelInfo, paper_id: str, *, trajectory: bool) -> bool:
         """Return whether the record of a paper exists, and also its trajectory if `trajectory` is true."""
         made_by = (info.planner, info.name)
         if made_by not in self._names_by_model:
@@ -262,7 +262,7 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
                 yield item.name
 
 
-def find_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
+def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
     """Return the id that a paper has in a folder of plans, or is to get there.
 
     A paper whose id is the name of its file keeps the id under which its text is on record, such as one from its title,

@@ -15,7 +15,7 @@ from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.details import Candidate, Details, Items, ReportedStudy, Revision, Vote, order_runs
 from planner.errors import Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.models.openai_chat.stream import count_json_values, repair_json_surrogates
+from planner.models.openai_chat.stream import compute_max_json_values, repair_json_surrogates
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult
@@ -184,7 +184,7 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
         ValueError: if it is not the JSON of such a value; the text is one line.
     """
     data = content.encode() if isinstance(content, str) else content
-    if count_json_values(data) > MAX_STORED_VALUES:
+    if compute_max_json_values(data) > MAX_STORED_VALUES:
         raise ValueError(f"it has over {MAX_STORED_VALUES:,} values")
     try:
         # Not `validate_json`: each of its errors would hold a copy of all that was read.

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from planner.analysis.analyse import index_paper
+from planner.analysis.analyse import index_paper_for_check
 from planner.analysis.passages import PaperIndex
 from planner.errors import PaperError, PlannerError
 from planner.papers.arxiv import ArxivClient
@@ -56,7 +56,7 @@ def load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
     return replace(paper, id=request.paper_id or paper.id)
 
 
-def answer_request(
+def read_paper_with_prompts(
     request: ReadRequest, arxiv: ArxivClient, limits: ReadLimits, load: PaperLoader = load_requested_paper
 ) -> ReadResultOrError:
     """Read a paper and build the prompts about it in this process, or return the reason why it cannot be read."""
@@ -77,7 +77,7 @@ def answer_request(
 def _index_paper(paper: Paper, task: Task, paper_prompt: PaperPrompt) -> PaperIndex:
     """Return the index of a paper without the passages that the prompt holds, if it holds the excerpt as it is."""
     assert paper_prompt.excerpt is not None, "the prompt was built here"
-    prompt, index = paper_prompt.prompt.messages[-1].content, index_paper(paper, task, paper_prompt.excerpt)
+    prompt, index = paper_prompt.prompt.messages[-1].content, index_paper_for_check(paper, task, paper_prompt.excerpt)
     start = prompt.find(paper_prompt.excerpt.text[:_BEGINNING_CHARS])  # to find all of it would take far longer
     smaller = index.omit_text(max(start, 0))
     return smaller if smaller.restore_text(prompt) == index else index
@@ -114,7 +114,7 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
         _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
         while (request := _receive_request(sys.stdin.buffer)) is not None:
             set_process_limits(limits)
-            _send(results, encode_result(answer_request(request, arxiv, limits, load)))
+            _send(results, encode_result(read_paper_with_prompts(request, arxiv, limits, load)))
 
 
 def _enlarge_pipe(results: BinaryIO) -> None:

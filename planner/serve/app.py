@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from planner.errors import Outcome, PaperError, PlannerError, TrajectoryError, UsageError
-from planner.exports.export import export_entry
+from planner.exports.export import build_export_file
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
@@ -34,7 +34,7 @@ from planner.serve.pages import (
     PaperFacts,
     PlanForm,
     ReplyMessage,
-    compute_request_price,
+    estimate_plan_price,
     read_asset,
     render_page,
     render_plan_page,
@@ -125,7 +125,7 @@ class PageApp:
             k=self.defaults.make_settings(form).k,
             facts=facts,
             client=client,
-            price=compute_request_price(client, form.strategy, facts) if client and facts else None,
+            price=estimate_plan_price(client, form.strategy, facts) if client and facts else None,
             problem=problem,
             model_problem=model_problem,
             models=tuple(self.defaults.list_models()),
@@ -245,7 +245,7 @@ class PageApp:
         edited = _read_edits(await self._find_plan(request))
         if edited is None or not edited.edit.kept:
             raise UsageError("there is no ablation to export")
-        name, content = await asyncio.to_thread(export_entry, edited.kept_entry, request.path_params["form"])
+        name, content = await asyncio.to_thread(build_export_file, edited.kept_entry, request.path_params["form"])
         headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name)}"}
         return Response(content, media_type="application/octet-stream", headers=headers)
 

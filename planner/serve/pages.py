@@ -17,7 +17,7 @@ from planner.errors import PlannerError, UsageError
 from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec
 from planner.papers.paper import Omission, Paper
-from planner.planning.first_prompt import PlanSettings, describe_paper, select_excerpt
+from planner.planning.first_prompt import PlanSettings, describe_paper_as_json, select_excerpt
 from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
 from planner.serve.edits import MAX_REPLACEMENTS, Change, EditedPlan
@@ -40,7 +40,7 @@ class PaperFacts:
     """A paper as it was understood: its description, and what the author task would leave out of it."""
 
     description: dict[str, Any]
-    author_cut: tuple[Omission, ...]
+    author_task_omissions: tuple[Omission, ...]
 
     @property
     def title(self) -> str:
@@ -61,27 +61,27 @@ class PaperFacts:
     def collect(cls, paper: Paper, settings: PlanSettings) -> "PaperFacts":
         """Return the facts of a paper for a task."""
         try:
-            author_cut = select_excerpt(paper, replace(settings, task=Task.AUTHOR), TokenCounter()).omissions
+            author_task_omissions = select_excerpt(paper, replace(settings, task=Task.AUTHOR), TokenCounter()).omissions
         except PlannerError:
-            author_cut = ()  # the paper has no method to be found; the description of that task says so
-        return cls(describe_paper(paper, settings), author_cut)
+            author_task_omissions = ()  # the paper has no method to be found; the description of that task says so
+        return cls(describe_paper_as_json(paper, settings), author_task_omissions)
 
 
 @dataclass(frozen=True, slots=True)
-class RequestPrice:
+class PlanPrice:
     """The requests that a plan takes, and their cost in USD, None if it is not known."""
 
     estimate: RequestEstimate
     cost: float | None
 
 
-def compute_request_price(client: ModelClient, strategy: str, facts: PaperFacts) -> RequestPrice | None:
+def estimate_plan_price(client: ModelClient, strategy: str, facts: PaperFacts) -> PlanPrice | None:
     """Return what a plan would take; None if nothing can be sent."""
     tokens = facts.description["prompt_tokens"]
     if tokens is None:
         return None
     estimate = STRATEGIES[strategy].estimate(tokens)
-    return RequestPrice(estimate, client.compute_price(Usage(estimate.prompt_tokens, estimate.reply_tokens)))
+    return PlanPrice(estimate, client.compute_price(Usage(estimate.prompt_tokens, estimate.reply_tokens)))
 
 
 def render_page(template: str, base: str, **values: object) -> str:

@@ -21,7 +21,7 @@ from planner.site.copies import format_line
 from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entries
 from planner.site.pages import (
     IndexRow,
-    build_index_rows,
+    build_paper_rows,
     is_own_page,
     render_docsify_page,
     render_index_page,
@@ -102,7 +102,7 @@ class _SiteBuilder:
         view = build_paper_view(entries)
         name = self.names[paper_id]
         write_site_file(self.output / "papers" / f"{name}.html", render_paper_page(view))
-        self.rows.extend(build_index_rows(name, view))
+        self.rows.extend(build_paper_rows(name, view))
         if self.docsify:
             for entry in entries:
                 self.docsify.add_entry(entry, view.title)

@@ -40,7 +40,7 @@ def is_descriptive_name(name: str) -> bool:
     return bool(name.strip()) and not _NUMBERED_NAME.fullmatch(name)
 
 
-def choose_headline(ablation: Ablation) -> str:
+def choose_name_or_part(ablation: Ablation) -> str:
     """Return the name of an ablation, or the ablated part if the name does not describe it."""
     return ablation.name if is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
 

@@ -186,7 +186,7 @@ def derive_run_name(folder: Path) -> str:
     return path.parent.name if (path.parent / _RUN_FILE).is_file() else f"{path.parent.name}/{path.name}"
 
 
-def find_entry_source(path: Path) -> EntrySource:
+def find_entry_files(path: Path) -> EntrySource:
     """Return the files of the entry of one trajectory: the file, and the record beside it if there is one."""
     record_path = build_record_path(path)
     return EntrySource(derive_run_name(path.parent), path, record_path if record_path.is_file() else None)

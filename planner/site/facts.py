@@ -11,14 +11,14 @@ from typing import Final
 
 from planner.chat import Completion
 from planner.details import format_count
-from planner.matching import split_word_list
+from planner.matching import build_word_set
 from planner.names import parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
 from planner.planning.record import MAX_ABSTRACT_CHARS, PlanRecord
 from planner.sanitize import clean_text, shorten_name
 from planner.site.entries import PlanEntry
 
-_SMALL_WORDS: Final = split_word_list(
+_SMALL_WORDS: Final = build_word_set(
     "a an and as at but by for from in into is its nor of on onto or over per than the to under via vs with"
 )
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -69,7 +69,7 @@ def fix_title_case(title: str, abstract: str) -> str:
     return pieces.sub(lambda piece: _lower_word(piece, spellings), title)
 
 
-def describe_source(paper_id: str, source: str) -> tuple[str, str]:
+def build_source_link(paper_id: str, source: str) -> tuple[str, str]:
     """Return the arXiv id of a paper and the address of its page there, else its file's name, or "", and no address."""
     found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
     if arxiv_id := next(filter(None, found), None):
@@ -102,7 +102,7 @@ def _lower_word(match: re.Match[str], spellings: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFact:
+class PlanFact:
     """One line of the run facts."""
 
     label: str
@@ -136,13 +136,13 @@ def list_key_figures(entry: PlanEntry) -> Iterator[str]:
         yield _format_seconds(entry.record.seconds)
 
 
-def list_facts(entry: PlanEntry) -> Iterator[RunFact]:
+def list_plan_facts(entry: PlanEntry) -> Iterator[PlanFact]:
     """Yield the facts of a run that are known."""
     facts = list(_list_record_facts(entry, entry.record)) if entry.record else []
     name = f"{entry.planner}/{entry.model}/{entry.paper_id}"
     for label, value in (("Trajectory", name), ("Task", entry.task), ("Run", entry.run), *facts):
         if value:
-            yield RunFact(label, value)
+            yield PlanFact(label, value)
 
 
 def _list_record_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[str, str]]:

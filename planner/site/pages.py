@@ -20,7 +20,7 @@ from planner import __version__
 from planner.matching import SURENESS
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
-from planner.site.copies import choose_headline
+from planner.site.copies import choose_name_or_part
 from planner.site.entries import PlanEntry, UnreadFile
 from planner.site.facts import format_usd
 from planner.site.html_text import render_formulas_as_text
@@ -52,7 +52,7 @@ class IndexRow:
     reason: str = ""
 
 
-def build_index_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
+def build_paper_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
     """Yield the rows of the paper that a page shows."""
     anchors = [{link.anchor.rpartition("/")[0] for link in group} for group in view.groups]
     for panel in view.panels:
@@ -109,7 +109,7 @@ class _Numbering:
 
 def _pack_ablation(ablation: Ablation) -> JsonValue:
     """Return the action's number, the text to show, and the other text to search."""
-    shown = choose_headline(ablation)
+    shown = choose_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
     texts = (clean_text(render_formulas_as_text(text)).text for text in (shown, "" if other == shown else other))
     return [_ACTIONS.index(ablation.action), *texts]

@@ -12,21 +12,21 @@ from typing import Final
 from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
-from planner.details import describe_chances, describe_order, format_count, join_reported_studies
+from planner.details import describe_chances, describe_run_order, format_count, select_distinct_studies
 from planner.matching import group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
-from planner.schema import Ablation, Action, Task, list_extra_fields
-from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
+from planner.schema import Ablation, Action, Task, list_non_benchmark_fields
+from planner.site.copies import PlanCopies, choose_name_or_part, format_plan_copies
 from planner.site.entries import PlanEntry
 from planner.site.facts import (
+    PlanFact,
     ReplyView,
-    RunFact,
+    build_source_link,
     choose_title,
-    describe_source,
     label_entries,
-    list_facts,
     list_key_figures,
+    list_plan_facts,
     list_replies,
 )
 from planner.site.html_text import (
@@ -124,7 +124,7 @@ class ModelPanel:
     notes: tuple[tuple[str, tuple[Markup, ...]], ...]
     considered: tuple[AblationCard, ...]
     copies: PlanCopies | None
-    facts: tuple[RunFact, ...]
+    facts: tuple[PlanFact, ...]
     replies: tuple[ReplyView, ...]
 
 
@@ -180,7 +180,7 @@ def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     places = _PlaceLinks(entries, labels, list(map(make_anchor_id, labels)), find_agreement(entries))
     title = choose_title(entries)
     paper = next((entry.record.paper for entry in entries if entry.record and entry.record.paper.source), None)
-    source, address = describe_source(entries[0].paper_id, paper.source if paper else "")
+    source, address = build_source_link(entries[0].paper_id, paper.source if paper else "")
     return PaperView(
         title=render_formulas_as_text(title),
         heading=render_formulas_as_html(title),
@@ -207,7 +207,7 @@ class _PlaceLinks:
 
     def build_link(self, place: AblationPlace) -> AblationLink:
         ablation = self.entries[place.entry_number].ablations[place.ablation_number]
-        headline = render_inline_markdown(choose_headline(ablation))
+        headline = render_inline_markdown(choose_name_or_part(ablation))
         return AblationLink(self.labels[place.entry_number], headline, self.build_anchor(place))
 
 
@@ -236,7 +236,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         notes=tuple(_list_notes(entry)),
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry) if entry.trajectory and entry.ablations else None,
-        facts=tuple(list_facts(entry)),
+        facts=tuple(list_plan_facts(entry)),
         replies=tuple(list_replies(entry)),
     )
 
@@ -268,7 +268,9 @@ def _build_card(
         replacement=tuple(map(render_inline_markdown, ablation.replacement)),
         metrics=tuple(map(render_inline_markdown, ablation.metrics)),
         warnings=tuple(map(render_inline_markdown, findings)),
-        further=tuple((label, render_inline_markdown(text)) for label, text in (*list_extra_fields(ablation), *lines)),
+        further=tuple(
+            (label, render_inline_markdown(text)) for label, text in (*list_non_benchmark_fields(ablation), *lines)
+        ),
         matches=matches,
     )
 
@@ -278,9 +280,9 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
     if entry.record is None or entry.trajectory is None:
         return
     for heading, sentences in (
-        ("Order", describe_order(entry.order, entry.details)),
+        ("Order", describe_run_order(entry.order, entry.details)),
         ("Chance", describe_chances(entry.task, entry.details)),
-        ("Already reported by the paper", join_reported_studies(entry.record.reported)),
+        ("Already reported by the paper", select_distinct_studies(entry.record.reported)),
         ("Revised", entry.record.revisions),
     ):
         if shown := tuple(render_inline_markdown(str(sentence)) for sentence in sentences):

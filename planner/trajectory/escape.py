@@ -76,7 +76,7 @@ class MarkupScan:
     too_deep: bool = False
 
 
-def scan_markup(text: str) -> MarkupScan:
+def find_active_markup(text: str) -> MarkupScan:
     """Find the markup in a text without control characters."""
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
     scan = MarkupScan()
@@ -242,7 +242,7 @@ def unescape_markup(text: str, *, prefix: str = "") -> str:
     if not ESCAPE.search(text) or has_too_much_markup(text):
         return text
     whole = prefix + text
-    escapes = ((start, end, whole[start:end]) for start, end in scan_markup(whole).escapes)
+    escapes = ((start, end, whole[start:end]) for start, end in find_active_markup(whole).escapes)
     # an escape of an escape loses one "amp;"
     marks = ((start, end, _MARKS_BY_ESCAPE.get(escape) or f"&{escape[5:]}") for start, end, escape in escapes)
     return _replace_spans(whole, marks)[len(prefix) :]
@@ -260,7 +260,7 @@ def _write_escapes(text: str, prefix: str) -> str | None:
         growth = list(accumulate((len(reference) - 1 for reference in references), initial=0))
         starts = [mark + grown for mark, grown in zip(marks, growth, strict=False)]
         written = _replace_spans(whole, zip(marks, (mark + 1 for mark in marks), references, strict=True))
-        scan = scan_markup(written)
+        scan = find_active_markup(written)
         if scan.too_deep or not all(references):
             return None
         found = {offset - growth[bisect_left(starts, offset)] for offset in scan.marks if offset >= len(prefix)}

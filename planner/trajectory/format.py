@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from planner.errors import TrajectoryError
 from planner.sanitize import clean_text
-from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Plan, PlanField, Task, find_rule_violations
+from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, AblationField, Plan, Task, find_rule_violations
 from planner.trajectory.escape import escape_markup, make_markup_escapable
 
 STYLE_BLOCK: Final = """\
@@ -127,7 +127,7 @@ def _render_ablation(ablation: Ablation) -> str:
     return "\n".join(lines)
 
 
-def _render_field(field: PlanField, label: str, value: Any) -> Iterator[str]:
+def _render_field(field: AblationField, label: str, value: Any) -> Iterator[str]:
     if field.name == "metrics":
         yield f"{label}{_escape_line(METRICS_SEPARATOR.join(value))}"
     elif field.is_list:
@@ -176,7 +176,7 @@ class _Normalizer:
         }
         return Ablation.model_validate(fields, context=PUBLISHED_CONTEXT)
 
-    def normalize_field(self, place: str, field: PlanField, value: Any) -> Any:
+    def normalize_field(self, place: str, field: AblationField, value: Any) -> Any:
         if field.choices or value is None:
             return value
         if field.name == "metrics":

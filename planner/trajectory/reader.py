@@ -13,8 +13,8 @@ from planner.sanitize import normalize_newlines
 from planner.schema import (
     PUBLISHED_CONTEXT,
     Ablation,
+    AblationField,
     Plan,
-    PlanField,
     Task,
     describe_validation_error,
     find_rule_violations,
@@ -207,7 +207,7 @@ class _PlanReader:
                 return True
         return False
 
-    def _read_value(self, draft: _AblationDraft, plan_field: PlanField, text: str) -> None:
+    def _read_value(self, draft: _AblationDraft, plan_field: AblationField, text: str) -> None:
         if plan_field.choices:
             self._read_choice(draft, plan_field, text)
         elif plan_field.name == "metrics":
@@ -221,7 +221,7 @@ class _PlanReader:
         else:
             draft.values[plan_field.name] = _unescape_line(text)
 
-    def _read_choice(self, draft: _AblationDraft, plan_field: PlanField, text: str) -> None:
+    def _read_choice(self, draft: _AblationDraft, plan_field: AblationField, text: str) -> None:
         choice = next((choice for choice in plan_field.choices if choice.upper() == text.strip().upper()), None)
         place = f"ablation {draft.name!r}: the {plan_field.label.lower()}"
         draft.values.pop(plan_field.name, None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_paper, analyse_sections
 from planner.analysis.check import check_plan
-from planner.analysis.passages import split_passages, split_text_at_headings
+from planner.analysis.passages import split_passages, split_text_into_sections
 from planner.papers.paper import Section, SectionKind
 from planner.schema import Ablation, Action, Plan
 from tests.analysis.odd_text import ODD_TEXT
@@ -38,17 +38,17 @@ def test_the_method_ends_where_experiments_begin() -> None:
 
 @pytest.mark.parametrize("text", ["", "one", "## A\n\nb\n\n### C\n\nd", "3.1. Gate\n\nThe gate.", "\\section{A}\n\nb"])
 def test_sections_of_an_excerpt_join_to_it_again(text: str) -> None:
-    assert "\n\n".join(s.text for s in split_text_at_headings(text)) == text
+    assert "\n\n".join(s.text for s in split_text_into_sections(text)) == text
 
 
 @given(ODD_TEXT)
 def test_sections_of_any_text_join_to_it_again(text: str) -> None:
-    assert "\n\n".join(s.text for s in split_text_at_headings(text)) == text
+    assert "\n\n".join(s.text for s in split_text_into_sections(text)) == text
 
 
 def test_headings_of_an_excerpt_are_known_by_number_or_markup() -> None:
     text = "# T\n\n2. Related Work\n\nx\n\n3.1. Gated Unit\n\ny\n\n\\subsection{Echo}\n\nz\n\nA sentence, 3.1 of it."
-    assert [(s.heading, s.level) for s in split_text_at_headings(text)] == [
+    assert [(s.heading, s.level) for s in split_text_into_sections(text)] == [
         ("# T", 1),
         ("2. Related Work", 1),
         ("3.1. Gated Unit", 2),
@@ -62,7 +62,7 @@ def test_the_analysis_reads_any_text(text: str, kind: Any, heading: str) -> None
     source = paper(section(heading, (kind, text)))
     plan = Plan(ablations=(Ablation(name="n", ablated_part=heading or "x", action=Action.REMOVE, metrics=("m",)),))
     analyse_paper(source)
-    analyse_sections(split_text_at_headings(text))
+    analyse_sections(split_text_into_sections(text))
     check_plan(plan, (), index(source))
 
 

@@ -21,7 +21,7 @@ from planner.analysis.phrases import (
 from planner.analysis.sentences import (
     AblationPhrase,
     CuedText,
-    find_check_mark_columns,
+    find_check_mark_column_heads,
     find_removals_and_replacements,
     find_studied_parts,
     find_varied_parts,
@@ -102,7 +102,7 @@ CHECK_MARK_TABLES = {
 
 @pytest.mark.parametrize(("table", "heads"), CHECK_MARK_TABLES.values(), ids=CHECK_MARK_TABLES.keys())
 def test_heads_above_check_marks_name_the_parts(table: str, heads: list[str]) -> None:
-    columns = list(find_check_mark_columns(table))
+    columns = list(find_check_mark_column_heads(table))
     assert [head for head, _ in columns] == heads
     assert all(table[start:].startswith(head) for head, start in columns)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.analysis.check import FindingKind, check_plan, merge_reported
+from planner.analysis.check import FindingKind, check_plan, merge_model_and_program_studies
 from planner.analysis.repeats import RepeatSearch
 from planner.details import ReportedStudy
 from planner.schema import Ablation, Action, Plan
@@ -15,7 +15,7 @@ OWLS = ReportedStudy(name="Number of owls", quote="We asked forty owls in the fo
 
 
 def test_a_study_that_both_find_stands_once() -> None:
-    merged = merge_reported((GATE,), index(PLAIN))
+    merged = merge_model_and_program_studies((GATE,), index(PLAIN))
     assert merged[0] == GATE.model_copy(update={"section": "4.2 Ablation Study", "by": "both"})
     assert "SGU" not in " ".join(study.name for study in merged[1:])
 
@@ -23,27 +23,27 @@ def test_a_study_that_both_find_stands_once() -> None:
 def test_a_study_that_the_model_names_in_fewer_words_than_it_quotes_stands_once() -> None:
     text = "Without the small number of echo filters it fails."
     source = paper(section("Method", (P, "It echoes.")), section("Ablation study", (P, text)))
-    [found] = merge_reported((), index(source))
+    [found] = merge_model_and_program_studies((), index(source))
     assert found.name == "small number of echo filters"
     study = ReportedStudy(name="Echo filters", quote=text)
-    assert [each.by for each in merge_reported((study,), index(source))] == ["both"]
+    assert [each.by for each in merge_model_and_program_studies((study,), index(source))] == ["both"]
     other = study.model_copy(update={"quote": "It echoes."})
-    assert [each.by for each in merge_reported((other,), index(source))] == ["model", "program"]
+    assert [each.by for each in merge_model_and_program_studies((other,), index(source))] == ["model", "program"]
 
 
 def test_a_study_of_the_program_alone_comes_after_those_of_the_model() -> None:
-    merged = merge_reported((OWLS,), index(PLAIN))
+    merged = merge_model_and_program_studies((OWLS,), index(PLAIN))
     assert [study.by for study in merged] == ["model", *["program"] * (len(merged) - 1)]
     memory = next(study for study in merged if study.name == "Echo Memory")
     assert memory.section == "4.2 Ablation Study"
 
 
 def test_a_quote_that_the_paper_does_not_hold_is_left_out() -> None:
-    assert merge_reported((OWLS,), index(PLAIN))[0] == ReportedStudy(name="Number of owls", by="model")
+    assert merge_model_and_program_studies((OWLS,), index(PLAIN))[0] == ReportedStudy(name="Number of owls", by="model")
 
 
 def test_a_part_is_told_once() -> None:
-    names = [study.name.lower() for study in merge_reported((), index(PLAIN))]
+    names = [study.name.lower() for study in merge_model_and_program_studies((), index(PLAIN))]
     assert len(names) == len(set(names))
 
 
@@ -52,9 +52,9 @@ def test_of_the_names_of_the_program_those_that_say_less_than_another_are_left_o
         "Without the fusion it fails. Without multi-scale fusion it fails. Without information, respectively, it fails."
     )
     source = paper(section("Method", (P, "We use multi-scale fusion.")), section("Ablation study", (P, text)))
-    assert [study.name for study in merge_reported((), index(source))] == ["multi-scale fusion"]
+    assert [study.name for study in merge_model_and_program_studies((), index(source))] == ["multi-scale fusion"]
     fusion = ReportedStudy(name="Fusion", by="model")
-    assert next(study.name for study in merge_reported((fusion,), index(source))) == "Fusion"
+    assert next(study.name for study in merge_model_and_program_studies((fusion,), index(source))) == "Fusion"
 
 
 def test_what_is_no_part_is_not_listed() -> None:
@@ -64,7 +64,7 @@ def test_what_is_no_part_is_not_listed() -> None:
         section("Method", (P, "A hoot filter hears.")),
         section("Experiments", (P, f"{text} The effect of the owl-call error is small."), (P, formula)),
     )
-    assert [study.name for study in merge_reported((), index(source))] == ["hoot filter"]
+    assert [study.name for study in merge_model_and_program_studies((), index(source))] == ["hoot filter"]
 
 
 def test_an_ablation_that_the_model_itself_says_is_reported_is_found() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.analysis.replacements import find_own_settings, find_vague_items
+from planner.analysis.replacements import find_replacements_in_use, find_vague_replacements
 from planner.schema import Ablation, Action
 
 SENTENCES = {
@@ -41,7 +41,7 @@ def replace(part: str, *items: str) -> Ablation:
     ],
 )
 def test_vague_replacements_name_nothing(item: str) -> None:
-    assert find_vague_items(replace("gated fusion", item)) == (item,)
+    assert find_vague_replacements(replace("gated fusion", item)) == (item,)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_vague_replacements_name_nothing(item: str) -> None:
     ],
 )
 def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
-    assert find_vague_items(replace("gated fusion", item)) == ()
+    assert find_vague_replacements(replace("gated fusion", item)) == ()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
 )
 def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
     sentences = [(SENTENCES[item], "3 Method")] if item in SENTENCES else []
-    assert find_own_settings(replace(part, item), lambda _: sentences) == (item,)
+    assert find_replacements_in_use(replace(part, item), lambda _: sentences) == (item,)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
 )
 def test_other_settings_are_replacements(part: str, items: tuple[str, ...]) -> None:
     sentences = [(SENTENCES[item], "3 Method") for item in items if item in SENTENCES]
-    assert find_own_settings(replace(part, *items), lambda _: sentences) == ()
+    assert find_replacements_in_use(replace(part, *items), lambda _: sentences) == ()
 
 
 def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
     sentences = [(SENTENCES["0.1"], "3 Method")]
-    assert find_own_settings(replace("weight of the loss", "0.1", "0.7"), lambda _: sentences) == ("0.1",)
+    assert find_replacements_in_use(replace("weight of the loss", "0.1", "0.7"), lambda _: sentences) == ("0.1",)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
     ],
 )
 def test_a_setting_may_be_written_in_another_way(part: str, item: str, sentence: str) -> None:
-    assert find_own_settings(replace(part, item), lambda _: [(sentence, "3 Method")]) == (item,)
+    assert find_replacements_in_use(replace(part, item), lambda _: [(sentence, "3 Method")]) == (item,)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_setting_may_be_written_in_another_way(part: str, item: str, sentence:
     [("0.001", "The step of the solver is 10−4."), ("10", "The step of the solver is 10−3."), ("16", "Steps of 16k.")],
 )
 def test_another_power_is_another_setting(item: str, sentence: str) -> None:
-    assert find_own_settings(replace("step of the solver", item), lambda _: [(sentence, "3 Method")]) == ()
+    assert find_replacements_in_use(replace("step of the solver", item), lambda _: [(sentence, "3 Method")]) == ()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_another_power_is_another_setting(item: str, sentence: str) -> None:
     ],
 )
 def test_words_that_state_something_else_state_no_setting(part: str, item: str, sentence: str) -> None:
-    assert find_own_settings(replace(part, item), lambda _: [(sentence, "3 Method")]) == ()
+    assert find_replacements_in_use(replace(part, item), lambda _: [(sentence, "3 Method")]) == ()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_words_that_state_something_else_state_no_setting(part: str, item: str, 
     ],
 )
 def test_values_lists_and_phrases_state_a_setting(part: str, item: str, sentence: str) -> None:
-    assert find_own_settings(replace(part, item), lambda _: [(sentence, "3 Method")]) == (item,)
+    assert find_replacements_in_use(replace(part, item), lambda _: [(sentence, "3 Method")]) == (item,)
 
 
 @pytest.mark.parametrize(
@@ -199,4 +199,4 @@ def test_values_lists_and_phrases_state_a_setting(part: str, item: str, sentence
     ],
 )
 def test_others_without_a_name_are_nothing_to_run(item: str, is_vague: bool) -> None:
-    assert bool(find_vague_items(replace("gate of the owls", item))) is is_vague
+    assert bool(find_vague_replacements(replace("gate of the owls", item))) is is_vague

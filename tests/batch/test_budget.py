@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.client import Budget, compute_max_tokens
+from planner.batch.client import Budget, compute_max_prompt_tokens
 from planner.chat import Message, Prompt
 from planner.errors import BudgetExceeded
 from tests.batch.program import Program, Serve, make_papers, wait_until
@@ -54,7 +54,7 @@ async def spend(budget: Budget, max_cost: float, charged: float) -> None:
 
 @pytest.mark.parametrize("text", ["plain words", "é" * 50, "漢字" * 50, "\ud800", "👩‍👩‍👧" * 20])
 def test_a_token_is_at_least_a_byte(text: str) -> None:
-    assert compute_max_tokens(Prompt.from_messages((Message("user", text),), "")) >= len(text)
+    assert compute_max_prompt_tokens(Prompt.from_messages((Message("user", text),), "")) >= len(text)
 
 
 def test_the_bill_never_passes_the_limit_with_faults_and_kills(program: Program, serve: Serve, tmp_path: Path) -> None:

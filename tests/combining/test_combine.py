@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.combining.combine import SinglePlan, combine_plans, name_combined_model
+from planner.combining.combine import SingleMemberPaper, combine_plans, name_combined_model
 from planner.details import Candidate, RejectionReason
 from planner.errors import Outcome, UsageError
 from planner.planning.output import PlanOutput
@@ -226,7 +226,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     ]
     assert isinstance(output, PlanOutput)
     assert [len(votes) for votes in output.record.votes] == [3, 2, 2, 1, 1], "the plan with the wrong sidecar counts"
-    assert single == SinglePlan("Lonely", Task.REVIEWER, "a")
+    assert single == SingleMemberPaper("Lonely", Task.REVIEWER, "a")
 
 
 def test_a_missing_plan_is_named_and_a_failed_one_is_not(tmp_path: Path) -> None:

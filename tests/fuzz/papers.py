@@ -17,7 +17,7 @@ from planner.reading.request import (
     decode_result,
     encode_result,
 )
-from planner.reading.worker import answer_request
+from planner.reading.worker import read_paper_with_prompts
 from planner.schema import Task
 from tests.fuzz.context import Context, Input
 from tests.fuzz.mutations import change_bytes, change_text, list_tokens
@@ -125,7 +125,9 @@ def make_pdf(dice: Random) -> Input:
 
 def check_paper(given: Input, context: Context) -> str:
     """Read a paper in this process, as a reader does; its prompts must come over to the program."""
-    result = answer_request(ReadRequest("-", given.data, prompts=PROMPTS, keep_paper=True), OFFLINE, READ_LIMITS)
+    result = read_paper_with_prompts(
+        ReadRequest("-", given.data, prompts=PROMPTS, keep_paper=True), OFFLINE, READ_LIMITS
+    )
     encoded = encode_result(result)
     assert encoded[: RESULT_SIZE.size] == RESULT_SIZE.pack(len(encoded) - RESULT_SIZE.size)
     return _name_outcome(decode_result(encoded[RESULT_SIZE.size :]))

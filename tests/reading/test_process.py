@@ -9,7 +9,7 @@ import pytest
 
 from planner.chat import FixedTokenCounter
 from planner.cli.options import MetadataOptions
-from planner.cli.paper import read_single_paper
+from planner.cli.paper import read_command_paper
 from planner.errors import RunError, TooLongError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.load import load_paper
@@ -46,7 +46,7 @@ def test_a_paper_is_the_same_in_a_process(tmp_path: Path) -> None:
 def test_a_short_text_is_the_same_without_a_process() -> None:
     (result,) = read_all(ReadRequest(DEMO, title="A Title of mine", paper_id="mine", keep_paper=True))
     assert isinstance(result, ReadResult)
-    assert read_single_paper(DEMO, MetadataOptions(title="A Title of mine", paper_id="mine")) == result.paper
+    assert read_command_paper(DEMO, MetadataOptions(title="A Title of mine", paper_id="mine")) == result.paper
 
 
 def test_the_prompts_are_those_of_the_paper_and_of_the_settings() -> None:

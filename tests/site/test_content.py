@@ -12,7 +12,7 @@ from planner.errors import Outcome
 from planner.planning.record import PlanRecord
 from planner.site.build import build_site
 from planner.site.entries import create_entry, create_failed_entry, join_record
-from planner.site.facts import describe_source, fix_title_case
+from planner.site.facts import build_source_link, fix_title_case
 from planner.site.pages import render_paper_page
 from planner.site.views import build_paper_view
 from tests.site.made import LOSS, ROUTER, failed, plan_record, trajectory, write_entry
@@ -69,7 +69,7 @@ def test_a_paper_from_a_file_names_the_file_and_shows_no_more_than_is_known() ->
     ],
 )
 def test_a_source_is_an_arxiv_id_or_a_file(paper_id: str, source: str, found: tuple[str, str]) -> None:
-    assert describe_source(paper_id, source) == found
+    assert build_source_link(paper_id, source) == found
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from planner.batch.ledger.records import (
     attach_ledger,
     copy_replies,
     fingerprint_ledger,
-    list_place_conflicts,
+    list_id_conflicts,
     list_results_only_in_attached,
     merge_attached_ledger,
 )
@@ -27,8 +27,8 @@ from planner.batch.ledger.writer import open_ledger_connection
 from planner.batch.run_folder import InUseError, RunFolder, Shard, convert_os_errors, list_missing_shards, list_shards
 from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
-from planner.planning.output import rebuild_trajectory, write_record
-from planner.planning.plan_files import WrittenFiles
+from planner.planning.output import rebuild_trajectory, write_record_and_trajectory
+from planner.planning.plan_files import PlanFileIndex
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "
@@ -64,7 +64,7 @@ def merge_shards(run: RunFolder) -> MergeResult:
     if not shards:
         raise RunError(f"{run.path} has no shards to merge: plan some with `batch --shard i/n -o {run.path}`")
     refuse_different_settings(run, shards)
-    refuse_foreign_papers(run, shards)
+    refuse_papers_of_other_shards(run, shards)
     joined, running, problems = {}, {}, list[str]()
     with ExitStack() as stack:
         stack.enter_context(run.lock_folder())
@@ -171,7 +171,7 @@ def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
             raise RunError(f"the shards of {run.path} differ in {fact}: {listed}; run them again alike")
 
 
-def refuse_foreign_papers(run: RunFolder, shards: list[Shard]) -> None:
+def refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
     """Refuse a shard that holds papers of another shard, as a renamed copy does: its own papers were not planned.
 
     Raises:
@@ -196,7 +196,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
     ):
         if requests := _count_submitted_requests(part):
             raise _SubmittedError(f"{requests} of its requests are at a batch service")
-        for paper, here, there in list_place_conflicts(db):
+        for paper, here, there in list_id_conflicts(db):
             raise RunError(
                 f"{paper} is {here} in the run and {there} in {shard.name}; run that shard again, then merge"
             )
@@ -222,14 +222,14 @@ def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_ke
         problems.append(f"{paper_id}: its reply can no longer be read as a plan: {error}")
         return
     with convert_os_errors(run.path):
-        write_record(run.trajectory_folder, sidecar, trajectory)
+        write_record_and_trajectory(run.trajectory_folder, sidecar, trajectory)
 
 
 def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[str]) -> None:
-    present, kept = WrittenFiles(run.trajectory_folder), StoredRecords(LedgerReader(run.ledger_path, db))
+    present, kept = PlanFileIndex(run.trajectory_folder), StoredRecords(LedgerReader(run.ledger_path, db))
     cards = {key: _MODEL_INFO.validate_json(card) for key, card in db.execute("SELECT key, card FROM models")}
     for paper, model, outcome in db.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall():
-        if not present.has_files(cards[model], paper, trajectory=outcome == "planned"):
+        if not present.has_paper_files(cards[model], paper, trajectory=outcome == "planned"):
             _write_files(run, kept, paper, model, problems)
 
 

@@ -220,7 +220,7 @@ def copy_replies(db: sqlite3.Connection) -> None:
     db.execute(_COPY_REPLIES)
 
 
-def list_place_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+def list_id_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
     """Return the ids that mean papers at different places in the two ledgers: the id, and both places."""
     query = (
         "SELECT o.id, o.place, n.place FROM main.papers o JOIN other.papers n ON n.id = o.id"

@@ -180,7 +180,7 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_damaged_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
+def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
     """Open a ledger for reading within the block, with its damage: of a damaged one, a copy of what can be read.
 
     Raises:

@@ -21,10 +21,10 @@ from planner.batch.ledger.writer import (
     LedgerReply,
     LedgerWriter,
     Preparation,
+    prepare_nothing,
     save_unstored_reply,
-    skip_preparation,
     store_kept_replies,
-    update_reply,
+    store_reply,
 )
 from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
 from planner.chat import Completion, ModelInfo, Prompt
@@ -229,7 +229,7 @@ class Ledger:
         tokens = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
         reply = LedgerReply(attempt_number, identity, now, text, *tokens, cost, charged)
         try:
-            await self._writer.write_change(lambda db: update_reply(db, reply), size=len(text))
+            await self._writer.write_change(lambda db: store_reply(db, reply), size=len(text))
         except RunError:
             self._keep_reply(reply, completion.text)
             raise
@@ -258,7 +258,7 @@ class Ledger:
         settings_hash: str,
         result: PlanResult,
         record: PlanRecord,
-        write_files: Preparation = skip_preparation,
+        write_files: Preparation = prepare_nothing,
     ) -> None:
         """Record the result of planning a paper, after `write_files` has written its files."""
         attempts = tuple(attempt.model_copy(update={"completion": None}) for attempt in record.attempts)

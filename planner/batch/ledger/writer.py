@@ -38,7 +38,7 @@ Preparation = Callable[[], None]
 _Integer = Annotated[int, Field(ge=0, lt=2**63)]  # as SQLite stores it
 
 
-def skip_preparation() -> None:
+def prepare_nothing() -> None:
     """Do nothing, as most changes need no preparation."""
 
 
@@ -64,7 +64,7 @@ class LedgerWriter:
         self._thread.start()
 
     async def write_change(
-        self, change: LedgerChange, prepare: Preparation = skip_preparation, size: int = _PAGE_BYTES
+        self, change: LedgerChange, prepare: Preparation = prepare_nothing, size: int = _PAGE_BYTES
     ) -> None:
         """Make one change of about `size` bytes, durable when this returns; `prepare` runs before its transaction.
 
@@ -188,7 +188,7 @@ def _adapt_reply() -> TypeAdapter[LedgerReply]:
     return TypeAdapter(LedgerReply)
 
 
-def update_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
+def store_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
     """Store a reply in the rows of its attempt and of its request, unless the request has one already."""
     values = asdict(reply)
     db.execute("UPDATE attempts SET state = 'replied' WHERE number = :attempt_number AND identity = :identity", values)
@@ -224,7 +224,7 @@ def store_kept_replies(db: sqlite3.Connection, ledger_path: Path) -> None:
         db.execute("BEGIN IMMEDIATE")
         for path, reply in _read_kept_replies(ledger_path):
             if db.execute(query, (reply.identity,)).fetchone():
-                update_reply(db, reply)
+                store_reply(db, reply)
                 stored.append(path)
     for path in stored:
         path.unlink()

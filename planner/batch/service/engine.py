@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from planner.batch.client import compute_max_tokens
+from planner.batch.client import compute_max_prompt_tokens
 from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Submission
@@ -99,7 +99,7 @@ class ReplayModel:
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
         if self.max_completion_tokens is None:
             return None
-        return self.client.price_at_batch_service(Usage(compute_max_tokens(prompt), self.max_completion_tokens))
+        return self.client.price_at_batch_service(Usage(compute_max_prompt_tokens(prompt), self.max_completion_tokens))
 
 
 class Replanner:

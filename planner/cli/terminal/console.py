@@ -18,7 +18,7 @@ import click
 from planner.cli.command import SIGINT_EXIT, format_message
 from planner.cli.options import LogOptions
 from planner.cli.settings import get_settings
-from planner.models.openai_chat.endpoint import build_environment_mask
+from planner.models.openai_chat.endpoint import build_secret_mask
 from planner.sanitize import make_json_printable, make_printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _FileFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         # The mask comes last, since it is to find what is shown.
-        mask = build_environment_mask(os.environ, self._key_variables)
+        mask = build_secret_mask(os.environ, self._key_variables)
         return mask.mask_text(make_printable(super().format(record)))
 
 

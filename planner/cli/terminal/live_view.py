@@ -41,7 +41,7 @@ def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
         view.update(_render_progress(progress), refresh=True)
 
 
-class ReplyView:
+class ReplyProgress:
     """The view of a reply on its way: the model, the time, and about how much of the reply is there."""
 
     def __init__(self, model: str) -> None:
@@ -64,9 +64,9 @@ class ReplyView:
 
 
 @contextmanager
-def show_reply_view(model: str) -> Iterator[ReplyView]:
+def show_reply_view(model: str) -> Iterator[ReplyProgress]:
     """Show how far a model's reply is on the terminal at stderr, and remove the view at the end of the block."""
-    view, console = ReplyView(model), _create_console()
+    view, console = ReplyProgress(model), _create_console()
     with (
         Live(get_renderable=view.render, console=console, transient=True, redirect_stdout=False),
         log_above_view(console),

@@ -32,7 +32,7 @@ def format_progress(progress: Progress) -> str:
     return "; ".join(parts)
 
 
-def format_call(progress: Progress) -> str:
+def format_batch_call_totals(progress: Progress) -> str:
     """Return what one call of several did: plans, failures, tokens and cost, or that it had nothing to do."""
     if not (progress.outcomes or progress.tokens or progress.remaining):
         return "nothing was left to do"

@@ -16,20 +16,20 @@ import click
 from planner.chat import REUSED_NOTE, ModelInfo
 from planner.cli.command import measure_width, shorten_middle
 from planner.cli.terminal.console import log, log_omissions
-from planner.details import Details, QuoteMatch, Revision, describe_chances, describe_order, format_count
+from planner.details import Details, QuoteMatch, Revision, describe_chances, describe_run_order, format_count
 from planner.errors import Outcome
 from planner.models.connect import EXTRACTIVE
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
 from planner.planning.output import PlanOutput
 from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_usage
 from planner.sanitize import make_printable
-from planner.schema import Ablation, Action, list_extra_fields
+from planner.schema import Ablation, Action, list_non_benchmark_fields
 from planner.site.copies import describe_replacement
 from planner.site.entries import PlanEntry, create_entry
 from planner.trajectory.format import Trajectory
 
 if TYPE_CHECKING:
-    from planner.cli.terminal.live_view import ReplyView
+    from planner.cli.terminal.live_view import ReplyProgress
 
 _MAX_PREVIEW: Final = 5  # ablations
 _MAX_REASON_CHARS: Final = 100
@@ -48,7 +48,7 @@ class PlanReporter:
     has_terminal: bool = False
     shows_plan: bool = False
     _planned: list[Path] = field(default_factory=list)
-    _view: "ReplyView | None" = None
+    _view: "ReplyProgress | None" = None
 
     @property
     def on_text(self) -> Callable[[str], None] | None:
@@ -225,7 +225,7 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
         for finding in entry.list_findings(number - 1):
             yield _Line(f"{_INDENT}! {finding}", colour="red")
     if entry.record is not None:
-        notes = (*describe_order(entry.order, entry.details), *describe_chances(entry.task, entry.details))
+        notes = (*describe_run_order(entry.order, entry.details), *describe_chances(entry.task, entry.details))
         yield from _list_record_lines(entry.record, notes, show_all)
     yield _Line()
     yield from map(_Line, trajectory.reasoning.split("\n"))
@@ -244,7 +244,7 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
         yield _Line(f"{_INDENT}  {describe_replacement(item)}")
     yield _Line(f"{_INDENT}measured by {', '.join(ablation.metrics)}")
     is_absent = details.evidence is not None and details.evidence.found is QuoteMatch.ABSENT
-    for label, text in (*list_extra_fields(ablation), *details.list_lines()):
+    for label, text in (*list_non_benchmark_fields(ablation), *details.list_lines()):
         colour = "red" if is_absent and text == str(details.evidence) else None
         yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
 

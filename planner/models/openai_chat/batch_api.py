@@ -31,9 +31,9 @@ from planner.models.openai_chat.replies import (
     JsonObject,
     RejectedParameterError,
     as_object,
-    as_string,
+    find_completion_without_secrets,
     find_error,
-    find_masked_completion,
+    get_string_or_empty,
     list_objects,
     parse_error_body,
 )
@@ -80,11 +80,11 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     if isinstance(body, str):  # some services send it as a string of JSON
         body = repair_json_surrogates(decode_json(body.encode()))
     status = status if isinstance(status, int) else None
-    headers = {"x-request-id": mask.mask_text(as_string(response.get("request_id")))}
+    headers = {"x-request-id": mask.mask_text(get_string_or_empty(response.get("request_id")))}
     if error := parse_error_body(mask.mask_json(find_error(body))):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
     if status is None or status < _FIRST_ERROR:
-        completion = find_masked_completion(body, mask)
+        completion = find_completion_without_secrets(body, mask)
         if completion is not None:
             return completion
     failed = mask.mask_json(line.get("error"))
@@ -162,27 +162,27 @@ def _parse_page(answer: JsonObject, parse_item: Callable[[JsonObject], RemoteIte
 def _parse_file(value: JsonObject) -> RemoteFile:
     size = value.get("bytes")
     return RemoteFile(
-        as_string(value.get("id")),
-        as_string(value.get("filename")),
+        get_string_or_empty(value.get("id")),
+        get_string_or_empty(value.get("filename")),
         size if isinstance(size, int) else None,
         value.get("status") == "error",
     )
 
 
 def _parse_batch(value: JsonObject) -> RemoteBatch:
-    status = as_string(value.get("status"))
+    status = get_string_or_empty(value.get("status"))
     errors = value.get("errors")
     problems = list_objects(errors.get("data") if isinstance(errors, dict) else errors)
     return RemoteBatch(
-        id=as_string(value.get("id")),
+        id=get_string_or_empty(value.get("id")),
         state=BatchState(status) if status in set(BatchState) else BatchState.UNKNOWN,
         state_name=status,
-        input_file=as_string(value.get("input_file_id")),
-        output_file=as_string(value.get("output_file_id")),
-        error_file=as_string(value.get("error_file_id")),
-        error_messages=tuple(as_string(item.get("message")) for item in problems),
-        error_codes=frozenset(as_string(item.get("code")) for item in problems),
-        metadata={name: as_string(text) for name, text in as_object(value.get("metadata")).items()},
+        input_file=get_string_or_empty(value.get("input_file_id")),
+        output_file=get_string_or_empty(value.get("output_file_id")),
+        error_file=get_string_or_empty(value.get("error_file_id")),
+        error_messages=tuple(get_string_or_empty(item.get("message")) for item in problems),
+        error_codes=frozenset(get_string_or_empty(item.get("code")) for item in problems),
+        metadata={name: get_string_or_empty(text) for name, text in as_object(value.get("metadata")).items()},
         completed_requests=_read_count(value, "completed"),
         failed_requests=_read_count(value, "failed"),
     )
@@ -246,7 +246,7 @@ class BatchService:
         with path.open("rb") as content:
             upload = (name, content, "application/jsonl")
             answer = await self._call_service("POST", "files", data={"purpose": "batch"}, files={"file": upload})
-        return as_string(answer.get("id"))
+        return get_string_or_empty(answer.get("id"))
 
     async def list_files(self, after: str = "") -> Page[RemoteFile]:
         """Return a page of the service's input files: the first page, or the one after a file's id."""

@@ -78,7 +78,7 @@ class Endpoint:
         return SecretMask([self.key.get_secret_value()], basic_credentials=filter(None, pairs))
 
 
-def build_environment_mask(environment: Mapping[str, str], key_variables: Iterable[str] = ()) -> SecretMask:
+def build_secret_mask(environment: Mapping[str, str], key_variables: Iterable[str] = ()) -> SecretMask:
     """Return a mask of the keys in an environment, and of the credentials in its addresses of endpoints and proxies.
 
     `key_variables` hold keys besides those of the known providers.

@@ -97,16 +97,16 @@ def find_completion(value: JsonValue) -> Completion | None:
     return Completion(
         text=content if isinstance(content, str) else _join_texts(content, _is_text),
         reasoning=_read_reasoning(message),
-        refusal=as_string(message.get("refusal")) or _join_texts(content, _is_refusal),
-        finish_reason=as_string(choice.get("finish_reason")),
+        refusal=get_string_or_empty(message.get("refusal")) or _join_texts(content, _is_refusal),
+        finish_reason=get_string_or_empty(choice.get("finish_reason")),
         usage=parse_usage(body.get("usage")),
-        model=as_string(body.get("model")),
-        request_id=as_string(body.get("id")),
+        model=get_string_or_empty(body.get("model")),
+        request_id=get_string_or_empty(body.get("id")),
         raw=body,
     )
 
 
-def find_masked_completion(value: JsonValue, mask: SecretMask) -> Completion | None:
+def find_completion_without_secrets(value: JsonValue, mask: SecretMask) -> Completion | None:
     """Parse the completion in a body, with all secrets masked; return None if the body has no choices.
 
     The body's strings are masked one by one and the completion's texts again, for a secret may be split over several
@@ -157,7 +157,7 @@ def as_object(value: JsonValue) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def as_string(value: JsonValue) -> str:
+def get_string_or_empty(value: JsonValue) -> str:
     """Return the value if it is a string, else ""."""
     return value if isinstance(value, str) else ""
 

@@ -43,7 +43,7 @@ def decode_json(content: bytes) -> JsonValue:
     Levels below `MAX_JSON_DEPTH` are left out, so that a paid reply is kept even if something beside it is nested
     too deeply. A number out of range, such as 1e999 or one of 5,000 digits, becomes None.
     """
-    if count_json_values(content) > MAX_JSON_VALUES:
+    if compute_max_json_values(content) > MAX_JSON_VALUES:
         return None
     try:
         value: JsonValue = json.loads(
@@ -54,7 +54,7 @@ def decode_json(content: bytes) -> JsonValue:
     return value
 
 
-def count_json_values(content: bytes | bytearray) -> int:
+def compute_max_json_values(content: bytes | bytearray) -> int:
     """Return the most values that JSON can have, without reading it: each follows a bracket or a comma."""
     return sum(map(content.count, (b"[", b"{", b",")))
 
@@ -295,7 +295,7 @@ class ResponseBody:
         if self._events:
             self._take_events(b"\n\n")
         else:
-            self._value_count = count_json_values(self._content)
+            self._value_count = compute_max_json_values(self._content)
 
     def describe_progress(self) -> str:
         """Return a phrase for an error message that says how much of a reply arrived; "" if nothing did."""
@@ -330,7 +330,7 @@ class ResponseBody:
         if data.startswith(_DONE):
             self.is_done = True
             return
-        value_count, item_count = count_json_values(data), self._merger.item_count
+        value_count, item_count = compute_max_json_values(data), self._merger.item_count
         chunk = decode_json(data)
         if isinstance(chunk, dict):
             self._merger.add_chunk(chunk)

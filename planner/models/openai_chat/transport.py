@@ -21,7 +21,7 @@ from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
 from planner.models.openai_chat.errors import parse_rate_limits
-from planner.models.openai_chat.replies import find_error, find_masked_completion, parse_error_body
+from planner.models.openai_chat.replies import find_completion_without_secrets, find_error, parse_error_body
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
     PieceReporter,
@@ -211,7 +211,7 @@ class Transport:
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
         if response_body.is_broken_off:
             return self._make_error("broke off the stream before its end", response_body)
-        completion = find_masked_completion(body, mask)
+        completion = find_completion_without_secrets(body, mask)
         if completion is None:
             return self._make_error("sent a reply without choices", response_body)
         request_id = mask.mask_text(headers.get("x-request-id", "")) or completion.request_id

@@ -142,7 +142,7 @@ def is_reference_list(element: Element) -> bool:
     return not any(inner.tag in HEADING_TAGS for inner in islice(element.iterate_elements(), 6))
 
 
-def read_formula(element: Element) -> str | None:
+def read_formula_tex(element: Element) -> str | None:
     """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
     tag, classes = element.tag, element.classes
     if tag == "math":

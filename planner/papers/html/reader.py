@@ -21,7 +21,7 @@ from planner.papers.html.elements import (
     is_data_table,
     is_false_heading,
     is_reference_list,
-    read_formula,
+    read_formula_tex,
 )
 from planner.papers.html.visibility import (
     StyleRules,
@@ -30,7 +30,13 @@ from planner.papers.html.visibility import (
     is_hiding_element,
     is_invisible_on,
 )
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, mark_back_matter, resolve_headings
+from planner.papers.outline import (
+    Heading,
+    HeadingOrBlock,
+    assemble_sections,
+    mark_back_matter_headings,
+    resolve_headings,
+)
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 
 # The most reliable first.
@@ -68,7 +74,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     walker = PageWalker(StyleRules(root))
     walker.walk_page(_find_main_element(root))
     known_title = find_page_title(root)
-    resolved = resolve_headings(mark_back_matter(walker.items), known_title=known_title)
+    resolved = resolve_headings(mark_back_matter_headings(walker.items), known_title=known_title)
     sections = assemble_sections(resolved.items)
     warnings += warn_of_hidden_text(walker.hidden_texts)
     if walker.styles.has_skipped_rules:
@@ -158,7 +164,7 @@ class PageWalker:
     def _enter_element(self, element: Element) -> bool:
         """Handle the start of an element and return whether to walk over its children."""
         tag = element.tag
-        if (tex := read_formula(element)) is not None:
+        if (tex := read_formula_tex(element)) is not None:
             self._words.append(tex)
             return False
         if tag in _SKIPPED_TAGS or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":

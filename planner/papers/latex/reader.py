@@ -16,7 +16,7 @@ from planner.papers.latex.macros import (
     PLOTTED,
     UNPRINTED_COMMANDS,
     Macro,
-    expand_macros,
+    expand_macro_selection,
     find_defined_float_kinds,
     find_float_kind,
     find_float_kind_by_name,
@@ -92,21 +92,24 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
     head, source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
     styles = LatexSource(_read_styles(tree, main_name, preamble))
     macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(source)
-    raw_source, source = source, expand_macros(source, macros, extra_names=_find_hiding_macros(macros, preamble))
+    raw_source, source = (
+        source,
+        expand_macro_selection(source, macros, extra_names=_find_hiding_macros(macros, preamble)),
+    )
     source, hidden_texts = split_invisible_text(source, preamble)
-    source = expand_macros(source, DRIVER_COMMANDS)
+    source = expand_macro_selection(source, DRIVER_COMMANDS)
     own_floats = find_defined_float_kinds(styles) | find_defined_float_kinds(head) | find_defined_float_kinds(source)
     abstract = find_abstract_source(source)
-    early_abstract = "" if abstract else find_abstract_source(expand_macros(head, macros)).strip()
+    early_abstract = "" if abstract else find_abstract_source(expand_macro_selection(head, macros)).strip()
     opening = (_ABSTRACT_HEADING, Block(BlockKind.PROSE, early_abstract)) if early_abstract else ()
 
     def expand(text: str) -> str:
-        return expand_macros(LatexSource(text), macros, expand_all=True).text
+        return expand_macro_selection(LatexSource(text), macros, expand_all=True).text
 
     def convert_heading(text: str) -> str:
         return convert_latex_to_line(expand(text))
 
-    sections = assemble_sections((*opening, *find_headings_and_blocks(source, convert_heading, own_floats)))
+    sections = assemble_sections((*opening, *split_headings_and_blocks(source, convert_heading, own_floats)))
     return ParsedPaper(
         title=convert_heading(find_title_latex(head, source) or find_title_latex(raw_source)),
         abstract=convert_latex_to_text(expand(abstract or early_abstract or find_abstract_text(sections))),
@@ -187,7 +190,7 @@ def find_abstract_source(source: LatexSource) -> str:
     return next((part.inner for part in parts if part is not None), "")
 
 
-def find_headings_and_blocks(
+def split_headings_and_blocks(
     source: LatexSource,
     convert_heading: Callable[[str], str],
     own_floats: Mapping[str, BlockKind],

@@ -64,7 +64,7 @@ def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[s
 _TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
 
 
-class ClosingFinder:
+class ClosingStringFinder:
     """A finder of closing strings in a text; a string that was not found is not searched for again."""
 
     def __init__(self, text: str) -> None:
@@ -95,7 +95,7 @@ class LatexScanner(Iterable[LatexToken]):
     ) -> None:
         self.text, self.position, self._extra_environments = text, position, extra_environments
         self._pattern = pattern
-        self._closings = ClosingFinder(text)
+        self._closings = ClosingStringFinder(text)
 
     def __iter__(self) -> Iterator[LatexToken]:
         for match in self.find_matches():
@@ -177,7 +177,7 @@ class BraceGroups:
     """The brace groups of a text, matched one by one at first, and all at once if many are needed."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.closing_finder = text, ClosingFinder(text)
+        self.text, self.closing_finder = text, ClosingStringFinder(text)
         self._characters_left = len(text)  # characters that may be read to match groups one by one
 
     @cached_property

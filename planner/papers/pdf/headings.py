@@ -22,7 +22,7 @@ from planner.papers.pdf.outline import (
     extract_section_number,
     find_lines_under_headings,
     find_printed_headings,
-    is_set_apart,
+    has_space_above,
     read_type_style,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
@@ -70,7 +70,8 @@ class _HeadingFinder:
         last = max(headings, key=attrgetter("first_line"))
         end = last.line_indices.stop
         if classify_heading(last.text) is not SectionKind.REFERENCES or not any(
-            self._is_candidate(self._lines[at]) and is_set_apart(self._lines, at) for at in range(end, len(self._lines))
+            self._is_candidate(self._lines[at]) and has_space_above(self._lines, at)
+            for at in range(end, len(self._lines))
         ):
             return headings
         return headings + [heading for heading in self.find_headings_by_type() if heading.first_line >= end]
@@ -105,7 +106,7 @@ class _HeadingFinder:
         tops = [at for at in others if read_type_style(lines[at]) in top_styles]
         above = taken.union(tops)
         headings = sure + [
-            self._build_heading(at, 1 if is_set_apart(lines, at) or at - 1 not in above else 2) for at in tops
+            self._build_heading(at, 1 if has_space_above(lines, at) or at - 1 not in above else 2) for at in tops
         ]
         if any(extract_section_number(h.text) and classify_heading(h.text) is not SectionKind.APPENDIX for h in sure):
             return headings
@@ -138,7 +139,7 @@ class _HeadingFinder:
         found: list[int] = []
         end = 0
         for at in candidates:
-            is_set_off = is_set_apart(self._lines, at) or at - 1 in taken or at == end
+            is_set_off = has_space_above(self._lines, at) or at - 1 in taken or at == end
             if at >= end and at not in taken and is_set_off and _is_alone_title(self._lines, at):
                 found.append(at)
                 end = at + self._count_heading_lines(at)
@@ -198,7 +199,7 @@ class _HeadingFinder:
         line = self._lines[index]
         is_larger = all(line.size > self._lines[heading.first_line].size + 0.5 for heading in headings)
         is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
-        return (is_named or is_larger) and is_set_apart(self._lines, index) and _is_alone_title(self._lines, index)
+        return (is_named or is_larger) and has_space_above(self._lines, index) and _is_alone_title(self._lines, index)
 
     def _build_heading(self, index: int, level: int) -> PrintedHeading:
         count = self._count_heading_lines(index)

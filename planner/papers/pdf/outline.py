@@ -98,8 +98,8 @@ class _LineIndex:
     def __init__(self, lines: Sequence[Line], vocabulary: Vocabulary) -> None:
         self._lines = lines
         self._vocabulary = vocabulary
-        self._line_letters = [fold_to_letters(line.bare_text) for line in lines]
-        self._title_letters = [fold_to_letters(strip_section_number(line.bare_text)) for line in lines]
+        self._line_letters = [fold_to_alphanumerics(line.bare_text) for line in lines]
+        self._title_letters = [fold_to_alphanumerics(strip_section_number(line.bare_text)) for line in lines]
         self._pages: dict[int, list[int]] = {}
         for index, line in enumerate(lines):
             self._pages.setdefault(line.page, []).append(index)
@@ -123,7 +123,7 @@ class _LineIndex:
 
     def is_run_in(self, item: OutlineItem) -> bool:
         """Return whether a line of the item's page begins with its title, without number, and goes on with text."""
-        letters = fold_to_letters(strip_section_number(item.title))
+        letters = fold_to_alphanumerics(strip_section_number(item.title))
         on_page = self._pages.get(item.page, []) if item.page else []
         return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
 
@@ -152,7 +152,7 @@ class _TitleMatcher:
     """The letters of a title, to compare with many lines; a much longer text never matches."""
 
     def __init__(self, text: str) -> None:
-        self.letters = fold_to_letters(strip_section_number(text))
+        self.letters = fold_to_alphanumerics(strip_section_number(text))
         self._max_difference = 0.3 * len(self.letters) + 1
         self.max_length = len(self.letters) + self._max_difference
         self._min_likeness = _MIN_LIKENESS if len(self.letters) >= _EXACT_BELOW else 1.0
@@ -191,7 +191,7 @@ def strip_section_number(text: str) -> str:
     return text[match.end() :] if match else text
 
 
-def fold_to_letters(text: str) -> str:
+def fold_to_alphanumerics(text: str) -> str:
     """Return the letters and digits of a text, case folded, to compare two printings of one heading."""
     return "".join(filter(str.isalnum, text.casefold()))
 
@@ -240,7 +240,7 @@ class NumberSequence:
             (not self._last_number and bool(_APPENDIX_A.match(line.bare_text)))
             or (self.is_past_references and number in _FIRST_NUMBERS)
         )
-        is_styled = self._style_counts[read_type_style(line)] >= 2 or is_set_apart(self._lines, index)
+        is_styled = self._style_counts[read_type_style(line)] >= 2 or has_space_above(self._lines, index)
         is_item = _ALGORITHM_STEP.match(line.bare_text) or _runs_on(self._lines, index)
         if not number or not follows or not is_styled or is_item or self._is_outdone(index, len(number)):
             return False
@@ -285,7 +285,7 @@ def _runs_on(lines: Sequence[Line], index: int) -> bool:
     return 0 < line.y - below.y < 1.5 * line.size and below.text[:1].islower()
 
 
-def is_set_apart(lines: Sequence[Line], index: int) -> bool:
+def has_space_above(lines: Sequence[Line], index: int) -> bool:
     """Return whether there is more space above the line than between lines of text."""
     line, before = lines[index], lines[index - 1] if index else None
     return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size

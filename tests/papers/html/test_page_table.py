@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from planner.papers.colours import WHITE
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
-from planner.papers.html.elements import read_formula
+from planner.papers.html.elements import read_formula_tex
 from planner.papers.html.reader import find_page_title, read_html, read_html_fragment_blocks
 from planner.papers.html.visibility import StyleRules, find_text_colour, is_hiding_element, is_invisible_on
 from planner.papers.markdown import split_hidden_elements
@@ -98,7 +98,7 @@ FORMULAS = {
 def test_a_formula_is_given_once_and_as_tex(html: str, tex: str | None) -> None:
     element = parse_html(html).children[0]
     assert isinstance(element, Element)
-    assert read_formula(element) == tex
+    assert read_formula_tex(element) == tex
 
 
 UNSEEN = [

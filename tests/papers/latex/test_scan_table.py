@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from planner.papers.latex.scan import VERBATIM_ENVIRONMENTS, BraceGroups, ClosingFinder, LatexScanner, LatexSource
+from planner.papers.latex.scan import VERBATIM_ENVIRONMENTS, BraceGroups, ClosingStringFinder, LatexScanner, LatexSource
 from tests.papers.latex.sources import ODD_LATEX
 
 TOKENS = {
@@ -124,7 +124,7 @@ def test_a_place_knows_where_its_group_ends(source: str, position: int, end: int
 
 
 def test_what_was_not_found_is_not_looked_for_again() -> None:
-    closings = ClosingFinder("a]b")
+    closings = ClosingStringFinder("a]b")
     assert closings.find_end("]", 0) == 2
     assert closings.find_end(")", 0) == 0
     assert closings.find_end(")", 2) == 0

@@ -5,8 +5,8 @@ from hypothesis import given
 
 from planner.papers.latex.reader import (
     find_abstract_source,
-    find_headings_and_blocks,
     find_title_latex,
+    split_headings_and_blocks,
     split_preamble,
 )
 from planner.papers.latex.scan import LatexSource
@@ -18,7 +18,7 @@ from tests.papers.latex.sources import ODD_LATEX, join_text, read_body
 def headings(body: str) -> list[tuple[str, int]]:
     return [
         (item.text, item.level)
-        for item in find_headings_and_blocks(LatexSource(body), str.strip, {})
+        for item in split_headings_and_blocks(LatexSource(body), str.strip, {})
         if isinstance(item, Heading) and item.text
     ]
 
@@ -177,7 +177,7 @@ def squeezed(text: str) -> str:
 def test_no_character_of_a_body_is_lost(body: str) -> None:
     expected = [
         item.source_text if isinstance(item, Heading) else item.text
-        for item in find_headings_and_blocks(LatexSource(body), str.strip, {})
+        for item in split_headings_and_blocks(LatexSource(body), str.strip, {})
     ]
     assert squeezed("".join(expected)) == squeezed(body)
 

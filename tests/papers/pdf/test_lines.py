@@ -22,7 +22,7 @@ from planner.papers.pdf.outline import (
     extract_section_number,
     find_lines_under_headings,
     find_printed_headings,
-    fold_to_letters,
+    fold_to_alphanumerics,
     strip_section_number,
 )
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
@@ -115,8 +115,8 @@ def test_a_heading_is_split_into_number_and_words(text: str, parts: tuple[str, s
 
 def test_printings_of_one_heading_share_their_letters() -> None:
     assert (
-        fold_to_letters("3.1 State-of-the-Art: Gears")
-        == fold_to_letters("31 state of the\u00a0art gears")
+        fold_to_alphanumerics("3.1 State-of-the-Art: Gears")
+        == fold_to_alphanumerics("31 state of the\u00a0art gears")
         == "31stateoftheartgears"
     )
 
