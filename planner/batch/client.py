@@ -78,8 +78,9 @@ class Budget:
             )
             if not self._fits(max_cost):
                 raise BudgetExceeded(
-                    f"the next request can cost up to ${max_cost:.4f}, and ${self.spent:.4f} of ${self._limit:g} are "
-                    "spent; raise --max-cost to go on"
+                    f"the next request can cost up to ${max_cost:.4f} if its reply is as long as it may be, and "
+                    f"${self.spent:.4f} of ${self._limit:g} are spent; raise --max-cost, or set --max-tokens for "
+                    "shorter replies"
                 )
             self._reserved += max_cost
 

@@ -197,7 +197,7 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         log.error("stopped at once; run the same command again to continue")
         return interrupt.exit_code
     if engine.progress.stop_reason:
-        log.error("stopped: %s; run the same command again to continue", engine.progress.stop_reason)
+        log.error("stopped: %s; after that, run the same command again to continue", engine.progress.stop_reason)
     if waiting := engine.progress.waiting_prompts:
         prompts = format_count(waiting, "prompt")
         log.info("%s without a reply; put each reply into a file with its prompt's name", prompts)

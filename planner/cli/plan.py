@@ -156,7 +156,7 @@ def parse(
         if pasted.next_message:
             log.info("send this message in the same conversation, and give its reply as REVISED:")
             click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
-        elif pasted.completions and done.trajectory:
+        elif revised and pasted.completions and done.trajectory:
             log.warning("%s was not read, since the program finds nothing wrong in %s", revised, reply)
         raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
 

@@ -67,7 +67,8 @@ class ModelSpec:
             return self.model == EXTRACTIVE
         if self.base_url or any(os.environ.get(name) for name in _MODEL_VARIABLES):
             raise UsageError(
-                "a key or an address is set but no model is named; add --model gpt-4o, or ABLATION_PLANNER_MODEL"
+                "a key or an address is set but no model is named; add --model gpt-4o, or ABLATION_PLANNER_MODEL, "
+                f"or --model {EXTRACTIVE} for the built-in planner, which sends nothing"
             )
         return True
 

@@ -261,6 +261,14 @@ def test_a_short_plan_says_why_it_is_short(run: Run) -> None:
     Path("reply.txt").write_text(contract("Why.", [{**GOOD_ABLATION, "chance": 80}, UNLIKELY]), encoding="utf-8")
     told = run("parse", "reply.txt", "--paper", "paper.md", "--model", "chat").stderr
     assert "planned 1 ablation of at most 2; `show --all` has 1 more, not kept\n" in told
+    likely = [{**GOOD_ABLATION, "chance": 80}, {**UNLIKELY, "chance": 70}]
+    Path("reply.txt").write_text(contract("Why.", likely), encoding="utf-8")
+    words = ("parse", "reply.txt", "--paper", "paper.md", "--model", "full", "-k")
+    assert (
+        "planned 1 ablation of at most 1; `show --all` has 1 more, not kept, -k keeps more\n" in run(*words, "1").stderr
+    )
+    assert "planned 2 ablations\n" in run(*words, "2").stderr
+    assert "was not read" not in run(*words, "1").stderr, "there is no second reply"
 
 
 def test_what_is_left_out_takes_one_line(run: Run) -> None:

@@ -121,12 +121,16 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
 
 
 def _explain_count(result: PlanOutput) -> str:
-    """Return why a plan has fewer ablations than were asked for, where the program knows it."""
+    """Return what a plan leaves out, and why it has fewer ablations than were asked for, where the program knows it."""
     record = result.record
-    if result.trajectory is None or len(result.trajectory.plan.ablations) >= record.k:
+    if result.trajectory is None:
         return ""
+    is_full = len(result.trajectory.plan.ablations) >= record.k
     if record.considered:
-        return f" of at most {record.k}; `show --all` has {len(record.considered)} more, not kept"
+        more = ", -k keeps more" if is_full else ""
+        return f" of at most {record.k}; `show --all` has {len(record.considered)} more, not kept{more}"
+    if is_full:
+        return ""
     return f" of at most {record.k}; the built-in planner found no more" if record.model_asked == EXTRACTIVE else ""
 
 
