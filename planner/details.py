@@ -1,7 +1,7 @@
 """The details of an ablation beside the benchmark's five fields: why it matters, what to expect, and what it takes.
 
 A reply gives them in the same JSON object as the ablation. They stand in the record of a plan, not in its trajectory.
-`DETAIL_FIELDS` lists them as the prompt asks for them.
+`REQUESTED_DETAILS` lists them as the prompt asks for them.
 """
 
 import re
@@ -140,7 +140,7 @@ class Details(_Part):
         return tuple((label, text) for label, text in lines if text)
 
 
-class Candidate(Ablation):
+class RejectedAblation(Ablation):
     """An ablation that the reply gives and the plan does not keep, with its details and the reason."""
 
     model_config = ConfigDict(extra="ignore")
@@ -211,13 +211,13 @@ class PlanDetails:
     """
 
     details: tuple[Details, ...] = ()
-    considered: tuple[Candidate, ...] = ()
+    considered: tuple[RejectedAblation, ...] = ()
     reported: tuple[ReportedStudy, ...] = ()
     revisions: tuple[Revision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class DetailField:
+class RequestedDetail:
     """A detail as the prompt asks for it."""
 
     name: str
@@ -225,8 +225,8 @@ class DetailField:
     description: str
 
 
-DETAIL_FIELDS: Final = tuple(
-    DetailField(name, "integer" if name == "chance" else "string", field.description or "")
+REQUESTED_DETAILS: Final = tuple(
+    RequestedDetail(name, "integer" if name == "chance" else "string", field.description or "")
     for name, field in Details.model_fields.items()
 )
 

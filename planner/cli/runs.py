@@ -91,10 +91,10 @@ def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> N
 
 
 async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
-    from planner.batch.service.exchange import import_results
+    from planner.batch.service.exchange import import_results_and_replan
 
     async with open_run(spec, open_arxiv(offline=False)) as opened:
-        imported = await import_results(opened.job, opened.run, opened.ledger, paths)
+        imported = await import_results_and_replan(opened.job, opened.run, opened.ledger, paths)
     for line in imported.describe():
         log.info("%s", line)
     return 1 if imported.failed_requests or imported.needed_requests else 0

@@ -14,8 +14,8 @@ from planner.combining.members import Member, Proposal, index_members
 from planner.details import (
     DEFAULT_MIN_CHANCE,
     SAME_PART,
-    Candidate,
     Details,
+    RejectedAblation,
     RejectionReason,
     find_rejections,
     order_runs,
@@ -197,7 +197,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         min_chance=chosen.min_chance,
         details=details if has_details else (),
         order=order_runs(details) if has_details else (),
-        considered=tuple(_build_candidate(study, why) for study, why in chosen.rejected),
+        considered=tuple(_build_rejected_ablation(study, why) for study, why in chosen.rejected),
         reported=select_distinct_studies(chain.from_iterable(record.reported for record in records)),
         votes=tuple(tuple(proposal.vote for proposal in study.proposals) for study in chosen.kept),
     )
@@ -219,8 +219,8 @@ def _describe_paper(paper_id: str, records: Sequence[PlanRecord]) -> PaperRecord
     return PaperRecord(id=paper_id, title="", source="", format="", main_file="", sha256="", chars=0)
 
 
-def _build_candidate(study: Study, why: RejectionReason) -> Candidate:
-    return Candidate(**dict(study.best_proposal.ablation), details=study.details, why=why)
+def _build_rejected_ablation(study: Study, why: RejectionReason) -> RejectedAblation:
+    return RejectedAblation(**dict(study.best_proposal.ablation), details=study.details, why=why)
 
 
 def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:

@@ -8,7 +8,15 @@ from typing import Final
 from pydantic import ValidationError
 
 from planner.chat import Completion
-from planner.details import Candidate, Details, PlanDetails, RejectionReason, ReportedStudy, Revision, find_rejections
+from planner.details import (
+    Details,
+    PlanDetails,
+    RejectedAblation,
+    RejectionReason,
+    ReportedStudy,
+    Revision,
+    find_rejections,
+)
 from planner.errors import Outcome, OutputError
 from planner.parsing.ablations import build_ablation, read_ablation_details, read_reported_studies
 from planner.parsing.predictions import LocatedObject, ParseLog
@@ -71,7 +79,7 @@ class Reply:
     plan: Plan
     notes: tuple[str, ...] = ()
     details: tuple[Details, ...] = ()
-    considered: tuple[Candidate, ...] = ()
+    considered: tuple[RejectedAblation, ...] = ()
     reported: tuple[ReportedStudy, ...] = ()
     revisions: tuple[Revision, ...] = ()
 
@@ -221,12 +229,12 @@ def _build_plan(objects: Sequence[LocatedObject], log: ParseLog) -> Plan | None:
 
 def _build_candidates(
     left_out: Sequence[tuple[LocatedObject, Details, RejectionReason]], log: ParseLog
-) -> Iterator[Candidate]:
+) -> Iterator[RejectedAblation]:
     """Yield the candidates that are not kept; one that breaks a rule is left out, since nothing depends on it."""
     for json_object, details, why in left_out:
         own_log = ParseLog(reads_details=True)
         if ablation := build_ablation(json_object, own_log):
-            yield Candidate(**dict(ablation), details=details, why=why)
+            yield RejectedAblation(**dict(ablation), details=details, why=why)
         else:
             log.add_note(f"line {json_object.line}: a candidate that the plan does not keep cannot be read")
 

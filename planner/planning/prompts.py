@@ -15,7 +15,7 @@ from jinja2 import DictLoader, StrictUndefined, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from planner.chat import Message, Prompt
-from planner.details import DETAIL_FIELDS, choose_candidate_limit
+from planner.details import REQUESTED_DETAILS, choose_candidate_limit
 from planner.errors import PromptError
 from planner.files import describe_os_error, read_bounded_file
 from planner.papers.paper import Excerpt
@@ -138,7 +138,7 @@ def render_prompt(
         k=k,
         candidates=choose_candidate_limit(task, k),
         fields=PLAN_FIELDS,
-        details=DETAIL_FIELDS,
+        details=REQUESTED_DETAILS,
         fence=derive_end_marker(excerpt.title, excerpt.abstract, excerpt.text),
     )
 

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
-from planner.details import Candidate, Details, Items, ReportedStudy, Revision, Vote, order_runs
+from planner.details import Details, Items, RejectedAblation, ReportedStudy, Revision, Vote, order_runs
 from planner.errors import Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically
 from planner.models.openai_chat.stream import compute_max_json_values, repair_json_surrogates
@@ -121,7 +121,7 @@ class PlanRecord(_Record):
     min_chance: int | None = Field(default=None, exclude_if=_is_empty)
     details: Items[Details] = Field(default=(), exclude_if=_is_empty)
     order: Items[int] = Field(default=(), exclude_if=_is_empty)
-    considered: Items[Candidate] = Field(default=(), exclude_if=_is_empty)
+    considered: Items[RejectedAblation] = Field(default=(), exclude_if=_is_empty)
     reported: Items[ReportedStudy] = Field(default=(), exclude_if=_is_empty)
     revisions: Items[Revision] = Field(default=(), exclude_if=_is_empty)
     votes: Items[Items[Vote]] = Field(default=(), exclude_if=_is_empty)

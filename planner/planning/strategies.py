@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.chat import Prompt
-from planner.details import Candidate, Details, RejectionReason, Revision, RevisionResponse, format_count
+from planner.details import Details, RejectedAblation, RejectionReason, Revision, RevisionResponse, format_count
 from planner.errors import ModelError, OutputError
 from planner.schema import Ablation
 
@@ -176,17 +176,17 @@ def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
     return next(by_name, next(by_part, None))
 
 
-def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[Candidate, ...]:
+def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[RejectedAblation, ...]:
     """Return the candidates of a draft that its revision, which considers none, does not keep either."""
     return tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
 
 
-def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[Candidate]:
+def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblation]:
     """Yield the ablations of a draft that its revision neither keeps nor considers."""
     considered = {candidate.name for candidate in revised.considered}
     for number, ablation in enumerate(draft.plan.ablations):
         if _find_ablation(ablation, revised) is None and ablation.name not in considered:
-            yield Candidate(**dict(ablation), details=_get_details(draft, number), why=RejectionReason.WITHDRAWN)
+            yield RejectedAblation(**dict(ablation), details=_get_details(draft, number), why=RejectionReason.WITHDRAWN)
 
 
 def estimate_two_requests(prompt_tokens: int) -> RequestEstimate:

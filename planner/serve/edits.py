@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from planner.details import Candidate, Details, RejectionReason, order_runs
+from planner.details import Details, RejectedAblation, RejectionReason, order_runs
 from planner.errors import TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, write_file_atomically
 from planner.schema import Ablation, OneLine, Plan, describe_validation_error
@@ -186,7 +186,7 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
             update={
                 "details": details,
                 "order": order_runs(details),
-                "considered": tuple(_build_candidate(entry, each) for each in left_out),
+                "considered": tuple(_build_rejected_ablation(entry, each) for each in left_out),
                 "votes": tuple(votes[each.number] if each.origin == "plan" else () for each in chosen) if votes else (),
                 "warnings": renumber(record.warnings),
             }
@@ -218,8 +218,8 @@ def _get_details(entry: PlanEntry, edited: EditedAblation) -> Details:
     return source[edited.number]
 
 
-def _build_candidate(entry: PlanEntry, edited: EditedAblation) -> Candidate:
+def _build_rejected_ablation(entry: PlanEntry, edited: EditedAblation) -> RejectedAblation:
     ablation = _build_ablation(entry, edited)
     is_candidate = edited.origin == "considered"
     why = entry.considered[edited.number].why if is_candidate else RejectionReason.WITHDRAWN
-    return Candidate.model_construct(**dict(ablation), details=_get_details(entry, edited), why=why)
+    return RejectedAblation.model_construct(**dict(ablation), details=_get_details(entry, edited), why=why)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from planner.chat import LM_PLANNER, REUSED_NOTE
-from planner.details import ALREADY_REPORTED, Candidate, Details
+from planner.details import ALREADY_REPORTED, Details, RejectedAblation
 from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folders
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_record_path
@@ -78,7 +78,7 @@ class PlanEntry:
         return self.record.order if self.record and self.has_details else ()
 
     @property
-    def considered(self) -> tuple[Candidate, ...]:
+    def considered(self) -> tuple[RejectedAblation, ...]:
         """The candidates that the plan does not keep, empty if none is on record."""
         return self.record.considered if self.record else ()
 

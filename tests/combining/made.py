@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from planner.details import Candidate, Details, Effort, EffortKind, RejectionReason
+from planner.details import Details, Effort, EffortKind, RejectedAblation, RejectionReason
 from planner.schema import Ablation, Task
 from tests.matching.plans import remove, replace
 from tests.site.made import plan_record, trajectory, write_entry
@@ -43,7 +43,7 @@ def write_plan(folder: Path, model: str, *, with_chances: bool, task: Task = Tas
         return write_entry(folder, planned)
     details = tuple(build_details(f"{model}: {ablation.name}", chance) for ablation, chance in kept)
     further = tuple(
-        Candidate(
+        RejectedAblation(
             **dict(ablation),
             details=build_details(f"{model}: {ablation.name}", chance),
             why=RejectionReason.BELOW_MIN_CHANCE,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planner.combining.combine import SingleMemberPaper, combine_plans, name_combined_model
-from planner.details import Candidate, RejectionReason
+from planner.details import RejectedAblation, RejectionReason
 from planner.errors import Outcome, UsageError
 from planner.planning.output import PlanOutput
 from planner.planning.record import PlanRecord
@@ -122,7 +122,7 @@ def test_each_task_has_its_own_k(tmp_path: Path) -> None:
 def test_what_a_member_withdrew_does_not_count(tmp_path: Path) -> None:
     folders = write_plans(tmp_path)
     path = tmp_path / "c" / "lm-planner" / "c" / "A_Paper.json"
-    withdrawn = Candidate(**dict(CODEBOOK), details=build_details("", 99), why=RejectionReason.WITHDRAWN)
+    withdrawn = RejectedAblation(**dict(CODEBOOK), details=build_details("", 99), why=RejectionReason.WITHDRAWN)
     PlanRecord.read(path).model_copy(update={"considered": (withdrawn,)}).write(path)
     considered = combine(*folders).record.considered
     assert [(each.name, each.details.chance) for each in considered[:1]] == [("Plain codebook", 32)]

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from planner.cli import cli
-from planner.details import Candidate, Details, Effort, EffortKind, Evidence, QuoteMatch, RejectionReason
+from planner.details import Details, Effort, EffortKind, Evidence, QuoteMatch, RejectedAblation, RejectionReason
 from planner.sanitize import repair_surrogates
 from planner.schema import Ablation, Action
 from tests.site.made import CODEBOOK, LOSS, ROUTER, plan_record, trajectory, write_entry
@@ -72,7 +72,7 @@ def hostile_plans(tmp_path: Path) -> Path:
     record = plan_record(planned, title="</title>}\\input{x} ${oc.env:HOME} @me `touch canary`")
     details = tuple(describe(text) for text in HOSTILE)
     considered = tuple(
-        Candidate(**each.model_dump(), details=Details(), why=RejectionReason.BEYOND_K)
+        RejectedAblation(**each.model_dump(), details=Details(), why=RejectionReason.BEYOND_K)
         for each in planned.plan.ablations
     )
     update = {"details": details, "order": (0, 0), "considered": considered}

@@ -17,7 +17,7 @@ from pylatexenc.latexwalker import (  # type: ignore[import-untyped]
     LatexWalker,
 )
 
-from planner.details import Candidate, Details, RejectionReason
+from planner.details import Details, RejectedAblation, RejectionReason
 from planner.exports.documents import escape_latex, escape_markdown
 from planner.sanitize import clean_text
 from tests.exports.conftest import HOSTILE, Export
@@ -115,7 +115,7 @@ def test_a_page_names_shared_runs_the_first_of_a_sweep_and_what_was_considered(t
     )
     planned = trajectory("paper", ablations=(family, router, sweep))
     considered = tuple(
-        Candidate(**{**LOSS.model_dump(), "name": name}, details=Details(), why=RejectionReason.BELOW_MIN_CHANCE)
+        RejectedAblation(**{**LOSS.model_dump(), "name": name}, details=Details(), why=RejectionReason.BELOW_MIN_CHANCE)
         for name in ("# Loss", "Loss again")
     )
     record = plan_record(planned).model_copy(update={"k": 4, "considered": considered})

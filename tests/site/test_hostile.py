@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from planner.details import Candidate, Details, Evidence, RejectionReason, ReportedStudy, Revision, RevisionResponse
+from planner.details import (
+    Details,
+    Evidence,
+    RejectedAblation,
+    RejectionReason,
+    ReportedStudy,
+    Revision,
+    RevisionResponse,
+)
 from planner.errors import Outcome
 from planner.files import write_file_atomically
 from planner.schema import Action, Task
@@ -90,7 +98,7 @@ def hostile_sidecar(number: int, line: str) -> str:
         update={
             "details": (details, details),
             "order": (1, 0),
-            "considered": (Candidate(**dict(LOSS), details=details, why=RejectionReason.BEYOND_K),),
+            "considered": (RejectedAblation(**dict(LOSS), details=details, why=RejectionReason.BEYOND_K),),
             "reported": (ReportedStudy(name=line, quote=line, section=line),),
             "revisions": (Revision(name=line, finding=line, response=RevisionResponse.DEFENDED, why=line),),
         }

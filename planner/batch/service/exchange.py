@@ -71,7 +71,9 @@ async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target:
     return exporter.files
 
 
-async def import_results(job: BatchJob, run: RunFolder, ledger: Ledger, files: Sequence[Path]) -> ImportReport:
+async def import_results_and_replan(
+    job: BatchJob, run: RunFolder, ledger: Ledger, files: Sequence[Path]
+) -> ImportReport:
     """Record results in the ledger, and finish the papers that now have all their replies.
 
     Raises:

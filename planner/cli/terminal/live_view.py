@@ -17,7 +17,7 @@ from rich.text import Text
 from planner.batch.status import Progress
 from planner.cli.terminal.console import log_above_view
 from planner.cli.terminal.progress import (
-    format_batches,
+    format_batch_requests,
     format_cost,
     format_duration,
     format_rate_limit_pause,
@@ -101,7 +101,7 @@ def _render_progress(progress: Progress) -> RenderableType:
         facts.add_row(Text(name, style="dim"), Text(value))
     notes = [
         Text(note, style="yellow")
-        for note in (format_batches(progress), format_rate_limit_pause(progress), format_stop_reason(progress))
+        for note in (format_batch_requests(progress), format_rate_limit_pause(progress), format_stop_reason(progress))
         if note
     ]
     problems = [

@@ -26,7 +26,7 @@ def format_progress(progress: Progress) -> str:
     if wait := format_rate_limit_pause(progress):
         parts.append(wait)
     if progress.batch_requests_by_state:
-        parts.append(format_batches(progress))
+        parts.append(format_batch_requests(progress))
     if progress.waiting_prompts:
         parts.append(f"{format_count(progress.waiting_prompts, 'prompt')} without a reply")
     return "; ".join(parts)
@@ -69,7 +69,7 @@ def format_rate_limit_pause(progress: Progress) -> str:
     return f"{reason}: {format_duration(seconds)} more"
 
 
-def format_batches(progress: Progress) -> str:
+def format_batch_requests(progress: Progress) -> str:
     """Return the number of requests at the batch service by state, "" if there are none."""
     states = ", ".join(
         f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(progress.batch_requests_by_state.items())

@@ -262,7 +262,7 @@ def find_float_kind_by_name(name: str) -> BlockKind | None:
     return BlockKind.FIGURE if name in _FIGURES else None
 
 
-def find_float_kind(name: str, text: str) -> BlockKind:
+def classify_float(name: str, text: str) -> BlockKind:
     """Return the kind of a float by its name and its text; a figure of tabulars or of an algorithm alone is none."""
     if name not in _FIGURES or ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
         return BlockKind.TABLE

@@ -16,9 +16,9 @@ from planner.papers.latex.macros import (
     PLOTTED,
     UNPRINTED_COMMANDS,
     Macro,
+    classify_float,
     expand_macro_selection,
     find_defined_float_kinds,
-    find_float_kind,
     find_float_kind_by_name,
     find_macros,
 )
@@ -320,7 +320,7 @@ def _read_environment(
     if name == "array":
         return _BodyPart(token.start, end, kind=BlockKind.TABLE) if _is_array_of_results(environment) else None
     if is_float:
-        return _BodyPart(token.start, end, kind=own_floats.get(name) or find_float_kind(name, environment))
+        return _BodyPart(token.start, end, kind=own_floats.get(name) or classify_float(name, environment))
     if name in DRAWINGS:
         return _BodyPart(token.start, end, kind=BlockKind.FIGURE) if PLOTTED.search(environment) else None
     title, kind = _BACK_MATTER[name]
