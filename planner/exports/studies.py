@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -114,8 +114,9 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
         if entry.trajectory:
             papers[entry.paper_id].append(entry)
     plans = [
-        (entry, f"{slugify(paper)}--{slugify(label)}" if len(found) > 1 else slugify(paper), choose_title(found))
-        for paper, found in papers.items()
+        # The end of a label tells the task, the run and k.
+        (entry, f"{slug}--{slugify(label, keep_end=True)}" if len(found) > 1 else slug, choose_title(found))
+        for slug, found in zip(_choose_slugs(tuple(papers)), papers.values(), strict=True)
         for entry, label in zip(found, label_entries(found), strict=True)
     ]
     names = UniqueNames()
@@ -165,11 +166,12 @@ def _list_variants(
     # A published plan may break the rule that each action but REMOVE, and no other, has a replacement.
     replacements = ("",) if ablation.action is Action.REMOVE else ablation.replacement or ("",)
     names = UniqueNames()
-    for item in replacements:
+    slugs = _choose_slugs([_name_variant(ablation, item) for item in replacements])
+    for item, variant_slug in zip(replacements, slugs, strict=True):
         part = name_removed_part(ablation, item)
         same = next((run.slug for other, run in earlier if part and is_same_part(part, other)), "")
         change = format_line(describe_change(ablation, [item] if item else []))
-        slug = names.choose_name(f"{number}-{slugify(_name_variant(ablation, item))}")
+        slug = names.choose_name(f"{number}-{variant_slug}")
         yield part, Variant(slug, change, format_line(item), same)
 
 
@@ -177,8 +179,22 @@ def _name_variant(ablation: Ablation, item: str) -> str:
     return describe_replacement(item).removeprefix("with ") if item else f"{ablation.action} {ablation.ablated_part}"
 
 
-def slugify(text: str) -> str:
-    """Return a text as at most 48 lower-case letters, digits and hyphens; a short hash if it has no Latin letters."""
+def _choose_slugs(texts: Sequence[str]) -> list[str]:
+    """Return the slug of each text; those that begin alike keep their ends, by which they may differ."""
+    slugs = list(map(slugify, texts))
+    counts = Counter(slugs)
+    return [slugify(text, keep_end=counts[slug] > 1) for text, slug in zip(texts, slugs, strict=True)]
+
+
+def slugify(text: str, *, keep_end: bool = False) -> str:
+    """Return a text as at most 48 lower-case letters, digits and hyphens; a short hash if it has no Latin letters.
+
+    A longer one is cut at its end, or with `keep_end` in its middle, between words if they are short.
+    """
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
-    slug = "-".join(re.findall(r"[a-z0-9]+", plain))[:_MAX_SLUG_CHARS].strip("-")
-    return slug or sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+    slug = "-".join(re.findall(r"[a-z0-9]+", plain))
+    if keep_end and len(slug) > _MAX_SLUG_CHARS:
+        half = _MAX_SLUG_CHARS // 2
+        beginning, end = slug[: half - 1], slug[-half:]
+        slug = f"{beginning.rpartition('-')[0] or beginning}-{end.partition('-')[2] or end}"
+    return slug[:_MAX_SLUG_CHARS].strip("-") or sha256(text.encode("utf-8", "replace")).hexdigest()[:8]

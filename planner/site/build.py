@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
-from planner.errors import Outcome, TrajectoryError, UsageError
+from planner.errors import TrajectoryError, UsageError
 from planner.names import build_trajectory_path
 from planner.schema import Task
 from planner.site.copies import format_line
@@ -92,12 +92,9 @@ class _SiteBuilder:
     def add_paper(self, paper_id: str, sources: Sequence[EntrySource]) -> None:
         """Write the page of a paper."""
         try:
-            entries = list(read_plan_entries(sources))
+            entries = read_plan_entries(sources)
         except TrajectoryError as error:
             self.unread_files.append(UnreadFile(paper_id, f"changed while the site was built: {error}"))
-            return
-        entries = [entry for entry in entries if entry.trajectory or entry.outcome is not Outcome.PAPER_ERROR]
-        if not entries:  # the source was no paper
             return
         view = build_paper_view(entries)
         name = self.names[paper_id]

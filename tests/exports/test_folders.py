@@ -85,6 +85,28 @@ def test_plans_of_one_paper_have_files_of_their_own(tmp_path: Path, export: Expo
     assert names == {"a-b.tex", "a-b--claude.tex", "a-b--gpt-4o.tex", "a-b--gpt-4o-2.tex"}
 
 
+@pytest.mark.parametrize("form", ["hydra", "issues", "latex", "markdown", "review", "wandb"])
+def test_names_of_files_differ_by_what_differs(tmp_path: Path, export: Export, form: str) -> None:
+    folder = tmp_path / "room" / "trajectories-of-a-long-name"
+    planned = trajectory("paper", model="five")
+    for k in (2, 5, 10):
+        write_entry(folder / f"up to {k}", planned, plan_record(planned).model_copy(update={"k": k}))
+    long_id = "large language models as planners of all ablations part"
+    for part in ("one", "two"):
+        write_entry(folder, trajectory(f"{long_id} {part}", model="five"))
+    names = {path.name.partition(".")[0] for path in export(folder, form).iterdir()}
+    assert {name.rpartition("-up-to-")[2] for name in names if name.startswith("paper--")} == {"2", "5", "10"}
+    assert {name.rpartition("-")[2] for name in names if name.startswith("large-")} == {"one", "two"}
+    assert len(names) == 5
+
+
+def test_variants_that_begin_alike_are_told_apart_by_their_ends(tmp_path: Path, export: Export) -> None:
+    items = tuple(f"hash routing of all tokens of the sequence into {count} experts" for count in (8, 64))
+    write_entry(tmp_path / "plans", trajectory("paper", ablations=(ROUTER.model_copy(update={"replacement": items}),)))
+    names = {path.stem for path in (export(tmp_path / "plans", "hydra") / "paper" / "experiment").iterdir()}
+    assert {name.partition("-into-")[2] for name in names if name.startswith("01-")} == {"8-experts", "64-experts"}
+
+
 def test_the_published_layout_is_refused_two_plans_of_a_paper_by_a_model(tmp_path: Path) -> None:
     write_entry(tmp_path / "plans", trajectory("a"))
     write_entry(tmp_path / "plans" / "more", replace(trajectory("a", ablations=(ROUTER,)), task=Task.AUTHOR))

@@ -129,18 +129,22 @@ def test_plans_come_before_failures() -> None:
     assert [panel.label for panel in build_paper_view([lost, planned]).panels] == ["b", "a"]
 
 
-def test_a_source_that_was_no_paper_is_not_on_the_site_and_a_failure_has_its_reason(tmp_path: Path) -> None:
-    for name, outcome in (("notes", Outcome.PAPER_ERROR), ("lost", Outcome.REFUSED), ("good", None)):
+def test_a_failure_and_a_paper_that_could_not_be_read_are_on_the_site_with_their_reasons(tmp_path: Path) -> None:
+    for name, outcome in (("bad", Outcome.PAPER_ERROR), ("lost", Outcome.REFUSED), ("good", None)):
         planned = trajectory(name)
         record = plan_record(planned)
         record = failed(record, outcome, f"why {name}") if outcome else record
         write_entry(tmp_path / "run", planned, record, planned=outcome is None)
-    built = build_site([tmp_path / "run"], tmp_path / "out")
-    assert {path.stem for path in (tmp_path / "out" / "papers").iterdir()} == {"lost", "good"}
-    assert (built.paper_count, built.entry_count) == (2, 2)
-    text = built.index.read_text(encoding="utf-8")
+    done = CliRunner().invoke(cli, ["site", str(tmp_path / "run"), "-o", str(tmp_path / "out")])
+    assert done.stderr == "3 papers, 1 plan, 2 failures; open the index in a browser:\n"
+    assert {path.stem for path in (tmp_path / "out" / "papers").iterdir()} == {"bad", "lost", "good"}
+    text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert '"paper_error"' in text
     assert "why lost" in text
-    assert "notes" not in text
+    assert "why bad" in text
+    page = (tmp_path / "out" / "papers" / "bad.html").read_text(encoding="utf-8")
+    assert "<h3>Not planned: paper error</h3>" in page
+    assert "why bad" in page
 
 
 def test_the_index_has_formulas_as_plain_text(tmp_path: Path) -> None:
