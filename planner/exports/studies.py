@@ -27,6 +27,7 @@ from planner.site.facts import choose_title, label_entries
 BASELINE: Final = "baseline"
 SEEDS: Final = (0, 1, 2)
 _MAX_SLUG_CHARS: Final = 48
+_MAX_LABEL_CHARS: Final = 96  # a label ends with the run and k, after the planner, the model and the task
 _DEFAULT: Final = re.compile(r"\bdefault(?:s to| is)?\b[\s:=]*([^,;()]*)", re.I)  # "number of groups G (default 6)"
 _LONG_SWEEP: Final = 5  # values of which three show if the rest is worth its runs
 
@@ -114,8 +115,7 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
         if entry.trajectory:
             papers[entry.paper_id].append(entry)
     plans = [
-        # The end of a label tells the task, the run and k.
-        (entry, f"{slug}--{slugify(label, keep_end=True)}" if len(found) > 1 else slug, choose_title(found))
+        (entry, f"{slug}--{_cut_slug(label, _MAX_LABEL_CHARS)}" if len(found) > 1 else slug, choose_title(found))
         for slug, found in zip(_choose_slugs(tuple(papers)), papers.values(), strict=True)
         for entry, label in zip(found, label_entries(found), strict=True)
     ]
@@ -183,18 +183,25 @@ def _choose_slugs(texts: Sequence[str]) -> list[str]:
     """Return the slug of each text; those that begin alike keep their ends, by which they may differ."""
     slugs = list(map(slugify, texts))
     counts = Counter(slugs)
-    return [slugify(text, keep_end=counts[slug] > 1) for text, slug in zip(texts, slugs, strict=True)]
+    return [
+        _cut_slug(text, _MAX_SLUG_CHARS) if counts[slug] > 1 else slug for text, slug in zip(texts, slugs, strict=True)
+    ]
 
 
-def slugify(text: str, *, keep_end: bool = False) -> str:
-    """Return a text as at most 48 lower-case letters, digits and hyphens; a short hash if it has no Latin letters.
+def slugify(text: str) -> str:
+    """Return a text as at most 48 lower-case letters, digits and hyphens; a short hash if it has no Latin letters."""
+    return _build_whole_slug(text)[:_MAX_SLUG_CHARS].strip("-")
 
-    A longer one is cut at its end, or with `keep_end` in its middle, between words if they are short.
-    """
+
+def _cut_slug(text: str, max_chars: int) -> str:
+    """Return a text as a slug that is cut in its middle if it is too long, between words if they are short."""
+    slug, half = _build_whole_slug(text), max_chars // 2
+    if len(slug) <= max_chars:
+        return slug
+    beginning, end = slug[: half - 1], slug[-half:]
+    return f"{beginning.rpartition('-')[0] or beginning}-{end.partition('-')[2] or end}"
+
+
+def _build_whole_slug(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
-    slug = "-".join(re.findall(r"[a-z0-9]+", plain))
-    if keep_end and len(slug) > _MAX_SLUG_CHARS:
-        half = _MAX_SLUG_CHARS // 2
-        beginning, end = slug[: half - 1], slug[-half:]
-        slug = f"{beginning.rpartition('-')[0] or beginning}-{end.partition('-')[2] or end}"
-    return slug[:_MAX_SLUG_CHARS].strip("-") or sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+    return "-".join(re.findall(r"[a-z0-9]+", plain)) or sha256(text.encode("utf-8", "replace")).hexdigest()[:8]

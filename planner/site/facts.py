@@ -157,7 +157,8 @@ def _list_record_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[s
     yield "Started", record.started.isoformat(sep=" ", timespec="seconds")
     yield "Prompt SHA-256", record.prompt_sha256
     yield "Templates SHA-256", record.template_sha256
-    yield "Paper", f"{record.paper.format} of {record.paper.chars:,} characters, SHA-256 {record.paper.sha256}"
+    read = f"{record.paper.format} of {record.paper.chars:,} characters, SHA-256 {record.paper.sha256}"
+    yield "Paper", read if record.paper.sha256 else ""
     yield "Source", record.paper.source
     yield "Not sent", "; ".join(f"{o.heading} ({o.chars:,} characters: {o.why})" for o in record.paper.left_out)
     yield "Program", f"{record.program_version}, format {record.format_version}"

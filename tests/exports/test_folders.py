@@ -87,17 +87,19 @@ def test_plans_of_one_paper_have_files_of_their_own(tmp_path: Path, export: Expo
 
 @pytest.mark.parametrize("form", ["hydra", "issues", "latex", "markdown", "review", "wandb"])
 def test_names_of_files_differ_by_what_differs(tmp_path: Path, export: Export, form: str) -> None:
-    folder = tmp_path / "room" / "trajectories-of-a-long-name"
-    planned = trajectory("paper", model="five")
-    for k in (2, 5, 10):
-        write_entry(folder / f"up to {k}", planned, plan_record(planned).model_copy(update={"k": k}))
+    folder = tmp_path / "room" / "trajectories"
+    for model in ("cloud/llama-3.1-405b-instruct-of-a-long-name", "cloud/qwen3-235b-a22b"):
+        planned = trajectory("paper", model=model)
+        for k in (2, 5, 10):
+            write_entry(folder / f"up to {k}", planned, plan_record(planned).model_copy(update={"k": k}))
     long_id = "large language models as planners of all ablations part"
     for part in ("one", "two"):
         write_entry(folder, trajectory(f"{long_id} {part}", model="five"))
     names = {path.name.partition(".")[0] for path in export(folder, form).iterdir()}
-    assert {name.rpartition("-up-to-")[2] for name in names if name.startswith("paper--")} == {"2", "5", "10"}
+    for model in ("llama-3-1-405b", "qwen3"):
+        assert {name.rpartition("-up-to-")[2] for name in names if f"-{model}-" in name} == {"2", "5", "10"}
     assert {name.rpartition("-")[2] for name in names if name.startswith("large-")} == {"one", "two"}
-    assert len(names) == 5
+    assert len(names) == 8
 
 
 def test_variants_that_begin_alike_are_told_apart_by_their_ends(tmp_path: Path, export: Export) -> None:
