@@ -3,14 +3,14 @@
 Similarity follows AblationBench's match rule (arXiv 2507.08038): the same ablated part, an action that the other side
 allows, and for REPLACE and ADD at least one replacement in common; no match in doubt.
 A group is stricter: what is in it is shown as one study, so a wrong join costs more than a missed one. A draw of joins
-was read one by one: `SURENESS`.
+was read one by one: `SURENESS`. Opposites, such as "local" and "non-local" or "inner" and "outer", are never one group.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import chain, combinations, product
+from itertools import chain, combinations, permutations, product
 from typing import Final
 
 from planner.schema import Ablation, Action
@@ -60,6 +60,24 @@ _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "fo
 SURE_SIMILARITY: Final = 0.6
 """The least similarity, from 0 to 1, of any two ablations in a group."""
 _SURE_OVERLAP: Final = 0.7  # of a common replacement; at 0.5, "average pooling" and "random pooling" are the same
+
+# Words, and beginnings of words, that mean another thing where one stands in the place of another of its group.
+_OPPOSITES: Final = tuple(
+    tuple(group.split())
+    for group in """
+    inner outer, local global, left right, for back, upper lower, top bottom, up down, over under, early late,
+    first second third fourth last, high low, small large, long short, hard soft, static dynamic, on off, in out,
+    in ex, im ex, in de, en de, intra inter, pre post, before after, min max, source target, teacher student,
+    train test, query key value, single multi, single multiple, uni bi, uni multi, homo hetero, micro macro,
+    positive negative, row column, horizontal vertical, shallow deep, sparse dense, discrete continuous,
+    fixed learned, spatial temporal, frozen trainable
+    """.split(",")
+)
+_NEGATIONS: Final = frozenset({"non", "un", "anti", "semi", "no", "not", "without"})
+_NEGATIVE_PREFIX: Final = re.compile(r"non(?=\w\w)|(?:un|in|im|ir|il|anti|dis|mis|semi)(?=\w{4})|a(?=\w{6})")
+_HYPHENATED_PREFIX: Final = re.compile(
+    r"\b(on|off|in|out|up|down|over|under|pre|post|intra|inter|uni|bi|multi)-(?:of-)?"
+)
 
 SURENESS: Final = (
     "Of 120 joins in published plans that were read one by one, 116 are right (97 %, interval 92 to 99 %)."
@@ -184,20 +202,6 @@ def compute_stem_overlap(text_a: str, text_b: str) -> float:
     return min(1.0, _sum_weights(stems_a & stems_b) / mean_weight) if mean_weight else 0.0
 
 
-def have_compatible_actions(a: Ablation, b: Ablation, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
-    """Return whether two ablations take the same action, with at least one common replacement for REPLACE and ADD.
-
-    The words of common replacements overlap by at least `min_overlap`.
-    """
-    if Action.REMOVE in (a.action, b.action):
-        return _is_removal(a) and _is_removal(b)
-    if a.action is not b.action:
-        return False
-    if _is_removal(a) and _is_removal(b):
-        return True
-    return any(is_same_replacement(x, y, min_overlap) for x in a.replacement for y in b.replacement)
-
-
 def _sum_weights(stems: Iterable[str]) -> float:
     return sum(_COMMON_WEIGHT if stem in COMMON_STEMS else 1.0 for stem in stems)
 
@@ -218,6 +222,22 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLA
         if is_value(text_a) or is_value(text_b):
             return True
     return compute_stem_overlap(text_a, text_b) >= min_overlap
+
+
+def have_compatible_actions(
+    a: Ablation, b: Ablation, is_same: Callable[[str, str], bool] = is_same_replacement
+) -> bool:
+    """Return whether two ablations take the same action, with at least one common replacement for REPLACE and ADD.
+
+    `is_same` tells whether two replacements are the same.
+    """
+    if Action.REMOVE in (a.action, b.action):
+        return _is_removal(a) and _is_removal(b)
+    if a.action is not b.action:
+        return False
+    if _is_removal(a) and _is_removal(b):
+        return True
+    return any(is_same(x, y) for x in a.replacement for y in b.replacement)
 
 
 def extract_numbers(text: str) -> frozenset[float]:
@@ -266,8 +286,58 @@ def _compute_similarities(plans: Sequence[Sequence[Ablation]]) -> dict[tuple[Pla
         for (a, left), (b, right) in combinations(enumerate(shortened), 2)
         for (i, x), (j, y) in product(enumerate(left), enumerate(right))
         if _has_letters(x.ablated_part) and _has_letters(y.ablated_part)
-        if (similarity := compute_similarity(x, y)) >= SURE_SIMILARITY and have_compatible_actions(x, y, _SURE_OVERLAP)
+        if (similarity := compute_similarity(x, y)) >= SURE_SIMILARITY and _is_surely_same(x, y)
     }
+
+
+def _is_surely_same(a: Ablation, b: Ablation) -> bool:
+    """Return whether two similar ablations take the same action, and neither concerns the opposite of the other."""
+    texts = (f"{ablation.ablated_part} {STUDY_WORDS.sub(' ', ablation.name)}" for ablation in (a, b))
+    return (
+        have_compatible_actions(a, b, _is_surely_same_replacement)
+        and not are_opposite(a.ablated_part, b.ablated_part)
+        and not are_opposite(*texts)
+    )
+
+
+def _is_surely_same_replacement(text_a: str, text_b: str) -> bool:
+    return is_same_replacement(text_a, text_b, _SURE_OVERLAP) and not are_opposite(text_a, text_b)
+
+
+def are_opposite(text_a: str, text_b: str) -> bool:
+    """Return whether a word of one text has an opposite in the other, and neither text has both."""
+    a, b = _collect_signed_words(text_a), _collect_signed_words(text_b)
+    return _has_opposite(a, b) or _has_opposite(b, a)
+
+
+def _has_opposite(words: frozenset[str], other_words: frozenset[str]) -> bool:
+    stems, other_stems = set(map(stem_word, words)), set(map(stem_word, other_words))
+    own = [word for word in words if stem_word(word) not in other_stems]
+    return any(not _list_opposite_stems(word).isdisjoint(other_stems - stems) for word in own)
+
+
+@lru_cache(maxsize=4096)
+def _list_opposite_stems(word: str) -> frozenset[str]:
+    """Return the stems of a word's opposites, and of some that are no words: "decod" and "outcod" of "encoder"."""
+    pairs = chain.from_iterable(permutations(group, 2) for group in _OPPOSITES)
+    opposites = [other + word.removeprefix(own) for own, other in pairs if word.startswith(own)]
+    if prefix := _NEGATIVE_PREFIX.match(word):
+        opposites.append(word[prefix.end() :])
+    return frozenset(map(stem_word, opposites))
+
+
+@lru_cache(maxsize=4096)
+def _collect_signed_words(text: str) -> frozenset[str]:
+    """Return the words of a text in lower case without stop words; a word after a negation begins with "non"."""
+    words, prefix = set(), ""
+    joined = _HYPHENATED_PREFIX.sub(r"\1", text)
+    for word in map(str.lower, split_words(f"{text} {joined}".replace("w/o", "without"))):
+        if word in _NEGATIONS:
+            prefix = "non"
+        elif word not in STOP_WORDS:
+            words.add(prefix + word)
+            prefix = ""
+    return frozenset(words)
 
 
 def _has_letters(text: str) -> bool:

@@ -48,6 +48,69 @@ def test_what_is_only_alike_is_not_joined(a: Ablation, b: Ablation) -> None:
     assert len(group_ablations([[a], [b]])) == 2
 
 
+@pytest.mark.parametrize(
+    ("part", "opposite"),
+    [
+        ("RL in stationary MDPs", "non-stationary RL, as modeled by MDPs"),
+        ("non-local attention", "local attention"),
+        ("NonLocal attention block", "local attention block"),
+        ("nonlinear projection head", "linear projection head"),
+        ("the non stationary kernel", "the stationary kernel"),
+        ("unpaired image translation loss", "paired image translation loss"),
+        ("inexact line search solver", "exact line search solver"),
+        ("asymmetric quantization of weights", "symmetric quantization of weights"),
+        ("contrastive loss with label smoothing", "contrastive loss without label smoothing"),
+        ("contrastive loss w/o label smoothing", "contrastive loss with label smoothing"),
+        ("inner-loop learning rate", "outer-loop learning rate"),
+        ("local message passing graph", "global message passing graph"),
+        ("forward consistency flow loss", "backward consistency flow loss"),
+        ("first convolution residual block", "last convolution residual block"),
+        ("higher resolution feature pyramid", "lower resolution feature pyramid"),
+        ("hard label distillation", "soft labels for distillation"),
+        ("on-policy replay buffer", "off-policy replay buffer"),
+        ("in-domain pretraining corpus", "out-of-domain pretraining corpus"),
+        ("intraclass contrastive margin", "inter-class contrastive margin"),
+        ("pre-normalization residual branch", "postnormalization residual branch"),
+        ("min-pooling graph readout", "max-pooling graph readout"),
+        ("dropout before attention projection", "dropout after attention projection"),
+        ("source domain discriminator", "target domain discriminator"),
+        ("teacher temperature schedule", "student temperature schedule"),
+        ("training time augmentation crops", "test time augmentation crops"),
+        ("query projection bias vector", "key projection bias vector"),
+        ("key projection bias vector", "value projection bias vector"),
+        ("encoder skip connection gate", "decoder skip connection gate"),
+    ],
+)
+def test_opposites_are_not_joined(part: str, opposite: str) -> None:
+    assert len(group_ablations([[remove(part)], [remove(opposite)]])) == 2
+    assert len(group_ablations([[replace(opposite, "a sum")], [replace(part, "a sum")]])) == 2
+
+
+def test_opposites_in_names_or_replacements_are_not_joined() -> None:
+    names = [[remove(GATE, "Static graph fusion")], [remove(GATE, "Dynamic graph fusion")]]
+    kernels = [[replace(GATE, f"{word} Gaussian process kernel")] for word in ("stationary", "non-stationary")]
+    assert len(group_ablations(names)) == len(group_ablations(kernels)) == 2
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (remove("non-local attention"), remove("the nonlocal attention")),
+        (remove("non-local attention over local windows"), remove("local windows of non-local attention")),
+        (remove("encoder-decoder attention"), remove("attention of encoder and decoder")),
+        (remove("cross-modal attention maps"), remove("attention maps across modal inputs")),
+        (replace("dynamic graph", "a static graph", name="Static graph"), replace("dynamic graph", "static graph")),
+        (replace(GATE, "no gate"), replace(GATE, "model without gates")),
+        (
+            remove("inner product loss", "With inner loss, not outer"),
+            remove("inner product loss", "Outer loss or inner"),
+        ),
+    ],
+)
+def test_a_study_in_other_words_is_joined_still(a: Ablation, b: Ablation) -> None:
+    assert len(group_ablations([[a], [b]])) == 1
+
+
 @given(st.lists(st.lists(ABLATIONS, max_size=4), max_size=4))
 def test_groups_hold_each_ablation_once_and_are_sure(plans: list[list[Ablation]]) -> None:
     groups = group_ablations(plans)
