@@ -62,18 +62,17 @@ SURE_SIMILARITY: Final = 0.6
 _SURE_OVERLAP: Final = 0.7  # of a common replacement; at 0.5, "average pooling" and "random pooling" are the same
 
 # Words, and beginnings of words, that mean another thing where one stands in the place of another of its group.
-_OPPOSITES: Final = tuple(
-    tuple(group.split())
-    for group in """
+_OPPOSITES: Final = """
     inner outer, local global, left right, for back, upper lower, top bottom, up down, over under, early late,
     first second third fourth last, high low, small large, long short, hard soft, static dynamic, on off, in out,
     in ex, im ex, in de, en de, intra inter, pre post, before after, min max, source target, teacher student,
     train test, query key value, single multi, single multiple, uni bi, uni multi, homo hetero, micro macro,
     positive negative, row column, horizontal vertical, shallow deep, sparse dense, discrete continuous,
     fixed learned, spatial temporal, frozen trainable
-    """.split(",")
-)
-_NEGATIONS: Final = frozenset({"non", "un", "anti", "semi", "no", "not", "without"})
+"""
+_OPPOSITE_PAIRS: Final = [pair for group in _OPPOSITES.split(",") for pair in permutations(group.split(), 2)]
+# "No" is none of them: replacements say it of what they take away.
+_NEGATIONS: Final = frozenset({"non", "un", "anti", "semi", "not", "without"})
 _NEGATIVE_PREFIX: Final = re.compile(r"non(?=\w\w)|(?:un|in|im|ir|il|anti|dis|mis|semi)(?=\w{4})|a(?=\w{6})")
 _HYPHENATED_PREFIX: Final = re.compile(
     r"\b(on|off|in|out|up|down|over|under|pre|post|intra|inter|uni|bi|multi)-(?:of-)?"
@@ -306,21 +305,21 @@ def _is_surely_same_replacement(text_a: str, text_b: str) -> bool:
 
 def are_opposite(text_a: str, text_b: str) -> bool:
     """Return whether a word of one text has an opposite in the other, and neither text has both."""
-    a, b = _collect_signed_words(text_a), _collect_signed_words(text_b)
-    return _has_opposite(a, b) or _has_opposite(b, a)
+    words_a, words_b = _collect_signed_words(text_a), _collect_signed_words(text_b)
+    return _has_opposite(words_a, words_b) or _has_opposite(words_b, words_a)
 
 
 def _has_opposite(words: frozenset[str], other_words: frozenset[str]) -> bool:
     stems, other_stems = set(map(stem_word, words)), set(map(stem_word, other_words))
-    own = [word for word in words if stem_word(word) not in other_stems]
-    return any(not _list_opposite_stems(word).isdisjoint(other_stems - stems) for word in own)
+    return any(
+        _list_opposite_stems(word) & (other_stems - stems) for word in words if stem_word(word) not in other_stems
+    )
 
 
 @lru_cache(maxsize=4096)
 def _list_opposite_stems(word: str) -> frozenset[str]:
     """Return the stems of a word's opposites, and of some that are no words: "decod" and "outcod" of "encoder"."""
-    pairs = chain.from_iterable(permutations(group, 2) for group in _OPPOSITES)
-    opposites = [other + word.removeprefix(own) for own, other in pairs if word.startswith(own)]
+    opposites = [other + word.removeprefix(own) for own, other in _OPPOSITE_PAIRS if word.startswith(own)]
     if prefix := _NEGATIVE_PREFIX.match(word):
         opposites.append(word[prefix.end() :])
     return frozenset(map(stem_word, opposites))

@@ -95,15 +95,15 @@ def test_opposites_in_names_or_replacements_are_not_joined() -> None:
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        (remove("non-local attention"), remove("the nonlocal attention")),
+        (remove("non-local attention"), remove("the non local attention")),
         (remove("non-local attention over local windows"), remove("local windows of non-local attention")),
         (remove("encoder-decoder attention"), remove("attention of encoder and decoder")),
         (remove("cross-modal attention maps"), remove("attention maps across modal inputs")),
         (replace("dynamic graph", "a static graph", name="Static graph"), replace("dynamic graph", "static graph")),
         (replace(GATE, "no gate"), replace(GATE, "model without gates")),
         (
-            remove("inner product loss", "With inner loss, not outer"),
-            remove("inner product loss", "Outer loss or inner"),
+            remove("inner product loss", "Inner loss and outer"),
+            remove("inner product loss", "Outer loss"),
         ),
     ],
 )
