@@ -74,9 +74,7 @@ _OPPOSITE_PAIRS: Final = [pair for group in _OPPOSITES.split(",") for pair in pe
 # "No" is none of them: replacements say it of what they take away.
 _NEGATIONS: Final = frozenset({"non", "un", "anti", "semi", "not", "without"})
 _NEGATIVE_PREFIX: Final = re.compile(r"non(?=\w\w)|(?:un|in|im|ir|il|anti|dis|mis|semi)(?=\w{4})|a(?=\w{6})")
-_HYPHENATED_PREFIX: Final = re.compile(
-    r"\b(on|off|in|out|up|down|over|under|pre|post|intra|inter|uni|bi|multi)-(?:of-)?"
-)
+_HYPHENATED_PREFIX: Final = re.compile(r"\b(on|off|in|out|up|down|pre|post|intra|inter|uni|bi)[-‐‑](?:of[-‐‑])?", re.I)
 
 SURENESS: Final = (
     "Of 120 joins in published plans that were read one by one, 116 are right (97 %, interval 92 to 99 %)."
@@ -311,9 +309,8 @@ def are_opposite(text_a: str, text_b: str) -> bool:
 
 def _has_opposite(words: frozenset[str], other_words: frozenset[str]) -> bool:
     stems, other_stems = set(map(stem_word, words)), set(map(stem_word, other_words))
-    return any(
-        _list_opposite_stems(word) & (other_stems - stems) for word in words if stem_word(word) not in other_stems
-    )
+    own = [word for word in words if stem_word(word) not in other_stems]
+    return any(_list_opposite_stems(word) & (other_stems - stems) for word in own)
 
 
 @lru_cache(maxsize=4096)

@@ -67,7 +67,7 @@ def test_what_is_only_alike_is_not_joined(a: Ablation, b: Ablation) -> None:
         ("first convolution residual block", "last convolution residual block"),
         ("higher resolution feature pyramid", "lower resolution feature pyramid"),
         ("hard label distillation", "soft labels for distillation"),
-        ("on-policy replay buffer", "off-policy replay buffer"),
+        ("On-policy replay buffer", "off-policy replay buffer"),
         ("in-domain pretraining corpus", "out-of-domain pretraining corpus"),
         ("intraclass contrastive margin", "inter-class contrastive margin"),
         ("pre-normalization residual branch", "postnormalization residual branch"),
