@@ -65,7 +65,7 @@ class Endpoint:
 
     @property
     def key_source(self) -> str:
-        """What is sent as a key, in words: that of its environment variable, or a password; "" if nothing is."""
+        """The source of the key that is sent, in words: a variable or the address; "" if none is sent."""
         if self.authorization is None:
             return ""
         is_password = bool(self.credentials.get_secret_value())
