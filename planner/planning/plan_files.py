@@ -12,7 +12,14 @@ from typing import Final, Self
 
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError, Outcome, TrajectoryError
-from planner.files import DRAFT_NAME, delete_and_unlock_file, describe_os_error, try_lock_file, write_temporary_file
+from planner.files import (
+    DRAFT_NAME,
+    delete_and_unlock_file,
+    describe_os_error,
+    refuse_special_file,
+    try_lock_file,
+    write_temporary_file,
+)
 from planner.names import (
     RECORD_SUFFIX,
     TRAJECTORY_SUFFIX,
@@ -289,6 +296,7 @@ def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
     """Return the id of the first record of a text in the folder of a model, "" if there is none."""
     for path in sorted(model_folder.glob(f"*{RECORD_SUFFIX}")) if paper.sha256 else ():
         with suppress(TrajectoryError, OSError):  # a damaged record, or none: it says nothing about this paper
+            refuse_special_file(path)  # opening a pipe that nobody writes to would never end
             with path.open("rb") as file:
                 may_be_same = paper.sha256.encode() in file.read(_MAX_HEAD_BYTES)
             if may_be_same and (earlier := PlanRecord.read(path).paper).sha256 == paper.sha256:

@@ -1,6 +1,7 @@
 """`plan`, `demo`, `prompt` and `parse`, as a user calls them."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -96,6 +97,7 @@ def test_two_papers_with_one_name_do_not_overwrite_each_other(run: Run, work_fol
     for name, place in (("two/main.md", second), ("one/main.md", first)):
         assert run("plan", name, env=at(server)).stdout.strip() == place, "each is known by its text"
     assert len(server.journal) == 2
+    os.mkfifo((work_folder / first).with_name("a pipe.json"))  # passed over: it never ends
     (work_folder / "renamed.md").write_bytes((work_folder / "one" / "main.md").read_bytes())
     assert run("plan", "renamed.md", env=at(server)).stdout.strip() == first
     assert len(server.journal) == 2, "nor is a text paid for twice since its file has another name"
