@@ -59,6 +59,13 @@ _ANNOUNCEMENT: Final = re.compile(
     r" (?:each|every|individual|the (?:different|various))",
     re.I,
 )
+# Each match has one of these words in lower case. Most passages have none, and need no slow search.
+_ANNOUNCEMENT_CUES: Final = (
+    *("ablat", "remov", "disabling", "dropping", "without", "w/o", "when"),
+    *("of each", "of every", "of individual", "of the different", "of the various"),
+)
+_REFERENCE_CUES: Final = ("fig", "tab", "ref")
+_SECTION_CUES: Final = ("sec", "app", "§")
 _MIN_PROSE_WORDS: Final = 6  # words in a line; the labels inside a figure have fewer
 _MAX_CAPTION_CHARS: Final = 1200
 FLOAT_REASON: Final = "tables and figures are not sent in the author task"
@@ -74,10 +81,14 @@ class _ResultReferences:
 
     def is_named_in(self, sentence: str) -> bool:
         """Return whether a sentence names one of them, or any float together with a word of ablations."""
-        references = tuple(_find_references(sentence))
+        references = tuple(_find_references(sentence)) if _has_cue(sentence, _REFERENCE_CUES) else ()
         if any(name in self.floats for name in references) or (references and _ABLATION_WORDS.search(sentence)):
             return True
-        return any(match[1] in self.sections for match in _SECTION.finditer(sentence))
+        return bool(self.sections) and any(match[1] in self.sections for match in _SECTION.finditer(sentence))
+
+    def may_be_named_in(self, text: str) -> bool:
+        """Return False if no sentence of a text names one of them, after a quick look."""
+        return _has_cue(text, _REFERENCE_CUES) or (bool(self.sections) and _has_cue(text, _SECTION_CUES))
 
 
 def remove_leaks(
@@ -93,19 +104,20 @@ def remove_leaks(
     redacted: list[Section] = []
     omissions: list[Omission] = []
     for section in sections:
-        pairs = [(block, _redact_block(block, results)) for block in section.blocks]
-        for kinds, reason in ((_FLOAT_KINDS, FLOAT_REASON), (_TEXT_KINDS, ANNOUNCEMENT_REASON)):
-            removed = sum(len(block.text) - len(text) for block, text in pairs if _classify_block(block) in kinds)
-            if removed:
-                omissions.append(Omission(section.display_heading, removed, reason))
-        blocks = tuple(replace(block, text=text) for block, text in pairs if text.strip())
+        kinds = [_classify_block(block) for block in section.blocks]
+        texts = [_redact_block(*pair, results) for pair in zip(section.blocks, kinds, strict=True)]
+        removed = [len(block.text) - len(text) for block, text in zip(section.blocks, texts, strict=True)]
+        for removed_kinds, reason in ((_FLOAT_KINDS, FLOAT_REASON), (_TEXT_KINDS, ANNOUNCEMENT_REASON)):
+            if count := sum(n for n, kind in zip(removed, kinds, strict=True) if kind in removed_kinds):
+                omissions.append(Omission(section.display_heading, count, reason))
+        blocks = tuple(replace(b, text=text) for b, text in zip(section.blocks, texts, strict=True) if text.strip())
         redacted.append(replace(section, blocks=blocks))
     return tuple(redacted), tuple(omissions)
 
 
 def remove_ablation_announcements(text: str) -> str:
     """Remove the sentences that announce an ablation from a text, such as an abstract."""
-    return "".join(sentence for sentence in split_sentences(text) if not _ANNOUNCEMENT.search(sentence)).strip()
+    return "".join(sentence for sentence in split_sentences(text) if not _is_announcement(sentence)).strip()
 
 
 def split_sentences(text: str) -> Iterator[str]:
@@ -124,15 +136,25 @@ def split_sentences(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-def _redact_block(block: Block, results: _ResultReferences) -> str:
+def _redact_block(block: Block, kind: BlockKind, results: _ResultReferences) -> str:
     if block.kind is BlockKind.HEADING:
         return block.text
-    if _classify_block(block) in _FLOAT_KINDS:
+    if kind in _FLOAT_KINDS:
         caption = _find_caption(block.text)
         shows_method = _METHOD_WORDS.search(caption) and not _RESULT_WORDS.search(caption)
-        return caption if _classify_block(block) is BlockKind.FIGURE and shows_method else ""
-    kept = (s for s in split_sentences(block.text) if not _ANNOUNCEMENT.search(s) and not results.is_named_in(s))
+        return caption if kind is BlockKind.FIGURE and shows_method else ""
+    if not (_has_cue(block.text, _ANNOUNCEMENT_CUES) or results.may_be_named_in(block.text)):
+        return block.text.rstrip()
+    kept = (s for s in split_sentences(block.text) if not _is_announcement(s) and not results.is_named_in(s))
     return "".join(kept).rstrip()
+
+
+def _is_announcement(sentence: str) -> bool:
+    return _has_cue(sentence, _ANNOUNCEMENT_CUES) and bool(_ANNOUNCEMENT.search(sentence))
+
+
+def _has_cue(text: str, cues: Iterable[str]) -> bool:
+    return any(map(text.lower().__contains__, cues))
 
 
 def _classify_block(block: Block) -> BlockKind:
