@@ -134,6 +134,8 @@ def _remove_stale_pages(folder: Path, page_names: set[str]) -> None:
 
 
 def _is_our_page(path: Path) -> bool:
+    if not path.is_file():  # opening a pipe that nobody writes to would never end
+        return False
     with path.open("rb") as file:
         return is_own_page(file.read(1000).decode("utf-8", "replace"))
 

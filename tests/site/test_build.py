@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -65,9 +66,14 @@ def test_pages_of_papers_that_are_gone_are_taken_away_and_others_stay(tmp_path: 
     gone = write_entry(tmp_path / "run", trajectory("Two"))
     build_site([tmp_path / "run"], tmp_path / "out")
     write_file_atomically(tmp_path / "out" / "papers" / "mine.html", "<p>not of this program")
+    os.mkfifo(tmp_path / "out" / "papers" / "pipe.html")
     gone.unlink()
     build_site([tmp_path / "run"], tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out" / "papers").iterdir()) == ["One.html", "mine.html"]
+    assert sorted(path.name for path in (tmp_path / "out" / "papers").iterdir()) == [
+        "One.html",
+        "mine.html",
+        "pipe.html",
+    ]
 
 
 def test_what_makes_no_sense_is_refused_before_anything_is_written(tmp_path: Path) -> None:
