@@ -1,4 +1,4 @@
-"""Find the components, metrics and reported ablations in a paper's text, and index it for the checks of a plan.
+"""Find the components, metrics and reported ablations in a paper's text, and index the text for the checks of a plan.
 
 Ablations are reported in table rows, captions, headings and sentences.
 """
@@ -75,7 +75,7 @@ _EFFECT_WORDS: Final = (
 )
 _CITATION: Final = re.compile(r"\bet al\b|\\cite|\((?:[A-Z][^()]*, )?(?:19|20)\d\d\)")
 _FORMULA_SIGN: Final = re.compile(r"[=≤⩽≥⩾∥Σ∑∏∫∈]")  # "+ KL(p ∥ q) (17)" is no row of a table
-# "No action 0.1 0.2" is a removal in a table of ablations alone.
+# "No action 0.1 0.2" is a removal only in a table of ablations.
 _WEAK_REMOVAL: Final = re.compile(r"[\W\d]*no\s", re.I)
 
 
@@ -91,8 +91,8 @@ class Analysis:
 def analyse_paper(paper: Paper) -> Analysis:
     """Find the components, reported ablations and metrics of a paper, each with its place in `paper.text`.
 
-    No model is used, and the time is linear in the length of the text. An empty tuple means that nothing was found, as
-    in a paper that is not in English, whose words are not known.
+    No language model is used, and the time is linear in the length of the text. Nothing is found in a paper that is not
+    in English.
     """
     if not is_english_paper(paper.sections):
         return Analysis((), (), ())
@@ -110,7 +110,7 @@ def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
 def index_paper_for_check(paper: Paper, task: Task, excerpt: Excerpt) -> PaperIndex:
     """Return the part of a paper that the check of a plan needs; `excerpt` is what was sent to the model.
 
-    References and checklists are left out, as no task sends them.
+    References and checklists are left out, because they are never sent to a model.
     """
     if task is not Task.REVIEWER:
         return PaperIndex(task, tuple(_index_sections(paper, excerpt, frozenset())))
@@ -134,7 +134,7 @@ def _index_sections(paper: Paper, excerpt: Excerpt, ablation_texts: frozenset[st
 
 
 def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSection:
-    """Index the blocks of a section; tables and figures come last, as they stand between the parts of sentences."""
+    """Index the blocks of a section, tables and figures last, since they may stand in the middle of a sentence."""
     ordered = sorted(section.blocks, key=lambda block: block.kind in _FLOAT_KINDS)
     texts = tuple(block.text for block in ordered)
     pages = tuple(block.page for block in ordered)
@@ -151,16 +151,16 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
 
 
 def is_possible_part_name(name: str, other_names: frozenset[str]) -> bool:
-    """Return whether a name may be that of a part: no metric, and not made of general words and `other_names` alone."""
+    """Return whether a part can have this name: no metric, and not only general words and words of `other_names`."""
     if _NO_NAME.fullmatch(name) or _BROKEN.search(name) or is_metric_name(name) or name.lower() in other_names:
         return False
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))
 
 
 def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) -> tuple[ReportedAblation, ...]:
-    """Find the ablations that the passages report, each part once for each action, in reading order.
+    """Find the ablations that the passages report, one for each part and action, in reading order.
 
-    A component that an ablation section names, beside a word of effect or in a table, counts as ablated there.
+    A passage about ablations reports each component that it names in a table or together with a word like "improves".
     Metrics, data sets and the whole method are no parts.
     """
     found = [ablation for passage in passages for ablation in _read_passage(passage, names)]
@@ -174,7 +174,7 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
 
 
 def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
-    """Read all of an experiment section, and the tables of other sections, since tables float between sections."""
+    """Yield the ablations that a passage reports; outside experiment sections only tables are read, as tables float."""
     is_experiment = passage.section_kind in EXPERIMENT_SECTIONS
     if is_experiment or (passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS):
         text = CuedText.of(passage.one_line_text)
@@ -228,7 +228,7 @@ def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAb
             part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
             yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))
         elif _CITATION.search(row):
-            continue  # a variant of a method of others
+            continue  # a variant of another paper's method
         elif (removal := match_removal_row(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
             for part in split_conjuncts(removal[1]):
                 yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
@@ -279,7 +279,7 @@ def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
 def _find_ablated_components(
     passage: Passage, text: CuedText, names: ComponentNames, is_about: bool
 ) -> Iterator[ReportedAblation]:
-    """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
+    """Yield components that a passage about ablations credits with an effect, or that another removes or replaces."""
     if is_about:
         is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.lowered.__contains__, _EFFECT_WORDS))
         for label, start in names.find_mentions(passage.text) if is_credited else ():

@@ -28,18 +28,18 @@ from planner.parsing.reply import Reply
 from planner.schema import Ablation, Plan, Task
 
 _MIN_PASSAGE_SHARE: Final = 0.6  # share of a part's words that one passage must hold
-_MIN_SAME_PART: Final = 0.8  # least overlap of the parts of two ablations of one plan that are the same
+_MIN_SAME_PART: Final = 0.8  # least overlap in words at which two ablations of a plan have the same part
 _PREFIXES: Final = frozenset({"pre", "hyp", "re", "co", "non", "multi", "sub", "self", "cros"})
 _FEW_WORDS: Final = 3  # words of a part's name that must all stand in one passage
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
-_MAX_STUDIES: Final = 200  # studies of each list that are joined
-# Names read off a sentence by mistake.
+_MAX_STUDIES: Final = 200  # studies that are merged from each list
+# Words that were mistaken for the name of a part.
 _NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last|[\w-]+ errors?", re.I)
 _MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
-_MIN_MENTIONS: Final = 8  # mentions in the text of a field that the abstract does not name
-# Names that are words with another meaning in other letters: "feature map", "per class".
+_MIN_MENTIONS: Final = 8  # mentions of a field in the text that make up for none in the abstract
+# Names of metrics that are other words in lower case: "feature map", "per class".
 _AMBIGUOUS_NAMES: Final = frozenset({"ap", "em", "emd", "is", "map", "per"})
-# What training or a run costs, which any paper can report.
+# Costs of training or of a run, which any paper can report.
 _COST: Final = re.compile(
     r"\b(?:time|runtime|memory|param\w*|[gt]?flops|macs|latency|throughput|speed\w*|fps|converg\w*|loss|variance|deviation|"
     r"norm|size|cost|energy|epochs?|steps)\b",
@@ -48,7 +48,7 @@ _COST: Final = re.compile(
 
 
 class FindingKind(StrEnum):
-    """The fault that the program finds in an ablation."""
+    """The kind of a fault that the program finds in an ablation."""
 
     QUOTE_ABSENT = "quote absent"
     PART_NOT_FOUND = "part not found"
@@ -59,7 +59,7 @@ class FindingKind(StrEnum):
     NOTHING_TO_RUN = "nothing to run"
 
 
-# The faults that are told of a plan without details.
+# The faults that are reported for a plan without details.
 _PLAIN_KINDS: Final = frozenset(
     {FindingKind.PART_NOT_FOUND, FindingKind.METRIC_NOT_FOUND, FindingKind.ALREADY_REPORTED}
 )
@@ -67,7 +67,7 @@ _PLAIN_KINDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault that the program finds in an ablation, given by its number in the plan, from 1, and its name."""
+    """A fault in an ablation; `number` is the place of the ablation in the plan, from 1, and `name` its name."""
 
     number: int
     name: str
@@ -89,7 +89,7 @@ class PlanCheck:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The findings, one sentence each; without details only those about parts, metrics and reported ablations."""
+        """The findings as sentences; without any details, only those about parts, metrics and repeated studies."""
         has_details = any(each != Details() for each in self.details.details)
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
@@ -97,7 +97,7 @@ class PlanCheck:
 def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
     """Return the faults of the plan in a reply, and all its details with their quotes located.
 
-    In the reviewer task, the studies that the paper reports are those that the reply or the program finds.
+    In the reviewer task, ablations are also compared with the studies that the model or the program found in the paper.
     """
     reported = merge_model_and_program_studies(reply.reported, index) if index.task is Task.REVIEWER else ()
     check = check_plan(reply.plan, reply.details, index, reported)
@@ -107,9 +107,10 @@ def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
 
 
 def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
-    """Return the ablations that the model or the program finds in a paper, each once, those of the model first.
+    """Return the ablations that the model or the program found in a paper, without repeats, the model's first.
 
-    A quote that the paper does not hold is left out; the section is where the quote or the part stands.
+    A quote that is not in the text that was sent becomes "". `section` is the heading above the quote, or without a
+    quote the heading above the part.
     """
     search = QuoteSearch(index.sections)
     found = list(index.reported_ablations[:_MAX_STUDIES])
@@ -123,7 +124,7 @@ def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: Pap
 
 
 def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
-    """Return whether a part is that of a study: by its name, or by a quote of it that has the part, name and all."""
+    """Return whether a study is about a part: both have the same name, or the study's quote has a longer one."""
     name = strip_study_words(study.name)
     stems = collect_stems(name)
     is_quoted = bool(stems) and stems <= collect_stems(part) and part.casefold() in study.quote.casefold()
@@ -133,10 +134,10 @@ def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
 def select_distinct_ablations(
     found: Sequence[ReportedAblation], other_names: Sequence[str] = ()
 ) -> tuple[ReportedAblation, ...]:
-    """Return the ablations that the program finds in a paper, the first for each part.
+    """Return the first ablation of each part in `found`, except parts whose names say too little.
 
-    A name is left out that says nothing, or less than another or one of `other_names`: "fusion" beside "multi-scale
-    fusion".
+    A name says too little if it has only common words, or if another part or one of `other_names` has the same words
+    and more: "fusion" beside "multi-scale fusion".
     """
     distinct: list[ReportedAblation] = []
     for each in found[:_MAX_STUDIES]:
@@ -172,7 +173,7 @@ def check_plan(
 ) -> PlanCheck:
     """Return the faults of a plan, and its details with their quotes located; no fault makes a plan invalid.
 
-    `details` is empty, or as long as the plan. `reported` are the studies that the model found in the paper, as
+    `details` is empty or has one item per ablation. `reported` are the studies in the paper, as
     `merge_model_and_program_studies` returns them. Only words are compared, so findings are hints.
     """
     located = tuple(_locate_quotes(details, index))
@@ -210,7 +211,7 @@ def _find_same_part(ablation: Ablation, earlier: Sequence[Ablation]) -> Iterator
 
 
 def _have_same_part(a: Ablation, b: Ablation) -> bool:
-    """Return whether two ablations concern one part, and none of them another question about it, such as its weight."""
+    """Return whether two ablations concern the same part, and both or neither of them vary a value."""
     return _is_sweep(a) is _is_sweep(b) and is_same_part(a.ablated_part, b.ablated_part, _MIN_SAME_PART)
 
 
@@ -228,7 +229,7 @@ class _AblationChecker:
         self._search = PassageSearch(index.sections)
 
     def find_faults(self, ablation: Ablation) -> Iterator[tuple[FindingKind, str]]:
-        """Yield the kind and the words of each fault in an ablation."""
+        """Yield each fault in an ablation as its kind and its text."""
         for metric in ablation.metrics:
             if not self._has_metric(metric):
                 yield FindingKind.METRIC_NOT_FOUND, f"the metric {metric!r} does not occur in the paper"
@@ -248,11 +249,12 @@ class _AblationChecker:
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
 
     def _has_part(self, part: str) -> bool:
-        """Return whether a paper has a part, by its words.
+        """Return whether the words of a part occur in the paper.
 
-        The words of its first name must stand beside each other or in one passage. At most one before its explanations
-        may be foreign, and if any is, a passage must hold most words of a name of the part, or all of a name of few
-        words. Otherwise it is enough that two that follow each other in the part do so in the paper.
+        Two neighbouring words of the part's first name must be neighbours in the paper, or all its words must stand in
+        one passage. At most one word before the part's explanations may be missing from the paper. If no word is
+        missing, two words that are neighbours in both suffice. Otherwise one passage must hold most words of one of the
+        part's names, or all words of a short name.
         """
         if not self._has_words(list_head_stems(part)):
             return False
@@ -270,7 +272,7 @@ class _AblationChecker:
         )
 
     def _has_words(self, stems: Sequence[str]) -> bool:
-        """Return whether two of these words stand beside each other in a paper, or all in one passage."""
+        """Return whether two successive words are neighbours in the paper, or all words stand in one passage."""
         search = self._search
         return (
             not stems
@@ -279,7 +281,7 @@ class _AblationChecker:
         )
 
     def _has_metric(self, metric: str) -> bool:
-        """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
+        """Return whether the paper names a metric; in the author task, which sends no results, its field suffices."""
         if _COST.search(metric) or not is_specific_metric(metric):
             return True
         known, text = _find_known(metric), self._search.own_text
@@ -292,7 +294,7 @@ class _AblationChecker:
         return any(_is_of_field(cue, " ".join(self._index.sections[0].passages), text) for cue, _ in known)
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
-        """Return whether the paper has the words of an unknown metric, most of many, and two beside each other."""
+        """Return whether the paper has the words of an unknown metric, or most of many words and two as neighbours."""
         missing = sum(not self._search.has_words_together([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False
@@ -301,14 +303,14 @@ class _AblationChecker:
 
 @cache
 def _read_fields() -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
-    """Return each field of metrics by the pattern of words in its papers, with its metrics, each with all its names."""
+    """Return each research field as a pattern of words in its papers, and its metrics, each as a tuple of names."""
     table = tomllib.loads((files("planner") / "analysis" / "metric_fields.toml").read_text(encoding="utf-8"))
     return tuple((each["cue"], tuple(tuple(m.split(" = ")) for m in each["metrics"])) for each in table["fields"])
 
 
 @lru_cache(maxsize=4096)
 def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the known metrics in a plan's metric, each with the pattern of its field and its names."""
+    """Return the known metrics in a metric of a plan, each as a pair: the pattern of its field, and its names."""
     lowered = metric.lower()
     return tuple(
         (cue, names) for cue, metrics in _read_fields() for names in metrics if _is_named(names, metric, lowered)
@@ -316,7 +318,7 @@ def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _is_of_field(cue: str, abstract: str, text: str) -> bool:
-    """Return whether a paper with this title and abstract, and this whole text, is of a field."""
+    """Return whether a paper belongs to a field, by its title and abstract (`abstract`) or its whole text (`text`)."""
     pattern = re.compile(rf"\b(?:{cue})", re.I)
     return bool(pattern.search(abstract)) or len(list(islice(pattern.finditer(text), _MIN_MENTIONS))) == _MIN_MENTIONS
 
@@ -342,7 +344,7 @@ def _list_first_words(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 def _compile_name(name: str) -> re.Pattern[str]:
     """Return the pattern of a name, in lower case unless the name is ambiguous.
 
-    Its words may be joined by any separator, and a number may stand at its end.
+    Spaces or hyphens may separate its words, and a plural "s" or a number may follow.
     """
     words = re.split(r"[\s-]+", name if name.lower() in _AMBIGUOUS_NAMES else name.lower())
     separated = r"[\s-]+".join(map(re.escape, words))

@@ -48,7 +48,7 @@ _MECHANISMS: Final = build_word_set(
     step strategy training transformation transformer tree tuning unit units voting warmup weighting weights
     """
 )
-_KIND_WORDS: Final = build_word_set("method model module scheme technique")  # may follow the name of a mechanism
+_KIND_WORDS: Final = build_word_set("method model module scheme technique")  # may follow a mechanism's name
 # "Label converter", but not words that end so and name no device.
 _AGENT: Final = re.compile(
     r"(?!(?:\w*meter|user|\w*order|together|error|vector|tensor|number|factor|paper|author|power|center|cluster|behaviou?r|posterior|"
@@ -74,7 +74,7 @@ _COMPONENT_SECTIONS: Final = frozenset(
     {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.METHOD, SectionKind.OTHER, SectionKind.CONCLUSION}
 )
 
-# Words for a part that papers use or omit freely: "gated fusion" is the "gated fusion module".
+# Words that papers may omit from a name: "gated fusion" is the "gated fusion module".
 _OPTIONAL_WORDS: Final = frozenset(extract_stems("module mechanism strategy unit layer block network method technique"))
 
 
@@ -109,7 +109,7 @@ class Component:
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
     def is_subject_of(self, title: str) -> bool:
-        """Return whether this is the whole method or its subject, by the share of its name in a paper's title."""
+        """Return whether a paper's title has most words of the name, as that of the whole method or of its subject."""
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
@@ -126,7 +126,7 @@ def is_specific_mechanism(name: str) -> bool:
 def find_components(passages: Sequence[Passage], *, count_mentions: bool = True) -> tuple[Component, ...]:
     """Find the components that the passages name, each once, in the order of their first appearance.
 
-    To count their mentions takes most of the time; without `count_mentions` the counts are 0.
+    Counting mentions takes most of the time; without `count_mentions`, each `mention_count` is 0.
     """
     passages = [passage for passage in passages if passage.section_kind in _COMPONENT_SECTIONS]
     candidates = [candidate for passage in passages for candidate in _find_candidates(passage)]
@@ -149,7 +149,7 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
         return
     for acronym in find_acronyms(line):
         if _CITED.match(line, acronym.expansion_start + len(acronym.expansion)):
-            continue  # a method of others
+            continue  # another paper's method
         location = passage.locate_text(acronym.expansion, acronym.expansion_start)
         name = strip_markup(acronym.expansion)
         yield Component(name, acronym.abbreviation, location, frozenset({EvidenceKind.ACRONYM}))
@@ -292,9 +292,9 @@ def find_data_sets(text: str) -> Iterator[str]:
 
 
 class ComponentNames:
-    """The names of the components of a method; the components are found when they are first needed, which takes long.
+    """The names of a method's components; the components are found only when first needed, since finding takes long.
 
-    A component that the paper's title names is the whole method or its subject, and is left out.
+    A component that the paper's title names is left out, because it is the whole method or its subject.
     """
 
     def __init__(self, find_components: Callable[[], Iterable[Component]], title: str = "") -> None:
@@ -311,7 +311,7 @@ class ComponentNames:
 
     @cached_property
     def _parts(self) -> list[Component]:
-        """The components except those that only an acronym names, which are more often known methods or tasks."""
+        """The components, except those found only by an acronym whose name is not specific, which are rarely parts."""
         return [c for c in self._components if c.evidence != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)]
 
     @cached_property
@@ -327,7 +327,7 @@ class ComponentNames:
         return find_non_part_names(self._title, passages, self._all_components)
 
     def find_label(self, part: str) -> str:
-        """Return the name of the component that a part is, with its acronym, or the part as it is."""
+        """Return the label of the component that `part` names, or `part` itself if it names none."""
         return self._labels.get(extract_stems(part), part)
 
     def find_mentions(self, text: str) -> Iterator[tuple[str, int]]:

@@ -123,8 +123,8 @@ class Metric:
 def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     """Find the metrics that experiments name, the most frequent first, each in its most frequent spelling.
 
-    In tables of any section, column heads with an arrow ("FID ↓") count too. Without experiments the rest of the text
-    is read, and names with other meanings are dropped.
+    In tables of any section, column heads with an arrow ("FID ↓") count too. In a paper without experiment
+    sections, all text is read, and names that are often other words are dropped.
     """
     passages = [passage for passage in passages if passage.section_kind not in _SKIPPED_SECTIONS]
     announced = [mention for passage in passages for mention in _find_announced(passage)]
@@ -179,7 +179,7 @@ def locate_panel_quantities(text: str) -> Iterator[tuple[str, int]]:
 
 
 def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield column heads with an arrow ("FID ↓"), with their offsets. Without cells, as in PDFs, a head is one word."""
+    """Yield column heads with an arrow ("FID ↓"), with their offsets; in a table without cells, a head is one word."""
     in_cells = "|" in text or "&" in text
     for match in _ARROW.finditer(text):
         head = strip_markup(match[1]).strip(" ($%")
@@ -232,7 +232,7 @@ def _blank_out_match(match: re.Match[str]) -> str:
 
 
 def _find_measured(passage: Passage) -> Iterator[MetricMention]:
-    """Yield known metrics, and the acronyms that a passage defines if it mentions metrics."""
+    """Yield known metrics and, in a passage that mentions metrics, also the acronyms that it defines."""
     text = passage.one_line_text
     acronyms = tuple(find_acronyms(text))
     expansion_offsets = {
@@ -253,7 +253,7 @@ def _find_known(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
-    """Return the names of all passages; an ambiguous one ("precision") needs a passage with its pair ("recall")."""
+    """Return all mentions, except paired names ("precision" and "recall") if no passage has both of a pair."""
     names_by_passage = [{_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage]
     lone = {name for pair in _PAIRS if not any(pair <= names for names in names_by_passage) for name in pair}
     return [
@@ -265,7 +265,7 @@ def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> lis
 
 
 def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricMention]) -> tuple[Metric, ...]:
-    """Merge the spellings of each metric. Drop a rare one beside frequent ones unless it is announced as a metric."""
+    """Merge the spellings of each metric, and drop rare metrics beside frequent ones unless they were announced."""
     first_locations: dict[str, TextLocation] = {}
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     for name, location in (*mentions, *announced):

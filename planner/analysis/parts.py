@@ -17,7 +17,7 @@ from planner.matching import (
 from planner.schema import Ablation
 
 _MIN_OVERLAP: Final = 0.6  # least overlap of the words of two names of one part
-_MIN_WORDS: Final = 2  # more words than these name a part, also among others
+_MIN_WORDS: Final = 2  # names that share more words than these may differ in their other words
 _BRACKETS: Final = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _SHORT_NAME: Final = re.compile(r"\s*([A-Z][\w-]{1,15})(?:[,;]|\s*$)")
 # The words after the name: "in the decoder", "appended to the graph", "that weights both losses".
@@ -35,7 +35,7 @@ _OF: Final = re.compile(r"\sof\s.*", re.S)
 _MAX_CHARS: Final = 400  # characters of a name that are compared
 _GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
 _SYMBOLS: Final = frozenset((*_GREEK_LETTERS, *spell_greek(_GREEK_LETTERS).split()))
-# Words that turn a part into another question about it: its weight, its place, their number.
+# Words for an aspect of a part, which is not the part: its weight, its place, the number of parts.
 _ASPECTS: Final = frozenset(
     extract_stems(
         "number count size weight weighting depth dimension width length rate threshold temperature coefficient margin "
@@ -47,7 +47,7 @@ _ASPECTS: Final = frozenset(
 _GENERAL: Final = COMMON_STEMS - _ASPECTS | frozenset(
     extract_stems("taken drawn computed obtained applied added fed called")
 )
-# Words of everyday language by which a reader may tell of any part.
+# Everyday words that may describe any part.
 _EVERYDAY: Final = frozenset(
     extract_stems(
         "absolute additional against among around average before beside between bottom broken center chosen chunk "
@@ -76,7 +76,7 @@ def list_part_names(text: str) -> tuple[str, ...]:
 
 
 def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
-    """Return the stems of each name of a part, and of all its words, without those that any part may have."""
+    """Return the stems of each name of a part, then of its whole description, without words that any part may have."""
     whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
     sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(text), whole)}
     telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
@@ -89,18 +89,18 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
 
 
 def list_part_stems(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the stems of the description of a part, in order, and those of the words before its explanations.
+    """Return the stems of a part's description, and those of its words before any explanation, both in order.
 
-    What stands in brackets and words for deeds and qualities are left out.
+    Words in brackets are left out, and those for an action or a quality, as "removing" in "removing the gate".
     """
     text = _DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS]))
     return extract_stems(text), extract_stems(_EXPLANATION.sub("", text))
 
 
 def list_head_stems(text: str) -> tuple[str, ...]:
-    """Return the stems of the first name of a part that is made of two words or more, or none if it tells too little.
+    """Return the stems of the first name of a part, or () if the name does not say which part is meant.
 
-    "Temperature scaling" of "temperature scaling of the classifier" is such a name; "weight λ" and "step size" are not.
+    "Temperature scaling" in "temperature scaling of the classifier" says it; "weight λ" and "step size" do not.
     """
     head = _OF.sub("", list_part_names(text)[0])
     stems = extract_stems(_DEED.sub("", head))
@@ -110,7 +110,7 @@ def list_head_stems(text: str) -> tuple[str, ...]:
 
 
 def is_telling(stem: str) -> bool:
-    """Return whether a stem is a word that says which part is meant: no symbol, and none that any part may have."""
+    """Return whether a stem says which part is meant: it is no symbol, and no word that any part may have."""
     return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _UNTELLING
 
 
@@ -120,7 +120,7 @@ def is_symbol(name: str) -> bool:
 
 
 def list_specific_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Return the names of a part that say which one is meant, by two words or a short name, each with its stems."""
+    """Return the specific names of a part, which have two specific words or are short names, each with its stems."""
     names = ((name, _select_content(name)) for name in list_part_names(text))
     return tuple((name, stems) for name, stems in names if len(stems) > 1 or _collect_short_names(name))
 
@@ -139,7 +139,7 @@ def strip_study_words(name: str) -> str:
 
 
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
-    """Return the names of the part that an ablation concerns, by its part and its own name."""
+    """Return the names of an ablation's part: `ablated_part`, and the specific names in the name of the ablation."""
     name = strip_study_words(ablation.name)
     # "Kernels" of "kernels on raw inputs" says too little.
     names = [name] if len(extract_stems(name)) == 1 else [each for each, _ in list_specific_names(name)]
@@ -171,14 +171,14 @@ def _collect_stems(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _select_content(name: str) -> frozenset[str]:
-    """Return the stems of a name without symbols and common ones ("module"), if it has others."""
+    """Return the stems of a name without symbols and common words ("module"), unless it has no others."""
     stems = _collect_stems(name)
     return stems - _SYMBOLS - _GENERAL or stems - _GENERAL or stems
 
 
 @lru_cache(maxsize=4096)
 def _select_kernel(name: str) -> frozenset[str]:
-    """Return the stems that say which part is meant before "of" or "the", if there are any: "bias of the gate"."""
+    """Return the specific stems of what a name says of a part: "bias" in "bias of the gate", if anything."""
     first, of, _ = name.partition(" of ")
     deed = _DEED.match(name)
     kernel = deed[0] if deed else first if of else ""
@@ -187,6 +187,6 @@ def _select_kernel(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _collect_short_names(name: str) -> frozenset[str]:
-    """Return the stems of the words of a name that are no common words: "GFU", "G1"."""
+    """Return the stems of the words with a digit or several capitals in a name: "GFU", "G1"."""
     words = (word for word in split_words(name) if any(map(str.isdigit, word)) or sum(map(str.isupper, word)) > 1)
     return frozenset(stem for word in words for stem in extract_stems(word))

@@ -1,4 +1,4 @@
-"""Split a paper into passages, each with its heading and its place in the text; index them, and look for words."""
+"""Split a paper into passages, each with its heading and its place in the text; index and search the passages."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +15,9 @@ from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 from planner.schema import Action, Task
 
-_STEM_CHARS: Final = 7  # letters of a stem that are compared: "confidence" and "confident" have the same
+_STEM_CHARS: Final = 7  # letters of a stem that are compared; they are the same in "confidence" and "confident"
 _BEGINNING_CHARS: Final = 6  # letters of a stem that tell if a paper has such a word at all
-_GAP: Final = r"[^\W_]{0,20}[\W_]{1,6}(?:[^\W_]{1,20}[\W_]{1,6})?"  # from one word to the next, or the one after that
+_GAP: Final = r"[^\W_]{0,20}[\W_]{1,6}(?:[^\W_]{1,20}[\W_]{1,6})?"  # from one word to the next or the next but one
 _OTHER_NUMBER: Final = re.compile(
     r"10\s?[\^−]|[×x*·]\s?10\s?[-–−^]|\d(?:e-?\d|,000|\s?k\b|\.0\b)"
 )  # "10−3", "16k", "0.0"
@@ -78,13 +78,13 @@ class Passage(NamedTuple):  # made for each block, in half the time of a datacla
         return _join_lines(self.text)
 
     def locate_text(self, text: str, start: int) -> TextLocation:
-        """Locate words of this passage at or soon after offset `start`, as an article may come first."""
+        """Locate `text` in this passage at offset `start`, or soon after it, as an article may come first."""
         near = self.text[start : start + len(text) + _MAX_SKIPPED_CHARS]
         return TextLocation(text, self.heading, self.offset + start + max(0, _join_lines(near).find(text)))
 
 
 def split_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
-    """Return every block of the sections as a passage, in order; offsets are those of `Paper.text`."""
+    """Return every block of the sections as a passage, in order, with its offset in `Paper.text`."""
     return tuple(_walk_sections(sections))
 
 
@@ -143,9 +143,9 @@ def _walk_sections(sections: Sequence[Section]) -> Iterator[Passage]:
 
 
 def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
-    """Return the numbers of the sections that describe the method: those of that kind, and some of unknown kind.
+    """Return the indices of the sections that describe the method: method sections, and some of unknown kind.
 
-    A section of unknown kind counts after the introduction and before the first experiments, if it has a heading.
+    A section of unknown kind counts if it has a heading and stands between the introduction and the experiments.
     """
     kinds = [section.kind for section in sections]
     first = next((n for n, kind in enumerate(kinds) if kind in _KINDS_BEFORE_METHOD), -1)
@@ -156,12 +156,12 @@ def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class IndexedSection:
-    """The passages under a heading that were all sent to the model, or all not.
+    """The passages under a heading; either all or none of them were sent to the model.
 
-    `pages` gives the page on which each passage starts, and is empty without pages. `ablation_passages` are the indices
-    of those that report ablations; it is empty in the author task. `is_experiment` tells if experiments stand here.
-    `lengths` gives the characters of each passage in the order of the excerpt, `floats` the indices in that order of
-    tables and figures, which are the last passages; both are empty for what is in no excerpt.
+    `pages` has the page on which each passage starts, and is empty if the paper has no pages. `ablation_passages` has
+    the indices of passages that report ablations, and is empty in the author task. In `passages`, tables and figures
+    come last. `lengths` has the characters of each passage in the order of the excerpt, and `floats` the indices of
+    tables and figures in that order; both are empty for a section that was not sent.
     """
 
     heading: str
@@ -175,7 +175,7 @@ class IndexedSection:
 
     @property
     def has_valid_numbers(self) -> bool:
-        """True if there is a page for each passage or none, and each index is that of a passage."""
+        """True if `pages` is empty or has one item per passage, and all `ablation_passages` are indices of passages."""
         count = len(self.passages or self.lengths)
         return len(self.pages) in {0, count} and all(0 <= number < count for number in self.ablation_passages)
 
@@ -189,8 +189,8 @@ class IndexedSection:
 class PaperIndex:
     """The text of a paper by sections, and the ablations that it reports.
 
-    `reported_ablations` is empty for the author task, which does not need them. `text_start` is the offset in the
-    prompt at which the excerpt begins, if `omit_text` left out its passages.
+    `reported_ablations` is empty for the author task, which does not need them. After `omit_text`, `text_start` is the
+    offset in the prompt at which the excerpt begins.
     """
 
     task: Task
@@ -237,7 +237,7 @@ class _SectionText:
         return self.section.lowered_passages
 
     def collect_stems(self, number: int) -> frozenset[str]:
-        """Return the shortened stems of the heading and of a passage, given by its index."""
+        """Return the shortened stems of the heading and of the passage with index `number`."""
         if number not in self._stems:
             text = f"{self.section.heading} {self.section.passages[number]}"
             self._stems[number] = frozenset(stem[:_STEM_CHARS] for stem in collect_stems(text))
@@ -245,7 +245,7 @@ class _SectionText:
 
 
 class PassageSearch:
-    """A search for words in the passages of a paper; only those that may hold the words are split, which takes long."""
+    """A search for words in the passages of a paper; only passages that may have the words are split, to save time."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
         self._sections = list(map(_SectionText, sections))
@@ -259,7 +259,7 @@ class PassageSearch:
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:
-        """The sections without related work, where metrics of other papers stand."""
+        """The sections except related work, which names the metrics of other papers."""
         related = SectionKind.RELATED_WORK
         return [each for each in self._sections if classify_heading(each.section.heading) is not related]
 
@@ -274,7 +274,7 @@ class PassageSearch:
         return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
 
     def has_words_together(self, stems: Iterable[str], share: float) -> bool:
-        """Return whether a passage and the heading above it hold at least this share of the stems."""
+        """Return whether a passage, together with the heading above it, has at least this share of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
         beginnings = list_word_beginnings(wanted)
         count = share * len(wanted)
@@ -299,10 +299,10 @@ class PassageSearch:
         return any(re.search(pair, self._lowered) for pair in pairs)
 
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
-        """Yield the sentences with these words that were sent, and the heading above each.
+        """Yield the sentences with these words in the text that was sent, each with the heading above it.
 
-        Words in brackets, and those of a value, need only stand in the same passage; its numbers may be written in
-        another way there. A value is not looked for beside ablations, where other values stand.
+        Words in brackets, and all words of a value, may stand elsewhere in the passage; numbers of a value may also be
+        written in another way. Passages about ablations are not searched for a value, as they also name other values.
         """
         beginnings, skips_ablations = list_word_beginnings(extract_stems(words)), is_value(words)
         wanted = () if skips_ablations else list_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))

@@ -116,7 +116,7 @@ class NameIndex:
             self._keys[key[0]].append(key)
 
     def find_mentions(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the number of each name in a text and its offset, in order; names count from 0."""
+        """Yield the index of each name that a text mentions, and the offset of the mention, in order of the text."""
         words = _NAME_WORD.findall(text) if self._keys else []
         lowered_words = [word.lower() for word in words]
         starts: list[int] = []
@@ -188,7 +188,7 @@ def _is_generic_word(word: str) -> bool:
 
 
 def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
-    """Yield phrases that open a line, in bold or before a stop or colon ("Gated unit. To …"), with offsets."""
+    """Yield phrases at the start of a line, in bold or before a stop or colon ("Gated unit. To …"), with offsets."""
     start = 0
     for line in text.split("\n"):
         if match := _RUN_IN_HEADING.match(line):

@@ -44,7 +44,7 @@ _LETTER_NAMES: Final = frozenset(spell_greek("αβγδεζηθικλμνξοπρ
 
 
 class QuoteSearch:
-    """A search for quotes in the sections that were sent; their words are split when a quote is not found literally."""
+    """A search for quotes in the sections that were sent; the text is split into words if a quote is not literal."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
         self._sections = sections
@@ -73,7 +73,7 @@ class QuoteSearch:
 
     @cached_property
     def _word_starts(self) -> list[int]:
-        """The offset in the text of each word, and that of the end."""
+        """The offset of each word in the text, and the offset of the end."""
         return [0, *accumulate(map(len, self._words))]
 
     @cached_property
@@ -83,7 +83,7 @@ class QuoteSearch:
 
     @cached_property
     def _positions(self) -> dict[str, list[int]]:
-        """The numbers of the words that are no stop words, by word; of frequent words only the first."""
+        """The positions of each word that is no stop word; for a frequent word only the first ones."""
         positions: dict[str, list[int]] = defaultdict(list)
         for number, word in enumerate(self._words):
             if word not in STOP_WORDS and len(positions[word]) < _MAX_POSITIONS:
@@ -91,9 +91,9 @@ class QuoteSearch:
         return dict(positions)
 
     def find_evidence(self, quote: str) -> Evidence:
-        """Return the quote with how it was found, and with the section and page of its first word.
+        """Return the quote and the result of its search, with the section and page of its first word.
 
-        A quote with an ellipsis inside is close if each of its parts is found.
+        A quote with an ellipsis inside counts as close if each part around the ellipsis is found.
         """
         split_parts = map(split_compared_words, _OMITTED.split(unicodedata.normalize("NFKC", quote)))
         parts = [words for words in split_parts if words]
@@ -111,7 +111,7 @@ class QuoteSearch:
         return Evidence(quote=quote, found=match, section=heading, page=page)
 
     def _find(self, words: list[str]) -> tuple[int, QuoteMatch] | None:
-        """Return the number of the word at which a quote starts, and how it was found."""
+        """Return the position of the first word of a quote, and exact or close; or None if the quote is absent."""
         if _is_short(words):
             at = None if STOP_WORDS.issuperset(words) else self._find_whole_words(words)
         elif (at := self._find_letters("".join(words))) is not None:
@@ -121,7 +121,7 @@ class QuoteSearch:
         return None if at is None else (at, QuoteMatch.CLOSE)
 
     def _find_letters(self, letters: str) -> int | None:
-        """Return the number of the word in which the letters start; they may be divided into other words."""
+        """Return the position of the word in which the letters start, whatever the gaps between words; or None."""
         at = self._text.find(letters)
         return None if at < 0 else bisect_right(self._word_starts, at) - 1
 
@@ -131,7 +131,7 @@ class QuoteSearch:
         return None if at < 0 else text.count(" ", 0, at)
 
     def _find_close(self, words: list[str]) -> int | None:
-        """Return the number of a word amid the likest stretch of text, or None if none is close."""
+        """Return the position of the middle word of the most similar stretch of text, or None if none is close."""
         from rapidfuzz import fuzz  # takes longer to load than to find exact quotes
 
         likeness, place = CLOSE_RATIO, None
@@ -141,7 +141,7 @@ class QuoteSearch:
         return place
 
     def _list_near_words(self, words: list[str]) -> Iterator[tuple[int, list[str]]]:
-        """Yield the stretches of text that share the most words with a quote, each with the number of its first."""
+        """Yield the stretches of text that share the most words with a quote, each with its position in words."""
         width = len(words)
         votes = Counter(
             (position - number) // width
@@ -160,7 +160,7 @@ def _is_short(words: Sequence[str]) -> bool:
 def split_compared_words(text: str) -> list[str]:
     """Return the words and numbers of a text in lower case, without citations, markup, accents and symbols.
 
-    Greek letters are spelt, and commands of LaTeX give way to the letters that they print.
+    Greek letters become their names, and LaTeX commands become the letters that they print.
     """
     text = _BRACKET.sub(lambda bracket: " " if _YEAR.search(bracket[0]) else bracket[0], _CITATION.sub(" ", text))
     text = _COMMAND.sub(_spell_command, text)

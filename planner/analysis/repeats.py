@@ -1,4 +1,4 @@
-"""Tell if an ablation repeats one that the paper reports, in an ablation study or a comparison of its experiments."""
+"""Find the ablations of a plan that the paper reports, in an ablation study or in a comparison in its experiments."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ from planner.schema import Ablation, Action
 
 _MAX_SENTENCE_CHARS: Final = 600
 _MAX_SENTENCE_LINES: Final = 4  # more lines are rows of a table
-# Words of which one stands in a sentence about an ablation.
+# A sentence about an ablation has at least one of these words.
 _REPORTS: Final = re.compile(
     r"\bw/o\b|\b(?:vs|versus|without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|instead|compar|drop|"
     r"choice|sensitiv|skip|contribut|case study|hyper-?parameters?|differen\w* (?:\w+ )?(?:values?|choices?|settings?|"
@@ -41,7 +41,7 @@ _REPORTS: Final = re.compile(
 )
 _TAKES_OUT: Final = re.compile(
     r"\b(?:no|none|without|w/o|remov\w*|only|zero|off|0|add(?:ed|ing)?)\b", re.I
-)  # "added to the baseline" is told of what was taken out too
+)  # "added to the baseline" may also describe a removal
 _REMOVAL_OR_VALUE: Final = re.compile(
     r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+|[x×]\d+)?(?!\w)", re.I
 )
@@ -65,7 +65,7 @@ _VARIES: Final = re.compile(
 )
 _RESTRICTS: Final = re.compile(
     r"\b(?:only|alone|one|single|each)\b", re.I
-)  # words without a stem that make the difference
+)  # words without a stem that change the meaning
 _SETTINGS: Final = re.compile(r"\b(?:settings?|set-?up|data\s?sets?|implementations?|details)\b", re.I)
 _CLAUSE_END: Final = re.compile(r"[,;:.]\s|\s(?:and|but|while)\s")
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
@@ -79,7 +79,7 @@ class _Sentence(NamedTuple):
     heading: str
 
     def compares(self, stems: frozenset[str]) -> bool:
-        """Return whether it compares what has these stems; if there are many, its passage may say that it does."""
+        """Return whether the sentence or, if there are many `stems`, its passage makes a comparison."""
         return bool(_COMPARES.search(self.passage if len(stems) >= _TELLING_WORDS else self.text))
 
 
@@ -94,7 +94,7 @@ class ComparisonSearch:
         return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
     def find_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return the words of an ablation that an experiment compares with the method, and the heading, if any."""
+        """Return the words of an ablation that an experiment compares with the method, and its heading, or None."""
         stems = frozenset(extract_stems(_BRACKETS.sub(" ", ablation.ablated_part)))
         part = stems - COMMON_STEMS or stems
         values = [item for item in ablation.replacement if is_value(item)]
@@ -144,7 +144,7 @@ class ComparisonSearch:
 
 
 def _list_names(text: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield the names in a description that say which thing is meant, and all its words if there are few."""
+    """Yield the specific names in a description, and the description if it has several words, each with its stems."""
     yield from list_specific_names(text)
     whole = frozenset(extract_stems(_BRACKETS.sub(" ", text))) - COMMON_STEMS
     if len(whole) > 1:
@@ -170,20 +170,20 @@ class _AblationPassage:
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """All stems of the text."""
+        """The stems of the text."""
         return collect_stems(self.text)
 
     @cached_property
     def statements(self) -> list[tuple[str, frozenset[str]]]:
-        """Each sentence about an ablation, with its stems."""
+        """The sentences about an ablation, each with its stems."""
         return [(text, collect_stems(text)) for text in _split_statements(self.text)]
 
 
 @dataclass(frozen=True)
 class RepeatSearch:
-    """A search for ablations that a paper reports, by the parts that its analysis found and by its words.
+    """A search for the report of an ablation, among the parts that the analysis found and in the paper's own words.
 
-    `studies` are those that the model says the paper reports.
+    `studies` are the ablation studies that the model found in the paper.
     """
 
     index: PaperIndex
@@ -206,9 +206,9 @@ class RepeatSearch:
         return "\n".join(passage.lowered for passage in self._passages)
 
     def _find_statements(self, stems: frozenset[str]) -> Iterator[tuple[str, frozenset[str], _AblationPassage]]:
-        """Yield the statements about ablations that have these stems, with all their stems and the passage around.
+        """Yield the statements about ablations that have these stems, each with all its stems and its passage.
 
-        Hardly any passage holds the beginnings of the words, and to split one takes long.
+        Only passages with the beginnings of the words are split into statements, because splitting is slow.
         """
         beginnings = list_word_beginnings(stems)
         if all(each in self._lowered for each in beginnings):
@@ -217,19 +217,19 @@ class RepeatSearch:
                     yield from ((text, words, passage) for text, words in passage.statements if stems <= words)
 
     def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return the part of the reported ablation that this one seems to repeat, and the heading above it, if any."""
+        """Return the part of the reported ablation that this one seems to repeat, and the heading above it, or None."""
         same = [each for each in self.index.reported_ablations if _has_part(ablation, each.part)]
         for each in same:
             if _may_repeat(ablation, each) and (each.replacement or self._tells_change(each.part, ablation)):
                 return each.part, each.location.heading
-        if same:  # the paper reports another change of the part, and this one perhaps besides
+        if same:  # the paper reports another change of the part, and perhaps also this one
             is_other = ablation.action is Action.REMOVE or _only_replaces(ablation)
             return self._comparisons.find_comparison(ablation) if is_other else None
         told = next(self._find_told(ablation), None)
         return told or self._comparisons.find_comparison(ablation)
 
     def _find_told(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
-        """Yield the studies of the model, and the words of a part or replacement in statements, that tell of it."""
+        """Yield each report of an ablation, in `studies` or in the paper's statements, as a name and a heading."""
         for study in self.studies:
             if _is_study_of(study, ablation):
                 yield study.name, study.section
@@ -241,7 +241,7 @@ class RepeatSearch:
             yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
-        """Return whether a part that the paper ablates is changed there as in an ablation, not only taken out."""
+        """Return whether the paper may change its ablated part as `ablation` does, and not only remove the part."""
         return not _only_replaces(ablation) or any(
             _may_tell_change("" if is_symbol(part) else text, words, passage, ablation)  # other values of a symbol
             for name in list_part_names(part)
@@ -250,7 +250,7 @@ class RepeatSearch:
 
 
 def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage, ablation: Ablation) -> bool:
-    """Return whether a statement about a part may report the change of it, which needs words when all is replaced."""
+    """Return whether a statement about a part may report the ablation's change; a pure replacement must be stated."""
     if not _only_replaces(ablation) or _PUTS_IN.search(text):
         return True
     part = frozenset(extract_stems(ablation.ablated_part))
@@ -259,7 +259,7 @@ def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage
 
 
 def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield the replacements that say by their words of which part they are, such as "a single layer of memory"."""
+    """Yield the replacements that name their part, such as "a single layer of memory", each with its stems."""
     part = frozenset(extract_stems(ablation.ablated_part)) - COMMON_STEMS
     for item in ablation.replacement:
         stems = frozenset(extract_stems(item))
@@ -268,7 +268,7 @@ def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozense
 
 
 def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
-    """Tell if a study that the model found in the paper concerns the ablation: its part, and no other change of it."""
+    """Return whether a study that the model found concerns the ablation's part, and no other change of that part."""
     if study.by == "program" or not _has_part(ablation, strip_study_words(study.name)):
         return False
     if not _only_replaces(ablation):
@@ -279,7 +279,7 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
 
 
 def _only_replaces(ablation: Ablation) -> bool:
-    """Return whether all replacements put another thing in place of the part: none has a number or takes it out."""
+    """Return whether each replacement puts another thing in place of the part: none has a number or removes it."""
     items = ablation.replacement if ablation.action is not Action.REMOVE else ()
     return bool(items) and not any(map(_REMOVAL_OR_VALUE.search, items))
 
@@ -289,7 +289,7 @@ def _has_part(ablation: Ablation, part: str) -> bool:
 
 
 def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool:
-    """Tell if the actions allow that both ablations are the same. Often the paper names no replacement."""
+    """Return whether two ablations of one part may be the same by their actions and any replacement in the paper."""
     if not reported_ablation.replacement:
         return True
     if ablation.action is Action.REMOVE:
@@ -298,7 +298,7 @@ def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool
 
 
 def _split_statements(passage: str) -> Iterator[str]:
-    """Yield the sentences of a passage that speak of an ablation, or what stands between their semicolons."""
+    """Yield the sentences of a passage, split at semicolons, that speak of an ablation."""
     for part in chain.from_iterable(sentence.split(";") for sentence in split_sentences(passage)):
         is_short = len(part) <= _MAX_SENTENCE_CHARS and part.count("\n") < _MAX_SENTENCE_LINES
         if is_short and _REPORTS.search(part):

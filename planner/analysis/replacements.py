@@ -1,4 +1,4 @@
-"""Judge the replacements of an ablation: whether one names nothing to run, or is what the paper does already."""
+"""Find the replacements of an ablation that name nothing to run, or that the paper uses already."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -89,7 +89,7 @@ _CITATION: Final = re.compile(
     r"|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
 )
 _DIMENSIONS: Final = re.compile(r"\b\d-?D\b", re.I)  # a "3D UNet" is no value
-_NUMBER: Final = re.compile(r"(?<![^\Wx])(?<!\.)\d[\d.]*")  # not that of "λ1"
+_NUMBER: Final = re.compile(r"(?<![^\Wx])(?<!\.)\d[\d.]*")  # not the 1 of "λ1"
 _NUMBERS: Final = re.compile(r"[\[({]?-?\d[\d.]*(?:[,;\s]+-?\d[\d.]*)*[\])}]?")
 _ASSIGNMENT: Final = r"[^\s=,;]+\s*=\s*-?\d[\d.]*%?"
 _ASSIGNMENTS: Final = re.compile(rf"{_ASSIGNMENT}(?:(?:\s*[,;]|\s+and\b)?\s+{_ASSIGNMENT})*")  # "a = 1 and b = 0.8"
@@ -107,10 +107,10 @@ _CLAUSE_END: Final = re.compile(r"[,;]\s|\s(?:and|or)\s")
 _LINKS: Final = build_word_set("a an as by from of on our simple standard the to with")  # after a verb of use
 _TELLING_WORDS: Final = 3  # words of a replacement that say by themselves what it is about
 _MANY_WORDS: Final = 5  # words of a replacement that do not stand together by accident
-_MAX_WORDS_BETWEEN: Final = 2  # further words among them
-_MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting
-_MAX_OTHER_VALUES: Final = 1  # more numbers in a sentence or clause that states a value; one with more reports a sweep
-_MAX_SENTENCE_BREAKS: Final = 3  # lines that end within a sentence; one with more is made of rows of a table
+_MAX_WORDS_BETWEEN: Final = 2  # other words between them
+_MIN_PART_SHARE: Final = 0.5  # share of a part's words in a sentence that states the part's setting
+_MAX_OTHER_VALUES: Final = 1  # other numbers in a sentence or clause that states a value; more of them are a sweep
+_MAX_SENTENCE_BREAKS: Final = 3  # line breaks in a sentence; a text with more is rows of a table
 _MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
 
@@ -143,11 +143,11 @@ def is_specific_metric(metric: str) -> bool:
 def find_replacements_in_use(
     ablation: Ablation, find_sentences: Callable[[str], Iterable[tuple[str, str]]]
 ) -> tuple[str, ...]:
-    """Return the replacements that say what the paper does already.
+    """Return the replacements that the paper uses already.
 
-    These repeat the words or the value of the part, say so ("as in the paper"), or stand as the setting of the part in
-    a sentence; `find_sentences` returns those with the words of a replacement, and the heading above each. A value
-    beside two others is a point of a sweep, and no fault.
+    Such a replacement repeats the words or the value of the part, says so ("as in the paper"), or is the setting of the
+    part in a sentence of the paper. `find_sentences` returns the sentences with the words of a replacement, each with
+    the heading above it. One of three or more values is a point of a sweep, and no fault.
     """
     if ablation.action is Action.REMOVE:
         return ()
@@ -179,7 +179,7 @@ def _repeats_part(item: str, part: str) -> bool:
 
 
 def _has_numbers(item: str, part: str) -> bool:
-    """Return whether the numbers of an item stand in a part, in the same order: "1" of "3 × 1", but not "1 × 1"."""
+    """Return whether a part has the numbers of an item, in the same order: "3 × 1" has those of "1", not of "1 × 1"."""
     return f" {' '.join(_NUMBER.findall(item))} " in f" {' '.join(_NUMBER.findall(part))} "
 
 
@@ -203,7 +203,7 @@ def _is_setting(item: str) -> bool:
 def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     """Return whether a sentence says that the paper uses this item for the part: "we use mean pooling over tokens".
 
-    Where a clause speaks of something else ("unlike X, we use Y"), those with "we" still say so.
+    In a sentence with a contrast ("unlike X, we use Y"), only clauses with "we" count.
     """
     sentence = _REFERENCE.sub(" ", _CITATION.sub(" ", sentence))
     item = _BRACKETS.sub(" ", item)
@@ -235,7 +235,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
         return False
     about_part = [clause for clause in clauses if about.intersection(extract_stems(clause))]
     if _NUMBER.search(part) and not _has_numbers(item, part):
-        return False  # its own value stands in its name
+        return False  # the part's name already has its value
     own = extract_numbers(item)
     stated = [extract_numbers(_STOP.sub(" ", text)) for text in (*statements, *about_part)]
     return any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)

@@ -72,7 +72,7 @@ _VARIED: Final = re.compile(
     re.I,
 )
 _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
-# The beginnings of words of which one must occur where a pattern fits.
+# The beginnings of words; a pattern can match only where one of its cues occurs.
 _REMOVAL_CUES: Final = (
     *("without", "w/o", "remov", "discard", "drop", "disabl", "eliminat", "omit", "ablat", "skip", "mask", "ignor"),
     *("exclud", "turn", "absence"),
@@ -149,7 +149,7 @@ class AblationPhrase:
 
 @dataclass(frozen=True, slots=True)
 class CuedText:
-    """A text, also in lower case, and the cues in it; a pattern without a cue is not searched for, which takes long."""
+    """A text, also in lower case, and its cues; a pattern is tried only if one of its cues occurs, to save time."""
 
     text: str
     lowered: str
@@ -157,7 +157,7 @@ class CuedText:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Find the cues of a text in one pass."""
+        """Return a text with its cues, which are found in one pass."""
         lowered = text.lower()
         return cls(text, lowered, frozenset(_CUE.findall(f" {lowered}")))
 
@@ -191,7 +191,7 @@ def find_parts_in_kind_comparison(title: str) -> Iterator[AblationPhrase]:
 
 
 def find_studied_parts(text: CuedText) -> Iterator[AblationPhrase]:
-    """Return the parts whose effect sentences, captions or headings report as studied."""
+    """Return the parts of which a sentence, caption or heading says that their effect was studied."""
     matches = text.find_matches(_STUDY_CUES, _STUDIED)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
@@ -203,7 +203,7 @@ def find_varied_parts(text: CuedText) -> Iterator[AblationPhrase]:
 
 
 def _cut_main_clause(match: re.Match[str]) -> str:
-    """Return the part in a match: "the gate" of "Without the gate, the model fails", whose main clause is cut off."""
+    """Return the part in a match, without a main clause after it: "the gate" of "Without the gate, the model fails"."""
     part = _OTHER_CLAUSE.sub("", match[1])
     return _MAIN_CLAUSE.sub("", part) if match[0].startswith("Without") else part
 
@@ -236,24 +236,25 @@ def split_table_rows(text: str) -> Iterator[tuple[str, int]]:
 
 
 def match_removal_row(row: str) -> re.Match[str] | None:
-    """Match a row that removes a part, which is group 1: "w/o gate 81.2", "– gate & 81.2"."""
+    """Match a row that removes a part ("w/o gate 81.2", "– gate & 81.2"); group 1 is the part."""
     return _REMOVAL_ROW.match(row)
 
 
 def match_addition_row(row: str) -> re.Match[str] | None:
-    """Match a row that adds a part, which is group 1: "+ gate 81.2"."""
+    """Match a row that adds a part ("+ gate 81.2"); group 1 is the part."""
     return _ADDITION_ROW.match(row)
 
 
 def match_replacement_row(row: str) -> re.Match[str] | None:
-    """Match a row that replaces group 1 by group 2: "ReLU → GELU 81.2"."""
+    """Match a row that replaces a part ("ReLU → GELU 81.2"); group 1 is the part, group 2 its replacement."""
     return _REPLACEMENT_ROW.match(row)
 
 
 def find_check_mark_column_heads(text: str) -> Iterator[tuple[str, int]]:
     """Yield column heads above rows of check marks, which name the parts switched on and off, with their offsets.
 
-    The text of a PDF has no columns, so words count as cells: the first words of the header, up to the last mark.
+    The header is read up to the column of the last mark. In the text of a PDF, which has no columns, each word counts
+    as a cell.
     """
     lines = text.split("\n")
     first_marked = next((n for n, line in enumerate(lines) if len(_CHECK_MARK.findall(line)) > 1), 0)
