@@ -3,11 +3,11 @@
 Everything that answers a prompt implements the same protocol, so a wrapper can go around an endpoint, a fake or another
 wrapper.
 
-Tokens are estimated without a vocabulary, and the estimate is corrected by the counts that an endpoint reports. Its
-weights were fitted to counts of o200k_base over 200 texts (LaTeX, Markdown, HTML, bibliographies, PDF text, program
-code, eight languages) so that it is seldom too low: it is 0.96 to 1.2 times the true count of these texts, and 1.03
-times in the median. The text is split as that vocabulary splits it: at changes of case, digits in groups of three, a
-space with the text after it.
+Tokens are estimated without a vocabulary, and the estimate is corrected by the counts that an endpoint reports. The
+weights of the estimate were fitted to counts of o200k_base over 200 texts (LaTeX, Markdown, HTML, bibliographies, PDF
+text, program code, eight languages) so that the estimate is seldom too low: it is 0.96 to 1.2 times the true count of
+these texts, with a median of 1.03. Texts are split as o200k_base splits them: at changes of case, digits in groups of
+three, and a space together with the text after it.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from planner.sanitize import repair_surrogates
 
 Role = Literal["system", "user", "assistant"]
 LM_PLANNER: Final = "lm-planner"  # the planner of every language model, as published trajectories name it
-COMBINED_PLANNER: Final = "combined-planner"  # the planner of plans that are combined from those of others
+COMBINED_PLANNER: Final = "combined-planner"  # the planner of plans that combine the plans of others
 REUSED_NOTE: Final = "used a stored reply; no request was sent"
 
 
@@ -44,7 +44,7 @@ class Prompt:
 
     `messages_json` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is
     encoded only once, in the process that reads the paper, and decoded only where the messages are needed. `step` names
-    the step of a strategy that sends it, "" for the first; it is no part of a request's identity.
+    the step of a strategy that sends the prompt ("" for the first), and is not part of a request's identity.
     """
 
     messages_json: bytes
@@ -102,7 +102,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The rate limits that an endpoint reports, each None if it does not.
+    """The rate limits that an endpoint reports; a limit that it does not report is None.
 
     Counts belong to the endpoint's current window, usually one minute; resets are the seconds until the window is full.
     """
@@ -213,7 +213,7 @@ _ACCENT_WEIGHT: Final = 2.5
 _RARE_WEIGHT: Final = 3.0  # beyond the basic plane a character is up to four byte tokens
 
 _MOST_TOKENS = 1_000_000_000  # no prompt has more, and a stored count may be any number
-_MIN_RATIO, _MAX_RATIO = 0.5, 3.0  # outside, the endpoint truncated the prompt or counts something else
+_MIN_RATIO, _MAX_RATIO = 0.5, 3.0  # outside this range, the endpoint truncated the prompt or counts something else
 _TOKENS_PER_MESSAGE: Final = 4  # tokens that the chat format adds to each message
 _WIDE_SPACES: Final = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 # Maps each UTF-8 byte to its class for the lower bound: a space, the first byte of a character from U+3000 on (scripts
@@ -225,7 +225,7 @@ _BYTE_CLASSES: Final = bytes(
 
 @dataclass(slots=True)
 class TokenCounter:
-    """A token counter for one model; `ratio` is the model's count divided by the estimate; replies may raise it."""
+    """A token counter for one model; `ratio` is the model's count divided by the estimate, and can be raised by replies."""
 
     ratio: float = 1.0
 
@@ -246,7 +246,7 @@ class TokenCounter:
     def with_correction(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
         """Return a counter for one paper that counts this prompt as at least `prompt_tokens` tokens.
 
-        The ratio is at most 3. It depends only on the arguments and this counter, so a repeated run gives the same.
+        The ratio is at most 3. It depends only on the arguments and this counter, so a repeated run has the same ratio.
         """
         return TokenCounter(max(self.ratio, min(_compute_ratio(prompt, prompt_tokens), _MAX_RATIO)))
 

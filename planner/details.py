@@ -1,7 +1,7 @@
-"""The details of an ablation beside the benchmark's five fields: why it matters, what to expect, and what it takes.
+"""The details of an ablation beside the benchmark's five fields: why it matters, what to expect, and what it costs.
 
-A reply gives them in the same JSON object as the ablation. They stand in the record of a plan, not in its trajectory.
-`REQUESTED_DETAILS` lists them as the prompt asks for them.
+A reply gives the details in the same JSON object as the ablation. They are saved in the record of a plan, not in its
+trajectory. `REQUESTED_DETAILS` lists the details as the prompt asks for them.
 """
 
 import re
@@ -24,16 +24,16 @@ _LIKELY: Final = 70
 _PLAUSIBLE: Final = 45
 
 _Item = TypeVar("_Item")
-# A list in a file, which is read up to its first wrong item: a file could hold millions, each with errors of its own.
+# A list in a file, which is read only up to its first invalid item, since a file could have millions of them.
 Items = Annotated[tuple[_Item, ...], FailFast()]
 
-# The beginnings of the finding that a reviewer must see, and of the one that names another ablation of its plan.
+# The beginning of the finding that a reviewer must see, and that of the finding that names another ablation.
 ALREADY_REPORTED: Final = "the paper seems to report an ablation of"
 SAME_PART: Final = "it concerns the same part as the ablation"
 
 
 class QuoteMatch(StrEnum):
-    """The ways in which a quote stands in the text that was sent: letter for letter, nearly, or not at all."""
+    """The result of the search for a quote in the text that was sent: there letter for letter, nearly, or not at all."""
 
     EXACT = "exact"
     CLOSE = "close"
@@ -41,7 +41,7 @@ class QuoteMatch(StrEnum):
 
 
 class EffortKind(StrEnum):
-    """The work that an ablation takes, the least first: only evaluation, training again, or new code too."""
+    """The kinds of work that an ablation can need, the least first: only evaluation, new training, or also new code."""
 
     EVALUATE = "evaluate"
     RETRAIN = "retrain"
@@ -61,7 +61,7 @@ class _Part(BaseModel):
 
 
 class Evidence(_Part):
-    """A sentence copied from the paper, and where the program found it; `found` is None before it has looked."""
+    """A sentence copied from the paper, and where the program found it; `found` is None before the search."""
 
     quote: str
     found: QuoteMatch | None = None
@@ -70,19 +70,19 @@ class Evidence(_Part):
 
     @property
     def place(self) -> str:
-        """The section and the page in which the quote stands, as people name them, "" if they are not known."""
+        """The section and page of the quote in words, such as "Section 3, page 4", or "" if both are unknown."""
         section = re.sub(r"^(\d+(?:\.\d+)*)\.?\s.*$", r"Section \1", self.section.strip("# "))
         return ", ".join(filter(None, (section, f"page {self.page}" if self.page else "")))
 
     def __str__(self) -> str:
-        """Return the quote with its place, and with a warning if it is not in the paper as it is."""
+        """Return the quote with its place, and with a warning if the paper does not have exactly these words."""
         doubts = {QuoteMatch.ABSENT: "not found in the text that was sent", QuoteMatch.CLOSE: "in nearly these words"}
         notes = ", ".join(filter(None, (doubts.get(self.found) if self.found else "", self.place)))
         return f"“{self.quote}”" + (f" ({notes})" if notes else "")
 
 
 class Effort(_Part):
-    """The kind of work that an ablation takes, and the number of its training runs, None if it is not known."""
+    """The kind of work that an ablation needs, and the number of its training runs, or None if that is unknown."""
 
     kind: EffortKind
     runs: int | None = Field(default=None, ge=0)
@@ -141,7 +141,7 @@ class Details(_Part):
 
 
 class RejectedAblation(Ablation):
-    """An ablation that the reply gives and the plan does not keep, with its details and the reason."""
+    """An ablation in a reply that the plan leaves out, with its details and the reason (`why`)."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -152,7 +152,7 @@ class RejectedAblation(Ablation):
 
 
 class ReportedStudy(_Part):
-    """An ablation that the paper reports already; `by` is "program", "model" or "both", whoever found it."""
+    """An ablation that the paper reports already; `by` tells who found it: "program", "model" or "both"."""
 
     name: str
     quote: str = ""
@@ -166,7 +166,7 @@ class ReportedStudy(_Part):
 
 
 def select_distinct_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedStudy, ...]:
-    """Return the studies that a paper reports, each name once, as the first of its studies has it."""
+    """Return the first study with each name; case and spaces in names do not matter."""
     by_name: dict[str, ReportedStudy] = {}
     for study in studies:
         by_name.setdefault(" ".join(study.name.casefold().split()), study)
@@ -174,7 +174,7 @@ def select_distinct_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedS
 
 
 class RevisionResponse(StrEnum):
-    """The answer of a revision to a fault that the program found in an ablation."""
+    """The model's response, in a revision, to a fault that the program found in an ablation."""
 
     MENDED = "mended"
     WITHDRAWN = "withdrawn"
@@ -195,7 +195,7 @@ class Revision(_Part):
 
 
 class Vote(_Part):
-    """A plan that proposes an ablation of a combined plan: its model, its own name, rank (from 1) and chance."""
+    """A member's vote for an ablation of a combined plan: the name, rank (from 1) and chance in the member's plan."""
 
     member: str
     name: str
@@ -205,9 +205,9 @@ class Vote(_Part):
 
 @dataclass(frozen=True, slots=True)
 class PlanDetails:
-    """The part of a plan beside its ablations: their details, and what was found on the way to it.
+    """The part of a plan beside its ablations: their details, rejected candidates, reported studies and revisions.
 
-    `details` are as long as the plan, or empty.
+    `details` is empty or has one item for each ablation.
     """
 
     details: tuple[Details, ...] = ()
@@ -237,21 +237,21 @@ def format_count(number: int, thing: str) -> str:
 
 
 def format_about(number: int) -> str:
-    """Return an estimated number in words, with three digits that are not zero at most, such as "about 152,000"."""
+    """Return an estimated number in words, rounded to three digits, such as "about 152,000"."""
     return f"about {round(number, 3 - len(str(number))):,}"
 
 
 def choose_candidate_limit(task: Task, k: int) -> int:
-    """Return the most candidates that a prompt asks for, of which the program keeps at most k."""
+    """Return the largest number of candidates that a prompt asks for; the program keeps at most `k` of them."""
     return max(k, _LEAST_CANDIDATES[task])
 
 
 def find_rejections(
     chances: Sequence[int | None], k: int, min_chance: int | None
 ) -> tuple[RejectionReason | None, ...]:
-    """Return the reason why a plan does not keep each candidate, None if it does, for the chances of the best first.
+    """Return for each candidate why the plan does not keep it, or None; `chances` begins with the best candidate.
 
-    Kept are at most `k` of those that have at least `min_chance` percent or no chance; the best one always.
+    A plan keeps at most `k` candidates with at least `min_chance` percent or without a chance, and always the best one.
     """
     are_likely = [chance is None or chance >= (min_chance or 0) for chance in chances]
     kept = ([number for number, is_likely in enumerate(are_likely) if is_likely] or [0])[:k]
@@ -267,7 +267,7 @@ def make_details_list_json_schema() -> dict[str, Any]:
 def order_runs(details: Sequence[Details]) -> tuple[int, ...]:
     """Return the indices of the ablations in the order in which to run them.
 
-    The cheap and decisive come first: evaluation before training before new code, then the greater chance.
+    Evaluation comes before training, and training before new code; of equal work, the greater chance comes first.
     """
     kinds = list(EffortKind)
 
@@ -279,15 +279,15 @@ def order_runs(details: Sequence[Details]) -> tuple[int, ...]:
 
 
 def count_runs(details: Sequence[Details]) -> int | None:
-    """Return the number of runs of all ablations, or None if that of any is not known."""
+    """Return the number of runs of all ablations, or None if the number of any of them is unknown."""
     counts = [each.effort.runs if each.effort else None for each in details]
     return None if None in counts else sum(filter(None, counts))
 
 
 def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
-    """Yield sentences on the order in which to run two or more ablations: their numbers, all runs, and shared controls.
+    """Yield sentences on the order in which to run two or more ablations, on the number of runs and on shared controls.
 
-    `order` are indices; `details` are as long as the plan, or empty.
+    `order` has indices of ablations; `details` is empty or has one item for each ablation.
     """
     if len(details) < 2 or not order:
         return

@@ -113,7 +113,7 @@ class ModelError(PlannerError):
         self.paused = 0.0
 
     def with_text(self, text: str) -> "ModelError":
-        """Return a plain `ModelError` with these facts and another text, without the traceback and the cause."""
+        """Return a plain `ModelError` with the same attributes and another text, without traceback and cause."""
         facts = ("retryable", "status", "retry_after", "request_id", "exhausted", "body", "is_sent")
         return ModelError(text, **{name: getattr(self, name) for name in facts})
 
@@ -150,8 +150,8 @@ class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault
 class OutputError(PlannerError):
     """A completion contains no valid plan.
 
-    `outcome` is truncated, refused, empty or invalid; `findings` name the faults, one sentence each, as they are shown
-    to the model; `shown` are the same for people.
+    `outcome` is truncated, refused, empty or invalid; `findings` name the faults, one sentence each, as the
+    model is told; `shown` are the same sentences as people are told.
     """
 
     def __init__(self, outcome: Outcome, findings: tuple[str, ...], shown: tuple[str, ...] = ()) -> None:

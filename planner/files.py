@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 MAX_FOLDER_DEPTH: Final = 100  # levels of nested folders that are searched
-DRAFT_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")  # of a file that is not whole yet
+DRAFT_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")  # of a file that is still being written
 _MAX_LINKS: Final = 40  # symbolic links in a row that Linux follows
 _CHUNK_BYTES: Final = 1_000_000
 _SPECIAL_FILES: Final = (
@@ -25,7 +25,7 @@ _SPECIAL_FILES: Final = (
 
 
 def describe_os_error(error: Exception) -> str:
-    """Return an error in words; that of a system call without its number and the file's name."""
+    """Return the text of an error; that of an `OSError` is returned without its number and file name."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -35,14 +35,14 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
     Raises:
         OSError: if it is larger, not a regular file, or cannot be read; `strerror` is one sentence.
     """
-    if refuse_special_file(path) > max_bytes:  # known before a byte of it takes memory
+    if refuse_special_file(path) > max_bytes:  # a large file is refused before it is read
         raise _make_size_error(max_bytes, str(path))
     with path.open("rb") as file:
         return read_bounded_stream(file, max_bytes, str(path))
 
 
 def refuse_special_file(path: Path) -> int:
-    """Return the size of a file; refuse a pipe, a socket or a device, also behind a link: reading it may never end.
+    """Return the size of a file; refuse a pipe, socket or device, even behind a link, since reading it may never end.
 
     Raises:
         OSError: if the path is no regular file; `strerror` is one sentence.
@@ -57,7 +57,7 @@ def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
     """Read a stream of at most `max_bytes` bytes to its end; `name` is its name for the error.
 
     Raises:
-        OSError: if more bytes come out of it, or it cannot be read; `strerror` is one sentence.
+        OSError: if the stream has more bytes or cannot be read; `strerror` is one sentence.
     """
     chunks, size = [], 0
     while chunk := stream.read(_CHUNK_BYTES):
@@ -77,7 +77,7 @@ def walk_folders(
 ) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Yield each folder with the names of its folders and files, as `os.walk` does; links are not followed.
 
-    Folders below `MAX_FOLDER_DEPTH` levels are not searched; `on_error` gets an error for each.
+    Folders below `MAX_FOLDER_DEPTH` levels are not searched; `on_error` gets an error for each folder that has such.
     """
     for name, folders, names in os.walk(root, onerror=on_error):
         folder = Path(name)
@@ -129,7 +129,7 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
 
 
 def _name_path(error: OSError, path: Path, size: int) -> None:
-    """Make an error name the file instead of its temporary copy, and the space that a full disk lacks."""
+    """Make an error name `path` instead of its temporary copy and, on a full disk, state the space that is needed."""
     error.filename = str(path)
     del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:
@@ -137,7 +137,7 @@ def _name_path(error: OSError, path: Path, size: int) -> None:
 
 
 def describe_free_space(path: Path, size: int) -> str:
-    """Return, as a sentence, that so many bytes are needed at a path, and how many are free there."""
+    """Return a sentence that says how many bytes are needed for a file, and how many are free on its disk."""
     import shutil
 
     free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.is_dir())).free
@@ -189,7 +189,7 @@ def try_lock_file(path: Path) -> int | None:
 
 
 def _has_name(path: Path, handle: int) -> bool:
-    """Return whether an open file is still the one at a path."""
+    """Return whether an open file is still the file at a path."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:

@@ -63,11 +63,11 @@ class SecretMask:
         return _mask_value(value, self._secrets) if self._secrets else value
 
     def mask_reply_text(self, text: str) -> str:
-        """Return a model's text masked as by `mask_text`, but leave a password that is an ordinary word."""
+        """Return a model's text masked as by `mask_text`, but keep passwords that are ordinary words."""
         return _mask_text(text, self._secrets_in_replies)
 
     def mask_reply(self, value: JsonValue) -> JsonValue:
-        """Return a model's output masked as by `mask_json`, but leave a password that is an ordinary word."""
+        """Return a model's output masked as by `mask_json`, but keep passwords that are ordinary words."""
         return _mask_value(value, self._secrets_in_replies) if self._secrets_in_replies else value
 
     @property
@@ -121,7 +121,7 @@ def _mask_text(text: str, secrets: frozenset[str]) -> str:
 
 
 def _may_hold_secret(text: str, secrets: frozenset[str]) -> bool:
-    """Return whether a text may hold a secret; few do, and the patterns of a long key take 0.1 s to compile."""
+    """Return whether a text may hold a secret; if not, the patterns need not be compiled, which can take 0.1 s."""
     letters = _NO_LETTERS.sub("", text.casefold())
     return bool(_ESCAPES.search(text)) or any(form in letters for form in _list_letters(secrets))
 
@@ -134,7 +134,7 @@ def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _list_letters(secrets: frozenset[str]) -> tuple[str, ...]:
-    """Return the letters and digits of all forms of all secrets, also as JSON strings, in lower case."""
+    """Return only the letters and digits, in lower case, of each form of each secret, also of its JSON string."""
     forms = [form for form, _ in _list_all_forms(secrets)]
     spellings = (*forms, *(json.dumps(form, ensure_ascii=False) for form in forms))
     return tuple({_NO_LETTERS.sub("", spelling.casefold()) for spelling in spellings})
@@ -168,12 +168,12 @@ def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
 
 
 def _build_key_pattern(key: str) -> str:
-    """Return a pattern that finds a key like any text, but in any case and also with spaces in it."""
+    """Return a pattern that finds a key as `_build_pattern` does, but in upper or lower case and also with spaces."""
     return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
 
 
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
-    """Return a pattern that finds a text in any spelling of its characters, with invisible ones between them."""
+    """Return a pattern that finds a text in any spelling, also with invisible characters between its own."""
     characters = [_spell_character(character, fold_case) for character in text]
     if re.search(_UNSEEN, text):  # the gap would take what the text itself has
         return "".join(characters)
@@ -185,7 +185,7 @@ def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) ->
 def _build_base64_pattern(code: str) -> str:
     """Return a pattern that finds base64, which may be broken over lines, percent-encoded and padded.
 
-    Its last character may hold bits of what follows, or be missing.
+    Padding may follow the code, and before it one more character with the last bits of the secret.
     """
     characters = [re.escape(c) if c.isalnum() else f"(?:{re.escape(c)}|%(?i:{ord(c):02x}))" for c in code]
     pattern = r"(?:[^\w+/=%\\-]|\\{1,8}[nr])*+".join(characters)

@@ -1,9 +1,9 @@
 """Measure the similarity of two ablations by the stems of their words, and group those that are the same study.
 
-Similarity follows AblationBench's match rule (arXiv 2507.08038): the same ablated part, an action that the other side
-allows, and for REPLACE and ADD at least one replacement in common; no match in doubt.
-A group is stricter: what is in it is shown as one study, so a wrong join costs more than a missed one. A draw of joins
-was read one by one: `SURENESS`. Opposites, such as "local" and "non-local" or "inner" and "outer", are never one group.
+By AblationBench's match rule (arXiv 2507.08038), two ablations match if they have the same ablated part, compatible
+actions and, for REPLACE and ADD, at least one replacement in common. In doubt they do not match.
+The rule for groups is stricter: a group is shown as one study, so a wrong join costs more than a missed one (`SURENESS`
+is the share of right joins). Opposites, such as "local" and "non-local" or "inner" and "outer", are never in one group.
 """
 
 import re
@@ -59,9 +59,9 @@ _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "fo
 
 SURE_SIMILARITY: Final = 0.6
 """The least similarity, from 0 to 1, of any two ablations in a group."""
-_SURE_OVERLAP: Final = 0.7  # of a common replacement; at 0.5, "average pooling" and "random pooling" are the same
+_SURE_OVERLAP: Final = 0.7  # of a common replacement; at 0.5, "average pooling" and "random pooling" would be the same
 
-# Words, and beginnings of words, that mean another thing where one stands in the place of another of its group.
+# Groups of words, and of beginnings of words, of which one changes the meaning in the place of another.
 _OPPOSITES: Final = """
     inner outer, local global, left right, for back, upper lower, top bottom, up down, over under, early late,
     first second third fourth last, high low, small large, long short, hard soft, static dynamic, on off, in out,
@@ -71,7 +71,7 @@ _OPPOSITES: Final = """
     fixed learned, spatial temporal, frozen trainable
 """
 _OPPOSITE_PAIRS: Final = [pair for group in _OPPOSITES.split(",") for pair in permutations(group.split(), 2)]
-# "No" is none of them: replacements say it of what they take away.
+# "No" is left out, since replacements use it for the things that they remove.
 _NEGATIONS: Final = frozenset({"non", "un", "anti", "semi", "not", "without"})
 _NEGATIVE_PREFIX: Final = re.compile(r"non(?=\w\w)|(?:un|in|im|ir|il|anti|dis|mis|semi)(?=\w{4})|a(?=\w{6})")
 _HYPHENATED_PREFIX: Final = re.compile(r"\b(on|off|in|out|up|down|pre|post|intra|inter|uni|bi)[-‐‑](?:of[-‐‑])?", re.I)
@@ -132,7 +132,7 @@ def collect_stems(text: str) -> frozenset[str]:
 
 
 def list_word_beginnings(stems: Iterable[str]) -> list[str]:
-    """Return what the words of each stem begin with: the stem, but for the "iz" and "y" that stand for some endings."""
+    """Return the beginning of the words of each stem: the stem without an "iz" or "y" that replaces an ending."""
     return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 
 
@@ -192,7 +192,7 @@ def compute_part_similarity(a: Ablation, b: Ablation) -> float:
 
 
 def compute_stem_overlap(text_a: str, text_b: str) -> float:
-    """Return the weight of the stems that two texts share over the geometric mean of their weights, from 0 to 1."""
+    """Return the weight of two texts' common stems divided by the geometric mean of the texts' weights, from 0 to 1."""
     stems_a = set(extract_stems(expand_acronyms(text_a, text_b)))
     stems_b = set(extract_stems(expand_acronyms(text_b, text_a)))
     mean_weight = (_sum_weights(stems_a) * _sum_weights(stems_b)) ** 0.5
@@ -259,10 +259,10 @@ def is_value(text: str) -> bool:
 
 
 def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, ...], ...]:
-    """Group the ablations of plans for one paper: at most one of each plan, and any two in a group are surely the same.
+    """Group the ablations of plans for one paper that are surely the same; a group has at most one of each plan.
 
     Each ablation is in one group, alone if no other is the same or its part has no letters. The most similar are joined
-    first. The first 40 ablations of a plan are compared, ten replacements of an ablation, and 300 characters of a text.
+    first. Only the first 40 ablations of a plan, ten replacements and 300 characters of a text are compared.
     """
     places = [(number, index) for number, plan in enumerate(plans) for index in range(len(plan))]
     groups: dict[Place, tuple[Place, ...]] = {place: (place,) for place in places}
@@ -276,7 +276,7 @@ def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, .
 
 
 def _compute_similarities(plans: Sequence[Sequence[Ablation]]) -> dict[tuple[Place, Place], float]:
-    """Return the similarity of each two ablations of different plans that are surely the same."""
+    """Return the similarity of each pair of ablations of different plans that are surely the same."""
     shortened = [[_shorten_ablation(ablation) for ablation in plan[:MAX_ABLATIONS]] for plan in plans]
     return {
         ((a, i), (b, j)): similarity
@@ -315,7 +315,7 @@ def _has_opposite(words: frozenset[str], other_words: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _list_opposite_stems(word: str) -> frozenset[str]:
-    """Return the stems of a word's opposites, and of some that are no words: "decod" and "outcod" of "encoder"."""
+    """Return the stems of a word's opposites, some of which are no words: "decod" and "outcod" for "encoder"."""
     opposites = [other + word.removeprefix(own) for own, other in _OPPOSITE_PAIRS if word.startswith(own)]
     if prefix := _NEGATIVE_PREFIX.match(word):
         opposites.append(word[prefix.end() :])

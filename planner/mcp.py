@@ -1,6 +1,6 @@
 """The tools that a client of the Model Context Protocol calls, and the server that offers them over stdio.
 
-Each does what a command does, by the same functions. The client's model writes the plan itself (`build_prompt`,
+Each tool does what a command does, by the same functions. The client's model writes the plan itself (`build_prompt`,
 `keep_plan`), or has it written by the model that the user configured (`plan_paper`).
 """
 
@@ -95,8 +95,8 @@ class NamedFolders:
         """Return the real path of a file or folder; a relative name is looked for in each folder, in their order.
 
         Raises:
-            UsageError: if it is outside the folders, also by a link, or hidden, or if there is none.
-            OSError: if it is a pipe, a socket or a device; `strerror` is one sentence.
+            UsageError: if the path is outside the folders, even through a link, is hidden, or does not exist.
+            OSError: if the path is a pipe, a socket or a device; `strerror` is one sentence.
         """
         if not name.strip() or "\0" in name or ".." in Path(name).parts:
             raise UsageError(f"{name!r} is no path in the named folders: it is empty, or has `..` or a null character")
@@ -107,7 +107,7 @@ class NamedFolders:
         if found is None:
             raise UsageError(f"{name!r}: no such file or folder in the named folders: {self}")
         if not self._is_inside(found):
-            raise UsageError(f"{name!r} leads out of the named folders by a link: {self}")
+            raise UsageError(f"{name!r} leads out of the named folders through a link: {self}")
         if any(part.startswith(".") for part in self._list_inner_parts(found)):
             raise UsageError(f"{name!r} is hidden, or in a hidden folder; hidden files are not read")
         if not found.is_dir():
@@ -126,7 +126,7 @@ class NamedFolders:
 
 
 def _find_real_path(path: Path) -> Path | None:
-    """Return a path without links; None if there is nothing, also where links go round or the name is too long."""
+    """Return a path with its links resolved, or None if it does not exist, has a loop of links or is too long."""
     try:
         return Path(os.path.realpath(path, strict=True))
     except (OSError, ValueError):
@@ -137,7 +137,7 @@ def _find_real_path(path: Path) -> Path | None:
 class PlanTools:
     """The tools, for papers in `folders` and plans in `output`; `model_spec` names the configured model.
 
-    `choose_settings` returns the settings for a task, k, heading and strategy, of which None and "" are the user's own.
+    `choose_settings` returns the settings for a task, k, heading and strategy; for None or "" it takes the user's own.
     """
 
     folders: NamedFolders
@@ -197,15 +197,15 @@ class PlanTools:
         cut_at: MethodEnd = "",
         strategy: StrategyName = "",
     ) -> str:
-        """Check the reply to the prompt of `build_prompt` and keep its plan; task, k, cut_at and strategy as there.
+        """Check the reply to the prompt of `build_prompt` and keep its plan; repeat its task, k, cut_at and strategy.
 
-        Gives the outcome, the reason if there is no plan, and the faults of a plan as warnings. With the strategy
-        revise, `next_message` asks to mend what was found: reply to it, and call this again with both replies.
+        Return the outcome, the reason if there is no plan, and the faults of a plan as warnings. With the strategy
+        revise, `next_message` asks you to repair the faults: reply to it, and call keep_plan again with both replies.
         """
         settings = self.choose_settings(task, k, cut_at, strategy)
         if revised and settings.strategy != "revise":
             raise UsageError(
-                "a revised reply is read with the strategy revise only; leave it out, or name that strategy"
+                "`revised` can be given only with the strategy revise; leave it out, or set `strategy` to revise"
             )
         pasted = PastedModel(make_printable(model), *(_read_reply(text, model) for text in (reply, revised) if text))
         done = await self._finish(write_pasted_plan(self.output, await self._read(paper), pasted, settings))
@@ -221,7 +221,7 @@ class PlanTools:
     ) -> str:
         """Plan a paper with the configured model, or the built-in planner if there is none, and keep the plan.
 
-        It goes on if you stop to wait. The same call again sends nothing: it gives the plan that is kept.
+        Planning goes on if you stop waiting. The same call again sends nothing and returns the kept plan.
         """
         settings = self.choose_settings(task, k, cut_at, strategy)
         return _to_json(await self._finish(self._plan(paper, await self._read(paper), settings)))
@@ -245,11 +245,11 @@ class PlanTools:
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
 
     async def wait_for_plannings(self) -> None:
-        """Wait until every plan that was begun is kept, also where the client is gone: its requests are paid for."""
+        """Wait until every plan that was begun is kept, even if the client left: its requests are paid for."""
         await asyncio.gather(*self._plannings, return_exceptions=True)
 
     def _list_paths(self, paper: RecognisedPaper) -> Iterator[Path]:
-        """Yield the path of a paper, or its files where the plans are kept among them; plans are no papers."""
+        """Yield the path of a paper, or those of the papers in its folder if plans are kept in that; leave out plans."""
         if self.output.is_relative_to(paper.path.resolve()):
             files = (file for file in sorted(paper.path.iterdir()) if file.is_file())
             yield from (file for file in files if detect_paper_kind(file))
@@ -274,7 +274,7 @@ class PlanTools:
         return done.summarize(source)
 
     async def _finish(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Return the result of a planning, which goes on to its end if the client stops to wait for it."""
+        """Return the result of a planning, which continues to its end even if the client stops waiting."""
         planning = asyncio.ensure_future(work)
         self._plannings.add(planning)
         planning.add_done_callback(self._plannings.discard)
@@ -288,7 +288,7 @@ class _OneLineServer(MCPServer[Any]):
         """Call a tool.
 
         Raises:
-            ToolError: if its arguments are invalid, or it failed for a reason that the client is told.
+            ToolError: if the arguments are invalid, or the tool failed for a reason that the client may see.
         """
         try:
             return await super().call_tool(name, arguments, context)
@@ -299,7 +299,7 @@ class _OneLineServer(MCPServer[Any]):
 
 
 async def serve_tools(tools: PlanTools) -> None:
-    """Offer the tools over stdin and stdout until the client closes them, and end the plannings that were begun."""
+    """Offer the tools over stdin and stdout until the client closes them, then wait for plannings that were begun."""
     logging.getLogger("mcp").setLevel(logging.WARNING)
     server = _OneLineServer("ablation-planner", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING")
     reading = (tools.list_papers, tools.read_paper, tools.find_reported_ablations, tools.build_prompt)
@@ -310,12 +310,12 @@ async def serve_tools(tools: PlanTools) -> None:
         try:
             await server.run_stdio_async()
         except* BrokenPipeError:
-            log.info("the client is gone")
+            log.info("the client closed the connection")
         await tools.wait_for_plannings()
 
 
 def _describe_cause(cause: BaseException | None) -> str | None:
-    """Return the reason of a failed tool as one line; None for an error that only the log may show."""
+    """Return the reason of a failed tool as one line, or None if only the log may show the error."""
     if isinstance(cause, ValidationError):
         return "; ".join(describe_validation_error(cause))
     if isinstance(cause, OSError):

@@ -55,7 +55,7 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
     """Return the id of a paper: the given one, else one from the title, else one from its file's name without endings.
 
     In an id from a title, every character that is not a letter, a digit or an underscore becomes `_`, after NFC, as
-    in the published trajectories. An id over 120 bytes (200 if given) is cut and gets a short hash.
+    in the published trajectories. An id over 120 bytes (200 if given) is shortened and gets a short hash.
     """
     if given_id.strip():
         return _shorten(_replace_unsafe(unicodedata.normalize("NFC", given_id)), _MAX_GIVEN_ID_BYTES, "_", "_. ")
@@ -66,9 +66,9 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
 
 
 def build_trajectory_path(planner: str, model: str, paper_id: str, question: str = "") -> PurePosixPath:
-    """Return the path in the output folder; a model's name loses its dots, and `/` becomes `_`, as published.
+    """Return the path in the output folder; as published, a model's name loses its dots, and `/` becomes `_`.
 
-    `question` names the question of a further plan of the paper, "" for the first plan.
+    `question` tells further plans of the paper, such as one for another task, apart; it is "" for the first plan.
     """
     stem = sanitize_file_name(paper_id)
     if question:
@@ -82,12 +82,12 @@ def build_model_folder(planner: str, model: str) -> PurePosixPath:
 
 
 def build_record_path(trajectory_path: _Path) -> _Path:
-    """Return the path of the record beside a trajectory, whose path ends like one from `build_trajectory_path`."""
+    """Return the path of the record beside a trajectory; `trajectory_path` ends in `TRAJECTORY_SUFFIX`."""
     return trajectory_path.with_name(trajectory_path.name.removesuffix(TRAJECTORY_SUFFIX) + RECORD_SUFFIX)
 
 
 def build_prompt_file_name(model: str, paper_id: str, identity: str) -> str:
-    """Return the name of the file with a prompt: the model that is to reply, the paper, and the request's identity."""
+    """Return the name of the file with a prompt, made of the model, the paper and the request's identity."""
     stem = sanitize_file_name(f"{model}-{paper_id}".replace("/", "_"))
     return f"{_shorten(stem, MAX_FILE_NAME_BYTES - len(identity) - 1, '-')}-{identity}.txt"
 
@@ -95,7 +95,7 @@ def build_prompt_file_name(model: str, paper_id: str, identity: str) -> str:
 def sanitize_file_name(text: str) -> str:
     """Turn a text into a safe file name of at most `MAX_FILE_NAME_BYTES` bytes, in NFC.
 
-    It holds no separator, and is neither a device, a hidden file nor `..`.
+    The name has no separator, and is neither that of a device or a hidden file nor `..`.
     """
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
     name = _rename_device(re.sub(r"^[. ]+", lambda match: "_" * len(match[0]), name))
@@ -103,14 +103,14 @@ def sanitize_file_name(text: str) -> str:
 
 
 class UniqueNames:
-    """Names of which no two are equal on any file system, whatever their case; `taken` are in use already."""
+    """Names of which no two are equal on any file system, even regardless of case; `taken` are in use already."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {_fold_case(name) for name in taken}
         self._last_numbers: dict[str, int] = {}
 
     def choose_name(self, name: str) -> str:
-        """Return the name, with a number if it is taken, and take it."""
+        """Return the name, with a number if the name is in use; the returned name is then in use."""
         chosen, folded = name, _fold_case(name)
         numbers = itertools.count(self._last_numbers.get(folded, 1) + 1)
         while _fold_case(chosen) in self._taken:
@@ -135,7 +135,7 @@ def _rename_device(name: str) -> str:
 
 
 def _shorten(text: str, max_bytes: int, separator: str, strip: str = "") -> str:
-    """Cut a text that is too long between two characters, and append a hash of the whole text."""
+    """Shorten a text of over `max_bytes` bytes, without splitting a character, and append a hash of the whole text."""
     raw = text.encode("utf-8")
     if len(raw) <= max_bytes:
         return text

@@ -100,7 +100,7 @@ def make_json_printable(text: str) -> str:
 
 
 def make_csv_safe(text: str, *, keep_numbers: bool = False) -> str:
-    """Return the text safe for a CSV cell: one that a spreadsheet would run as a formula gets an apostrophe.
+    """Return the text safe for a CSV cell: a text that a spreadsheet would run as a formula gets an apostrophe.
 
     `keep_numbers` leaves a number with a sign as it is, for tables of results.
     """

@@ -96,7 +96,7 @@ class AblationField:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The names that replies give the field; for a list, also its singular or plural (`metric`)."""
+        """The names that replies may use for the field; for a list, singular and plural (`metric`, `metrics`)."""
         return (self.name, self.name.removesuffix("s") + "s" * (self.name[-1] != "s")) if self.is_list else (self.name,)
 
 
