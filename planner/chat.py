@@ -225,7 +225,7 @@ _BYTE_CLASSES: Final = bytes(
 
 @dataclass(slots=True)
 class TokenCounter:
-    """A token counter for one model; `ratio` is the model's count divided by the estimate, and can be raised by replies."""
+    """A token counter for one model; `ratio` is the model's count divided by the estimate, and replies may raise it."""
 
     ratio: float = 1.0
 

@@ -33,7 +33,7 @@ SAME_PART: Final = "it concerns the same part as the ablation"
 
 
 class QuoteMatch(StrEnum):
-    """The result of the search for a quote in the text that was sent: there letter for letter, nearly, or not at all."""
+    """The result of the search for a quote in the text that was sent: found exactly, found nearly, or not found."""
 
     EXACT = "exact"
     CLOSE = "close"

@@ -249,7 +249,7 @@ class PlanTools:
         await asyncio.gather(*self._plannings, return_exceptions=True)
 
     def _list_paths(self, paper: RecognisedPaper) -> Iterator[Path]:
-        """Yield the path of a paper, or those of the papers in its folder if plans are kept in that; leave out plans."""
+        """Yield the path of a paper, or the papers in its folder if plans are kept there too; leave out the plans."""
         if self.output.is_relative_to(paper.path.resolve()):
             files = (file for file in sorted(paper.path.iterdir()) if file.is_file())
             yield from (file for file in files if detect_paper_kind(file))

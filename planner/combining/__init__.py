@@ -1,1 +1,1 @@
-"""Combined plans: those of several models, samples or runs for one paper are joined to one, without a model."""
+"""Join the plans of several models, samples or runs for one paper into a combined plan, without a model."""

@@ -1,4 +1,4 @@
-"""Combine plans for a paper and task: studies of several models, samples or runs, joined, ranked and voted for."""
+"""Combine the plans of several models, samples or runs for a paper and a task: join and rank their studies."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ from planner.schema import DEFAULT_K, Ablation, Plan, Task
 from planner.site.entries import UnreadFile
 from planner.trajectory.format import Trajectory, normalize_trajectory
 
-_UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # published plans have no time, and the clock's would change
+_UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # for published plans, which have no time
 _STRATEGY: Final = "combine"
 _MAX_REJECTED: Final = 200  # of studies on record; hostile plans have thousands
 
@@ -47,15 +47,15 @@ class Study:
 
     @property
     def chance(self) -> int | None:
-        """The mean chance in percent over all members, of which those without this study give 0; None without chances.
+        """The mean chance in percent over all members, or None without chances.
 
-        It is rounded, half a percent up.
+        A member without this study counts as 0; half a percent is rounded up.
         """
         return (2 * self._chance_sum + self.member_count) // (2 * self.member_count) if self.has_chances else None
 
     @property
     def best_proposal(self) -> Proposal:
-        """The proposal with the highest chance; of equal ones that of the better rank, then of the first name."""
+        """The proposal with the highest chance; of equal chances the better rank decides, then the member's name."""
         return min(self.proposals, key=lambda p: (-self._get_chance(p), p.rank, p.member))
 
     @property
@@ -65,7 +65,7 @@ class Study:
 
     @property
     def order(self) -> tuple[int, int, Fraction, int, str]:
-        """The order of studies: by the mean chance, the votes, the mean rank, and the best proposal."""
+        """The sort key of the study: the mean chance, the votes, the mean rank, and the best proposal."""
         mean_rank = Fraction(sum(proposal.rank for proposal in self.proposals), len(self.proposals))
         best = self.best_proposal
         return -self._chance_sum, -len(self.proposals), mean_rank, best.rank, best.member
@@ -80,7 +80,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class ChosenStudies:
-    """The studies of a combined plan, the best first, and those that it does not keep, with the reasons.
+    """The studies of a combined plan, the best first, and the rejected studies with the reasons.
 
     `min_chance` is None if not all members state chances.
     """
@@ -108,8 +108,8 @@ def combine_plans(
 ) -> Iterator[CombineResult]:
     """Combine the plans in run folders, or in other folders of trajectories, and write the new plans into `output`.
 
-    Yield each file that cannot be used, then each combined plan, or the only plan, by paper and task. `k` and
-    `min_chance` are the task's defaults if they are None.
+    Yield each file that cannot be used, then the result for each paper and task. If `k` or `min_chance` is None, it is
+    the task's default.
 
     Raises:
         UsageError: if there is no plan.
@@ -130,9 +130,9 @@ def combine_plans(
 
 
 def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: int | None) -> ChosenStudies:
-    """Return the studies of a plan of at most `k`, with at least `min_chance` percent (None: the task's default).
+    """Return at most `k` studies with at least `min_chance` percent (None: the task's default), and the rejected ones.
 
-    The members are in the order of their names. Without chances of all members, studies are ranked by their votes, then
+    `members` are in the order of their names. Unless all members state chances, studies are ranked by their votes, then
     by their mean rank, and no chance is required.
     """
     has_chances = all(member.has_chances for member in members)
@@ -144,14 +144,14 @@ def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: in
 
 
 def join_proposals(proposals: Sequence[Sequence[Proposal]], has_chances: bool) -> list[Study]:
-    """Return the studies that members propose, the best first; `proposals` has those of each member."""
+    """Return the studies that members propose, the best first; `proposals` has one item for each member."""
     groups = group_ablations([[proposal.ablation for proposal in each] for each in proposals])
     studies = [Study(tuple(proposals[m][n] for m, n in group), len(proposals), has_chances) for group in groups]
     return sorted(studies, key=lambda study: study.order)
 
 
 def name_combined_model(names: Sequence[str]) -> str:
-    """Return the model segment of the plans that combine these members: their number, and a hash of their names."""
+    """Return the model name of plans that combine these members: the number of members and a hash of their names."""
     return f"{len(names)}-members-{_hash_names(names)[:8]}"
 
 
@@ -190,7 +190,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         k=chosen.k,
         outcome=Outcome.PLANNED,
         paper=_describe_paper(trajectory.paper_id, records),
-        template_sha256=_hash_names(names),  # other members for a paper are another question
+        template_sha256=_hash_names(names),  # so that a plan of other members does not replace this one
         started=max((record.started for record in records), default=_UNKNOWN_TIME),
         cost=0.0,
         strategy=_STRATEGY,
@@ -204,7 +204,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
 
 
 def _list_findings(plan: Plan, members: Sequence[Member], chosen: ChosenStudies) -> Iterator[str]:
-    """Yield the faults that the program found in the ablations whose words the plan has, as warnings of this plan."""
+    """Yield, as warnings, the faults that the program found in those of the members' ablations that this plan takes."""
     records = {member.name: member.entry.record for member in members}
     for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
         best, record = study.best_proposal, records[study.best_proposal.member]
@@ -224,7 +224,7 @@ def _build_rejected_ablation(study: Study, why: RejectionReason) -> RejectedAbla
 
 
 def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
-    """Yield the ablations, with numbers after names that an earlier one has, since names are unique in a plan."""
+    """Yield the ablations, with a number after each repeated name, since names are unique in a plan."""
     used: set[str] = set()
     for ablation in ablations:
         numbered = (f"{ablation.name} ({number})" for number in count(2))

@@ -17,7 +17,7 @@ from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entri
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An ablation that a member proposes, and its rank in that plan, from 1."""
+    """An ablation that a member proposes, and its rank in the member's plan, from 1."""
 
     member: str
     ablation: Ablation
@@ -26,7 +26,7 @@ class Proposal:
 
     @property
     def vote(self) -> Vote:
-        """The vote for the study that this is a proposal of."""
+        """The member's vote for the study to which this proposal belongs."""
         return Vote(member=self.member, name=self.ablation.name, rank=self.rank, chance=self.details.chance)
 
 
@@ -39,11 +39,11 @@ class Member:
 
     @property
     def has_chances(self) -> bool:
-        """True if the plan states chances; an ablation without one, which a reply may leave out, counts as 0."""
+        """True if the plan states any chance; ablations without a chance then count as 0."""
         return any(details.chance is not None for details in self.entry.details)
 
     def list_proposals(self, *, with_considered: bool) -> tuple[Proposal, ...]:
-        """Return the ablations, and those that the member considered and did not withdraw if `with_considered`.
+        """Return the ablations of the plan and, if `with_considered`, the candidates that the member did not withdraw.
 
         An ablation of a published plan that breaks a rule is left out.
         """
@@ -82,10 +82,10 @@ class MemberIndex:
         return tuple(sorted(name for key, name in self.names.items() if key.task is task))
 
     def read_members(self, paper_id: str) -> dict[Task, tuple[Member, ...]]:
-        """Return the members of a paper for each task, by name.
+        """Return the members of a paper for each task, sorted by name.
 
         Raises:
-            TrajectoryError: if a file is no longer as it was when it was found.
+            TrajectoryError: if the plans have changed since they were found.
         """
         members: dict[Task, list[Member]] = {task: [] for task in Task}
         for key, entry in _number_plans(_read_entry(source)[0] for source in self.papers[paper_id]):
@@ -96,7 +96,7 @@ class MemberIndex:
 
 
 def index_members(folders: Sequence[Path]) -> MemberIndex:
-    """Find the plans in run folders, or in other folders of trajectories; combined plans are none.
+    """Find the plans in run folders, or in other folders of trajectories; combined plans are left out.
 
     Raises:
         UsageError: if there is no plan.
@@ -107,7 +107,7 @@ def index_members(folders: Sequence[Path]) -> MemberIndex:
         keys.update(key for key, _ in _number_plans(entry for entry, _ in read))
         unread += (UnreadFile(str(each.path), why) for each, (_, why) in zip(sources, read, strict=True) if why)
     if not keys and not unread and not index.unread_files:
-        raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
+        raise UsageError(f"{', '.join(map(str, folders))}: no plan was found")
     return MemberIndex(index.papers, _name_members(keys), (*index.unread_files, *unread))
 
 
@@ -121,7 +121,7 @@ def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
 
 
 def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
-    """Return an entry without a record that is not its own, and why one of its files cannot be used, or ""."""
+    """Return an entry, without a record of another plan, and the reason why one of its files cannot be used, or ""."""
     entry = read_plan_entry(source)
     record, why = entry.record, entry.warnings[-1] if entry.warnings else ""
     if entry.trajectory is None:
@@ -129,12 +129,12 @@ def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
     if record is None:
         return entry, why if source.record_path else ""
     if not entry.is_own_record(record):
-        return replace(entry, record=None), "its record is that of another plan"
+        return replace(entry, record=None), "its record belongs to another plan"
     return entry, ""
 
 
 def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, PlanEntry]]:
-    """Yield the plans of one paper with their origins; a copy of a plan in another folder is no plan of its own."""
+    """Yield the plans of one paper with their origins; copies of a plan in other folders count once."""
     numbers: Counter[tuple[Task, str, str]] = Counter()
     plans: dict[str, PlanEntry] = {}
     for entry in sorted(entries, key=lambda entry: (entry.record is None, entry.run)):
@@ -147,7 +147,7 @@ def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, Pla
 
 
 def _copy_ablation(ablation: Ablation) -> Ablation | None:
-    """Return an ablation without what a candidate adds to it, or None if it breaks a rule."""
+    """Return an ablation without the additional fields of a candidate, or None if the ablation breaks a rule."""
     try:
         return Ablation.model_validate({field.name: getattr(ablation, field.name) for field in PLAN_FIELDS})
     except ValidationError:

@@ -1,8 +1,8 @@
 """Export plans for other programs: sweeps for Weights & Biases, experiments for Hydra, tables, AblationBench's layout.
 
-A sweep is as https://docs.wandb.ai/guides/sweeps/define-sweep-configuration says, an experiment as
-https://hydra.cc/docs/patterns/configuring_experiments says. The program does not know the code that is to run. What a
-person must connect to it is marked with `TO WIRE`.
+The formats are described at https://docs.wandb.ai/guides/sweeps/define-sweep-configuration and
+https://hydra.cc/docs/patterns/configuring_experiments. The program does not know the code that a study runs, so `TODO`
+marks each line that the user must complete.
 """
 
 import json
@@ -22,7 +22,7 @@ from planner.site.copies import DETAIL_COLUMNS, format_cell, list_detail_cells
 from planner.site.entries import PlanEntry
 
 _BASELINE: Final = Variant(BASELINE, "the method as the paper has it")
-_PROGRAM: Final = "TO_WIRE_your_training_program.py"
+_PROGRAM: Final = "TODO_your_training_program.py"
 _MATRIX_COLUMNS: Final = (
     *("paper_id", "title", "planner", "model", "task", "run", "run_order", "study", "name", "setting", "seed"),
     *("change", "ablated_part", "action", "replacement", "metrics", "control", "hypothesis", "effort"),
@@ -44,10 +44,10 @@ def write_wandb(entries: Sequence[PlanEntry], target: Path) -> None:
 def _render_sweep(plan: ExportedPlan, study: Study) -> str:
     variants = (_BASELINE, *study.variants)
     wiring = (
-        f"TO WIRE: `program` below is your training program. It gets --ablation={BASELINE} or that of another variant,",
-        "and must make of it:",
+        f"TODO: set `program` below to your training program. It is called with --ablation={BASELINE} or with the name",
+        "of another variant, and must then run:",
         *(f"  {variant.slug}: {variant.change}" for variant in variants),
-        "It must report what is measured by wandb.log.",
+        "It must report the metrics with wandb.log.",
     )
     sweep: _YamlValue = {
         "program": _PROGRAM,
@@ -63,7 +63,7 @@ def _render_sweep(plan: ExportedPlan, study: Study) -> str:
 
 
 def write_hydra(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a folder for each plan with the group `experiment`: the baseline, and an experiment for each variant."""
+    """Write a folder for each plan with the config group `experiment`: a file for the baseline and for each variant."""
     for plan in list_plans(entries):
         for study, variant in _list_variants(plan):
             path = target / plan.slug / "experiment" / f"{variant.slug}.yaml"
@@ -75,8 +75,8 @@ def _render_experiment(plan: ExportedPlan, study: Study | None, variant: Variant
     chosen = f"glob([{BASELINE},{study.number:02}-*])" if study else "glob(*)"
     wiring = (
         f"Run with: {_PROGRAM} --config-dir THE_FOLDER_OF_experiment --multirun '+experiment={chosen}' seed={seeds}",
-        f"TO WIRE: let your program do what `ablation.variant` {variant.slug} stands for,",
-        f"or set keys of your own configuration below: {variant.change}",
+        f"TODO: make your program do this if `ablation.variant` is {variant.slug}, or set the keys of your own",
+        f"configuration for it below: {variant.change}",
     )
     experiment: _YamlValue = {
         "ablation": {
@@ -90,7 +90,7 @@ def _render_experiment(plan: ExportedPlan, study: Study | None, variant: Variant
 
 
 def _escape_interpolation(text: str) -> str:
-    """Return a text in which OmegaConf replaces nothing, such as `${oc.env:HOME}`; it reads the same text back."""
+    """Return a text that OmegaConf reads back as the given one, without replacing anything like `${oc.env:HOME}`."""
     return _INTERPOLATION.sub(lambda match: f"{match[1] * 2}\\${{", text)
 
 
@@ -167,12 +167,12 @@ def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
     A failed paper is left out, since an empty file would be scored as a bad plan.
 
     Raises:
-        UsageError: if a model has several plans of a paper, as a folder of trajectories may hold.
+        UsageError: if a model has several plans for a paper, which is possible in a folder of trajectories.
     """
     counts = Counter((entry.planner, entry.model, entry.paper_id) for entry in entries if entry.trajectory)
     for (*_, model, paper), count in counts.items():
         if count > 1:
-            raise UsageError(f"{paper}: {model} has {count} plans of it, and AblationBench's layout holds one")
+            raise UsageError(f"{paper}: {model} has {count} plans of it, but AblationBench's layout has room for one")
     models = {(entry.planner, entry.model) for entry in entries}
     for planner, model in sorted(models):
         folder = target if len(models) == 1 else target / sanitize_file_name(planner) / sanitize_file_name(model)
@@ -218,7 +218,7 @@ def _build_json_fields(entry: PlanEntry) -> dict[str, object]:
 def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write one row per ablation, and one for each paper that has none; details have columns if any plan has them.
 
-    `cost` and `warnings` are those of the whole plan in each of its rows, `findings` those of the row's ablation alone.
+    `cost` and `warnings` of a row are those of the whole plan; `findings` are only those of the row's ablation.
     """
     names = [field.name for field in PLAN_FIELDS]
     columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason", *_PAPER_COLUMNS]

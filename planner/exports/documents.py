@@ -14,18 +14,18 @@ from planner.schema import Action, Task
 from planner.site.copies import describe_change, format_line, format_review
 from planner.site.entries import PlanEntry
 
-_MAX_TITLE_CHARS: Final = 200  # GitHub takes 256
+_MAX_TITLE_CHARS: Final = 200  # GitHub allows 256
 _BASELINE_STEP: Final = f"- [ ] Run `{BASELINE}`: the method as the paper has it, once for all studies\n"
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>~|&$#]")
-# GitHub tells a person who is named, and links issues and addresses, also behind a backslash.
+# GitHub notifies people who are named, and links issues and addresses, even after a backslash.
 _REFERENCE: Final = re.compile(
     r"(?<=[@#])(?=\w)|(?<=\bgh)(?=-\d)|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=\bmailto)(?=:)", re.I
 )
 _ZERO_WIDTH_SPACE: Final = "\u200b"
 _SCRIPT: Final = """\
 #!/bin/sh
-# Creates an issue for each ablation, in the order in which to run them, with GitHub's gh:
-# in the repository of the working folder, or in that of GH_REPO. Each start creates them anew.
+# Creates a GitHub issue for each ablation, in the order in which to run the ablations. It uses gh and the repository
+# of the current folder, or the one in GH_REPO. Each run of this script creates all issues again.
 set -eu
 folder=$(dirname -- "$0")
 """
@@ -59,13 +59,13 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 
 
 def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a Markdown file for each plan: its runs in order, then candidates of the next rank, at most k studies."""
+    """Write a Markdown file for each plan: its runs in order, then the next candidates, up to `k` studies in all."""
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
         lines += map(_render_section, plan.studies)
         count = max(0, plan.k - len(plan.studies))
         if next_studies := plan.further_studies[:count]:
-            lines.append("\n# Then\n\nThe candidates of the next rank, in this order:\n")
+            lines.append("\n# Then\n\nThe next candidates, in this order:\n")
             lines += map(_render_section, next_studies)
         if rest := plan.further_studies[count:]:
             lines.append("\n# Also considered\n\n")
@@ -87,8 +87,8 @@ def _render_overview(plan: ExportedPlan) -> str:
     shared = sum(bool(variant.same_as) for _, variant in runs)
     first = sum(len(study.first_runs) for study in plan.studies)
     notes = (
-        f"{shared} seem to stand in two studies" if shared else "",
-        f"{first + 1} to start with, the others are values of sweeps" if first < len(runs) else "",
+        f"{shared} may belong to two studies" if shared else "",
+        f"start with {first + 1}, as the others are further values of sweeps" if first < len(runs) else "",
     )
     order = ", ".join(str(study.number) for study in sorted(plan.studies, key=lambda study: study.place))
     count = "; ".join((f"{format_count(len(runs) + 1, 'run')} with the baseline", *filter(None, notes)))
@@ -109,12 +109,12 @@ def _render_study(study: Study) -> str:
     steps = [f"- [ ] Run `{each.slug}`: {escape_markdown(study.describe_run(each))}\n" for each in first]
     if later:
         values = ", ".join(f"`{each.slug}`" for each in later)
-        steps.append(f"- [ ] Only if these differ, the values between them: {values}\n")
+        steps.append(f"- [ ] Only if the results of these differ, run the values between them: {values}\n")
     return f"{''.join(notes)}\n{''.join(steps)}- [ ] Report the metrics of all runs beside the baseline's\n"
 
 
 def escape_markdown(text: str) -> str:
-    """Return a text of one line that GitHub shows as it is after other words: no markup, link or name in it acts."""
+    """Escape a one-line text that follows other words on GitHub: nothing in it becomes markup, a link or a mention."""
     return _MARKUP.sub(r"\\\g<0>", _REFERENCE.sub(_ZERO_WIDTH_SPACE, text))
 
 
@@ -169,5 +169,5 @@ def _render_latex_row(name: str, cells: Iterator[str] | Sequence[str]) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Return a text of one line that LaTeX sets as it is: no command, no argument, no comment in it acts."""
+    """Escape a one-line text for LaTeX: nothing in it becomes a command, an argument or a comment."""
     return text.translate(_ESCAPES)

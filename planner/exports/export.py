@@ -38,7 +38,7 @@ from planner.site.entries import (
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """A format of `export`: the function that writes the plans to a file with this ending, or to a folder without."""
+    """A format of `export`: the function that writes plans to a file with this `ending`, or to a folder if it is ""."""
 
     write: Callable[[Sequence[PlanEntry], Path], None]
     ending: str = ""
@@ -60,7 +60,7 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """The papers and files that an export left out or took from an earlier call, one line each; `damage` is lost."""
+    """The plans that an export left out or took from an earlier call, and those lost by damage, one line each."""
 
     left_out: tuple[str, ...]
     damage: tuple[str, ...]
@@ -78,10 +78,10 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
     found = _load_run(RunFolder(folder), notes, damage) if is_run else _read_folder(folder, target, notes)
     entries = list(found)
     if not is_run and not entries:
-        raise RunError(f"{folder} is no run and holds no trajectories")
+        raise RunError(f"{folder} is not the folder of a run, and has no trajectories")
     exporter = EXPORT_FORMATS[export_format]
     if target.exists() and target.is_dir() is bool(exporter.ending):
-        raise UsageError(f"{target}: {export_format} needs {'a file' if exporter.ending else 'a folder'}")
+        raise UsageError(f"{target}: the format {export_format} needs {'a file' if exporter.ending else 'a folder'}")
     with convert_os_errors(target):
         exporter.write(entries, target)
     unplanned = (each for each in entries if each.trajectory is None)
@@ -90,7 +90,7 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
 
 
 def build_export_file(entry: PlanEntry, form: str) -> tuple[str, bytes]:
-    """Return the name and the content of an export: a file, or a zip archive of several.
+    """Return the name and the content of an exported plan: a file, or a zip archive of several files.
 
     Raises:
         UsageError: if there is no such format.
@@ -112,7 +112,7 @@ def build_export_file(entry: PlanEntry, form: str) -> tuple[str, bytes]:
 
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
-    """Yield the current result of each paper and model, or a plan of an earlier call where there is no current one."""
+    """Yield the current result of each paper and model, or if that is no plan, the plan of an earlier call."""
     with open_ledger_with_damage(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = StoredRecords(LedgerReader(run.ledger_path, db))

@@ -1,4 +1,4 @@
-"""The studies of a plan as runs: the variants of each ablation, with names that file systems and shells take."""
+"""The studies of a plan as runs: the variants of each ablation, with names that file systems and shells accept."""
 
 import re
 import unicodedata
@@ -29,7 +29,7 @@ SEEDS: Final = (0, 1, 2)
 _MAX_SLUG_CHARS: Final = 48
 _MAX_LABEL_CHARS: Final = 96  # a label ends with the run and k, after the planner, the model and the task
 _DEFAULT: Final = re.compile(r"\bdefault(?:s to| is)?\b[\s:=]*([^,;()]*)", re.I)  # "number of groups G (default 6)"
-_LONG_SWEEP: Final = 5  # values of which three show if the rest is worth its runs
+_LONG_SWEEP: Final = 5  # values, of which three are run first to see if the others are worth their runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """An ablation as the variants to run; no other of the plan has its slug or those of its variants.
+    """An ablation as the variants to run; the slugs of studies and of variants are unique in the plan.
 
     `number` is its rank in the plan, from 1. `place` is its place in the order in which to run the studies, from 1.
     """
@@ -61,7 +61,7 @@ class Study:
     variants: tuple[Variant, ...]
 
     def list_notes(self) -> Iterator[tuple[str, str]]:
-        """Yield the label and the text of what a person must know to run the study; its chance is no help with that."""
+        """Yield the label and the text of each note that helps to run the study; the chance is left out."""
         texts = (
             ("Part", self.ablation.ablated_part),
             *self.details.list_lines(),
@@ -73,17 +73,17 @@ class Study:
                 yield label, line
 
     def describe_run(self, variant: Variant) -> str:
-        """Return what a variant does to the part that the notes name, and the earlier run that it seems to repeat."""
+        """Return the change that a variant makes to the part, and the earlier run that the variant seems to repeat."""
         is_replaced = self.ablation.action is Action.REPLACE and variant.instead
         done = describe_replacement(variant.instead) if is_replaced else variant.change
         default = _DEFAULT.search(self.ablation.ablated_part)
         if default and is_value(variant.instead) and extract_numbers(variant.instead) == extract_numbers(default[1]):
             return f"{done} (the method's own value: the baseline)"
-        return done + (f" (seems to be the same run as {variant.same_as}: then run it once)" if variant.same_as else "")
+        return done + (f" (seems the same run as {variant.same_as}; if so, run it once)" if variant.same_as else "")
 
     @property
     def first_runs(self) -> tuple[Variant, ...]:
-        """The variants to run first: of a long sweep of values the ends and the middle, of another study all."""
+        """The variants to run first: the ends and the middle of a long sweep of values, or all variants without one."""
         values = [variant for variant in self.variants if is_value(variant.instead)]
         if len(values) < _LONG_SWEEP:
             return self.variants
@@ -94,10 +94,10 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class ExportedPlan:
-    """A plan with its paper's title and its studies, and a slug for its files, which no other plan has.
+    """A plan with its paper's title, its studies, and a slug for its files that no other plan has.
 
-    `k` is the most studies that the plan could have. `further_studies` are the candidates that it does not keep, the
-    likeliest first, in runs of their own.
+    `k` is the largest number of studies that the plan could have. `further_studies` are the candidates that the plan
+    does not keep, the likeliest first.
     """
 
     slug: str
@@ -109,7 +109,7 @@ class ExportedPlan:
 
 
 def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
-    """Yield each plan; the slug is that of the paper's id, with the model and so on if a paper has several plans."""
+    """Yield each plan; its slug is made of the paper's id and, if a paper has several plans, of the model and so on."""
     papers: dict[str, list[PlanEntry]] = defaultdict(list)
     for entry in entries:
         if entry.trajectory:
@@ -130,18 +130,18 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
 
 
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:
-    """Yield the studies in the order in which to run them, as a later one may share runs with an earlier one.
+    """Yield the studies in the order in which to run them, since later studies may repeat runs of earlier ones.
 
-    After those of the plan come the candidates that it does not keep, without those that a revision withdrew.
+    The studies of the plan come first, then the candidates that it does not keep, except for withdrawn ones.
     """
     count = len(entry.ablations)
     further = [candidate for candidate in entry.considered if candidate.why is not RejectionReason.WITHDRAWN]
     order = entry.order
-    if sorted(order) != list(range(count)):  # a record without details has none, one that was edited may have any
+    if sorted(order) != list(range(count)):  # a record without details has no order, and an edited record may have any
         order = tuple(range(count))
     ablations = (*entry.ablations, *further)
     details = (*entry.details, *(candidate.details for candidate in further))
-    earlier: list[tuple[str, Variant]] = []  # what is taken out, and the run that does so
+    earlier: list[tuple[str, Variant]] = []  # each removed part, and the run that removes it
     for place, index in enumerate((*order, *range(count, len(ablations))), start=1):
         ablation = ablations[index]
         number = f"{index + 1:02}"
@@ -162,7 +162,7 @@ def _list_studies(entry: PlanEntry) -> Iterator[Study]:
 def _list_variants(
     ablation: Ablation, number: str, earlier: Sequence[tuple[str, Variant]]
 ) -> Iterator[tuple[str, Variant]]:
-    """Yield the variants of an ablation, each with the part that it takes out, "" if it takes out none."""
+    """Yield the variants of an ablation, each with the part that it removes, or ""."""
     # A published plan may break the rule that each action but REMOVE, and no other, has a replacement.
     replacements = ("",) if ablation.action is Action.REMOVE else ablation.replacement or ("",)
     names = UniqueNames()
@@ -180,7 +180,7 @@ def _name_variant(ablation: Ablation, item: str) -> str:
 
 
 def _choose_slugs(texts: Sequence[str]) -> list[str]:
-    """Return the slug of each text; those that begin alike keep their ends, by which they may differ."""
+    """Return the slug of each text; if texts begin alike, their slugs keep the ends, which may differ."""
     slugs = list(map(slugify, texts))
     counts = Counter(slugs)
     return [
@@ -194,7 +194,7 @@ def slugify(text: str) -> str:
 
 
 def _cut_slug(text: str, max_chars: int) -> str:
-    """Return a text as a slug that is cut in its middle if it is too long, between words if they are short."""
+    """Return a text as a slug; a slug that is too long loses its middle, if possible between words."""
     slug, half = _build_whole_slug(text), max_chars // 2
     if len(slug) <= max_chars:
         return slug

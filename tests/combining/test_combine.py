@@ -222,7 +222,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     *unread, output, single = combine_plans(folders, tmp_path / "out")
     assert [each.reason.split(";")[0] for each in unread if isinstance(each, UnreadFile)] == [
         "not a trajectory",
-        "its record is that of another plan",
+        "its record belongs to another plan",
     ]
     assert isinstance(output, PlanOutput)
     assert [len(votes) for votes in output.record.votes] == [3, 2, 2, 1, 1], "the plan with the wrong sidecar counts"

@@ -74,7 +74,7 @@ def test_a_study_is_a_sweep_over_the_baseline_and_its_variants(plans: Path, expo
         "# Measure: top-1 accuracy; FLOPs per token",
         "# Hold fixed: detail of Routing without learning",
         "#   01-hash-routing-of-tokens: replace Learned sparse router by hash routing of tokens",
-        'program: "TO_WIRE_your_training_program.py"',
+        'program: "TODO_your_training_program.py"',
     ):
         assert f"{line}\n" in text
 
@@ -117,7 +117,7 @@ def test_hydra_starts_a_study_with_the_command_that_its_file_gives(
     folder = export(plans, "hydra") / "a-paper"
     text = (folder / "experiment" / "03-a-fixed-k-means-codebook.yaml").read_text(encoding="utf-8")
     command = text.partition("# Run with: ")[2].split("\n")[0].replace("'", "").split(" ")
-    assert command[:3] == ["TO_WIRE_your_training_program.py", "--config-dir", "THE_FOLDER_OF_experiment"]
+    assert command[:3] == ["TODO_your_training_program.py", "--config-dir", "THE_FOLDER_OF_experiment"]
     start(hydra_program, "train.py", "--config-dir", str(folder), *command[3:])
     started = (hydra_program / "started.txt").read_text(encoding="utf-8").splitlines()
     assert len(started) == 3 * 4
