@@ -1,6 +1,7 @@
 """Read ablations and their details from JSON objects.
 
-Harmless errors of form are mended; others become findings. A detail that cannot be read is left out with a note.
+Harmless format errors are repaired, and other errors become findings. A detail that cannot be read is left out, with a
+note in the log.
 """
 
 import json
@@ -44,7 +45,7 @@ _NUMBER: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _RUNS: Final = re.compile(r"(\d{1,6})\s*(?:x\s*)?(?:[a-z-]{1,20}\s+){0,2}runs?\b", re.IGNORECASE)
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _MAX_RUNS: Final = 100_000
-# The first of these words that is not denied names the kind of work.
+# The first of these words that is not negated names the kind of work.
 _KIND_WORD: Final = re.compile(
     r"\b(?P<evaluate>(?:no|without|without any) (?:re-?)?train\w*)|(?:no|without|without any) new code"
     r"|\b(?:(?P<implement>implement|new code)|(?P<retrain>(?:re-?)?train)|(?P<more>evaluat|inference))",
@@ -68,7 +69,7 @@ def build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None
 
 
 def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any] | None:
-    """Keep the keys of `Ablation`, and bring each value into the type of its field if its meaning is clear.
+    """Keep the keys of `Ablation`, and convert each value to the type of its field if the meaning is clear.
 
     Return None, with a finding in `log`, if the fields are too long.
     """
@@ -137,13 +138,13 @@ def _normalize_texts(value: Any, place: str, log: ParseLog) -> Any:
 
 
 def _mend_line(text: str, place: str, log: ParseLog) -> str:
-    """Mend what cannot stand in one line of UTF-8. Whitespace other than line breaks is content and stays."""
+    """Repair a text so that it can be written as one line of UTF-8; whitespace other than line breaks stays."""
     mended = _LOST_BACKSLASH.sub(lambda match: _BACKSLASH_ESCAPES[match[0]], text)
     if mended != text:
         log.add_note(f"{place}: a backslash that JSON had read as an escape was restored")
     whole = repair_surrogates(mended)
     if whole != mended:
-        log.add_note(f"{place}: half a surrogate pair was replaced")
+        log.add_note(f"{place}: an invalid character (half a surrogate pair) was replaced")
     line = _join_lines(whole.strip("\r\n"))
     if line != whole:
         log.add_note(f"{place}: line breaks became spaces")
@@ -225,7 +226,7 @@ def _read_effort(value: Any, place: str, log: ParseLog) -> Effort | None:
     words = (word.lastgroup for word in _KIND_WORD.finditer(text) if word.lastgroup)
     kind = next((EffortKind.EVALUATE if word == "more" else EffortKind(word) for word in words), None)
     if kind is None:
-        log.add_note(f"{place}: {quote_value(value)} was left out, since it names no kind of work")
+        log.add_note(f"{place}: {quote_value(value)} was left out, since it is not a kind of work")
         return None
     counts = _RUNS.findall(_THOUSANDS.sub("", text))
     runs = [int(count) for count in counts if int(count) <= _MAX_RUNS]
@@ -243,6 +244,6 @@ def _read_chance(value: Any, place: str, log: ParseLog) -> int | None:
     is_share = 0 < number < 1 and "%" not in str(value)
     chance = round(number * 100 if is_share else number)
     if not 0 <= chance <= 100:
-        log.add_note(f"{place}: {quote_value(value)} was left out, since it is no percentage")
+        log.add_note(f"{place}: {quote_value(value)} was left out, since it is not a percentage")
         return None
     return chance

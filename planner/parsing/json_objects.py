@@ -20,9 +20,9 @@ _MAX_OBJECT_CHARS: Final = 50_000
 _MIN_FIELDS: Final = 2
 _NAME_KEY: Final = re.compile(r"""["']name["']\s*:""", re.IGNORECASE)
 _MAX_BRACKETS: Final = 300
-# Repair may take the square of an object's length: a quarter of a second for an object of this many characters.
+# The time of a repair may grow with the square of its length: to a quarter of a second for this many characters.
 _MAX_REPAIRED_CHARS: Final = 10_000
-# The prompt shows ablations of an invented paper (prompts/contract.jinja): they are in no plan.
+# The prompt shows these parts of an invented paper (prompts/contract.jinja), which belong in no plan.
 _EXAMPLE_PARTS: Final = frozenset({"phoneme memory bank in the decoder", "learned frame grouping before the encoder"})
 
 
@@ -40,7 +40,7 @@ def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
 def find_ablation_objects(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
     """Return the objects of ablations in a JSON value, and the reasoning beside them; lists of drafts are left out.
 
-    `in_strings` finds also those in strings that hold JSON, as the arguments of a tool call do.
+    With `in_strings`, objects are also found in strings of JSON, such as the arguments of a tool call.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     reasoning = ""
@@ -65,7 +65,7 @@ def _is_ablation_object(value: dict[str, Any]) -> bool:
 
 
 def _name_group(key: str) -> str:
-    """Return the name of the group of ablations under a key: "ablation_1" and "ablation 2" are of one group."""
+    """Return the name of the group of ablations under a key: "ablation_1" and "ablation 2" are in the same group."""
     return normalize_key(key).rstrip("0123456789_#.")
 
 
@@ -83,14 +83,14 @@ def _decode_values(text: str) -> list[Any]:
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the objects of the plan: of the only group, else of the last that is named like a plan, else all."""
+    """Return the objects of the last group that is named like a plan; if none is, those of all groups but drafts."""
     kept = {name: objects for name, objects in groups.items() if not _DRAFT_WORDS.search(name)} or groups
     plans = [objects for name, objects in kept.items() if _PLAN_WORDS.search(name)]
     return plans[-1] if plans else [each for objects in kept.values() for each in objects]
 
 
 def find_only_object_list(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of the only list of objects in an object, even if they lack the fields of an ablation."""
+    """Return the objects of the only list of objects in an object, or [] if the object has no or several such lists."""
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
     return lists[0] if len(lists) == 1 else []
@@ -114,15 +114,15 @@ def find_object_end(text: str, start: int) -> int | None:
 
 
 class JsonRepairer:
-    """A repairer of the objects of one reply: at most 10,000 characters of all of them together."""
+    """A repairer of broken JSON objects in one reply, which repairs at most 10,000 characters in all."""
 
     def __init__(self) -> None:
         self._chars = 0
 
     def repair(self, text: str) -> dict[str, Any] | None:
-        """Return the object in a text that ends with it.
+        """Return the object in a text that ends where the object ends.
 
-        Return None if it cannot be repaired, if two ablations would become one, or over the bound of the reply.
+        Return None if the text cannot be repaired, if two ablations would become one, or if the limit is exceeded.
         """
         self._chars += len(text)
         if self._chars > _MAX_REPAIRED_CHARS or text.count("{") + text.count("[") > _MAX_BRACKETS:

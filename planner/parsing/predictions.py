@@ -1,8 +1,8 @@
 """Read JSON objects from the text of a predictions block, in whatever layout a model wrote them.
 
-A strict decoder reads every object that it can. An object that it cannot read is repaired by `json_repair`, but only
-once its end is known: the repair would silently complete a cut object, and keep only the last of several objects.
-A log collects the errors of form that were mended and those that make the reply invalid.
+A strict decoder reads valid objects. A broken object is repaired by `json_repair`, but only if its end is known, since
+the repair would silently complete a truncated object, and keep only the last of several objects.
+A log collects the format errors that were repaired and the errors that make the reply invalid.
 """
 
 import json
@@ -42,40 +42,40 @@ _MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a
 
 
 class ParseLog:
-    """A log of notes, at most 50, and findings, each once, in the order in which they were added.
+    """A log of notes (at most 50) and findings, without repeats, in the order in which they were added.
 
     `lines_before` counts the lines of the reply before the first line of the block that is read; None if it is unknown.
     """
 
     def __init__(self, *, reads_details: bool = False) -> None:
-        self.reads_details = reads_details  # then their keys are no surplus keys
+        self.reads_details = reads_details  # if so, the keys of details are not unknown keys
         self.lines_before: int | None = None
         self._notes: dict[str, None] = {}
         self._findings: dict[str, None] = {}
 
     def add_note(self, *sentences: str) -> None:
-        """Add sentences about errors of form that were mended."""
+        """Add sentences about format errors that were repaired."""
         for sentence in sentences:
             if len(self._notes) < _MAX_NOTES:
                 self._notes[sentence] = None
 
     def add_finding(self, *sentences: str) -> None:
-        """Add sentences about errors that make the reply invalid, so that only the model can mend them."""
+        """Add sentences about errors that make the reply invalid, which only the model can correct."""
         self._findings.update(dict.fromkeys(sentences))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The sentences about errors of form that were mended, with lines as people count them."""
+        """The sentences about format errors that were repaired, with lines counted from the first line of the reply."""
         return tuple(map(self._count_lines_in_reply, self._notes))
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """The sentences about errors that make the reply invalid, with lines as the model is told to count them."""
+        """The sentences about errors that make the reply invalid, with lines counted from the start of the block."""
         return tuple(self._findings)
 
     @property
     def shown_findings(self) -> tuple[str, ...]:
-        """The findings with lines as people count them: from the first one of the reply."""
+        """The findings as shown to people, with lines counted from the first line of the reply."""
         return tuple(map(self._count_lines_in_reply, self._findings))
 
     def _count_lines_in_reply(self, sentence: str) -> str:
@@ -84,13 +84,13 @@ class ParseLog:
 
 
 def quote_value(value: object) -> str:
-    """Quote a value for a message, cut to 80 characters."""
+    """Quote a value for a message, shortened to 80 characters."""
     text = repr(value if not isinstance(value, str) else value[: _MAX_QUOTE_CHARS + 1].strip())
     return text if len(text) <= _MAX_QUOTE_CHARS else f"{text[: _MAX_QUOTE_CHARS - 1]}…"
 
 
 class _RepeatedKeyError(ValueError):
-    """An error for an object that has a key twice, as two objects have that were run together."""
+    """An error for an object that has a key twice, and so may be two objects that the model ran together."""
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,10 +115,10 @@ class LocatedObject:
 class PredictionsBlock:
     """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
-    Its line 1 begins at `first_line_start`. `plan_start` is the offset of the first object of its plan or of what wraps
-    it, `plan_end` the end of the last, `draft_end` the end of a draft or an example before them, or 0. `has_content` is
-    true if the block holds an object, even one that could not be read, `is_unfinished` if the text ends inside an
-    object or an array. `reasoning` is the discussion in an object that wraps the list of ablations, or "".
+    The block's line 1 begins at `first_line_start`. The plan's objects, with any brackets around them, run from
+    `plan_start` to `plan_end`; `draft_end` is the end of a draft or an example before them, or 0. `has_content` is true
+    if the block has an object, even one that could not be read, `is_unfinished` if the text ends inside an object or an
+    array. `reasoning` is the discussion in an object that wraps the list of ablations, or "".
     """
 
     start: int
@@ -137,7 +137,7 @@ class PredictionsBlock:
 
     @property
     def is_mention(self) -> bool:
-        """True if the block is no plan but a sentence that mentions the tag, and perhaps a piece of an ablation."""
+        """True if the block is no plan, but only a sentence that mentions the tag, perhaps with part of an ablation."""
         is_plan = any("ablated_part" in map(normalize_key, json_object.value) for json_object in self.objects)
         return not (is_plan or self.is_unfinished or self.has_closing_tag)
 
@@ -145,7 +145,7 @@ class PredictionsBlock:
 def read_predictions(text: str, start: int, objects_start: int, repairer: JsonRepairer) -> PredictionsBlock:
     """Read the block that begins at `start`: its objects from offset `objects_start` to the next tag of predictions.
 
-    All blocks of a reply have one `repairer`.
+    All blocks of a reply share one `repairer`.
     """
     return _BlockReader(text, start, objects_start, repairer).read_block()
 
@@ -161,7 +161,7 @@ class _ObjectGroup:
 
     @property
     def names(self) -> set[str]:
-        """The names of its ablations."""
+        """The names of the group's ablations, in lower case."""
         return {str(json_object.value.get("name")).strip().lower() for json_object in self.objects}
 
 
@@ -213,7 +213,7 @@ class _BlockReader:
         )
 
     def _match_end(self) -> re.Match[str] | None:
-        """Return the match of a tag that ends the block, also of a discussion that began before the block."""
+        """Return the tag that ends the block here, or None; a tag that ends a discussion inside the block does not."""
         tag = _TAG.match(self.text, self.position)
         if tag is None or tag["closes"] is not None:
             return tag
@@ -221,7 +221,7 @@ class _BlockReader:
         return None if self.has_discussion else tag
 
     def _drop_draft(self) -> None:
-        """Drop all objects but the last group, if the others are a draft: the same ablations again, or another list."""
+        """Keep only the last group if the earlier groups are a draft of it: the same ablations, or other lists."""
         self.groups = [group for group in self.groups if group.objects] or self.groups[-1:]
         *earlier, last = self.groups
         is_again = any(last.names & group.names for group in earlier) or all(group.is_list for group in self.groups)
@@ -260,7 +260,7 @@ class _BlockReader:
     def _read_bracket(self) -> None:
         self.open_arrays = max(0, self.open_arrays + (1 if self.text[self.position] == "[" else -1))
         self.groups[-1].is_list |= self.text[self.position] == "["
-        self.log.add_note("the predictions were a JSON array, not a line each")
+        self.log.add_note("the predictions were a JSON array instead of one object per line")
         self.position += 1
         self.groups[-1].end = self.position
 
@@ -271,7 +271,7 @@ class _BlockReader:
         if _FIELD_KEY.match(words):
             self.log.add_finding(f"line {self._find_line_number()}: is not a JSON object: {quote_value(words)}")
         elif any(map(str.isalnum, words)):
-            self.log.add_note(f"line {self._find_line_number()} was left out, no JSON: {quote_value(words)}")
+            self.log.add_note(f"line {self._find_line_number()} was left out, as it is no JSON: {quote_value(words)}")
         self.position += len(words)
         if any(map(str.isalnum, words)):
             self._begin_group()
@@ -320,7 +320,7 @@ class _BlockReader:
         if objects != [value]:
             self.reasoning = self.reasoning or reasoning
         if objects and objects != [value]:
-            self.log.add_note("the predictions were one JSON object with a list, not a line each")
+            self.log.add_note("the predictions were a list in a JSON object instead of one object per line")
             self.groups[-1].is_list = True
         kept = [each for each in objects or [value] if not is_prompt_example(each)]
         if len(kept) < len(objects):
@@ -337,13 +337,13 @@ class _BlockReader:
 
 
 def _find_first_line(text: str, start: int) -> int:
-    """Return the offset of line 1: after the line break that ends the tag's line, if that line holds nothing else."""
+    """Return the offset of line 1, which is the line below the tag if nothing follows the tag on its own line."""
     rest = _REST_OF_LINE.match(text, start)
     return rest.end() if rest else start
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the end of an object that fills its line, even with unpaired quotes, or None; the last line may be cut."""
+    """Return the end of an object that fills a line, even with unpaired quotes, or None; the last line never counts."""
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")

@@ -57,7 +57,7 @@ _DECLINE: Final = (
     r"\b(?:i|we)\b[^.!?]{0,30}\b(?:decline|refuse|rather not|prefer not)\b"
     r"|\b(?:against|violat\w+|goes? beyond)\b[^.!?]{0,40}\b(?:guidelines|polic(?:y|ies)|principles)\b"
 )
-# A large pattern, which is compiled for a reply without a plan alone.
+# A large pattern, which is compiled only for a reply without a plan.
 _REFUSAL: Final = (
     rf"{_UNABLE}[^.!?。！？]{{0,40}}?{_SERVE}|{_DECLINE}"
     rf"|{_SERVE}[^.!?。！？]{{0,20}}(?:できません|できかね|致しかね|いたしかね|しかねます|수 없|수가 없)"
@@ -68,11 +68,11 @@ _PERCEIVE: Final = re.compile(r"\b(?:see|find|access|open|read|view|locate)\b", 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A valid plan with its reasoning; `notes` list the errors of form that were mended, one sentence each.
+    """A valid plan with its reasoning; `notes` list the format errors that were repaired, one sentence each.
 
-    `details` are as long as the plan, or empty if the reply gave none; `considered` are the candidates that the plan
-    does not keep, and `reported` the studies that the paper reports already, as the model sees it.
-    `revisions` say what became of the faults that the program found in an earlier reply.
+    `details` has one item for each ablation, or is empty if the reply gave none; `considered` are the candidates that
+    the plan does not keep, and `reported` the studies that the paper reports already, according to the model.
+    `revisions` tell what the model did about the faults that the program found in an earlier reply.
     """
 
     reasoning: str
@@ -89,9 +89,9 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
 
     With `min_chance`, in percent, details are read too, and unlikely candidates are not kept.
 
-    A reply that the endpoint cut counts as truncated even if its visible part looks complete: the missing part is
-    unknown. Without a finish reason, as for a pasted reply, a text that ends inside an object counts as truncated; one
-    that ends after fewer than `k` objects without a closing tag gets a note that ablations may be missing.
+    A reply that the endpoint truncated counts as truncated even if it looks complete, since the missing part is
+    unknown. Without a finish reason, as for a pasted reply, a text that ends inside an object counts as truncated; a
+    text with fewer than `k` objects and no closing tag gets a note that ablations may be missing.
 
     Raises:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
@@ -131,7 +131,7 @@ def _check_finish_reason(completion: Completion) -> None:
     if reason in _TRUNCATED_REASONS:
         raise OutputError(
             Outcome.TRUNCATED,
-            (f"the reply was cut by a token limit (finish_reason {completion.finish_reason!r}); raise --max-tokens",),
+            (f"a token limit truncated the reply (finish_reason {completion.finish_reason!r}); raise --max-tokens",),
         )
 
 
@@ -149,19 +149,19 @@ def _clean_text(text: str, log: ParseLog) -> str:
     """Convert all line ends to LF and replace unpaired surrogates, which no file can hold."""
     whole = repair_surrogates(text)
     if whole != text:
-        log.add_note("half a surrogate pair was replaced")
+        log.add_note("an invalid character (half a surrogate pair) was replaced")
     return normalize_newlines(whole)
 
 
 def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
     reasoning = _clean_text(completion.reasoning, log).strip() if completion.text.strip() else ""
     if reasoning:
-        log.add_note("there was no discussion; the provider's reasoning is the reasoning")
+        log.add_note("there was no discussion; the provider's reasoning was used as the reasoning")
     return reasoning
 
 
 def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completion, log: ParseLog) -> None:
-    """Note what is missing of a reply with predictions; raise OutputError if it is cut."""
+    """Log the parts that a reply with predictions lacks; raise OutputError if the reply is truncated."""
     assert parts.block is not None
     if parts.is_unfinished and not completion.finish_reason:
         log.add_finding("the reply ends in the middle of its predictions", *parts.block.findings)
@@ -174,7 +174,7 @@ def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completi
     elif not reasoning:
         log.add_finding("there is no reasoning in <discussion> tags")
     if not (parts.block.has_closing_tag or completion.finish_reason) and len(parts.block.objects) < k:
-        log.add_note("the reply may have been cut: it has no closing tag and fewer ablations than requested")
+        log.add_note("the reply may be incomplete: it has no closing tag and fewer ablations than requested")
 
 
 def _choose_plan(
@@ -182,8 +182,8 @@ def _choose_plan(
 ) -> tuple[Plan, PlanDetails] | None:
     """Return the plan of the best candidates with its details, or None, with findings in `log`, if it breaks a rule.
 
-    At most `k` are kept, those with at least `min_chance` percent, and the best one always. Without chances, the first
-    `k` are kept. If `min_chance` is None, details are not read.
+    The plan keeps at most `k` candidates: the best one, and those with at least `min_chance` percent. Without chances,
+    it keeps the first `k`. If `min_chance` is None, details are not read.
     """
     details = [
         Details() if min_chance is None else read_ablation_details(o.value, f"line {o.line}", log) for o in objects
@@ -191,7 +191,7 @@ def _choose_plan(
     ranks = _rank_candidates(details)
     has_chances = any(each.chance is not None for each in details)
     if len(objects) > k and not has_chances:
-        log.add_note(f"{len(objects)} ablations were given, the first {k} are kept")
+        log.add_note(f"{len(objects)} ablations were given; only the first {k} are kept")
     rejections = dict(zip(ranks, find_rejections([details[n].chance for n in ranks], k, min_chance), strict=True))
     kept = [number for number, why in rejections.items() if why is None]
     plan = _build_plan([objects[n] for n in kept], log)
@@ -205,9 +205,9 @@ def _choose_plan(
 
 
 def _rank_candidates(details: Sequence[Details]) -> list[int]:
-    """Return the numbers of the candidates, the likeliest first.
+    """Return the indices of the candidates, the likeliest first.
 
-    One without a chance stays behind the one before it, since replies give the most important first.
+    A candidate without a chance stays behind those before it, since a reply gives the most important first.
     """
     chances: list[int] = []
     for each in details:
@@ -230,13 +230,13 @@ def _build_plan(objects: Sequence[LocatedObject], log: ParseLog) -> Plan | None:
 def _build_candidates(
     left_out: Sequence[tuple[LocatedObject, Details, RejectionReason]], log: ParseLog
 ) -> Iterator[RejectedAblation]:
-    """Yield the candidates that are not kept; one that breaks a rule is left out, since nothing depends on it."""
+    """Yield the candidates that the plan does not keep; one that breaks a rule is left out, with a note in `log`."""
     for json_object, details, why in left_out:
         own_log = ParseLog(reads_details=True)
         if ablation := build_ablation(json_object, own_log):
             yield RejectedAblation(**dict(ablation), details=details, why=why)
         else:
-            log.add_note(f"line {json_object.line}: a candidate that the plan does not keep cannot be read")
+            log.add_note(f"line {json_object.line}: a candidate that is not in the plan was left out as invalid")
 
 
 def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:
@@ -248,7 +248,7 @@ def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog
 
 
 def _find_refusal(answer: str) -> str:
-    """Return a short answer in one line if it says, in one of several languages, that the model will not help."""
+    """Return the answer as one line if it is short and refuses to help, in one of several languages; else ""."""
     line = " ".join(_TAG.sub(" ", answer).split())
     refusal = re.search(_REFUSAL, line, re.IGNORECASE) if len(line) <= _MAX_REFUSAL_CHARS else None
     return line if refusal and not _PERCEIVE.search(refusal[0]) else ""

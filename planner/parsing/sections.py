@@ -18,7 +18,7 @@ _CLOSING: Final = re.compile(r"<\s?/\s?(?:discussion|predictions)\s?>", re.IGNOR
 _BARE_JSON: Final = re.compile(
     r"""^[^\S\n]*(?P<token>[<\[]\|?\w[\w :]{0,30}\|?[>\]][^\S\n]*)?"""
     r"""(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])"""
-    r"""|\[?(?=\{\s*["'](?:name|ablated_part)["']\s*:)""",  # after words in a line: no object may be passed over
+    r"""|\[?(?=\{\s*["'](?:name|ablated_part)["']\s*:)""",  # after words in a line, so that no object is skipped
     re.MULTILINE,
 )
 _OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s*$")
@@ -79,7 +79,7 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
 
 
 def _count_lines_before(reply: str, answer: str, block: PredictionsBlock) -> int | None:
-    """Return the number of lines of a reply before line 1 of a block in its answer, None if it is not found there."""
+    """Return the number of lines of a reply before line 1 of a block in its answer, or None if it lacks the block."""
     start = reply.rfind(answer[block.start : block.end])
     lines_in_block = answer.count("\n", block.start, block.first_line_start)
     return None if start < 0 else reply.count("\n", 0, start) + lines_in_block
@@ -102,12 +102,12 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
     filled = [block for block in tagged if block.has_content]
     plans = [block for block in filled if not block.is_mention] or filled
     if len(plans) > 1:
-        log.add_note(f"{len(plans)} blocks of predictions were given, the last is read")
+        log.add_note(f"{len(plans)} blocks of predictions were given; only the last is read")
     return plans[-1] if plans else None
 
 
 def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
-    """Return whether a block ends the thoughts in which it stands, and so is no draft."""
+    """Return whether at most a discussion follows a block in the thoughts, so that the block is no draft."""
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]
@@ -115,7 +115,7 @@ def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
 
 
 def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsBlock]) -> str:
-    """Return the text before a block, without drafts: without what ends with an earlier block or example."""
+    """Return the text before a block; drafts, and the text before them, are left out."""
     earlier = [other.end for other in tagged if other.end <= block.start and not other.is_mention]
     start = earlier[-1] if earlier else 0
     rest = text[start : block.start]
@@ -138,7 +138,7 @@ def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBl
 
 
 def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
-    """Read a block from the first JSON object without tags, if possible from one after the last closing tag."""
+    """Read a block from the first JSON object without tags, preferably after the last closing tag, or return None."""
     last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
     if first is None:
@@ -159,7 +159,7 @@ def _note_tag_errors(block: str, has_closing_tag: bool, log: ParseLog) -> None:
     if not has_closing_tag:
         log.add_note("the closing tag of the predictions was missing")
     if not block.startswith("<predictions>") or not block.endswith("</predictions>" if has_closing_tag else ""):
-        log.add_note("the tags of the predictions were written otherwise")
+        log.add_note("the tags of the predictions were not <predictions> and </predictions>")
 
 
 def _has_unclosed_tag(text: str) -> bool:
@@ -195,11 +195,11 @@ def _find_prose(before: str, log: ParseLog) -> str:
     for tag in (DISCUSSION_START, _DISCUSSION_END, _OPENER_AT_END):
         before = tag.sub("", before)
     if prose := before.strip():
-        log.add_note("there was no discussion; the text before the predictions is the reasoning")
+        log.add_note("there was no discussion; the text before the predictions was used as the reasoning")
     return prose
 
 
 def _use_thoughts(thoughts: str, log: ParseLog) -> str:
     if thoughts:
-        log.add_note("there was no discussion; the model's thoughts are the reasoning")
+        log.add_note("there was no discussion; the model's thoughts were used as the reasoning")
     return thoughts

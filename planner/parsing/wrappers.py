@@ -1,4 +1,4 @@
-"""Unwrap the answer of a reply: take it out of a completion object, and part it from the thoughts before it.
+"""Unwrap the answer of a reply: take it out of a completion object, and separate it from the thoughts before it.
 
 A reply is `token* (thoughts token*)* answer token*`. Thoughts run from a mark to its closing mark: `<think>`,
 `<reasoning>`, `[THINK]`, `<|begin_of_thought|>`, or an analysis channel of the harmony format. Tokens are the marks of
@@ -88,7 +88,7 @@ def _is_thought_mark(mark: re.Match[str]) -> bool:
 
 
 def _match_thoughts(text: str, start: int) -> re.Match[str] | None:
-    """Return the match of a mark that opens thoughts at an offset."""
+    """Return the match of a mark that opens thoughts at an offset, or None."""
     mark = _MARK.match(text, start)
     if mark and _is_thought_mark(mark) and not mark["end"]:
         return mark
@@ -96,7 +96,7 @@ def _match_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[str] | None:
-    """Return the mark that ends the thoughts begun by `opening` or, if that is None, by the reply itself."""
+    """Return the mark that ends the thoughts, or None; they begin with `opening` or, if it is None, with the reply."""
     word = opening.groupdict().get("thought") if opening else None
     in_channel = opening is not None and word is None
     for mark in _MARK.finditer(text, start):
@@ -108,7 +108,7 @@ def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[
 
 
 def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
-    """Return the mark, at the beginning of a line before any tag or object, of thoughts that never end."""
+    """Return the mark that opens thoughts without an end, at the start of a line before any tag or object, or None."""
     answer = _ANSWER_START.search(text, start)
     marks = _MARK.finditer(text, start, answer.start() if answer else len(text))
     opening = next((m for m in marks if _is_thought_mark(m) and not m["end"] and text[m.start() - 1] == "\n"), None)
@@ -116,7 +116,7 @@ def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _is_answer_after(text: str, start: int, end: re.Match[str], last_tags: dict[str, int]) -> bool:
-    """Return whether the answer follows a mark without an opening one: a mark that the answer mentions ends nothing."""
+    """Return whether the answer follows a closing mark without an opening one, and does not just mention the mark."""
     before = {match[1].lower() for match in _OPENING_TAG.finditer(text, start, end.start())}
     return all(last_tags[tag] >= end.end() for tag in before | {"{"})
 
@@ -145,7 +145,7 @@ def _find_tokens_at_end(text: str) -> int:
 
 
 def unwrap_json_completion(completion: Completion) -> Completion:
-    """Return the completion whose JSON is the text of this one, or the given completion if its text is no such JSON."""
+    """Return the completion that the text contains as JSON, or the given completion if the text is no such JSON."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)
     try:

@@ -1,12 +1,12 @@
-"""Make a model's text inert, so that nothing in it leaves its box or acts when the file is rendered.
+"""Escape a model's text so that it cannot end the HTML box around it, and has no headings, images or unsafe HTML.
 
-A CommonMark parser reads the text. Its rules record everything that could act (headings, links, raw HTML …) and then
-treat it as plain text, which it will become. Renderers disagree in rare cases (marked, which docsify uses, is not a
-CommonMark parser), so a construct is trusted only in a form that all of them read in the same way.
+A CommonMark parser reads the text. Its rules record active markup (headings, links, raw HTML …) and then treat it as
+plain text, which it becomes by the escapes. Renderers disagree in rare cases (marked, which docsify uses, is not a
+CommonMark parser), so a construct is trusted only in a form that all renderers read in the same way.
 
-Paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links and balanced inert tags stay.
-The characters that would make headings, images, other links, bare addresses, open fences and tags act are written as
-character references (`&#35;`, `&lt;`), which the reader undoes; a literal `&lt;` gets one more `amp;`.
+Paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links and closed inert tags (such as
+`<sup>`) stay. The characters that begin headings, images, other links, bare addresses, unclosed fences and other tags
+become character references (`&#35;`, `&lt;`), which the reader undoes; a literal `&lt;` gets one more `amp;`.
 """
 
 import re
@@ -31,14 +31,14 @@ from planner.trajectory.markdown_rules import (
 
 # CommonMark may read such a line as the continuation of a paragraph, other renderers as a heading's underline.
 _UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
-# A heading for other renderers: after the box of a task, or with a Unicode blank.
+# A heading for other renderers: after the checkbox of a task, or with a Unicode blank.
 _ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
 # Unicode blanks that markdown-it, against CommonMark, strips from a paragraph: its lines would be miscounted.
 _ODD_LINE_END: Final = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)
 # A fence for other renderers: after the mark of a list that may not interrupt a paragraph.
 _ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
 _MAX_DEPTH: Final = 20
-# Renderers make links of bare addresses; without the marked character they do not.
+# Renderers turn bare addresses into links, but not if the marked character is escaped.
 ADDRESS: Final = re.compile(
     r"(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:\S)|www(?=\.\S)|[\w.+-](?=@(?:[\w-]+\.)+[a-z])", re.IGNORECASE
 )
@@ -62,10 +62,10 @@ _SUSPICIOUS_TEXT: Final = re.compile(
 class MarkupScan:
     """The markup found in a text, in offsets into it.
 
-    `marks` are the characters that must be escaped, since they would make a heading, a link or other markup act,
+    `marks` are the characters that must be escaped, since they would begin a heading, a link or other active markup,
     `tag_starts` are the `<` that would open a tag, `escapes` are the spans of `&lt;`, `&amp;lt;`, `&#35;` …;
     `html_blocks` maps the first line of each raw HTML block to the line after, and `html_ends` does so for the last
-    block of each kind in each place. `too_deep` is true if the text nests too deeply to be judged.
+    block of each kind in each place. `too_deep` is true if the text nests too deeply to be checked.
     """
 
     marks: set[int] = field(default_factory=set)
@@ -132,7 +132,7 @@ def _scan_inline(scan: MarkupScan, text: str, line_starts: list[int], token: Tok
 
 
 def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
-    """Yield the offsets of the characters that make links of bare addresses, outside of code and written links."""
+    """Yield the offsets of the characters that turn bare addresses into links, outside code and explicit links."""
     spans = iter([(child.meta["at"], child.meta["end"]) for child in children if child.meta and "end" in child.meta])
     start, end = next(spans, (len(content), 0))
     for match in ADDRESS.finditer(content):
@@ -154,7 +154,7 @@ def _is_safe_code(paragraph: Token, code: Token) -> bool:
 
 
 def _opens_html_block(scan: MarkupScan, token: Token) -> bool:
-    """Return whether the inert tag at the start of a paragraph must be escaped: it opens a block of raw HTML.
+    """Return whether the inert tag at the start of a paragraph must be escaped, since it opens a block of raw HTML.
 
     Code and emphasis do not work in raw HTML. So the tag may stay only if the block is exactly this paragraph and
     nothing in it needs Markdown.
@@ -187,7 +187,7 @@ def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[i
 
 
 def _find_unpaired_tags(children: list[Token], *, opens_html_block: bool) -> set[int]:
-    """Return the offsets of the inert tags that are not opened and closed in one emphasis of one paragraph."""
+    """Return the offsets of the inert tags that are not opened and closed inside the same emphasis of a paragraph."""
     stack: list[Token] = []
     unpaired: list[Token] = children[:1] if opens_html_block else []
     for child in children[len(unpaired) :]:
@@ -215,8 +215,8 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
 def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
     """Return the text in a form that can be escaped and read back, and whether it is unchanged.
 
-    A text whose markup cannot be judged becomes plain text, and reading does not undo that. `prefix` is the text
-    before it on its first line.
+    A text whose markup cannot be checked becomes plain text, and reading does not undo that. `prefix` is the text that
+    will precede it on its first line.
     """
     written = None if has_too_much_markup(text) else _write_escapes(text, prefix)
     if written is not None and not has_too_much_markup(written) and unescape_markup(written, prefix=prefix) == text:
@@ -226,12 +226,12 @@ def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
 
 
 def has_too_much_markup(text: str) -> bool:
-    """Return whether a text has too much markup to be parsed; its normal form escapes all of it by backslashes."""
+    """Return whether a text has too much markup to be parsed; its normal form has a backslash before all of it."""
     return len(text) > _MAX_MARKS and sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
 def escape_markup(text: str, *, prefix: str = "") -> str:
-    """Escape a text in normal form so that nothing in it acts; `unescape_markup` reverses it."""
+    """Escape the active markup of a text in normal form; `unescape_markup` reverses it."""
     written = text if has_too_much_markup(text) else _write_escapes(text, prefix)
     assert written is not None, "a text in normal form can be escaped"
     return written
@@ -248,9 +248,9 @@ def unescape_markup(text: str, *, prefix: str = "") -> str:
     return _replace_spans(whole, marks)[len(prefix) :]
 
 
-@lru_cache(maxsize=64)  # the fields of a trajectory are judged once, then written
+@lru_cache(maxsize=64)  # the fields of a trajectory are checked first, then written
 def _write_escapes(text: str, prefix: str) -> str | None:
-    """Return the text with its escapes, or None if they cannot be found or one of them would stand in code."""
+    """Return the escaped text, or None if its markup cannot be escaped or an escape would be inside code."""
     if not (_SUSPICIOUS_TEXT if "\n" in text else _SUSPICIOUS_LINE).search(text) and not ADDRESS.search(text):
         return text
     whole = prefix + text
@@ -273,7 +273,7 @@ def _write_escapes(text: str, prefix: str) -> str | None:
 
 
 def _write_tag_escapes(text: str, scan: MarkupScan, own_starts: set[int]) -> str:
-    """Escape the tags of a text, and what looks like an escape but does not start at one of `own_starts`."""
+    """Escape the tags of a text, and all that looks like an escape, except the escapes that start at `own_starts`."""
     tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_starts)
     literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escapes if start not in own_starts)
     return _replace_spans(text, (*tags, *literals))
@@ -290,7 +290,7 @@ def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
 
 
 def _escape_punctuation(text: str) -> str:
-    """Turn every line into a line of a plain paragraph: remove its indent and escape all punctuation, once."""
+    """Turn each line into plain text: remove its indent, and escape all punctuation that is not escaped yet."""
     parts = _ESCAPED_MARK.split("\n".join(line.lstrip() for line in text.split("\n")))
     parts[::2] = (part.translate(_PUNCTUATION) for part in parts[::2])
     return "".join(parts)

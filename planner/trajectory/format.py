@@ -57,8 +57,8 @@ LINE_PREFIX: Final = "x "
 class Trajectory:
     """A trajectory: the reasoning and the plan of one model for one paper, as the file shows them.
 
-    `planner`, `model` and `paper_id` are the segments of the heading. `warnings` list the repairs, changes and flaws of
-    reading or writing the file, and are not part of it.
+    `planner`, `model` and `paper_id` are the segments of the heading. `warnings` list the flaws that were found and the
+    changes that were made when the file was read or written; they are not stored in the file.
     """
 
     planner: str
@@ -96,7 +96,7 @@ def render_trajectory(trajectory: Trajectory, *, allow_violations: bool = False)
 
 
 def normalize_trajectory(trajectory: Trajectory, *, allow_violations: bool = False) -> Trajectory:
-    """Return the trajectory in normal form: markup inert, control characters removed, reasoning stripped.
+    """Return the trajectory in normal form: all markup escapable, control characters removed, reasoning stripped.
 
     Permanent changes are added to the warnings. Reading the written file gives exactly this trajectory.
 
@@ -149,7 +149,7 @@ class _Normalizer:
         self.warnings: list[str] = []
 
     def normalize_heading(self, trajectory: Trajectory) -> tuple[str, str, str]:
-        """Normalize the planner, model and paper id. Only a model's name may hold slashes, so others become "_"."""
+        """Normalize the planner, model and paper id. Slashes become "_", except in the model's name."""
         planner, paper_id = (segment.replace("/", "_") for segment in (trajectory.planner, trajectory.paper_id))
         if (planner, paper_id) != (trajectory.planner, trajectory.paper_id):
             self.warnings.append("heading: a slash in the planner's name or the paper's id became an underscore")
@@ -186,7 +186,7 @@ class _Normalizer:
         return self.normalize_line(place, value)
 
     def normalize_metrics(self, place: str, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        """Normalize metrics to the form in which they will be read: one that holds the separator becomes several."""
+        """Normalize metrics to the form in which they will be read: a metric with a separator in it becomes several."""
         if not metrics:
             return ()
         parts = self.normalize_line(place, METRICS_SEPARATOR.join(metrics)).split(METRICS_SEPARATOR)
@@ -212,7 +212,7 @@ class _Normalizer:
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
         neutral, is_kept = make_markup_escapable(text, prefix=prefix)
         if not is_kept:
-            self.warnings.append(f"{place}: markup that could not be judged was made plain text")
+            self.warnings.append(f"{place}: markup that could not be checked was made plain text")
         return neutral
 
     def _number_duplicates(self, names: Sequence[str]) -> list[str]:

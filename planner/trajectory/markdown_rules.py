@@ -1,7 +1,7 @@
 """Replace markdown-it's rules by rules that record markup and leave the text as it is.
 
-Inline rules record markup on tokens, with its offset into the inline text; only the block knows the place of that text,
-so `escape` converts the offsets later. Block rules record markup in the `scan` of the parser's environment.
+Inline rules record markup on tokens, with offsets into the inline text; only the block knows where that text begins, so
+`escape` converts the offsets later. Block rules record markup in the `scan` of the parser's environment.
 """
 
 import re
@@ -28,7 +28,7 @@ _BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
 def install_inline_markup_rules(parser: MarkdownIt) -> None:
-    """Replace the parser's own inline rules by recording ones."""
+    """Replace the parser's own inline rules by rules that record markup."""
     rules = parser.inline.ruler
     rules.at("link", _detect_link)
     rules.at("backticks", _detect_code)
@@ -37,7 +37,7 @@ def install_inline_markup_rules(parser: MarkdownIt) -> None:
 
 
 def install_block_markup_rules(parser: MarkdownIt) -> None:
-    """Replace the parser's own block rules by recording ones, which write to the `scan` of its environment."""
+    """Replace the parser's own block rules by rules that record markup in the `scan` of the parser's environment."""
     rules = parser.block.ruler
     ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
     ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
@@ -59,7 +59,7 @@ def _detect_tag(state: StateInline, silent: bool) -> bool:
 
 
 def _push_token(state: StateInline, kind: str, end: int, silent: bool) -> None:
-    """Move on to an offset, and make a token of the text before it unless the parser only looks ahead."""
+    """Move to offset `end`, and make a token of the text before it unless the parser only looks ahead (`silent`)."""
     if not silent:
         token = state.push(kind, "", 0)
         token.content = state.src[state.pos : end]
@@ -115,7 +115,7 @@ def _mark_line(state: StateBlock, line: int) -> None:
 
 
 def _read_line_above(state: StateBlock, line: int) -> str:
-    """Return the whole line above, its quote marks included."""
+    """Return the whole line above `line`, with any `>` at its start."""
     end = max(state.src.rfind("\n", 0, _find_line_start(state, line)), 0)
     return state.src[state.src.rfind("\n", 0, end) + 1 : end]
 
@@ -145,7 +145,7 @@ def _detect_underlined_heading(state: StateBlock, start: int, end: int, _silent:
 
 
 def _detect_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Record a rule of dashes right below text, which some renderers read as the underline of a heading."""
+    """Record a horizontal rule of dashes right below text, which some renderers read as a heading's underline."""
     line = state.src[_find_line_start(state, start) : state.eMarks[start]].rstrip()
     if hr(state, start, end, True) and not line.strip("-") and _read_line_above(state, start).strip(" \t>"):
         _mark_line(state, start)
@@ -160,7 +160,7 @@ def _detect_reference(state: StateBlock, start: int, end: int, _silent: bool) ->
 
 
 def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Record a block of raw HTML; a block inside another of its kind has no end of its own, and ends with that one."""
+    """Record a block of raw HTML; a block inside another of the same kind ends where the outer block ends."""
     line = state.src[_find_line_start(state, start) : state.eMarks[start]]
     closing = next((closing for opening, closing, _ in HTML_SEQUENCES if opening.search(line)), None)
     if silent or closing is None or state.is_code_block(start):
@@ -175,7 +175,7 @@ def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) ->
 
 
 def _detect_table(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
-    """Record a table that holds a tag: tables cut lines at each `|`, even inside code."""
+    """Record a table that contains a tag, since a table splits its lines at each `|`, even inside code."""
     after = _find_block_end(table, state, start, end)
     if after is not None and TAG_START.search(state.src, state.bMarks[start], state.eMarks[after - 1]):
         _mark_line(state, start + 1)
@@ -201,7 +201,7 @@ def _is_closed(token: Token) -> bool:
 
 
 def _is_safe_fence(state: StateBlock, token: Token) -> bool:
-    """Return whether all renderers read the same fence, or its content is harmless in any reading."""
+    """Return whether all renderers read the same fenced code, or its content is harmless in any reading."""
     assert token.map is not None
     is_harmless = not TAG_START.search(token.content) and "](" not in token.content
     previous = state.tokens[-2].type if len(state.tokens) > 1 else ""

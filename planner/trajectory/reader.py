@@ -1,4 +1,4 @@
-"""Read a trajectory from a file, also from a published one that was once decoded with the wrong code page."""
+"""Read a trajectory from a file, even from a published file that was once decoded with the wrong code page."""
 
 import re
 from dataclasses import dataclass, field
@@ -67,8 +67,8 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
 def _decode_trajectory(data: bytes, file_name: str) -> tuple[str, tuple[str, ...]]:
     """Return the text of a file, with LF as its only line end, and warnings about repairs.
 
-    The constant headings show if the file was once decoded wrongly. If they are intact, nothing is repaired, so an odd
-    character of a sound file is never taken for damage.
+    The constant headings show if the file was once decoded wrongly. If they are intact, nothing is repaired, so that an
+    odd character of a sound file is never mistaken for damage.
     """
     if len(data) > MAX_TRAJECTORY_BYTES:
         raise TrajectoryError(f"{file_name}: too large for a trajectory (over {MAX_TRAJECTORY_BYTES // 1024**2} MiB)")
@@ -95,7 +95,7 @@ def _has_headings(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Boxes:
-    """The boxes of a file, still escaped; `plan_line` is the number of the plan's first line, counted from 1."""
+    """The two boxes of a file, still escaped; `plan_line` is the line of the file where the plan begins, from 1."""
 
     heading: str
     reasoning: str
@@ -124,7 +124,7 @@ def _find_boxes(text: str, file_name: str) -> _Boxes:
         task=task,
         plan=plan.removesuffix(format.BOX_END),
         plan_line=text.count("\n", 0, len(text) - len(rest) + end) + 1,
-        warnings=(f"the file is cut short: its last {format.BOX_END!r} is missing",) if is_cut else (),
+        warnings=(f"the file is incomplete: its last {format.BOX_END!r} is missing",) if is_cut else (),
     )
 
 
@@ -160,7 +160,7 @@ class _AblationDraft:
     list_name: str = "replacement"
 
     def add_item(self, item: str) -> None:
-        """Add an item to that list."""
+        """Add an item to the list `list_name`."""
         self.values.setdefault(self.list_name, []).append(item)
 
 
@@ -216,7 +216,7 @@ class _PlanReader:
             draft.list_name = plan_field.name
             if text.strip():
                 shown = plan_field.label.lower()
-                self.warnings.append(f"ablation {draft.name!r}: a {shown} was on the line of its label")
+                self.warnings.append(f"ablation {draft.name!r}: a {shown} was on the same line as its label")
                 draft.add_item(_unescape_line(text))
         else:
             draft.values[plan_field.name] = _unescape_line(text)
@@ -226,7 +226,7 @@ class _PlanReader:
         place = f"ablation {draft.name!r}: the {plan_field.label.lower()}"
         draft.values.pop(plan_field.name, None)
         if choice is None:
-            self.warnings.append(f"{place} {text[:60]!r} is none of {', '.join(plan_field.choices)}")
+            self.warnings.append(f"{place} {text[:60]!r} is not one of {', '.join(plan_field.choices)}")
             return
         if choice != text:
             self.warnings.append(f"{place} was written {text!r}")

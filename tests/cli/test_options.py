@@ -124,7 +124,7 @@ def test_no_plan_is_longer_than_k(run: Run, server: Server, k: int) -> None:
     told = json.loads(run("plan", "paper.md", *at(server), "-k", str(k), "--json").stdout)
     plan = run("show", told["trajectory"], "--to", "jsonl").stdout.splitlines()
     assert [json.loads(line)["name"] for line in plan] == [f"Number {number}" for number in range(min(k, 3))]
-    assert (f"3 ablations were given, the first {k} are kept" in told["warnings"]) == (k < 3)
+    assert (f"3 ablations were given; only the first {k} are kept" in told["warnings"]) == (k < 3)
 
 
 @pytest.mark.parametrize("words", [("-k", "51"), ("-k", "-1"), ("--timeout", "0"), ("--max-wait", "-1")])

@@ -73,7 +73,7 @@ def test_a_reply_without_details_is_a_plan_as_before() -> None:
     reply = parse(ablation("gate"), ablation("router"), ablation("memory"), k=2)
     assert names(reply) == ["gate", "router"]
     assert (reply.details, reply.considered, reply.reported) == ((), (), ())
-    assert reply.notes == ("3 ablations were given, the first 2 are kept",)
+    assert reply.notes == ("3 ablations were given; only the first 2 are kept",)
 
 
 def test_a_plain_plan_has_no_details() -> None:
@@ -105,7 +105,7 @@ def test_a_fault_in_a_candidate_that_is_not_kept_costs_no_plan() -> None:
     reply = parse(ablation("a", chance=90), {**ablation("b", chance=10), "metrics": []})
     assert names(reply) == ["a"]
     assert reply.considered == ()
-    assert reply.notes == ("line 5 of the reply: a candidate that the plan does not keep cannot be read",)
+    assert reply.notes == ("line 5 of the reply: a candidate that is not in the plan was left out as invalid",)
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,11 @@ FORGIVEN = {
     "array": (contract(json.dumps([GATE, POOL])), "JSON array"),
     "array over lines": (contract(json.dumps([GATE, POOL], indent=2)), "JSON array"),
     "array without its end": (contract(json.dumps([GATE, POOL])[:-1]), "JSON array"),
-    "object with a list": (contract(json.dumps({"ablations": [GATE, POOL]})), "one JSON object with a list"),
-    "object with predictions": (contract(json.dumps({"predictions": [GATE, POOL]}, indent=4)), "object with a list"),
+    "object with a list": (contract(json.dumps({"ablations": [GATE, POOL]})), "a list in a JSON object"),
+    "object with predictions": (
+        contract(json.dumps({"predictions": [GATE, POOL]}, indent=4)),
+        "a list in a JSON object",
+    ),
     "key before a list": (contract(f'"predictions": {json.dumps([GATE, POOL])}'), "left out"),
     "pretty-printed": (contract(f"{json.dumps(GATE, indent=2)}\n{json.dumps(POOL, indent=2)}"), "over several lines"),
     "python literals": (contract(f"{GATE}\n{POOL}"), "line 6 of the reply: broken JSON was repaired"),
@@ -60,7 +63,7 @@ FORGIVEN = {
     "commas between lines": (contract(LINES.replace("}\n{", "},\n{") + ","), "commas"),
     "numbered": (contract(LINES.replace("{", "1. {")), "numbered"),
     "bulleted": (contract(LINES.replace("{", "- {")), "bulleted"),
-    "labelled": (contract(LINES.replace("{", "Ablation: {")), "left out, no JSON: 'Ablation:"),
+    "labelled": (contract(LINES.replace("{", "Ablation: {")), "left out, as it is no JSON: 'Ablation:"),
     "missing comma": (contract(LINES.replace(', "action"', ' "action"')), "repaired"),
     "missing bracket": (contract(LINES.replace("]}", "}")), "repaired"),
     "unescaped quotes": (contract(LINES.replace("the gate", 'the "gate"')), "repaired"),
@@ -75,9 +78,9 @@ FORGIVEN = {
     ),
     "other case": (
         contract(LINES).replace("discussion", "Discussion").replace("predictions", "PREDICTIONS"),
-        "written otherwise",
+        "were not <predictions>",
     ),
-    "attributes": (contract(LINES).replace("<predictions>", '<predictions format="jsonl">'), "written otherwise"),
+    "attributes": (contract(LINES).replace("<predictions>", '<predictions format="jsonl">'), "were not <predictions>"),
     "lower-case action": (contract(LINES.replace("REPLACE", " replace ")), "'replace' was read"),
     "a string for a list": (
         contract(LINES.replace('["BLEU"]', '"BLEU"')),
@@ -178,7 +181,7 @@ def test_half_a_surrogate_pair_can_be_written_to_a_file() -> None:
 def test_more_than_k_keeps_the_first_k_and_says_so() -> None:
     reply = read(contract(LINES), k=1)
     assert [a.name for a in reply.plan.ablations] == [GATE["name"]]
-    assert reply.notes == ("2 ablations were given, the first 1 are kept",)
+    assert reply.notes == ("2 ablations were given; only the first 1 are kept",)
 
 
 def test_a_whole_reply_in_the_provider_s_reasoning_field() -> None:
@@ -307,7 +310,7 @@ def test_a_block_that_the_discussion_quotes_does_not_shorten_it() -> None:
 
 
 def test_a_pasted_reply_without_a_closing_tag_may_have_gone_on() -> None:
-    note = "the reply may have been cut"
+    note = "the reply may be incomplete"
     text = contract(json.dumps(GATE)).removesuffix("\n</predictions>")
     assert note in " ".join(read(text, finish_reason="").notes)
     assert note not in " ".join(read(text, finish_reason="stop").notes)

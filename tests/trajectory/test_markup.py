@@ -182,7 +182,7 @@ def test_a_change_for_good_is_a_warning_that_says_where() -> None:
     hostile = replace(with_ablation(name="# a"), reasoning=f"{'>' * 40} a\n\x1b[31mred")
     assert normalize_trajectory(hostile).warnings == (
         "reasoning: 1 terminal escape sequences removed",
-        "reasoning: markup that could not be judged was made plain text",
+        "reasoning: markup that could not be checked was made plain text",
     )
 
 
