@@ -262,8 +262,8 @@ class FixedTokenCounter(TokenCounter):
 def compute_min_tokens(text: str) -> int:
     """Return a lower bound of the number of tokens in a text.
 
-    Tokenizers split at spaces first, so no token spans two words; English papers have at least 1.3 tokens per word.
-    For scripts without spaces, one token per two characters is an equally safe bound.
+    The bound is one token per word, since tokenizers split at spaces first; English papers have at least 1.3 tokens per
+    word. For scripts without spaces, it is one token per two characters, which is equally safe.
     """
     for space in _WIDE_SPACES:
         if space in text:

@@ -260,7 +260,7 @@ def find_rejections(
 
 
 def make_details_list_json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the details of a plan: a list as long as the plan."""
+    """Return the JSON Schema of the details of a plan: a list with one item for each ablation."""
     return TypeAdapter(tuple[Details, ...]).json_schema()
 
 

@@ -150,8 +150,8 @@ class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault
 class OutputError(PlannerError):
     """A completion contains no valid plan.
 
-    `outcome` is truncated, refused, empty or invalid; `findings` name the faults, one sentence each, as the
-    model is told; `shown` are the same sentences as people are told.
+    `outcome` is truncated, refused, empty or invalid; `findings` name the faults, one sentence each, in
+    the words for the model; `shown` has the same sentences in the words for people.
     """
 
     def __init__(self, outcome: Outcome, findings: tuple[str, ...], shown: tuple[str, ...] = ()) -> None:

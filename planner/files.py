@@ -25,7 +25,7 @@ _SPECIAL_FILES: Final = (
 
 
 def describe_os_error(error: Exception) -> str:
-    """Return the text of an error; that of an `OSError` is returned without its number and file name."""
+    """Return the text of an error, and of an `OSError` only the text without its number and file name."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -77,7 +77,7 @@ def walk_folders(
 ) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Yield each folder with the names of its folders and files, as `os.walk` does; links are not followed.
 
-    Folders below `MAX_FOLDER_DEPTH` levels are not searched; `on_error` gets an error for each folder that has such.
+    Folders below `MAX_FOLDER_DEPTH` levels are not searched; `on_error` gets an error for each folder above them.
     """
     for name, folders, names in os.walk(root, onerror=on_error):
         folder = Path(name)

@@ -91,7 +91,7 @@ Place = tuple[int, int]
 
 
 def build_word_set(text: str) -> frozenset[str]:
-    """Return the words of a list that is written as text, separated by white space."""
+    """Return the words of a text, which are separated by white space, as a set."""
     return frozenset(text.split())
 
 

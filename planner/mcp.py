@@ -197,7 +197,7 @@ class PlanTools:
         cut_at: MethodEnd = "",
         strategy: StrategyName = "",
     ) -> str:
-        """Check the reply to the prompt of `build_prompt` and keep its plan; repeat its task, k, cut_at and strategy.
+        """Check the reply to the prompt of `build_prompt` and keep its plan; use the same task, k, cut_at and strategy.
 
         Return the outcome, the reason if there is no plan, and the faults of a plan as warnings. With the strategy
         revise, `next_message` asks you to repair the faults: reply to it, and call keep_plan again with both replies.

@@ -66,7 +66,7 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
 
 
 def build_trajectory_path(planner: str, model: str, paper_id: str, question: str = "") -> PurePosixPath:
-    """Return the path in the output folder; as published, a model's name loses its dots, and `/` becomes `_`.
+    """Return a trajectory's path in the output folder; as published, `/` becomes `_`, and a model's dots are left out.
 
     `question` tells further plans of the paper, such as one for another task, apart; it is "" for the first plan.
     """
@@ -95,7 +95,7 @@ def build_prompt_file_name(model: str, paper_id: str, identity: str) -> str:
 def sanitize_file_name(text: str) -> str:
     """Turn a text into a safe file name of at most `MAX_FILE_NAME_BYTES` bytes, in NFC.
 
-    The name has no separator, and is neither that of a device or a hidden file nor `..`.
+    The name has no path separator, and is not `..` or the name of a device or of a hidden file.
     """
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
     name = _rename_device(re.sub(r"^[. ]+", lambda match: "_" * len(match[0]), name))
@@ -103,7 +103,7 @@ def sanitize_file_name(text: str) -> str:
 
 
 class UniqueNames:
-    """Names of which no two are equal on any file system, even regardless of case; `taken` are in use already."""
+    """Names of which no two are equal on any file system, even if case is ignored; `taken` are in use already."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {_fold_case(name) for name in taken}

@@ -1,7 +1,7 @@
 """The data types of a plan and the rules that every plan must follow.
 
-Field names and actions are those of AblationBench (arXiv 2507.08038). The same types read published files, which
-break some rules: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_rule_violations`
+Field names and actions are those of AblationBench (arXiv 2507.08038). Published files, which break some rules, are read
+with the same types: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_rule_violations`
 lists the broken rules. `PLAN_FIELDS` lists the fields of `Ablation`; prompts, parser, files, exports and pages are made
 from it.
 """

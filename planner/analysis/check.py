@@ -89,7 +89,7 @@ class PlanCheck:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The findings as sentences; without any details, only those about parts, metrics and repeated studies."""
+        """The findings as sentences; for plans without details only those about parts, metrics and repeated studies."""
         has_details = any(each != Details() for each in self.details.details)
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
@@ -109,8 +109,8 @@ def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
 def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
     """Return the ablations that the model or the program found in a paper, without repeats, the model's first.
 
-    A quote that is not in the text that was sent becomes "". `section` is the heading above the quote, or without a
-    quote the heading above the part.
+    A quote that is not in the text that was sent becomes "". `section` is the heading above the quote
+    or, if there is none, above the part.
     """
     search = QuoteSearch(index.sections)
     found = list(index.reported_ablations[:_MAX_STUDIES])
@@ -124,7 +124,7 @@ def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: Pap
 
 
 def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
-    """Return whether a study is about a part: both have the same name, or the study's quote has a longer one."""
+    """Return whether a study is about a part, by the same name or by a longer name of the part in the study's quote."""
     name = strip_study_words(study.name)
     stems = collect_stems(name)
     is_quoted = bool(stems) and stems <= collect_stems(part) and part.casefold() in study.quote.casefold()
@@ -281,7 +281,7 @@ class _AblationChecker:
         )
 
     def _has_metric(self, metric: str) -> bool:
-        """Return whether the paper names a metric; in the author task, which sends no results, its field suffices."""
+        """Return whether the paper names a metric or (in the author task, which sends no results) is of its field."""
         if _COST.search(metric) or not is_specific_metric(metric):
             return True
         known, text = _find_known(metric), self._search.own_text
@@ -294,7 +294,7 @@ class _AblationChecker:
         return any(_is_of_field(cue, " ".join(self._index.sections[0].passages), text) for cue, _ in known)
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
-        """Return whether the paper has the words of an unknown metric, or most of many words and two as neighbours."""
+        """Return whether the paper has the words of an unknown metric (of a long name, most and two neighbours)."""
         missing = sum(not self._search.has_words_together([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False

@@ -109,7 +109,7 @@ class Component:
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
     def is_subject_of(self, title: str) -> bool:
-        """Return whether a paper's title has most words of the name, as that of the whole method or of its subject."""
+        """Return whether this is the whole method or its subject: most words of its name are in the paper's title."""
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
@@ -311,7 +311,7 @@ class ComponentNames:
 
     @cached_property
     def _parts(self) -> list[Component]:
-        """The components, except those found only by an acronym whose name is not specific, which are rarely parts."""
+        """The components; one that only an acronym names counts only if its name is specific, as most are no parts."""
         return [c for c in self._components if c.evidence != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)]
 
     @cached_property

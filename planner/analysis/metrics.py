@@ -123,8 +123,8 @@ class Metric:
 def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     """Find the metrics that experiments name, the most frequent first, each in its most frequent spelling.
 
-    In tables of any section, column heads with an arrow ("FID ↓") count too. In a paper without experiment
-    sections, all text is read, and names that are often other words are dropped.
+    In tables of any section, column heads with an arrow ("FID ↓") count too. In a paper without experiment sections,
+    all text is read, and names that are often other words are dropped.
     """
     passages = [passage for passage in passages if passage.section_kind not in _SKIPPED_SECTIONS]
     announced = [mention for passage in passages for mention in _find_announced(passage)]

@@ -91,7 +91,7 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
 def list_part_stems(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the stems of a part's description, and those of its words before any explanation, both in order.
 
-    Words in brackets are left out, and those for an action or a quality, as "removing" in "removing the gate".
+    Words in brackets and words for an action or a quality, such as "removing" in "removing the gate", are left out.
     """
     text = _DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS]))
     return extract_stems(text), extract_stems(_EXPLANATION.sub("", text))
@@ -178,7 +178,7 @@ def _select_content(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _select_kernel(name: str) -> frozenset[str]:
-    """Return the specific stems of what a name says of a part: "bias" in "bias of the gate", if anything."""
+    """Return the specific stems before "of" in a name, or of an action at its start: "bias" in "bias of the gate"."""
     first, of, _ = name.partition(" of ")
     deed = _DEED.match(name)
     kernel = deed[0] if deed else first if of else ""

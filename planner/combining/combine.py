@@ -204,7 +204,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
 
 
 def _list_findings(plan: Plan, members: Sequence[Member], chosen: ChosenStudies) -> Iterator[str]:
-    """Yield, as warnings, the faults that the program found in those of the members' ablations that this plan takes."""
+    """Yield, as warnings, the faults that the program found in those of the members' ablations that this plan uses."""
     records = {member.name: member.entry.record for member in members}
     for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
         best, record = study.best_proposal, records[study.best_proposal.member]

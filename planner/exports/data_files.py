@@ -97,7 +97,7 @@ def _escape_interpolation(text: str) -> str:
 def write_matrix(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a row for each run, as JSON if the file's name ends in `.json`, else as CSV; the first run is the baseline.
 
-    A run has a setting and a seed; runs that are to be started early have a low `run_order`.
+    A run has a setting and a seed; `run_order` numbers the runs in the order in which to start them.
     """
     rows = [dict(zip(_MATRIX_COLUMNS, row, strict=True)) for plan in list_plans(entries) for row in _list_runs(plan)]
     if target.suffix.lower() == ".json":
@@ -126,7 +126,7 @@ def _describe_run(study: Study | None, variant: Variant) -> tuple[str, ...]:
 
 
 def _list_variants(plan: ExportedPlan) -> Iterator[tuple[Study | None, Variant]]:
-    """Yield the baseline, which belongs to all studies, and the variants of each study in the order in which to run."""
+    """Yield the baseline, which belongs to all studies, and the variants of each study, in the order of the runs."""
     yield None, _BASELINE
     for study in sorted(plan.studies, key=lambda study: study.place):
         yield from ((study, variant) for variant in study.variants)

@@ -83,7 +83,7 @@ class Study:
 
     @property
     def first_runs(self) -> tuple[Variant, ...]:
-        """The variants to run first: the ends and the middle of a long sweep of values, or all variants without one."""
+        """The variants to run first: of a long sweep of values the ends and the middle, otherwise all variants."""
         values = [variant for variant in self.variants if is_value(variant.instead)]
         if len(values) < _LONG_SWEEP:
             return self.variants

@@ -109,7 +109,7 @@ def _normalize_value(field: AblationField, value: Any, place: str, log: ParseLog
 
 def _normalize_text(value: Any, place: str, log: ParseLog) -> Any:
     if isinstance(value, list) and len(value) == 1:
-        log.add_note(f"{place}: a list stood where a string belongs")
+        log.add_note(f"{place}: a list was given instead of a string")
         value = value[0]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
@@ -127,7 +127,7 @@ def _normalize_texts(value: Any, place: str, log: ParseLog) -> Any:
     if value is None or value == "":
         return []
     if not isinstance(value, list):
-        log.add_note(f"{place}: a single value stood where a list belongs")
+        log.add_note(f"{place}: a single value was given instead of a list")
         value = [value]
     # published plans hold numbers, objects and lists as `str` writes them
     items = [_mend_line(str(item), place, log) for item in value if item is not None]

@@ -236,10 +236,10 @@ class _BlockReader:
     def _read_next(self) -> None:
         if skipped := _BLANK.match(self.text, self.position):
             self._skip_match(
-                skipped, "commas stood between the objects" if "," in skipped[0] and self.groups[-1].objects else ""
+                skipped, "commas were between the objects" if "," in skipped[0] and self.groups[-1].objects else ""
             )
         elif skipped := _FENCE.match(self.text, self.position):
-            self._skip_match(skipped, "the predictions stood in a code fence")
+            self._skip_match(skipped, "the predictions were in a code fence")
             if 0 < self.draft_end == self.groups[-1].start:  # the fence of the examples
                 self.draft_end = self.groups[-1].start = self.position
             self.groups[-1].end = self.position
@@ -290,7 +290,7 @@ class _BlockReader:
             self._repair_object(line)
             return
         if "\n" in self.text[self.position : end].strip():
-            self.log.add_note("objects ran over several lines")
+            self.log.add_note("some objects took more than one line")
         self._add_object(line, value, end)
 
     def _repair_object(self, line: int) -> None:

@@ -139,7 +139,7 @@ def _select_answer(completion: Completion, log: ParseLog) -> str:
     if completion.text.strip():
         return completion.text
     if completion.reasoning.strip():
-        log.add_note("the answer stood in the provider's reasoning field")
+        log.add_note("the answer was in the provider's reasoning field")
         return completion.reasoning
     reason = f" (finish_reason {completion.finish_reason!r})" if completion.finish_reason else ""
     raise OutputError(Outcome.EMPTY, (f"the reply has no text{reason}",))
@@ -156,7 +156,7 @@ def _clean_text(text: str, log: ParseLog) -> str:
 def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
     reasoning = _clean_text(completion.reasoning, log).strip() if completion.text.strip() else ""
     if reasoning:
-        log.add_note("there was no discussion; the provider's reasoning was used as the reasoning")
+        log.add_note("there was no discussion; the provider's reasoning field was used instead")
     return reasoning
 
 

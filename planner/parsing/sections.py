@@ -48,7 +48,7 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         rest, reported = _take_reported_block(answer.text)
         answer = replace(answer, text=rest)
     if answer.is_in_thoughts:
-        log.add_note("the answer stood inside the model's thoughts")
+        log.add_note("the answer was inside the model's thoughts")
     elif answer.thoughts:
         log.add_note("the model's thoughts before the answer were left out")
     repairer = JsonRepairer()
@@ -143,7 +143,7 @@ def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> Pr
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
     if first is None:
         return None
-    log.add_note("the predictions stood outside <predictions> tags")
+    log.add_note("the predictions were outside <predictions> tags")
     start = first.end("token") if first["token"] else first.start()
     return read_predictions(text, start, start, repairer)
 
@@ -172,7 +172,7 @@ def _find_discussion(before: str, after: str, log: ParseLog) -> str:
     if discussion := _read_discussion(before, log):
         return discussion
     if DISCUSSION_START.search(after) and (discussion := _read_discussion(after, log)):
-        log.add_note("the discussion stood after the predictions")
+        log.add_note("the discussion came after the predictions")
         return discussion
     return ""
 
@@ -195,11 +195,11 @@ def _find_prose(before: str, log: ParseLog) -> str:
     for tag in (DISCUSSION_START, _DISCUSSION_END, _OPENER_AT_END):
         before = tag.sub("", before)
     if prose := before.strip():
-        log.add_note("there was no discussion; the text before the predictions was used as the reasoning")
+        log.add_note("there was no discussion; the text before the predictions was used instead")
     return prose
 
 
 def _use_thoughts(thoughts: str, log: ParseLog) -> str:
     if thoughts:
-        log.add_note("there was no discussion; the model's thoughts were used as the reasoning")
+        log.add_note("there was no discussion; the model's thoughts were used instead")
     return thoughts

@@ -56,7 +56,7 @@ FORGIVEN = {
         "a list in a JSON object",
     ),
     "key before a list": (contract(f'"predictions": {json.dumps([GATE, POOL])}'), "left out"),
-    "pretty-printed": (contract(f"{json.dumps(GATE, indent=2)}\n{json.dumps(POOL, indent=2)}"), "over several lines"),
+    "pretty-printed": (contract(f"{json.dumps(GATE, indent=2)}\n{json.dumps(POOL, indent=2)}"), "more than one line"),
     "python literals": (contract(f"{GATE}\n{POOL}"), "line 6 of the reply: broken JSON was repaired"),
     "python list": (contract(str([GATE, POOL])), "JSON array"),
     "trailing comma": (contract(LINES.replace("]}", "],}")), "broken JSON was repaired"),
@@ -99,7 +99,7 @@ FORGIVEN = {
     ),
     "predictions first": (
         f"<predictions>\n{LINES}\n</predictions>\n<discussion>{REASONING}</discussion>",
-        "discussion stood after",
+        "discussion came after",
     ),
     "unclosed discussion": (contract(LINES).replace("</discussion>", ""), "tag of the discussion"),
     "no discussion": (contract(LINES).replace("<discussion>", "").replace("</discussion>", ""), "no discussion"),
