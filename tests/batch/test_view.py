@@ -47,7 +47,7 @@ def test_a_terminal_gets_a_live_view(program: Program, serve: Serve, tmp_path: P
     assert "\x1b[" in shown, "it is drawn over and over"
     for what in ("planned, ", "failed, ", " left", "in flight", "waiting for the limit", "plans/min", "$", "to go"):
         assert what in shown
-    assert re.search(r"paper\d{4}: (the model or its provider refused|the reply was cut)", shown), (
+    assert re.search(r"paper\d{4}: (the model or its provider refused|a token limit truncated)", shown), (
         "the last problems are shown"
     )
     assert "30 papers:" in shown, "the summary comes at the end"
