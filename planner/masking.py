@@ -17,13 +17,13 @@ MASK_TEXT: Final = "***"
 MIN_SECRET_LENGTH: Final = 4  # characters; masking a shorter secret would damage ordinary text
 _MAX_WORD_LENGTH: Final = 16  # letters; a run of so many letters is not an ordinary word
 _MIN_KEY_LENGTH: Final = 16  # characters; so many in a row are found in any case and across spaces and line ends
-_MIN_HALVED_LENGTH: Final = 24  # characters; half of such a secret is masked too, since a message may be cut in it
+_MIN_HALVED_LENGTH: Final = 24  # characters; half of such a secret is masked too, since a message may end inside it
 _NO_LETTERS: Final = re.compile(r"[\W_\u115f\u1160\u3164\uffa0]+")
-_ESCAPES: Final = re.compile(r"[\x1b\x80-\x9f]|%[0-9a-fA-F]{2}|\\[ux]|&#?\w")  # may stand for letters, or hold some
+_ESCAPES: Final = re.compile(r"[\x1b\x80-\x9f]|%[0-9a-fA-F]{2}|\\[ux]|&#?\w")  # may encode letters, or contain some
 _UNRESERVED: Final = frozenset(string.ascii_letters + string.digits + "-._~")  # percent-encoding keeps them
 
-# Colours and the like, and characters that are not seen (with some signs that no key has). Python takes the fillers of
-# Hangul for letters.
+# Escape sequences for colours and the like, and invisible characters (with some signs that no key has). Python counts
+# the fillers of Hangul as letters.
 _UNSEEN: Final = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|[^\w\s!-~]|[\u115f\u1160\u3164\uffa0]"
 _UNSEEN_OR_SPACE: Final = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|[^\w!-~]|[\u115f\u1160\u3164\uffa0]|\\{1,8}[nrtvf]|%(?:25){0,4}20|&nbsp;|<wbr>"
@@ -114,7 +114,7 @@ def _mask_text(text: str, secrets: frozenset[str]) -> str:
     if not _may_hold_secret(text, secrets):
         return text
     masked = _replace_secrets(text, secrets)
-    # Without its escape sequences a text may hold a secret that stood in pieces between them.
+    # A secret may be in pieces between escape sequences, and whole again without them.
     cleaned = clean_text(masked).text
     masked_cleaned = _replace_secrets(cleaned, secrets)
     return masked if masked_cleaned == cleaned else masked_cleaned
@@ -175,7 +175,7 @@ def _build_key_pattern(key: str) -> str:
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
     """Return a pattern that finds a text in any spelling, also with invisible characters between its own."""
     characters = [_spell_character(character, fold_case) for character in text]
-    if re.search(_UNSEEN, text):  # the gap would take what the text itself has
+    if re.search(_UNSEEN, text):  # the gap would match characters of the text itself
         return "".join(characters)
     if re.search(r"[\s%\\&<]", text):
         return f"(?:{_UNSEEN})*+".join(characters)

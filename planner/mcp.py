@@ -239,7 +239,7 @@ class PlanTools:
         folders = NamedFolders.resolve((*self.folders.named, self.output))
         found = folders.find_path(path)
         record = build_record_path(found.with_suffix(TRAJECTORY_SUFFIX))
-        has_record = record.is_file() and folders.find_path(str(record)) == record  # it may be a link that leads out
+        has_record = record.is_file() and folders.find_path(str(record)) == record  # no link to another folder
         source = EntrySource("", None if found == record else found, record if has_record else None)
         entry = read_plan_entry(source)
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))

@@ -38,7 +38,7 @@ _LINE_OF_BLOCK: Final = re.compile(r"line (\d+)([:, ].*)", re.S)
 _MAX_QUOTE_CHARS: Final = 80
 _MAX_FINDINGS: Final = 20
 _MAX_NOTES: Final = 50
-_MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a block; a plan has some ten
+_MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a block; a plan has about ten
 
 
 class ParseLog:
@@ -189,7 +189,7 @@ class _BlockReader:
             self._read_next()
         else:
             self.log.add_finding(f"the predictions have over {_MAX_PIECES:,} pieces")
-            self.position = len(self.text)  # nothing after it is read either
+            self.position = len(self.text)  # nothing after these pieces is read
         closed = tag is not None and tag["closes"] == "/"
         self._drop_draft()
         objects = tuple(json_object for group in self.groups for json_object in group.objects)

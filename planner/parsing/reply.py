@@ -33,7 +33,7 @@ _REFUSED_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
 _MAX_REFUSAL_CHARS: Final = 600
 _TAG: Final = re.compile(r"</?\w[^<>]{0,60}>")
 
-# What the model says that it cannot do: to help, or to give what was asked.
+# The things that a model refuses to do: to help, or to give what was asked.
 _SERVE: Final = (
     r"(?:\b(?:help|assist|compl|fulfil|continue|engage|provid|offer|giv|creat|generat|produc|writ|shar|support|propos"
     r"|suggest|plan\b|answer|respond|discuss|participat|accommodat|process|fourni|aid|répond|respect|propor|ofre|gener"

@@ -48,7 +48,7 @@ FIELD_LABELS: Final = {field: f"- **{field.label}**: " for field in PLAN_FIELDS[
 ITEM_LABEL: Final = "  - "
 METRICS_SEPARATOR: Final = ", "  # metrics stand on one line, the items of other lists on a line each
 
-# Markup is judged with this text before it: a list item starts a block, every other field stands inside a line.
+# Markup is checked with this text before it: a list item starts a block, every other field stands inside a line.
 ITEM_PREFIX: Final = "- "
 LINE_PREFIX: Final = "x "
 
