@@ -169,7 +169,7 @@ def test_folders_are_searched_to_a_stated_depth(run: Run, work_folder: Path, dee
     assert [problem.reason for problem in corpus.problems] == [
         f"folders nested over {MAX_FOLDER_DEPTH} deep are not searched; name this folder too"
     ]
-    assert f"nests folders over {MAX_FOLDER_DEPTH} deep" in run("paper", "deep").output
+    assert f"has folders nested over {MAX_FOLDER_DEPTH} deep" in run("paper", "deep").output
     assert f"nested over {MAX_FOLDER_DEPTH} deep" in run("batch", "deep", "-o", "run", "--model", "extractive").output
     run("demo", "-o", "deep")
     assert run("site", "deep", "-o", "site").exit_code == 0

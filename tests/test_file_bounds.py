@@ -33,7 +33,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
 def test_a_paper_has_at_most_so_much_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "paper.md").write_text(f"# A\n\n{BODY}")
     monkeypatch.setattr(load, "MAX_CHARACTERS", 600)
-    with pytest.raises(PaperError, match="characters of text, over 600"):
+    with pytest.raises(PaperError, match="characters, over the limit of 600"):
         load_paper(str(tmp_path / "paper.md"))
 
 

@@ -1,6 +1,6 @@
 """Read archives in memory, with limits on their members and size.
 
-Nothing is unpacked to disk. Links, devices and names that lead out of the archive are skipped with a warning. Sizes
+Nothing is unpacked to disk. Links, devices and paths that lead outside the archive are skipped with a warning. Sizes
 are counted while the archive is read, so an archive that states a false size is refused too.
 """
 
@@ -36,8 +36,8 @@ MAX_PATH_CHARS: Final = 4_000  # characters of a member's path
 MAX_DEPTH: Final = 20  # levels of nested folders
 MAX_UNPACKED_BYTES: Final = 512_000_000  # bytes after unpacking, figures included
 MAX_KEPT_BYTES: Final = 64_000_000  # bytes of the members that a loader could read
-MAX_UNPACKED_RATIO: Final = 200  # unpacked to packed, over more than a few megabytes
-_ALWAYS_ALLOWED_BYTES: Final = 20_000_000  # unpacked bytes that are allowed whatever the ratio
+MAX_UNPACKED_RATIO: Final = 200  # unpacked bytes for each packed byte
+_ALWAYS_ALLOWED_BYTES: Final = 20_000_000  # unpacked bytes that are allowed at any ratio
 MAX_XZ_MEMORY: Final = 100_000_000  # bytes of memory to unpack an xz file; `xz -9` needs 65 MB
 _READABLE_ENDINGS: Final = (*itertools.chain(*PAPER_ENDINGS.values()), *PART_ENDINGS)
 
@@ -46,7 +46,7 @@ def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree |
     """Return the files of a zip or tar archive, or the bytes of a single compressed file.
 
     Raises:
-        PaperError: if the archive is damaged, encrypted, or larger than any paper when unpacked.
+        PaperError: if the archive is damaged or encrypted, or if its content is larger than any paper.
     """
     limit = min(MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, len(data) * MAX_UNPACKED_RATIO))
     try:
@@ -57,7 +57,7 @@ def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree |
         return _read_compressed(data, kind, name, limit)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise PaperError(
-            f"the archive {name!r} is damaged or cut short ({describe_os_error(error)}); download it again"
+            f"the archive {name!r} is damaged or incomplete ({describe_os_error(error)}); download it again"
         ) from None
     except (NotImplementedError, RuntimeError, ValueError) as error:
         raise PaperError(f"the archive {name!r} cannot be read: {error}; create it again") from None
@@ -66,7 +66,7 @@ def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree |
 def _read_compressed(data: bytes, kind: FileFormat, name: str, limit: int) -> SourceTree | bytes:
     inner = detect_kind(DECOMPRESSORS[kind](data).read(1024))
     if inner is FileFormat.ZIP or inner in DECOMPRESSORS:
-        raise PaperError(f"the archive {name!r} holds another archive; unpack it and give its files")
+        raise PaperError(f"the archive {name!r} holds another archive; unpack both and give the paper's files")
     stream = _LimitedStream(DECOMPRESSORS[kind](data), name, limit)
     return _read_tar(stream, name, limit) if inner is FileFormat.TAR else stream.read()
 
@@ -96,7 +96,7 @@ DECOMPRESSORS: Final[Mapping[FileFormat, Callable[[bytes], io.BufferedIOBase | i
 
 
 class _LimitedStream(io.RawIOBase):
-    """A stream that raises `PaperError` when more bytes come out of it than a paper can have."""
+    """A stream that raises `PaperError` once more than `limit` bytes were read from it."""
 
     def __init__(self, stream: io.BufferedIOBase | io.RawIOBase, name: str, limit: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ def _read_tar(stream: io.RawIOBase | io.BytesIO, name: str, limit: int) -> Sourc
             if member.isdir():
                 keeper.count_member()
             elif not member.isreg():
-                keeper.skip_member(member.name, "a link or a device")
+                keeper.skip_member(member.name, "it is a link or a device")
             elif keeper.is_wanted(member.name, member.size):
                 file = archive.extractfile(member)
                 keeper.add_member(member.name, file.read(member.size) if file else b"")
@@ -133,7 +133,7 @@ def _read_zip(data: bytes, name: str, limit: int) -> SourceTree:
             if not member.filename or member.is_dir():
                 keeper.count_member()
             elif member.external_attr >> 28 not in (0, 0o10):
-                keeper.skip_member(member.filename, "a link or a device")
+                keeper.skip_member(member.filename, "it is a link or a device")
             elif member.flag_bits & 1:
                 raise PaperError(f"the archive {name!r} is encrypted; unpack it and give the folder")
             elif keeper.is_wanted(member.filename, member.file_size):
@@ -163,16 +163,16 @@ class _MemberCollector:
 
     def skip_member(self, member: str, reason: str) -> None:
         self.count_member()
-        self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: it is {reason}")
+        self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: {reason}")
 
     def is_wanted(self, member: str, size: int) -> bool:
-        """Return whether to read a regular file; note a path that is outside, too deep, repeated, or an archive."""
+        """Return whether to read a regular file; add a warning if its path is unsafe, repeated or an archive's."""
         if len(member) > MAX_PATH_CHARS:
-            self.skip_member(member, f"a name of over {MAX_PATH_CHARS:,} characters")
+            self.skip_member(member, f"its path has over {MAX_PATH_CHARS:,} characters")
             return False
         path = normalize_inner_path(member)
         if not path or member.startswith(("/", "\\")) or path.count("/") > MAX_DEPTH:
-            self.skip_member(member, "outside the archive" if not path else "nested too deeply")
+            self.skip_member(member, "it is outside the archive" if not path else "it is nested too deeply")
             return False
         self.count_member()
         self._inside += size
@@ -203,4 +203,4 @@ class _MemberCollector:
 
 
 def _describe_too_large(name: str) -> str:
-    return f"the archive {name!r} unpacks to more than any paper holds; unpack it and give only the paper's files"
+    return f"the archive {name!r} unpacks to more bytes than any paper has; unpack it and give only the paper's files"

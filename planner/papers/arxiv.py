@@ -1,8 +1,8 @@
 """Fetch the metadata, source and PDF of papers from arXiv, with a cache and at most one request every three seconds.
 
 The API is described in https://info.arxiv.org/help/api/user-manual.html, the request rate in
-https://info.arxiv.org/help/api/tou.html. The download client retries, limits the size, and stays on arXiv's hosts. This
-module reads no environment variables.
+https://info.arxiv.org/help/api/tou.html. The client repeats failed requests, limits the size of a response, and stays
+on arXiv's hosts. This module reads no environment variables.
 """
 
 import email.utils
@@ -69,16 +69,16 @@ class _SameHostRedirects(HTTPRedirectHandler):
         is_same_host = old.netloc == new.netloc or {old.netloc, new.netloc} <= ARXIV_HOSTS
         if not is_same_host or new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
             raise PaperError(
-                f"{old.netloc} redirects to another host ({new.scheme}://{new.netloc}), which is not followed"
+                f"{old.netloc} redirects to {new.scheme}://{new.netloc}, which is not allowed; give the paper as a file"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 @dataclass(slots=True)
 class Downloader:
-    """A client that downloads from `base_url`, with `pause` seconds between two requests.
+    """A client that downloads from `base_url`, with at least `pause` seconds between two requests.
 
-    Processes with the same `lock_file` take turns.
+    The pause holds for all processes with the same `lock_file`.
     """
 
     base_url: str
@@ -88,7 +88,7 @@ class Downloader:
     _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
 
     def download(self, path: str, *, limit: int) -> bytes | None:
-        """Download `path` and return its body of at most `limit` bytes, None after HTTP 403, 404 or 410.
+        """Download `path` and return the body, at most `limit` bytes; return None after HTTP 403, 404 or 410.
 
         Raises:
             PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends more than `limit`.
@@ -123,13 +123,13 @@ class Downloader:
             error.close()
             if error.code in (403, 404, 410):
                 return None
-            raise PaperError(f"{host} answered HTTP {error.code} for {address}; give a file") from None
+            raise PaperError(f"{host} answered HTTP {error.code} for {address}; give the paper as a file") from None
         except (URLError, OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a file") from None
+            raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a PDF file") from None
 
     def _choose_wait(self, error: HTTPError, attempt: int) -> float:
-        """Return the seconds to wait before the next try: as the host asks, else twice as long each time."""
+        """Return the seconds to wait before the next attempt: as the host asks, else twice as long as the last time."""
         requested = _parse_retry_after(error.headers)
         error.close()
         return requested if requested is not None else min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
@@ -154,7 +154,7 @@ def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> byt
         chunks.append(chunk)
         size += len(chunk)
         if size > limit:
-            raise PaperError(f"{host} sent over {limit:,} bytes, more than any paper; give a file")
+            raise PaperError(f"{host} sent over {limit:,} bytes, more than any paper has; give the paper as a file")
         if time.monotonic() > deadline:
             raise PaperError(f"{host} sends too slowly (over {_MAX_BODY_SECONDS:.0f} s); try again later")
     expected = response.headers.get("Content-Length", "")
@@ -164,7 +164,7 @@ def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> byt
 
 
 def _parse_retry_after(headers: Message) -> float | None:
-    """Return the seconds that a Retry-After header asks for, as a number or a date; None if it has neither."""
+    """Return the seconds until the number or date in a Retry-After header; None if the header has neither."""
     value = str(headers.get("Retry-After", "")).strip()
     if value.isdigit():
         return float(value)
@@ -176,7 +176,7 @@ def _parse_retry_after(headers: Message) -> float | None:
 
 @contextmanager
 def _hold_lock(path: Path | None) -> Iterator[Path | None]:
-    """Hold the lock file, if the system supports it; its modification time is the time of the last request."""
+    """Lock the file `path` and yield `path`; the file's modification time is the time of the last request."""
     if path is None:
         yield None
         return
@@ -185,10 +185,10 @@ def _hold_lock(path: Path | None) -> Iterator[Path | None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
     except OSError as error:
-        raise PaperError(f"the cache {str(path.parent)!r} cannot be written ({error.strerror}); use another") from None
+        raise PaperError(f"the cache {str(path.parent)!r} cannot be written: {error.strerror}; use another") from None
     with file:
         try:
-            import fcntl  # Windows has none, so processes do not take turns there
+            import fcntl  # not on Windows, where each process pauses for itself
 
             fcntl.flock(file, fcntl.LOCK_EX)
         except ImportError:
@@ -203,7 +203,7 @@ class ArxivClient:
     """A client for arXiv or for a mirror at `base_url`; `cache` is its folder, or None for no cache.
 
     If `offline` is true, only the cache is used. `pause` is the shortest time between two requests, in seconds.
-    Downloads and writes into the cache take place inside the block that `around_download` opens.
+    Each download and each write to the cache runs inside a context manager that `around_download` returns.
     """
 
     base_url: str = BASE_URL
@@ -221,7 +221,7 @@ class ArxivClient:
         """Return the arXiv metadata of a paper.
 
         Raises:
-            PaperError: if there is no such paper, or arXiv cannot be reached.
+            PaperError: if there is no such paper, or if arXiv cannot be reached.
         """
         age = _MAX_METADATA_AGE if not identifier.version and not self.offline else float("inf")
         feed = self._read_cache(f"{identifier}.atom", age)
@@ -256,7 +256,7 @@ class ArxivClient:
     def _download(self, path: str, identifier: ArxivId, limit: int) -> bytes | None:
         if self.offline:
             raise PaperError(
-                f"arXiv:{identifier} is not in the cache, and nothing is downloaded offline; read it once online"
+                f"arXiv:{identifier} is not in the cache and cannot be downloaded offline; read it once online"
             )
         with self.around_download():
             return self.downloader.download(path, limit=limit)
@@ -277,7 +277,7 @@ class ArxivClient:
                 write_file_atomically(path, data, durable=False)
         except OSError as error:
             raise PaperError(
-                f"the cache {str(self.cache)!r} cannot be written ({error.strerror}); use another"
+                f"the cache {str(self.cache)!r} cannot be written: {error.strerror}; use another"
             ) from None
 
     def _cache_path(self, name: str) -> Path | None:
@@ -308,7 +308,7 @@ def _parse_entry(feed: bytes, identifier: ArxivId) -> ArxivEntry:
     comment = entry.findtext(_COMMENT_TAG) or ""
     notice = next((" ".join(text.split()) for text in (comment, abstract) if _WITHDRAWN.search(text)), "")
     warning = (
-        f"arXiv:{identifier} is marked as withdrawn ({notice[:200]!r}); add v1 or the like to read an earlier version"
+        f"arXiv:{identifier} is marked as withdrawn ({notice[:200]!r}); to read an earlier version, add v1 to the id"
     )
     version = identifier.version or match["version"] or ""
     return ArxivEntry(ArxivId(match["id"], version), title, abstract, warning if notice else "", authors)

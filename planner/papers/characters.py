@@ -45,7 +45,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII: Final = bytes(range(128))
 _ASCII_CONTROLS: Final = tuple(chr(code) for code in range(128) if _CONTROL.match(chr(code)))
 _LINE_BREAKS: Final = "\r\x0b\x0c\x85\u2028\u2029"
-# The pattern to remove, the pattern of the characters that it needs, and their name in the warning ("" for none).
+# The pattern to remove, a pattern for the characters that it needs, and their name in the warning ("" for no warning).
 _REMOVALS: Final = (
     (_TAGS, _TAGS, ""),
     (_INVISIBLE, _INVISIBLE, "zero-width characters"),
@@ -87,7 +87,7 @@ def decode_text(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
         if data.startswith(bom):
             return data.decode(encoding, "replace"), ()
     if is_binary(data):
-        raise PaperError(f"{name!r} is not a text file, it holds binary data; give a PDF, the source or plain text")
+        raise PaperError(f"{name!r} holds binary data, not text; give a PDF, the source or plain text")
     try:
         return data.decode("utf-8"), ()
     except UnicodeDecodeError:
@@ -102,7 +102,7 @@ def is_binary(data: bytes) -> bool:
 
 
 def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-    """Decode by the encoding that the file declares, else as UTF-8 with few faults, else as Latin-1."""
+    """Decode by the declared encoding, else as UTF-8 with few invalid bytes, else as East Asian text or as Latin-1."""
     declarations = (group for match in _DECLARED_ENCODING.finditer(data[:100_000]) for group in match.groups() if group)
     declared = next((name.decode().lower() for name in declarations), "")
     encoding = _TEX_ENCODINGS.get(declared, declared)
@@ -111,7 +111,7 @@ def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     if broken * 20 < _count_above_ascii(data):
-        return text, (f"{name!r} holds {broken} bytes that are not UTF-8; they are shown as \ufffd",)
+        return text, (f"{name!r} has {broken} bytes that are not UTF-8; each was replaced by \ufffd",)
     for encoding, description, frequent, min_share in _EAST_ASIAN_ENCODINGS:
         if _has_share(data, frequent, min_share) and (decoded := _try_decode(data, encoding)) is not None:
             return decoded, (f"{name!r} is not UTF-8; it was read as {description}",)
@@ -120,7 +120,7 @@ def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _has_share(data: bytes, frequent: re.Pattern[bytes], min_share: float) -> bool:
-    """Return whether enough of the bytes above ASCII, and enough of all bytes, are of frequent characters."""
+    """Return whether enough bytes are above ASCII, and at least `min_share` of these are in frequent characters."""
     count = _count_above_ascii(data)
     is_frequent = _count_above_ascii(frequent.sub(b"", data)) <= (1 - min_share) * count
     return count >= _MIN_EAST_ASIAN * len(data) and is_frequent
@@ -138,7 +138,7 @@ def _try_decode(data: bytes, encoding: str) -> str | None:
 
 
 def is_english(text: str) -> bool:
-    """Return whether a text seems to be English; a text of under 100 words in Latin letters is taken to be."""
+    """Return whether a text seems to be English; under 100 words in Latin letters always count as English."""
     if 3 * len(_FOREIGN_LETTER.findall(_extract_non_ascii(text))) > len(text):
         return False
     words = text.casefold().split()
@@ -146,7 +146,7 @@ def is_english(text: str) -> bool:
 
 
 def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text in NFC without invisible characters, with Latin letters for look-alikes in Latin words.
+    """Return the text in NFC, without invisible characters and without letters that only look like Latin ones.
 
     The second value has one warning for each kind of change. The time is linear in the length of the text.
     """
@@ -169,21 +169,21 @@ def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
             warnings.append(f"{count} {name} were left out")
     text, piles = _trim_mark_piles(text, alphabet)
     if piles:
-        warnings.append(f"{piles} piles of more than {_MAX_MARKS} combining marks were cut")
+        warnings.append(f"{piles} piles of combining marks were shortened to {_MAX_MARKS} marks each")
     text, words = _replace_look_alikes(unicodedata.normalize("NFC", text))
     if words:
         examples = ", ".join(map(repr, words[:5]))
-        warnings.append(f"{len(words)} words mixed Latin and look-alike letters and were spelt in Latin: {examples}")
+        warnings.append(f"look-alike letters were replaced by Latin letters in {len(words)} words: {examples}")
     return text, tuple(warnings)
 
 
 def _extract_non_ascii(text: str) -> str:
-    """Return the characters that are not ASCII, in order; a search in these few takes a tenth of the time."""
+    """Return the characters that are not ASCII, in order; they are few, and a search in them is ten times as fast."""
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
 def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
-    """Cut piles of combining marks and count them; no script has them, and NFC sorts them in quadratic time."""
+    """Shorten and count piles of more than 30 combining marks, which no script has and NFC sorts in quadratic time."""
     marks = "".join(sorted(c for c in characters if unicodedata.combining(c)))
     if not marks:
         return text, 0
@@ -191,7 +191,7 @@ def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
 
 
 def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
-    """Return the text with mixed words of ASCII and look-alike letters in ASCII, and the words before the change."""
+    """Return the text with ASCII for the look-alikes in words with ASCII letters, and these words as they were."""
     words, chunks, last, end = list[str](), list[str](), 0, 0
     for match in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
         if match.start() < end:

@@ -9,7 +9,7 @@ Colour = tuple[float, float, float]
 WHITE: Final[Colour] = (1.0, 1.0, 1.0)
 BLACK: Final[Colour] = (0.0, 0.0, 0.0)
 TRANSPARENT: Final[Colour] = (1000.0, 1000.0, 1000.0)  # see-through text, which shows only its background
-_MAX_DIFFERENCE: Final = 0.05  # of a component, that nobody sees
+_MAX_DIFFERENCE: Final = 0.05  # largest difference of a component that nobody sees
 _MAX_UNSEEN_OPACITY: Final = 20 / 255
 _DEFINITION: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _ALIAS: Final = re.compile(r"\\colorlet\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
@@ -43,7 +43,7 @@ class Palette:
             self._named[name.strip()] = self.find_colour(value)
 
     def find_colour(self, value: str, model: str = "") -> Colour | None:
-        """Return the colour of a value in a colour model, or of a name or mixture without a model; None if unknown."""
+        """Return the colour of `value` in a colour model; without a model, of a name or mixture. None if unknown."""
         value, model = value.strip(), model.strip()
         if not model or model == "named":
             return self._mix_colours(value)
@@ -67,9 +67,9 @@ class Palette:
         return _make_colour(numbers)
 
     def _mix_colours(self, value: str) -> Colour | None:
-        """Return the colour of a name or of `a!30!b`: 30 % of a in b, which is white if not given.
+        """Return the colour of a name or mixture: `red!30!blue` is 30 % red and 70 % blue, `red!30` is 70 % white.
 
-        An unknown colour may take part if its share is too small to be seen; otherwise the result is None.
+        An unknown colour is ignored if its share is too small to be seen; otherwise the result is None.
         """
         name, *rest = (part.strip() for part in value.split("!"))
         mixed = self._named.get(name)
@@ -94,7 +94,7 @@ def _make_colour(numbers: list[float]) -> Colour | None:
 
 
 def parse_css_colour(value: str) -> Colour | None:
-    """Return the colour that a value of a style sheet begins with; None if it is not known."""
+    """Return the colour at the beginning of a value in a style sheet; None for an unknown colour."""
     word = re.split(r"[\s;]", value.strip(), maxsplit=1)[0] if "(" not in value else value.strip()
     if word == "transparent":
         return TRANSPARENT

@@ -1,6 +1,6 @@
 """Select the sections of a paper that a task sees, and omit the least important ones until they fit a model's window.
 
-The reviewer task sees all sections, the author task those before the experiments.
+The reviewer task sees all sections; the author task sees only those before the experiments.
 """
 
 import re
@@ -34,10 +34,10 @@ _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
 def select_sections(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
-    """Return the excerpt with the sections that `task` sees; `cut_at` is the heading at which the author task stops.
+    """Return the excerpt that `task` sees; the author task ends before the heading `cut_at` or, if "", the results.
 
     Raises:
-        PaperError: if the author task finds no heading at which to stop.
+        PaperError: if no heading is named `cut_at`, or if no heading starts the results.
     """
     body = tuple(section for section in paper.sections if section.kind is not SectionKind.ABSTRACT)
     if task is Task.REVIEWER:
@@ -69,7 +69,7 @@ def _build_excerpt(
 
 
 def _split_unsent_sections(body: Sequence[Section]) -> tuple[list[Section], list[Omission]]:
-    """Return the sections of a body without those that no task sends, and the omissions."""
+    """Return the sections of a body that a task may send, and an omission for each other section."""
     unsent = [section for section in body if section.kind in _UNSENT_REASONS]
     omissions = [_describe_omission(section, _UNSENT_REASONS[section.kind]) for section in unsent]
     return [section for section in body if section.kind not in _UNSENT_REASONS], omissions
@@ -83,21 +83,21 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
     if cut_at:
         names = _make_heading_variants(cut_at)
         ends = [i for i, section in enumerate(body) if names & _make_heading_variants(section.heading)]
-        problem = f"there is no heading {cut_at!r} to cut at"
+        problem = f"no heading is named {cut_at!r}; give --cut-at one of the paper's headings"
     else:
         ends = _find_result_ends(body)
-        problem = "no heading starts the experiments, where the author task ends; name one with --cut-at HEADING"
+        problem = "no heading starts the experiments, before which the author task ends; name one with --cut-at HEADING"
     if not ends:
         headings = [repr(section.heading) for section in body if section.level == 1]
-        raise PaperError(f"{paper.source}: {problem}; it has {', '.join(headings) or 'no headings'}")
+        raise PaperError(f"{paper.source}: {problem}; the paper has {', '.join(headings) or 'no headings'}")
     return ends[0]
 
 
 def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
-    """Return the indexes of the sections with which the results may start, the best first.
+    """Return the indexes of the sections with which the results may start, the likeliest first.
 
-    A method may have subsections of results; only they are omitted, not the rest of the method. An appendix may have
-    a section of results, although the results start before it in subsections.
+    First-level sections are likelier than subsections: a subsection of results in the method does not end the method.
+    Even so, subsections in the main part of the paper are likelier than sections of the appendix.
     """
     results = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
     first_level = [i for i in results if body[i].level == 1]
@@ -109,13 +109,13 @@ def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
 
 
 def _find_back_matter(body: tuple[Section, ...]) -> int:
-    """Return the index of the first section after the main part of the paper, such as the conclusion."""
+    """Return the index of the first section after the main part, such as the conclusion; `len(body)` if none."""
     ends = (i for i, section in enumerate(body) if section.level == 1 and section.kind in _BACK_MATTER_KINDS)
     return next(ends, len(body))
 
 
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
-    """Return whether a section tells how something is measured, and the method stands between it and the results."""
+    """Return whether a section on measurement stands before the method, and the method before `next_index`."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
         is_measurement_setup_heading(body[index].heading)
@@ -129,9 +129,9 @@ def _make_heading_variants(heading: str) -> set[str]:
 
 
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
-    """Yield the method sections after `end`: a section named "Methods" or the like, with its subsections.
+    """Yield the method sections from index `end` on: those named "Methods" or the like, with their subsections.
 
-    Other method sections are sent too if none comes before `end`, or if `end` is only a subsection.
+    Other method sections are yielded too if none stands before `end`, or if the section at `end` is a subsection.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1
@@ -149,13 +149,13 @@ def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
 
 
 def _warn_of_lost_method(body: Iterable[Section], sent: Iterable[Section]) -> tuple[str, ...]:
-    """Return a warning if little of the main part of a paper is sent, without introduction and related work."""
+    """Return a warning if under a tenth of the text between introduction and conclusion is sent."""
     whole, left = (sum(map(_count_method_characters, sections)) for sections in (body, sent))
     if left >= _MIN_METHOD_SHARE * whole:
         return ()
     return (
         f"only {left / whole:.0%} of the text between the introduction and the conclusion is sent in the author task; "
-        "if the method is missing, name the heading at which the results start with --cut-at HEADING",
+        "if the method is missing, give the heading of the results with --cut-at HEADING",
     )
 
 
@@ -187,8 +187,8 @@ def fit_sections(excerpt: Excerpt, paper: Paper, token_limit: int, count_tokens:
         omitted.add(id(section))
     if needed > token_limit:
         raise TooLongError(
-            f"{paper.source}: about {needed:,} tokens must be sent and {max(token_limit, 0):,} fit; "
-            "use a model with a larger context window, or set its size with --context-window",
+            f"{paper.source}: about {needed:,} tokens must be sent, but only {max(token_limit, 0):,} fit the model; "
+            "use a model with a larger context window, or give the window's size with --context-window",
             limit=token_limit,
         )
     kept = [section for section in excerpt.sections if id(section) not in omitted]
@@ -207,7 +207,7 @@ def _order_for_omission(excerpt: Excerpt) -> Iterator[Section]:
 
 
 def _compute_overlap(section: Section, words: frozenset[str]) -> float:
-    """Return the share of a section's distinct words that are among the given ones."""
+    """Return the share of a section's distinct words that are in `words`, from 0 to 1."""
     section_words = _extract_words(section.text)
     return len(section_words & words) / len(section_words) if section_words else 0.0
 

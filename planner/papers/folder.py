@@ -18,7 +18,7 @@ from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdo
 from planner.papers.paper import ParsedPaper
 from planner.papers.sources import TEXT_ENDINGS, FileFormat, SourceTree, find_kind_by_name, is_named_like_other_file
 
-# A function that reads a text in its format; the other arguments are the text and its file's name.
+# A function that reads a paper, given the format, the text and the file's name.
 TextReader = Callable[[FileFormat, str, str], ParsedPaper]
 
 _TEX_ENDINGS: Final = TEXT_ENDINGS[FileFormat.LATEX]
@@ -61,7 +61,7 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileForma
     """Return the format and the content of the paper in a tree.
 
     Raises:
-        NotAPaperError: if there is no paper, or there are several and no main one.
+        NotAPaperError: if there is no paper, or if there are several and none is the main one.
     """
     if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
         main, others = find_main_file(tree)
@@ -90,7 +90,7 @@ def _list_paper_files(tree: SourceTree, *endings: str) -> tuple[str, ...]:
 
 
 def _read_markdown_tree(tree: SourceTree, names: tuple[str, ...]) -> ParsedPaper:
-    """Read a paper from Markdown: manubot's numbered files, one file, or a draft with its appendix and page header."""
+    """Read a paper from Markdown files: manubot's numbered ones, or a main file with others, such as an appendix."""
     meta = _find_topmost(tree.list_names("metadata.yaml", "metadata.yml"), "")
     known = parse_front_matter(_decode_file(tree, meta)) if meta else FrontMatter()
     content = tuple(n for n in names if "/content/" in f"/{n}")
@@ -110,8 +110,8 @@ def _select_paper_files(tree: SourceTree, names: tuple[str, ...]) -> tuple[str, 
     """Return the files of one paper, its main file first and its appendix last.
 
     Raises:
-        NotAPaperError: if several files have an abstract and no file name tells which is the paper, or if nothing
-            tells that files of several folders are parts of one.
+        NotAPaperError: if several files have an abstract and no name shows which is the paper, or if the files are in
+            several folders and none is the main file.
     """
     if len(names) == 1:
         return names
@@ -177,7 +177,7 @@ def _decode_file(tree: SourceTree, name: str) -> str:
 
 
 def _find_topmost(names: Iterable[str], stem: str) -> str:
-    """Return the path nearest to the root whose file name begins with the stem; "" if there is none."""
+    """Return the path nearest to the root whose file name begins with `stem`; "" if there is none."""
     fit = [n for n in names if posixpath.basename(n).lower().startswith(stem)]
     return min(fit, key=lambda n: (n.count("/"), n), default="")
 
@@ -203,7 +203,7 @@ class _Candidate:
 
 
 def find_main_file(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
-    """Return the main file of a tree, "" if there is none, and the other files that could be compiled alone."""
+    """Return the main file of a tree ("" if there is none), and the other files that could be compiled alone."""
     texts = {
         name: _read_without_comments(tree, name)
         for name in tree.list_names(*TEXT_ENDINGS[FileFormat.LATEX]) or _find_files_without_ending(tree)
@@ -242,14 +242,14 @@ def _find_files_without_ending(tree: SourceTree) -> tuple[str, ...]:
 
 
 def _find_fragment(texts: Mapping[str, str]) -> str:
-    """Return the one file that includes others, has sections or is alone, if no file has a document class; else ""."""
+    """Return the only file with several inputs, else the only one with sections, else the only file; "" if none is."""
     with_inputs = [name for name, text in texts.items() if len(_INPUT.findall(text)) > 1]
     with_sections = [name for name, text in texts.items() if _SECTION.search(text)]
     return next((names[0] for names in (with_inputs, with_sections, list(texts)) if len(names) == 1), "")
 
 
 def _measure_total_length(tree: SourceTree, name: str, texts: Mapping[str, str]) -> int:
-    """Return the length of a file with its inputs, each counted once."""
+    """Return the number of characters in a file and its inputs, each file counted once."""
     seen, waiting, size = {name}, [name], 0
     while waiting:
         current = waiting.pop()
@@ -270,7 +270,7 @@ def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
 
 
 def _count_root_comments(tree: SourceTree) -> dict[str, int]:
-    """Return how many files name each file as their root in an editor's comment."""
+    """Return for each file the number of others that name it as their root in a `% !TEX root` comment."""
     counts = Counter[str]()
     for name in tree.list_names(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):
@@ -300,7 +300,7 @@ def _score_candidate(tree: SourceTree, candidate: _Candidate, roots: Mapping[str
 
 
 def _read_stated_main_file(tree: SourceTree, documents: Mapping[str, str]) -> str:
-    """Return the main file that arXiv's own 00README names, "" if there is none."""
+    """Return the main file that arXiv's file 00README names; "" if it names none."""
     for name in tree.list_names("00readme.json", "00readme.xxx"):
         text = tree.read_bytes(name).decode("utf-8", "replace")
         paths = re.findall(r"^(\S+)\s+toplevelfile", text, re.M)
@@ -313,7 +313,7 @@ def _read_stated_main_file(tree: SourceTree, documents: Mapping[str, str]) -> st
 
 
 def _parse_readme_paths(text: str) -> list[str]:
-    """Return the paths of the top-level files in a JSON 00README, which may hold anything."""
+    """Return the paths of the top-level files in a JSON 00README; [] if the JSON has another form."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

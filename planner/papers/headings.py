@@ -28,7 +28,7 @@ _MISLEADING_TERMS: Final = re.compile(
     r"|complexity|approximation|existence|identifiability|asymptotic|structural|optimality|stability) results?\b",
     re.I,
 )
-# Words of headings that tell how something is measured, not with which result.
+# Words of headings about the way in which something is measured, rather than about the results.
 _MEASUREMENT: Final = re.compile(
     r"\b(?:set-?ups?|settings?|designs?|protocols?|details|metrics?|measures?|criteri(?:on|a)|procedures?|plans?"
     r"|assessments?|methods?|methodology|models?|data|data ?sets?|corpora|platforms?|environments?|frameworks?|systems?"
@@ -118,7 +118,7 @@ _KIND_PATTERNS: Final = tuple(
             SectionKind.CONCLUSION,
             r"^(?:conclusions?|concluding|discussions?|summary|limitations?|future work|outlook)\b",
         ),
-        # It studies what the method gave: "Model Analysis", "Analysis of the Learned Representation".
+        # Analyses of a trained method: "Model Analysis", "Analysis of the Learned Representation".
         (
             SectionKind.OTHER,
             rf"\b{_METHOD_WORD}(?: \w+)? analys[ie]s$|^analy(?:s[ie]s of|[sz]ing) .*\b(?:trained|learned|learnt)\b",
@@ -149,7 +149,7 @@ def strip_number_and_punctuation(heading: str) -> str:
 
 
 def has_roman_numbers(headings: Iterable[str]) -> bool:
-    """Return whether sections are numbered I, II, III; their subsections then have letters, as appendices do."""
+    """Return whether sections are numbered I, II, III; then letters number subsections, not only appendices."""
     numbers = {match[1] for heading in headings if (match := _ROMAN_NUMBER.match(heading))}
     return {"I", "II"} <= numbers
 
@@ -162,9 +162,9 @@ def has_letter_number(heading: str) -> bool:
 def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
-    A subsection mostly takes the kind of its parent. It keeps its own kind under an abstract, an introduction (unless
-    its heading is of experiments) or OTHER, and in these cases: ablations, acknowledgements, results within a method,
-    and references or another section of the back matter under one another.
+    A subsection mostly has the kind of its parent. It has its own kind if the parent is an abstract, an introduction or
+    OTHER; only experiments in an introduction count as introduction. Ablations, acknowledgements and results in a
+    method have their own kind as well, and so have references in other back matter and other back matter in references.
     """
     kind = _classify_without_parent(heading)
     if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
@@ -180,7 +180,7 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
 
 
 def is_measurement_setup_heading(heading: str) -> bool:
-    """Return whether a heading tells how something is measured, and names no results: "Evaluation Metrics"."""
+    """Return whether a heading is about measurement and names no results, such as "Evaluation Metrics"."""
     text = _remove_misleading_terms(heading)
     return bool(_MEASUREMENT.search(text)) and not _RESULTS.search(text)
 
@@ -200,9 +200,9 @@ def _remove_misleading_terms(heading: str) -> str:
 
 
 def find_abstract_text(sections: Sequence[Section]) -> str:
-    """Return the text of the section "Abstract" with its subsections, without heading lines; "" if there is none.
+    """Return the text of the section "Abstract" and its subsections, without heading lines.
 
-    If no heading marks it, return the paragraph near the start of the paper that begins with "Abstract".
+    Without such a section, return the paragraph near the start that the word "Abstract" opens; "" if there is none.
     """
     abstract_sections: list[Section] = []
     for section in sections:
@@ -237,6 +237,6 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
 
 
 def _label_text(section: Section, *, first: bool) -> str:
-    """Return the running text of a section of an abstract, after its heading unless it is the first."""
+    """Return the prose of a section of an abstract, after its heading and a colon unless `first` is true."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
     return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"

@@ -80,7 +80,7 @@ class _ResultReferences:
     sections: frozenset[str]
 
     def is_named_in(self, sentence: str) -> bool:
-        """Return whether a sentence names one of them, or any float together with a word of ablations."""
+        """Return whether a sentence refers to such a float or section, or to any float in words of an ablation."""
         references = tuple(_find_references(sentence)) if _has_cue(sentence, _REFERENCE_CUES) else ()
         if any(name in self.floats for name in references) or (references and _ABLATION_WORDS.search(sentence)):
             return True
@@ -96,9 +96,9 @@ def remove_leaks(
 ) -> tuple[tuple[Section, ...], tuple[Omission, ...]]:
     """Return the sections of a task without the text that reveals ablations, and the omissions.
 
-    `omitted_sections` are those after the task's end.
-    All tables are removed, and all figures except the caption of a figure that shows the method. Sentences are removed
-    that announce an ablation, describe one with a float, or refer to results or ablations in the omitted sections.
+    `omitted_sections` are the sections that the task omits.
+    All tables and figures are removed, but the caption of a figure that shows the method stays. A sentence is removed
+    if it announces an ablation, describes one and refers to a float, or refers to omitted results or ablations.
     """
     results = _collect_result_references(sections, omitted_sections)
     redacted: list[Section] = []
@@ -158,7 +158,7 @@ def _has_cue(text: str, cues: Iterable[str]) -> bool:
 
 
 def _classify_block(block: Block) -> BlockKind:
-    """Return the kind of a block: a caption is its float, rows of cells are a table, and a figure of prose is prose."""
+    """Return the kind of a block; a caption counts as its float, rows as a table, the prose in a figure as prose."""
     if block.kind is BlockKind.PROSE and (match := _CAPTION.match(block.text)):
         return BlockKind.FIGURE if match[1] else BlockKind.TABLE
     if block.kind is BlockKind.PROSE and is_table(block.text):
@@ -221,14 +221,14 @@ def _is_numeric(text: str) -> bool:
 
 
 def _find_float_names(text: str) -> set[str]:
-    """Return the number in a float's caption, such as "fig 3", and its labels."""
+    """Return the names of a float: the number in its caption, such as "fig 3", and its labels."""
     match = _CAPTION.search(text)
     names = {f"{(match[1] or match[2]).lower()} {match[3]}"} if match else set()
     return names | set(_LABEL.findall(text))
 
 
 def _find_section_number(section: Section) -> set[str]:
-    """Return the number in the heading of a section as a set of one; an empty set if there is none."""
+    """Return a set with the number in a section's heading; an empty set if the heading has no number."""
     heading = section.heading.strip()
     if strip_number_and_punctuation(heading) == heading:
         return set()
@@ -237,7 +237,7 @@ def _find_section_number(section: Section) -> set[str]:
 
 
 def _find_references(sentence: str) -> Iterator[str]:
-    """Yield the names and labels of the floats that a sentence refers to, such as "fig 3"."""
+    """Yield the numbers ("fig 3") and labels of the floats that a sentence refers to."""
     for match in _REFERENCE.finditer(sentence):
         if match[4] is not None:
             yield from (label.strip() for label in match[4].split(","))

@@ -1,4 +1,4 @@
-"""Load a paper from a file, a folder, an archive, bytes or arXiv, in this process and without limits."""
+"""Load a paper from a file, a folder, an archive, bytes or arXiv, in this process and without limits of time."""
 
 import os
 import re
@@ -97,7 +97,7 @@ def _read_tree(tree: SourceTree) -> RecognisedSource:
 def _read_text(data: bytes, name: str) -> RecognisedSource:
     text, warnings = decode_text(data, name)
     kind = detect_text_kind(text, name)
-    if kind is FileFormat.LATEX:  # its reader repeats the warnings, file by file
+    if kind is FileFormat.LATEX:  # its reader decodes the file again and returns the same warnings
         from planner.papers.latex.reader import read_latex  # compiles many patterns
 
         return RecognisedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
@@ -106,7 +106,7 @@ def _read_text(data: bytes, name: str) -> RecognisedSource:
 
 
 def read_one_file_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
-    """Read a text in its format, except LaTeX, which consists of several files."""
+    """Read a paper from the text of a single file in any format but LaTeX, which may need several files."""
     match kind:
         case FileFormat.HTML:
             return read_html(text, name)
@@ -127,9 +127,9 @@ def load_paper(
 ) -> Paper:
     """Load a paper from a path, from an arXiv id or address, or from the bytes in `stdin` if `source` is `-`.
 
-    Nothing is downloaded from another address; its content may be in `stdin`.
-
-    A given title or abstract replaces the one in the paper, with a warning if they differ. `arxiv` downloads papers.
+    Papers from arXiv are downloaded by `arxiv`, by default a client without a cache. Other addresses are not
+    downloaded; give their content in `stdin`. A given title or abstract replaces the one in the paper, with a warning
+    if they differ.
 
     Raises:
         PaperError: if the source is missing, empty, no paper, or has under 500 or over 2,000,000 characters of text.
@@ -148,7 +148,7 @@ def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> Rec
         return read_source(source)
     if not stdin:
         raise PaperError(
-            f"{source!r} is not fetched: only arXiv addresses are without --fetch; add it, or give the paper as a file"
+            f"{source!r} is not fetched, since it is not an arXiv address; add --fetch, or give the paper as a file"
         )
     return read_source(source, stdin)
 
@@ -189,14 +189,14 @@ def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings:
 
 
 def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
-    """Return the paper; a title, abstract or id that is not "" was given by the user."""
+    """Return the paper; the user gave each of `title`, `abstract` and `paper_id` that is not ""."""
     reading, size = parsed.paper, _count_characters(parsed)
     if size < MIN_CHARACTERS and _count_bytes(parsed) < MIN_CHARACTERS:
         raise PaperError(
-            f"{source!r} holds {size} characters of text, less than {MIN_CHARACTERS}; give the whole paper"
+            f"{source!r} holds {size} characters, but a paper has at least {MIN_CHARACTERS}; give the whole paper"
         )
     if size > MAX_CHARACTERS:
-        raise PaperError(f"{source!r} holds {size:,} characters of text, over {MAX_CHARACTERS:,}; give a single paper")
+        raise PaperError(f"{source!r} holds {size:,} characters, over the limit of {MAX_CHARACTERS:,}; give one paper")
     warnings = (
         *reading.warnings,
         *warn_of_doubtful_reading(reading.abstract, reading.sections),
@@ -217,7 +217,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
 
 
 def _count_bytes(parsed: RecognisedSource) -> int:
-    """Return the length in UTF-8: a Chinese character has three bytes and says as much as three letters."""
+    """Return the length in bytes of UTF-8; a Chinese character has three and says as much as three letters."""
     blocks = (block for section in parsed.paper.sections for block in section.blocks)
     return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
 

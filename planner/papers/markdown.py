@@ -1,4 +1,4 @@
-"""Read papers in Markdown: sections by the line maps of a CommonMark parser, text as in the source.
+"""Read papers in Markdown: a CommonMark parser finds the lines of each block, whose text stays as in the source.
 
 Titles and abstracts may also stand in a front matter or in a metadata file. HTML elements that hide their content are
 removed.
@@ -53,8 +53,8 @@ _MAX_ABSTRACT_CHARS: Final = 20_000
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _IMAGE: Final = re.compile(r"!\[.*\]\(.*\)(\{.*\})?", re.S)
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
-_PARAGRAPH_LINE: Final = re.compile(r"(?!\d{1,9}[.)])[^][#<>|:=`~*_+-]")  # no other block of CommonMark begins so
-_PLAIN_LETTERS: Final = frozenset(string.ascii_letters) - set("FfTt")  # neither a caption nor a table begins so
+_PARAGRAPH_LINE: Final = re.compile(r"(?!\d{1,9}[.)])[^][#<>|:=`~*_+-]")  # no other block of CommonMark begins like it
+_PLAIN_LETTERS: Final = frozenset(string.ascii_letters) - set("FfTt")  # no caption and no table begins with one
 _TABLE: Final = re.compile(r"\s*(?:\\begin\{(?:table\*?|tabular[xy*]?|longtable|wraptable)\}|Table: )")
 _HIDING_TAG: Final = re.compile(r"<([A-Za-z][\w-]*)\s[^<>]{0,1000}?(?:style|hidden|color)\b[^<>]{0,1000}>", re.I)
 _CODE: Final = re.compile(
@@ -80,9 +80,9 @@ def read_markdown(text: str, file_name: str) -> ParsedPaper:
 def read_markdown_files(
     files: Mapping[str, str], *, main_file: str, metadata: FrontMatter | None = None
 ) -> ParsedPaper:
-    """Read a paper from Markdown texts by file name, in order; `metadata` is from another file, such as manubot's.
+    """Read a paper from the Markdown texts in `files` (by file name) in order; `metadata` is from another file.
 
-    If no title is known, it is the first heading, unless another ranks higher or it is the name of a section.
+    If no title is known, the first heading is the title, unless another heading ranks higher or it names a section.
     """
     known = metadata or FrontMatter()
     items: list[HeadingOrBlock] = []
@@ -207,7 +207,7 @@ def _is_hiding_tag(tag: str) -> bool:
 
 
 def _find_content_end(text: str, tag: str, position: int) -> tuple[int, int]:
-    """Return the ends of an element's content and of its end tag; one that is never closed ends with its paragraph."""
+    """Return the ends of an element's content and of its end tag; without an end tag, the paragraph's end for both."""
     depth = 1
     for match in re.finditer(rf"<(/?){tag}\b[^<>]*>", text[position : position + _MAX_CONTENT_CHARS], re.I):
         depth += -1 if match[1] else 1
@@ -256,9 +256,9 @@ def _parse_scalar(yaml: str, key: str) -> str:
 
 
 def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Parse a top-level paragraph whose lines all begin as no other block begins or could interrupt it.
+    """Parse a top-level paragraph; return False if one of its lines might begin another block.
 
-    This rule runs first, so that most blocks skip the eleven other rules. Its token has no content.
+    This rule runs first, so that most blocks skip the eleven other rules. The token of the paragraph has no content.
     """
     if silent or state.level or state.is_code_block(first):
         return False
@@ -273,10 +273,10 @@ def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> b
 
 
 def _parse_plain_table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Parse a table of pandoc, whose dashes CommonMark takes for rules and headings."""
+    """Parse a pandoc table, in which CommonMark would see rules and headings; return False if there is none."""
     if silent or state.level:
         return False
-    # A line of the source, or the line below it, must begin with dashes, equals signs or a border.
+    # The first line of a table, or the line below it, begins with dashes, equals signs or a border.
     starts = [state.bMarks[at] + state.tShift[at] for at in (first, first + 1) if at < end]
     if not any(state.src.startswith(("--", "==", "+-", "+=", "+:"), start) for start in starts):
         return False

@@ -23,8 +23,8 @@ _KINDS_AFTER_REFERENCES: Final = (KINDS_KEPT_IN_APPENDIX | {SectionKind.APPENDIX
 _REFERENCE_NUMBER: Final = re.compile(r"[\s*_>-]*(?:\[\w[^\]\n]{0,20}\]|\[?\^?\d{1,3}[.)\]])[\s:]")
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
 _MAX_REFERENCE_CHARS: Final = 400
-_MIN_REFERENCES: Final = 3  # entries in a list of references without a usual name
-_MAX_LINE_CHARS: Final = 80  # of a heading of references without a mark
+_MIN_REFERENCES: Final = 3  # entries in a list of references without a usual heading
+_MAX_LINE_CHARS: Final = 80  # characters of an unmarked heading of references
 _SENTENCE_SIGN: Final = re.compile(r",|\.$")
 _MARKUP: Final = re.compile(r"<[^<>]*>|[*_#]")
 _LETTERED_HEADING: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
@@ -40,10 +40,10 @@ _MAX_HEADING_CHARS: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading: its text as printed, its level from 1 as found or marked, and its line in the source.
+    """A heading with its text as printed, its level (counted from 1) and its lines in the source.
 
-    `kind` is set if the source marks the kind of the section; `appendix` is true if it marks a part of an appendix.
-    A heading without text ends the section before it, and the blocks after it have no heading.
+    `kind` is set if the source marks the kind of the section; `appendix` is true if the heading is in an appendix. A
+    heading without text ends the section before it, and the blocks after it have no heading.
     """
 
     text: str
@@ -93,7 +93,7 @@ def assemble_sections(items: Iterable[HeadingOrBlock]) -> tuple[Section, ...]:
 
 
 def _group_blocks(items: Iterable[HeadingOrBlock]) -> Iterator[tuple[Heading, tuple[Block, ...]]]:
-    """Yield each heading with the blocks after it; blocks before the first heading have one without text."""
+    """Yield each heading with the blocks after it; blocks before the first heading come with an empty heading."""
     heading, blocks = Heading("", 0), list[Block]()
     for item in chain(items, (Heading("", 0),)):  # the added heading ends the last group
         if isinstance(item, Block):
@@ -119,7 +119,7 @@ def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matt
 
 
 def _is_reference_list(blocks: Sequence[Block]) -> bool:
-    """Return whether all lines that begin with a number have a year, and nothing comes before them."""
+    """Return whether the blocks begin with a numbered entry, and have three or more entries and as many years."""
     first = next((text for block in blocks if (text := block.text.lstrip())), "")
     if not _REFERENCE_NUMBER.match(first.partition("\n")[0]):
         return False
@@ -130,7 +130,7 @@ def _is_reference_list(blocks: Sequence[Block]) -> bool:
 
 
 def resolve_headings(items: Sequence[HeadingOrBlock], *, known_title: str = "") -> ResolvedHeadings:
-    """Decide which marked heading is the title, which are sections of which level, and which are only text."""
+    """Find the title among the marked headings, set the levels of the sections, and turn other headings into text."""
     headings = [item for item in items if isinstance(item, Heading) and item.text]
     numbered = len({h.number_parts for h in headings if h.number_parts}) >= _MIN_NUMBERED
     code_lines = [h for h in headings if _looks_like_code(h, numbered=numbered)]
@@ -151,9 +151,9 @@ def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading |
 
 
 def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
-    """Turn the unmarked headings of references, and of the sections after them, into marked ones.
+    """Return the items with headings in place of the plain lines that name the references or a section after them.
 
-    "References" is a heading if a reference follows, on the next line or in the next block.
+    The line "References" is a heading if a reference follows on the next line or in the next block.
     """
     marked, in_references = list[HeadingOrBlock](), False
     level = _find_section_level([item.level for item in items if isinstance(item, Heading)])
@@ -163,7 +163,7 @@ def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOr
             continue
         after = following.text if isinstance(following, Block) else ""
         if isinstance(item, Heading):
-            if not (in_references and item.kind is SectionKind.REFERENCES):  # else its list marks it a second time
+            if not (in_references and item.kind is SectionKind.REFERENCES):  # a second heading of the same list
                 marked.append(item)
             in_references = _begins_references(item, after)
             continue
@@ -174,7 +174,7 @@ def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOr
 
 
 def _has_short_first_line(text: str) -> bool:
-    """Return whether the first line of a text is no longer than a heading."""
+    """Return whether the first line of a text is short enough for a heading."""
     text = text.lstrip()
     return len(text) <= _MAX_LINE_CHARS or "\n" in text[: _MAX_LINE_CHARS + 1]
 
@@ -185,9 +185,9 @@ def _begins_references(heading: Heading, after: str) -> bool:
 
 
 def _split_plain_heading(block: Block, after: str, level: int, in_references: bool) -> list[HeadingOrBlock]:
-    """Return the heading of back matter in the first line of a block, and the rest; the block if there is none."""
+    """Return a block's first line as a heading of back matter, and the rest; the block alone if it has no heading."""
     line, _, rest = block.text.strip().partition("\n")
-    if not (in_references or is_reference_entry(rest or after)):  # quick, and so for most blocks
+    if not (in_references or is_reference_entry(rest or after)):  # a quick test that ends here for most blocks
         return [block]
     text = _MARKUP.sub("", line).strip(" :")
     if not text or not _is_back_matter_line(text, rest or after, in_references):
@@ -196,13 +196,13 @@ def _split_plain_heading(block: Block, after: str, level: int, in_references: bo
 
 
 def _find_section_level(levels: list[int]) -> int:
-    """Return the marked level of first-level sections: the highest but that of the title."""
+    """Return the marked level of first-level sections: the smallest, or the next one if only the title has that."""
     top = min(levels, default=1)
     return min((level for level in levels if level > top), default=top) if levels.count(top) == 1 else top
 
 
 def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
-    """Return whether a line is a heading of references, or one that ends them; `after` is the text after it."""
+    """Return whether a line is the heading of references or of the section after them; `after` is the next text."""
     kind = classify_heading(text)
     if kind is SectionKind.REFERENCES:
         return is_reference_entry(after)
@@ -211,12 +211,12 @@ def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
 
 
 def is_reference_entry(text: str) -> bool:
-    """Return whether a text begins as an entry of a list of references: with a number, or with a year near."""
+    """Return whether a text begins like an entry in a list of references: with a number, or with a year near it."""
     return bool(_REFERENCE_NUMBER.match(text) or _YEAR.search(text, 0, _MAX_REFERENCE_CHARS))
 
 
 def _find_title(headings: list[Heading], known_title: str) -> Heading | None:
-    """Return the first heading if none is more prominent and it is not the name of a section, else None."""
+    """Return the first heading, or None if another heading ranks higher or the first one names a section."""
     first = headings[0] if headings else None
     if first is None or first.kind is not None or _NUMBERED.match(first.text):
         return None
@@ -229,7 +229,7 @@ def _find_title(headings: list[Heading], known_title: str) -> Heading | None:
 
 
 def _find_headings_before_abstract(headings: list[Heading], title: Heading | None) -> set[int]:
-    """Return the object ids of the title and of the headings (authors, a subtitle) between it and the abstract."""
+    """Return the object ids of the headings before the abstract (title, authors); without abstract, of the title."""
     start = headings.index(title) if title else 0
     for end, heading in enumerate(headings[start : start + 15], start):
         if heading.kind is SectionKind.ABSTRACT or classify_heading(heading.text) is SectionKind.ABSTRACT:
@@ -241,7 +241,7 @@ def _find_headings_before_abstract(headings: list[Heading], title: Heading | Non
 
 
 def _assign_levels(headings: list[Heading], *, numbered: bool) -> dict[int, int]:
-    """Return the level of each heading by object id: from its number, else from numbered headings or its mark."""
+    """Return the level of each heading by object id, from its number or, if it has none, from its marked level."""
     top = min((h.level for h in headings), default=1)
     roman = has_roman_numbers(h.text for h in headings)
     level_by_mark: dict[int, int] = {}
@@ -263,12 +263,12 @@ def _assign_levels(headings: list[Heading], *, numbered: bool) -> dict[int, int]
 
 
 def _roman_level(text: str) -> int:
-    """Return the level of a heading if sections are numbered I, II and subsections A, B; 0 if it has no number."""
+    """Return 1 for a heading with a Roman number, 2 for one with a letter, 0 for any other."""
     return 2 if has_letter_number(text) else int(bool(_ROMAN_NUMBER.match(text)))
 
 
 def _is_first_level_name(text: str) -> bool:
-    """Return whether a heading is one that only first-level sections have."""
+    """Return whether only first-level sections have such a heading."""
     kind = classify_heading(text)
     inner_kinds = (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS, SectionKind.ABLATION)
     name = strip_number_and_punctuation(text).casefold()

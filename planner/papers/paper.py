@@ -1,4 +1,4 @@
-"""The types of a paper and its parts, the same for all formats, and the warnings about its hidden text."""
+"""The types of a paper and its parts, the same for all formats, and warnings about the reading of a paper."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from planner.papers.characters import is_english
 _MAX_QUOTED_CHARS: Final = 300  # characters of one hidden text in a warning
 _MAX_WARNINGS: Final = 20  # warnings about hidden text; one more counts the rest
 _MAX_LIKELY_ABSTRACT_CHARS: Final = 5_000
-_MAX_SAMPLE_CHARS: Final = 4_000  # characters of prose by which the language is known
+_MAX_SAMPLE_CHARS: Final = 4_000  # characters of prose from which the language is guessed
 _MAX_SAMPLE_BLOCKS: Final = 50
 
 
@@ -46,7 +46,8 @@ class BlockKind(StrEnum):
 class Block:
     """A part of the text of a paper, as in the source; a table or figure includes its caption.
 
-    `page` is the page on which it starts, counted from 1, and None without pages; it does not count in comparisons.
+    `page` is the page on which the block starts, counted from 1, or None if the format has no pages. Comparisons ignore
+    the page.
     """
 
     kind: BlockKind
@@ -59,8 +60,8 @@ class Section:
     """A heading and the blocks up to the next heading of any level.
 
     `heading` is as printed, with its number ("3.2 Training"), or "" for text before the first heading. `level` is 1
-    for a top-level section and 0 for text without a heading. `page` counts from 1, and is None without pages. The
-    heading line is the first block.
+    for a top-level section and 0 for text without a heading. `page` counts from 1; it is None if the format has no
+    pages. The heading line is the first block.
     """
 
     heading: str
@@ -99,9 +100,9 @@ class ParsedPaper:
 class Paper:
     """A paper with its title, abstract and sections.
 
-    `source` is the path, id or address that the user gave, `format` one of pdf, latex, markdown, html and text,
-    `main_file` the file in which the text starts, `warnings` one sentence for each doubt about the reading. `authors`
-    is empty if they are not known.
+    `source` is the path, id or address that the user gave. `format` is pdf, latex, markdown, html or text. `main_file`
+    is the file in which the text starts. `warnings` has one sentence for each doubt about the reading. `authors` is
+    empty if the authors are not known.
     """
 
     id: str
@@ -137,14 +138,14 @@ class Paper:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 hash of title, abstract and text, on which a plan depends, in hexadecimal."""
+        """The SHA-256 hash of title, abstract and text in hexadecimal; a plan depends on nothing else of the paper."""
         joined = "\0".join((self.title, self.abstract, self.text))
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class PaperInfo:
-    """The metadata of a paper; `chars` is the length of its text, the other fields are as in `Paper`."""
+    """The metadata of a paper; `chars` is the length of its text in characters, the other fields are as in `Paper`."""
 
     id: str
     title: str
@@ -169,7 +170,7 @@ class Omission:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The part of a paper that one task sends; `sections` are those of its text."""
+    """The part of a paper that one task sends; `text` is the joined text of `sections`."""
 
     title: str
     abstract: str
@@ -185,12 +186,12 @@ class Excerpt:
 
 
 def warn_of_doubtful_reading(abstract: str, sections: Sequence[Section]) -> tuple[str, ...]:
-    """Return warnings that no heading was found after the abstract, or that the paper is not in English."""
+    """Return a warning if the abstract is unusually long, and one if the paper seems not to be in English."""
     warnings = []
     if len(abstract) > _MAX_LIKELY_ABSTRACT_CHARS:
         warnings.append(
-            f"the abstract found has {len(abstract):,} characters, over {_MAX_LIKELY_ABSTRACT_CHARS:,}; perhaps no "
-            "heading was found after it"
+            f"the abstract has {len(abstract):,} characters, usually at most {_MAX_LIKELY_ABSTRACT_CHARS:,}; perhaps "
+            "the heading after it was not found"
         )
     if not is_english_paper(sections):
         warnings.append(
@@ -211,7 +212,7 @@ def warn_of_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:
     texts = list(dict.fromkeys(text for text in texts if text))
     warnings = [f"text that the page does not show was left out: {_shorten(text)!r}" for text in texts[:_MAX_WARNINGS]]
     if len(texts) > _MAX_WARNINGS:
-        warnings.append(f"{len(texts) - _MAX_WARNINGS} more stretches of hidden text were left out")
+        warnings.append(f"{len(texts) - _MAX_WARNINGS} more hidden texts were left out")
     return tuple(warnings)
 
 

@@ -1,4 +1,4 @@
-"""The sources of papers: their formats, by the endings, names and bytes of files, and the files of a folder.
+"""Find the format of a source from its name and its bytes, and list the files of a folder.
 
 Nothing outside a paper's folder is read.
 """
@@ -38,7 +38,7 @@ class FileFormat(StrEnum):
     EMPTY = "empty"
 
 
-# The endings of the files of every format, in lower case. To add a format: a kind, its row here, and its loader in
+# The endings of the files of every format, in lower case. To add a format, add a kind, its row here, and its loader in
 # `planner.papers.load`.
 TEXT_ENDINGS: Final[Mapping[FileFormat, tuple[str, ...]]] = {
     FileFormat.LATEX: (".tex", ".ltx", ".latex"),
@@ -122,13 +122,13 @@ def detect_kind(data: bytes, name: str = "") -> FileFormat:
 
 
 def find_kind_by_name(name: str) -> FileFormat:
-    """Return the format that the ending of a file's name stands for; OTHER if it stands for none."""
+    """Return the format that the ending of a file's name stands for; OTHER for an unknown ending."""
     ending = PurePath(name).suffix.lower()
     return next((kind for kind, endings in PAPER_ENDINGS.items() if ending in endings), FileFormat.OTHER)
 
 
 def detect_text_kind(text: str, name: str = "") -> FileFormat:
-    """Return the markup of a text, from its content and from the ending of `name`."""
+    """Return the format of a text, from its content and from the ending of `name`."""
     named = find_kind_by_name(name)
     if _HTML.match(text):
         return FileFormat.HTML
@@ -160,7 +160,7 @@ def strip_folders_and_endings(name: str) -> str:
 def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", title: str = "") -> str:
     """Return the id of a paper: the given one, else one from a given title, else its arXiv id or its file's name.
 
-    What comes from stdin or an address has no such name: its id comes from the title that was read in it.
+    A paper from stdin or from an address has no file's name: its id comes from `title`, which was read in the paper.
     """
     arxiv_id, stem = parse_arxiv_id(source), "stdin" if source == "-" else strip_folders_and_endings(source)
     has_name = bool(arxiv_id) or not (source == "-" or "://" in source)
@@ -169,14 +169,17 @@ def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", 
 
 
 def is_named_like_other_file(name: str) -> bool:
-    """Return whether a file's name shows that it is something else: a README, a licence, data, a figure."""
+    """Return whether a file's name shows that the file is no paper, but a README, a licence, data or a figure."""
     path = PurePath(name)
     return bool(_NON_PAPER_NAME.match(path.stem)) or path.suffix.lower() in _NON_PAPER_ENDINGS
 
 
 @dataclass(frozen=True, slots=True)
 class SourceTree:
-    """The files of a paper by relative path with `/`, sorted; `warnings` has warnings about skipped files."""
+    """The files of a paper: a function that reads each, by sorted relative path with `/`.
+
+    `warnings` are about files that were skipped.
+    """
 
     name: str
     files: Mapping[str, Callable[[], bytes]]
@@ -187,7 +190,7 @@ class SourceTree:
         object.__setattr__(self, "_names_by_folded", {name.casefold(): name for name in reversed(list(self.files))})
 
     def list_names(self, *endings: str) -> tuple[str, ...]:
-        """Return all names, or those that end in one of `endings` (in lower case), in any case."""
+        """Return the names that end in one of the lower-case `endings` in any case; all names without `endings`."""
         return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
 
     def read_bytes(self, name: str) -> bytes:
@@ -199,12 +202,12 @@ class SourceTree:
         return self.files[name]()
 
     def add_file(self, name: str, data: bytes) -> "SourceTree":
-        """Return the tree with one more file; a file that it has already stays as it is."""
+        """Return the tree with one more file; an existing file of that name stays as it is."""
         path = normalize_inner_path(name)
         return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
 
     def find_file(self, path: str, *folders: str) -> str:
-        """Return the name of the file at `path`, relative to the first of the folders that has it; "" if none has.
+        """Return the name of the file at `path` in the first of `folders` that has this file; "" if none has it.
 
         An absolute path, or one that leads out of the root, is never found. Case is ignored if no exact match exists.
         """
@@ -219,7 +222,7 @@ class SourceTree:
         )
 
     def find_unique(self, path: str) -> str:
-        """Return the only name in a folder that ends in `path`; "" if there is none or more than one."""
+        """Return the only name that ends in `/` and `path`; "" if there is no such name or more than one."""
         fit = [name for name in self.files if name.endswith("/" + normalize_inner_path(path))]
         return fit[0] if len(fit) == 1 else ""
 
@@ -231,7 +234,7 @@ def normalize_inner_path(path: str) -> str:
 
 
 def build_folder_tree(root: Path) -> SourceTree:
-    """Return the files of a folder, each read at most once; links are followed only to files inside it.
+    """Return the files of a folder, each read at most once; links are followed only to files inside the folder.
 
     Raises:
         PaperError: if the folder cannot be listed, or holds more than 20,000 files.
@@ -267,7 +270,7 @@ def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
         folder, depth = waiting.pop()
         if depth > MAX_FOLDER_DEPTH:
             raise PaperError(
-                f"the folder {str(base)!r} nests folders over {MAX_FOLDER_DEPTH} deep; give the paper's own folder"
+                f"the folder {str(base)!r} has folders nested over {MAX_FOLDER_DEPTH} deep; give the paper's own folder"
             )
         with os.scandir(folder) as entries:
             for entry in entries:

@@ -44,7 +44,7 @@ _MAX_HEADING_WORDS: Final = 5  # of a numbered heading without a blank line afte
 
 
 def find_table_end(lines: Sequence[str], first: int, end: int) -> int:
-    """Return the index after the table that begins at line `first`, at most `end`; `first` if no table begins there."""
+    """Return the index after the table that begins at line `first`, at most `end`; `first` if there is no table."""
     end = min(end, first + MAX_TABLE_LINES)
     if _BORDER.fullmatch(lines[first]):
         return next((at for at in range(first, end) if not lines[at].lstrip().startswith(("+", "|"))), end)
@@ -55,7 +55,7 @@ def find_table_end(lines: Sequence[str], first: int, end: int) -> int:
 
 
 def _find_closing_dashes(lines: Sequence[str], first: int, end: int) -> int:
-    """Return the index after the dashes that close a table which dashes open; `first` if none do."""
+    """Return the index after the line of dashes that closes a table; `first` if no such line follows."""
     has_columns = bool(_DASHES_BY_COLUMN.fullmatch(lines[first]))
     for at in range(first + 1, end):
         is_columns = bool(_DASHES_BY_COLUMN.fullmatch(lines[at]))
@@ -85,7 +85,7 @@ def is_table(text: str) -> bool:
 
 
 def _is_row_of_numbers(line: str) -> bool:
-    """Return whether a line has several cells, most of them numbers; a line of a formula is none."""
+    """Return whether a line has several cells, most of them numbers, and is not a formula."""
     if "=" in line or not _RESULT.search(line):
         return False
     cells = [cell.strip() for cell in _CELL_END.split(line.strip(" \t|&\\")) if cell.strip()]
@@ -128,15 +128,15 @@ def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
 
 
 def _is_among_references(line: str, after: str) -> bool:
-    """Return whether a line that looks like a heading belongs to a reference, as it or the text `after` it shows."""
+    """Return whether a line that looks like a heading is part of a reference, given the text `after` the line."""
     is_named = classify_heading(line) in (SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
     return not is_named and (is_reference_entry(line[-_MAX_HEADING_CHARS:]) or is_reference_entry(after))
 
 
 def _parse_level(line: str, last_number: tuple[int, ...], *, rest: str) -> tuple[int, tuple[int, ...]]:
-    """Return the level and number of a heading line; 0 if its number is out of order or its name is unusual.
+    """Return the level and number of a heading line; the level is 0 if the line is no heading.
 
-    `rest` is the text directly below the line.
+    A heading has the number after `last_number`, or no number and a usual name. `rest` is the text directly below.
     """
     if len(line) > _MAX_HEADING_CHARS or _SENTENCE_END.search(line) or not _has_words(line):
         return 0, ()
@@ -156,13 +156,13 @@ def _parse_level(line: str, last_number: tuple[int, ...], *, rest: str) -> tuple
 
 
 def _has_words(line: str) -> bool:
-    """Return whether most of a line is words of two letters or more; a line of a formula has signs and symbols."""
+    """Return whether most of a line is words of two letters or more, and not the signs and symbols of a formula."""
     characters = len("".join(line.split()))
     return "=" not in line and 2 * sum(len(word) for word in _WORD.findall(line)) > characters
 
 
 def _begins_sentence(text: str) -> bool:
-    """Return whether a text begins as running text does, and not as a row of a table or the rest of a line."""
+    """Return whether a text begins with a sentence, and not with a row of a table or the rest of a line."""
     first_line = text.split("\n", 1)[0].strip()
     return first_line[:1].isupper() and len(first_line.split()) >= _MIN_LINE_WORDS and not is_table(text)
 
@@ -185,7 +185,7 @@ def _parse_number(number: str) -> tuple[int, ...]:
 
 
 def _is_next_number(number: tuple[int, ...], last_number: tuple[int, ...]) -> bool:
-    """Return whether a number may follow `last_number`: the next number of some level, or the first of a deeper one."""
+    """Return whether a number may follow `last_number`: as the next of any level, or as the first of a deeper level."""
     if not last_number:
         return number[0] < _LETTER_OFFSET  # "A. Author" is in a list of authors
     if number in ((1,), (_LETTER_OFFSET + 1,)):
@@ -197,7 +197,7 @@ def _is_next_number(number: tuple[int, ...], last_number: tuple[int, ...]) -> bo
 
 
 def _find_title(paragraphs: list[str]) -> str:
-    """Return the first paragraph if it is short and names no abstract or introduction, else ""."""
+    """Return the first paragraph if it is short and is no heading of an abstract or introduction, else ""."""
     lines = [line.strip() for line in paragraphs[0].split("\n") if not _UNDERLINE.match(line)] if paragraphs else []
     is_short = len(" ".join(lines)) < 300
     title = re.sub(r"^(?:Title:|#+)\s*", "", " ".join(lines[:3] if is_short else lines[:1]))

@@ -327,7 +327,7 @@ def test_failures_of_a_run_are_said_in_words(run: Run, papers: Path, server: Ser
 def test_the_only_failure_of_its_kind_has_its_whole_reason(run: Run, work_folder: Path) -> None:
     Path("cut.pdf").write_bytes(b"%PDF-1.7\n")
     assert run("batch", "cut.pdf", "-o", "run", "--model", "extractive").exit_code == 1
-    assert "1 not readable as a paper: cut.pdf: the PDF is cut off: no end mark after 9 bytes" in (
+    assert "1 not readable as a paper: cut.pdf: the PDF is incomplete: its 9 bytes have no end mark" in (
         run("status", "run", "--failed").stdout
     )
 

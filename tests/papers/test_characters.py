@@ -76,7 +76,7 @@ def test_a_few_broken_bytes_do_not_make_a_text_latin() -> None:
 def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
     with pytest.raises(PaperError, match=r"'big\.txt' has 20,000,001 bytes"):
         decode_text(b"a" * (MAX_TEXT_BYTES + 1), "big.txt")
-    with pytest.raises(PaperError, match="not a text file"):
+    with pytest.raises(PaperError, match="holds binary data, not text"):
         decode_text(b"\x00\x01\x02" * 100, "x")
 
 

@@ -91,5 +91,5 @@ def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts
 
 
 def test_the_message_says_what_is_needed_and_what_there_is() -> None:
-    with pytest.raises(TooLongError, match=r"paper\.md: about \d+ tokens must be sent and 0 fit; .*--context-window"):
+    with pytest.raises(TooLongError, match=r"\.md: about \d+ tokens must be sent, but only 0 fit .*--context-window"):
         fit_sections(select_sections(paper(), Task.REVIEWER), paper(), -5, len)

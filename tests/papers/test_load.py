@@ -46,8 +46,8 @@ def test_the_given_title_wins_and_a_disagreement_is_a_warning(tmp_path: Path) ->
         (b"  \n\n ", "empty"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image"),
         (bytes(range(256)) * 10, "neither text nor a PDF"),
-        (b"Too short to be a paper.", "less than 500"),
-        (b"A line that is one of very many.\n" * 70_000, "over 2,000,000; give a single paper"),
+        (b"Too short to be a paper.", "a paper has at least 500"),
+        (b"A line that is one of very many.\n" * 70_000, "over the limit of 2,000,000; give one paper"),
         (b"%!PS-Adobe-3.0\n", "PostScript"),
     ],
 )

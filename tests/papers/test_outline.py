@@ -106,5 +106,5 @@ def test_a_paper_in_another_language_is_warned_of(words: str, is_doubtful: bool)
 
 
 def test_an_abstract_without_an_end_is_warned_of() -> None:
-    assert "perhaps no heading was found" in warn_of_doubtful_reading("x" * 5_001, ())[0]
+    assert "perhaps the heading after it was not found" in warn_of_doubtful_reading("x" * 5_001, ())[0]
     assert warn_of_doubtful_reading("x" * 5_000, ()) == ()

@@ -1,1 +1,1 @@
-"""Read HTML papers as a reader of the page sees them: arXiv, ar5iv, Distill and plain pages."""
+"""Read papers from HTML pages (of arXiv, ar5iv, Distill and others) as a reader of the page sees them."""

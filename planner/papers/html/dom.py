@@ -1,9 +1,9 @@
 """Parse HTML of any quality and depth into a tree of elements, in linear time.
 
 The standard library's tokenizer takes quadratic time on broken markup before Python 3.13 (CVE-2025-6069), and common
-HTML5 parsers do on deep nesting. Papers come from strangers, so we use our own. It follows the tokenizer of the HTML
-standard (https://html.spec.whatwg.org/#tokenization) where text depends on it, and only those rules of implied end tags
-that matter for text. Nothing recurses or looks far up, so a hundred thousand nested elements are no problem.
+HTML5 parsers do on deep nesting. Papers come from strangers, so this parser is our own. It follows the tokenizer of
+the HTML standard (https://html.spec.whatwg.org/#tokenization) as far as the text depends on it, and only those rules
+of implied end tags that matter for text. Nothing recurses or searches far up, so a page may nest 100,000 elements.
 """
 
 import re
@@ -49,7 +49,7 @@ _IMPLIED_ENDS: Final = {
     "tfoot": ((*_ROW_TAGS, "thead", "tbody", "tfoot"), ("table",)),
     "option": (("option",), ("select",)),
 }
-_MAX_SIBLINGS: Final = 8  # siblings searched for the element before
+_MAX_SIBLINGS: Final = 8  # siblings searched for the previous element
 _MAX_LEVELS: Final = 12  # levels searched upwards for an element to close
 _PARAGRAPH_FENCES: Final = (
     "table", "td", "th", "li", "div", "section", "article", "body", "figure", "blockquote", "button"
@@ -57,7 +57,7 @@ _PARAGRAPH_FENCES: Final = (
 
 
 class StartTag(NamedTuple):
-    """A start tag, which may end with `/>`; the first of two attributes with the same name counts."""
+    """A start tag; `is_self_closing` is true if it ends with `/>`. The first of two attributes with one name counts."""
 
     tag: str
     attributes: dict[str, str]
@@ -72,7 +72,7 @@ class EndTag(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Element:
-    """An element of a page, with its children (elements and strings in order), its parent and the element before it."""
+    """An element of a page, with its children (elements and strings in order), its parent and its previous sibling."""
 
     tag: str
     attributes: dict[str, str]
@@ -83,7 +83,7 @@ class Element:
 
     @property
     def classes(self) -> frozenset[str]:
-        """The names in its class attribute."""
+        """The names in the class attribute."""
         names = self.attributes.get("class")
         return frozenset(names.split()) if names else _NO_CLASSES
 
@@ -95,7 +95,7 @@ class Element:
         return self._lowercase_classes
 
     def find_children(self, *tags: str) -> list["Element"]:
-        """Return the child elements that have one of the tags, all of them if no tag is given."""
+        """Return the child elements with one of the tags; without tags, return all child elements."""
         return [child for child in self.children if isinstance(child, Element) and (not tags or child.tag in tags)]
 
     def iterate_ancestors(self) -> Iterator["Element"]:
@@ -115,7 +115,7 @@ class Element:
                 waiting += [child for child in reversed(element.children) if isinstance(child, Element)]
 
     def collect_text(self, *, skipped_tags: Container[str] = ()) -> str:
-        """Return all text below the element as it stands in the source, without that of elements with skipped tags."""
+        """Return the text in the element as in the source, without the text in elements that have a skipped tag."""
         texts: list[str] = []
         waiting: list[Element | str] = [self]
         while waiting:
@@ -128,7 +128,7 @@ class Element:
 
 
 def parse_html(html: str) -> Element:
-    """Return the root of a page; its tag is ""."""
+    """Return the root element of a page; its tag is ""."""
     builder = _TreeBuilder()
     for token in tokenize_html(html):
         builder.add_token(token)
@@ -169,7 +169,7 @@ class _TreeBuilder:
                 return
 
     def _close_implied(self, tag: str) -> None:
-        """Close the elements that a start tag closes without their end tags."""
+        """Close the elements that a start tag ends implicitly, such as the list item before a new `li`."""
         if tag in _IMPLIED_ENDS:
             ended, fences = _IMPLIED_ENDS[tag]
             self._close_above(ended, fences)
@@ -177,7 +177,7 @@ class _TreeBuilder:
             self._close_above(("p",), _PARAGRAPH_FENCES)
 
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
-        """Close the outermost of the `ended` elements below the nearest fence, at most a few levels up."""
+        """Close the outermost open element with a tag in `ended`; search a few levels, up to a tag in `fences`."""
         element, outermost = self._current, None
         for _ in range(_MAX_LEVELS):
             if element.parent is None or element.tag in fences:

@@ -45,7 +45,7 @@ def _is_table(element: Element) -> bool:
 
 
 def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
-    """Return the nearest parts below an element, in order, but not those of tables within it."""
+    """Return the nearest parts in an element in order, at most `depth` levels below its children; skip inner tables."""
     parts = list[Element]()
     for child in element.find_children():
         if is_part(child):
@@ -56,7 +56,7 @@ def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: 
 
 
 def find_table_rows(table: Element) -> list[Element]:
-    """Return the rows of a table, but not those of tables within it."""
+    """Return the rows of a table, without the rows of inner tables."""
     return _find_parts(table, _is_row, depth=_MAX_TABLE_DEPTH)
 
 
@@ -75,7 +75,7 @@ def _is_cell(element: Element) -> bool:
 
 
 def is_data_table(element: Element) -> bool:
-    """Return whether an element is a table of data; a table for layout or an equation is plain text."""
+    """Return whether an element is a table of data, rather than one for the layout or for an equation."""
     if not _is_table(element) or element.classes & _EQUATION_CLASSES:
         return False
     widths = [len(find_row_cells(row)) for row in find_table_rows(element)]
@@ -86,7 +86,7 @@ def is_data_table(element: Element) -> bool:
 
 
 def classify_float(element: Element, table_count: int) -> BlockKind:
-    """Return the kind of a float; an algorithm or a listing is prose, as it is part of the text."""
+    """Return the kind of a float; algorithms and listings count as prose, since they are part of the text."""
     if any(map(_ALGORITHM_CLASS.search, element.classes)):
         return BlockKind.PROSE
     if table_count or "ltx_table" in element.classes:
@@ -103,7 +103,7 @@ def is_caption(element: Element) -> bool:
 
 
 def is_false_heading(heading: Element) -> bool:
-    """Return whether LaTeXML made a heading of other text, such as a theorem's name or a date."""
+    """Return whether a heading is text that LaTeXML only marked as one, such as a theorem's name or a date."""
     if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
         return False
     return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
@@ -183,7 +183,7 @@ def _decode_glyph(code: str) -> str:
 
 
 def _read_tex(math: Element) -> str:
-    """Return the TeX of a `math` element, its letters if it has none."""
+    """Return the TeX of a `math` element; without TeX, return the element's characters."""
     for element in math.iterate_elements():
         if element.tag in ("annotation", "annotation-xml") and "tex" in element.attributes.get("encoding", "").lower():
             return element.collect_text()

@@ -50,7 +50,7 @@ _SITE_NAME: Final = re.compile(
 _NAME_OF_FILE: Final = re.compile(
     r"(?:arXiv[: ]\s*)?\d{4}\.\d{4,5}(?:\s*v\d+)?|\S+\.(?:x?html?|tex|pdf|dvi|docx?|md)", re.I
 )
-_TOO_MANY_RULES: Final = "the page has too many style rules to follow; text that they hide may have been kept"
+_TOO_MANY_RULES: Final = "the page has too many style rules to apply all; some hidden text may have been kept"
 _SKIPPED_TAG_WORDS: Final = """
     script style nav noscript template head svg iframe button input select textarea canvas video audio object
     datalist footer d-front-matter d-bibliography dt-banner d-contents
@@ -84,7 +84,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
 
 
 def _find_main_element(root: Element) -> Element:
-    """Return the element that holds the paper if the page marks it, else the whole page."""
+    """Return the element that the page marks as its main part; the root if no element is marked."""
     for element in root.iterate_elements():
         if element.classes & {"ltx_page_main", "ltx_page_content"} or element.tag == "main":
             return element
@@ -100,7 +100,7 @@ def read_html_fragment_blocks(html: str) -> tuple[list[HeadingOrBlock], list[str
 
 
 def find_page_title(root: Element) -> str:
-    """Return a page's title from its metadata, LaTeXML's title, Distill's, or its `<title>`; "" if there is none."""
+    """Return the title in a page's metadata, LaTeXML title, Distill front matter or `<title>`; "" if there is none."""
     titles: dict[str, str] = {}
     for element in root.iterate_elements():
         attributes = element.attributes
@@ -120,7 +120,7 @@ def find_page_title(root: Element) -> str:
 
 
 def _list_authors(root: Element) -> tuple[str, ...]:
-    """Return the authors that a page names for search engines, as publishers and arXiv do."""
+    """Return the authors in a page's `citation_author` tags, which publishers and arXiv write for search engines."""
     tags = (element.attributes for element in root.iterate_elements() if element.tag == "meta")
     names = (tag.get("content", "") for tag in tags if tag.get("name", "").lower() == "citation_author")
     in_order = (" ".join(" ".join(reversed(name.split(","))).split()) for name in names)  # of "Example, Ada"
@@ -148,7 +148,7 @@ class PageWalker:
     _backgrounds: dict[Element, Colour] = field(default_factory=dict)
 
     def walk_page(self, root: Element) -> None:
-        """Walk over everything below an element."""
+        """Collect the headings, blocks and hidden texts inside an element."""
         waiting: list[tuple[Element | str, bool]] = [(root, False)]
         while waiting:
             item, is_end = waiting.pop()
@@ -202,7 +202,7 @@ class PageWalker:
             self._words.append(f"[{key}]" if key else "")
 
     def _add_unmarked_heading(self, element: Element) -> bool:
-        """Add a heading if an element is an abstract or a list of references without one; return whether it is."""
+        """Add a heading for an abstract or a list of references that has none; return whether one was added."""
         if is_abstract_without_heading(element):
             self._add_paragraph()
             self.items.append(Heading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
@@ -239,7 +239,7 @@ class PageWalker:
         return colour is not None and is_invisible_on(colour, self._find_background(element))
 
     def _find_background(self, element: Element) -> Colour:
-        """Return the nearest background behind an element, else white; only a few ancestors are tried, each once."""
+        """Return the background colour that an element or its nearest ancestor sets; white if none of 40 sets one."""
         searched, background = list[Element](), None
         for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
             searched.append(around)
@@ -273,7 +273,7 @@ class PageWalker:
         self.items.append(Heading(text, level, source_text, kind, "ltx_title_appendix" in classes))
 
     def _add_table_or_code(self, element: Element) -> None:
-        """Add a table (one line a row) or preformatted text as one block."""
+        """Add a table (one line for each row) or preformatted text as one block."""
         if element.tag == "pre":
             self._add_block(element.collect_text().strip("\n"), BlockKind.PROSE)
             return
@@ -290,7 +290,7 @@ class PageWalker:
                 yield _tidy_spaces(self.read_inline_text(cell)).replace("\n", " ")
 
     def read_inline_text(self, root: Element) -> str:
-        """Return the text of an element in one piece, formulas as TeX."""
+        """Return the text in an element as one string, with formulas as TeX."""
         inner = PageWalker(self.styles, is_nested=True)
         inner._float_lines = []
         inner.walk_page(Element("", {}, None, list(root.children)))

@@ -1,6 +1,6 @@
 """Find hidden elements by their attributes, their inline styles, their colours, and the style rules of the page.
 
-The CSS selectors that pages hide things with are matched: tag, class, id, attribute, relation, position.
+A CSS selector may name tags, classes, ids, attributes, relations and positions; rules with any other part are ignored.
 """
 
 import re
@@ -29,12 +29,12 @@ _PIXELS: Final = {
     "": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "mm": 3.78, "cm": 37.8,
     "in": 96.0, "vw": 12.8, "vh": 8.0, "vmin": 8.0, "vmax": 12.8,
 }  # fmt: skip
-_MAX_RULES: Final = 60  # for one tag, class or id; the last ones, since later rules win
+_MAX_RULES: Final = 60  # for one tag, class or id; the last rules are kept, since later ones win
 _MAX_STEPS: Final = 500_000  # elements visited to match the rules of one page
 _MIN_FONT_SIZE: Final = 8 / 3  # pixels, which are two points
 _FAR_OFF: Final = -999.0  # pixels
 _MIN_OPACITY: Final = 0.05  # also for scales
-_MAX_COLOUR_DIFFERENCE: Final = 20.5 / 255  # of a component, that nobody sees
+_MAX_COLOUR_DIFFERENCE: Final = 20.5 / 255  # largest difference of a component that nobody sees
 _UNKNOWN_COLOUR: Final[Colour] = (-1000.0, -1000.0, -1000.0)  # an unknown or many-coloured background
 _NO_COLOUR: Final = re.compile(r"none|transparent|inherit|initial|unset")
 
@@ -53,10 +53,10 @@ class _CompoundSelector:
 
 @dataclass(frozen=True, slots=True)
 class _Selector:
-    """A compound for the element itself, and compounds for elements around it, nearest first, each with its relation.
+    """A selector: a compound for the element itself, and relations and compounds for other elements, nearest first.
 
-    The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the element just before, "~" for
-    any element before.
+    The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the previous sibling, "~" for any
+    earlier sibling.
     """
 
     subject: _CompoundSelector
@@ -92,7 +92,7 @@ class StyleRules:
                     self._count += 1
 
     def find_style(self, element: Element) -> str:
-        """Return the declarations that apply to an element, its own last."""
+        """Return the declarations that apply to an element; those in its own attributes come last."""
         inline = join_inline_declarations(element)
         if not self._rules:
             return inline
@@ -108,7 +108,7 @@ class StyleRules:
         return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
 
     def _is_match(self, selector: _Selector, element: Element) -> bool:
-        """Return whether a selector matches an element; False if too few steps are left to find out."""
+        """Return whether a selector matches an element; False once the page has used up its steps."""
         if (selector.related and self._steps_left <= 0) or not selector.subject.is_match(element):
             return False
         related: Element | None = element
@@ -117,7 +117,7 @@ class StyleRules:
         return related is not None
 
     def _find_related(self, element: Element, relation: str, compound: _CompoundSelector) -> Element | None:
-        """Return the nearest element that has the relation to another and matches the compound; None if none does."""
+        """Return the nearest element in a relation to `element` that matches the compound; None if none does."""
         other: Element | None = element
         for _ in range(min(1 if relation in (">", "+") else _MAX_RELATED, self._steps_left)):
             self._steps_left -= 1
@@ -128,7 +128,7 @@ class StyleRules:
 
 
 def join_inline_declarations(element: Element) -> str:
-    """Return the declarations of an element's own attributes."""
+    """Return the declarations in an element's attributes: `style`, and `color` of a `font` element."""
     style = element.attributes.get("style", "")
     colour = element.attributes.get("color", "") if element.tag == "font" else ""
     return f"color:{colour};{style}" if colour else style
@@ -146,7 +146,7 @@ def parse_declarations(style: str) -> dict[str, str]:
 
 
 def is_hiding_element(element: Element, style: str) -> bool:
-    """Return whether an element's attributes or `style` hide it; its ancestors do not count."""
+    """Return whether an element's attributes or `style` hide the element; its ancestors are not checked."""
     attributes = element.attributes
     if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
         return True
@@ -191,7 +191,7 @@ def _is_hiding_style(style: Mapping[str, str]) -> bool:
 
 
 def _parse_selector(text: str) -> _Selector | None:
-    """Return the selector in a lower-case text; None if it uses states or anything else that is not supported."""
+    """Return the selector in a lower-case text; None if a part of it, such as a state, is not supported."""
     relations: list[str] = []
     compounds: list[_CompoundSelector] = []
     for word in _RELATION.sub(r" \1", text.strip()).split():
@@ -203,7 +203,7 @@ def _parse_selector(text: str) -> _Selector | None:
         compounds.append(compound)
     if not compounds:
         return None
-    # CSS writes the relation before the later compound; here it is kept with the earlier one.
+    # CSS writes a relation before the later compound; `_Selector` keeps it with the earlier one.
     related = zip(reversed(relations[1:]), reversed(compounds[:-1]), strict=True)
     return _Selector(compounds[-1], tuple(related))
 
@@ -240,7 +240,7 @@ def _has_condition(element: Element, condition: str) -> bool:
 
 
 def _parse_pixels(value: str, whole: float) -> float | None:
-    """Return a length in pixels, a percentage as part of `whole`; None if the value is no length."""
+    """Return a length in pixels; a percentage is a share of `whole`. Return None if the value is no length."""
     match = _LENGTH.fullmatch(value)
     if match is None:
         return None
@@ -272,7 +272,7 @@ def _is_far_off(value: str) -> bool:
 
 
 def _is_moved_off(value: str) -> bool:
-    """Return whether a `transform` shrinks to nothing or moves off the page."""
+    """Return whether a `transform` shrinks text to nothing or moves text off the page."""
     return any(
         (name.startswith("scale") and _is_faint(first)) or (name.startswith("translate") and _is_far_off(first))
         for name, first in re.findall(r"(\w+)\(\s*([^\s,()]+)", value)

@@ -1,4 +1,4 @@
-"""Follow the conditionals of a LaTeX source by the flags, counters and definitions before them; None if unknown."""
+"""Decide the conditionals of a LaTeX source from the flags, counters and definitions before them, as far as known."""
 
 import re
 from dataclasses import dataclass, field
@@ -42,13 +42,13 @@ _MAX_CONDITION_CHARS: Final = 300
 
 @dataclass(slots=True)
 class Conditions:
-    """The flags and the definitions without arguments that a source has set so far; a counter is `value{name}`."""
+    """The flags, and the definitions without arguments, that a source has set so far; counter `n` is `value{n}`."""
 
     flags: dict[str, bool] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
 
     def set_flag(self, text: str, name: str, position: int) -> None:
-        """Follow a command such as `\\newtoggle`, `\\toggletrue` or `\\setboolean`."""
+        """Set the flag that a command such as `\\newtoggle`, `\\toggletrue` or `\\setboolean` sets."""
         if match := _FLAG_VALUE.match(text, position):
             value = name.endswith("true") or (name.startswith("set") and "true" in (match[2], match[3]))
             if name.startswith(("new", "provide")):
@@ -57,7 +57,7 @@ class Conditions:
                 self.flags[match[1]] = value
 
     def set_counter(self, text: str, name: str, position: int) -> None:
-        """Follow a command such as `\\setcounter`; a counter of LaTeX itself, or one that is counted up, is unknown."""
+        """Set a counter as `\\setcounter` and the like do; a counter of LaTeX, or one that is stepped, is unknown."""
         if match := _COUNTER_VALUE.match(text, position):
             counter = f"value{{{match[1]}}}"
             if name == "newcounter":
@@ -66,13 +66,13 @@ class Conditions:
                 self.definitions[counter] = (match[2] if name == "setcounter" else None) or "#"
 
     def copy_definition(self, name: str, target: str) -> None:
-        """Follow `\\let`; "#" stands for a definition that cannot be compared."""
+        """Copy a definition as `\\let` does; "#" stands for a definition that cannot be compared."""
         self.definitions[name] = self.definitions.get(target, "" if target.endswith("empty") else "#")
         if target in _NEVER_DEFINED:
             del self.definitions[name]
 
     def decide_primitive(self, text: str, name: str, position: int) -> tuple[bool | None, int]:
-        """Return whether `\\if…` holds, and the position after its condition if it is known."""
+        """Return whether `\\if…` holds, and the position after its condition; None and `position` if unknown."""
         if name in ("iftrue", "iffalse"):
             return name == "iftrue", position
         if name == "if" and (digits := _IF_DIGITS.match(text, position)):
@@ -89,7 +89,7 @@ class Conditions:
         return self.flags.get(name[2:]), position
 
     def decide_group(self, name: str, arguments: list[str]) -> bool | None:
-        """Return whether a conditional with its branches in braces holds."""
+        """Return whether a conditional with its branches in braces holds; None if that is unknown."""
         first, *others = (argument.strip() for argument in arguments)
         match name:
             case "iftoggle" | "ifbool":
@@ -153,13 +153,13 @@ class Conditions:
         return bool(_RELATIONS[relation](*(int(value) for value in values if value)))
 
     def _expand(self, text: str) -> str | None:
-        """Return the text, or the definition of the command that it names; None if that contains commands."""
+        """Return the text, or the definition of the command in it; None if unknown or if the result has commands."""
         text = text.strip()
         value = self.definitions.get(text[1:]) if text.startswith("\\") else text
         return value if value is not None and "\\" not in value and "#" not in value else None
 
     def _is_defined(self, command: str) -> bool | None:
-        """Return True for a command that the paper defines; a package may define any other."""
+        """Return True for a command that the paper defines, False for `\\undefined`, None for any other."""
         return False if command in _NEVER_DEFINED else True if command in self.definitions else None
 
     def _is_same(self, left: str, right: str) -> bool | None:
@@ -172,7 +172,7 @@ class Conditions:
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional; `branches_before` the one that is read are still to come, None if that is unknown."""
+    """An open conditional, with the number of branches to skip before the one that is read, or None if unknown."""
 
     branches_before: int | None
     is_outer_dead: bool
@@ -194,11 +194,11 @@ class OpenConditionals:
         return innermost.is_outer_dead or innermost.branches_before not in (None, 0)
 
     def open(self, branches_before: int | None, *, is_case: bool) -> None:
-        """Follow `\\if…`: that many branches come before the one that is read, None if that is unknown."""
+        """Open a conditional with so many branches before the one that is read; None if that is unknown."""
         self._branches.append(_Branch(branches_before, self.is_dead, is_case))
 
     def follow(self, name: str) -> bool | None:
-        """Follow `\\else`, `\\or` or `\\fi`; return whether it stays in the text, None if nothing is open for it."""
+        """Follow `\\else`, `\\or` or `\\fi`; return whether to keep it in the text, None if no conditional is open."""
         branch = self._branches[-1] if self._branches else None
         if branch is None or not (name in ("else", "fi") or (name == "or" and branch.is_case)):
             return None
@@ -213,7 +213,7 @@ class OpenConditionals:
 
 @dataclass(slots=True)
 class _LogicParser:
-    """A parser of a logical expression; "or" and "and" bind alike, from left to right, as in `ifthen`."""
+    """A parser of a logical expression; "or" and "and" have the same rank, from left to right, as in `ifthen`."""
 
     words: list[str]
 

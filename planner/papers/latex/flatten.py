@@ -1,4 +1,4 @@
-"""Flatten a paper's files to one LaTeX text: follow inputs inside its root, drop comments and dead branches."""
+"""Flatten a paper's files to one LaTeX text: follow inputs inside its root, drop comments and branches not read."""
 
 import posixpath
 import re
@@ -102,10 +102,10 @@ class _Flattener:
     _open_files: list[str] = field(default_factory=list)
     _conditions: Conditions = field(default_factory=Conditions)
     _open_conditionals: OpenConditionals = field(default_factory=OpenConditionals)
-    _verbatim_environments: set[str] = field(default_factory=lambda: {"comment"})  # the paper's own, comments included
+    _verbatim_environments: set[str] = field(default_factory=lambda: {"comment"})  # the paper's own, and comments
     _comment_environments: set[str] = field(default_factory=lambda: {"comment", "filecontents", "filecontents*"})
     _included_files: frozenset[str] | None = None  # those that `\includeonly` names
-    _dead_spans: list[tuple[int, int]] = field(default_factory=list)  # of the open file, the innermost last
+    _dead_spans: list[tuple[int, int]] = field(default_factory=list)  # not read, in the open file; the innermost last
     _import_folders: list[str] = field(default_factory=list)
     _text_length: int = 0
     _is_finished: bool = False
@@ -144,7 +144,7 @@ class _Flattener:
         self._dead_spans = spans
 
     def _skip_dead_span(self, text: str, position: int) -> int:
-        """Add the text up to the innermost dead span and return the end of the span."""
+        """Add the text up to the next span that is not read, and return the end of the span."""
         start, end = self._dead_spans.pop()
         self._add_text(text[position:start])
         return max(position, end)
@@ -182,13 +182,13 @@ class _Flattener:
         return _INDENT.match(text, end).end() if joins_lines and next_line.strip() else end  # type: ignore[union-attr]
 
     def _keep_file_contents(self, text: str, token: LatexToken) -> None:
-        """Add the file that a `filecontents` environment writes, for an input that comes later."""
+        """Add the file that a `filecontents` environment writes to the tree, where a later input may find it."""
         contents = _FILE_CONTENTS.fullmatch(text, token.start, token.end)
         if contents and not self._open_conditionals.is_dead:
             self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` and flags, and return the position after it; None for any other token."""
+        """Follow `\\if…`, `\\else`, `\\fi` or a flag, and return the next position; None for any other token."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
             self._conditions.flags.setdefault(flag[1], False)
@@ -224,7 +224,7 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a definition or a conditional with its branches in braces; None for any other token."""
+        """Follow a setting, or a conditional with branches in braces; return the next position, None to keep these."""
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)
@@ -251,7 +251,7 @@ class _Flattener:
         return None
 
     def _open_group_branch(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Return the start of the branch that is read, and remember what comes after it as dead; None if unknown."""
+        """Return the start of the branch that is read, and mark the text after it as not read; None if unknown."""
         conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
         first = groups.read_group(end)
         second = groups.read_group(first[1]) if first else None
@@ -265,7 +265,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input or a file's end; return the position after it, or -1, or None for others."""
+        """Handle an input or a file's end; return the position after the input, -1 at an end, None for others."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested
@@ -302,7 +302,7 @@ class _Flattener:
         elif name in self._open_files or len(self._open_files) >= _MAX_INPUT_DEPTH:
             problem = "it includes itself or is nested too deep"
         elif len(self.file_names) >= _MAX_INPUTS:
-            raise PaperError(f"the paper in {self.tree.name!r} has over {_MAX_INPUTS:,} inputs; give one paper alone")
+            raise PaperError(f"the paper in {self.tree.name!r} has over {_MAX_INPUTS:,} inputs; give only one paper")
         if problem:
             self.warnings.append(f"\\input{{{path[:100]}}} was not followed: {problem}")
             return
@@ -339,7 +339,7 @@ class _Flattener:
             self._text_length += len(text)
             if self._text_length > _MAX_CHARS:
                 raise PaperError(
-                    f"the inputs of {self.tree.name!r} add up to over {_MAX_CHARS:,} characters; give one paper alone"
+                    f"the inputs of {self.tree.name!r} add up to over {_MAX_CHARS:,} characters; give only one paper"
                 )
             self.chunks.append(text)
 

@@ -1,6 +1,6 @@
 """Find the commands and environments that a LaTeX paper defines, and expand its commands.
 
-Commands that print nothing, names and headings are expanded. Floats (tables, figures, plots) are found by any name.
+Commands are expanded if they print nothing, a name or a heading. Floats (tables, figures, plots) may have any name.
 """
 
 import re
@@ -53,7 +53,7 @@ _FIGURE_WORDS: Final = """
     figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere subfigure
 """
 _FIGURES: Final = frozenset(_FIGURE_WORDS.split())
-FLOAT_COMMANDS: Final = {  # how many arguments each has after its option
+FLOAT_COMMANDS: Final = {  # the number of arguments after the option, and the kind
     "ctable": (3, BlockKind.TABLE), "teaser": (1, BlockKind.FIGURE), "teaserimage": (1, BlockKind.FIGURE),
 }  # fmt: skip
 PLOTTED: Final = re.compile(r"\\addplot|\\begin\s*\{(?:axis|loglogaxis|semilog[xy]axis|groupplot|polaraxis)\}")
@@ -70,7 +70,7 @@ _GRAPHICS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """A definition of a command; `body` is the text that a call stands for, `default` that of an optional argument."""
+    """A definition of a command; `body` replaces a call, and `default` replaces a missing optional argument."""
 
     name: str
     argument_count: int
@@ -80,12 +80,12 @@ class Macro:
 
     @property
     def is_empty(self) -> bool:
-        """True if its calls and their arguments print nothing."""
+        """True if a call prints nothing, not even its arguments."""
         return _EMPTY_BODY.fullmatch(self.body) is not None
 
     @property
     def is_always_expanded(self) -> bool:
-        """True if its calls print nothing, a name in plain words, a heading, or only some of their arguments."""
+        """True if a call prints nothing, a name in plain words, a heading, or only some of its arguments."""
         if self.is_empty:
             return True
         if not self.argument_count:
@@ -96,7 +96,7 @@ class Macro:
         return is_heading or (0 < len(printed) < self.argument_count and bool(_SELECTION.fullmatch(self.body)))
 
     def expand_call(self, arguments: list[str | None]) -> str:
-        """Return the text that a call with these arguments stands for; None takes the default."""
+        """Return the text that replaces a call with these arguments; None stands for the default."""
         values = [self.default if value is None else value for value in arguments]
         return re.sub(r"#(\d)", lambda m: values[int(m[1]) - 1] if 0 < int(m[1]) <= len(values) else "", self.body)
 
@@ -117,7 +117,7 @@ DRIVER_COMMANDS: Final = {"special": Macro("special", 1, "")}  # they may hide t
 
 
 def find_macros(source: LatexSource) -> dict[str, Macro]:
-    """Return every definition in a text without comments, by name; the last of a name counts."""
+    """Return the definitions in a text without comments, by name; the last definition of a name counts."""
     macros, position = dict[str, Macro](), 0
     for token in source.find_commands(_DEFINERS.__contains__):
         if token.start >= position and token.name != "long":
@@ -128,7 +128,7 @@ def find_macros(source: LatexSource) -> dict[str, Macro]:
 
 
 def _read_definition(source: LatexSource, definer: str, position: int) -> tuple[Macro | None, int]:
-    """Return the macro that a definition defines and the definition's end; None if it cannot be followed."""
+    """Return the macro that a command such as `\\def` defines (None if not supported), and the definition's end."""
     name = _NAME.match(source.text, position)
     if name is None:
         return None, position
@@ -181,9 +181,9 @@ def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tu
 def expand_macro_selection(
     source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
 ) -> LatexSource:
-    """Return the text without calls that print nothing, and with plain names and headings expanded.
+    """Return the source with those macros expanded that print nothing, a plain name or a heading.
 
-    Macros with `extra_names` are expanded too; all macros are if `expand_all` is true, as for titles and abstracts.
+    Macros in `extra_names` are expanded too. If `expand_all` is true, as for titles and abstracts, all macros are.
     """
     if "\\" not in source.text:
         return source
@@ -234,7 +234,7 @@ def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: 
 
 
 def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
-    """Return the environments that a source defines as floats, by name."""
+    """Return the kinds of the floats that a source defines, by the names of their environments."""
     kinds = dict[str, BlockKind]()
     for token in source.find_commands(_FLOAT_DEFINERS.__contains__):
         name = source.groups.read_group(source.groups.skip_option(token.end))
@@ -256,14 +256,14 @@ def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
 
 
 def find_float_kind_by_name(name: str) -> BlockKind | None:
-    """Return the kind of float of an environment of LaTeX and its packages, None if it is no float."""
+    """Return the kind of a float by its environment in LaTeX or a package; None if the environment is no float."""
     if name in _TABLES or name in _BARE_TABLES:
         return BlockKind.TABLE
     return BlockKind.FIGURE if name in _FIGURES else None
 
 
 def classify_float(name: str, text: str) -> BlockKind:
-    """Return the kind of a float by its name and its text; a figure of tabulars or of an algorithm alone is none."""
+    """Return the kind of a float; a figure of nothing but tabulars is a table, one of an algorithm is prose."""
     if name not in _FIGURES or ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
         return BlockKind.TABLE
     return BlockKind.PROSE if "\\begin{algorithm" in text and not _GRAPHICS.search(text) else BlockKind.FIGURE

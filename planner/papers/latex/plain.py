@@ -41,7 +41,7 @@ _DROPPED_WITH_ONE: Final = """
     textcolor colorbox scalebox rotatebox linespread hypersetup
 """
 
-# Commands that are dropped with so many arguments; of every other command the arguments stay.
+# The number of arguments that are dropped with a command; the arguments of any other command stay.
 _DROPPED_ARGUMENTS: Final = {
     **dict.fromkeys(("item", "linebreak", "footnotemark"), 0),
     **dict.fromkeys(_DROPPED_WITH_ONE.split(), 1),
@@ -61,7 +61,7 @@ _AFTER_SIGN: Final = re.compile(r"\{\}")
 
 
 def convert_latex_to_text(text: str) -> str:
-    """Return the text in Unicode without commands, in paragraphs, cut after 20,000 characters."""
+    """Return the first 20,000 characters in Unicode without commands, in paragraphs."""
     text = text[:_MAX_TEXT_CHARS]
     if _SPECIAL.search(text):
         text = _convert_special(text)

@@ -68,7 +68,7 @@ _MAX_STYLE_BYTES: Final = 100_000  # a larger style file is a publisher's
 
 @dataclass(frozen=True, slots=True)
 class _BodyPart:
-    """A heading, a float, an environment with its own heading, or the start of the appendix in a body."""
+    """A part of a body: a heading, a float, an environment with its own heading, or the start of the appendix."""
 
     start: int
     end: int
@@ -143,7 +143,7 @@ def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
 
 
 def _add_references(tree: SourceTree, main_name: str, body: str) -> str:
-    """Return the body with a section of references in place of `\\bibliography`, the compiled ones if there are any."""
+    """Return the body with the references of a `.bbl` file in place of `\\bibliography`; without a file, a heading."""
     if "\\begin{thebibliography}" in body:
         return body
     names = tree.list_names(".bbl")
@@ -159,7 +159,7 @@ def _warn_of_other_main_files(main_name: str, other_main_names: tuple[str, ...])
     if not other_main_names:
         return ()
     others = ", ".join(map(repr, other_main_names[:5]))
-    return (f"{main_name!r} was taken as the main file; other possible main files: {others}",)
+    return (f"{main_name!r} was read as the main file; other possible main files: {others}",)
 
 
 def split_preamble(text: str) -> tuple[str, str]:
@@ -184,7 +184,7 @@ def _find_titles(source: LatexSource) -> Iterator[str]:
 
 
 def find_abstract_source(source: LatexSource) -> str:
-    """Return the LaTeX of the abstract, an environment or an argument of that name; "" if there is none."""
+    """Return the LaTeX in the environment or the command of the abstract; "" if there is none."""
     tokens = source.find_commands(_is_abstract_command)
     parts = (_read_abstract(source.text, source.groups, token) for token in tokens)
     return next((part.inner for part in parts if part is not None), "")
@@ -195,14 +195,14 @@ def split_headings_and_blocks(
     convert_heading: Callable[[str], str],
     own_floats: Mapping[str, BlockKind],
 ) -> Iterator[HeadingOrBlock]:
-    """Yield all headings and blocks of a body in order; `convert_heading` makes a heading plain text."""
+    """Yield all headings and blocks of a body in order; `convert_heading` turns a heading into plain text."""
     body, position, appendix, has_top_heading = source.text, 0, False, True
     shift = _find_level_shift(body)
     for part in (*_find_parts(source, own_floats), _BodyPart(len(body), len(body))):
         level = max(1, part.heading.level + shift) if part.heading else 0
         before = body[position : part.start]
         if not has_top_heading and (level > 1 or _SENTENCE.search(before)):
-            yield _APPENDIX_HEADING  # otherwise the text would belong to the section before, the references perhaps
+            yield _APPENDIX_HEADING  # otherwise the text would belong to the section before, such as the references
         has_top_heading = has_top_heading or level > 0 or bool(_SENTENCE.search(before))
         yield from _split_paragraphs(before)
         position = part.end
@@ -219,7 +219,7 @@ def split_headings_and_blocks(
 
 
 def _find_level_shift(body: str) -> int:
-    """Return the shift that makes the highest heading in use level 1; parts and run-in headings do not count."""
+    """Return the number to add to heading levels so that the highest in use is 1; parts do not count."""
     for name in ("chapter", "section", "subsection"):
         if f"\\{name}" in body:
             return 1 - _LEVELS[name]
@@ -267,7 +267,7 @@ def _read_heading(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPar
 
 
 def _read_caption(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    """Return the part for a caption outside any float, which stands for the float beside it."""
+    """Return the caption in a `\\captionof` as a float of its own; None if an argument is missing."""
     float_type = groups.read_group(token.end)
     caption = groups.read_group(groups.skip_option(float_type[1])) if float_type else None
     if float_type is None or caption is None:
@@ -281,7 +281,7 @@ def _is_abstract_command(name: str) -> bool:
 
 
 def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    """Return an abstract in any class: an environment or a command with one argument; None if it is neither."""
+    """Return the abstract that an environment or a command of any class holds; None for any other token."""
     group = groups.read_group(groups.skip_option(token.end))
     name = group[0] if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):

@@ -17,7 +17,7 @@ VERBATIM_ENVIRONMENTS: Final = (
 )
 _VERBATIM_NAMES: Final = "|".join(VERBATIM_ENVIRONMENTS)
 _COMMENT_TO_LINE_END: Final = re.compile(r"%(?P<comment>[^\n]*)")
-COMMENT_PATTERN: Final = re.compile(r"%(?<!\\%).*")  # a comment up to its line's end, verbatim text included
+COMMENT_PATTERN: Final = re.compile(r"%(?<!\\%).*")  # a comment up to its line's end; also finds % in verbatim text
 _MAX_ADDRESS_CHARS: Final = 4_000
 _MAX_OPTION_CHARS: Final = 3_000
 _ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
@@ -44,7 +44,7 @@ class LatexToken(NamedTuple):
 def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
     """Compile a pattern that finds all verbatim text, and the commands and escapes that match the given patterns.
 
-    Escapes must include backslashes and percent signs. The pattern begins with one character, which is quick to find.
+    `escape_regex` must match backslashes and percent signs. The pattern begins with one character, quick to find.
     """
     return re.compile(
         rf"""
@@ -65,7 +65,7 @@ _TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
 
 
 class ClosingStringFinder:
-    """A finder of closing strings in a text; a string that was not found is not searched for again."""
+    """A finder of closing strings in a text; a string that was not found once is not searched for again."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -80,9 +80,9 @@ class ClosingStringFinder:
 
 
 class LatexScanner(Iterable[LatexToken]):
-    """A scanner for the tokens of a text in order, or those that a narrower pattern finds; verbatim text is one token.
+    """A scanner for the tokens of a text in order, of all kinds that `pattern` finds; verbatim text is one token.
 
-    A caller may move `position` to skip an argument. The extra environments are verbatim too; more may be added during
+    A caller may move `position` to skip an argument. `extra_environments` are verbatim too; more may be added during
     the scan.
     """
 
@@ -104,7 +104,7 @@ class LatexScanner(Iterable[LatexToken]):
             yield token
 
     def find_matches(self) -> Iterator[re.Match[str]]:
-        """Yield the pattern's matches, for callers that need few tokens; they set the position after verbatim ones."""
+        """Yield matches instead of tokens, which is faster; the caller must set `position` after verbatim text."""
         percent, has_moved = self._find_percent_sign(), True
         while has_moved:
             has_moved = False
@@ -164,7 +164,7 @@ class LatexScanner(Iterable[LatexToken]):
 
 
 def blank_comments(text: str) -> str:
-    """Return the text with spaces for the comments, whose braces do not count."""
+    """Return the text with spaces in place of comments, so that braces in comments do not count."""
     chunks, last = list[str](), 0
     for token in LatexScanner(text):
         if token.kind == "comment":
@@ -182,7 +182,7 @@ class BraceGroups:
 
     @cached_property
     def _closing_positions(self) -> dict[int, int]:
-        """The position of each group's closing brace, by that of its opening brace."""
+        """The position of each group's closing brace, by the position of its opening brace."""
         closing_positions: dict[int, int] = {}
         open_positions: list[int] = []
         for match in _BRACE_OR_ESCAPE.finditer(self.text):
@@ -213,7 +213,7 @@ class BraceGroups:
         return None if close is None else (self.text[position + 1 : close], close + 1)
 
     def find_group_end(self, position: int) -> int:
-        """Return the end of the group whose brace stands at a position; the position itself if none closes it."""
+        """Return the end of the group whose brace is at `position`; `position` if the group is never closed."""
         close = self._find_closing_brace(position)
         return position if close is None else close + 1
 
@@ -302,7 +302,7 @@ class LatexSource:
 
     @cached_property
     def _command_spans(self) -> dict[str, list[tuple[int, int]]]:
-        """The start and end of every command, by name: there are few names, so a caller checks few."""
+        """The start and end of every command by name, so that a search checks each name only once."""
         spans, scanner = defaultdict(list), LatexScanner(self.text)
         for match in scanner.find_matches():
             kind = match.lastgroup

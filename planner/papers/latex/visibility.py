@@ -1,6 +1,6 @@
-"""Remove the text from a LaTeX source that the page would not show.
+"""Remove from a LaTeX source the text that the page would not show.
 
-Such text is white or in another colour of its background, a phantom, or too small to be seen.
+Such text has the colour of its background, is a phantom, or is too small to be seen.
 """
 
 import re
@@ -117,7 +117,7 @@ class _BackgroundMap:
         self._open: list[_Background] = []
 
     def find_colour(self, position: int) -> Colour | None:
-        """Return the colour of the innermost background, None if unknown; call it in the order of the text."""
+        """Return the colour of the innermost background, None if unknown; positions must be in ascending order."""
         while self._next < len(self._backgrounds) and self._backgrounds[self._next].start <= position:
             self._open.append(self._backgrounds[self._next])
             self._next += 1
@@ -154,7 +154,7 @@ def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -
 
 
 def _read_row_background(groups: BraceGroups, token: LatexToken, palette: Palette) -> _Background | None:
-    """Return the background of a row or cell from its command to the row's end; nobody hides text before it."""
+    """Return the background of a row or cell from its colour command to the row's end; None without a colour."""
     model, values, end = _read_colour_arguments(groups, token, 1)
     if not values:
         return None
@@ -169,7 +169,7 @@ def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -
 
 
 def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_Background]:
-    """Return the backgrounds of whole pages, each up to the next; the last one of the preamble comes first."""
+    """Return the backgrounds of whole pages, each up to the next; the first one may be set in the preamble."""
     if "\\pagecolor" not in preamble + text:
         return []
     changes = [(0, match) for match in list(_PAGE_COLOUR.finditer(preamble))[-1:]]
@@ -183,7 +183,7 @@ def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_
 
 
 class _HiddenTextFinder:
-    """A finder of the text that commands hide; call it for commands in the order of the text."""
+    """A finder of the text that commands hide; the commands must be given in the order of the text."""
 
     def __init__(self, source: LatexSource, preamble: str) -> None:
         self._groups = source.groups
@@ -237,7 +237,7 @@ class _HiddenTextFinder:
         return _read_switched_text(self._groups, named[1])
 
     def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
-        """Return the text of a black box with no colour set in it or shortly before: the text is black too."""
+        """Return the text of a black box if no command in or before the box sets another colour than black."""
         box = _read_colour_box(self._groups, token, self._palette)
         if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
             return None
@@ -246,7 +246,7 @@ class _HiddenTextFinder:
         return None if _COLOUR_SETTING.search(in_paragraph + box.content) else (box.content, box.end)
 
     def _read_white_node(self, token: LatexToken) -> _HiddenText | None:
-        """Return the white words of a node in a drawing where nothing is filled."""
+        """Return the white text of a node if no area of the drawing is filled."""
         text = self._groups.text
         match = _NODE_OPTIONS.match(text, token.end, token.end + _MAX_PATH_CHARS) if token.name == "node" else None
         if match is None or not self._is_white_on_white(match[1], "text"):
@@ -255,7 +255,7 @@ class _HiddenTextFinder:
         return self._groups.read_group(match.end()) if picture[1] and not _FILLING.search(picture[2]) else None
 
     def _read_white_box(self, token: LatexToken) -> _HiddenText | None:
-        """Return the white text of a `tcolorbox` of the usual colours."""
+        """Return the white text of a `tcolorbox` with the usual background."""
         text, start = self._groups.text, token.end + len("{tcolorbox}")
         option = self._groups.read_option(start) if text.startswith("{tcolorbox}", token.end) else None
         if option is None or not self._is_white_on_white(option[0], "coltext"):
@@ -293,7 +293,7 @@ def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | N
 
 
 def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
-    """Return the text that is too small, too faint or too far away to be seen."""
+    """Return the text that is too small, too faint or too far off the page to be seen."""
     first = groups.read_group(end)
     if first and name == "transparent":
         return _read_switched_text(groups, first[1]) if _is_faint(first[0]) else None
@@ -315,7 +315,7 @@ def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenText | 
 
 
 def _read_faint_node(groups: BraceGroups, end: int) -> _HiddenText | None:
-    """Return the words of a drawing's first node if it has hardly any opacity."""
+    """Return the text of the first node in a drawing command if the node is nearly transparent."""
     match = _NODE.match(groups.text, end, end + _MAX_PATH_CHARS)
     opacities = dict(_OPACITY.findall(match[1])) if match else {}
     opacity = next((opacities[kind] for kind in ("text", "fill", "") if kind in opacities), "1")  # words are filled too
@@ -323,7 +323,7 @@ def _read_faint_node(groups: BraceGroups, end: int) -> _HiddenText | None:
 
 
 def _parse_points(length: str, unit: str = "") -> float | None:
-    """Return a length in points without its sign, None if it is no length; a bare number counts in `unit`, if given."""
+    """Return a length in points without its sign; a bare number is in `unit`. Return None if there is no length."""
     match = _LENGTH.fullmatch(length)
     unit = (match[2] or unit) if match else ""
     return float(match[1]) * _POINTS[unit] if match and unit else None
@@ -340,7 +340,7 @@ def _is_faint(number: str, limit: float = 0.05) -> bool:
 
 
 def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenText:
-    """Return the text after a switch up to the end of its group or the next switch, and the position of that end."""
+    """Return the text after a switch, up to the next switch or the end of the group, and the end of this text."""
     end = groups.find_enclosing_end(position)
     match = _SWITCH_ENDS.search(groups.text, position, end)
     end = match.start() if match else end

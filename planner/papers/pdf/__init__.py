@@ -1,1 +1,1 @@
-"""A reader for PDFs: the text that their pages show, in reading order, as a paper."""
+"""Read papers from PDFs: the text that the pages show, in reading order."""

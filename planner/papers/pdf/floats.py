@@ -37,7 +37,7 @@ _ALGORITHM_STEP: Final = re.compile(
 _EQUATION: Final = re.compile(r"\([A-Z]?\.?\d{1,3}(?:\.\d+)?[a-z]?\)\s*$")
 _RELATION: Final = re.compile(r"[=∈∑≤≥∫∂∇≈∀]")
 _MAX_LABEL_DISTANCE: Final = 4.0  # baseline distances; a line in body type farther away is no label of a figure
-_MIN_ROWS: Final = 3  # of a table without a caption; its rows have as many cells
+_MIN_ROWS: Final = 3  # of a table without a caption; each row has at least as many cells
 _WORD: Final = re.compile(r"\b[a-z]{2,}\b")
 _MIN_PROSE_WORDS: Final = 3  # in small letters; labels have fewer
 _DECIMAL: Final = re.compile(r"[(\[±~<>≈∼+−–-]*(?:\d*\.\d+|\d+%)(?:[%)\]*∗†‡±×x]|\d*\.?\d+)*")
@@ -62,7 +62,7 @@ def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_sty
 
 
 class _LineClassifier:
-    """The kinds of a paper's lines, marked step by step from the surest sign to the least sure."""
+    """A classifier of a paper's lines, which marks lines of the surest kinds first."""
 
     def __init__(self, lines: Sequence[Line], heading_lines: frozenset[int], body_style: BodyStyle) -> None:
         self.line_kinds = [LineKind.FIGURE if line.is_rotated else LineKind.PROSE for line in lines]
@@ -117,7 +117,7 @@ class _LineClassifier:
             self.line_kinds[at] = LineKind.ALGORITHM
 
     def mark_bodies(self, caption_starts: Iterable[int]) -> None:
-        """Mark the table or figure of each caption: the loose lines right above or below it."""
+        """Mark the rows or labels right above or below each caption as the caption's table or figure."""
         for start in caption_starts:
             caption, body = self.line_kinds[start], FLOAT_KINDS[self.line_kinds[start]]
             end = start
@@ -130,7 +130,7 @@ class _LineClassifier:
         return is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
-        """Return the loose lines above or below a caption, whichever are closer; a figure stands above its caption."""
+        """Return the rows or labels above or below a caption, whichever are closer; above if the float is a figure."""
         above, below = self._find_loose_lines(start, 1), self._find_loose_lines(end, -1)
         if not (above and below) or body_kind is LineKind.FIGURE:
             return above or below
@@ -139,7 +139,7 @@ class _LineClassifier:
         return above if up < 0.9 * down else below
 
     def _find_loose_lines(self, start: int, direction: int) -> list[int]:
-        """Return the loose lines above (1) or below (-1) a caption's line in its column, nearest first."""
+        """Return the rows or labels above (1) or below (-1) a line of a caption in its column, the nearest first."""
         caption = self._lines[start]
 
         def measure_distance(at: int) -> float:
@@ -210,11 +210,11 @@ class _LineClassifier:
         return None
 
     def _find_place(self, line: Line) -> tuple[int, int]:
-        """Return the cell of a grid on the page in which a line starts."""
+        """Return the column and the row of a grid on the page in which a line starts."""
         return round(line.x0 / _GRID_WIDTH), int(line.y / (0.7 * self._body_style.line_spacing))
 
     def _is_prose_line(self, line: Line) -> bool:
-        """Return whether the line has words enough to be prose in body type; a label may stand beside it."""
+        """Return whether the line is in body type with enough words for prose; a label may stand beside the prose."""
         is_body = not (
             line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line)
         )
@@ -230,7 +230,7 @@ class _LineClassifier:
         return 0 < before.y - line.y < 1.3 * self._body_style.line_spacing
 
     def mark_rows(self) -> None:
-        """Mark stretches of rows without a caption, after the first heading, as tables."""
+        """Mark three or more rows in succession, after the first heading and without a caption, as a table."""
         first = min(self._heading_lines, default=len(self._lines))
         for is_row, group in groupby(range(first, len(self._lines)), key=self._is_row):
             indices = list(group)
@@ -243,7 +243,7 @@ class _LineClassifier:
         return self._is_unmarked(index) and len(line.cells) >= _MIN_ROWS and not _EQUATION.search(line.text)
 
     def mark_results(self) -> None:
-        """Mark rows of numbers that a float left behind between other lines, and the names beside them, as tables."""
+        """Mark rows of numbers after the first heading, and the names beside and near the rows, as tables."""
         first = min(self._heading_lines, default=len(self._lines))
         rows = [at for at in range(first, len(self._lines)) if self._is_row_of_numbers(at)]
         for row in rows:
@@ -256,7 +256,7 @@ class _LineClassifier:
                 self.line_kinds[at] = LineKind.TABLE
 
     def _is_row_of_numbers(self, index: int) -> bool:
-        """Return whether most words of a line are decimal numbers, outside of sentences and matrices."""
+        """Return whether most words of a line are decimal numbers, and the line is no part of a sentence or matrix."""
         text = self._lines[index].text
         if text.count(".") + text.count("%") < _MIN_NUMBERS:
             return False
@@ -271,7 +271,7 @@ class _LineClassifier:
         return self._is_paragraph_end(index) or self._is_in_narrow_paragraph(index)
 
     def _mark_names(self, last: int, direction: int) -> None:
-        """Mark the names and column heads near a row; one line of a formula may stand between two pieces of a table."""
+        """Mark the names and column heads above (-1) or below (1) a row; one other line may stand between them."""
         while near := [
             at
             for at in (last + direction, last + 2 * direction)
@@ -322,7 +322,7 @@ def is_caption_start(line: Line) -> bool:
 
 
 def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
-    """Return the kind of text that starts at a line, or None, as within a sentence that mentions "Table 2."."""
+    """Return the kind of text whose label begins a line; None without a label, or if a sentence only mentions it."""
     line, kind = lines[index], find_label_kind(lines[index])
     if kind is None or index == 0:
         return kind

@@ -1,7 +1,7 @@
 """Find the title and the abstract of a paper.
 
-The title is the largest type on the first page that is no banner, stamp or drop cap. The abstract stands under its
-heading, behind a label in its first line, or is the longest early paragraph.
+The title is the text in the largest type on the first page, apart from banners, stamps and drop caps. The abstract is
+the text under its heading or after a label such as "Abstract:"; without these, it is the longest early paragraph.
 """
 
 import re
@@ -17,7 +17,7 @@ from planner.papers.pdf.outline import PrintedHeading, find_lines_under_headings
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary, join_lines
 
 _SIZE_TOLERANCE: Final = 0.06
-_CAPITALS_TOLERANCE: Final = 0.27  # of a line in small capitals most letters are smaller
+_CAPITALS_TOLERANCE: Final = 0.27  # in a line of small capitals, most letters are smaller
 _MAX_LINE_DISTANCE: Final = 2.2
 _UNFINISHED: Final = re.compile(
     r"(?:[:,&\u2013-]|\b(?:a|an|and|as|at|by|for|from|in|of|on|or|the|to|via|with))\s*$", re.I
@@ -53,7 +53,7 @@ _LOWER_CASE_SHARE: Final = 0.6  # of the words of prose; in lists of authors and
 
 
 def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabulary) -> tuple[str, tuple[Line, ...]]:
-    """Return the title and its lines on the first page, or ("", ()) if nothing there looks like a title.
+    """Return the title and its lines on the first page, or ("", ()) if no lines look like a title.
 
     The title in the file's metadata only serves to choose between groups of large type.
     """
@@ -70,7 +70,7 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
 
 
 def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
-    """Return the group of the largest type, or the title beside it if that is a logo or a label of a figure.
+    """Return the group in the largest type; if that is a logo or a label of a figure, return the title beside it.
 
     `groups` are sorted from the top down, and a title beside a logo has at least the type size `min_size`.
     """
@@ -96,7 +96,7 @@ def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
 
 
 def _is_list_of_names(group: Sequence[Line]) -> bool:
-    """Return whether a text may be a list of authors: names with initials, commas or "and", and no other small word."""
+    """Return whether a text may be a list of authors: it has initials, commas or "and", and no other small word."""
     words = " ".join(line.bare_text for line in group).split()
     is_list = any(word == "and" or word.endswith((",", ".")) for word in words)
     return is_list and all(word == "and" or not word[0].islower() for word in words)
@@ -141,7 +141,7 @@ def _is_title_candidate(group: Sequence[Line]) -> bool:
 
 
 def _measure_likeness(text: str, metadata_title: str) -> float:
-    """Return the share of letters that two titles have in the same order, or 0 if it is too small to count."""
+    """Return the share of letters that two titles have in the same order; 0 if the share is too small to count."""
     if len(metadata_title) < 2 * _MIN_LETTERS:
         return 0.0
     letters, metadata_letters = (_NON_WORD.sub("", title.casefold()) for title in (text, metadata_title))
@@ -166,7 +166,7 @@ def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> 
 
 
 def _count_same_width_lines(lines: Sequence[Line]) -> int:
-    """Return the number of lines before the text widens on both sides: an abstract is often set narrower."""
+    """Return the number of lines before the text widens on both sides, as text after a narrow abstract does."""
     for at in range(3, len(lines)):
         line = lines[at]
         margin = 0.7 * line.size
@@ -182,13 +182,13 @@ def _count_same_width_lines(lines: Sequence[Line]) -> int:
 
 
 def _join_leading_prose(blocks: Sequence[Block]) -> str:
-    """Return the paragraphs before the first that is no abstract, such as keywords or a copyright note."""
+    """Return the paragraphs before the first one that is not of an abstract, such as keywords or a copyright note."""
     prose = (block.text for block in blocks if block.kind is BlockKind.PROSE)
     return "\n\n".join(takewhile(lambda text: not _NOT_ABSTRACT.match(text), prose))
 
 
 def _is_prose(text: str) -> bool:
-    """Return whether a paragraph is prose rather than a list of authors and their places of work."""
+    """Return whether a paragraph is prose rather than a list of authors and affiliations."""
     words = text.split()
     return sum(word[0].islower() for word in words) >= _LOWER_CASE_SHARE * len(words)
 

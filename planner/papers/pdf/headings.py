@@ -28,7 +28,7 @@ from planner.papers.pdf.outline import (
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
 
 _MAX_LENGTH: Final = 160
-# Standard titles: headings wherever they stand alone. Outlines often leave them out.
+# Standard titles are headings wherever they stand alone. Outlines often leave them out.
 _STANDARD_TITLE: Final = re.compile(
     r"abstract|introduction|conclusions?|references?|bibliography|works cited|literature cited"
     r"|acknowledge?ments?|appendi(?:x|ces)|limitations?|(?:[\w-]+ )?(?:paper )?checklist"
@@ -65,7 +65,7 @@ class _HeadingFinder:
         self._lines, self._body_style, self._vocabulary = lines, body_style, vocabulary
 
     def add_unlisted_headings(self, listed: Sequence[PrintedHeading]) -> list[PrintedHeading]:
-        """Return the outline's headings and those that it lacks: standard titles, and all after the references."""
+        """Return the outline's headings, others with a standard title, and others after the references."""
         headings = [*listed, *self._find_unlisted_headings(listed)]
         last = max(headings, key=attrgetter("first_line"))
         end = last.line_indices.stop
@@ -94,7 +94,7 @@ class _HeadingFinder:
         return unlisted
 
     def find_headings_by_type(self) -> list[PrintedHeading]:
-        """Return the headings found by type: numbered in sequence, with a standard title, or set just like these."""
+        """Return the headings found by type: numbered in sequence, with a standard title, or in the style of these."""
         lines = self._lines
         candidates = [at for at, line in enumerate(lines) if self._is_candidate(line)]
         sure = self._select_sure_headings(candidates)
@@ -135,7 +135,7 @@ class _HeadingFinder:
         return headings
 
     def _find_set_off_lines(self, candidates: Iterable[int], taken: Set[int]) -> list[int]:
-        """Return the candidates that stand apart, or close under a heading; `taken` holds the lines of headings."""
+        """Return the candidates with space above, or right under a heading; `taken` holds the lines of headings."""
         found: list[int] = []
         end = 0
         for at in candidates:
@@ -163,7 +163,7 @@ class _HeadingFinder:
         return line.size > 1.07 * body_size or (is_emphasized and line.size > 0.88 * body_size)
 
     def _is_standard_heading(self, index: int, is_in_body: bool) -> bool:
-        """Return whether a line is a heading by its standard title and place; in the body there is no abstract."""
+        """Return whether a line has a standard title and stands over text; "Abstract" is no heading in the body."""
         if not _has_standard_title(self._lines[index]) or not self._is_over_text(index):
             return False
         return not is_in_body or classify_heading(self._lines[index].bare_text) is not SectionKind.ABSTRACT
@@ -185,7 +185,7 @@ class _HeadingFinder:
         return True
 
     def _is_above_text(self, index: int) -> bool:
-        """Return whether running text starts right under a line; under a label of a figure or table it does not."""
+        """Return whether running text starts right under a line, as it does not under a label of a figure or table."""
         end = index + self._count_heading_lines(index)
         if end >= len(self._lines):
             return False
@@ -207,9 +207,9 @@ class _HeadingFinder:
         return PrintedHeading(index, count, text, level)
 
     def _count_heading_lines(self, index: int) -> int:
-        """Return the number of a heading's lines: the further ones follow close below in its style, without a number.
+        """Return the number of a heading's lines: the others follow close below in the same style, without a number.
 
-        A short line is a heading of its own: the words of the next line would have fitted into it.
+        A heading ends with a short line, which has room for the first words of the next line.
         """
         count = 1
         while count < MAX_HEADING_LINES and index + count < len(self._lines):
@@ -224,7 +224,7 @@ class _HeadingFinder:
 
 
 def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
-    """Return a heading of no lines before a numbered list of references without a heading, as is common in physics."""
+    """Return a heading without lines for a numbered list of references that has none, as is common in physics."""
     entries = [(index, int(m[1])) for index, line in enumerate(lines) if (m := _REFERENCE_ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
     numbers = [number for _, number in entries[first : first + _MIN_ENTRIES]]
@@ -234,7 +234,7 @@ def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
 
 
 def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHeading]) -> list[PrintedHeading]:
-    """Return the headings without lines of the references that look like headings, such as "PMID: 3423"."""
+    """Return the headings without those that are lines of references, such as "PMID: 3423"."""
     kept: list[PrintedHeading] = []
     is_after_references = False
     for heading, start, end in find_lines_under_headings(headings, len(lines)):
@@ -252,7 +252,7 @@ def _has_dense_years(lines: Sequence[Line]) -> bool:
 
 
 def _lower_lettered_headings(headings: list[PrintedHeading]) -> list[PrintedHeading]:
-    """Return the headings, with lettered ones on level 2 if the sections have Roman numbers."""
+    """Return the headings; if sections have Roman numbers, headings with letters are set to level 2."""
     if not has_roman_numbers(heading.text for heading in headings):
         return headings
     back_matter = (at for at, heading in enumerate(headings) if classify_heading(heading.text) in BACK_MATTER)

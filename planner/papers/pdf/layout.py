@@ -1,8 +1,8 @@
 """Group the runs of a page into lines, and put the lines into reading order.
 
 Runs that stand close together on one baseline make a piece of a line; the pieces of a line, such as the cells of a row,
-are joined. Most producers paint a page in reading order, so that order is kept unless the page shows that it is wrong:
-two columns painted across the gutter, or text that jumps back up the page again and again.
+are joined. Most PDFs paint a page in reading order, so the painting order is kept unless the page shows that it is
+wrong: two columns are painted across the gutter, or the text jumps back up the page again and again.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,17 +18,17 @@ _MAX_PIECE_GAP: Final = 1.2  # type sizes; less than any gutter between columns
 _MAX_BASELINE_SHIFT: Final = 0.6
 _MAX_OVERLAP: Final = 0.35
 _ROW_CLUSTER: Final = 0.4
-_COLUMN_SHARE: Final = 0.25  # of the page's width: the least that a line of a column takes
+_COLUMN_SHARE: Final = 0.25  # of the page's width; a line of a column is at least as wide
 _MIN_LINES: Final = 5
 _SHORT_SHARE: Final = 0.6
 _DISORDER_SHARE: Final = 0.3
 
 
 class LinePiece:
-    """Runs on one baseline in reading order; once all pieces of a line are joined, a whole row.
+    """A piece of a line, or a whole line: runs on one baseline in reading order.
 
-    Places are in points: `left` is the start of the first run, `right` the end of the last. `size` is that of the
-    largest run, `largest_run_y` its y, and `baseline` the y of the longest run of that size.
+    Values are in points: `left` is the start of the first run, `right` the end of the last run, `size` the type size
+    of the largest run, `largest_run_y` the y of this run, and `baseline` the y of the longest run of this size.
     """
 
     __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")
@@ -134,7 +134,7 @@ def _count_climbs(pieces: Iterable[LinePiece]) -> int:
 
 
 def _join_cells(pieces: Iterable[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
-    """Return the pieces, with those joined that follow each other on one baseline, such as the cells of a row."""
+    """Return the pieces; pieces that follow each other on one baseline, such as the cells of a row, are joined."""
     rows: list[LinePiece] = []
     for piece in pieces:
         is_same_row = rows and rows[-1].is_continued_by(piece.runs[0], width)
@@ -153,7 +153,7 @@ def _is_across_columns(before: LinePiece, after: LinePiece, gutter: float | None
 
 
 def _regroup_tables(rows: Sequence[LinePiece], gutter: float | None) -> list[LinePiece]:
-    """Return the rows, with tables that were painted column by column regrouped into rows by place."""
+    """Return the rows; the cells of a table that was painted column by column are regrouped into rows."""
     regrouped: list[LinePiece] = []
     short_rows: list[LinePiece] = []
     max_short_width = _SHORT_SHARE * max((row.width for row in rows), default=0.0)
@@ -192,7 +192,7 @@ def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: fl
 
 
 def _join_crossing_rows(pieces: Sequence[LinePiece], gutter: float, width: float) -> list[LinePiece]:
-    """Return the pieces from the top down, with rows of narrow cells on both sides of the gutter joined."""
+    """Return the pieces from the top down; rows of narrow cells on both sides of the gutter are joined."""
     rows: list[LinePiece] = []
     for row in _group_rows(pieces):
         is_narrow = all(piece.width < _COLUMN_SHARE * width for piece in row)

@@ -1,6 +1,6 @@
-"""Build lines of type from the runs of a page, and measure how the running text of a paper is set.
+"""Build lines from the runs of a page, and measure the style of a paper's running text.
 
-Page furniture is no part of the paper and is removed: running heads, page numbers, line numbers and stamps.
+Running heads, page numbers, line numbers and stamps are removed, since they are no part of the paper.
 """
 
 import re
@@ -14,7 +14,7 @@ from planner.papers.pdf.runs import CELL_GAP, LINE_END_HYPHEN, TextRun, is_lette
 
 _WORD_GAP: Final = 0.2
 _NO_GAP: Final = 0.12
-_SPACED_WORD_GAP: Final = 1.6  # gaps between spaced letters
+_SPACED_WORD_GAP: Final = 1.6  # times the gap between spaced letters
 _NOTE_MARK: Final = re.compile(r"[\s,∗*†‡§¶‖♯#♠♣♦\d]+$|^[a-z]$")
 _FULL_LINE_SHARE: Final = 0.72  # of the width of a full line
 _MIN_WORDS: Final = 5
@@ -39,10 +39,10 @@ _STAMP: Final = re.compile(r"arxiv:\s*(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of type on a page (counted from 1), with places in points and y upwards.
+    """A line of text on a page (counted from 1), with coordinates in points and y upwards.
 
-    `text` may end in a line-end hyphen, U+0002, and `bare_text` lacks the footnote marks at its end. `cells` are its
-    parts between wide gaps, one for plain prose. `has_note_mark` is true if the line starts with a footnote mark.
+    `text` may end in a line-end hyphen, U+0002. `bare_text` lacks the footnote marks at the end. `cells` are the parts
+    of the line between wide gaps; prose has one. `has_note_mark` is true if the line starts with a footnote mark.
     """
 
     page: int
@@ -68,7 +68,7 @@ class BodyStyle:
     line_spacing: float
 
     def is_full_line(self, line: Line) -> bool:
-        """Return whether the line must be a full line of running text."""
+        """Return whether the line is clearly a full line of running text."""
         is_wide = line.x1 - line.x0 >= _FULL_LINE_SHARE * self.line_width
         return len(line.cells) == 1 and is_wide and len(_WORD.findall(line.text)) >= _MIN_WORDS
 
@@ -82,7 +82,7 @@ class BodyStyle:
 
 
 def build_line(page_number: int, runs: Sequence[TextRun]) -> Line:
-    """Return the line that the runs make; they must be in reading order."""
+    """Return the line that consists of the runs, which must be in reading order."""
     return _build_line_from_run(page_number, runs[0]) if len(runs) == 1 else _build_line_from_runs(page_number, runs)
 
 
@@ -212,7 +212,7 @@ def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[T
 
 
 def _locate_inner_edge(run: TextRun, side: int) -> tuple[int, int]:
-    """Return the side (0 left, 1 right) and the rounded x of a number's edge towards the text, where numbers align."""
+    """Return the side (0 left, 1 right) and the rounded x of a number's edge next to the text, where numbers align."""
     return side, round((run.x1 if side == 0 else run.x0) / _ALIGNMENT)
 
 
@@ -245,7 +245,7 @@ def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
 
 
 def _find_edge_lines(lines: Sequence[Line]) -> list[Line]:
-    """Return the topmost and lowest lines of a page, as far as they are near its top or foot."""
+    """Return the lines of the first three and last three rows of a page that are near its top or foot."""
     upright = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
     if not upright:
         return []
@@ -263,7 +263,7 @@ def _select_outer_rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
 
 
 def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Return the ids of edge lines with one text, apart from page numbers, at one height on several pages."""
+    """Return the ids of edge lines that repeat, apart from page numbers, at the same height on several pages."""
     min_pages = max(2, len(edges) // _PAGES_PER_REPEAT)
     places: defaultdict[str, list[Line]] = defaultdict(list)
     for line in (line for edge in edges for line in edge if len(line.cells) <= _MAX_CELLS):

@@ -1,6 +1,6 @@
-"""Find the headings in the outline that a PDF carries, and follow the section numbers of a paper.
+"""Find the headings that the outline of a PDF lists, and follow the section numbers of a paper.
 
-Two printings of one heading are compared by their letters, without the section number.
+A title in the outline and lines on a page are compared by their letters, without the section number.
 """
 
 import re
@@ -48,7 +48,7 @@ class PrintedHeading:
 
     @property
     def line_indices(self) -> range:
-        """The indices of its lines in the paper."""
+        """The indices of the heading's lines in the paper."""
         return range(self.first_line, self.first_line + self.line_count)
 
 
@@ -62,7 +62,7 @@ class OutlineItem:
 
 
 def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
-    """Return the outline's items in order; a single item that holds all others is left out and they move up a level."""
+    """Return the outline's items in order; if one item holds all others, return only these, moved up a level."""
     items: list[OutlineItem] = []
     for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_ITEMS):
         title = " ".join(bookmark.get_title().replace("\x00", "").split())
@@ -77,7 +77,7 @@ def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
 def find_printed_headings(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return the headings that print the outline's titles, in order, and the items that no line prints."""
+    """Return the lines with the outline's titles as headings, in order, and the items that are on no line."""
     if not items:
         return [], []
     line_index = _LineIndex(lines, vocabulary)
@@ -105,7 +105,7 @@ class _LineIndex:
             self._pages.setdefault(line.page, []).append(index)
 
     def find_heading(self, item: OutlineItem, after_line: int) -> PrintedHeading | None:
-        """Return an item's heading after a given line, on the item's page or else on a neighbouring one, or None."""
+        """Return an item's heading after a given line, on the item's page or a neighbouring one; None if not found."""
         title = _TitleMatcher(item.title)
         if item.page is None or not title.letters:
             return None
@@ -122,13 +122,13 @@ class _LineIndex:
         return None
 
     def is_run_in(self, item: OutlineItem) -> bool:
-        """Return whether a line of the item's page begins with its title, without number, and goes on with text."""
+        """Return whether a line on the item's page begins with the item's title, and goes on with other text."""
         letters = fold_to_alphanumerics(strip_section_number(item.title))
         on_page = self._pages.get(item.page, []) if item.page else []
         return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
 
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
-        """Return the best score of the lines from an index, the index and their number; a score of 0 is no match."""
+        """Return the best score of one or more lines from `index` on, `index`, and their number; 0 is no match."""
         letters, best = self._title_letters[index], (0.0, index, 1)
         for count in range(1, MAX_HEADING_LINES + 1):
             score = self._score_text(letters, title, index)
@@ -149,7 +149,7 @@ class _LineIndex:
 
 
 class _TitleMatcher:
-    """The letters of a title, to compare with many lines; a much longer text never matches."""
+    """A matcher that compares one title with many lines by their letters; a much longer line never matches."""
 
     def __init__(self, text: str) -> None:
         self.letters = fold_to_alphanumerics(strip_section_number(text))
@@ -159,7 +159,7 @@ class _TitleMatcher:
         self._matcher = SequenceMatcher(None, "", self.letters, autojunk=False)
 
     def measure_likeness(self, printed_letters: str) -> float:
-        """Return the share of letters that both texts have in the same order, or 0 if it is too small to count."""
+        """Return the share of letters that both texts have in the same order; 0 if the share is too small to count."""
         if printed_letters == self.letters:
             return 1.0
         if abs(len(printed_letters) - len(self.letters)) > self._max_difference:
@@ -207,9 +207,9 @@ class HeadingStyle:
 
 
 class NumberSequence:
-    """The section numbers of a paper, read in order from the candidates.
+    """The section numbers of a paper, read in order from lines that may be headings.
 
-    `is_past_references` is true after the references, where a supplement may count anew.
+    `is_past_references` is true after the references, where a supplement may begin with number 1 again.
     """
 
     def __init__(self, lines: Sequence[Line], candidates: Sequence[int]) -> None:
@@ -234,7 +234,7 @@ class NumberSequence:
         return tuple(filter(None, extract_section_number(text).split(".")))
 
     def accept_number(self, index: int, number: Number) -> bool:
-        """Return whether a line is the section that follows the last one, and if so count it."""
+        """Return whether a line is the heading of the next section; if so, record its number as the last one."""
         line = self._lines[index]
         follows = _is_next_number(self._last_number, number) or (
             (not self._last_number and bool(_APPENDIX_A.match(line.bare_text)))
@@ -249,14 +249,14 @@ class NumberSequence:
         return True
 
     def note_kind(self, kind: SectionKind) -> None:
-        """Note the kind of the last heading: behind the body, sections have other numbers."""
+        """Record the kind of the last heading, since sections after the body have other numbers."""
         self.is_past_references = self.is_past_references or kind is SectionKind.REFERENCES
         self._is_roman = self._is_roman and kind not in BACK_MATTER
 
     def _is_outdone(self, index: int, level: int) -> bool:
-        """Return whether a later line with this number is set like the last section of its level, and this line is not.
+        """Return whether a later line has this number and, unlike this line, the style of the level's last heading.
 
-        If there was no section of this level yet, a line before the introduction is outdone too.
+        Without a heading of this level so far, return whether the line stands before the introduction.
         """
         model = self._models.get(level)
         if model is None:
@@ -267,18 +267,18 @@ class NumberSequence:
 
 
 def read_type_style(line: Line) -> HeadingStyle:
-    """Return the style of a line, as that of a heading."""
+    """Return the style of a line that may be a heading."""
     return HeadingStyle(round(line.size, 0), line.bold, line.italic, line.text.isupper())
 
 
 def _read_number_style(line: Line) -> tuple[str, HeadingStyle, str]:
-    """Return a line's section number, its style, and what stands behind the number, such as a full stop."""
+    """Return a line's section number, its style, and the character after the number, such as a full stop, or ""."""
     number = extract_section_number(line.bare_text)
     return number, read_type_style(line), line.bare_text.partition(number)[2][:1] if number else ""
 
 
 def _runs_on(lines: Sequence[Line], index: int) -> bool:
-    """Return whether the sentence of a line goes on in plain type below, as that of an item of a list does."""
+    """Return whether a line's sentence goes on in another style on the line below, as in an item of a list."""
     line, below = lines[index], lines[index + 1] if index + 1 < len(lines) else None
     if below is None or below.page != line.page or read_type_style(below) == read_type_style(line):
         return False
@@ -292,7 +292,7 @@ def has_space_above(lines: Sequence[Line], index: int) -> bool:
 
 
 def _read_roman_number(text: str, last_number: Number) -> Number:
-    """Return a heading's number, where sections have Roman numbers and their subsections letters."""
+    """Return a heading's number, () if it has none, in a paper with Roman section numbers and lettered subsections."""
     number = extract_section_number(text)
     if has_letter_number(text) and number:
         return (*last_number[:1], number)
@@ -321,7 +321,7 @@ def _is_next_number(last_number: Sequence[str], number: Sequence[str]) -> bool:
 
 
 def _rank_number(number_part: str) -> int:
-    """Return the place of a section's own number among its siblings, or 0 for none."""
+    """Return the value of one part of a section number: 2 for "2", "S2", "II" or "B", 0 for ""."""
     digits = number_part.upper().removeprefix("S")
     if digits.isdigit():
         return int(digits)

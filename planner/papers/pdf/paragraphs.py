@@ -185,7 +185,7 @@ def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
 
 
 def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
-    """Return the lines as one line of text."""
+    """Return the lines joined to one line, without the hyphens of words that a line break split."""
     text = ""
     for line in lines:
         text = _append_line(text, line.strip(), vocabulary) if text else line.strip()

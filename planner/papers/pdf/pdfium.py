@@ -1,9 +1,9 @@
-"""The layer between a PDF and its readers: open a file, and read the objects that a page paints.
+"""Open PDFs, and read the objects that a page paints.
 
-The pdfium functions that run thousands of times for each page are bound here without pypdfium2's bindings, which check
-and convert every argument and let other threads run: that takes three times as long as the call itself. They take
-each argument as it is: a pointer is a handle (of this module or of pypdfium2) or points into a `NumberBuffer`, and
-anything else is an int of 32 bits. A wrong argument can crash the process.
+The pdfium functions that run thousands of times for each page are bound in this module. The bindings of pypdfium2
+check and convert every argument and let other threads run, which takes three times as long as the call itself. The
+bindings of this module pass each argument on unchecked: a pointer is a handle (of this module or of pypdfium2) or
+points into a `NumberBuffer`, and anything else is an int of 32 bits. A wrong argument can crash the process.
 """
 
 from collections.abc import Callable, Iterator
@@ -83,12 +83,12 @@ def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
     """Yield the document of a PDF's bytes, and close it at the end of the block; error messages begin with `name`.
 
     Raises:
-        PaperError: if the bytes are no PDF, are cut off or damaged, have no pages or need a password.
+        PaperError: if the bytes are no PDF, are incomplete or damaged, have no pages or need a password.
     """
     if b"%PDF-" not in data[:_HEADER_SEARCH_LENGTH]:
         content = describe_unsupported_type(data) or detect_kind(data)
         raise PaperError(
-            f"{name}: not a PDF but {content}, starting with {data[:8]!r}; download it again, or name it by its format"
+            f"{name}: not a PDF but {content}, starting with {data[:8]!r}; download it again, or correct its ending"
         )
     # Opened without pypdfium2, which reports an earlier, unrelated error for a document without pages.
     handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
@@ -108,7 +108,7 @@ def _explain_open_error(data: bytes, error_code: int) -> str:
     if error_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
         return "the PDF is encrypted and needs a password; save a copy without one"
     if b"%%EOF" not in data[-2 * _HEADER_SEARCH_LENGTH :]:
-        return f"the PDF is cut off: no end mark after {len(data)} bytes; download it again"
+        return f"the PDF is incomplete: its {len(data)} bytes have no end mark; download it again"
     return "the PDF is damaged and could not be opened; download it again or repair it"
 
 
@@ -169,7 +169,7 @@ get_clip_segment: Final = _bind_function(raw.FPDFClipPath_GetPathSegment, Pdfium
 
 
 class ObjectReader:
-    """A reader for the objects of one page, which has to stay open."""
+    """A reader for the objects of one page; the page has to stay open."""
 
     def __init__(self) -> None:
         self._bounds_buffer = NumberBuffer(c_float, 4)

@@ -1,4 +1,4 @@
-"""Read a PDF into a paper: its title and abstract, and its sections, each with its kind."""
+"""Read a paper from a PDF: its title, its abstract, and its sections with their kinds."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _MAX_QUOTED: Final = 500  # characters
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """The visible runs of a page and its hidden text; `is_ocr` marks the OCR layer of a scan."""
+    """The visible runs of a page and its hidden text; `is_ocr` is true if the runs are the OCR layer of a scan."""
 
     runs: list[TextRun]
     hidden_text: str = ""
@@ -85,7 +85,7 @@ def _require_text(pages: Sequence[PageText], name: str) -> None:
     if any(page.hidden_text for page in pages):
         raise PaperError(f"{name}: all text on its {len(pages)} pages is hidden from readers; download another copy")
     raise PaperError(
-        f"{name}: no text in {len(pages)} pages; if these are scans, run OCR over them (for example ocrmypdf)"
+        f"{name}: its {len(pages)} pages have no text; if they are scans, run OCR over them (for example ocrmypdf)"
     )
 
 
@@ -107,7 +107,7 @@ def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]
 
 
 def _quote_text(text: str) -> str:
-    """Return a text in quotes; a long one is cut, and the rest is counted."""
+    """Return a text in quotes; only the number of characters is given for the rest of a long text."""
     rest = len(text) - _MAX_QUOTED
     return f"'{text[:_MAX_QUOTED]}'" + (f" and {rest} more characters" if rest > 0 else "")
 

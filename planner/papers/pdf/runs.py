@@ -66,7 +66,7 @@ class PlacedRun(NamedTuple):
 class TextPage:
     """The text of one pdfium page, as a context manager that frees it.
 
-    `is_complete` is False if the page has more characters than any page of a paper: then the rest are skipped.
+    `is_complete` is False if the page has over 100,000 characters, more than any page of a paper; the rest are skipped.
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
@@ -161,7 +161,7 @@ class TextPage:
         return self._extents.read_numbers()
 
     def _read_font_style(self, text_object: int) -> tuple[bool, bool]:
-        """Return whether the text object's font is bold and whether it is italic, by its name."""
+        """Return whether the font of a text object is bold, and whether it is italic, according to the font's name."""
         font = pdfium.get_text_font(PdfiumHandle(text_object))
         key = font.value
         if key not in self._fonts:

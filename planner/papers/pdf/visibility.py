@@ -102,7 +102,7 @@ class PaintedObjects:
     """The painted objects of a page, including those inside form objects.
 
     `text_paints` has the addresses of text objects as keys; `surfaces` and the boxes of images are in painting order.
-    `is_complete` is False if the page has too many objects: then the rest are skipped.
+    `is_complete` is False if the page has too many objects; the rest are skipped.
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
@@ -210,7 +210,7 @@ class PaintedObjects:
 
 
 def _blend_colours(colour: Colour, background: Colour, opacity: float) -> Colour:
-    """Return the visible colour of `colour` painted with an opacity (0 to 1) over another."""
+    """Return the visible colour where `colour` is painted over `background` with an opacity (0 to 1)."""
     red, green, blue = (
         round(below + (above - below) * opacity) for above, below in zip(colour, background, strict=True)
     )
@@ -225,7 +225,7 @@ def _is_narrow(bounds: Bounds) -> bool:
 def separate_hidden_text(
     placed_runs: list[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds
 ) -> tuple[list[PlacedRun], str, bool]:
-    """Return the visible runs of a page with the given box, its hidden text, and True if that is a scan's OCR layer."""
+    """Return the visible runs of a page, its hidden text, and True if the runs are the OCR layer of a scan."""
     unpainted_ids = _find_unpainted_runs(placed_runs, painted_objects)
     is_ocr = bool(unpainted_ids) and _is_scan(placed_runs, unpainted_ids, painted_objects, page_box)
     hidden_ids = {id(placed) for placed in placed_runs if _is_hidden(placed, painted_objects, page_box)}
@@ -317,7 +317,7 @@ def _is_hardly_visible(colour: Colour, opacity: float, background: Colour) -> bo
 
 
 def _find_centre(placed_run: PlacedRun) -> tuple[float, float]:
-    """Return the middle of the run in the page's own coordinates, a third of the type size off the baseline."""
+    """Return the middle of the run in the page's own coordinates, a third of the type size above the baseline."""
     run, (right, up) = placed_run.run, _UP_VECTORS[placed_run.direction]
     rise = run.size / 3
     return (run.x0 + run.x1) / 2 + right * rise, (run.y + placed_run.end_y) / 2 + up * rise

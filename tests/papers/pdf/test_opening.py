@@ -23,10 +23,10 @@ PAPER = pdf(paper_pages(["1 Introduction", "2 Method", "3 Experiments", "Referen
         (b"PK\x03\x04rest", "but zip"),
         (b"\x1f\x8b\x08rest", "but gzip"),
         (b"just words", "text, starting with b'just wor'"),
-        (PAPER[: len(PAPER) // 2], "cut off"),
+        (PAPER[: len(PAPER) // 2], "incomplete"),
         (b"%PDF-1.5\nnothing of use\n%%EOF", "damaged"),
         (pdf([Page()], encrypted=True), "password"),
-        (pdf([Page(), Page().box(0, 0, 600, 700, (0.5, 0.5, 0.5))]), "no text in 2 pages"),
+        (pdf([Page(), Page().box(0, 0, 600, 700, (0.5, 0.5, 0.5))]), "its 2 pages have no text"),
     ],
 )
 def test_the_error_names_the_reason(data: bytes, expected: str) -> None:
