@@ -1,6 +1,6 @@
 """Read archives in memory, with limits on their members and size.
 
-Nothing is unpacked to disk. Links, devices and paths that lead outside the archive are skipped with a warning. Sizes
+Nothing is unpacked to disk. Links, devices, and files with paths outside the archive are skipped with a warning. Sizes
 are counted while the archive is read, so an archive that states a false size is refused too.
 """
 
@@ -143,7 +143,7 @@ def _read_zip(data: bytes, name: str, limit: int) -> SourceTree:
 
 
 class _MemberCollector:
-    """A collector of the archive members that are kept, which enforces the limits."""
+    """A collector of the archive members to keep, with limits on their number, depth and size."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name, self._limit = name, limit
@@ -166,7 +166,7 @@ class _MemberCollector:
         self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: {reason}")
 
     def is_wanted(self, member: str, size: int) -> bool:
-        """Return whether to read a regular file; add a warning if its path is unsafe, repeated or an archive's."""
+        """Return whether to read a regular file; add a warning for an unsafe or repeated path, or for an archive."""
         if len(member) > MAX_PATH_CHARS:
             self.skip_member(member, f"its path has over {MAX_PATH_CHARS:,} characters")
             return False

@@ -78,7 +78,7 @@ class _SameHostRedirects(HTTPRedirectHandler):
 class Downloader:
     """A client that downloads from `base_url`, with at least `pause` seconds between two requests.
 
-    The pause holds for all processes with the same `lock_file`.
+    Processes with the same `lock_file` keep this pause between all their requests.
     """
 
     base_url: str
@@ -164,7 +164,7 @@ def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> byt
 
 
 def _parse_retry_after(headers: Message) -> float | None:
-    """Return the seconds until the number or date in a Retry-After header; None if the header has neither."""
+    """Return the seconds to wait according to a Retry-After header (a number or a date), None without a valid one."""
     value = str(headers.get("Retry-After", "")).strip()
     if value.isdigit():
         return float(value)
@@ -176,7 +176,7 @@ def _parse_retry_after(headers: Message) -> float | None:
 
 @contextmanager
 def _hold_lock(path: Path | None) -> Iterator[Path | None]:
-    """Lock the file `path` and yield `path`; the file's modification time is the time of the last request."""
+    """Lock the file `path`, unless it is None, and yield `path`; the file's time is that of the last request."""
     if path is None:
         yield None
         return

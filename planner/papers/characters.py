@@ -146,7 +146,7 @@ def is_english(text: str) -> bool:
 
 
 def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text in NFC, without invisible characters and without letters that only look like Latin ones.
+    """Return the text in NFC, without invisible characters, and with Latin letters for look-alikes in Latin words.
 
     The second value has one warning for each kind of change. The time is linear in the length of the text.
     """
@@ -191,7 +191,7 @@ def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
 
 
 def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
-    """Return the text with ASCII for the look-alikes in words with ASCII letters, and these words as they were."""
+    """Return the text with ASCII letters for look-alikes in words that have both, and these words as they were."""
     words, chunks, last, end = list[str](), list[str](), 0, 0
     for match in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
         if match.start() < end:

@@ -43,7 +43,7 @@ class Palette:
             self._named[name.strip()] = self.find_colour(value)
 
     def find_colour(self, value: str, model: str = "") -> Colour | None:
-        """Return the colour of `value` in a colour model; without a model, of a name or mixture. None if unknown."""
+        """Return the colour of a value in a colour model or, without a model, of a name or mixture; None if unknown."""
         value, model = value.strip(), model.strip()
         if not model or model == "named":
             return self._mix_colours(value)
@@ -69,7 +69,7 @@ class Palette:
     def _mix_colours(self, value: str) -> Colour | None:
         """Return the colour of a name or mixture: `red!30!blue` is 30 % red and 70 % blue, `red!30` is 70 % white.
 
-        An unknown colour is ignored if its share is too small to be seen; otherwise the result is None.
+        An unknown colour is ignored if its share is too small to be seen; with a larger share, the result is None.
         """
         name, *rest = (part.strip() for part in value.split("!"))
         mixed = self._named.get(name)

@@ -34,7 +34,7 @@ _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
 def select_sections(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
-    """Return the excerpt that `task` sees; the author task ends before the heading `cut_at` or, if "", the results.
+    """Return the excerpt for a task; the author task ends before the heading `cut_at` or, if "", before the results.
 
     Raises:
         PaperError: if no heading is named `cut_at`, or if no heading starts the results.
@@ -83,13 +83,13 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
     if cut_at:
         names = _make_heading_variants(cut_at)
         ends = [i for i, section in enumerate(body) if names & _make_heading_variants(section.heading)]
-        problem = f"no heading is named {cut_at!r}; give --cut-at one of the paper's headings"
+        problem = f"no heading is named {cut_at!r}; name another with --cut-at HEADING"
     else:
         ends = _find_result_ends(body)
-        problem = "no heading starts the experiments, before which the author task ends; name one with --cut-at HEADING"
+        problem = "no heading of experiments was found, where --task author must end; name one with --cut-at HEADING"
     if not ends:
         headings = [repr(section.heading) for section in body if section.level == 1]
-        raise PaperError(f"{paper.source}: {problem}; the paper has {', '.join(headings) or 'no headings'}")
+        raise PaperError(f"{paper.source}: {problem}; first-level headings: {', '.join(headings) or 'none'}")
     return ends[0]
 
 
@@ -115,7 +115,7 @@ def _find_back_matter(body: tuple[Section, ...]) -> int:
 
 
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
-    """Return whether a section on measurement stands before the method, and the method before `next_index`."""
+    """Return whether the section at `index` is about measurement and the method starts between it and `next_index`."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
         is_measurement_setup_heading(body[index].heading)

@@ -149,7 +149,7 @@ def strip_number_and_punctuation(heading: str) -> str:
 
 
 def has_roman_numbers(headings: Iterable[str]) -> bool:
-    """Return whether sections are numbered I, II, III; then letters number subsections, not only appendices."""
+    """Return whether sections are numbered I, II, III; then letters may number subsections as well as appendices."""
     numbers = {match[1] for heading in headings if (match := _ROMAN_NUMBER.match(heading))}
     return {"I", "II"} <= numbers
 
@@ -180,7 +180,7 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
 
 
 def is_measurement_setup_heading(heading: str) -> bool:
-    """Return whether a heading is about measurement and names no results, such as "Evaluation Metrics"."""
+    """Return whether a heading, such as "Evaluation Metrics", is about measurement and names no results."""
     text = _remove_misleading_terms(heading)
     return bool(_MEASUREMENT.search(text)) and not _RESULTS.search(text)
 
@@ -202,7 +202,7 @@ def _remove_misleading_terms(heading: str) -> str:
 def find_abstract_text(sections: Sequence[Section]) -> str:
     """Return the text of the section "Abstract" and its subsections, without heading lines.
 
-    Without such a section, return the paragraph near the start that the word "Abstract" opens; "" if there is none.
+    Without such a section, return the rest of an early paragraph that begins with "Abstract"; "" if there is none.
     """
     abstract_sections: list[Section] = []
     for section in sections:

@@ -80,7 +80,7 @@ class _ResultReferences:
     sections: frozenset[str]
 
     def is_named_in(self, sentence: str) -> bool:
-        """Return whether a sentence refers to such a float or section, or to any float in words of an ablation."""
+        """Return whether a sentence refers to one of the floats or sections, or to any float in words of ablations."""
         references = tuple(_find_references(sentence)) if _has_cue(sentence, _REFERENCE_CUES) else ()
         if any(name in self.floats for name in references) or (references and _ABLATION_WORDS.search(sentence)):
             return True

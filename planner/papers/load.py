@@ -1,4 +1,4 @@
-"""Load a paper from a file, a folder, an archive, bytes or arXiv, in this process and without limits of time."""
+"""Load a paper from a file, a folder, an archive, bytes or arXiv, in this process and without a time limit."""
 
 import os
 import re
@@ -132,7 +132,7 @@ def load_paper(
     if they differ.
 
     Raises:
-        PaperError: if the source is missing, empty, no paper, or has under 500 or over 2,000,000 characters of text.
+        PaperError: if the source is missing, is empty, is no paper, or has under 500 or over 2,000,000 characters.
     """
     source = os.fspath(source)
     parsed = _parse_source(source, stdin or b"", arxiv)

@@ -82,7 +82,7 @@ def read_markdown_files(
 ) -> ParsedPaper:
     """Read a paper from the Markdown texts in `files` (by file name) in order; `metadata` is from another file.
 
-    If no title is known, the first heading is the title, unless another heading ranks higher or it names a section.
+    If no title is known, the first heading is the title, unless it names a section or another heading ranks higher.
     """
     known = metadata or FrontMatter()
     items: list[HeadingOrBlock] = []

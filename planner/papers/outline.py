@@ -211,7 +211,7 @@ def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
 
 
 def is_reference_entry(text: str) -> bool:
-    """Return whether a text begins like an entry in a list of references: with a number, or with a year near it."""
+    """Return whether a text begins like an entry in a list of references: with a number, or soon followed by a year."""
     return bool(_REFERENCE_NUMBER.match(text) or _YEAR.search(text, 0, _MAX_REFERENCE_CHARS))
 
 

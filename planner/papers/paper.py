@@ -190,8 +190,8 @@ def warn_of_doubtful_reading(abstract: str, sections: Sequence[Section]) -> tupl
     warnings = []
     if len(abstract) > _MAX_LIKELY_ABSTRACT_CHARS:
         warnings.append(
-            f"the abstract has {len(abstract):,} characters, usually at most {_MAX_LIKELY_ABSTRACT_CHARS:,}; perhaps "
-            "the heading after it was not found"
+            f"the abstract has {len(abstract):,} characters, which is unusual (over {_MAX_LIKELY_ABSTRACT_CHARS:,}); "
+            "perhaps the heading after it was not found"
         )
     if not is_english_paper(sections):
         warnings.append(

@@ -176,9 +176,9 @@ def is_named_like_other_file(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SourceTree:
-    """The files of a paper: a function that reads each, by sorted relative path with `/`.
+    """The files of a paper; `warnings` are about files that were skipped.
 
-    `warnings` are about files that were skipped.
+    `files` has a function that reads each file, by sorted relative path with `/`.
     """
 
     name: str
@@ -190,7 +190,7 @@ class SourceTree:
         object.__setattr__(self, "_names_by_folded", {name.casefold(): name for name in reversed(list(self.files))})
 
     def list_names(self, *endings: str) -> tuple[str, ...]:
-        """Return the names that end in one of the lower-case `endings` in any case; all names without `endings`."""
+        """Return the names with one of `endings` (in lower case), ignoring case; without `endings`, all names."""
         return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
 
     def read_bytes(self, name: str) -> bytes:

@@ -115,7 +115,7 @@ class Element:
                 waiting += [child for child in reversed(element.children) if isinstance(child, Element)]
 
     def collect_text(self, *, skipped_tags: Container[str] = ()) -> str:
-        """Return the text in the element as in the source, without the text in elements that have a skipped tag."""
+        """Return the text inside the element, without the text inside elements that have one of `skipped_tags`."""
         texts: list[str] = []
         waiting: list[Element | str] = [self]
         while waiting:

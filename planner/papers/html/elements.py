@@ -103,7 +103,7 @@ def is_caption(element: Element) -> bool:
 
 
 def is_false_heading(heading: Element) -> bool:
-    """Return whether a heading is text that LaTeXML only marked as one, such as a theorem's name or a date."""
+    """Return whether LaTeXML marked other text as a heading, such as a theorem's name or a date."""
     if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
         return False
     return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)

@@ -50,7 +50,7 @@ _SITE_NAME: Final = re.compile(
 _NAME_OF_FILE: Final = re.compile(
     r"(?:arXiv[: ]\s*)?\d{4}\.\d{4,5}(?:\s*v\d+)?|\S+\.(?:x?html?|tex|pdf|dvi|docx?|md)", re.I
 )
-_TOO_MANY_RULES: Final = "the page has too many style rules to apply all; some hidden text may have been kept"
+_TOO_MANY_RULES: Final = "the page has too many style rules to apply them all; some hidden text may have been kept"
 _SKIPPED_TAG_WORDS: Final = """
     script style nav noscript template head svg iframe button input select textarea canvas video audio object
     datalist footer d-front-matter d-bibliography dt-banner d-contents
@@ -239,7 +239,7 @@ class PageWalker:
         return colour is not None and is_invisible_on(colour, self._find_background(element))
 
     def _find_background(self, element: Element) -> Colour:
-        """Return the background colour that an element or its nearest ancestor sets; white if none of 40 sets one."""
+        """Return the background colour of the element or of the nearest of 40 ancestors that sets one, else white."""
         searched, background = list[Element](), None
         for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
             searched.append(around)

@@ -1,6 +1,6 @@
 """Find hidden elements by their attributes, their inline styles, their colours, and the style rules of the page.
 
-A CSS selector may name tags, classes, ids, attributes, relations and positions; rules with any other part are ignored.
+Style rules are applied if their selectors name nothing but tags, classes, ids, attributes, relations and positions.
 """
 
 import re
@@ -53,7 +53,7 @@ class _CompoundSelector:
 
 @dataclass(frozen=True, slots=True)
 class _Selector:
-    """A selector: a compound for the element itself, and relations and compounds for other elements, nearest first.
+    """A selector: a compound for the element itself, and a relation and compound for each other, the nearest first.
 
     The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the previous sibling, "~" for any
     earlier sibling.
@@ -108,7 +108,7 @@ class StyleRules:
         return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
 
     def _is_match(self, selector: _Selector, element: Element) -> bool:
-        """Return whether a selector matches an element; False once the page has used up its steps."""
+        """Return whether a selector matches an element; False once the limit of steps for the page is reached."""
         if (selector.related and self._steps_left <= 0) or not selector.subject.is_match(element):
             return False
         related: Element | None = element

@@ -1,4 +1,4 @@
-"""Decide the conditionals of a LaTeX source from the flags, counters and definitions before them, as far as known."""
+"""Decide the conditionals of a LaTeX source by the flags, counters and definitions before them; None if unknown."""
 
 import re
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ _MAX_CONDITION_CHARS: Final = 300
 
 @dataclass(slots=True)
 class Conditions:
-    """The flags, and the definitions without arguments, that a source has set so far; counter `n` is `value{n}`."""
+    """The flags, and the definitions without arguments, that a source has set so far; a counter is `value{name}`."""
 
     flags: dict[str, bool] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
@@ -194,7 +194,7 @@ class OpenConditionals:
         return innermost.is_outer_dead or innermost.branches_before not in (None, 0)
 
     def open(self, branches_before: int | None, *, is_case: bool) -> None:
-        """Open a conditional with so many branches before the one that is read; None if that is unknown."""
+        """Open a conditional with `branches_before` branches before the one that is read, None if unknown."""
         self._branches.append(_Branch(branches_before, self.is_dead, is_case))
 
     def follow(self, name: str) -> bool | None:

@@ -1,4 +1,4 @@
-"""Flatten a paper's files to one LaTeX text: follow inputs inside its root, drop comments and branches not read."""
+"""Flatten a paper's files to one LaTeX text: follow inputs inside its root, drop comments and dead branches."""
 
 import posixpath
 import re
@@ -105,7 +105,7 @@ class _Flattener:
     _verbatim_environments: set[str] = field(default_factory=lambda: {"comment"})  # the paper's own, and comments
     _comment_environments: set[str] = field(default_factory=lambda: {"comment", "filecontents", "filecontents*"})
     _included_files: frozenset[str] | None = None  # those that `\includeonly` names
-    _dead_spans: list[tuple[int, int]] = field(default_factory=list)  # not read, in the open file; the innermost last
+    _dead_spans: list[tuple[int, int]] = field(default_factory=list)  # dead parts of the open file, the innermost last
     _import_folders: list[str] = field(default_factory=list)
     _text_length: int = 0
     _is_finished: bool = False
@@ -224,7 +224,7 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a setting, or a conditional with branches in braces; return the next position, None to keep these."""
+        """Follow a setting or a conditional in braces; return the next position, None if the command stays as text."""
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)

@@ -1,6 +1,6 @@
 """Find the commands and environments that a LaTeX paper defines, and expand its commands.
 
-Commands are expanded if they print nothing, a name or a heading. Floats (tables, figures, plots) may have any name.
+Commands are expanded if they print nothing, a name or a heading. Floats may have names that the paper defines.
 """
 
 import re

@@ -219,7 +219,7 @@ def split_headings_and_blocks(
 
 
 def _find_level_shift(body: str) -> int:
-    """Return the number to add to heading levels so that the highest in use is 1; parts do not count."""
+    """Return the number to add to all levels so that the highest heading in use has level 1; parts do not count."""
     for name in ("chapter", "section", "subsection"):
         if f"\\{name}" in body:
             return 1 - _LEVELS[name]

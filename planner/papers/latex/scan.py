@@ -44,7 +44,7 @@ class LatexToken(NamedTuple):
 def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
     """Compile a pattern that finds all verbatim text, and the commands and escapes that match the given patterns.
 
-    `escape_regex` must match backslashes and percent signs. The pattern begins with one character, quick to find.
+    `escape_regex` must match backslashes and percent signs. The pattern begins with a backslash, so it is fast.
     """
     return re.compile(
         rf"""

@@ -210,7 +210,7 @@ class _LineClassifier:
         return None
 
     def _find_place(self, line: Line) -> tuple[int, int]:
-        """Return the column and the row of a grid on the page in which a line starts."""
+        """Return the column and row of the cell in which a line starts, in a grid over the page."""
         return round(line.x0 / _GRID_WIDTH), int(line.y / (0.7 * self._body_style.line_spacing))
 
     def _is_prose_line(self, line: Line) -> bool:

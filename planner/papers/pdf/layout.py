@@ -2,7 +2,7 @@
 
 Runs that stand close together on one baseline make a piece of a line; the pieces of a line, such as the cells of a row,
 are joined. Most PDFs paint a page in reading order, so the painting order is kept unless the page shows that it is
-wrong: two columns are painted across the gutter, or the text jumps back up the page again and again.
+wrong: two columns are painted across the gutter between them, or the text jumps back up the page again and again.
 """
 
 from bisect import bisect_left, bisect_right

@@ -42,11 +42,11 @@ class Matrix(NamedTuple):
     f: float
 
     def map_point(self, x: float, y: float) -> tuple[float, float]:
-        """Return the image of a point."""
+        """Return the point to which the map takes a point."""
         return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
 
     def map_box(self, box: Bounds) -> Bounds:
-        """Return the box around the image of a box."""
+        """Return the upright box around a box after the map."""
         if self is IDENTITY_MATRIX:  # true for nearly everything on a page
             return box
         left, bottom, right, top = box

@@ -91,16 +91,16 @@ def _require_text(pages: Sequence[PageText], name: str) -> None:
 
 def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]:
     warnings = [
-        f"hidden text on page {number} left out: {_quote_text(page.hidden_text)}"
+        f"hidden text on page {number} was left out: {_quote_text(page.hidden_text)}"
         for number, page in enumerate(pages, 1)
         if page.hidden_text
     ]
     scans = [str(number) for number, page in enumerate(pages, 1) if page.is_ocr]
     if scans:
-        warnings.append(f"the text of page {', '.join(scans)} is the OCR layer of a scan and may be misread")
+        warnings.append(f"the text of these pages is the OCR layer of a scan and may be misread: {', '.join(scans)}")
     incomplete = [str(number) for number, page in enumerate(pages, 1) if not page.is_complete]
     if incomplete:
-        warnings.append(f"page {', '.join(incomplete)} could be read only in part")
+        warnings.append(f"these pages could be read only in part: {', '.join(incomplete)}")
     if page_count > len(pages):
         warnings.append(f"only the first {len(pages)} of {page_count} pages were read")
     return warnings

@@ -46,7 +46,7 @@ _WORD: Final = re.compile(r"[^\W_]{3}")
 
 
 class PaintedSurface(NamedTuple):
-    """A painted area of a page in points; `order` counts the page's objects in painting order, `opacity` is 0 to 1.
+    """A painted area of a page in points; `order` is its number in painting order, `opacity` is 0 to 1.
 
     `colour` is None if the area has no single colour, as in an image or a frame. A solid area hides all under it.
     """
@@ -262,7 +262,7 @@ def _compute_area(bounds: Bounds) -> float:
 
 
 def _has_usable_place(placed_run: PlacedRun) -> bool:
-    """Return whether the run has a usable place and size; a damaged file may give any number."""
+    """Return whether the run has a usable place and size; a damaged file may state any number."""
     run = placed_run.run
     is_placed = abs(run.x0) < _MAX_COORDINATE and abs(run.x1) < _MAX_COORDINATE and abs(run.y) < _MAX_COORDINATE
     return is_placed and abs(placed_run.end_y) < _MAX_COORDINATE and abs(run.size) < _MAX_COORDINATE
@@ -296,7 +296,7 @@ def _is_clipped(run: TextRun, paint: TextPaint, x: float, y: float) -> bool:
 
 
 def _is_squeezed(placed_run: PlacedRun) -> bool:
-    """Return whether the run is too short for its characters: set extremely narrow, or no text of the page at all."""
+    """Return whether the run is far too short for its characters, so that nobody can read it."""
     run = placed_run.run
     length = abs(run.x1 - run.x0) + abs(placed_run.end_y - run.y)
     return len(run.text) >= _MIN_LONG_TEXT and length < _MIN_WIDTH_SHARE * run.size * len(run.text)

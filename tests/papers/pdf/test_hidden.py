@@ -74,7 +74,7 @@ def _text(paper: ParsedPaper) -> str:
 def test_hidden_text_is_left_out_and_quoted(page: Page) -> None:
     paper = _read(page)
     assert SECRET not in _text(paper)
-    assert [warning for warning in paper.warnings if f"hidden text on page 1 left out: '{SECRET}'" in warning]
+    assert [warning for warning in paper.warnings if f"hidden text on page 1 was left out: '{SECRET}'" in warning]
 
 
 @pytest.mark.parametrize(
