@@ -87,7 +87,7 @@ class _ResultReferences:
         return bool(self.sections) and any(match[1] in self.sections for match in _SECTION.finditer(sentence))
 
     def may_be_named_in(self, text: str) -> bool:
-        """Return False if no sentence of a text names one of them, after a quick look."""
+        """Return whether a sentence of a text may refer to one of the floats or sections, after a quick test."""
         return _has_cue(text, _REFERENCE_CUES) or (bool(self.sections) and _has_cue(text, _SECTION_CUES))
 
 

@@ -178,7 +178,7 @@ def is_letter_spaced(text: str) -> bool:
 
 
 def rotate_page_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
-    """Return the runs in the coordinates of the page turned so that most of its text is upright."""
+    """Return the runs in the coordinates of the page after a turn that makes most of the text upright."""
     if not any(placed.direction for placed in placed_runs):
         return [placed.run for placed in placed_runs]
     lengths: Counter[int] = Counter()
