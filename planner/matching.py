@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import chain, combinations, permutations, product
+from itertools import chain, combinations, permutations, product, starmap
 from typing import Final
 
 from planner.schema import Ablation, Action
@@ -40,21 +40,22 @@ STUDY_WORDS: Final = re.compile(
     re.I,
 )
 MIN_REPLACEMENT_OVERLAP: Final = 0.5
+REMOVAL_WORDS: Final = r"no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*"
 _REMOVAL: Final = re.compile(
-    r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*)\b"
+    rf"\b(?:{REMOVAL_WORDS})\b"
     r"|\bzero\b(?![- ](?:shot|init))"
     r"|(?:^|=\s*)0(?:\.0+)?(?![\w.])",
     re.I,
 )
-_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=\s?(%)|(?![\d.]))", re.I)
+_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=\s?(%)|(?!\.?\d))", re.I)
 _WORD_GAP: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
 # "1 × 10−3", "10^{-3}", and "10−3" from a PDF; then "16k" and "16,000".
 _POWER: Final = re.compile(
     r"(?:(?<![\w.])(\d+(?:\.\d+)?)\s?(?:[×x*·]|\\times|\\cdot)\s?|(?<![\w.]))"
     r"10\s?(?:\^\s?\{?\s?|(?=−\d(?!\d))|(?:(?<=[×x*·]10)|(?<=[×x*·] 10))(?=[–-]\d))"
-    r"([−–-]?)\s?(\d{1,2})(?![\d.])\}?"
+    r"([−–-]?)\s?(\d{1,2})(?!\.?\d)\}?"
 )
-_THOUSANDS: Final = re.compile(r"(?<![\w.,])(\d+(?:\.\d+)?)(?:\s?[kK](?!\w)|((?:,000)+)(?![\d,]))")
+_THOUSANDS: Final = re.compile(r"(?<![\w.,])(\d+(?:\.\d+)?)(?:\s?[kK](?!\w)|((?:,000)+)(?!,?\d))")
 _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
 
 SURE_SIMILARITY: Final = 0.6
@@ -228,20 +229,23 @@ def have_compatible_actions(
 
     `is_same` tells whether two replacements are the same.
     """
-    if Action.REMOVE in (a.action, b.action):
-        return _is_removal(a) and _is_removal(b)
-    if a.action is not b.action:
+    if a.action is not b.action and Action.REMOVE not in (a.action, b.action):
         return False
     if _is_removal(a) and _is_removal(b):
         return True
-    return any(is_same(x, y) for x in a.replacement for y in b.replacement)
+    return a.action is b.action and any(starmap(is_same, product(a.replacement, b.replacement)))
 
 
 def extract_numbers(text: str) -> frozenset[float]:
-    """Return the numbers in a text; "25%" is 0.25, "single" is 1, "16k" is 16,000 and "1 × 10−3" is 0.001."""
+    """Return the different numbers in a text."""
+    return frozenset(list_numbers(text))
+
+
+def list_numbers(text: str) -> list[float]:
+    """Return the numbers in a text in order; "25%" is 0.25, "single" is 1, "16k" is 16,000 and "1 × 10−3" is 0.001."""
     text = _THOUSANDS.sub(_write_thousands, _POWER.sub(_write_power, text))
     written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _WORD_GAP.split(text))
-    return frozenset(float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written))
+    return [float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written)]
 
 
 def _write_power(power: re.Match[str]) -> str:
@@ -341,10 +345,6 @@ def _has_letters(text: str) -> bool:
 
 
 def _shorten_ablation(ablation: Ablation) -> Ablation:
-    return ablation.model_copy(
-        update={
-            "name": ablation.name[:_MAX_CHARS],
-            "ablated_part": ablation.ablated_part[:_MAX_CHARS],
-            "replacement": tuple(item[:_MAX_CHARS] for item in ablation.replacement[:_MAX_REPLACEMENTS]),
-        }
-    )
+    name, part = ablation.name[:_MAX_CHARS], ablation.ablated_part[:_MAX_CHARS]
+    replacement = tuple(item[:_MAX_CHARS] for item in ablation.replacement[:_MAX_REPLACEMENTS])
+    return ablation.model_copy(update={"name": name, "ablated_part": part, "replacement": replacement})

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from pydantic import NonNegativeInt
 
-from planner.matching import collect_stems, extract_stems, is_value, list_word_beginnings
+from planner.matching import collect_stems, extract_numbers, extract_stems, is_value, list_word_beginnings
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
@@ -18,9 +18,6 @@ from planner.schema import Action, Task
 _STEM_CHARS: Final = 7  # letters of a stem that are compared; they are the same in "confidence" and "confident"
 _BEGINNING_CHARS: Final = 6  # letters of a stem that tell if a paper has such a word at all
 _GAP: Final = r"[^\W_]{0,20}[\W_]{1,6}(?:[^\W_]{1,20}[\W_]{1,6})?"  # from one word to the next or the next but one
-_OTHER_NUMBER: Final = re.compile(
-    r"10\s?[\^−]|[×x*·]\s?10\s?[-–−^]|\d(?:e-?\d|,000|\s?k\b|\.0\b)"
-)  # "10−3", "16k", "0.0"
 _BRACKETS: Final = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
@@ -236,6 +233,11 @@ class _SectionText:
         """The passages in lower case."""
         return self.section.lowered_passages
 
+    @cached_property
+    def numbers(self) -> tuple[frozenset[float], ...]:
+        """The numbers in each passage."""
+        return tuple(map(extract_numbers, self.section.passages))
+
     def collect_stems(self, number: int) -> frozenset[str]:
         """Return the shortened stems of the heading and of the passage with index `number`."""
         if number not in self._stems:
@@ -301,19 +303,19 @@ class PassageSearch:
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
         """Yield the sentences with these words in the text that was sent, each with the heading above it.
 
-        Words in brackets, and all words of a value, may stand elsewhere in the passage; numbers of a value may also be
-        written in another way. Passages about ablations are not searched for a value, as they also name other values.
+        Words in brackets, and all words of a value, may stand elsewhere in the passage. Passages about ablations are
+        not searched for a value, as they also name other values.
         """
-        beginnings, skips_ablations = list_word_beginnings(extract_stems(words)), is_value(words)
-        wanted = () if skips_ablations else list_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))
-        written = [start for start in beginnings if not start[:1].isdigit()] if skips_ablations else beginnings
+        beginnings, numbers = list_word_beginnings(extract_stems(words)), frozenset[float]()
+        wanted = list_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))
+        if is_value(words):
+            beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], extract_numbers(words)
+            wanted = []
         for each in self._sections:
-            skipped = each.section.ablation_passages if skips_ablations else ()
+            skipped = each.section.ablation_passages if numbers else ()
             for number, passage in enumerate(each.passages) if each.section.is_sent else ():
-                is_likely = all(start in passage for start in beginnings) or (
-                    skips_ablations and all(start in passage for start in written) and _OTHER_NUMBER.search(passage)
-                )
-                if number not in skipped and is_likely:
+                is_likely = all(start in passage for start in beginnings)
+                if number not in skipped and is_likely and (not numbers or numbers <= each.numbers[number]):
                     for sentence in split_sentences(each.section.passages[number]):
                         lowered = sentence.lower()
                         if all(start in lowered for start in wanted):

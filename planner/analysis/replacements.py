@@ -6,11 +6,13 @@ from itertools import dropwhile
 from typing import Final
 
 from planner.matching import (
+    REMOVAL_WORDS,
     STOP_WORDS,
     build_word_set,
     extract_numbers,
     extract_stems,
     is_value,
+    list_numbers,
     split_words,
     stem_word,
 )
@@ -22,9 +24,7 @@ def _parse_stems(text: str) -> frozenset[str]:
 
 
 _OMITS: Final = re.compile(
-    r"\b(?:no|none|not|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero|off|minus|"
-    r"instead|in place of|rather|but|except|only|otherwise)\b",
-    re.I,
+    rf"\b(?:{REMOVAL_WORDS}|not|zero|off|minus|instead|in place of|rather|but|except|only|otherwise)\b", re.I
 )
 # "the proposed gate", "our full model", "unchanged"; then "a gate as in the paper".
 _OWN: Final = re.compile(
@@ -89,7 +89,6 @@ _CITATION: Final = re.compile(
     r"|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
 )
 _DIMENSIONS: Final = re.compile(r"\b\d-?D\b", re.I)  # a "3D UNet" is no value
-_NUMBER: Final = re.compile(r"(?<![^\Wx])(?<!\.)\d[\d.]*")  # not the 1 of "λ1"
 _NUMBERS: Final = re.compile(r"[\[({]?-?\d[\d.]*(?:[,;\s]+-?\d[\d.]*)*[\])}]?")
 _ASSIGNMENT: Final = r"[^\s=,;]+\s*=\s*-?\d[\d.]*%?"
 _ASSIGNMENTS: Final = re.compile(rf"{_ASSIGNMENT}(?:(?:\s*[,;]|\s+and\b)?\s+{_ASSIGNMENT})*")  # "a = 1 and b = 0.8"
@@ -102,7 +101,6 @@ _REFERENCE: Final = re.compile(
 _SYMBOL_VALUE: Final = re.compile(r"(?<!\w)(\w)\s?=\s?-?\d[\d.]*")
 _SYMBOL: Final = re.compile(r"(?<![\w-])[^\W\d_aA](?![\w-])")
 _AND: Final = re.compile(r"\sand\s")
-_STOP: Final = re.compile(r"\.(?=\s|$)")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\s(?:and|or)\s")
 _LINKS: Final = build_word_set("a an as by from of on our simple standard the to with")  # after a verb of use
 _TELLING_WORDS: Final = 3  # words of a replacement that say by themselves what it is about
@@ -174,13 +172,15 @@ def _repeats_part(item: str, part: str) -> bool:
     if not _TAIL.search(item):
         forms |= {_TAIL.sub("", form) for form in forms}
     if is_value(item):
-        return _has_numbers(item, part) and words <= set(extract_stems(part)) | _GENERIC
+        named = {word for word in words if not word[0].isdigit()}
+        return _has_numbers(item, part) and named <= set(extract_stems(part)) | _GENERIC
     return any(_is_same(item, form) for form in forms)
 
 
 def _has_numbers(item: str, part: str) -> bool:
     """Return whether a part has the numbers of an item, in the same order: "3 × 1" has those of "1", not of "1 × 1"."""
-    return f" {' '.join(_NUMBER.findall(item))} " in f" {' '.join(_NUMBER.findall(part))} "
+    wanted, numbers = list_numbers(item), list_numbers(part)
+    return any(numbers[at : at + len(wanted)] == wanted for at in range(len(numbers)))
 
 
 def _is_same(item: str, part: str) -> bool:
@@ -234,10 +234,10 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     if sentence.count("\n") > _MAX_SENTENCE_BREAKS or not about:
         return False
     about_part = [clause for clause in clauses if about.intersection(extract_stems(clause))]
-    if _NUMBER.search(part) and not _has_numbers(item, part):
-        return False  # the part's name already has its value
     own = extract_numbers(item)
-    stated = [extract_numbers(_STOP.sub(" ", text)) for text in (*statements, *about_part)]
+    if not own or (extract_numbers(part) and not _has_numbers(item, part)):
+        return False  # in the second case, the part's name already has its value
+    stated = map(extract_numbers, (*statements, *about_part))
     return any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
 
 

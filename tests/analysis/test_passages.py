@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_paper, analyse_sections
 from planner.analysis.check import check_plan
-from planner.analysis.passages import split_passages, split_text_into_sections
+from planner.analysis.passages import IndexedSection, PassageSearch, split_passages, split_text_into_sections
 from planner.papers.paper import Section, SectionKind
 from planner.schema import Ablation, Action, Plan
 from tests.analysis.odd_text import ODD_TEXT
@@ -34,6 +34,19 @@ def test_offsets_count_a_section_without_blocks() -> None:
 def test_the_method_ends_where_experiments_begin() -> None:
     headings = {p.heading for p in split_passages(PLAIN.sections) if p.in_method}
     assert headings == {"3 Method", "3.1 Overview", "3.2 Echo Memory", "3.3 Training"}
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        *((value, "We take steps of 1 × 10−3.") for value in ("0.001", "1e-3", "1 × 10^-3")),
+        *((value, "There are 16,000, all steps.") for value in ("16k steps", "16,000 steps")),
+        *((value, "It has two tides.") for value in ("2 tides", "two tides")),
+    ],
+)
+def test_a_value_is_found_in_whatever_way_it_is_written(value: str, sentence: str) -> None:
+    search = PassageSearch([IndexedSection("Method", ("It has 12 tides and 16 steps.", sentence))])
+    assert list(search.find_sentences(value)) == [(sentence, "Method")]
 
 
 @pytest.mark.parametrize("text", ["", "one", "## A\n\nb\n\n### C\n\nd", "3.1. Gate\n\nThe gate.", "\\section{A}\n\nb"])

@@ -68,6 +68,8 @@ def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
         ("learned gate", "the proposed gate"),
         ("learned gate", "a sigmoid unit as described in the paper"),
         ("temperature of 0.07", "0.07"),
+        ("step of 1 × 10^-3", "0.001"),
+        ("windows of 16k tides", "16,000 tides"),
         ("pooling of token states", "mean pooling"),
         ("weight of the loss", "0.1"),
         ("replacement ratio of the springs", "0.3"),
@@ -118,6 +120,7 @@ def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
         ("step of the tide solver", "0.001", "The step of the tide solver is 1 × 10−3."),
         ("step of the tide solver", "5e-4", "The step of the tide solver is $5 \\times 10^{-4}$."),
         ("number of tide steps", "16,000 steps", "We run the tides for 16k steps."),
+        ("step of 1 × 10−3 of the tide solver", "0.001", "The step of the tide solver is 0.001."),
         ("heat of the tide", "heat 0", "We run with a tide heat of 0.0 throughout."),
         ("solver of the second phase", "Tidal", "The solver used throughout is Tidal."),
         ("sea of the net", "foam of waves", "The sea of the net (Roe et al. (2020)) is the foam of waves."),
@@ -129,7 +132,12 @@ def test_a_setting_may_be_written_in_another_way(part: str, item: str, sentence:
 
 @pytest.mark.parametrize(
     ("item", "sentence"),
-    [("0.001", "The step of the solver is 10−4."), ("10", "The step of the solver is 10−3."), ("16", "Steps of 16k.")],
+    [
+        ("0.001", "The step of the solver is 10−4."),
+        ("10", "The step of the solver is 10−3."),
+        ("16", "Steps of 16k."),
+        ("3.5.1", "The step of the solver is 2."),
+    ],
 )
 def test_another_power_is_another_setting(item: str, sentence: str) -> None:
     assert find_replacements_in_use(replace("step of the solver", item), lambda _: [(sentence, "3 Method")]) == ()

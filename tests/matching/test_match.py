@@ -128,6 +128,7 @@ def test_acronyms_are_expanded_by_the_other_text() -> None:
         ("γ = 0.5", "0.5", True),
         ("single layer", "1 layer", True),
         ("16x16", "16", True),
+        ("16,000, as before", "16k.", True),
         ("mean pooling", "average over time", False),
         ("LSTM", "LSTM encoder", True),
         ("2-layer MLP", "2-layer MLP with ReLU", True),
