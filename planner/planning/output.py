@@ -14,7 +14,7 @@ from planner.names import build_record_path
 from planner.papers.paper import Paper, PaperInfo
 from planner.papers.sources import propose_paper_id
 from planner.parsing.reply import parse_reply
-from planner.planning.first_prompt import PlanSettings
+from planner.planning.first_prompt import PlanSettings, build_prompt
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.plan_files import (
     PlanFiles,
@@ -23,6 +23,7 @@ from planner.planning.plan_files import (
     build_lock_path,
     choose_paper_id,
     choose_plan_files,
+    choose_sample,
     list_attempts_for_other_questions,
     lock_paper,
 )
@@ -88,9 +89,7 @@ async def plan_to_folder(
         OSError: if the folder cannot be written.
         PromptError: if a template cannot be rendered.
     """
-    paper = replace(paper, id=choose_paper_id(folder, paper.info, model.info))
-    settings = replace(settings, plain=_has_plain_plan(folder, paper, model.info, settings))
-    record = _open_question(paper, model.info, settings)
+    paper, settings, record = _open_question(folder, paper, model.info, settings)
     async with lock_paper(folder, record):
         files = choose_plan_files(folder, record)
         others = list_attempts_for_other_questions(folder, record, files)
@@ -134,7 +133,31 @@ async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, sett
     return await plan_to_folder(folder, paper, model, replace(settings, reasks=0), lambda _: None, force=True)
 
 
-def _open_question(paper: Paper, info: ModelInfo, settings: PlanSettings) -> PlanRecord:
+def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> Path | None:
+    """Return the path of the plan that `plan_to_folder` would make again without a request, or None.
+
+    The errors are those of `plan_to_folder` and `planner.planning.first_prompt.build_prompt`.
+    """
+    paper, settings, record = _open_question(folder, paper, info, settings)
+    files = choose_plan_files(folder, record)
+    if files.planned is None:
+        return None
+    prompt = build_prompt(paper, settings, TokenCounter()).prompt
+    first = info.identify_request(replace(prompt, sample=choose_sample(files.attempts, prompt)))
+    answered = {attempt.identity for attempt in files.attempts if attempt.completion}
+    return files.path if answered.issuperset((first, *(attempt.identity for attempt in files.attempts))) else None
+
+
+def _open_question(
+    folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings
+) -> tuple[Paper, PlanSettings, PlanRecord]:
+    """Return a paper with its id in the folder, the settings as they ask there, and the record of this question."""
+    paper = replace(paper, id=choose_paper_id(folder, paper.info, info))
+    settings = replace(settings, plain=_has_plain_plan(folder, paper, info, settings))
+    return paper, settings, _begin_record(paper, info, settings)
+
+
+def _begin_record(paper: Paper, info: ModelInfo, settings: PlanSettings) -> PlanRecord:
     return begin_record(paper.info, info, settings, template_sha256=settings.render_empty_prompt().template_sha256)
 
 
@@ -142,7 +165,7 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
     """Return whether to ask plainly: as the settings say, or if the folder holds a plain plan of this question."""
     if settings.plain is not None:
         return settings.plain
-    record = _open_question(paper, info, replace(settings, plain=True))
+    record = _begin_record(paper, info, replace(settings, plain=True))
     earlier = (PlanFiles.read(path).planned for path in build_first_and_further_path(folder, record))
     return any(plan is not None and plan.question == record.question for plan in earlier)
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -22,10 +23,11 @@ from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
 from planner.papers.sources import MAX_FILE_BYTES
 from planner.planning.first_prompt import PlanSettings
+from planner.planning.output import find_plan_on_record
 from planner.schema import MAX_K, describe_validation_error
 from planner.serve.edits import EditedPlan, read_edited_plan
 from planner.serve.folder import GivenPaper, KeptResult, PaperFolder, find_plan, list_plans
-from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, describe_failure
+from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, describe_failure, describe_manual_model
 from planner.serve.pages import (
     BY_HAND,
     ArxivMessage,
@@ -111,20 +113,26 @@ class PageApp:
 
     async def show_paper(self, request: Request) -> Response:
         """Show what was understood of a paper, and what a plan of it would take."""
-        paper, form, problem = self._find_paper(request), self._read_form(request), ""
+        paper, form = self._find_paper(request), self._read_form(request)
+        facts, plan_on_record, problem = None, "", ""
         client, model_problem = await self._describe_model(form)
+        settings = self.defaults.make_settings(form)
+        settings = replace(settings, window=settings.window or (client.window if client else None))
         try:
-            facts = await self._collect_facts(paper, form, client)
+            facts = await self._collect_facts(paper, settings)
+            if facts.description["prompt_tokens"] and (client or form.model == BY_HAND) and not form.force:
+                plan_on_record = await self._find_plan_on_record(paper, form, settings, client)
         except (PlannerError, OSError) as error:
-            facts, problem = None, describe_failure(error)
+            problem = describe_failure(error)
         return _show(
             request,
             "paper",
             paper=paper,
             form=form,
-            k=self.defaults.make_settings(form).k,
+            k=settings.k,
             facts=facts,
             client=client,
+            plan_on_record=plan_on_record,
             price=estimate_plan_price(client, form.strategy, facts) if client and facts else None,
             problem=problem,
             model_problem=model_problem,
@@ -149,16 +157,23 @@ class PageApp:
         except PlannerError as error:
             return None, describe_failure(error)
 
-    async def _collect_facts(self, given: GivenPaper, form: PlanForm, client: ModelClient | None) -> PaperFacts:
+    async def _collect_facts(self, given: GivenPaper, settings: PlanSettings) -> PaperFacts:
         """Return what was understood of a paper; the task, k and the model's window decide what is sent of it."""
         paper = await self.papers.read_paper(given)
-        settings = self.defaults.make_settings(form)
-        settings = replace(settings, window=settings.window or (client.window if client else None))
         if (given.key, settings) not in self._facts:
             self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
             for old in list(self._facts)[:-_MAX_FACTS]:
                 del self._facts[old]
         return self._facts[given.key, settings]
+
+    async def _find_plan_on_record(
+        self, given: GivenPaper, form: PlanForm, settings: PlanSettings, client: ModelClient | None
+    ) -> str:
+        """Return the path, as in addresses, of a plan for which nothing would be sent any more, "" if there is none."""
+        paper = await self.papers.read_paper(given)
+        info = client.info if client else describe_manual_model(self.defaults.make_model_spec(form))
+        path = await asyncio.to_thread(find_plan_on_record, self.defaults.output, paper, info, settings)
+        return self._shorten_path(path) if path else ""
 
     def _find_paper(self, request: Request) -> GivenPaper:
         if (paper := self.papers.find_paper(request.path_params["key"])) is None:
@@ -190,7 +205,10 @@ class PageApp:
         """Return the path of a job's plan in the output folder, "" if it has none."""
         if job.output is None or not (job.output.path.exists() or job.output.record_path.exists()):
             return ""
-        return job.output.path.relative_to(self.defaults.output).as_posix().removesuffix(TRAJECTORY_SUFFIX)
+        return self._shorten_path(job.output.path)
+
+    def _shorten_path(self, trajectory: Path) -> str:
+        return trajectory.relative_to(self.defaults.output).as_posix().removesuffix(TRAJECTORY_SUFFIX)
 
     async def stream_events(self, request: Request) -> Response:
         """Send what a job tells as server-sent events, from its beginning."""

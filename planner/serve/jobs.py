@@ -238,7 +238,7 @@ class JobQueue:
         paper = await self._papers.read_paper(request.paper)
         job.paper_sha256 = paper.sha256
         if request.by_hand:
-            by_hand = _ManualModel(request.model_spec.model, job)
+            by_hand = _ManualModel(describe_manual_model(request.model_spec), job)
             return await plan_to_folder(
                 self._output,
                 paper,
@@ -288,19 +288,20 @@ def _report_crash(job: Job, task: "asyncio.Task[None]") -> None:
         job.set_state(JobState.FAILED, f"an error of the program: {error!r}")
 
 
+def describe_manual_model(spec: ModelSpec) -> ModelInfo:
+    """Return the name of a model whose replies a person fetches."""
+    return ModelInfo(LM_PLANNER, spec.model, spec.model)
+
+
 @dataclass(frozen=True, slots=True)
 class _ManualModel:
     """A model whose replies a person fetches; their finish reasons and tokens are unknown."""
 
-    name: str
+    info: ModelInfo
     job: Job
 
-    @property
-    def info(self) -> ModelInfo:
-        return ModelInfo(LM_PLANNER, self.name, self.name)
-
     async def complete(self, prompt: Prompt) -> Completion:
-        return Completion(await self.job.ask_by_hand(prompt), model=self.name)
+        return Completion(await self.job.ask_by_hand(prompt), model=self.info.name)
 
 
 @dataclass(slots=True)

@@ -105,6 +105,17 @@ def test_before_anything_is_sent_the_page_says_what_would_be(asked: Client, serv
     assert not server.journal
 
 
+def test_for_a_plan_on_record_the_page_says_that_nothing_is_sent(asked: Client, server: Server) -> None:
+    key = asked.give(PAPER)
+    path, page = asked.plan(key, model="test-model"), f"papers/{key}?model=test-model"
+    said = f'<a href="/{asked.token}/{path}">This plan</a> is on record, so nothing is sent, and nothing is paid.'
+    assert said in asked.get(page).text
+    assert asked.plan(key, model="test-model") == path
+    assert len(server.journal) == 1
+    for other in ("task=author", "k=3", "strategy=revise", "force=true", "model=other&name=test-model-2"):
+        assert "to <strong>127.0.0.1" in asked.get(f"{page}&{other}").text, other
+
+
 def test_a_model_without_a_key_says_what_is_missing(client: Client) -> None:
     page = client.get(f"papers/{client.give(PAPER)}?model=other&name=gpt-4o").text
     assert "needs a key: set OPENAI_API_KEY; the built-in planner and “by hand” work without it" in page
@@ -221,6 +232,8 @@ def test_a_reply_is_pasted_and_asked_for_again(client: Client) -> None:
     assert path.startswith("plans/lm-planner/my%20chat/")
     assert list_names(client, path) == ["No gate"]
     # What was pasted is on record: the same form asks for nothing.
+    query = "&".join(f"{name}={value}" for name, value in form.items()).replace(" ", "+")
+    assert ">This plan</a> is on record" in client.get(f"papers/{key}?{query}").text
     assert client.plan(key, **form) == path
 
 
