@@ -6,6 +6,7 @@ by a simple alternative. It is a baseline, and says so in its reasoning.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import log1p
@@ -26,14 +27,14 @@ from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
 from planner.schema import Ablation, Action
 
 BUILTIN_INFO: Final = ModelInfo(planner="extractive-planner", name="builtin", asked="extractive")
-NOTHING_FOUND: Final = (
-    "the built-in planner found no component of a method in this text that the reported ablations do not cover,"
-    " so it made no plan; use a language model with --model"
-)
+NOTHING_FOUND: Final = "the built-in planner found no component of a method to ablate"
 NOT_ENGLISH: Final = (
     "the built-in planner reads English only, and this text seems to be in another language, so it made no plan;"
-    " use a language model with --model"
+    " choose a language model instead"
 )
+_NAMED_BY_TITLE: Final = "in the title"
+_REPORTED: Final = "in a reported ablation"
+_NO_PART: Final = 'without the name of a mechanism, such as "gate", and without a heading that the text often repeats'
 UNKNOWN_METRIC: Final = "the paper's main metric"
 _MAX_METRICS: Final = 3
 _COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ablation that covers it
@@ -167,7 +168,7 @@ class ExtractiveModel:
         if self.with_details:
             proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
         if not proposals:
-            return Completion("", model=BUILTIN_INFO.asked, notes=(NOTHING_FOUND,))
+            return Completion("", model=BUILTIN_INFO.asked, notes=(_explain_no_plan(analysis, self.excerpt.title),))
         text = _format_reply(proposals, analysis)
         return Completion(text, finish_reason="stop", model=BUILTIN_INFO.asked)
 
@@ -187,6 +188,21 @@ def propose_ablations(
         if max(overlaps, default=0.0) < _SAME_OVERLAP and not (repeats and repeats.find_repeated(proposal.ablation)):
             chosen.append(proposal)
     return tuple(chosen)
+
+
+def _explain_no_plan(analysis: Analysis, title: str) -> str:
+    """Return as a sentence why no component is proposed, with the number of components for each reason."""
+    reasons = Counter(_explain_omission(component, analysis, title) for component in analysis.components)
+    told = ", ".join(f"{why} ({count})" for why, count in reasons.items())
+    named = f"those that the text names are {told}" if told else "the text names none"
+    return f"{NOTHING_FOUND}: {named}; choose a language model instead"
+
+
+def _explain_omission(component: Component, analysis: Analysis, title: str) -> str:
+    if component.is_subject_of(title):
+        return _NAMED_BY_TITLE
+    is_part = is_method_part(component) or _may_be_part(component)
+    return _REPORTED if is_part or _is_covered(component, analysis) else _NO_PART
 
 
 def _is_covered(component: Component, analysis: Analysis) -> bool:
