@@ -310,7 +310,8 @@ def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
         folders.setdefault((plan["task"], Path(plan["path"]).parent), []).append(len(plan["members"]))
     for (task, folder), counts in sorted(folders.items()):
         made = format_count(len(counts), "combined plan")
-        yield f"{made} for the {task} task, from {format_count(sum(counts), 'plan')}: {folder}"
+        each = f", {min(counts)} to {max(counts)} of each paper" if len(set(counts)) > 1 else ""
+        yield f"{made} for the {task} task, from {format_count(sum(counts), 'plan')}{each}: {folder}"
     if not folders:
         yield "no plan was combined"
     if single := len(facts["single"]):

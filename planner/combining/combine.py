@@ -125,8 +125,7 @@ def combine_plans(
             continue
         for task, members in members_by_task.items():
             chosen = choose_studies(members, task, k or DEFAULT_K[task], min_chance)
-            model = name_combined_model(index.list_names(task))
-            yield _write_plan(output, model, paper_id, task, members, chosen)
+            yield _write_plan(output, index.list_names(task), paper_id, task, members, chosen)
 
 
 def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: int | None) -> ChosenStudies:
@@ -160,14 +159,16 @@ def _hash_names(names: Sequence[str]) -> str:
 
 
 def _write_plan(
-    output: Path, model: str, paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
+    output: Path, names: Sequence[str], paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
 ) -> CombineResult:
+    """Write the plan of a paper; `names` are those of all members of the task, also without a plan of this paper."""
     if len(members) == 1:
         return SingleMemberPaper(paper_id, task, members[0].name)
     if not chosen.kept:
         return UnreadFile(paper_id, f"no member has a valid ablation for the {task} task")
     plan = Plan(ablations=tuple(_number_names([study.best_proposal.ablation for study in chosen.kept])))
-    reasoning = write_reasoning([member.name for member in members], chosen)
+    model = name_combined_model(names)
+    reasoning = "\n\n".join(_list_paragraphs([member.name for member in members], len(names), chosen))
     try:
         trajectory = normalize_trajectory(Trajectory(COMBINED_PLANNER, model, paper_id, task, reasoning, plan))
         record = _build_record(trajectory, members, chosen)
@@ -233,14 +234,12 @@ def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
         yield ablation.model_copy(update={"name": name})
 
 
-def write_reasoning(names: Sequence[str], chosen: ChosenStudies) -> str:
-    """Return the reasoning of a plan that combines the plans of the members with these names."""
-    return "\n\n".join(filter(None, _list_paragraphs(names, chosen)))
-
-
-def _list_paragraphs(names: Sequence[str], chosen: ChosenStudies) -> Iterator[str]:
+def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies) -> Iterator[str]:
+    """Yield the paragraphs of the reasoning; `all_count` counts the members that have a plan of any paper."""
+    further = f" (of {all_count} in all sources)" if all_count > len(names) else ""
     yield (
-        f"This plan combines the plans of {len(names)} members: {', '.join(names)}. No model was asked for it. "
+        f"This plan combines the plans of {len(names)} members{further}: {', '.join(names)}. "
+        "No model was asked for it. "
         "Ablations of different members are one study if they surely change the same part in the same way. "
         f"Each study has the words of the member that rates it highest. {_describe_rule(chosen)}"
     )

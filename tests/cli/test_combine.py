@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from planner.schema import Task
 from tests.cli.conftest import Run
 from tests.combining.made import write_plan, write_plans
 from tests.site.made import trajectory, write_entry
@@ -26,6 +27,16 @@ def test_the_path_of_each_plan_is_printed(run: Run, plans: Path) -> None:
     assert result.stderr == f"{counts}next, the plans:\n  ablation-planner show out\n"
     assert run("check", OUTPUT).exit_code == 0
     assert "1. No gate" in run("show", OUTPUT).stdout
+
+
+def test_a_paper_of_fewer_members_than_the_folders_name_says_so(run: Run, plans: Path) -> None:
+    for name in "ab":
+        write_entry(plans / name, trajectory("Other", model=name, task=Task.AUTHOR))
+    result = run("combine", "a", "b", "c", "-o", "out")
+    assert "2 combined plans for the author task, from 5 plans, 2 to 3 of each paper: out/combined-" in result.stderr
+    other = next(line for line in result.stdout.splitlines() if "Other" in line)
+    assert "3-members-" in other
+    assert "combines the plans of 2 members (of 3 in all sources): a, b." in run("show", other).stdout
 
 
 def test_json_has_members_and_what_is_not_combined(run: Run, plans: Path) -> None:
