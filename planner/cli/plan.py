@@ -227,8 +227,7 @@ class _PaperPlanner:
             named = propose_paper_id(source, given_id=metadata.paper_id, given_title=metadata.title)
             return write_unreadable_paper(self.output, source, error, self.client.info, self.settings, named)
         if hint := _suggest_batch(source, is_read=True):
-            is_named = any(paper.main_file in warning for warning in paper.warnings)
-            log.warning("%s: %s%s", source, "" if is_named else f"{paper.main_file} is planned; ", hint)
+            log.warning("%s: %s is planned; %s", source, paper.main_file, hint)
         with self.reporter.show_progress(self.client.info):
             return await plan_with_client(
                 self.output,

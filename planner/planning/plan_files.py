@@ -281,15 +281,13 @@ def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
     """
     if paper.id != propose_paper_id(paper.source):
         return paper.id
-    names = itertools.chain((paper.id,), (f"{paper.id}-{number}" for number in itertools.count(2)))
-    for name in names:
-        path = folder / build_record_path(build_trajectory_path(info.planner, info.name, name))
-        earlier = PlanRecord.read(path).paper if path.exists() else None
-        if earlier is None:
-            return _find_id_by_text(path.parent, paper) or name
-        if _is_same_paper(earlier, paper):
+    name, number = paper.id, 1
+    while (path := folder / build_record_path(build_trajectory_path(info.planner, info.name, name))).exists():
+        if _is_same_paper(PlanRecord.read(path).paper, paper):
             return name
-    raise AssertionError("there are endless numbers")
+        number += 1
+        name = f"{paper.id}-{number}"
+    return _find_id_by_text(path.parent, paper) or name
 
 
 def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
