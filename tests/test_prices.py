@@ -8,7 +8,7 @@ import pytest
 
 from planner.chat import ModelInfo, Usage
 from planner.errors import UsageError
-from planner.models.pricing import Price, compute_cost, find_context_window, parse_price
+from planner.models.pricing import Price, compute_cost, find_context_window, format_usd, parse_price
 
 OPENAI = "https://api.openai.com/v1"
 UNKNOWN_HOST = "http://127.0.0.1:8000/v1"
@@ -63,6 +63,21 @@ def test_the_same_name_costs_what_its_endpoint_asks() -> None:
 def test_without_counts_there_is_no_cost(usage: Usage) -> None:
     assert compute_cost(model_info("gpt-4o-mini"), usage) is None
     assert compute_cost(model_info("gpt-4o-mini"), usage, Price(Decimal(1), Decimal(1))) is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"),
+    [
+        (0.0, "$0.00"),
+        (1234.5, "$1,234.50"),
+        (0.996, "$1.00"),
+        (0.0123, "$0.012"),
+        (0.00000123, "$1.2e-06"),
+        (None, "cost unknown"),
+    ],
+)
+def test_small_costs_keep_two_digits(cost: float | None, shown: str) -> None:
+    assert format_usd(cost) == shown
 
 
 def test_the_users_price_stands_above_what_is_known() -> None:

@@ -13,7 +13,7 @@ from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, Reques
 from planner.batch.status import Progress
 from planner.chat import REUSED_NOTE, Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
-from planner.models.pricing import UsagePrice
+from planner.models.pricing import UsagePrice, format_usd
 from planner.planning.record import AttemptRecord, create_attempt_record
 
 # Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.
@@ -78,9 +78,9 @@ class Budget:
             )
             if not self._fits(max_cost):
                 raise BudgetExceeded(
-                    f"the next request can cost up to ${max_cost:.4f} if its reply is as long as it may be, and "
-                    f"${self.spent:.4f} of ${self._limit:g} are spent; raise --max-cost, or set --max-tokens for "
-                    "shorter replies"
+                    f"the next request can cost up to {format_usd(max_cost)} if its reply is as long as it may be, and "
+                    f"{format_usd(self.spent)} of ${self._limit:g} are spent; raise --max-cost, or set --max-tokens "
+                    "for shorter replies"
                 )
             self._reserved += max_cost
 

@@ -117,8 +117,10 @@ def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
 
 
 def format_usd(cost: float | None) -> str:
-    """Return a cost in USD, or that it is unknown."""
-    return "cost unknown" if cost is None else f"${cost:.4f}"
+    """Return a cost in USD with at least two significant digits, or that it is unknown."""
+    if cost is None:
+        return "cost unknown"
+    return f"${cost:,.2f}" if cost >= 0.1 or cost == 0 else f"${cost:.2g}" if cost >= 0.0001 else f"${cost:.1e}"
 
 
 def describe_lost_requests(count: int) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from planner.chat import Completion
 from planner.details import format_count
 from planner.matching import build_word_set
+from planner.models.pricing import format_usd
 from planner.names import parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
 from planner.planning.record import MAX_ABSTRACT_CHARS, PlanRecord
@@ -118,11 +119,6 @@ class ReplyView:
     text: str
     reasoning: str
     refusal: str
-
-
-def format_usd(usd: float) -> str:
-    """Return a cost as text, with at least two significant digits."""
-    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
 
 
 def list_key_figures(entry: PlanEntry) -> Iterator[str]:

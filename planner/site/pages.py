@@ -18,11 +18,11 @@ from pydantic import JsonValue
 
 from planner import __version__
 from planner.matching import SURENESS
+from planner.models.pricing import format_usd
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_name_or_part
 from planner.site.entries import PlanEntry, UnreadFile
-from planner.site.facts import format_usd
 from planner.site.html_text import render_formulas_as_text
 from planner.site.views import PaperView, build_paper_view
 

@@ -16,7 +16,6 @@ from planner.errors import Outcome, UsageError
 from planner.files import write_file_atomically
 from planner.site.build import build_site
 from planner.site.entries import create_entry
-from planner.site.facts import format_usd
 from planner.site.pages import render_entry_page
 from planner.site.views import build_paper_view
 from planner.trajectory.reader import read_trajectory
@@ -123,13 +122,6 @@ def test_the_line_under_a_title_counts() -> None:
     assert build_paper_view([one, two]).summary == "2 plans · 4 ablations · models agree on 2"
     assert build_paper_view([one, lost]).summary == "1 plan and 1 not planned · 2 ablations"
     assert build_paper_view([lost]).summary == "0 plans and 1 not planned"
-
-
-@pytest.mark.parametrize(
-    ("usd", "shown"), [(0.0, "$0.00"), (1234.5, "$1,234.50"), (0.0123, "$0.012"), (0.00000123, "$1.2e-06")]
-)
-def test_small_costs_keep_two_digits(usd: float, shown: str) -> None:
-    assert format_usd(usd) == shown
 
 
 def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> None:

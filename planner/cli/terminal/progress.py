@@ -57,7 +57,7 @@ def format_cost(progress: Progress) -> str:
     if progress.remaining and not (progress.tokens or progress.outcomes):
         return "cost not known yet"
     expected = progress.expected_cost
-    return f"${progress.cost:.2f}" + (f" of about ${expected:.2f}" if expected and progress.remaining else "")
+    return format_usd(progress.cost) + (f" of about {format_usd(expected)}" if expected and progress.remaining else "")
 
 
 def format_rate_limit_pause(progress: Progress) -> str:
@@ -105,7 +105,7 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
     if estimate.cost is None:
         yield "cost unknown (add --price IN,OUT for it; --max-cost needs it)"
     else:
-        yield f"about ${estimate.cost:.2f}"
+        yield f"about {format_usd(estimate.cost)}"
     yield f"about {format_duration(estimate.seconds)}"
     yield f"to {host}" if host else "nothing is sent"
 
