@@ -88,6 +88,14 @@ def walk_folders(
         yield folder, folders, names
 
 
+def path_exists(path: Path | str) -> bool:
+    """Return whether there is something at a path; not at what is no path: too long, or with a null character."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def read_stdin(max_bytes: int) -> bytes:
     """Read stdin to its end; the errors are those of `read_bounded_stream`."""
     return read_bounded_stream(sys.stdin.buffer, max_bytes, "stdin")

@@ -13,7 +13,7 @@ from typing import Final
 from planner.batch.discovery import FolderScan, detect_paper_kind
 from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, read_list, read_manifest
 from planner.errors import UsageError
-from planner.files import read_bounded_file, walk_folders
+from planner.files import path_exists, read_bounded_file, walk_folders
 from planner.names import UniqueNames, parse_arxiv_id
 from planner.papers.sources import LIST_ENDINGS, MANIFEST_ENDINGS, is_named_like_other_file, propose_paper_id
 from planner.sanitize import shorten_name
@@ -70,9 +70,9 @@ class _EntryCollector:
     def add_argument(self, argument: str, stdin: str | None) -> None:
         if argument == "-":
             self._add_rows(read_list(stdin or "", "stdin", Path()))
-        elif parse_arxiv_id(argument) and not _path_exists(Path(argument)):
+        elif parse_arxiv_id(argument) and not path_exists(argument):
             self._add_entry(CorpusEntry("", argument, "", ARXIV))
-        elif _path_exists(Path(argument)):
+        elif path_exists(argument):
             # A shell expands `papers/*` before we see it, so among several arguments a README is not a paper either.
             self._add_path(Path(argument), listed=self.is_only_argument or not is_named_like_other_file(argument))
         elif _GLOB_CHARACTERS.search(argument) and (matches := _expand_glob(argument)):
@@ -165,16 +165,9 @@ def _resolve_source(row: ManifestRow) -> tuple[str, str]:
     """Return the source and kind of a list's row; a path is relative to the list's folder, else to the current one."""
     for base in (row.base_folder, Path()):
         path = base / row.source
-        if _path_exists(path):
+        if path_exists(path):
             return str(path), "folder" if path.is_dir() else detect_paper_kind(path) or "file"
     return row.source, ARXIV if parse_arxiv_id(row.source) else ""
-
-
-def _path_exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # not a valid path: too long, or with a null character
-        return False
 
 
 def _compute_stamp(place: str, entry: CorpusEntry) -> str:

@@ -212,7 +212,7 @@ class ResultRecorder:
                 run_model.info, paper, trajectory=outcome is Outcome.PLANNED
             ):
                 continue
-            record = self._ledger.load_record(paper, model)
+            record = self._ledger.records.load_current_record(paper, model)
             try:
                 trajectory = rebuild_trajectory(record)
             except OutputError as error:

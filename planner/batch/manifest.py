@@ -115,12 +115,13 @@ def read_list(text: str, list_name: str, base_folder: Path) -> Iterator[Manifest
 
 
 def _parse_jsonl(text: str) -> Iterator[tuple[int, Any]]:
+    """Yield the number of each line that is not blank, and its value, or the error of one that is not JSON."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 yield number, json.loads(line)
             except (ValueError, RecursionError) as error:
-                yield number, f"is not JSON: {error}"
+                yield number, error
 
 
 def _parse_csv(text: str) -> Iterator[tuple[int, Any]]:
@@ -152,9 +153,8 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow | CorpusProblem:
     if not isinstance(values, Mapping):
-        return CorpusProblem(
-            location, values if isinstance(values, str) and values.startswith("is not") else "is not an object"
-        )
+        reason = f"is not JSON: {values}" if isinstance(values, Exception) else "is not an object"
+        return CorpusProblem(location, reason)
     known = {field: _first_value(values, names) for field, names in _COLUMN_NAMES.items()}
     if not known["source"]:
         return CorpusProblem(location, f"names no paper; a row needs one of {', '.join(_COLUMN_NAMES['source'][:3])}")

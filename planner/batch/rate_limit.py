@@ -140,16 +140,6 @@ class RateLimiter:
         """The seconds that are left of the pause after a 429."""
         return max(0.0, self._paused_until - time.monotonic())
 
-    @property
-    def rpm(self) -> float | None:
-        """The requests allowed a minute, as given or as named by a header; None if unknown."""
-        return self._requests.limit
-
-    @property
-    def tpm(self) -> float | None:
-        """The tokens allowed a minute, as given or as named by a header; None if unknown."""
-        return self._tokens.limit
-
     @asynccontextmanager
     async def acquire_slot(self, rough_tokens: float, waited: float = 0.0) -> AsyncIterator[RequestSlot]:
         """Wait until a request of about `rough_tokens` tokens may be sent, and hold its slot while it is in flight.

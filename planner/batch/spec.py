@@ -24,7 +24,6 @@ from planner.models.prompt_files import PromptFolders
 from planner.models.wrappers import RetryPolicy
 from planner.papers.paper import Paper
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from planner.reading.process import ReaderFactory  # imports what reads papers
@@ -288,8 +287,8 @@ class RunModel:
 
     @property
     def needs_paper(self) -> bool:
-        """True for a model or a strategy that needs the paper itself besides the prompt."""
-        return self.client.model is None or STRATEGIES[self.settings.strategy].needs_paper
+        """True for the built-in planner, which needs the paper itself besides the prompt."""
+        return self.client.model is None
 
     def make_paper_model(self, paper: Paper | None) -> Model:
         """Return the model for a paper, which sends each request once."""

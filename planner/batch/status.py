@@ -19,6 +19,7 @@ from planner.chat import Usage
 from planner.details import format_count
 from planner.errors import Outcome
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
+from planner.planning.record import sum_costs
 
 _MAX_REASON_CHARS: Final = 300
 _MAX_EXAMPLES: Final = 3
@@ -101,7 +102,7 @@ class Progress:
         """Count the tokens and the cost of a reply."""
         tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
         self.tokens += tokens
-        self.cost = None if self.cost is None or cost is None else self.cost + cost
+        self.cost = sum_costs((self.cost, cost))
         self._recent.append((time.monotonic(), 0, tokens))
 
     def record_result(self, paper_id: str, outcome: Outcome, reason: str) -> None:
@@ -330,7 +331,6 @@ def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
     for part in statuses:
         for model, counts in part.models.items():
             models.setdefault(model, Counter()).update(counts)
-    costs = [part.cost for part in statuses if part.cost is not None]
     return LedgerStatus(
         papers=sum(part.papers for part in statuses),
         pending=sum(part.pending for part in statuses),
@@ -339,7 +339,7 @@ def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
         lost_requests=sum(part.lost_requests for part in statuses),
         prompt_tokens=sum(part.prompt_tokens for part in statuses),
         completion_tokens=sum(part.completion_tokens for part in statuses),
-        cost=sum(costs) if len(costs) == len(statuses) else None,
+        cost=sum_costs(part.cost for part in statuses),
         failures=tuple(failure for part in statuses for failure in part.failures),
         damage="; ".join(part.damage for part in statuses if part.damage),
         in_flight=sum(part.in_flight for part in statuses),

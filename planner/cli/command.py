@@ -8,13 +8,12 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
 from planner.errors import PlannerError, UsageError
-from planner.files import describe_os_error
+from planner.files import describe_os_error, path_exists
 from planner.sanitize import make_printable
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ class CommandGroup(click.Group):
         name = args[0]
         if name in self._rows or name.startswith("-"):
             return self._resolve_with_settings(ctx, args)
-        if any(mark in name for mark in "./") or _path_exists(name):
+        if any(mark in name for mark in "./") or path_exists(name):
             meant = make_printable(f"{ctx.command_path} plan {shlex.join(args)}")
             raise click.UsageError(f"{name!r} is a paper, not a command. Did you mean `{meant}`?", ctx)
         raise click.NoSuchCommand(name, possibilities=self._rows, ctx=ctx)
@@ -220,13 +219,6 @@ class _UsageMessage(_ErrorMessage):
     """The last message of a call with wrong words, before any work."""
 
     exit_code = 2
-
-
-def _path_exists(name: str) -> bool:
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # not a path: too long, or with a null character
-        return False
 
 
 def command(name: str | None = None, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:

@@ -26,12 +26,18 @@ from planner.cli.options import (
 from planner.cli.terminal.console import log, log_omissions, print_json, send_log_messages
 from planner.details import ReportedStudy, format_about
 from planner.errors import PaperError, UsageError
-from planner.files import read_stdin
+from planner.files import path_exists, read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.arxiv import ArxivClient
 from planner.papers.paper import Excerpt, Paper, Section
 from planner.papers.sources import MAX_FILE_BYTES, FileFormat, detect_kind
-from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt, select_excerpt
+from planner.planning.first_prompt import (
+    PaperPrompt,
+    PlanSettings,
+    build_prompt,
+    describe_paper_as_json,
+    select_excerpt,
+)
 from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
 from planner.sanitize import clean_text, make_printable
@@ -132,10 +138,7 @@ def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
 def _is_missing(source: str) -> bool:
     if source == "-" or "://" in source or parse_arxiv_id(source):
         return False
-    try:
-        return not (source and Path(source).exists())
-    except (OSError, ValueError):  # not a path: too long, or with a null character
-        return True
+    return not (source and path_exists(source))
 
 
 @command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")
@@ -182,10 +185,6 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
             _log_excerpt(sent)
             click.echo(sent.full_text.encode())
             return
-        from planner.planning.first_prompt import (
-            describe_paper_as_json,  # compiles many patterns, for this command alone
-        )
-
         understood = describe_paper_as_json(read, settings)
     if form == "json":
         print_json(understood)

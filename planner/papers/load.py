@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from planner.errors import NotAPaperError, PaperError
-from planner.files import describe_os_error
+from planner.files import describe_os_error, path_exists
 from planner.names import ArxivId, parse_arxiv_id
 from planner.papers.characters import decode_text
 from planner.papers.html.reader import read_html
@@ -142,7 +142,7 @@ def load_paper(
 def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> RecognisedSource:
     if source == "-":
         return read_source("stdin", stdin)
-    if (wanted := parse_arxiv_id(source)) and not _is_local_path(source):
+    if (wanted := parse_arxiv_id(source)) and not path_exists(source):
         return _read_from_arxiv(wanted, arxiv)
     if "://" not in source:
         return read_source(source)
@@ -240,10 +240,3 @@ def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:
 def _extract_words(text: str) -> frozenset[str]:
     letters = unicodedata.normalize("NFKC", text).casefold()
     return frozenset("".join(c if c.isalnum() else " " for c in letters).split())
-
-
-def _is_local_path(source: str) -> bool:
-    try:
-        return Path(source).exists()
-    except (OSError, ValueError):
-        return False

@@ -70,15 +70,13 @@ class RequestEstimate:
 class Strategy:
     """A way to plan a paper: `run` asks the model, `estimate` takes the tokens of the first prompt.
 
-    `templates` names the prompts that it needs besides those of the task. `needs_paper` is true if it needs the paper
-    itself besides the prompt.
+    `templates` names the prompts that it needs besides those of the task.
     """
 
     name: str
     run: Callable[[PlanSession], Awaitable["Reply"]]
     estimate: Callable[[int], RequestEstimate]
     templates: tuple[str, ...] = ()
-    needs_paper: bool = False
 
 
 async def run_single_request(session: PlanSession) -> "Reply":

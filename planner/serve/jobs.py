@@ -15,9 +15,10 @@ from typing import Final
 from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt, TokenCounter
 from planner.errors import ModelError, Outcome, PlannerError, UsageError
 from planner.files import describe_os_error
-from planner.models.connect import ModelSpec, open_model
+from planner.models.connect import ModelClient, ModelSpec, open_model
+from planner.papers.paper import Paper
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, plan_to_folder, plan_with_client
+from planner.planning.output import PlanOutput, plan_with_client
 from planner.sanitize import clean_text
 from planner.serve.folder import GivenPaper, PaperFolder
 
@@ -238,30 +239,21 @@ class JobQueue:
         paper = await self._papers.read_paper(request.paper)
         job.paper_sha256 = paper.sha256
         if request.by_hand:
-            by_hand = _ManualModel(describe_manual_model(request.model_spec), job)
-            return await plan_to_folder(
-                self._output,
-                paper,
-                by_hand,
-                request.settings,
-                lambda _: None,
-                force=request.force,
-                report_step=job.add_step,
-            )
+            info = describe_manual_model(request.model_spec)
+            manual = ModelClient(info, lambda _: None, model=_ManualModel(info, job))
+            return await self._plan_with(manual, paper, job, request.settings)
         async with open_model(request.model_spec, offline=self._offline, on_text=job.add_text) as client:
             if client.model is not None:
                 await asyncio.to_thread(client.warm_up)
                 client = replace(client, model=_ReportedModel(client.model, job, self, client.host))
             settings = replace(request.settings, window=request.settings.window or client.window)
-            return await plan_with_client(
-                self._output,
-                paper,
-                client,
-                settings,
-                max_wait=request.model_spec.max_wait,
-                force=request.force,
-                report_step=job.add_step,
-            )
+            return await self._plan_with(client, paper, job, settings)
+
+    async def _plan_with(self, client: ModelClient, paper: Paper, job: Job, settings: PlanSettings) -> PlanOutput:
+        max_wait, force = job.request.model_spec.max_wait, job.request.force
+        return await plan_with_client(
+            self._output, paper, client, settings, max_wait=max_wait, force=force, report_step=job.add_step
+        )
 
     def check_stopped(self) -> None:
         """Raise `asyncio.CancelledError` if nothing more is to be sent."""

@@ -50,8 +50,8 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
         assert other.execute("SELECT state FROM attempts").fetchall() == [("replied",)]
         assert other.execute("SELECT reply FROM requests").fetchone()[0].startswith("{")
         other.close()
-        assert ledger.find_reply("id") == completion
-        assert ledger.find_reply("another") is None
+        assert ledger.records.find_reply("id") == completion
+        assert ledger.records.find_reply("another") is None
         assert ledger.sum_charges() == 0.1
 
     with_ledger(path, work, shared_disk=shared_disk)

@@ -118,11 +118,12 @@ def test_a_pause_holds_everybody_back() -> None:
 
 def test_headers_set_what_flags_left_open() -> None:
     async def work() -> None:
-        limits = RateLimiter(4, rpm=50)
+        limits, loop = RateLimiter(4, rpm=6000), asyncio.get_running_loop()
         async with limits.acquire_slot(1) as slot:
-            limits.record_success(slot, Usage(100, 20), RateLimits(requests=600, tokens=90_000))
-        assert limits.rpm == 50, "a flag stands above a header"
-        assert limits.tpm == 90_000
+            limits.record_success(slot, Usage(280, 20), RateLimits(requests=1, tokens=90_000))
+        began = loop.time()
+        async with asyncio.timeout(10), limits.acquire_slot(1):  # a flag stands above a header, of one a minute
+            assert loop.time() - began >= 0.19, "the time of 300 tokens"
 
     run(work)
 

@@ -21,7 +21,6 @@ from planner.batch.ledger.writer import (
     LedgerReply,
     LedgerWriter,
     Preparation,
-    prepare_nothing,
     save_unstored_reply,
     store_kept_replies,
     store_reply,
@@ -71,7 +70,7 @@ class Ledger:
         store_kept_replies(connection, path)
         connection.execute("PRAGMA query_only = ON")
         self._reader = LedgerReader(path, connection)
-        self._records = StoredRecords(self._reader)
+        self.records = StoredRecords(self._reader)
         self._writer = LedgerWriter(path, partial(connect_ledger, path, shared_disk=shared_disk, check=False))
         self._kept_replies: list[Path] = []
         self._next_attempt = 1 + (self._reader.fetch_value("SELECT max(number) FROM attempts") or 0)
@@ -147,14 +146,6 @@ class Ledger:
     def count_expected_results(self) -> int:
         """Return the number of results that exist or are still to come."""
         return int(self._reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
-
-    def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
-        """Return the current record of a paper and a model, with its replies."""
-        return self._records.load_current_record(paper_id, model_key)
-
-    def find_reply(self, identity: str) -> Completion | None:
-        """Return the reply to a request, None if there is none."""
-        return self._records.find_reply(identity)
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
         """Return the sample to use for a first prompt: the last with a reply, or a new one to retry a failure."""
@@ -258,7 +249,7 @@ class Ledger:
         settings_hash: str,
         result: PlanResult,
         record: PlanRecord,
-        write_files: Preparation = prepare_nothing,
+        write_files: Preparation | None = None,
     ) -> None:
         """Record the result of planning a paper, after `write_files` has written its files."""
         attempts = tuple(attempt.model_copy(update={"completion": None}) for attempt in record.attempts)

@@ -38,14 +38,10 @@ Preparation = Callable[[], None]
 _Integer = Annotated[int, Field(ge=0, lt=2**63)]  # as SQLite stores it
 
 
-def prepare_nothing() -> None:
-    """Do nothing, as most changes need no preparation."""
-
-
 @dataclass(frozen=True, slots=True)
 class _QueuedChange:
     change: LedgerChange
-    prepare: Preparation
+    prepare: Preparation | None
     size: int  # bytes
     loop: asyncio.AbstractEventLoop  # the same for all changes of a run
     durable: "asyncio.Future[None]"
@@ -64,7 +60,7 @@ class LedgerWriter:
         self._thread.start()
 
     async def write_change(
-        self, change: LedgerChange, prepare: Preparation = prepare_nothing, size: int = _PAGE_BYTES
+        self, change: LedgerChange, prepare: Preparation | None = None, size: int = _PAGE_BYTES
     ) -> None:
         """Make one change of about `size` bytes, durable when this returns; `prepare` runs before its transaction.
 
@@ -119,7 +115,8 @@ class LedgerWriter:
         ready: list[_QueuedChange] = []
         for queued in changes:
             try:
-                queued.prepare()
+                if queued.prepare:
+                    queued.prepare()
                 ready.append(queued)
             except (RunError, ValueError) as error:
                 _resolve_changes([queued], error if isinstance(error, RunError) else RunError(str(error)))

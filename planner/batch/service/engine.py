@@ -79,7 +79,7 @@ class ReplayModel:
             ReplyPending: if there is no reply yet; the request was handed on, or is at the service.
         """
         identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
-        if (reply := self.ledger.find_reply(identity)) is not None:
+        if (reply := self.ledger.records.find_reply(identity)) is not None:
             return replace(reply, notes=(*reply.notes, *warn_of_truncation(prompt, reply.usage)))
         if submissions.is_submitted(identity):
             raise ReplyPending

@@ -233,7 +233,7 @@ class PromptFileEngine:
     async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
         """Return the reply in a file once it is in the ledger, or None; papers with the same text share a reply."""
         async with self._turn:
-            if (reply := self._ledger.find_reply(request.identity)) is None:
+            if (reply := self._ledger.records.find_reply(request.identity)) is None:
                 reply = self._read_reply(request, prompt)
                 if reply is not None:
                     await self._record_reply(request, prompt, reply)

@@ -112,7 +112,8 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
     usage = _describe_usage(result.record)
     if result.trajectory:
         count = format_count(len(result.trajectory.plan.ablations), "ablation")
-        log.info("planned %s%s%s", count, usage and f" ({usage})", _explain_count(result))
+        explanation = _explain_count(result.record, len(result.trajectory.plan.ablations))
+        log.info("planned %s%s%s", count, usage and f" ({usage})", explanation)
         return
     failure = _describe_failure(result)
     log.error("%s", failure if source in failure else f"{source}: {failure}")
@@ -120,12 +121,9 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
         log.info("%s", usage)
 
 
-def _explain_count(result: PlanOutput) -> str:
+def _explain_count(record: PlanRecord, count: int) -> str:
     """Return what a plan leaves out, and why it has fewer ablations than were asked for, where the program knows it."""
-    record = result.record
-    if result.trajectory is None:
-        return ""
-    is_full = len(result.trajectory.plan.ablations) >= record.k
+    is_full = count >= record.k
     if record.considered:
         more = ", -k keeps more" if is_full else ""
         return f" of at most {record.k}; `show --all` has {len(record.considered)} more, not kept{more}"
@@ -257,16 +255,10 @@ def _list_record_lines(record: PlanRecord, notes: Iterable[str], show_all: bool)
     if lines := list(map(_Line, notes)):
         yield _Line()
         yield from lines
-    if record.reported:
-        yield _Line()
-        yield _Line("already reported by the paper:", bold=True)
-        for study in record.reported:
-            yield _Line(f"{_INDENT}{study}")
-    if record.revisions:
-        yield _Line()
-        yield _Line("revised:", bold=True)
-        for revision in record.revisions:
-            yield _Line(f"{_INDENT}{revision}")
+    for title, items in (("already reported by the paper:", record.reported), ("revised:", record.revisions)):
+        if items:
+            yield from (_Line(), _Line(title, bold=True))
+            yield from (_Line(f"{_INDENT}{item}") for item in items)
     if not record.considered:
         return
     yield _Line()
