@@ -27,6 +27,7 @@ from planner.cli.options import (
     endpoint_options,
     log_options,
     model_option,
+    offline_option,
     open_arxiv,
     output_option,
     task_options,
@@ -84,12 +85,7 @@ _CREDENTIALS: Final = re.compile(r"://\S*@")  # of an address; a password may ho
 @task_options
 @endpoint_options
 @limit_options
-@limit_option(
-    "--offline",
-    is_flag=True,
-    envvar="ABLATION_PLANNER_OFFLINE",
-    help="Send no requests, and download nothing.",
-)
+@offline_option(group="Limits")
 @limit_option("--retry-failed", is_flag=True, help="Try failed papers again.")
 @engine_options
 @submission_options

@@ -119,7 +119,8 @@ model_option = functools.partial(click.option, cls=GroupedOption, group="Model")
 output_option = functools.partial(click.option, cls=GroupedOption, group="Output")
 message_option = functools.partial(click.option, cls=GroupedOption, group="Messages")
 
-offline_option = paper_option(
+offline_option = functools.partial(
+    paper_option,
     "--offline",
     is_flag=True,
     envvar="ABLATION_PLANNER_OFFLINE",
@@ -132,7 +133,7 @@ metadata_options = group_options(
     paper_option("--title", default="", help="The paper's title, if the detected one is wrong."),
     paper_option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
     paper_option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [its file's name]"),
-    offline_option,
+    offline_option(),
     paper_option("--fetch", is_flag=True, help="Read the paper at an https address; its host is printed first."),
 )
 

@@ -47,7 +47,7 @@ _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 @folder_option
 @task_options
 @model_options
-@offline_option
+@offline_option()
 @log_options
 def serve(
     port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool, log_settings: LogOptions
@@ -98,7 +98,7 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
 @task_options
 @model_options
 @folder_option
-@offline_option
+@offline_option()
 @log_options
 def mcp(
     folders: tuple[Path, ...],

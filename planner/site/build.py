@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from planner.errors import TrajectoryError, UsageError
+from planner.files import write_file_atomically
 from planner.names import build_trajectory_path
 from planner.schema import Task
 from planner.site.copies import format_line
@@ -65,20 +66,6 @@ def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) 
     return builder.finish_site(index)
 
 
-def write_site_file(path: Path, text: str) -> None:
-    """Write a file as UTF-8; create its folders, and replace a symbolic link at `path` instead of following it.
-
-    A site can be built again at any time, so this does not wait for the disk.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with path.open("x", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-
-
 @dataclass(slots=True)
 class _SiteBuilder:
     """A builder of a site, paper by paper."""
@@ -98,7 +85,7 @@ class _SiteBuilder:
             return
         view = build_paper_view(entries)
         name = self.names[paper_id]
-        write_site_file(self.output / "papers" / f"{name}.html", render_paper_page(view))
+        write_file_atomically(self.output / "papers" / f"{name}.html", render_paper_page(view), durable=False)
         self.rows.extend(build_paper_rows(name, view))
         if self.docsify:
             for entry in entries:
@@ -111,7 +98,7 @@ class _SiteBuilder:
             self.unread_files.extend(self.docsify.skipped_files)
         unread = (*entry_index.unread_files, *self.unread_files)
         index = self.output / "index.html"
-        write_site_file(index, render_index_page(self.rows, entry_index.runs, unread))
+        write_file_atomically(index, render_index_page(self.rows, entry_index.runs, unread), durable=False)
         pages = {row.page for row in self.rows}
         _remove_stale_pages(self.output / "papers", pages)
         return BuiltSite(index, len(pages), len(self.rows), sum(not row.ablations for row in self.rows), unread)
@@ -163,14 +150,16 @@ class _DocsifyWriter:
             self.skipped_files.append(UnreadFile(f"{entry.run}/{path}", "another trajectory is published in its place"))
             return
         self._used_paths.add(str(path).casefold())
-        write_site_file(self.root / "trajectories" / path, render_trajectory(entry.trajectory, allow_violations=True))
+        text = render_trajectory(entry.trajectory, allow_violations=True)
+        write_file_atomically(self.root / "trajectories" / path, text, durable=False)
         self._rows[entry.task].setdefault((title, entry.paper_id), {})[entry.model_name] = path
 
     def write_index(self) -> None:
         """Write the page, the sidebar and the table of trajectories."""
-        write_site_file(self.root / "index.html", render_docsify_page())
-        write_site_file(self.root / "_sidebar.md", "\n".join(self._list_sidebar_lines()) + "\n")
-        write_site_file(self.root / "trajectories.md", "\n".join(self._list_table_lines()) + "\n")
+        sidebar, table = self._list_sidebar_lines(), self._list_table_lines()
+        write_file_atomically(self.root / "index.html", render_docsify_page(), durable=False)
+        write_file_atomically(self.root / "_sidebar.md", "\n".join(sidebar) + "\n", durable=False)
+        write_file_atomically(self.root / "trajectories.md", "\n".join(table) + "\n", durable=False)
 
     def _list_sidebar_lines(self) -> Iterator[str]:
         yield "- [Trajectories](/trajectories)"

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from planner.site.build import write_site_file
+from planner.files import write_file_atomically
 from planner.site.copies import format_plan_copies
 from planner.site.entries import create_entry
 from planner.site.pages import render_entry_page, render_index_page
@@ -90,7 +90,7 @@ def test_a_view_of_the_list_can_be_shared(open_page: Open, site: Path) -> None:
 
 
 def test_a_long_list_is_paged(open_page: Open, tmp_path: Path) -> None:
-    write_site_file(tmp_path / "index.html", render_index_page(list(many_rows(130, 2)), ["many"]))
+    write_file_atomically(tmp_path / "index.html", render_index_page(list(many_rows(130, 2)), ["many"]))
     page = open_page(f"{tmp_path.as_uri()}/index.html")
     assert rows(page) == 100
     first = titles(page)
@@ -111,7 +111,7 @@ def test_a_long_list_is_paged(open_page: Open, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_twenty_thousand_papers_open_in_two_seconds(open_page: Open, tmp_path: Path) -> None:
-    write_site_file(tmp_path / "index.html", render_index_page(list(many_rows(20_000, 1)), ["many"]))
+    write_file_atomically(tmp_path / "index.html", render_index_page(list(many_rows(20_000, 1)), ["many"]))
     page = open_page(f"{tmp_path.as_uri()}/index.html")
     expect(page.locator("#_status")).to_have_text("20,000 in all")
     usable = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")

@@ -14,13 +14,12 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from planner.chat import Completion, ModelInfo, Prompt
+from planner.chat import Completion, Prompt
 from planner.errors import ModelError
 from planner.models.openai_chat.chat import (
     ParameterAdapter,
     RequestOptions,
     build_content_filter_completion,
-    build_model_info,
     build_parameters,
     build_request_body,
 )
@@ -204,11 +203,6 @@ class BatchService:
         self._options = options
         self._adapter = ParameterAdapter()
         self._transport: Transport | None = None
-
-    @property
-    def info(self) -> ModelInfo:
-        """The name, endpoint and parameters of the model, as for live requests, so that replies serve both."""
-        return build_model_info(self._endpoint, self._options)
 
     @property
     def host(self) -> str:

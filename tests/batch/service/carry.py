@@ -37,7 +37,7 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
         for number in range(requests):
             prompt = Prompt.from_messages((Message("user", f"Plan paper {number}."),), "")
             plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
-            request = NewRequest(plan_task, service.info.identify_request(prompt), prompt.sha256, 0, 1)
+            request = NewRequest(plan_task, prompt.sha256, prompt.sha256, 0, 1)
             await writer.add_request(request, prompt)
         await writer.submit_drafts()
         parts = len(tracker.open_submissions)

@@ -55,7 +55,7 @@ def carry(
             writer = SubmissionWriter(folder, ledger, {MODEL: service}, tracker.submit, limits=limits)
             if not tracker.open_submissions:
                 for number in range(requests):
-                    await writer.add_request(*_make_request(service, number))
+                    await writer.add_request(*_make_request(number))
                 await writer.submit_drafts()
             await tracker.submit_waiting()
             for _ in range(20):
@@ -66,10 +66,10 @@ def carry(
     return asyncio.run(asyncio.wait_for(carry_all(), seconds))
 
 
-def _make_request(service: BatchService, number: int) -> tuple[NewRequest, Prompt]:
+def _make_request(number: int) -> tuple[NewRequest, Prompt]:
     prompt = Prompt.from_messages((Message("user", f"Plan {number}."),), "")
     plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
-    return NewRequest(plan_task, service.info.identify_request(prompt), prompt.sha256, 0, 1), prompt
+    return NewRequest(plan_task, prompt.sha256, prompt.sha256, 0, 1), prompt
 
 
 def is_creation(request: Request) -> bool:
