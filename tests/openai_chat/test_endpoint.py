@@ -81,10 +81,6 @@ def test_a_missing_key_is_named(model: str, base_url: str | None, variable: str)
         resolve_endpoint(model, base_url, {})
 
 
-def test_a_key_of_the_callers_own_is_stronger() -> None:
-    assert resolve_endpoint("gpt-4o", None, ENVIRONMENT, key="sk-mine").key.get_secret_value() == "sk-mine"
-
-
 @pytest.mark.parametrize("key", ["sk-1\nX-Evil: 1", "sk–1", "sk-1\x00"])
 def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
     with pytest.raises(UsageError, match="OPENAI_API_KEY") as caught:

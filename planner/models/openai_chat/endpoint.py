@@ -19,7 +19,7 @@ _NO_SECRET: Final = SecretStr("")
 class Provider:
     """A known service: its model prefix, its address, and the environment variables for its key and address.
 
-    A provider without a key variable gets no key, unless the user gives one.
+    A provider without a key variable gets no key, unless the user names the variable of one.
     """
 
     prefix: str
@@ -99,7 +99,6 @@ def resolve_endpoint(
     base_url: str | None,
     environment: Mapping[str, str],
     *,
-    key: str | None = None,
     key_variable: str | None = None,
     requires_key: bool = True,
 ) -> Endpoint:
@@ -122,7 +121,7 @@ def resolve_endpoint(
     needs_key = bool(requires_key and (host_provider or key_variable))
     if key_variable is None or (host_provider and not key_variable):
         key_variable = (host_provider or provider or OPENAI).key_variable
-    key = key or (environment.get(key_variable, "").strip() if key_variable else "")
+    key = environment.get(key_variable, "").strip() if key_variable else ""
     if needs_key and not (key or credentials):
         address = host_provider.base_url if host_provider else plain_url
         raise UsageError(
