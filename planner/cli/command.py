@@ -169,7 +169,7 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the called command, whose defaults are those of the settings files unless only its help is asked."""
         name, called, rest = super().resolve_command(ctx, args)
-        if name and called and not ctx.resilient_parsing and not {"-h", "--help"} & {*rest}:
+        if name and called and not ctx.resilient_parsing and not {*HELP_OPTIONS} & {*rest}:
             from planner.cli.settings import apply_settings  # not for --help
 
             apply_settings(ctx, name, called, ctx.params["config"])

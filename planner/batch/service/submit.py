@@ -206,15 +206,18 @@ class BatchSubmitter:
         """
         await call_with_retry(partial(self._submit_once, number), self._options.retry_policy)
 
+    async def update_submission(self, submission: Submission) -> None:
+        """Record the new state of a submission, and its file and batch; in `open_submissions` too."""
+        await self._ledger.submissions.update_submission(submission)
+        self._open_submissions[submission.number] = submission
+
     async def _submit_once(self, number: int) -> None:
         submission = self._open_submissions[number]
         batch = await self._find_batch(submission) if submission.state == SUBMITTING else None
         batch = batch or await self._create_batch(number)
         if not batch.id:
             raise ModelError(f"{self._services[submission.model].host} gave no id for the batch", retryable=True)
-        await self._update_submission(
-            replace(self._open_submissions[number], batch_id=batch.id, state=batch.state_name)
-        )
+        await self.update_submission(replace(self._open_submissions[number], batch_id=batch.id, state=batch.state_name))
         log.info("batch %s: %d requests of submission %d", batch.id, submission.request_count, number)
 
     async def _find_batch(self, submission: Submission) -> RemoteBatch | None:
@@ -250,7 +253,7 @@ class BatchSubmitter:
 
     async def _create_batch(self, number: int) -> RemoteBatch:
         submission = replace(await self._upload_file(number), state=SUBMITTING)
-        await self._update_submission(submission)
+        await self.update_submission(submission)
         service, file_id = self._services[submission.model], submission.file_id
         try:
             return await service.create_batch(file_id, self._build_metadata(submission))
@@ -259,7 +262,7 @@ class BatchSubmitter:
                 raise
             is_about_file = error.status == _NOT_FOUND or file_id in error.body
             is_file_gone = is_about_file and number not in self._surely_uploaded
-            await self._update_submission(replace(submission, file_id="" if is_file_gone else file_id, state=RECORDED))
+            await self.update_submission(replace(submission, file_id="" if is_file_gone else file_id, state=RECORDED))
             if not is_file_gone:
                 raise
         return await self._create_batch(number)
@@ -278,7 +281,7 @@ class BatchSubmitter:
             raise ModelError(f"{service.host} gave no id for the file", retryable=True)
         self._surely_uploaded.add(number)
         submission = replace(submission, file_id=file_id)
-        await self._update_submission(submission)
+        await self.update_submission(submission)
         return submission
 
     async def _find_file(self, service: BatchService, name: str, size: int) -> str:
@@ -309,10 +312,6 @@ class BatchSubmitter:
                 yield item
             has_more = page.has_more and bool(new_items)
             last_id = page.items[-1].id if page.items else ""
-
-    async def _update_submission(self, submission: Submission) -> None:
-        await self._ledger.submissions.update_submission(submission)
-        self._open_submissions[submission.number] = submission
 
     def _build_metadata(self, submission: Submission) -> dict[str, str]:
         return {"ablation_planner_run": self._run_id, "part": str(submission.number), "sha256": submission.sha256}

@@ -123,7 +123,7 @@ class BatchTracker:
             if batch and self._has_ended(submission, batch):
                 ended |= await self._collect_batch(submission, batch)
             elif batch and batch.state_name != submission.state:
-                await self._update_submission(replace(submission, state=batch.state_name))
+                await self._submitter.update_submission(replace(submission, state=batch.state_name))
             self._update_progress()
         return ended
 
@@ -142,8 +142,7 @@ class BatchTracker:
         except ModelError as error:
             if error.status != _NOT_FOUND:
                 raise
-            self._missing_checks[submission.number] += 1
-            if self._missing_checks[submission.number] > _MAX_MISSING_CHECKS:
+            if self._is_last_check(submission):
                 self.unknown_batches[submission.number] = (
                     f"{service.host} does not know batch {submission.batch_id}, with {submission.request_count} "
                     "requests: use the key and the project that it was submitted with, or give it up and submit its "
@@ -197,7 +196,7 @@ class BatchTracker:
     async def _requeue_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
         """Queue a batch again that had no room; return True if it is closed instead, to be sent in smaller files."""
         log.info("batch %s: the service has no room for it now; it is submitted again later", batch.id)
-        await self._update_submission(replace(submission, batch_id="", state=RECORDED))
+        await self._submitter.update_submission(replace(submission, batch_id="", state=RECORDED))
         self._is_service_full = self._one_at_a_time = True
         if self.running_submissions or submission.request_count == 1:
             return False
@@ -216,13 +215,9 @@ class BatchTracker:
 
     async def _close_submission(self, submission: Submission, rejection: Rejection) -> None:
         await self._collector.reject_unanswered(submission, rejection)
-        await self._update_submission(replace(submission, state=COLLECTED))
+        await self._submitter.update_submission(replace(submission, state=COLLECTED))
         del self.open_submissions[submission.number]
         build_submission_path(self._folder, submission.number).unlink(missing_ok=True)
-
-    async def _update_submission(self, submission: Submission) -> None:
-        await self._ledger.submissions.update_submission(submission)
-        self.open_submissions[submission.number] = submission
 
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:
