@@ -1,1 +1,1 @@
-"""Models: everything that answers a prompt, and the wrappers around it."""
+"""The models that answer prompts, and the wrappers around models."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService
 
 EXTRACTIVE: Final = "extractive"
-# A user who has set one of these wants a model, and has only forgotten to name it.
+# A user who has set one of these variables wants a model, and has only forgotten to name it.
 _MODEL_VARIABLES: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENROUTER_API_KEY")
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 class ModelSpec:
     """A model as the user names it, its endpoint and the parameters of its requests; times are in seconds.
 
-    Several addresses are of replicas that share the work. Parameters that are "" or None are not sent. `price` is
-    IN,OUT in USD per million tokens, "" to look it up. `key_variable` is the environment variable of the key, "" for no
-    key, None to choose it by the address or the model's prefix.
+    Several addresses belong to replicas that share the requests. Parameters that are "" or None are not sent.
+    `price` is "IN,OUT" in USD per million tokens, "" to look the price up. `key_variable` is the environment variable
+    that holds the key, "" for no key, None to choose the variable by the address or the model's prefix.
     """
 
     model: str = ""
@@ -67,18 +67,19 @@ class ModelSpec:
             return self.model == EXTRACTIVE
         if self.base_url or any(os.environ.get(name) for name in _MODEL_VARIABLES):
             raise UsageError(
-                "a key or an address is set but no model is named; add --model gpt-4o, or ABLATION_PLANNER_MODEL, "
-                f"or --model {EXTRACTIVE} for the built-in planner, which sends nothing"
+                "a key or an address is set, but no model is named; add --model gpt-4o (or set ABLATION_PLANNER_MODEL),"
+                f" or add --model {EXTRACTIVE} to use the built-in planner, which sends nothing"
             )
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerModelSpec:
-    """A model as a worker is given it; it is sent over the network, so it holds no key and no password.
+    """A model as it is described to a worker; the description crosses the network, so it holds no key or password.
 
-    `model` and `base_urls` are what the user gave, "" to use the worker's environment. The model that the worker opens
-    must match `info`. Several addresses are of replicas. `key_variable` is that of the `ModelSpec`.
+    `model` is the name that the user gave. `base_urls` are the addresses of the replicas; "" stands for the address in
+    the worker's environment. The model that the worker opens must have the same `info`. `key_variable` is as in
+    `ModelSpec`.
     """
 
     info: ModelInfo
@@ -92,10 +93,10 @@ class WorkerModelSpec:
 class ModelClient:
     """An open model: `model` sends each request once, without retries; None stands for the built-in planner.
 
-    `compute_price` returns the cost of a request in USD, None if it is unknown. `host` is where requests go, "" for
-    nowhere. `worker_spec` tells a worker on another machine how to connect. `batch_api` is the endpoint's batch
-    service, if it was opened. `warm_up` does slow set-up ahead of the first request, in any thread. `key_source` says
-    in words where the key that is sent comes from, "" for none.
+    `compute_price` returns the cost of a request in USD, None if it is unknown. `host` is the host that requests go to,
+    "" if none are sent. `worker_spec` tells a worker on another machine how to connect. `batch_api` is the endpoint's
+    batch service, None if it was not opened. `warm_up` may be called in any thread, to do slow set-up before the first
+    request. `key_source` names the source of the key in words, "" if no key is sent.
     """
 
     info: ModelInfo
@@ -109,13 +110,13 @@ class ModelClient:
 
     @property
     def window(self) -> int | None:
-        """The context window in tokens, None if it is unknown or there is none."""
+        """The context window in tokens, None for an unknown window and for the built-in planner."""
         return None if self.model is None else find_context_window(self.info)
 
     def make_paper_model(
         self, paper: Paper | None, task: Task, k: int, cut_at: str = "", *, with_details: bool = True
     ) -> Model:
-        """Return the model that plans a paper; only the built-in planner needs the paper and the settings."""
+        """Return the model that plans a paper; only the built-in planner uses the arguments."""
         if self.model is not None:
             return self.model
         from planner.analysis.analyse import index_paper_for_check
@@ -150,10 +151,10 @@ async def open_model(
 ) -> AsyncIterator[ModelClient]:
     """Yield a client of the model that the spec and the environment name.
 
-    `max_connections` is the most requests at once; `reply_limit` is the most tokens of a reply if the user set no
-    limit. With `with_batch_service` the endpoint's batch service is opened too. Without `sends` the client serves to
-    estimate and to record: it needs no key, and may be opened offline. `on_text` gets the text of replies, reasoning
-    included and masked, piece by piece as it arrives.
+    `max_connections` limits the requests in flight. `reply_limit` limits the tokens of a reply if the user set no
+    limit. With `with_batch_service`, the endpoint's batch service is opened too. If `sends` is false, the client sends
+    nothing, so it needs no key and may be opened offline. `on_text` gets each piece of a reply as it arrives: the text
+    and the reasoning, with keys masked.
 
     Raises:
         UsageError: if a key or an address is set but no model is named, if the address or the price is invalid, or if
@@ -207,7 +208,7 @@ def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
         UsageError: if no model is named.
     """
     if spec.model.strip() in ("", EXTRACTIVE):
-        raise UsageError("prompts in files need --model NAME: whoever replies to them, for the headings of the plans")
+        raise UsageError("prompts in files need --model NAME; give the name of the model that replies to the prompts")
     info = ModelInfo(LM_PLANNER, spec.model, spec.model)
     return ModelClient(info, lambda _: 0.0, model=PromptFileModel(info, PromptFiles(folders), ""))
 
@@ -219,7 +220,7 @@ def log_request_host(client: ModelClient) -> None:
 
 
 class HostLoggingModel:
-    """The model of a client, which logs the host that requests go to before the first of them."""
+    """The model of a client, which logs the host that requests go to before it sends the first one."""
 
     def __init__(self, client: ModelClient, model: Model) -> None:
         self._client = client
@@ -244,7 +245,7 @@ class HostLoggingModel:
 
 
 def log_host_at_first_request(client: ModelClient) -> ModelClient:
-    """Return a client that logs its host when it sends something, and not where all replies are on record."""
+    """Return a client that logs its host before its first request; if no request is sent, it logs nothing."""
     return replace(client, model=HostLoggingModel(client, client.model)) if client.model else client
 
 
@@ -254,7 +255,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
 
 
 def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
-    """Return the endpoint at each address of a model; say so where OpenAI is assumed and is hardly meant."""
+    """Return the endpoint at each address of a model; warn if OpenAI is assumed but probably not meant."""
     hint = "" if spec.base_url else describe_openai_default(spec.model, os.environ)
     try:
         endpoints = [
@@ -269,7 +270,7 @@ def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]
 
 
 def _create_batch_service(endpoints: list[Endpoint], options: RequestOptions) -> "BatchService":
-    from planner.models.openai_chat.batch_api import BatchService  # for batch services alone
+    from planner.models.openai_chat.batch_api import BatchService  # only needed for batch services
 
     if len(endpoints) > 1:
         raise UsageError("a batch service has one address; give --base-url once")

@@ -1,7 +1,7 @@
 """The built-in planner: it makes a plan from the paper's own text, without a language model.
 
-It ranks the method's components that no reported ablation seems to cover, and proposes to remove each or to replace it
-by a simple alternative. It is a baseline, and says so in its reasoning.
+The planner ranks the method's components that no reported ablation seems to cover, and proposes to remove each
+component or to replace it by a simple alternative. It is a baseline, and its plans say so.
 """
 
 import json
@@ -124,7 +124,7 @@ class Proposal:
 
     @property
     def effort(self) -> Effort:
-        """The work that it takes: one run for each replacement, with new code unless it is a value."""
+        """The work for the ablation: one run for each replacement, and new code if more than a value is replaced."""
         is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence
         kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
         return Effort(kind=kind, runs=max(1, len(self.replacement)))
@@ -133,9 +133,9 @@ class Proposal:
 class ExtractiveModel:
     """A model that answers every prompt with a plan made from one excerpt; it ignores the prompt itself.
 
-    It sees only the excerpt, so it cannot use text that the task leaves out. `with_details` gives each ablation a
-    reason, a sentence of the text that names the part, and the effort; it knows no chances, and cannot revise a plan.
-    `repeats` finds the ablations that the check of the plan would take for reported ones; they are not proposed.
+    The model sees only the excerpt, so it cannot use text that the task leaves out. `with_details` adds a reason, a
+    quote that names the part, and the effort to each ablation, but no estimate of its chance. The model cannot revise a
+    plan. `repeats` finds ablations that the paper already reports; these are not proposed.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class ExtractiveModel:
         return BUILTIN_INFO
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return a reply in the required format, always the same; if nothing is found, an empty reply with a note.
+        """Return a reply in the required format, always the same one; if no part is found, an empty one with a warning.
 
         Raises:
             ModelError: if the prompt is not the first one of a strategy.
@@ -176,7 +176,7 @@ class ExtractiveModel:
 def propose_ablations(
     analysis: Analysis, title: str, k: int, repeats: RepeatSearch | None = None
 ) -> tuple[Proposal, ...]:
-    """Return at most k proposals for the analysed text, the best first, without those that `repeats` finds."""
+    """Return at most k proposals for the analysed text, the best first; leave out proposals that `repeats` finds."""
     candidates = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
     components = list(filter(is_method_part, candidates)) or list(filter(_may_be_part, candidates))
     chosen: list[Proposal] = []
@@ -215,9 +215,9 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
 
 
 def is_method_part(component: Component) -> bool:
-    """Return whether a component's name is that of a part: a mechanism, a varied value or a proposal with an acronym.
+    """Return whether a component is named as a part: as a mechanism, a varied value or a proposal with an acronym.
 
-    Tasks, background and places in the paper are no parts.
+    Tasks, background and sections of the paper are not parts.
     """
     if EvidenceKind.SYMBOL in component.evidence:
         return True
@@ -231,7 +231,7 @@ def is_method_part(component: Component) -> bool:
 
 
 def _may_be_part(component: Component) -> bool:
-    """Return whether a component that is no named part may still be one: a heading names it, and the text uses it."""
+    """Return whether a component may be a part because a heading names it and the text mentions it often."""
     is_title = EvidenceKind.HEADING in component.evidence and component.mention_count >= _MIN_TITLE_MENTIONS
     return is_title and not _BACKGROUND.search(component.name) and not is_metric_name(component.name)
 
@@ -251,7 +251,7 @@ def _find_alternatives(component: Component) -> tuple[str, ...]:
 
 
 def _find_sentence(component: Component, sections: Sequence[Section]) -> str:
-    """Return the first sentence that names a component and is long enough for a quote, "" if there is none."""
+    """Return the first sentence that names a component and has a suitable length for a quote, "" if there is none."""
     names = {name.casefold() for name in (component.name, component.acronym) if name}
     passages = (passage for passage in split_passages(sections) if passage.block_kind is BlockKind.PROSE)
     sentences = (sentence.removeprefix("- ") for passage in passages for sentence in split_sentences(passage.text))

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo as PricedModel
     from genai_prices.types import Provider, TieredPrices
 
-# A function from the tokens of a request to its cost in USD, None where no price is known.
+# A function that returns the cost in USD for the tokens of a request, None if no price is known.
 UsagePrice = Callable[[Usage], float | None]
 
 # The price of a request at a batch service, as a share of the price of a live request.
 BATCH_PRICE_SHARE: Final = 0.5
 
 _MILLION: Final = 1_000_000
-# Makers that do not publish their models: their prices hold even at an unknown address.
+# Makers that do not publish their models, so that their prices are right even at an unknown address.
 _CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # models of these makers that anyone can run
 _LISTED_PROVIDERS: Final = (OPENAI, OPENROUTER)
@@ -54,9 +54,9 @@ def parse_price(text: str) -> Price:
 
 
 def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> float | None:
-    """Return the cost of one completion in US dollars, or None if it is unknown; a given `price` is used first.
+    """Return the cost of one completion in US dollars, or None if it is unknown; `price` replaces the known price.
 
-    Cached tokens count at their own price if that is known, reasoning tokens count as completion tokens.
+    Cached tokens have their own price if it is known. Reasoning tokens count as completion tokens.
     """
     if usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
@@ -88,7 +88,7 @@ def find_context_window(info: ModelInfo) -> int | None:
 
 @lru_cache(maxsize=256)
 def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | None":
-    """Find the provider and model by the endpoint's address, or else by the name of a model with closed weights."""
+    """Find the provider and model by the endpoint's address, or else by the model's name, or return None."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
@@ -103,7 +103,7 @@ def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | No
 
 
 def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
-    """Find the provider and model by the name alone, only for a maker that keeps its weights closed."""
+    """Find the provider and model by the name alone; return None for a model whose weights may be public."""
     from genai_prices.data_snapshot import get_snapshot
 
     name = model.rpartition("/")[2]
@@ -117,14 +117,14 @@ def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
 
 
 def format_usd(cost: float | None) -> str:
-    """Return a cost in USD with at least two significant digits, or that it is unknown."""
+    """Return the text of a cost in USD with at least two significant digits; "cost unknown" for None."""
     if cost is None:
         return "cost unknown"
     return f"${cost:,.2f}" if cost >= 0.1 or cost == 0 else f"${cost:.2g}" if cost >= 0.0001 else f"${cost:.1e}"
 
 
 def describe_lost_requests(count: int) -> str:
-    """Return how many requests were sent and have no reply, such as those in flight at a kill, "" if there are none."""
+    """Return the number of sent requests without a reply, in words, "" for 0; a killed program leaves such requests."""
     cost = "its cost" if count == 1 else "their cost"
     return f"{format_count(count, 'request')} with no reply on record, {cost} unknown" if count else ""
 
@@ -137,9 +137,10 @@ def format_tokens(prompt_tokens: int | None, completion_tokens: int | None) -> s
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model under the name that --model takes; window in tokens, prices in USD per million tokens, None if unknown.
+    """A model of a known provider; `name` is the value for --model.
 
-    `key_variable` is the environment variable of its key.
+    The window is in tokens, prices are in USD per million tokens, and None stands for unknown. `key_variable` is the
+    environment variable that holds the provider's key.
     """
 
     name: str
@@ -150,7 +151,7 @@ class KnownModel:
 
 
 def list_known_models() -> list[KnownModel]:
-    """Return the models of the known providers, sorted by name, without those that a provider has given up."""
+    """Return the models of the known providers that are not deprecated, sorted by name."""
     from genai_prices.data_snapshot import get_snapshot
 
     now, providers = datetime.now(UTC), {provider.id: provider for provider in get_snapshot().providers}
@@ -172,9 +173,9 @@ def list_known_models() -> list[KnownModel]:
 
 
 def describe_openai_default(model: str, environment: Mapping[str, str]) -> str:
-    """Return, as a sentence, that a model was taken for one of OpenAI, and its name elsewhere; "" if that is right.
+    """Return a warning that a model was taken for one of OpenAI, with its name at other providers.
 
-    A name without a prefix goes to OPENAI_BASE_URL if that is set, so nothing is assumed then.
+    Return "" for a known model of OpenAI, for a name with a prefix, and if OPENAI_BASE_URL is set.
     """
     if not model.strip() or find_provider_by_prefix(model) or environment.get(OPENAI.address_variable, "").strip():
         return ""

@@ -1,4 +1,4 @@
-"""Models without an endpoint, whose replies a person or a program fetches: from files, or in one go.
+"""Models without an endpoint; their replies come from files or were pasted by the user.
 
 The name of each file holds the model, the paper and the identity of its request, so no reply answers another prompt.
 """
@@ -22,7 +22,7 @@ _HEADINGS: Final = {"assistant": "===== your reply so far =====", "user": "=====
 
 
 def write_prompt(path: Path, prompt: Prompt) -> None:
-    """Write a prompt as text that can be pasted into a chat window: its messages in order.
+    """Write the messages of a prompt in order, as text that can be pasted into a chat window.
 
     Raises:
         OSError: if the file cannot be written.
@@ -31,19 +31,19 @@ def write_prompt(path: Path, prompt: Prompt) -> None:
 
 
 def read_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion | None:
-    """Return the reply of a model in the only one of these files that has one; blank files and the prompt are none.
+    """Return the reply in these files, None if there is none; a blank file or one with the prompt holds no reply.
 
     Raises:
-        ModelError: if two files have one, or a file cannot be read.
+        ModelError: if two files hold a reply, or a file cannot be read.
     """
     texts = {path: text for path in paths if (text := _read_text(path)).strip() and text != _format_prompt(prompt)}
     if len(texts) > 1:
-        raise ModelError(f"there are several replies to one prompt: {', '.join(map(str, texts))}; keep one of them")
+        raise ModelError(f"there are several replies to one prompt: {', '.join(map(str, texts))}; keep only one file")
     return next((Completion(text, model=model) for text in texts.values()), None)
 
 
 def _format_prompt(prompt: Prompt) -> str:
-    """Return the messages as text; those after the first two, of a prompt that asks again, have headings."""
+    """Return the messages as text; the messages after the first two, which a re-ask adds, get headings."""
     contents = [message.content for message in prompt.messages[:_FIRST_MESSAGES]]
     contents += [f"{_HEADINGS[m.role]}\n\n{m.content}" for m in prompt.messages[_FIRST_MESSAGES:]]
     return "\n\n".join(contents) + "\n"
@@ -79,7 +79,7 @@ class PromptFiles:
 
     @cached_property
     def _replies(self) -> dict[str, list[Path]]:
-        """The files in the folder of replies, by the identity in their name."""
+        """The files in the folder of replies, grouped by the identity in their names."""
         files: dict[str, list[Path]] = {}
         folder = self.folders.replies_from
         for path in sorted(folder.iterdir()) if folder and folder.exists() else ():  # replies may come later
@@ -88,7 +88,7 @@ class PromptFiles:
         return files
 
     def find_reply_or_write_prompt(self, info: ModelInfo, paper_id: str, prompt: Prompt) -> Completion | None:
-        """Return the reply to a request, or None; then the request waits, and its prompt is written.
+        """Return the reply to a request; if there is none, write the prompt, let the request wait, and return None.
 
         Raises:
             ModelError: if the reply cannot be read.
@@ -117,18 +117,18 @@ class PromptFileModel:
         """Return the reply in a file.
 
         Raises:
-            ModelError: if there is none yet, or it cannot be read.
+            ModelError: if there is no reply yet, or it cannot be read.
         """
         reply = self.files.find_reply_or_write_prompt(self.info, self.paper_id, prompt)
         if reply is None:
-            raise ModelError("its prompt waits for a reply")
+            raise ModelError("there is no reply to its prompt yet")
         return reply
 
 
 class PastedModel:
-    """A model that returns the replies which the user fetched by hand; their finish reasons are unknown.
+    """A model that returns the replies that the user pasted; their finish reasons are unknown.
 
-    `completions` are those not yet asked for; `next_message` is the message to which there is none, or "".
+    `completions` are the replies not yet returned. `next_message` is the message that has no reply, or "".
     """
 
     def __init__(self, model: str, *completions: Completion) -> None:
@@ -140,9 +140,9 @@ class PastedModel:
         """Return the next reply.
 
         Raises:
-            ModelError: if there is none.
+            ModelError: if no reply is left.
         """
         if not self.completions:
             self.next_message = prompt.messages[-1].content
-            raise ModelError("its reply is not given")
+            raise ModelError("there is no reply to its prompt yet")
         return self.completions.pop(0)

@@ -1,7 +1,4 @@
-"""Models around models: they store each reply, share requests among replicas, or retry failed requests.
-
-No other module repeats a request.
-"""
+"""Models that wrap other models: they store each reply, share requests among replicas, or retry failed requests."""
 
 import asyncio
 import logging
@@ -19,11 +16,11 @@ from planner.details import format_count
 from planner.errors import ModelError
 
 _FIRST_SERVER_ERROR: Final = 500
-# Seconds for which a failed replica gets no requests; doubled after each further failure.
+# Seconds for which a failed replica gets no requests; they double after each further failure.
 _FIRST_REST: Final = 1.0
 _LONGEST_REST: Final = 60.0
 _TOO_MANY_REQUESTS: Final = 429
-_SHORTEST_WAIT: Final = 0.001  # seconds: the least that a wait counts, so that retrying ends
+_SHORTEST_WAIT: Final = 0.001  # seconds; a shorter wait counts as this long, so that retrying ends
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
@@ -77,7 +74,7 @@ class CachedModel:
 
 @dataclass(slots=True)
 class _Replica:
-    """A replica and its state; `rests_until` is in seconds of the clock, `last_turn` the number of its last request."""
+    """A replica and its state; `rests_until` is a time of the clock, `last_turn` the number of its last request."""
 
     model: Model
     in_flight: int = 0
@@ -94,9 +91,9 @@ def balance_replicas(replicas: Sequence[Model]) -> Model:
 class ReplicatedModel:
     """A model that spreads its requests over several replicas of the same model.
 
-    It has the identity of the first replica, so further replicas can come and go without changing a request's identity.
-    Errors are passed on. A replica that was unreachable or had a server error rests, so a retry goes to another one.
-    When all replicas rest, the one whose rest ends first is used. `clock` returns seconds.
+    Request identities use the first replica's address, so further replicas can come and go without changing them.
+    Errors are passed on. A replica that was unreachable or had a server error gets no requests for a while, so a retry
+    goes to another one. When all replicas rest, the one whose rest ends first is used. `clock` returns seconds.
     """
 
     def __init__(self, replicas: Sequence[Model], clock: Callable[[], float] = time.monotonic) -> None:
@@ -128,7 +125,7 @@ class ReplicatedModel:
         return completion
 
     def _choose_replica(self) -> _Replica:
-        """Return the replica with the fewest requests in flight among those that do not rest."""
+        """Return the replica with the fewest requests in flight, leaving out replicas that rest if possible."""
         now = self._clock()
         available = [replica for replica in self._replicas if replica.rests_until <= now]
         candidates = available or [min(self._replicas, key=lambda replica: replica.rests_until)]
@@ -138,7 +135,7 @@ class ReplicatedModel:
         return chosen
 
     def _record_failure(self, replica: _Replica, error: ModelError) -> None:
-        """Let a replica rest after a fault of its own; an error about the request would come from any replica."""
+        """Let a replica rest after a failure of its own, not after an error that any replica would give."""
         if error.status is None or error.status >= _FIRST_SERVER_ERROR:
             replica.rests_until = self._clock() + min(_LONGEST_REST, _FIRST_REST * 2.0**replica.failures)
             replica.failures = min(replica.failures + 1, 10)
@@ -148,9 +145,9 @@ class ReplicatedModel:
 class RetryPolicy:
     """The limits for retrying one prompt; times are in seconds.
 
-    `max_failures` is the number of failed requests after which to give up, not counting responses with status 429.
-    `max_wait` limits the sum of all waits, those in pauses of all requests included. `first_wait` is the first wait if
-    the endpoint asks for none; it doubles each time up to `longest_wait`.
+    After `max_failures` failed requests the prompt is given up; responses with status 429 do not count. `max_wait`
+    limits the sum of all waits, including the pauses that hold back all requests. If the endpoint asks for no wait, the
+    first wait is `first_wait`, and each further wait is twice as long, up to `longest_wait`.
     """
 
     max_failures: int = 5
@@ -163,8 +160,7 @@ class RetryPolicy:
 class RetryWait:
     """A wait before the next request: its length in seconds, the error before it, and the number of failures so far.
 
-    A rate limit holds for all requests to the endpoint, so a caller with parallel requests should hold them back in
-    `on_wait`.
+    A rate limit applies to all requests to the endpoint, so `on_wait` should hold back parallel requests too.
     """
 
     seconds: float
@@ -178,10 +174,10 @@ def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
 
 
 class RetryingModel:
-    """A model that repeats the failed requests of another model if that may help.
+    """A model that retries the failed requests of another model if a retry may help.
 
-    The endpoint's Retry-After is the shortest wait. Each wait has a random part, so that many clients do not return at
-    once. `sleep` and `jitter` (a random number from 0 to 1) can be replaced, for tests and for another clock.
+    Waits are at least as long as the endpoint's Retry-After. Each wait has a random part, so that many clients do not
+    send at the same moment. `sleep` and `jitter`, which returns a random number from 0 to 1, can be replaced in tests.
     """
 
     def __init__(
@@ -205,10 +201,10 @@ class RetryingModel:
         return self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Send the prompt until there is a completion; a note on it reports the waits.
+        """Send the prompt until there is a completion, and report the waits in the completion's `notes`.
 
         Raises:
-            ModelError: if retrying does not help or a limit of the policy is reached, which the text then says.
+            ModelError: if retrying cannot help, or a limit of the policy is reached; its text then names the limit.
         """
         state = _RetryState(self.policy, self._jitter, self._on_wait)
         completion = await state.call_until_success(partial(self.model.complete, prompt), self._sleep)
@@ -219,7 +215,7 @@ async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy
     """Call a function until it succeeds, and log each wait.
 
     Raises:
-        ModelError: if retrying does not help or a limit of the policy is reached, which the text then says.
+        ModelError: if retrying cannot help, or a limit of the policy is reached; its text then names the limit.
     """
     return await _RetryState(policy, random.random, log_wait).call_until_success(call, asyncio.sleep)
 
@@ -237,7 +233,7 @@ class _RetryState:
     async def call_until_success(
         self, call: Callable[[], Awaitable[_T]], sleep: Callable[[float], Awaitable[None]]
     ) -> _T:
-        """Call until the function succeeds or a limit of the policy is reached."""
+        """Call the function until it succeeds or a limit of the policy is reached."""
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_retryable),
             wait=self.compute_wait,
@@ -256,7 +252,7 @@ class _RetryState:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A note on the waits, or nothing if there were none."""
+        """A sentence about the waits, no sentence if there were none."""
         if not self._waits:
             return ()
         last = self._waits[-1]
@@ -267,7 +263,7 @@ class _RetryState:
         return self._paused + sum(wait.seconds for wait in self._waits)
 
     def compute_wait(self, state: RetryCallState) -> float:
-        """Return the seconds until the next request; the random part added to Retry-After stays within `max_wait`."""
+        """Return the seconds until the next request; the random part does not push Retry-After above `max_wait`."""
         self._paused += _get_error(state).paused
         backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))
         retry_after = _get_error(state).retry_after
@@ -278,7 +274,7 @@ class _RetryState:
         return retry_after + (min(extra, left) if left >= 0 else extra)
 
     def is_over(self, state: RetryCallState) -> bool:
-        """Return whether to give up now; `stop_reason` then holds the reason."""
+        """Return whether to give up now, and if so, store the reason in `stop_reason`."""
         self._failures += _get_error(state).status != _TOO_MANY_REQUESTS
         gave_up = f"gave up after {format_count(state.attempt_number, 'request')}"
         if self._failures >= self._policy.max_failures:

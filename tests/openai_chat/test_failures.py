@@ -310,7 +310,7 @@ def test_a_stream_that_just_ends_is_not_a_reply(server: Server) -> None:
     server.script(stream("half of", finish_reason=None, usage=None, done=False), stream("x").cut(0))
     failed = failure(server.base_url)
     assert failed.retryable
-    assert "broke off" in str(failed)
+    assert "before the reply was complete" in str(failed)
     assert "half of" in failed.body
     assert failure(server.base_url).retryable
 
@@ -362,7 +362,7 @@ def test_a_reply_without_end_is_ended(server: Server, monkeypatch: pytest.Monkey
     server.script(reply("x" * 200_000), stream("x" * 200_000, pieces=50))
     for streamed in (False, True):
         failed = failure(server.base_url, stream=streamed)
-        assert "more than any reply" in str(failed)
+        assert "larger than any reply" in str(failed)
         assert not failed.retryable, "it may be billed, and would be no shorter"
 
 

@@ -214,7 +214,7 @@ def test_a_prompt_that_was_cut_silently_is_warned_of(server: Server) -> None:
     chinese = Prompt.from_messages((Message("user", "消融实验" * 5000),), "0" * 64)
     warned, silent, wide = ask_often(server.base_url, long, short, chinese)
     assert "4,096" in warned.notes[0]
-    assert "cut" in warned.notes[0]
+    assert "truncated" in warned.notes[0]
     assert silent.notes == ()
     assert wide.notes != ()
 

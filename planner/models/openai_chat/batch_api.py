@@ -1,7 +1,7 @@
-"""Upload files to a provider's batch service, run batches, and read the files and results that it describes.
+"""Upload files to a provider's batch service, create batches, and read the service's lists and result files.
 
-The API is that of https://platform.openai.com/docs/api-reference/batch, the format of the files that of
-https://platform.openai.com/docs/guides/batch; vLLM's `run-batch` uses the same format.
+The API is described at https://platform.openai.com/docs/api-reference/batch, the format of the files at
+https://platform.openai.com/docs/guides/batch. vLLM's `run-batch` uses the same format.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -59,7 +59,7 @@ class BatchResult:
 def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
     """Return the result in a line of an output or error file, masked; None if the line is not a result.
 
-    A prompt refused by a content filter is a completion too, as in a live request.
+    The result for a prompt that a content filter refused is a completion, as with a live request.
     """
     line = as_object(repair_json_surrogates(decode_json(content)))
     custom_id = line.get("custom_id")
@@ -101,7 +101,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
 
 
 class BatchState(StrEnum):
-    """The state of a batch; any other name is UNKNOWN, and the batch counts as still running."""
+    """The state of a batch; a state with any other name is UNKNOWN, and counts as still running."""
 
     VALIDATING = "validating"
     FAILED = "failed"
@@ -116,7 +116,7 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An input file; `size` is in bytes or None, `is_broken` is true if the service reports an error in it."""
+    """An input file; `size` is in bytes or None, `is_broken` is true if the service reports an error in the file."""
 
     id: str
     name: str
@@ -126,7 +126,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteBatch:
-    """A batch at the service; `state_name` is the service's own name of the state, and a missing file is ""."""
+    """A batch at the service; `state_name` is the service's own name of the state, and files are ids, "" for none."""
 
     id: str
     state: BatchState
@@ -195,7 +195,7 @@ def _read_count(value: JsonObject, name: str) -> int:
 class BatchService:
     """The batch service of one endpoint, for one model; an async context manager.
 
-    Each call is sent once. A caller that repeats one must first check the effect of the last.
+    Each call is sent once. Before a caller repeats a call, it must check whether the first one had an effect.
     """
 
     def __init__(self, endpoint: Endpoint, options: RequestOptions) -> None:
@@ -217,14 +217,14 @@ class BatchService:
             await self._transport.close()
 
     def format_request_line(self, custom_id: str, prompt: Prompt) -> bytes:
-        """Return a prompt as a line of an input file, adapted to the endpoint."""
+        """Return a line of an input file: a prompt with the parameters that the endpoint accepts."""
         body = build_request_body(self._adapt_parameters(), prompt)
         return to_json({"custom_id": custom_id, "method": "POST", "url": _URL})[:-1] + b',"body":' + body + b"}\n"
 
     def parse_result_line(self, content: bytes) -> BatchResult | None:
         """Return the result in a line of a result file, or None if the line is not a result.
 
-        A rejected parameter is remembered, and its error is then retryable.
+        If the endpoint rejected a parameter, later requests are adapted, and the error in the result is retryable.
         """
         result = parse_result_line(content, self._endpoint)
         if result and isinstance(error := result.result, RejectedParameterError):
@@ -235,7 +235,7 @@ class BatchService:
         """Upload an input file and return its id.
 
         Raises:
-            ModelError: if the service reports an error; all methods here do so.
+            ModelError: if the service reports an error; all methods of this class that send something raise it.
         """
         with path.open("rb") as content:
             upload = (name, content, "application/jsonl")

@@ -44,11 +44,11 @@ _OPTIONAL: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort"
 class RequestOptions:
     """The options of requests to a model; a parameter that is None is not sent.
 
-    `timeout` is in seconds: without a token in a stream, or in total without streaming.
-    Streaming is the default because gateways cut silent connections during long reasoning; it costs 14 ms of CPU for
-    1,000 chunks, and a reply without streaming 1 ms (`python -m tests.openai_chat.bench`).
-    `connections` is the largest number of connections. `token_cap` is sent as `max_tokens` if the user gave none; it
-    only serves a cost limit, so it is not part of the request's identity.
+    `timeout` is in seconds: with streaming the longest time without a token, else the time for the whole reply.
+    Streaming is the default because gateways close silent connections during long reasoning. A streamed reply of 1,000
+    chunks costs 14 ms of CPU, one without streaming 1 ms (`python -m tests.openai_chat.bench`).
+    `connections` is the largest number of connections. `token_cap` is sent as `max_tokens` if the user gave none. It
+    only enforces a cost limit, so it is not part of the request's identity.
     """
 
     stream: bool = True
@@ -75,9 +75,9 @@ class OpenAIChat:
     """A model at an endpoint, as an async context manager that closes its connections.
 
     Given a model's name, such as "gpt-4o" or "ollama/llama3.1", it takes address and key from the environment and
-    retries failed requests. Given an `Endpoint`, it sends one request per call, and `RetryingModel` may go around it. A
-    parameter that the endpoint rejects is renamed or left out from then on, and `Completion.notes` reports it. Use one
-    instance in one event loop only. `on_text` gets the text of streamed replies, reasoning included, as it arrives.
+    retries failed requests. Given an `Endpoint`, it sends one request per call; wrap it in `RetryingModel` for retries.
+    A parameter that the endpoint rejects is renamed or left out from then on, and `Completion.notes` reports that. Use
+    an instance in one event loop only. `on_text` gets the text and the reasoning of streamed replies as they arrive.
 
     Raises:
         UsageError: if the environment holds no key for the named model, or an invalid address.
@@ -119,14 +119,14 @@ class OpenAIChat:
 
     def warm_up(self) -> None:
         """Import the SDK and load certificates in advance, since both are slow; any thread may call this."""
-        with suppress(ModelError):  # a proxy that cannot be used; the first request says so
+        with suppress(ModelError):  # an unusable proxy, which the first request reports
             self._open_transport()
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return the completion; a prompt refused by a content filter gives one with a refusal and no text.
+        """Return the completion; if a content filter refuses the prompt, it has a refusal and no text.
 
         Raises:
-            ModelError: if there is no completion; `TooLongError` if the prompt does not fit the window.
+            ModelError: if there is no completion; it is a `TooLongError` if the prompt does not fit the window.
         """
         if not self._retries:
             return await self._complete_once(prompt)
@@ -144,7 +144,7 @@ class OpenAIChat:
         return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
     async def _send(self, prompt: Prompt) -> Completion:
-        """Send the request, and send it again without each parameter that the endpoint rejects."""
+        """Send the request; if the endpoint rejects a parameter, adapt the request and send it again."""
         parameters = build_parameters(self.endpoint.model, self.options)
         while True:
             sent = self._adapter.adapt_parameters(parameters)
@@ -177,9 +177,9 @@ class OpenAIChat:
 
 
 class ParameterAdapter:
-    """The parameters that one endpoint rejects, remembered for a run.
+    """An adapter of requests to one endpoint, which renames or leaves out the parameters that the endpoint rejects.
 
-    Each is renamed or left out. A limit on tokens is only renamed, never left out, since a cost limit may need it.
+    A limit on tokens is only renamed, never left out, since a cost limit may need it.
     """
 
     def __init__(self) -> None:
@@ -194,16 +194,16 @@ class ParameterAdapter:
         return (*dropped, *renamed)
 
     def adapt_parameters(self, parameters: Mapping[str, JsonValue]) -> JsonObject:
-        """Return the request with parameters renamed and left out for this endpoint."""
+        """Return the parameters of a request without those that this endpoint rejects, or with their other names."""
         dropped = self._dropped | ({"stream_options"} if "stream" in self._dropped else set())
         return {self._renamed.get(name, name): value for name, value in parameters.items() if name not in dropped}
 
     def observe_rejection(self, parameter: str, sent: Mapping[str, JsonValue]) -> bool:
-        """Remember a rejected parameter; return True if the next request will differ from the one sent."""
+        """Remember a rejected parameter; return whether the next request will differ from the one sent."""
         if parameter not in sent:
             return False
         if parameter in self._dropped or parameter in self._renamed:
-            return True  # another request has remembered it meanwhile
+            return True  # another request has already had this rejection
         if parameter in _OTHER_NAMES:
             self._renamed[parameter] = _OTHER_NAMES[parameter]
             return True
@@ -214,10 +214,10 @@ class ParameterAdapter:
 
 
 class TextReporter:
-    """A reporter of a reply while it arrives, reasoning included.
+    """A reporter of the text and the reasoning of a reply while they arrive.
 
-    `on_text` gets the text in whole words. `mask` removes keys from it; the end of the text is held back for that,
-    since a key may arrive in pieces. Of reasoning that comes under several names, one is reported.
+    `on_text` gets whole words. `mask` removes keys from the text; since a key may arrive in pieces, the end of the text
+    is always held back. If reasoning comes in several fields, only one of them is reported.
     """
 
     def __init__(self, on_text: Callable[[str], None], mask: Callable[[str], str]) -> None:
@@ -228,7 +228,7 @@ class TextReporter:
         self._rest = ""
 
     def add_piece(self, field: str, text: str) -> None:
-        """Add a piece of the text in a field of the reply, and report all but the end."""
+        """Add a piece of text from a field of the reply, and report all text except its end."""
         if field in REASONING_FIELDS:
             self._reasoning_field = self._reasoning_field or field
         if not text or (field in REASONING_FIELDS and field != self._reasoning_field):
@@ -243,7 +243,7 @@ class TextReporter:
             self._rest = self._rest[end:]
 
     def finish(self) -> None:
-        """Report the end."""
+        """Report the end of the text, which was held back."""
         if self._rest:
             self._on_text(self._rest)
         self._rest = ""
@@ -264,12 +264,12 @@ def build_parameters(model: str, options: RequestOptions) -> JsonObject:
 
 
 def build_request_body(parameters: JsonObject, prompt: Prompt) -> bytes:
-    """Return a request's JSON; the encoded messages are inserted unchanged, without decoding them."""
+    """Return a request's JSON; the messages of the prompt are inserted as the JSON that they already are."""
     return to_json(parameters)[:-1] + b',"messages":' + prompt.messages_json + b"}"
 
 
 def build_content_filter_completion(error: FilteredPromptError) -> Completion:
-    """Return the completion for a prompt that a content filter refused: a refusal and no text."""
+    """Return the completion for a prompt that a content filter refused; it has a refusal and no text."""
     return Completion(
         text="",
         refusal=str(error),
@@ -280,7 +280,7 @@ def build_content_filter_completion(error: FilteredPromptError) -> Completion:
 
 
 def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
-    """Return a warning if the endpoint counted fewer tokens than were sent, else nothing."""
+    """Return a warning if the endpoint counted fewer tokens than the prompt has, else an empty tuple."""
     least, counted = prompt.min_tokens, usage.prompt_tokens
     if counted is None or least < _MIN_TOKENS:
         return ()
@@ -288,7 +288,7 @@ def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
         counted += usage.cached_tokens
     if counted >= least:
         return ()
-    return (f"the endpoint counted {counted:,} tokens where at least {least:,} were sent: it may have cut the prompt",)
+    return (f"the endpoint counted {counted:,} of at least {least:,} tokens; it may have truncated the prompt",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +303,7 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
     """Return the models that an endpoint lists, sorted by name.
 
     Raises:
-        ModelError: if it cannot be reached, refuses the request, or sends no list.
+        ModelError: if the endpoint cannot be reached, refuses the request, or sends no list.
     """
     from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
 

@@ -19,7 +19,7 @@ _NO_SECRET: Final = SecretStr("")
 class Provider:
     """A known service: its model prefix, its address, and the environment variables for its key and address.
 
-    A provider without a key variable gets no key, unless the user names the variable of one.
+    A provider without a variable for its key is sent no key, unless the user names a variable.
     """
 
     prefix: str
@@ -40,7 +40,7 @@ class Endpoint:
     """A model at an address; `base_url` contains no credentials, and the repr shows neither key nor password.
 
     `credentials` (`user:password`) are sent as HTTP basic authentication, instead of the key. `key_variable` is the
-    environment variable that sets the key. `proxy_credentials` are those of proxies.
+    environment variable that sets the key. `proxy_credentials` are only needed to mask them.
     """
 
     model: str
@@ -65,7 +65,7 @@ class Endpoint:
 
     @property
     def key_source(self) -> str:
-        """The source of the key that is sent, in words: a variable or the address; "" if none is sent."""
+        """The source of the key or password that is sent, in words: a variable or the address; "" if none is sent."""
         if self.authorization is None:
             return ""
         is_password = bool(self.credentials.get_secret_value())
@@ -81,7 +81,7 @@ class Endpoint:
 def build_secret_mask(environment: Mapping[str, str], key_variables: Iterable[str] = ()) -> SecretMask:
     """Return a mask of the keys in an environment, and of the credentials in its addresses of endpoints and proxies.
 
-    `key_variables` hold keys besides those of the known providers.
+    `key_variables` are the names of further variables that hold keys, besides those of the known providers.
     """
     variables = (*(provider.key_variable for provider in PROVIDERS), *key_variables)
     keys = (environment.get(name, "").strip() for name in variables)
@@ -106,8 +106,8 @@ def resolve_endpoint(
 
     A prefix (`openrouter/…`, `ollama/…`) names a provider. A given base URL takes precedence over a prefix, and a
     prefix over OPENAI_BASE_URL. An address with `user:password@` is used with HTTP basic authentication.
-    `key_variable` is the environment variable of the key, "" for no key, None to choose it by the address or the
-    prefix. Without `requires_key`, for a caller that sends nothing, the key may be missing.
+    `key_variable` is the environment variable that holds the key, "" for no key, None to choose the variable by the
+    address or the prefix. A caller that sends nothing sets `requires_key` to false; then the key may be missing.
 
     Raises:
         UsageError: if there is no model name, the address is invalid, or a required key is not set.
@@ -126,7 +126,7 @@ def resolve_endpoint(
         address = host_provider.base_url if host_provider else plain_url
         raise UsageError(
             f"{address} needs a key: set {key_variable}",
-            "without a key, `prompt` and `parse` plan by way of a chat window, and --model extractive asks no model",
+            "without a key, `prompt` and `parse` plan by way of a chat window, and --model extractive needs no model",
         )
     _check_key(key, key_variable)
     name = _choose_request_name(model, provider, host_provider)
@@ -141,19 +141,19 @@ def resolve_endpoint(
 
 
 def find_provider_by_prefix(model: str) -> Provider | None:
-    """Return the provider that the prefix of a model's name stands for, None if it has none."""
+    """Return the provider that the prefix of a model's name stands for, None if there is no such prefix."""
     prefix, slash, _ = model.partition("/")
     return next((p for p in PROVIDERS if slash and p.prefix == prefix), None)
 
 
 def _find_provider_by_host(base_url: str) -> Provider | None:
-    """Return the provider at this host, if it is one that refuses requests without a key."""
+    """Return the known provider at this address that requires a key, None if there is none."""
     host = urlsplit(base_url).hostname
     return next((p for p in PROVIDERS if p.key_variable and urlsplit(p.base_url).hostname == host), None)
 
 
 def _choose_request_name(model: str, provider: Provider | None, host_provider: Provider | None) -> str:
-    """Return the model name to send: without its provider's prefix.
+    """Return the model name to send, without the prefix of its provider.
 
     `openai/gpt-oss-120b` at a local server and `openrouter/auto` at OpenRouter are kept unchanged.
     """
@@ -168,7 +168,7 @@ def _choose_request_name(model: str, provider: Provider | None, host_provider: P
 
 
 def _choose_address(provider: Provider | None, base_url: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return the address and its source: the option, the environment variable or the provider."""
+    """Return the address and the name of its source: the option, the environment variable or the provider."""
     if base_url:
         return base_url, "--base-url"
     chosen = provider or OPENAI
@@ -210,7 +210,7 @@ def _parse_address(address: str, origin: str) -> SplitResult:
 
 
 def find_address_fault(address: str) -> str:
-    """Return the fault of an address, or ""; the text does not repeat the address, which may contain a password."""
+    """Return the fault of an address, or ""; the fault does not repeat the address, which may contain a password."""
     text = address.strip()
     if any(c.isspace() or not c.isprintable() for c in text) or "\\" in text:
         return "contains a space, a backslash or a control character"
@@ -227,7 +227,7 @@ def find_address_fault(address: str) -> str:
 
 
 def _split_credentials(url: SplitResult) -> tuple[str, str]:
-    """Return the address without credentials, and the decoded `user:password` or ""."""
+    """Return an address without credentials, and its decoded `user:password`, "" if it has none."""
     pair, _, host = url.netloc.rpartition("@")
     user, _, password = pair.partition(":")
     plain_url = urlunsplit((url.scheme.lower(), host.lower(), url.path.rstrip("/"), "", ""))
@@ -235,6 +235,6 @@ def _split_credentials(url: SplitResult) -> tuple[str, str]:
 
 
 def _check_key(key: str, variable: str) -> None:
-    """Raise UsageError if a key cannot be sent in a header, as with a pasted line break or a typographic quote."""
+    """Raise UsageError if a key holds characters that a header cannot, such as a line break or a typographic quote."""
     if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{variable or 'the key'} contains characters that no key has; was it pasted correctly?")
+        raise UsageError(f"{variable or 'the key'} contains invalid characters; was it pasted correctly?")

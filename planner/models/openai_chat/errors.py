@@ -36,8 +36,8 @@ except ImportError:  # the extra `fast` is not installed
 else:
     _AIOHTTP_EXCEPTIONS = (ClientError, http_exceptions.HttpProcessingError)
 
-# The base classes of the exceptions of the SDK and its transports. Neither wraps all that its parsers, its decoders and
-# the operating system raise: a malformed header is a ValueError of Python in one and a ClientResponseError in another.
+# The base classes of the exceptions of the SDK and its transports, and of exceptions that they do not wrap: those of
+# parsers, decoders and the operating system. For a malformed header one raises ValueError, another ClientResponseError.
 TRANSPORT_EXCEPTIONS: Final[tuple[type[Exception], ...]] = (
     openai.OpenAIError,
     httpx2.HTTPError,
@@ -55,11 +55,11 @@ TRANSPORT_EXCEPTIONS: Final[tuple[type[Exception], ...]] = (
 _MAX_SHOWN_CHARS: Final = 500  # characters of an endpoint's message that are shown
 _MAX_READ_CHARS: Final = 4000  # characters of a body that is not JSON
 _CUT: Final = re.compile(r"disconnected|closed|incomplete|not complete|not enough data|reset|eof", re.IGNORECASE)
-# An HTTP parser repeats after a colon, a quote or a line end what it could not parse.
+# The data that an HTTP parser could not parse, which its message repeats after a colon, a quote or a line end.
 _PARSED_DATA: Final = re.compile(r"\s*(?::?\n|: *(?:b|bytearray\()?['\"]|\bb['\"]|bytearray|<).*", re.DOTALL)
 _BROKEN_TLS_ERRORS: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-# The errors from opening a connection. The SDK's aiohttp transport reports every broken connection as httpx2's
-# ConnectTimeout, so that one says nothing.
+# The errors from opening a connection. httpx2's ConnectTimeout is not among them, since the SDK's aiohttp transport
+# also raises it for connections that broke later.
 _NO_CONNECTION: Final = frozenset(
     {
         "httpx2.ConnectError",
@@ -91,7 +91,7 @@ def convert_exception(
 ) -> ModelError:
     """Return the error for an exception of `TRANSPORT_EXCEPTIONS`.
 
-    `timeout` is in seconds, `received_note` is a phrase about the received part of a reply, and `body` is that part.
+    `timeout` is in seconds. `body` is the received part of a reply, and `received_note` is a phrase about its length.
     """
     message, retryable = _describe_transport_error(error, endpoint, timeout)
     return ModelError(
@@ -104,7 +104,7 @@ def convert_exception(
 
 def convert_response(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
     """Return the error for a response with an HTTP error status."""
-    # Mask before cutting, since half a key would not be recognised.
+    # Mask before shortening, since half a key would not be recognised.
     body = endpoint.mask.mask_json(repair_json_surrogates(decode_json(content)))
     text = format_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
     error_body = parse_error_body(body) or ErrorBody(text[:_MAX_READ_CHARS])
@@ -119,7 +119,7 @@ def convert_error_body(
     body: str,
     received_note: str = "",
 ) -> ModelError:
-    """Return the error for an endpoint's error body, which is already masked; the response's `status` may be 200."""
+    """Return the error for an error body, which must be masked already; the response's `status` may be 200."""
     status = error_body.status or status if status < 400 else status
     request_id = endpoint.mask.mask_text(headers.get("x-request-id", ""))
     message = endpoint.mask.mask_text(_format_message(error_body, endpoint, status, headers)) + received_note
@@ -144,7 +144,7 @@ def convert_error_body(
 
 
 def format_one_line(text: str) -> str:
-    """Return the text as one line of printable characters, cut to 500 characters."""
+    """Return the text as one line of at most 500 printable characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in clean_text(text).text).split())
     return line if len(line) <= _MAX_SHOWN_CHARS else line[: _MAX_SHOWN_CHARS - 1] + "…"
 
@@ -156,10 +156,10 @@ def _format_message(error_body: ErrorBody, endpoint: Endpoint, status: int, head
 
 
 def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
-    """Return advice for the user; "" if only waiting helps or there is none."""
+    """Return advice for the user, "" if there is none or if only waiting helps."""
     if 300 <= status < 400:
         target = endpoint.mask.mask_text(headers.get("location", "another address"))
-        return f"it redirects to {target!r}; redirects are not followed, to protect the key: set --base-url"
+        return f"it redirects to {target!r}; to protect the key, redirects are not followed: set --base-url"
     if error_body.is_too_long(status):
         return "the prompt is too long for this model; shorten the paper or use a model with a larger window"
     if status == 402 or error_body.is_exhausted:
@@ -204,13 +204,13 @@ def _describe_broken_response(error: Exception, detail: str, endpoint: Endpoint)
 
 
 def _is_connection_missing(error: Exception) -> bool:
-    """Return whether no connection was made, so that nothing was sent."""
+    """Return whether no connection could be opened, so that nothing was sent."""
     kinds = (kind for cause in _iterate_causes(error) for kind in type(cause).__mro__)
     return any(f"{kind.__module__}.{kind.__name__}" in _NO_CONNECTION for kind in kinds)
 
 
 def _describe_exception(error: BaseException) -> str:
-    """Return the reason without the data that could not be parsed, and without the status 400 of aiohttp's parser."""
+    """Return the message of an exception, without unparsed data and without the status 400 of aiohttp's parser."""
     message = getattr(error, "message", None)
     reason = message if isinstance(message, str) else str(error)
     return format_one_line(_PARSED_DATA.sub("", reason)) or type(error).__name__
@@ -227,9 +227,10 @@ def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait, from `retry-after-ms` or from `Retry-After` in seconds or as an HTTP date.
+    """Return the seconds to wait, from the header `retry-after-ms` or `Retry-After`, or None.
 
-    A date is compared with the response's own Date header, so that a wrong local clock does no harm.
+    A `Retry-After` that is a date is compared with the response's own Date header, so that a wrong local clock does no
+    harm.
     """
     if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000

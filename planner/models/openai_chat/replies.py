@@ -1,4 +1,4 @@
-"""Parse the JSON of responses: a completion, or an error, which comes in many forms."""
+"""Parse the JSON of responses: completions, and errors in their many forms."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +63,7 @@ _COUNTS: Final = tuple(
         r"received ([\d,]+)",
     )
 )
-# A proxy gives an error its own type and code, and has those of the provider in the message at best.
+# A proxy may replace an error's type and code by its own, and quote those of the provider only in the message.
 _EXHAUSTED: Final = re.compile(
     r"insufficient[ _](?:user[ _])?(?:credits?|balance|funds|quota)"
     r"|(?:credit|account) balance is (?:too low|insufficient)"
@@ -75,7 +75,7 @@ _EXHAUSTED: Final = re.compile(
     r"|spending limit|key limit exceeded|budget[ _](?:has been |was )?exceeded|(?:over|exceeded ?|crossed) ?budget",
     re.IGNORECASE,
 )
-# Some providers name a limit a minute in the words of a spent quota, and then when to ask again.
+# Some providers report a limit per minute in the words of a used-up quota, but then say how long to wait.
 _RETRY_SOON: Final = re.compile(r"(?:retry|try again) (?:in|after) [\d.]+ ?(?:m?s\b|seconds?)", re.IGNORECASE)
 _REJECTED: Final = re.compile(
     r"unsupported|not support|only the default|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
@@ -109,8 +109,8 @@ def find_completion(value: JsonValue) -> Completion | None:
 def find_completion_without_secrets(value: JsonValue, mask: SecretMask) -> Completion | None:
     """Parse the completion in a body, with all secrets masked; return None if the body has no choices.
 
-    The body's strings are masked one by one and the completion's texts again, for a secret may be split over several
-    parts of the content. Such parts do not stay in `raw`: the joined texts take their place.
+    The body's strings are masked one by one, and the joined texts of the completion are masked again, since a secret
+    may be split over several parts of the content. If one was, the joined texts replace the parts in `raw`.
     """
     completion = find_completion(mask.mask_reply(value))
     if completion is None:
@@ -138,7 +138,7 @@ def parse_usage(value: JsonValue) -> Usage:
 
 
 def find_error(body: JsonValue) -> JsonValue:
-    """Return the part of a body that holds an error: all of it, or its first choice's; None if there is no error."""
+    """Return the part of a body that holds an error: the body or its first choice's error; None without an error."""
     if parse_error_body(body):
         return body
     choice = next(iter(list_objects(as_object(body).get("choices"))), {})
@@ -148,7 +148,7 @@ def find_error(body: JsonValue) -> JsonValue:
 
 
 def list_objects(value: JsonValue) -> list[JsonObject]:
-    """Return the objects in a list; no objects if the value is not a list."""
+    """Return the objects in a list, an empty list if the value is not a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
@@ -163,12 +163,12 @@ def get_string_or_empty(value: JsonValue) -> str:
 
 
 def read_field_text(value: JsonValue, separator: str = "") -> str:
-    """Return a text as it is, and of a list of items their texts, joined."""
+    """Return the text of a field: a string as it is, or the joined texts of a list of items."""
     return value if isinstance(value, str) else _join_texts(value, lambda _: True, separator)
 
 
 def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
-    """Return the provider's reasoning, from the first field that has any: gateways send it under two names."""
+    """Return the reasoning from the first field that has any, since gateways send it under several names."""
     for name in REASONING_FIELDS:
         if text := read_field_text(message.get(name), "\n\n"):
             return text
@@ -202,7 +202,7 @@ def _to_count(value: JsonValue) -> int | None:
 
 
 class RejectedParameterError(ModelError):
-    """The endpoint does not accept a parameter; `parameter` is its name as it was sent."""
+    """The error that the endpoint does not accept a parameter; `parameter` is the parameter's name as it was sent."""
 
     def __init__(self, message: str, *, parameter: str, status: int | None, request_id: str, body: str) -> None:
         super().__init__(message, status=status, request_id=request_id, body=body)
@@ -210,15 +210,15 @@ class RejectedParameterError(ModelError):
 
 
 class FilteredPromptError(ModelError):
-    """A content filter refused the prompt; it did not reach the model."""
+    """The error that a content filter refused the prompt, so that the prompt did not reach the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """An error as the endpoint reported it; "" or None for whatever it did not report.
+    """An error as the endpoint reported it; fields that it did not report are "" or None.
 
-    `code` is text even if it came as a number, `status` the HTTP status given in the body itself, `window` the model's
-    context window and `prompt_tokens` the prompt's length, both in tokens.
+    `code` is text even if it was a number. `status` is the HTTP status that the body itself states. `window` is the
+    model's context window and `prompt_tokens` the length of the prompt, both in tokens.
     """
 
     message: str
@@ -230,7 +230,7 @@ class ErrorBody:
     prompt_tokens: int | None = None
 
     def is_too_long(self, status: int) -> bool:
-        """Return whether the prompt exceeds the window or the account's limit per minute, so waiting does not help."""
+        """Return whether the prompt alone exceeds the window or the limit per minute, so that waiting does not help."""
         if status in (401, 403, 404):
             return False
         if status == 429:
@@ -251,7 +251,7 @@ class ErrorBody:
 
     @property
     def rejected_parameter(self) -> str:
-        """The adaptable parameter that the endpoint does not accept, or ""; also "" if only its value is wrong."""
+        """The parameter that the endpoint does not accept, "" if it is not adaptable or only its value is wrong."""
         if not _REJECTED.search(f"{self.code.replace('_', ' ')} {self.message}"):
             return ""
         named = self.parameter.rpartition(".")[2]
@@ -272,7 +272,7 @@ def parse_error_body(body: JsonValue) -> ErrorBody | None:
         return None
     if not isinstance(error, dict):
         error = {"message": _to_text(error) or "an error without a message"}
-    # OpenRouter passes on the error text of the provider behind it as `metadata.raw`.
+    # OpenRouter passes on the provider's error text as `metadata.raw`.
     texts = (_to_text(error.get("message")), _to_text(as_object(error.get("metadata")).get("raw")))
     message = " ".join(filter(None, texts)) or _to_text(error)
     code = error.get("code")

@@ -1,6 +1,6 @@
 """Read the body of a response as its bytes arrive: JSON, or a stream of server-sent events.
 
-So an error can report the part of a reply that arrived.
+If the connection breaks, the error can report the part of the reply that arrived.
 """
 
 import json
@@ -27,21 +27,21 @@ MAX_JSON_VALUES: Final = 2_000_000  # values in a response; as objects they take
 MAX_JSON_DEPTH: Final = 64  # levels of JSON in a response; no chat API nests deeper than ten
 _SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
 _LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
-# A bracket outside of strings, or the end, after anything else.
+# The text up to the next bracket outside of strings, or up to the end.
 _NEXT_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 _DONE: Final = b"[DONE]"
 _TOKEN_FIELDS: Final = frozenset({"content", "refusal", *REASONING_FIELDS})
 _ITEM_TEXTS: Final = ("text", "summary", "thinking", "refusal")
 
-# Gets the field of a message and the text that a chunk adds to it.
+# A function that gets the name of a message's field and the text that a chunk adds to this field.
 PieceReporter = Callable[[str, str], None]
 
 
 def decode_json(content: bytes) -> JsonValue:
-    """Return the JSON value in the bytes; None if they are not JSON, are `null` or have over `MAX_JSON_VALUES` values.
+    """Return the JSON value in the bytes; None if they are not JSON or have more than `MAX_JSON_VALUES` values.
 
-    Levels below `MAX_JSON_DEPTH` are left out, so that a paid reply is kept even if something beside it is nested
-    too deeply. A number out of range, such as 1e999 or one of 5,000 digits, becomes None.
+    Levels deeper than `MAX_JSON_DEPTH` are left out, so that a paid reply is kept even if another part of the body is
+    nested too deeply. A number out of range, such as 1e999 or one of 5,000 digits, becomes None.
     """
     if compute_max_json_values(content) > MAX_JSON_VALUES:
         return None
@@ -55,7 +55,7 @@ def decode_json(content: bytes) -> JsonValue:
 
 
 def compute_max_json_values(content: bytes | bytearray) -> int:
-    """Return the most values that JSON can have, without reading it: each follows a bracket or a comma."""
+    """Return an upper bound of the values in JSON: the number of opening brackets and commas, without parsing it."""
     return sum(map(content.count, (b"[", b"{", b",")))
 
 
@@ -72,7 +72,7 @@ def _parse_int(text: str) -> int | None:
 
 
 def _cut_deep_levels(content: bytes) -> bytes:
-    """Return JSON text with empty lists and objects at `MAX_JSON_DEPTH`."""
+    """Return JSON text whose lists and objects at level `MAX_JSON_DEPTH` are emptied."""
     if content.count(b"[") + content.count(b"{") <= MAX_JSON_DEPTH:
         return content
     kept, depth, start = bytearray(), 0, 0
@@ -94,7 +94,7 @@ def format_json(value: JsonValue) -> str:
 
 
 def repair_json_surrogates(value: JsonValue) -> JsonValue:
-    """Return the value with surrogate pairs joined in all texts; a stream may split a pair over two chunks.
+    """Return the value with the surrogate pairs in all texts joined, since a stream may split a pair over two chunks.
 
     A lone surrogate, which cannot be encoded, becomes U+FFFD.
     """
@@ -134,9 +134,9 @@ class EventDecoder:
 
 
 class ChunkMerger:
-    """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk.
+    """A merger of the chunks of a stream into the response body that would have come without streaming.
 
-    `on_piece` gets the field and the text of each piece of a reply or of reasoning.
+    `on_piece` gets the name of the field and the text of each piece of a reply or of reasoning.
     """
 
     def __init__(self, on_piece: PieceReporter | None = None) -> None:
@@ -162,7 +162,7 @@ class ChunkMerger:
 
     @property
     def body(self) -> JsonObject:
-        """The chat completion so far; it has no `choices` if no chunk had any."""
+        """The chat completion so far, without `choices` if no chunk had any."""
         message = self._message | {name: "".join(pieces) for name, pieces in self._pieces.items()}
         for (_, name), (item, pieces) in self._item_pieces.items():
             item[name] = "".join(pieces)
@@ -193,7 +193,7 @@ class ChunkMerger:
             self._message[name] = value
 
     def _add_items(self, items: list[JsonValue], added: list[JsonValue]) -> None:
-        """Add items to a list; one with the type and index of the last one continues it."""
+        """Add items to a list; an item with the type and index of the list's last item continues that item."""
         for item in added:
             last = items[-1] if items else None
             if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
@@ -244,12 +244,12 @@ class ResponseBody:
 
     @property
     def token_count(self) -> int:
-        """The number of pieces of text or reasoning that a stream has brought; nothing else is a sign of progress."""
+        """The number of received pieces of text or reasoning, the only sign that the model is working."""
         return self._merger.token_count
 
     @property
     def is_oversized(self) -> bool:
-        """True if the body is larger, or has more values, than any reply."""
+        """True if the body has more bytes or more values than any reply."""
         return self._size > MAX_REPLY_BYTES or self._value_count > MAX_JSON_VALUES
 
     @property
@@ -259,7 +259,7 @@ class ResponseBody:
 
     @property
     def has_finish_reason(self) -> bool:
-        """True if the model gave a finish reason: if the connection breaks after that, no text is lost."""
+        """True if the model gave a finish reason, so that no text is lost if the connection breaks."""
         return self._merger.has_finish_reason and not self.garbled_event
 
     @property
@@ -343,5 +343,5 @@ class ResponseBody:
 
 
 def _is_event_stream(beginning: bytes | bytearray) -> bool:
-    """Return whether a body that begins so is a stream of events; the content type is not reliable."""
+    """Return whether a body with this beginning is a stream of events; the content type is not reliable."""
     return beginning.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))

@@ -1,8 +1,8 @@
 """Send one request over HTTP with the SDK's address, headers and transport, and read its response.
 
-The SDK's own request function is not used: it takes half of the 1.15 ms of CPU for a prompt of 80 KB. Nor are its
-objects: for a streamed reply of 1,000 chunks it builds as many Pydantic models, which takes 80 ms of CPU, whereas
-reading the bytes takes 14 ms (`python -m tests.openai_chat.bench`).
+Two parts of the SDK are too slow to be used (`python -m tests.openai_chat.bench`). Its request function takes half of
+the 1.15 ms of CPU for a prompt of 80 KB. Its objects for a streamed reply of 1,000 chunks take 80 ms of CPU, whereas
+reading the bytes takes 14 ms.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from planner.models.openai_chat.stream import (
     repair_json_surrogates,
 )
 
-MAX_REPLY_SECONDS: Final = 3600.0  # seconds for a whole reply, however it drips, unless --timeout is longer
+MAX_REPLY_SECONDS: Final = 3600.0  # seconds for a whole reply, however slowly it arrives, unless --timeout is longer
 MAX_ERROR_BYTES: Final = 1024 * 1024  # bytes of an error body; the rest is not read
 MAX_HEADERS: Final = 128  # headers of a response; httpx2 reads 100 KB of them, aiohttp 128 of 8 KB
 _CONNECT_SECONDS: Final = 30.0
@@ -44,12 +44,13 @@ _MAX_SHOWN_CHARS: Final = 100  # characters of an unreadable response that are s
 class Transport:
     """A client of one endpoint with a limited number of connections.
 
-    `timeout` is in seconds: without a token for a streaming request, in total for any other. Proxies are taken from the
-    environment, as httpx does. Redirects are not followed. `fast` allows aiohttp, for many requests at once.
+    `timeout` is in seconds: for a streaming request the longest time without a token, for any other the total time.
+    Proxies are taken from the environment, as in httpx. Redirects are not followed. `fast` allows the use of aiohttp,
+    which is faster for many requests at once.
 
     Raises:
-        ModelError: if a proxy of the environment cannot be used; the methods raise it for every failure of the network,
-            the endpoint or its response.
+        ModelError: if a proxy from the environment cannot be used; the methods raise it for every failure of the
+            network, the endpoint or its response.
     """
 
     def __init__(self, endpoint: Endpoint, *, timeout: float, max_connections: int, fast: bool = True) -> None:
@@ -59,7 +60,7 @@ class Transport:
         http_client = _create_http_client(timeout, max_connections, fast=fast)
         if isinstance(http_client, str):  # raised here, so that no chained exception can show a password
             reason = errors.format_one_line(self._mask.mask_text(http_client))
-            raise ModelError(f"a proxy of the environment cannot be used: {reason}; check HTTP_PROXY and HTTPS_PROXY")
+            raise ModelError(f"the proxy in the environment is unusable: {reason}; check HTTP_PROXY and HTTPS_PROXY")
         self._http_client = http_client
         sdk = openai.AsyncOpenAI(
             api_key="sent in each request",
@@ -79,9 +80,9 @@ class Transport:
         await self._http_client.aclose()
 
     async def post_request(self, body: bytes, *, streams: bool, on_piece: PieceReporter | None = None) -> Completion:
-        """Send one request and return its completion, masked; `streams` says whether the request asks for a stream.
+        """Send one request and return its completion, masked; `streams` is true if the request asks for a stream.
 
-        `on_piece` gets the field and the text of each piece of a stream as it arrives, not masked.
+        `on_piece` gets the name of the field and the text of each piece of a stream as it arrives, not masked.
         """
         outcome = await self._send_and_receive(body, ResponseBody(on_piece), streams=streams)
         if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
@@ -105,7 +106,7 @@ class Transport:
         return self._mask.mask_json(repair_json_surrogates(decode_json(bytes(pieces))))
 
     async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
-        """Yield the lines of a file as they arrive, each within the timeout; oversized ones are left out."""
+        """Yield the lines of a file as they arrive, each within the timeout; oversized lines are left out."""
         failed = _NO_ERROR
         async with self._open_response("GET", path) as response:
             lines = _split_lines(response.aiter_bytes())
@@ -123,7 +124,7 @@ class Transport:
 
     @asynccontextmanager
     async def _open_response(self, method: str, path: str, **content: Any) -> AsyncIterator[httpx2.Response]:
-        """Open a response with its body unread; one with an error status is read and raised."""
+        """Yield a response with its body unread; read a response with an error status, and raise it as a ModelError."""
         response, error_content, failed = None, bytearray(), _NO_ERROR
         try:
             async with asyncio.timeout(MAX_REPLY_SECONDS):
@@ -150,7 +151,7 @@ class Transport:
     ) -> Completion | ModelError:
         error_content, response = bytearray(), None
         ends_at = asyncio.get_running_loop().time() + max(MAX_REPLY_SECONDS, self._timeout)
-        # The time to connect has a limit of its own, which is to end first, since its message says more.
+        # Connecting has its own limit, which must be reached first, since its message is more precise.
         connect_seconds = min(self._timeout, _CONNECT_SECONDS) if streams else 0.0
         try:
             async with asyncio.timeout(self._timeout + connect_seconds) as limit:
@@ -187,7 +188,7 @@ class Transport:
         response = await self._http_client.send(request, stream=True)
         if len(response.headers.raw) > MAX_HEADERS:
             await response.aclose()
-            raise httpx2.RemoteProtocolError(f"it has more than {MAX_HEADERS} headers")
+            raise httpx2.RemoteProtocolError(f"the response has more than {MAX_HEADERS} headers")
         return response
 
     def _convert_response(self, response: httpx2.Response, content: bytearray) -> ModelError:
@@ -197,7 +198,7 @@ class Transport:
         self, response_body: ResponseBody, response: httpx2.Response, *notes: str
     ) -> Completion | ModelError:
         """Return the completion in a response with status 200, or the error in it."""
-        # As objects, the JSON of an oversized body would take many times its bytes.
+        # The parsed JSON of an oversized body would need many times the memory of its bytes.
         body = None if response_body.is_oversized else response_body.json
         mask, headers = self._mask, response.headers
         if not isinstance(body, dict) or response_body.garbled_event:
@@ -210,7 +211,7 @@ class Transport:
             progress = response_body.describe_progress()
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
         if response_body.is_broken_off:
-            return self._make_error("broke off the stream before its end", response_body)
+            return self._make_error("ended the stream before the reply was complete", response_body)
         completion = find_completion_without_secrets(body, mask)
         if completion is None:
             return self._make_error("sent a reply without choices", response_body)
@@ -218,7 +219,7 @@ class Transport:
         return replace(completion, request_id=request_id, limits=parse_rate_limits(headers), notes=notes)
 
     def _make_error(self, problem: str, response_body: ResponseBody) -> ModelError:
-        # Mask before cutting, since half a key would not be recognised.
+        # Mask before shortening, since half a key would not be recognised.
         text = self._mask.mask_text(response_body.text)
         is_shown = text and not response_body.is_broken_off
         beginning = f": {errors.format_one_line(text[:_MAX_SHOWN_CHARS])!r}" if is_shown else ""
@@ -230,7 +231,7 @@ class Transport:
 
 
 def _build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
-    """Return the authentication headers; only OpenAI gets the organisation and project of the environment."""
+    """Return the authentication headers; only OpenAI gets the organisation and project from the environment."""
     authorization = endpoint.authorization
     headers: dict[str, str | openai.Omit] = {
         "Authorization": authorization.get_secret_value() if authorization else openai.Omit()
@@ -241,9 +242,9 @@ def _build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
 
 
 def _create_http_client(timeout: float, max_connections: int, *, fast: bool) -> httpx2.AsyncClient | str:
-    """Return an HTTP client, or the reason why there is none; with `fast`, it uses aiohttp if installed.
+    """Return an HTTP client, or the reason why there is none; with `fast`, the client uses aiohttp if it is installed.
 
-    With 64 parallel requests of 80 KB, each takes 0.3 ms of CPU with aiohttp, whose parser is in C, and 1.2 ms without.
+    Each of 64 parallel requests of 80 KB takes 0.3 ms of CPU with aiohttp, whose parser is in C, and 1.2 ms without.
     """
     options = _ClientOptions(
         limits=httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
@@ -295,7 +296,7 @@ async def _read_bounded(response: httpx2.Response, content: bytearray, max_bytes
 
 
 async def _split_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the lines that are not blank; one above the size limit of a reply is left out."""
+    """Yield the lines that are not blank; leave out lines above the size limit of a reply."""
     rest, oversized = bytearray(), False
     async for piece in pieces:
         *line_ends, line_start = piece.split(b"\n")
@@ -320,7 +321,7 @@ async def _drain(content: AsyncIterator[bytes]) -> None:
 
 def _describe_unreadable(response_body: ResponseBody, content_type: str) -> str:
     if response_body.is_oversized:
-        return "sent more than any reply contains"
+        return "sent a body that is larger than any reply"
     if response_body.garbled_event:
         return "sent a chunk that is not JSON"
     if "html" in content_type:
