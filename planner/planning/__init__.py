@@ -1,1 +1,1 @@
-"""The planning of one paper: its prompts, the requests, the plan, the record and the files."""
+"""The planning of one paper: prompts, requests, the plan, its record and its files."""

@@ -1,6 +1,6 @@
-"""Build the first prompt about a paper: cut the paper for the task, fit it to the window and render it.
+"""Build the first prompt about a paper: select the excerpt for the task, fit it to the window and render the prompt.
 
-Describe a paper: what was read of it, and what would be sent.
+The module also describes a paper as JSON: its parts, and the parts that would be sent.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -30,11 +30,11 @@ _MAX_REPLY_TOKENS: Final = 8_000
 class PlanSettings:
     """The settings of a plan: the task, at most `k` ablations, and how often to ask again after an invalid reply.
 
-    `templates` is a folder with the user's own prompts, `cut_at` the heading at which the author task cuts the paper,
-    `window` the model's context window in tokens, or None if it is not known, `max_reply_tokens` the limit of a reply
-    or None, and `strategy` one of `STRATEGIES`. `plain` asks for the benchmark's five fields alone (None: only
-    where the plan or run that is there was asked so); otherwise the reply gives candidates with their chances, and
-    those of less than `min_chance` percent (None: the task's default) are not kept.
+    `templates` is a folder with the user's own prompts. `cut_at` is the heading at which the author task ends the
+    excerpt. `window` is the model's context window in tokens, None if it is unknown. `max_reply_tokens` is the limit of
+    a reply or None. `strategy` is a name in `STRATEGIES`. With `plain`, the prompt asks only for the benchmark's five
+    fields; None means true only if the earlier plan or run is plain. Otherwise the reply gives candidates with their
+    chances, and candidates below `min_chance` percent (None: the task's default) are not kept.
     """
 
     task: Task
@@ -57,21 +57,21 @@ class PlanSettings:
 
     @property
     def reply_reserve(self) -> int:
-        """The tokens of the window that are kept free for the reply; a limit of the reply frees the rest."""
+        """The tokens of the window that are kept free for replies; a small `max_reply_tokens` lowers the number."""
         most = min((self.window or 0) // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
         reserve = most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
-        # A later prompt holds the reply to the one before.
+        # A later prompt also holds the reply to the prompt before it.
         return reserve * 2 if STRATEGIES[self.strategy].templates else reserve
 
     def render_empty_prompt(self) -> Prompt:
-        """Render the first prompt like `render_prompt`, about no paper; its template hash is that of every paper."""
+        """Render the first prompt without a paper; its template hash is the same as with any paper."""
         return self.render_prompt(Excerpt("", "", ""))
 
     def render_prompt(self, excerpt: Excerpt) -> Prompt:
         """Render the first prompt about an excerpt.
 
         Raises:
-            PromptError: if a template, also one that the strategy needs later, is missing or faulty.
+            PromptError: if a template is missing or faulty, including templates that the strategy needs later.
         """
         later_templates = STRATEGIES[self.strategy].templates
         return render_prompt(excerpt, self.task, self.k, self.templates, later_templates, with_details=not self.plain)
@@ -79,9 +79,9 @@ class PlanSettings:
 
 @dataclass(frozen=True, slots=True)
 class PaperPrompt:
-    """The first prompt about a paper, the parts of the paper that it leaves out, and warnings about the cut.
+    """The first prompt about a paper, the parts of the paper that it leaves out, and warnings about the excerpt.
 
-    `excerpt` is what it sends, in the process that built it.
+    `excerpt` is the text that is sent; it is None outside the process that built the prompt.
     """
 
     prompt: Prompt
@@ -111,9 +111,9 @@ class LoadedPaper:
         return build_prompt(self.paper, settings, token_counter)
 
     def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in what was sent."""
+        """Return the faults of a plan, and its details with their quotes located in the excerpt."""
         from planner.analysis.analyse import index_paper_for_check
-        from planner.analysis.check import check_reply  # compiles many patterns, for a reply alone
+        from planner.analysis.check import check_reply  # compiles many patterns, which only a reply needs
 
         assert paper_prompt.excerpt is not None, "the prompt was built here"
         return check_reply(reply, index_paper_for_check(self.paper, task, paper_prompt.excerpt))
@@ -123,7 +123,7 @@ def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCount
     """Build the first prompt about a paper.
 
     Raises:
-        PaperError: if the paper cannot be cut for the task.
+        PaperError: if no excerpt can be selected for the task.
         TooLongError: if the parts that must be sent do not fit the window.
         PromptError: if a template cannot be rendered.
     """
@@ -145,7 +145,7 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
 
 
 def describe_paper_as_json(paper: Paper, settings: PlanSettings) -> dict[str, object]:
-    """Return the paper as a JSON object; if the task cannot cut the paper, that is a warning here."""
+    """Return the paper as a JSON object; an error in building its prompt becomes a warning."""
     from planner.analysis.analyse import analyse_paper  # compiles many patterns
 
     counter, prompt_tokens = TokenCounter(), None

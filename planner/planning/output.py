@@ -1,4 +1,4 @@
-"""Finish papers: write their trajectories and records to a folder, and write them again from a record."""
+"""Plan papers and write their trajectories and records to a folder, or write both again from a record."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PlanOutput:
-    """The record of a finished paper with its trajectory, and their files.
+    """The record of a finished paper, its trajectory (None if there is no plan), and the path of the trajectory.
 
-    Without a trajectory, `path` exists only if an earlier plan of the same question stays there.
+    If there is no trajectory, the file at `path` exists only if an earlier plan for the same question is kept.
     """
 
     record: PlanRecord
@@ -80,9 +80,9 @@ async def plan_to_folder(
 ) -> PlanOutput:
     """Plan one paper and write its trajectory and record into `folder`.
 
-    A request whose reply is already on record there is not sent again, unless that reply made the paper fail or `force`
-    is true. Pass the same `token_counter` for several papers to use the token counts of all replies. `report_step`
-    tells why a model is asked again.
+    A request whose reply is on record in the folder is not sent again, unless the reply made the paper fail or `force`
+    is true. Pass the same `token_counter` for several papers to use the token counts of all replies. `report_step` gets
+    the reason when the model is asked again.
 
     Raises:
         TrajectoryError: if the record's path holds another kind of file.
@@ -111,7 +111,7 @@ async def plan_with_client(
     token_counter: TokenCounter | None = None,
     report_step: StepReporter = log.info,
 ) -> PlanOutput:
-    """Plan one paper with an open model, which retries for up to `max_wait` seconds, as `plan_to_folder` does."""
+    """Plan one paper as `plan_to_folder` does, with an open model that retries for up to `max_wait` seconds."""
     model = client.make_paper_model(paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain)
     return await plan_to_folder(
         folder,
@@ -126,9 +126,9 @@ async def plan_with_client(
 
 
 async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, settings: PlanSettings) -> PlanOutput:
-    """Write the plan in replies that were fetched by hand, as `plan_to_folder` does.
+    """Write the plan in replies that the user pasted, as `plan_to_folder` does.
 
-    They are always new: for a corrected reply, the recorded one must not be used. They are not asked for again.
+    Replies on record are not used, since the user may have corrected one. There are no re-asks.
     """
     return await plan_to_folder(folder, paper, model, replace(settings, reasks=0), lambda _: None, force=True)
 
@@ -162,7 +162,7 @@ def _begin_record(paper: Paper, info: ModelInfo, settings: PlanSettings) -> Plan
 
 
 def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> bool:
-    """Return whether to ask plainly: as the settings say, or if the folder holds a plain plan of this question."""
+    """Return `settings.plain`; if it is None, return whether the folder holds a plain plan for this question."""
     if settings.plain is not None:
         return settings.plain
     record = _begin_record(paper, info, replace(settings, plain=True))
@@ -175,7 +175,7 @@ def write_unreadable_paper(
 ) -> PlanOutput:
     """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source.
 
-    Nothing is written about a source that is no paper.
+    Nothing is written if the source is not a paper, or if another process is planning it.
     """
     paper = PaperInfo(id=given_id or propose_paper_id(source), title="", format="", source=source)
     paper = replace(paper, id=choose_paper_id(folder, paper, info))
@@ -183,7 +183,7 @@ def write_unreadable_paper(
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
     path, _ = build_first_and_further_path(folder, record)
     lock_path = build_lock_path(folder, record)
-    # Another process that plans the paper says more in its record.
+    # A process that is planning the paper writes a better record.
     if isinstance(error, NotAPaperError) or (handle := try_lock_file(lock_path)) is None:
         return PlanOutput(finish_record(record, result, ()), None, path)
     try:
@@ -194,10 +194,10 @@ def write_unreadable_paper(
 
 
 def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and trajectory of a paper of a run; without a trajectory, an earlier plan and its record stay.
+    """Write the record and trajectory of a paper in a run; without a trajectory, an earlier plan and its record stay.
 
-    The plan of another question moves beside it, to the name that a further plan has in a folder of `plan`. Nothing is
-    synchronised to the disk: the run's ledger is, and a file lost in a power cut is written again from it.
+    A plan for another question at the same path is moved first, to the name that `plan` gives a further plan. The files
+    are not synchronised to the disk, since a file that a power cut destroys is written again from the run's ledger.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -207,22 +207,22 @@ def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Tr
         return PlanOutput(record, None, path)
     has_moved = _move_other_plan(folder, path, record)
     output = _write_files(path, record, trajectory, durable=False)
-    if has_moved:  # perhaps for a question of before, whose plan was moved then
+    if has_moved:  # this question may be an earlier one, whose plan was moved to the further name
         for file in (own, build_record_path(own)):
             file.unlink(missing_ok=True)
     return output
 
 
 def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
-    """Move the plan at a path, with its record, if it is one of another question; return whether it is."""
+    """Move the plan at a path and its record if they are for another question; return whether they were moved."""
     try:
         earlier = PlanFiles.read(path)
-    except TrajectoryError:  # a damaged record: the run's ledger has what it said
+    except TrajectoryError:  # a damaged record, whose content the run's ledger has too
         return False
     if earlier.planned is None or earlier.planned.question == record.question:
         return False
     _, further = build_first_and_further_path(folder, earlier.planned)
-    # The trajectory goes first: after a kill between the two, the record still says that it is to be moved.
+    # The trajectory is moved first: if the program is killed in between, the record shows that both must be moved.
     for source, target in ((path, further), (earlier.record_path, build_record_path(further))):
         if source.exists():
             source.replace(target)
@@ -230,19 +230,19 @@ def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
 
 
 def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory) -> PlanOutput:
-    """Write a plan that is made from others, beside plans of other questions about the paper.
+    """Write a plan that was combined from others; plans for other questions about the paper stay.
 
-    Nothing is synchronised to the disk, since the plan can be made again.
+    The files are not synchronised to the disk, since the plan can be made again.
 
     Raises:
-        TrajectoryError: if its path holds another kind of file, or the plan of another paper.
+        TrajectoryError: if the plan's path holds another kind of file, or the plan of another paper.
         OSError: if the folder cannot be written.
     """
     return _write_files(choose_plan_files(folder, record).path, record, trajectory, durable=False)
 
 
 def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
-    """Return the trajectory from the replies in a record; None if none of them planned the paper.
+    """Return the trajectory from the replies in a record; None if no reply gave a plan.
 
     Raises:
         OutputError: if the reply that gave a plan can no longer be parsed.
@@ -263,7 +263,7 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 
 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and trajectory of a paper; without a trajectory, an earlier plan stays, with all requests."""
+    """Write the record and trajectory; without a trajectory, an earlier plan stays and its record gets the requests."""
     if trajectory is None and files.planned:
         write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
         return PlanOutput(record, None, files.path)

@@ -76,7 +76,7 @@ def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: 
 
 
 def _describe_error(session: PaperSession, error: PlannerError) -> str:
-    """Return the reason of a failure; a planner that is no language model says itself why it made no plan."""
+    """Return the reason of a failure; a planner that is not a language model gives its own reason."""
     completion = session.attempts[-1].completion if session.attempts else None
     if completion is not None and completion.notes and session.model.info.planner != LM_PLANNER:
         return completion.notes[0]
@@ -86,7 +86,7 @@ def _describe_error(session: PaperSession, error: PlannerError) -> str:
 def _make_result(
     session: PaperSession, outcome: Outcome, plan_warnings: tuple[str, ...] = (), reason: str = ""
 ) -> PlanResult:
-    """Return the result without a plan, with all attempts and each warning once."""
+    """Return a result that has no plan yet, with all attempts and without repeated warnings."""
     warnings = (
         *session.source.warnings,
         *(session.paper_prompt.warnings if session.paper_prompt else ()),

@@ -1,4 +1,4 @@
-"""The files of plans in a folder: the requests and replies of a paper, those that a question has, and their lock."""
+"""The files of plans in a folder: the paths for a question about a paper, its stored replies, and its lock."""
 
 import asyncio
 import itertools
@@ -49,8 +49,8 @@ _MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which 
 class RecordStore:
     """The reply store of one paper: it writes each request and each reply to the sidecar file at `path` at once.
 
-    With `force`, a new sample is requested. A reply among `other_attempts`, those on record for other questions, is
-    used too, and copied then.
+    `other_attempts` are the attempts on record for other questions; if one of them has the reply to a request, the
+    attempt is copied. With `force`, a new sample is requested.
     """
 
     path: Path
@@ -86,7 +86,7 @@ class RecordStore:
         """Record the reply to a request.
 
         Raises:
-            OSError: if the record cannot be written; the text says where the reply is kept instead.
+            OSError: if the record cannot be written; the text names the file that holds the reply instead.
         """
         try:
             self._update_attempt(identity, {"completion": completion, "cost": self.pricing(completion)})
@@ -94,15 +94,15 @@ class RecordStore:
             raise OSError(f"{self.path}: {describe_os_error(error)}; {self._keep_elsewhere(completion)}") from error
 
     def _keep_elsewhere(self, completion: Completion) -> str:
-        """Write the record, with a reply that was paid for, to another place; return a sentence that names it."""
+        """Write the record with a paid reply to a temporary file; return a sentence that names the file."""
         try:
             place = write_temporary_file(self.record.to_json(), RECORD_SUFFIX)
         except OSError as error:
             reason = describe_os_error(error)
-            return f"no other place could be written either ({reason}), so keep this reply: {completion.text}"
+            return f"a temporary file cannot be written either ({reason}), so copy this paid reply: {completion.text}"
         return (
-            f"the reply that was paid for is kept in {place}: when {self.path} can be written, "
-            "move it there and run the same command again"
+            f"the paid reply is kept in {place}: when {self.path} can be written, "
+            "move the file to that path and run the same command again"
         )
 
     def record_failure(self, identity: str, error: ModelError) -> None:
@@ -110,7 +110,7 @@ class RecordStore:
         self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
     def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
-        """Change the last attempt at a request; several requests may be in flight."""
+        """Change the last attempt at a request; attempts after it may be at other requests, which are in flight too."""
         last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
         self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
 
@@ -120,16 +120,16 @@ class RecordStore:
 
 
 def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
-    """Return the number of the sample to request for a first prompt, from the recorded requests.
+    """Return the number of the sample to request for a first prompt.
 
-    The recorded replies are used again if one of them gave a plan or the last has no outcome yet. A new sample is
-    requested if the last reply was truncated, refused, empty or invalid, or if `force` is true.
+    It is 0 without recorded replies, and the next number if the last reply was truncated, refused, empty or invalid, or
+    if `force` is true. Otherwise it is the last number, so that the recorded replies are used again.
     """
     starts = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
     if not starts:
         return 0
     first, *later = attempts[starts[-1] :]
-    # What followed the first request: its re-asks, which have more messages, and the further steps of a strategy.
+    # The first request, its re-asks, which have more messages, and the further steps of a strategy.
     chain = [first, *itertools.takewhile(lambda attempt: attempt.step or attempt.messages > first.messages, later)]
     is_planned = any(attempt.outcome is Outcome.PLANNED for attempt in chain)
     return first.sample + (force or (not is_planned and chain[-1].outcome in REPLY_FAILURES))
@@ -137,7 +137,7 @@ def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool
 
 @dataclass(frozen=True, slots=True)
 class PlanFiles:
-    """The files of the plan for one question about a paper, and the record that is there, None if there is none."""
+    """The files of the plan for one question about a paper, and the existing record, None if there is none."""
 
     path: Path
     earlier: PlanRecord | None
@@ -165,12 +165,12 @@ class PlanFiles:
 
     @property
     def planned(self) -> PlanRecord | None:
-        """The record of a plan, which stays as it is until there is another plan."""
+        """The existing record if it is of a plan, else None; only another plan may replace it."""
         return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
 
     @property
     def is_free(self) -> bool:
-        """True if there is neither a plan nor a reply that another question could replace."""
+        """True if another question may use these files, since they hold neither a plan nor a reply."""
         if self.earlier is None:
             return not self.path.exists()
         is_unread = not self.earlier.paper.sha256
@@ -178,7 +178,7 @@ class PlanFiles:
 
 
 def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
-    """Return the path of the plan for the first question about a paper, and of that for a further one."""
+    """Return the path of the plan if its question is the paper's first, and the path if it is a further question."""
     about = (record.planner, record.model, record.paper.id)
     first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
     return first, further
@@ -187,7 +187,7 @@ def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path
 def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     """Return the files of a question about a paper.
 
-    The first question has the published path; a further one has its own name added, as `question_name` does.
+    The first question about a paper uses the published path; the path of a further question contains `question_name`.
 
     Raises:
         TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
@@ -197,12 +197,12 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     own = [each for each in (first, further) if each.earlier and each.earlier.question == record.question]
     chosen = next(iter(own or [each for each in (first, further) if each.is_free]), None)
     if chosen is None:
-        raise TrajectoryError(f"{further.path}: holds another plan; move it, or choose another folder with -o")
+        raise TrajectoryError(f"{further.path} holds another plan; move that file, or choose another folder with -o")
     return chosen
 
 
 def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
-    """Return the answered requests on record for other questions about a paper than that of the chosen files.
+    """Return the answered requests about a paper that are on record in other files than the chosen ones.
 
     The errors are those of `PlanFiles.read`.
     """
@@ -224,7 +224,7 @@ def build_lock_path(folder: Path, record: PlanRecord) -> Path:
 
 @asynccontextmanager
 async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
-    """Let no other process plan this paper by this model into the folder within the block; wait for one that does.
+    """Wait until no other process plans this paper with this model into the folder, and prevent that in the block.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -242,7 +242,7 @@ async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
 
 
 class PlanFileIndex:
-    """The files that a run has on disk, from one listing per folder."""
+    """An index of the files of a run, made from one listing per folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -270,13 +270,13 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
 
 
 def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
-    """Return the id that a paper has in a folder of plans, or is to get there.
+    """Return the id of a paper in a folder of plans: its earlier id or a new one.
 
-    A paper whose id is the name of its file keeps the id under which its text is on record, such as one from its title,
-    as earlier versions gave it. If another paper has its name, it gets `-2`.
+    An id that was not made from the file name stays. Otherwise a record of the same text gives the id, such as one that
+    an earlier version made from the title. If another paper has the id, `-2` is added.
 
     Raises:
-        TrajectoryError: if the record under one of its names is no record, or is damaged.
+        TrajectoryError: if the file at a record's path is not a record, or is damaged.
         OSError: if a record cannot be read.
     """
     if paper.id != propose_paper_id(paper.source):
@@ -293,7 +293,7 @@ def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
 def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
     """Return the id of the first record of a text in the folder of a model, "" if there is none."""
     for path in sorted(model_folder.glob(f"*{RECORD_SUFFIX}")) if paper.sha256 else ():
-        with suppress(TrajectoryError, OSError):  # a damaged record, or none: it says nothing about this paper
+        with suppress(TrajectoryError, OSError):  # a damaged record, or another file
             refuse_special_file(path)  # opening a pipe that nobody writes to would never end
             with path.open("rb") as file:
                 may_be_same = paper.sha256.encode() in file.read(_MAX_HEAD_BYTES)
@@ -303,7 +303,7 @@ def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
 
 
 def _is_same_paper(earlier: PaperRecord, paper: PaperInfo) -> bool:
-    """Return whether a record is about this paper: of the same text, or of the same source in an earlier state."""
+    """Return whether a record is about this paper: the text is the same, or the source and the title are."""
     if earlier.sha256 and earlier.sha256 == paper.sha256:
         return True
     is_unread = not (earlier.sha256 and paper.sha256)

@@ -1,7 +1,7 @@
 """Render prompts from strict Jinja templates.
 
-A paper is a value, never a template. A prompt contains nothing random and no time: the same paper, task and k give the
-same bytes, so that a request that was paid for is recognised later.
+A paper is a value, never a template. A prompt contains no time and nothing random: the same paper, task and k give the
+same bytes, so that a paid request is recognised later.
 """
 
 import hashlib
@@ -33,14 +33,14 @@ _MAX_FINDINGS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplates:
-    """The templates in a folder; None is the folder that ships with the planner."""
+    """The templates in a folder; None stands for the folder that is part of the program."""
 
     folder: Path | None = None
 
     def render_prompt(self, system: str, user: str, /, later_templates: Iterable[str] = (), **values: object) -> Prompt:
-        """Render a prompt from the two named templates: its system message and its user message.
+        """Render a prompt from two templates, given by name: one for the system message, one for the user message.
 
-        `later_templates` names templates that later messages need: they must exist, and they count towards the hash.
+        `later_templates` names templates that later messages need; they must exist, and are part of the template hash.
 
         Raises:
             PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
@@ -65,7 +65,7 @@ class PromptTemplates:
         return _render_template(sources, name, values)
 
     def _collect_sources(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the sources of these templates and of all templates that they include, by name."""
+        """Return the sources, by name, of these templates and of all templates that they include."""
         waiting, sources = list(names), dict[str, str]()
         while waiting:
             name = waiting.pop()
@@ -75,7 +75,7 @@ class PromptTemplates:
         return sources
 
     def _read_source(self, name: str) -> str:
-        """Return the source of a template, from the cache if it is a shipped one or its file has not changed."""
+        """Return the source of a template, from the cache if it is part of the program or its file has not changed."""
         if self.folder is None:
             return _read_template_cached(_find_shipped_folder(), name)
         try:
@@ -118,8 +118,8 @@ def render_prompt(
 ) -> Prompt:
     """Render the prompt that asks for at most k ablations of a paper; `later_templates` are as in `PromptTemplates`.
 
-    `with_details` asks for candidates with their details, of which the program keeps at most k; a folder of the user's
-    own that has no template for them asks for the plain ablations.
+    `with_details` asks for candidates with their details, of which the program keeps at most k. If the user's folder
+    has no template for candidates, the prompt asks for plain ablations.
 
     Raises:
         PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
@@ -146,7 +146,7 @@ def render_prompt(
 def render_reask_prompt(
     prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None, *, failures: int = 1
 ) -> Prompt:
-    """Render the prompt that asks again with the faults of an invalid reply.
+    """Render the prompt that asks again after an invalid reply, and names the faults of the reply.
 
     `failures` is the number of invalid replies so far; the template may use it, so that each prompt is different.
 
@@ -159,9 +159,9 @@ def render_reask_prompt(
 
 
 def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path | None, **values: object) -> Prompt:
-    """Render the prompt that goes on after a reply: the opening messages, the reply, and a message from a template.
+    """Render the prompt that follows a reply: the opening messages, the reply, and a message from a template.
 
-    Only the last reply is shown, a very long one without its middle, so the conversation does not grow.
+    The prompt holds only the last reply, without its middle if it is very long, so that the conversation stays short.
 
     Raises:
         PromptError: as in `render_prompt`.
@@ -173,7 +173,7 @@ def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path 
 
 
 def derive_end_marker(*values: str) -> str:
-    """Return a word that occurs in none of the values and depends only on them; it marks where untrusted text ends."""
+    """Return a word that marks the end of untrusted text; it depends only on the values and occurs in none of them."""
     word = _hash_texts(*values)[:16]
     while any(word in value for value in values):
         word = _hash_texts(word)[:16]
@@ -224,7 +224,7 @@ def _find_variables(name: str, source: str) -> tuple[frozenset[str], frozenset[s
 
 
 def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -> None:
-    """Raise PromptError with all unknown variables; a template may use a variable that an including template sets."""
+    """Raise PromptError with all unknown variables; a template may use variables that any of the others sets."""
     found = [_find_variables(name, source) for name, source in sources.items()]
     asked = frozenset[str]().union(*(asks for asks, _ in found))
     own = frozenset[str]().union(*(sets for _, sets in found))
@@ -234,7 +234,7 @@ def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -
 
 
 def _shorten(text: str, max_chars: int) -> str:
-    """Return the text, or its beginning and end with a note on the omitted middle if it is too long."""
+    """Return the text; if it is too long, replace its middle by a line with the number of omitted characters."""
     if len(text) <= max_chars:
         return text
     half = max_chars // 2

@@ -1,4 +1,4 @@
-"""The sidecar: the JSON file next to a trajectory, with the record of its planning and every paid reply."""
+"""The record of planning a paper, and the sidecar: the JSON file beside a trajectory that holds the record."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from planner.schema import Task
 
 FORMAT_VERSION: Final = "ablation-planner-1"
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
-MAX_ABSTRACT_CHARS: Final = 5_000  # a longer one is no abstract, but a text in which no heading was found
+MAX_ABSTRACT_CHARS: Final = 5_000  # a longer text is not an abstract; the headings after it were not found
 MAX_STORED_VALUES: Final = 8_000_000  # values of a record, four times those of a reply
 
 _PLAN_FIELDS: Final = {"strategy", "min_chance", "details", "order", "considered", "reported", "revisions", "votes"}
@@ -32,7 +32,7 @@ _PLAN_FIELDS: Final = {"strategy", "min_chance", "details", "order", "considered
 # A paper with one of these outcomes failed because of its reply, so planning it again needs another reply.
 REPLY_FAILURES: Final = frozenset({Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID})
 
-# Returns the cost of a completion in USD, or None if its price is unknown.
+# A function that returns the cost of a completion in USD, None if its price is unknown.
 ReplyPricer = Callable[[Completion], float | None]
 
 _Stored = TypeVar("_Stored")
@@ -47,9 +47,9 @@ class _Record(BaseModel):
 
 
 class PaperRecord(_Record):
-    """The paper that was read, and the parts of it that were not sent; sizes are in characters.
+    """The paper that was read, and its parts that were not sent; sizes are in characters.
 
-    An abstract or authors that are not known are not written.
+    If the abstract or the authors are unknown, the field is not written.
     """
 
     id: str
@@ -67,7 +67,8 @@ class PaperRecord(_Record):
 class AttemptRecord(_Record):
     """One request and its result; `completion` is None if no reply came, `cost` (in USD) None if it is unknown.
 
-    `step` names the step of a strategy that sent it; the "" of first requests and their re-asks is not written.
+    `step` names the step of the strategy that sent the request. It is "" for a first request and its re-asks, and is
+    then not written.
     """
 
     identity: str
@@ -83,17 +84,17 @@ class AttemptRecord(_Record):
 
     @property
     def is_lost(self) -> bool:
-        """True if the request was sent and neither a reply nor an error came, as when the program was killed."""
+        """True if the request got neither a reply nor an error, for example because the program was killed."""
         return self.completion is None and self.outcome in (None, Outcome.INTERRUPTED)
 
 
 class PlanRecord(_Record):
     """The record of planning one paper; `cost` (in USD) and `usage` (in tokens) are sums over all its replies.
 
-    The cost is None if that of a reply is unknown, or if there are only requests that were in flight at a kill.
+    The cost is None if the cost of a reply is unknown, or if there are no replies but lost requests.
 
-    `details` and `votes` are as long as the plan, and `order` holds the indices of its ablations as they are best run;
-    each of them may be empty. `min_chance` is None for a plain plan. Empty values are not written.
+    `details` and `votes` have one item for each ablation. `order` holds the indices of the ablations in the best order
+    to run them. Each of the three may be empty. `min_chance` is None for a plain plan. Empty values are not written.
     """
 
     format_version: str = FORMAT_VERSION
@@ -129,7 +130,7 @@ class PlanRecord(_Record):
 
     @property
     def question(self) -> tuple[str | int, ...]:
-        """The model, the paper with its text, and all that its prompt depends on; another question has another plan."""
+        """The model, the paper, its text's hash and the settings of its prompt; each question has its own plan."""
         paper = (self.paper.id, self.paper.sha256)
         asked = (self.task.value, self.k, self.template_sha256, self.cut_at)
         further = () if self.min_chance is None else (self.min_chance,)
@@ -137,17 +138,17 @@ class PlanRecord(_Record):
 
     @property
     def question_name(self) -> str:
-        """The name of the question in the file names of a further plan: the task, k and a short hash."""
+        """The task, k and a short hash, which name the question in the file names of a further plan."""
         hashed = hashlib.sha256(json.dumps(self.question).encode()).hexdigest()
         return f"{self.task}-{self.k}-{hashed[:8]}"
 
     def list_findings(self, number: int, name: str) -> tuple[str, ...]:
-        """Return the faults that the program found in an ablation, given by its number from 1, and its name."""
+        """Return the faults that the program found in the ablation with this number, counted from 1, and this name."""
         beginning = f"ablation {number} ({name!r}): "
         return tuple(each.removeprefix(beginning) for each in self.warnings if each.startswith(beginning))
 
     def dump_plan_fields(self) -> dict[str, JsonValue]:
-        """Return what the record says of its plan beside the ablations, as JSON values; empty values are left out."""
+        """Return the record's fields about the plan, such as the details, as JSON values; empty fields are left out."""
         return self.model_dump(mode="json", include=_PLAN_FIELDS)
 
     @property
@@ -173,7 +174,7 @@ class PlanRecord(_Record):
         write_file_atomically(path, self.to_json())
 
     def to_json(self) -> str:
-        """Return the file's content, JSON text."""
+        """Return the record as JSON text, the content of a sidecar file."""
         return self.model_dump_json(indent=1) + "\n"
 
 
@@ -181,13 +182,13 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
     """Return the value in JSON that this program stored.
 
     Raises:
-        ValueError: if it is not the JSON of such a value; the text is one line.
+        ValueError: if the content is not the JSON of such a value; the text is one line.
     """
     data = content.encode() if isinstance(content, str) else content
     if compute_max_json_values(data) > MAX_STORED_VALUES:
         raise ValueError(f"it has over {MAX_STORED_VALUES:,} values")
     try:
-        # Not `validate_json`: each of its errors would hold a copy of all that was read.
+        # Not `validate_json`, since each of its errors would hold a copy of the whole content.
         return adapter.validate_python(_parse_stored_json(data))
     except ValidationError as error:
         raise ValueError(error.errors(include_input=False)[0]["msg"]) from None
@@ -197,8 +198,8 @@ def _parse_stored_json(data: bytes) -> JsonValue:
     try:
         value: JsonValue = from_json(data)
     except ValueError as error:
-        # pydantic writes 255 levels and reads 200; earlier versions stored replies in between. Other programs write
-        # half a surrogate pair, which pydantic neither reads nor writes.
+        # pydantic writes 255 levels of JSON but reads only 200, and earlier versions stored replies with more. Other
+        # programs write half a surrogate pair, which pydantic does not read.
         try:
             value = repair_json_surrogates(json.loads(data))
         except (ValueError, RecursionError):
@@ -226,7 +227,7 @@ def begin_record(
     template_sha256: str = "",
     started: datetime | None = None,
 ) -> PlanRecord:
-    """Return the record of a planning that starts now, or started then."""
+    """Return the record of a paper whose planning starts now, or at `started`."""
     return PlanRecord(
         planner=info.planner,
         model=info.name,
@@ -255,7 +256,7 @@ def begin_record(
 
 
 def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[AttemptRecord]) -> PlanRecord:
-    """Return the record of a finished planning; `attempts` are all recorded requests, including earlier ones."""
+    """Return the record with the result of planning; `attempts` are all recorded requests, including earlier ones."""
     paper_prompt = result.paper_prompt
     models = [attempt.completion.model for attempt in result.attempts if attempt.completion]
     return record.model_copy(
@@ -279,7 +280,7 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
 
 
 def replace_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
-    """Return the record of an earlier plan that stays, with all requests up to now, their tokens and their cost."""
+    """Return the record of an earlier plan with these requests, and the sums of their tokens and costs."""
     return record.model_copy(update=_sum_attempts(attempts))
 
 
@@ -293,7 +294,7 @@ def _sum_attempts(attempts: Sequence[AttemptRecord]) -> dict[str, object]:
 
 
 def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:
-    """Return the records of requests with their outcomes; a request without reply or outcome was interrupted."""
+    """Return the records of requests with their outcomes; a request without reply and outcome is INTERRUPTED."""
     attempts = {attempt.identity: attempt for attempt in result.attempts}
     last = {record.identity: number for number, record in enumerate(records)}
 

@@ -1,4 +1,4 @@
-"""The planning of one paper in progress: build its prompts, ask the model until a reply is valid, check a plan."""
+"""A session that plans one paper: it builds the prompts, asks the model until a reply is valid, and checks the plan."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -15,14 +15,14 @@ from planner.schema import Task
 if TYPE_CHECKING:
     from planner.analysis.check import PlanCheck  # compiles many patterns, for a reply alone
 
-# times the window: the assumed length of a rejected prompt if the endpoint reported no count
+# The assumed length of a rejected prompt, as a multiple of the window, if the endpoint reported no token count.
 _REJECTED_LENGTH: Final = 1.1
 
 T = TypeVar("T")
 
-# Returns the number of the sample to request for a first prompt: 0, or more if an earlier reply is to be replaced.
+# A function that returns the number of the sample to request for a first prompt; a new number replaces a reply.
 SampleChooser = Callable[[Prompt], int]
-# Tells the user what a strategy does between its requests.
+# A function that shows the user the message about a strategy's next step.
 StepReporter = Callable[[str], None]
 
 
@@ -30,11 +30,11 @@ class ReaskBuilder(Protocol):
     """A function that builds the prompt which asks again after an invalid reply."""
 
     def __call__(self, prompt: Prompt, reply: str, findings: tuple[str, ...], *, failures: int) -> Prompt:
-        """Build it; `failures` is the number of invalid replies so far."""
+        """Build the prompt; `failures` is the number of invalid replies so far."""
 
 
 class PlannablePaper(Protocol):
-    """A paper that can make its first prompt and check its plan; the text may be in another process, as in `batch`."""
+    """A paper that builds its first prompt and checks its plan; in `batch`, its text is in another process."""
 
     @property
     def id(self) -> str:
@@ -48,12 +48,12 @@ class PlannablePaper(Protocol):
         """Build the first prompt about the paper; the errors are those of `first_prompt.build_prompt`."""
 
     def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return what `planner.analysis.check.check_reply` finds; `paper_prompt` is the first prompt that was sent."""
+        """Return the result of `planner.analysis.check.check_reply`; `paper_prompt` is the first prompt as sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request, its reply (None if there is none), its outcome, and its step of the strategy ("" for the first)."""
+    """One request with its outcome; `completion` is None without a reply, `step` is "" for a strategy's first step."""
 
     identity: str
     completion: Completion | None
@@ -64,7 +64,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class PaperSession:
-    """The `PlanSession` of one paper; it keeps all attempts, so that a failure loses none of them."""
+    """The `PlanSession` of one paper; it keeps all attempts, so that a failure does not lose any."""
 
     source: PlannablePaper
     model: Model
@@ -77,7 +77,7 @@ class PaperSession:
     attempts: list[Attempt] = field(default_factory=list)
 
     async def build_prompt(self) -> Prompt:
-        """Build the first prompt with the current settings, and set the number of its sample."""
+        """Build the first prompt with the current settings, and set its sample number."""
         paper_prompt = await self.source.build_prompt(self.settings, self.token_counter)
         if sample := self.choose_sample(paper_prompt.prompt):
             paper_prompt = replace(paper_prompt, prompt=replace(paper_prompt.prompt, sample=sample))
@@ -85,7 +85,7 @@ class PaperSession:
         return paper_prompt.prompt
 
     def continue_prompt(self, template: str, **values: object) -> Prompt:
-        """Return the first prompt with the last reply and a message that is rendered from a template."""
+        """Return the first prompt, continued by the last reply and a message that is rendered from a template."""
         assert self.paper_prompt is not None, "the first prompt comes first"
         reply = next(attempt.completion.text for attempt in reversed(self.attempts) if attempt.completion)
         return render_follow_up(self.paper_prompt.prompt, reply, template, self.settings.templates, **values)
@@ -93,7 +93,7 @@ class PaperSession:
     async def ask(self, prompt: Prompt, step: str = "") -> Reply:
         """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid.
 
-        A first prompt that is too long for the endpoint is built again, shorter.
+        If a first prompt is too long for the endpoint, a shorter one is built and sent.
         """
         if step:
             return await self._ask_until_valid(replace(prompt, step=step))
@@ -103,7 +103,7 @@ class PaperSession:
             return await self._ask_until_valid(await self._build_shorter_prompt(prompt, error))
 
     def check_plan(self, reply: Reply) -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in what was sent."""
+        """Return the faults of a plan, and its details with their quotes located in the excerpt."""
         assert self.paper_prompt is not None, "a reply comes after a prompt"
         return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
 
@@ -111,13 +111,13 @@ class PaperSession:
         return await ask_until_valid(prompt, self._complete, self._parse, self._build_reask, self.settings.reasks)
 
     def _build_reask(self, prompt: Prompt, reply: str, findings: tuple[str, ...], *, failures: int) -> Prompt:
-        self.report_step(f"asked again, {failures + 1} of {self.settings.reasks + 1}, because {'; '.join(findings)}")
+        self.report_step(f"asked again, request {failures + 1} of {self.settings.reasks + 1}: {'; '.join(findings)}")
         return render_reask_prompt(prompt, reply, findings, failures=failures, templates=self.settings.templates)
 
     async def _complete(self, prompt: Prompt) -> Completion:
         self.last_prompt = prompt
         if self.paper_prompt is not None and prompt.messages_json == self.paper_prompt.prompt.messages_json:
-            self.paper_prompt = replace(self.paper_prompt, prompt=prompt)  # its next sample, after an empty reply
+            self.paper_prompt = replace(self.paper_prompt, prompt=prompt)  # the next sample, after an empty reply
         try:
             completion = await self.model.complete(prompt)
         except (ModelError, BudgetExceeded) as error:
@@ -174,11 +174,11 @@ async def ask_until_valid(
 ) -> T:
     """Ask and return the parsed reply; while it is invalid, ask again with the findings, at most `max_reasks` times.
 
-    One reply that is empty though the model ended it itself is asked for once more, as the sample `sample_step` further
-    on: another request with its own identity, so that each is stored, and none is paid for twice.
+    If the model ends a reply without any text, the prompt is sent once more, with a sample number that is higher by
+    `sample_step`. The new request has its own identity, so that both replies are stored.
 
     Raises:
-        OutputError: if the last reply cannot be used; one that is truncated, refused or empty again is the last.
+        OutputError: if the last reply cannot be used; nothing is asked again after one that was truncated or refused.
     """
     failures, is_repeated = 0, False
     while True:

@@ -1,4 +1,4 @@
-"""The strategies by which a paper is planned: the requests that each one sends, and what these take.
+"""The strategies for planning a paper: functions that send requests, and estimates of the tokens of these requests.
 
 A new strategy is a function that gets a `PlanSession` and returns a reply, and a row in the table of `STRATEGIES`.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from planner.analysis.check import Finding, PlanCheck
     from planner.parsing.reply import Reply  # the processes that only read papers need no parser
 
-TYPICAL_REPLY_TOKENS: Final = 2_000  # with details, of a current model
+TYPICAL_REPLY_TOKENS: Final = 2_000  # tokens of a current model's reply with details
 _FINDINGS_TOKENS: Final = 500
 _REVISE_TEMPLATE: Final = "revise.jinja"
 _REVISE_STEP: Final = "revise"
@@ -27,13 +27,13 @@ _RESPONSE: Final = re.compile(r"\W{0,9}(?:mended|withdrawn|defended)?\W{0,9}(?:b
 
 
 class PlanSession(Protocol):
-    """The planning of one paper as a strategy sees it."""
+    """The functions that a strategy may call to plan one paper."""
 
     async def build_prompt(self) -> Prompt:
         """Build the first prompt about the paper, fitted to the model's window."""
 
     def continue_prompt(self, template: str, **values: object) -> Prompt:
-        """Return the first prompt with the last reply and a message that is rendered from a template.
+        """Return the first prompt, continued by the last reply and a message that is rendered from a template.
 
         Raises:
             PromptError: if the template is missing or faulty.
@@ -42,7 +42,7 @@ class PlanSession(Protocol):
     async def ask(self, prompt: Prompt, step: str = "") -> "Reply":
         """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid.
 
-        Every prompt but the first has a `step`, the name by which the records tell its requests from first ones.
+        `step` names the step of the strategy in the records; it is "" for the first prompt only.
 
         Raises:
             ModelError: if there is no completion.
@@ -51,7 +51,7 @@ class PlanSession(Protocol):
         """
 
     def check_plan(self, reply: "Reply") -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in what was sent."""
+        """Return the faults of a plan, and its details with their quotes located in the excerpt."""
 
     def report_step(self, message: str, /) -> None:
         """Tell the user what the strategy does next."""
@@ -59,7 +59,7 @@ class PlanSession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RequestEstimate:
-    """The number of requests that a paper takes, and the tokens of their prompts and replies."""
+    """An estimate of the requests for one paper: their number, and the sums of their prompt and reply tokens."""
 
     requests: int
     prompt_tokens: int
@@ -68,9 +68,9 @@ class RequestEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A way to plan a paper: `run` asks the model, `estimate` takes the tokens of the first prompt.
+    """A way to plan a paper: `run` asks the model, `estimate` gets the number of tokens of the first prompt.
 
-    `templates` names the prompts that it needs besides those of the task.
+    `templates` names the templates that the strategy needs besides those of the task.
     """
 
     name: str
@@ -90,12 +90,12 @@ def estimate_one_request(prompt_tokens: int) -> RequestEstimate:
 
 
 async def plan_and_revise(session: PlanSession) -> "Reply":
-    """Return the revised plan, or the draft if the program finds nothing or there is no valid answer to its findings.
+    """Return the revised plan, or the draft if the program finds no faults or the model's revision is not valid.
 
     Raises:
-        ModelError, BudgetExceeded, OutputError: as `PlanSession.ask` for the draft.
-        ModelError: if the second request failed and may succeed later, so that the paper goes on then.
-        BudgetExceeded: if the second request could exceed the cost limit, so that the paper goes on later.
+        ModelError, BudgetExceeded, OutputError: for the draft, as in `PlanSession.ask`.
+        ModelError: if the second request failed but may succeed in a later run.
+        BudgetExceeded: if the second request could exceed the cost limit; a later run with a higher limit sends it.
     """
     draft = await session.ask(await session.build_prompt())
     findings = session.check_plan(draft).findings
@@ -115,7 +115,7 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
 
 
 def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply") -> "Reply":
-    """Return the revised reply with what was done about each finding, and with the ablations that were withdrawn."""
+    """Return the revised reply with the model's response to each finding, and with the withdrawn ablations."""
     reasons = _read_reasons(revised.reasoning)
     revisions = tuple(
         Revision(
@@ -138,7 +138,7 @@ def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply
 
 
 def _read_reasons(reasoning: str) -> dict[int, str]:
-    """Return what the model writes about each finding, by its number."""
+    """Return the model's reasons for its responses, by the number of the finding."""
     answers = filter(None, map(_ANSWER.match, reasoning.split("\n")))
     return {int(a["number"]): _RESPONSE.sub("", a["rest"], count=1).strip()[:_MAX_WHY_CHARS] for a in answers}
 
@@ -155,7 +155,7 @@ def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionRes
 
 
 def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:
-    """Yield the details of the draft for each ablation of a revision that gives none itself."""
+    """Yield the details from the draft for each ablation of a revision that gives no details."""
     if draft.details:
         for ablation in revised.plan.ablations:
             place = _find_ablation(ablation, draft)
@@ -167,7 +167,7 @@ def _get_details(reply: "Reply", number: int) -> Details:
 
 
 def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
-    """Return the index of an ablation in a plan, by its name or else by its part; None if it is not there."""
+    """Return the index of an ablation in a plan, by its name or else by its part; None if it is not in the plan."""
     others = reply.plan.ablations
     by_name = (n for n, other in enumerate(others) if other.name == ablation.name)
     by_part = (n for n, other in enumerate(others) if other.ablated_part == ablation.ablated_part)
@@ -175,12 +175,12 @@ def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
 
 
 def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[RejectedAblation, ...]:
-    """Return the candidates of a draft that its revision, which considers none, does not keep either."""
+    """Return the candidates that a draft rejected and that are not in the plan of its revision."""
     return tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
 
 
 def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblation]:
-    """Yield the ablations of a draft that its revision neither keeps nor considers."""
+    """Yield the ablations of a draft that its revision neither keeps nor lists as rejected candidates."""
     considered = {candidate.name for candidate in revised.considered}
     for number, ablation in enumerate(draft.plan.ablations):
         if _find_ablation(ablation, revised) is None and ablation.name not in considered:

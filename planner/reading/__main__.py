@@ -1,10 +1,10 @@
-"""The process that reads papers, as `planner.reading.process` starts it."""
+"""The process that reads papers; `planner.reading.process` starts it."""
 
 import gc
 import sys
 
 if __name__ == "__main__":
-    gc.disable()  # until all is imported, in which no cycle is worth a search
+    gc.disable()  # during the imports, which leave hardly any cycles to collect
 
     from planner.reading.worker import serve_requests
 

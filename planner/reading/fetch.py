@@ -1,7 +1,7 @@
-"""Fetch a paper from its address: https alone, public hosts alone, with limits of size and time.
+"""Fetch a paper from its address, only over https and only from public hosts, with limits of size and time.
 
-Each host is looked up once and reached at an address that was checked, so that a later answer of the DNS changes
-nothing. Proxies are not used, since they look up hosts themselves. A page's own links are never followed.
+Each host is looked up once and reached at the IP address that was checked, so that a later answer of the DNS changes
+nothing. Proxies are not used, since they look up hosts themselves. Links in a page are never followed.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from planner.errors import PaperError
 MAX_FETCHED_BYTES: Final = 100_000_000
 MAX_FETCH_SECONDS: Final = 120.0
 MAX_REDIRECTS: Final = 5
-_TIMEOUT: Final = httpx2.Timeout(30.0, connect=10.0)  # seconds without a byte, and to reach one address
+_TIMEOUT: Final = httpx2.Timeout(30.0, connect=10.0)  # seconds without a byte, and seconds to connect to an address
 _PORTS: Final = 65_536
 _MAX_TRIED_ADDRESSES: Final = 3
 _MAX_SHOWN_CHARS: Final = 200
-_MAX_HEAD_BYTES: Final = 200_000  # bytes of a page that are searched for what it says about itself
+_MAX_HEAD_BYTES: Final = 200_000  # bytes of a page that are searched for its metadata
 _CONTENT_TYPES: Final = frozenset(
     {
         *("application/pdf", "application/x-pdf", "application/octet-stream", "binary/octet-stream"),
@@ -57,13 +57,13 @@ async def list_host_addresses(host: str, port: int) -> Sequence[str]:
 
 
 def is_public_address(address: str) -> bool:
-    """Return whether an IP address is one of the public network: not private, loopback, link-local or multicast."""
+    """Return whether an IP address is public: not private, loopback, link-local, reserved or multicast."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip in _TRANSLATED_IPV4:
         ip = IPv4Address(ip.packed[-4:])
     if isinstance(ip, IPv4Address):
         return ip.is_global and not ip.is_multicast
-    # 6to4 and Teredo carry an IPv4 address of any kind.
+    # A 6to4 or Teredo address contains an IPv4 address, which may be private.
     return ip in _GLOBAL_IPV6 and ip.is_global and ip.sixtofour is None and ip.teredo is None
 
 
@@ -71,8 +71,8 @@ def is_public_address(address: str) -> bool:
 class PaperFetcher:
     """A fetcher of papers from their addresses, with limits in bytes and seconds.
 
-    `look_up` returns the IP addresses of a host, `is_allowed` says which of them may be reached, and `tls` checks
-    certificates, as is usual if it is None. Tests put their own server in the place of the network by these three.
+    `look_up` returns the IP addresses of a host. `is_allowed` returns whether an address may be reached. `tls` checks
+    certificates, None for the usual check. With these three, tests replace the network by their own server.
     """
 
     look_up: Callable[[str, int], Awaitable[Sequence[str]]] = list_host_addresses
@@ -82,10 +82,10 @@ class PaperFetcher:
     max_seconds: float = MAX_FETCH_SECONDS
 
     async def fetch_paper(self, address: str) -> bytes:
-        """Return what lies at an address, after its redirects.
+        """Return the content at an address, after redirects.
 
         Raises:
-            PaperError: if it is refused or cannot be fetched; the text names the host and the reason.
+            PaperError: if the address is not allowed or cannot be fetched; the text names the host and the reason.
         """
         url = _parse_address(address, f"{address[:_MAX_SHOWN_CHARS]!r}")
         try:
@@ -96,15 +96,15 @@ class PaperFetcher:
                             return await self._read_body(response, url.host)
                         url = _resolve_redirect(url, response.headers["location"])
         except TimeoutError:
-            raise PaperError(f"{url.host} did not send all within {self.max_seconds:g} s; {_ADVICE}") from None
+            raise PaperError(f"{url.host} took longer than {self.max_seconds:g} s; {_ADVICE}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
             reason = (getattr(error, "strerror", "") or str(error) or type(error).__name__)[:_MAX_SHOWN_CHARS]
             raise PaperError(f"{url.host} cannot be read: {reason}; {_ADVICE}") from None
-        raise PaperError(f"{address!r} redirects over {MAX_REDIRECTS} times, the last time to {url.host}; {_ADVICE}")
+        raise PaperError(f"{address!r} redirects more than {MAX_REDIRECTS} times, at last to {url.host}; {_ADVICE}")
 
     @asynccontextmanager
     async def _open_response(self, url: httpx2.URL) -> AsyncIterator[httpx2.Response]:
-        """Open a response with its body unread, from an address that is checked and then used."""
+        """Open a response with its body unread, from an IP address of the host that was checked."""
         host = url.raw_host.decode("ascii")
         log.info("fetching from %s", url.netloc.decode("ascii"))
         client = httpx2.AsyncClient(
@@ -128,7 +128,7 @@ class PaperFetcher:
         return addresses[:_MAX_TRIED_ADDRESSES]
 
     async def _connect(self, client: httpx2.AsyncClient, url: httpx2.URL, addresses: Sequence[str]) -> httpx2.Response:
-        """Send the request to the first of the addresses that can be reached, under the name of the host."""
+        """Send the request to the first IP address that can be reached; the request names the host."""
         headers = {
             "Host": url.netloc.decode("ascii"),
             "User-Agent": f"ablation-planner/{__version__}",
@@ -155,15 +155,17 @@ class PaperFetcher:
                 f"{host} sent {content_type[:_MAX_SHOWN_CHARS]!r}, which is no format of papers; {_ADVICE}"
             )
         if headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise PaperError(f"{host} sent it compressed, which was not asked for; {_ADVICE}")
+            raise PaperError(f"{host} sent a compressed body, which was not requested; {_ADVICE}")
         announced = headers.get("content-length", "0")
         body = bytearray()
         if announced.isdecimal() and int(announced) > self.max_bytes:
-            raise PaperError(f"{host} announces {int(announced):,} bytes, over {self.max_bytes:,}; {_ADVICE}")
+            raise PaperError(
+                f"{host} announces {int(announced):,} bytes, above the limit of {self.max_bytes:,}; {_ADVICE}"
+            )
         async for piece in response.aiter_raw():
             body += piece
             if len(body) > self.max_bytes:
-                raise PaperError(f"{host} sent over {self.max_bytes:,} bytes; {_ADVICE}")
+                raise PaperError(f"{host} sent more than the limit of {self.max_bytes:,} bytes; {_ADVICE}")
         return bytes(body)
 
 
@@ -182,14 +184,14 @@ def _parse_address(address: str, name: str) -> httpx2.URL:
     """Parse an address.
 
     Raises:
-        PaperError: if it is none that is fetched; the text begins with `name`.
+        PaperError: if it is not an https address, or holds a password; the text begins with `name` or the host.
     """
     try:
         url = httpx2.URL(address)
     except httpx2.InvalidURL as error:
         raise PaperError(f"{name} is not an address: {error}") from None
     if url.scheme != "https" or not url.host or not 0 < (url.port or 443) < _PORTS:
-        raise PaperError(f"{name} is not an https address, and no other is fetched; {_ADVICE}")
+        raise PaperError(f"{name} is not an https address, the only kind that is fetched; {_ADVICE}")
     if url.userinfo:
-        raise PaperError(f"{url.host}: the address holds a user or a password; take it out")
+        raise PaperError(f"{url.host}: the address holds a user or a password; remove them from the address")
     return url

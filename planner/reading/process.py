@@ -29,13 +29,13 @@ from planner.reading.request import (
     encode_request,
 )
 
-# The process names the module and this one does not import it: only that process needs the code that reads papers.
-# -P: do not import modules from the current folder, where one may have the name of one of ours.
+# The module is named, not imported, since only the new process needs the code that reads papers.
+# -P: do not import modules from the current folder, since they may have the same names as ours.
 WORKER_COMMAND: Final = (sys.executable, "-P", "-m", "planner.reading")
 _START_SECONDS: Final = 120.0
 _EXIT_SECONDS: Final = 2.0
-_DOWNLOAD_SECONDS: Final = 600.0  # a download from arXiv waits for its turn
-_BUFFER_BYTES: Final = 1_000_000  # bytes of a result that are buffered before its process waits; nearly every one fits
+_DOWNLOAD_SECONDS: Final = 600.0  # long, since a download from arXiv may have to wait for others
+_BUFFER_BYTES: Final = 1_000_000  # bytes that a process can send before it waits; nearly every result fits
 _MEMORY_ERRORS: Final = ("MemoryError", "bad_alloc", "memory allocation")  # at the end of the process's stderr
 
 
@@ -50,29 +50,29 @@ class PaperReader(Protocol):
         """Read a paper and build the prompts about it, or return the reason why it cannot be read.
 
         Raises:
-            RunError: if nothing can be read.
+            RunError: if this reader cannot read any paper.
         """
 
 
-# A function from the number of papers to the readers that they need.
+# A function that gets the number of papers, and returns the readers for them.
 ReaderFactory = Callable[[int], Sequence[PaperReader]]
 
 
 def choose_process_count(paper_count: int) -> int:
-    """Return the number of processes to read so many papers: one a core, at most eight, and fewer for few papers."""
+    """Return the number of processes to read so many papers: at most 8, one per core and one per four papers."""
     return max(1, min(os.cpu_count() or 1, 8, paper_count // 4))
 
 
 def make_reader_factory(arxiv: ArxivClient) -> ReaderFactory:
-    """Return a function that makes the readers on this machine, which download papers as `arxiv` does."""
+    """Return a function that makes readers on this machine; they download papers with the settings of `arxiv`."""
     return lambda papers: [IsolatedReader(arxiv) for _ in range(choose_process_count(papers))]
 
 
 class IsolatedReader:
     """A reader with one process at a time; a process that failed is replaced.
 
-    Papers are downloaded as `arxiv` does, outside the limits. `folder` is the working folder, which paths are relative
-    to; `command` starts the process.
+    Papers are downloaded with the settings of `arxiv`; the limits do not apply to downloads. `folder` is the working
+    folder of the process, to which paths are relative. `command` starts the process.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class IsolatedReader:
             except (asyncio.IncompleteReadError, ConnectionError, ValueError, RecursionError):
                 reason = await self._describe_crash(self._process, request.source_name)
             else:
-                # The next paper has its memory in a new process.
+                # The next paper gets a new process, with all of its memory.
                 if isinstance(result, PaperError) and str(result) == self._limits.describe_memory(request.source_name):
                     await self._end_process()
                 return result
@@ -144,7 +144,7 @@ class IsolatedReader:
             return self._limits.describe_memory(source)
         if code == -getattr(signal, "SIGXCPU", 0) != 0:
             return self._limits.describe_time(source)
-        # A process that a signal ended has written nothing about it.
+        # If a signal ended the process, its last line is about something else.
         detail = f"exit code {code}: {last_line}" if code > 0 and last_line else f"exit code {code}"
         return f"{source!r} crashed the process that read it ({detail}); convert it to another format"
 
@@ -167,7 +167,7 @@ class IsolatedReader:
         except (OSError, asyncio.IncompleteReadError) as error:
             await self._end_process()
             raise RunError(
-                f"no process to read papers could be started: {describe_os_error(error)}; free some resources"
+                f"cannot start a process that reads papers: {describe_os_error(error)}; close some other programs"
             ) from error
         return self._process
 

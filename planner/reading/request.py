@@ -1,4 +1,4 @@
-"""Requests to read a paper and their results, and their JSON between the program and a reader process.
+"""Requests to read a paper and their results, and the JSON in which the program and a reader process exchange both.
 
 The process that reads a hostile file sends JSON, never pickles, which could run code in the program.
 """
@@ -22,7 +22,7 @@ from planner.planning.first_prompt import PaperPrompt, PlanSettings
 # A request begins with the sizes of its JSON and of its data in bytes, a result with the size of its JSON.
 REQUEST_SIZES: Final = struct.Struct(">II")
 RESULT_SIZE: Final = struct.Struct(">I")
-# Sizes that are none: a download begins, and it has ended.
+# Signals in the place of a size: a download begins, and a download has ended.
 DOWNLOAD_BEGINS: Final = 0xFFFFFFFF
 DOWNLOAD_ENDS: Final = 0xFFFFFFFE
 MAX_RESULT_BYTES: Final = 200_000_000  # bytes of a result; a paper has at most 2,000,000 characters
@@ -30,7 +30,7 @@ MAX_RESULT_BYTES: Final = 200_000_000  # bytes of a result; a paper has at most 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """The limits for reading one paper: seconds, bytes of memory, CPU seconds, and bytes that a file may get."""
+    """The limits for reading one paper: seconds, bytes of memory, CPU seconds, and bytes of a file that is written."""
 
     seconds: float = 10.0
     memory: int = 1_000_000_000
@@ -64,9 +64,9 @@ class PromptRequest:
 class ReadRequest:
     """A request to read a paper and to build prompts about it.
 
-    `source` is a path, an arXiv id or address, or that of the bytes in `data`: `-` or an address. A given title or
-    abstract replaces the paper's own. `paper_id` is the id, or "" to build one from the title or the file name.
-    `keep_paper` asks for the paper itself too.
+    `source` is a path, an arXiv id or an arXiv address. If `data` holds the paper, `source` names its origin: `-` or an
+    address. A given title or abstract replaces the paper's own. `paper_id` is the id, or "" to build one from the title
+    or the file name. `keep_paper` asks for the paper itself too.
     """
 
     source: str
@@ -79,7 +79,7 @@ class ReadRequest:
 
     @property
     def source_name(self) -> str:
-        """The source as errors name it."""
+        """The name of the source in error messages."""
         return "stdin" if self.source == "-" else self.source
 
 
@@ -92,7 +92,7 @@ class _ErrorJson:
 
 @dataclass(frozen=True)
 class _PromptState:
-    """A prompt without its messages, but with its computed values, so that the program need not compute them again."""
+    """The values of a prompt without its messages; computed values are sent, so that nothing is computed twice."""
 
     template_sha256: str
     sample: int
@@ -116,7 +116,7 @@ def _prompt_to_json(value: PaperPrompt | PlannerError) -> dict[str, Any]:
 
 
 def _prompt_from_json(value: Any, info: ValidationInfo) -> PaperPrompt | PlannerError:
-    """Return the prompt with this JSON; the context holds the messages of the prompts, in order."""
+    """Return the prompt or error in this JSON; the context yields the messages of the prompts in order."""
     if isinstance(value, dict) and "error" in value:
         return _error_from_json(value)
     fields: _PaperPromptJson = _adapt(_PaperPromptJson).validate_python(value)
@@ -142,7 +142,8 @@ def _error_from_json(value: Any) -> PlannerError:
 class ReadResult:
     """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested.
 
-    `index` serves to check the plans of a paper with prompts; the passages that its first prompt holds are left out.
+    `index` is needed to check plans. It leaves out the passages that the first prompt holds, and is None if there is no
+    prompt.
     """
 
     info: PaperInfo
@@ -153,7 +154,7 @@ class ReadResult:
     index: PaperIndex | None = None
 
     def restore_index(self) -> PaperIndex | None:
-        """Return the index with all its passages."""
+        """Return the index with all its passages, None if there is no index."""
         prompt = next((each.prompt for each in self.prompts if isinstance(each, PaperPrompt)), None)
         return self.index.restore_text(prompt.messages[-1].content) if self.index and prompt else None
 
@@ -178,7 +179,7 @@ def decode_request(text: bytes, data: bytes) -> ReadRequest:
 def encode_result(result: ReadResultOrError) -> bytes:
     """Return a result as the bytes that a reader process sends: its JSON, and a line for the messages of each prompt.
 
-    The messages are JSON already, and most of the result: as a string in other JSON they would take twice the time.
+    The messages are most of the result and are JSON already. Encoding them again, as strings, would double the time.
     """
     if isinstance(result, PaperError):
         text = json.dumps(_error_to_json(result)).encode()
@@ -192,7 +193,7 @@ def decode_result(text: bytes) -> ReadResultOrError:
     """Return the result in these bytes.
 
     Raises:
-        ValueError, RecursionError: if the text is not the JSON of a result.
+        ValueError, RecursionError: if the bytes are not the JSON of a result.
     """
     head, _, lines = text.partition(b"\n")
     if head.startswith(b'{"error"'):
@@ -200,7 +201,7 @@ def decode_result(text: bytes) -> ReadResultOrError:
         return error if isinstance(error, PaperError) else PaperError(str(error))
     try:
         result: ReadResult = _adapt(ReadResult).validate_json(head, context=_iterate_lines(lines))
-    except ValidationError:  # it may have a lone surrogate
+    except ValidationError:  # the JSON may hold a lone surrogate
         result = _adapt(ReadResult).validate_python(json.loads(head), context=_iterate_lines(lines))
     if result.index and not (result.index.sections and all(each.has_valid_numbers for each in result.index.sections)):
         raise ValueError("the index names passages that it does not have")
@@ -208,7 +209,7 @@ def decode_result(text: bytes) -> ReadResultOrError:
 
 
 def _iterate_lines(text: bytes) -> Iterator[bytes]:
-    while text:  # to split them all would take ten times as long
+    while text:  # splitting all lines at once would take ten times as long
         line, _, text = text.partition(b"\n")
         yield line
 

@@ -1,7 +1,7 @@
 """Read papers in a process under limits: requests come in on stdin, results go out on stdout.
 
-Started by `planner.reading.process`, with as few imports as it needs: a fork of the program would share its locks and
-sockets, and `multiprocessing` would import the whole command line again in every process.
+`planner.reading.process` starts the process anew, with as few imports as possible. A fork would share the program's
+locks and sockets, and `multiprocessing` would import the whole command line in every process.
 """
 
 import contextlib
@@ -40,9 +40,9 @@ from planner.reading.request import (
 from planner.schema import Task
 
 _PIPE_BYTES: Final = 1 << 19
-_BEGINNING_CHARS: Final = 100  # characters of an excerpt by which it is found in its prompt
+_BEGINNING_CHARS: Final = 100  # characters at the beginning of an excerpt, by which it is found in its prompt
 
-# A function that loads the paper of a request, and downloads papers with the client.
+# A function that loads the paper of a request; it downloads papers with the client.
 PaperLoader = Callable[[ReadRequest, ArxivClient], Paper]
 
 
@@ -50,7 +50,7 @@ def load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
     """Load the paper of a request.
 
     Raises:
-        PaperError: if it cannot be read.
+        PaperError: if the paper cannot be read.
     """
     paper = load_paper(request.source, title=request.title, abstract=request.abstract, stdin=request.data, arxiv=arxiv)
     return replace(paper, id=request.paper_id or paper.id)
@@ -75,7 +75,7 @@ def read_paper_with_prompts(
 
 
 def _index_paper(paper: Paper, task: Task, paper_prompt: PaperPrompt) -> PaperIndex:
-    """Return the index of a paper without the passages that the prompt holds, if it holds the excerpt as it is."""
+    """Return the index of a paper, without the passages in the prompt if they can be restored from the prompt."""
     assert paper_prompt.excerpt is not None, "the prompt was built here"
     prompt, index = paper_prompt.prompt.messages[-1].content, index_paper_for_check(paper, task, paper_prompt.excerpt)
     start = prompt.find(paper_prompt.excerpt.text[:_BEGINNING_CHARS])  # to find all of it would take far longer
@@ -91,16 +91,16 @@ def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt 
 
 
 def serve_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
-    """Answer every read request until stdin ends; `arguments` are those of `planner.reading.process`."""
+    """Answer read requests until stdin ends; `arguments` are the arXiv access, the cache folder and the limits."""
     access, cache, limits_json = arguments
     limits = ReadLimits(**json.loads(limits_json))
-    # Ctrl-C reaches the whole group; the program decides when its workers end.
+    # Ctrl-C reaches the whole process group, but the program decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A paper is some ten thousand objects, hardly any of them in cycles; to search for these took a sixth of the time.
+    # A paper has about ten thousand objects and hardly any cycles, and searching for cycles took a sixth of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     gc.enable()
-    # Text that a library prints must not get between the results, and must not fill the pipe.
+    # Text that a library prints must not get between the results, nor block this process by filling the pipe.
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     _enlarge_pipe(results)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -118,11 +118,11 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
 
 
 def _enlarge_pipe(results: BinaryIO) -> None:
-    """Let a whole result fit into a pipe on Linux, so that the program is woken once and not for each 64 KB."""
+    """Enlarge the pipe on Linux, so that a whole result fits and wakes the program only once."""
     if sys.platform == "linux":
         import fcntl
 
-        with contextlib.suppress(OSError):  # the user has too many large pipes
+        with contextlib.suppress(OSError):  # the user already has too many large pipes
             fcntl.fcntl(results, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
@@ -141,7 +141,7 @@ def _receive_request(stdin: BinaryIO) -> ReadRequest | None:
 
 @contextlib.contextmanager
 def _lift_limits(limits: ReadLimits, results: BinaryIO) -> Iterator[None]:
-    """Lift the limits for a download, which may wait for its turn and writes into the cache."""
+    """Lift the limits of time and files for a download, which may have to wait and writes into the cache."""
     _send(results, RESULT_SIZE.pack(DOWNLOAD_BEGINS))
     set_process_limits(limits, is_downloading=True)
     try:
@@ -152,7 +152,7 @@ def _lift_limits(limits: ReadLimits, results: BinaryIO) -> Iterator[None]:
 
 
 def set_process_limits(limits: ReadLimits, *, is_downloading: bool = False) -> None:
-    """Set the limits of this process for one paper, if the system supports them; the parent watches the time."""
+    """Set the limits of this process for one paper, if the system supports them; the parent enforces `seconds`."""
     if sys.platform == "win32":
         return
     import resource
@@ -164,5 +164,5 @@ def set_process_limits(limits: ReadLimits, *, is_downloading: bool = False) -> N
         (resource.RLIMIT_FSIZE, None if is_downloading else limits.file_bytes),
     ):
         hard = resource.getrlimit(kind)[1]
-        with contextlib.suppress(ValueError, OSError):  # macOS has no limit of the address space
+        with contextlib.suppress(ValueError, OSError):  # macOS does not limit the address space
             resource.setrlimit(kind, (hard if limit is None else limit, hard))

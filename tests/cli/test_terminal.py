@@ -98,13 +98,13 @@ def test_a_terminal_shows_how_far_a_reply_is_and_why_the_model_is_asked_again(
     assert re.search(r"some-model thinks: \d+ s, about \d+ tokens so far", written)
     screen = draw_screen(written)
     assert "thinks" not in screen, "the view is removed in the end"
-    assert "asked again, 2 of 3, because line 1, metrics must not be empty" in screen
+    assert "asked again, request 2 of 3: line 1, metrics must not be empty" in screen
 
 
 def test_without_a_terminal_nothing_moves_and_the_reason_is_said_all_the_same(run: Run, server: Server) -> None:
     server.answer = lambda request: as_asked(request, INVALID if request.number == 1 else GOOD_REPLY)
     result = run("plan", "paper.md", *at(server))
-    assert "asked again, 2 of 3, because line 1, metrics must not be empty\n" in result.stderr
+    assert "asked again, request 2 of 3: line 1, metrics must not be empty\n" in result.stderr
     assert "\x1b" not in result.output
     assert "thinks" not in result.output
     assert result.stdout.count("\n") == 1
@@ -306,7 +306,7 @@ def test_a_run_names_what_it_passes_over_and_counts_its_own_call_apart(run: Run,
     server.answer = lambda request: as_asked(request, GOOD_REPLY).late(0.3)
     words = ("batch", "my papers", "-o", "run", *at(server), "--max-papers", "1")
     first = run(*words)
-    assert "passed over 4 files, not named like a paper: a.docx, b.png, c.zip.part and 1 more\n" in first.stderr
+    assert "skipped 4 files, not named like a paper: a.docx, b.png, c.zip.part and 1 more\n" in first.stderr
     assert "2 papers: 1 planned, 0 failed, 1 left\n1 request, 1,000 tokens in, 20 out, cost unknown\n" in first.stderr
     assert "in this call" not in first.stderr
     second = run(*words)

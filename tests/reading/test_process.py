@@ -84,7 +84,7 @@ def test_a_text_with_a_lone_surrogate_comes_through() -> None:
 
 
 def test_a_process_that_cannot_start_stops_the_run() -> None:
-    with pytest.raises(RunError, match="could be started"):
+    with pytest.raises(RunError, match="cannot start a process"):
         read_all(ReadRequest("a"), command=("/nowhere/python",))
 
 

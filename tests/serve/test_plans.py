@@ -221,7 +221,7 @@ def test_a_reply_is_pasted_and_asked_for_again(client: Client) -> None:
     assert client.post(f"{job}/reply", {"number": 1, "reply": "no plan"}).status == 200
     assert "no plan" not in _wait_for(lambda: _read_prompt(client, job, 2))
     assert "The reply cannot be used: send this message in the same conversation" in client.get(job).text
-    assert "Asked again, 2 of 3, because " in client.get(job).text
+    assert "Asked again, request 2 of 3: " in client.get(job).text
     assert client.post(f"{job}/reply", {"number": 1, "reply": GOOD_REPLY}).status == 400
     client.post(f"{job}/reply", {"number": 2, "reply": GOOD_REPLY.replace("harmonic residual gate", "quantum prior")})
     assert "Finding 1" in _wait_for(lambda: _read_prompt(client, job, 3))
