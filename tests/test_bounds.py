@@ -131,7 +131,7 @@ def test_commands_name_special_files_and_go_on(run: Run, work_folder: Path, spec
         assert run("paper", special).exit_code == 1
         assert run("batch", special, "-o", "run", "--model", "extractive").exit_code == 1
     corpus = collect_entries((str(plan.parent),))
-    assert [Path(problem.source).name for problem in corpus.problems if "passed over" in problem.reason] == [
+    assert [Path(problem.source).name for problem in corpus.problems if "is skipped" in problem.reason] == [
         f"{number}{ending}" for number in (0, 1) for ending in (".json", ".jsonl", ".md", ".pdf", ".tex")
     ]
 
@@ -167,10 +167,10 @@ def test_folders_are_searched_to_a_stated_depth(run: Run, work_folder: Path, dee
     corpus = collect_entries(("deep",))
     assert [Path(entry.source).name for entry in corpus.entries] == ["a.md", "b.md"]
     assert [problem.reason for problem in corpus.problems] == [
-        f"folders nested over {MAX_FOLDER_DEPTH} deep are not searched; name this folder too"
+        f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; name this folder too"
     ]
     assert f"has folders nested over {MAX_FOLDER_DEPTH} deep" in run("paper", "deep").output
-    assert f"nested over {MAX_FOLDER_DEPTH} deep" in run("batch", "deep", "-o", "run", "--model", "extractive").output
+    assert f"more than {MAX_FOLDER_DEPTH} levels" in run("batch", "deep", "-o", "run", "--model", "extractive").output
     run("demo", "-o", "deep")
     assert run("site", "deep", "-o", "site").exit_code == 0
     assert f"nested over {MAX_FOLDER_DEPTH} deep" in (work_folder / "site" / "index.html").read_text()

@@ -23,7 +23,7 @@ ASSUMED_REPLY_TOKENS: Final = 16_384
 
 # HTTP statuses of timeouts and proxies: the endpoint may still have done the work, and billed it.
 _POSSIBLY_BILLED_STATUSES: Final = frozenset({408, 504, 522, 524})
-# HTTP statuses that every paper would meet: a wrong key, an account without money, a model that does not exist.
+# HTTP statuses that every paper would get: a wrong key, an account without money, a model that does not exist.
 _FATAL_STATUSES: Final = frozenset({401, 402, 404})
 _FIRST_ERROR_STATUS: Final = 400
 
@@ -35,13 +35,13 @@ def compute_max_prompt_tokens(prompt: Prompt) -> int:
 
 @dataclass(slots=True)
 class CostReservation:
-    """The money reserved for a request in flight: what it is charged in USD, which its holder keeps up to date."""
+    """Money that is reserved for a request; its holder sets `charged` to the charge in USD, None for no charge."""
 
     charged: float | None = None
 
 
 class Budget:
-    """A cost limit in USD, None for no limit, that counts the requests in flight: none is sent that could exceed it.
+    """A cost limit in USD, None for no limit; requests in flight count at their highest cost, so none can exceed it.
 
     `spent` is in USD, and starts with the charges of earlier calls in the ledger.
     """
@@ -54,12 +54,12 @@ class Budget:
 
     @asynccontextmanager
     async def reserve(self, max_cost: float | None) -> AsyncIterator[CostReservation]:
-        """Reserve the most that a request can cost, until its charge is known.
+        """Reserve the highest cost of a request within the block, and then count its charge.
 
-        If it would fit only after requests in flight have ended, it waits for them.
+        If the rest of the limit may suffice after requests in flight have ended, wait for these requests.
 
         Raises:
-            BudgetExceeded: if it does not fit.
+            BudgetExceeded: if the rest of the limit does not suffice.
         """
         await self._wait_and_reserve(max_cost or 0.0)
         reservation = CostReservation()
@@ -78,9 +78,9 @@ class Budget:
             )
             if not self._fits(max_cost):
                 raise BudgetExceeded(
-                    f"the next request can cost up to {format_usd(max_cost)} if its reply is as long as it may be, and "
-                    f"{format_usd(self.spent)} of ${self._limit:g} are spent; raise --max-cost, or set --max-tokens "
-                    "for shorter replies"
+                    f"--max-cost {self._limit:g} is too low for the next request: it can cost up to "
+                    f"{format_usd(max_cost)} with the longest reply, and {format_usd(self.spent)} is spent; "
+                    "raise --max-cost, or limit replies with --max-tokens"
                 )
             self._reserved += max_cost
 
@@ -92,7 +92,7 @@ class Budget:
 
 
 class WaitingTasks:
-    """The tasks that only wait. Stopping the run cancels them; a task with a request in flight is left to finish."""
+    """The tasks that wait; stopping the run cancels these, but lets a task with a request in flight finish."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -125,11 +125,11 @@ class WaitingTasks:
 
 @dataclass(slots=True)
 class SharedModelState:
-    """Everything that the papers of one model share: its ledger, limits, budget and retry policy.
+    """The state that the papers of one model share: the ledger, the limits, the budget and the retry policy.
 
-    `with_retry` wraps a model so that it retries. `price` gives the cost of a usage in USD. `max_reply_tokens` caps
-    replies, in tokens, under a cost limit. `max_pause` is the longest pause, in seconds, that the endpoint may ask
-    for. `stop_run` stops the run with a reason.
+    `with_retry` wraps a model so that it retries. `price` returns the cost of token counts in USD. `max_reply_tokens`
+    is the limit of a reply in tokens, None if there is no cost limit. If the endpoint asks for a pause of more than
+    `max_pause` seconds, the run stops. `stop_run` stops the run with a reason.
     """
 
     info: ModelInfo
@@ -162,14 +162,14 @@ class LedgerClient:
 
     @property
     def attempt_records(self) -> tuple[AttemptRecord, ...] | None:
-        """The requests that the paper needed, oldest first; None if the ledger holds some that were not sent here."""
+        """The requests that the paper needed, oldest first; None if this client did not send all of them."""
         return tuple(self._sender.attempt_records.values()) if self._has_sent_all else None
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Return the reply from the ledger, else send the request.
 
         Raises:
-            RunStopped: if the run is being stopped, or is stopped here since the endpoint cannot be reached.
+            RunStopped: if the run is being stopped, or must stop since the endpoint cannot be reached.
         """
         identity = self.info.identify_request(prompt)
         while True:
@@ -187,7 +187,7 @@ class LedgerClient:
         except ModelError as error:
             if error.is_sent:
                 raise
-            # No paper's fault: every paper would meet it, so they are left pending.
+            # Every paper would have this error, so the papers stay pending.
             self._queue.stop_run(str(error))
             raise RunStopped from error
         finally:
@@ -204,7 +204,7 @@ class _PromptWaits:
     failed_at: float = 0.0
 
     def count_until_now(self, prompt: Prompt) -> float:
-        """Return the seconds that a prompt has waited so far, the wait since its last failure included."""
+        """Return the seconds that a prompt has waited so far, including the wait since its last failure."""
         now = time.monotonic()
         self.seconds = self.seconds + now - self.failed_at if prompt is self.prompt else 0.0
         self.prompt = prompt
@@ -212,7 +212,7 @@ class _PromptWaits:
 
 
 class LedgerRequestSender:
-    """A sender of requests: it records each in `attempt_records` and the ledger first, and then stores the reply."""
+    """A sender that records each request in `attempt_records` and the ledger before sending it, and then its reply."""
 
     def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
         self.attempt_records: dict[str, AttemptRecord] = {}
@@ -265,7 +265,7 @@ class LedgerRequestSender:
         return completion
 
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
-        """Return the most that an attempt can cost in USD, None without a price; an estimate if replies have no cap."""
+        """Return the highest cost of a request in USD, None without a price; estimate it if replies have no limit."""
         return self._queue.price(
             Usage(compute_max_prompt_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
         )
@@ -277,7 +277,7 @@ class LedgerRequestSender:
             raise RunStopped from error
         if error.status == HTTP_TOO_MANY_REQUESTS:
             if (error.retry_after or 0.0) > queue.max_pause:
-                queue.stop_run(f"{error}; it asks for a pause of {error.retry_after:.0f} s, longer than --max-wait")
+                queue.stop_run(f"{error}; the requested pause of {error.retry_after:.0f} s exceeds --max-wait")
                 raise RunStopped from error
             queue.rate_limiter.record_rate_limit_error(slot, error.retry_after)
 

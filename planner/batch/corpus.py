@@ -43,8 +43,8 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
 def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
     """Return the corpus with ids that are unique in the run on any file system.
 
-    A paper keeps the id that it had, as in `ids_by_place`; a new id comes from its manifest's id or title, else from
-    its file's name. If two would be the same, the second by path gets `-2`.
+    A paper in `ids_by_place` keeps its id. A new id comes from the id or title in the manifest, else from the file's
+    name. If two new ids would be the same, the paper whose path sorts second gets `-2`.
     """
     entries = corpus.entries
     unique_ids = UniqueNames(
@@ -73,7 +73,7 @@ class _EntryCollector:
         elif parse_arxiv_id(argument) and not path_exists(argument):
             self._add_entry(CorpusEntry("", argument, "", ARXIV))
         elif path_exists(argument):
-            # A shell expands `papers/*` before we see it, so among several arguments a README is not a paper either.
+            # A shell expands `papers/*` itself, so a README among several arguments was probably not named by the user.
             self._add_path(Path(argument), listed=self.is_only_argument or not is_named_like_other_file(argument))
         elif _GLOB_CHARACTERS.search(argument) and (matches := _expand_glob(argument)):
             for match in matches:
@@ -84,7 +84,7 @@ class _EntryCollector:
             self.problems.append(CorpusProblem(argument, _describe_missing(argument)))
 
     def _add_path(self, path: Path, *, listed: bool = True) -> None:
-        """Add the papers of a path; a file that is not recognised as a paper only if it is `listed` by its name."""
+        """Add the papers at a path; `listed` is true if the user named the file, so that any file counts as a paper."""
         if path.is_dir():
             for found in self.scan.find_papers(path):
                 self._add_entry(CorpusEntry("", str(found.path), "", found.kind))
@@ -126,11 +126,11 @@ class _EntryCollector:
         place = str(parse_arxiv_id(entry.source)) if is_paper_id else os.path.realpath(entry.source)
         if (shown := place.encode("utf-8", "replace").decode()) != place:  # on Linux a name may be any bytes
             self.problems.append(
-                CorpusProblem(shown, "its name is not UTF-8, so no file can be named after it; rename it")
+                CorpusProblem(shown, "its name is not UTF-8, so its plan cannot be named after it; rename the file")
             )
             return
         if place in self._seen:
-            what = f"the same paper as {self._seen[place]}; taken once"
+            what = f"the same paper as {self._seen[place]}; it is planned only once"
             self.problems.append(CorpusProblem(location or entry.source, what, harmless=True))
             return
         self._seen[place] = location or entry.source
@@ -194,5 +194,5 @@ def _list_files(place: str) -> Iterator[tuple[str, os.stat_result]]:
 
 def _describe_missing(source: str) -> str:
     if "://" in source:
-        return "a corpus holds no addresses but arXiv's; download the paper, or read it with `plan --fetch`"
+        return "a corpus can hold no addresses except arXiv's; download the paper, or use `plan --fetch`"
     return "no such file or folder"

@@ -40,9 +40,9 @@ class RecognisedPaper:
 
 @dataclass(slots=True)
 class FolderScan:
-    """A scan of folders: `problems` names what cannot be listed, `skipped_files` counts files that are not papers.
+    """A scan of folders: `problems` names files and folders that cannot be used.
 
-    `skipped_names` holds the first of them.
+    `skipped_files` counts the files that are not papers, and `skipped_names` holds the names of the first few.
     """
 
     problems: list[CorpusProblem] = field(default_factory=list)
@@ -50,12 +50,12 @@ class FolderScan:
     skipped_names: list[str] = field(default_factory=list)
 
     def find_papers(self, folder: Path, depth: int = 0) -> list[RecognisedPaper]:
-        """Return the papers in a folder and below it, sorted by path; the folder itself if it is one paper.
+        """Return the papers in a folder and below it, sorted by path, or the folder itself if it is one paper.
 
-        `depth` is the number of levels between the folder that was named and this one.
+        `depth` is the level of the folder below the one that the user named, which has level 0.
         """
         if depth > MAX_FOLDER_DEPTH:
-            reason = f"folders nested over {MAX_FOLDER_DEPTH} deep are not searched; name this folder too"
+            reason = f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; name this folder too"
             self.problems.append(CorpusProblem(str(folder), reason))
             return []
         files, folders = self._list_folder(folder)
@@ -108,7 +108,7 @@ def _is_file(item: os.DirEntry[str]) -> bool:
 
 
 def _describe_special_file(path: Path) -> CorpusProblem:
-    """Return the problem of a pipe, or of a link to a device, to nothing, or to a folder (which may be circular)."""
+    """Return the problem with a pipe, a device, a broken link, or a link to a folder, which may be circular."""
     if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
         return CorpusProblem(str(path), "a link to a folder is not followed; name that folder too", harmless=True)
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
@@ -117,12 +117,12 @@ def _describe_special_file(path: Path) -> CorpusProblem:
         refuse_special_file(path)
     except OSError as error:
         if error.errno == errno.EINVAL:
-            return CorpusProblem(str(path), f"is passed over: {error.strerror}", harmless=is_harmless)
-    return CorpusProblem(str(path), "is a link that leads nowhere", harmless=is_harmless)
+            return CorpusProblem(str(path), f"is skipped: {error.strerror}", harmless=is_harmless)
+    return CorpusProblem(str(path), "is a broken link", harmless=is_harmless)
 
 
 def detect_paper_kind(file: Path) -> str:
-    """Return the format of a paper by its file's name, "" if none; LaTeX must also have an active document class."""
+    """Return the format of a paper by its file's name, "" for no paper; a LaTeX file must also set a document class."""
     if is_named_like_other_file(file.name):
         return ""
     kind = find_kind_by_name(file.name)
@@ -132,7 +132,7 @@ def detect_paper_kind(file: Path) -> str:
 
 
 def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
-    """Return the format of a folder that is one paper as a whole, judged by its own files; "" if it is not."""
+    """Return the format of a folder whose own files show that the folder is one paper, "" if it is not."""
     if any(file.suffix.lower() in _TEX_ENDINGS and _has_active_class(file) for file in files):
         return "latex"
     names = {file.name.lower() for file in files}
@@ -144,12 +144,12 @@ def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
 
 
 def _are_numbered_parts(papers: list[Path]) -> bool:
-    """Return whether there are several Markdown files with numbered names, the parts of one paper."""
+    """Return whether the files are several Markdown files with numbered names, which are the parts of one paper."""
     return len(papers) > 1 and all(_is_markdown(file) and _NUMBERED_NAME.match(file.name) for file in papers)
 
 
 def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
-    """Return whether LaTeX files lie outside the folder of the paper's main file, which may include them."""
+    """Return whether the folder has LaTeX files outside the paper's own folder, which the paper may include."""
     if not paper.is_folder or paper.kind != "latex":
         return False
     inside = f"{paper.path}{os.sep}"
@@ -161,7 +161,7 @@ def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
 
 
 def _is_single_markdown(papers: list[Path]) -> bool:
-    """Return whether there is one Markdown file, not counting its appendix or its page header."""
+    """Return whether the files are one Markdown file, perhaps with its appendix or its page header in other files."""
     whole = min(papers, key=lambda file: len(file.stem), default=None)
     return (
         whole is not None

@@ -1,6 +1,6 @@
 """Plan a run on this machine: read papers ahead, plan them as fast as the limits allow, and store the results.
 
-The recorder writes the result of each paper, and missing files again from the ledger; other engines use it too. An
+The recorder stores the result of each paper, and writes missing files from the ledger; other engines use it too. An
 estimate reads the papers and sends nothing.
 """
 
@@ -36,14 +36,14 @@ from planner.trajectory.format import Trajectory
 
 # Papers that are read in advance; at least as many as are planned at once.
 _READ_AHEAD_PAPERS: Final = 128
-TYPICAL_REPLY_SECONDS: Final = 30.0  # until the reply of a current model is complete
+TYPICAL_REPLY_SECONDS: Final = 30.0  # seconds until the reply of a current model is complete
 
 
 log = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """The engine that plans the pending papers of a run; `progress` shows how far it is, `stop` ends it early."""
+    """The engine that plans the pending papers of a run; `progress` counts the results, `stop` ends it early."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger) -> None:
         self._job = job
@@ -62,7 +62,7 @@ class LocalEngine:
 
         Raises:
             RunError: if the run's folder or ledger fails; what was recorded is safe.
-            PromptError: if the templates are at fault, whatever the paper.
+            PromptError: if a template is faulty, so that no paper can be planned.
         """
         limits = self._job.limits
         await self._recorder.begin_call()
@@ -75,7 +75,7 @@ class LocalEngine:
         at_once = min(limits.concurrency * len(self._queues), wanted)
         readers, max_ahead = self._job.make_readers(wanted), max(_READ_AHEAD_PAPERS, at_once)
         async with read_papers_ahead(pending, self._run_models, readers=readers, max_ahead=max_ahead) as papers:
-            # In the meantime the reader processes start, and read the first papers.
+            # Meanwhile the reader processes start, and read the first papers.
             await asyncio.gather(*(asyncio.to_thread(model.client.warm_up) for model in self._run_models.values()))
             await self._plan_all(papers, at_once)
 
@@ -105,7 +105,7 @@ class LocalEngine:
             except RunStopped:
                 return
             except PlannerError as error:
-                # All tasks share the run, so this ends them all; requests in flight end first, as they are paid for.
+                # The error is about the whole run, so all tasks end, but requests in flight are paid for and finish.
                 self._failure = self._failure or error
                 self.stop(str(error))
 
@@ -140,7 +140,7 @@ class LocalEngine:
 
 
 def _limit_papers(pending: Iterator[PlanTask], max_papers: int | None) -> Iterator[PlanTask]:
-    """Yield the tasks of the first `max_papers` papers, whichever models they are for; all tasks for None."""
+    """Yield the tasks of the first `max_papers` papers for all models; yield all tasks if `max_papers` is None."""
     begun: set[str] = set()
     for plan_task in pending:
         begun.add(plan_task.entry.id)
@@ -160,7 +160,7 @@ class ResultRecorder:
         self._run_models = job.models_by_key
 
     async def begin_call(self) -> None:
-        """Record the papers and the models of this call, write missing files, and count what earlier calls did.
+        """Record the papers and the models of this call, write missing files, and count the results of earlier calls.
 
         Raises:
             RunError: if the run's folder or ledger cannot be used.
@@ -178,9 +178,10 @@ class ResultRecorder:
         attempt_records: Sequence[AttemptRecord] | None = None,
         started: datetime | None = None,
     ) -> None:
-        """Record the result of a paper; `attempt_records` are all that it needed, None to look them up in the ledger.
+        """Record the result of a paper.
 
-        Its planning `started` with its first request, if the caller does not say when.
+        `attempt_records` are all requests that the paper needed, None to look them up in the ledger. `started` is the
+        time when its planning began, None for the time of its first request.
 
         Raises:
             RunError: if the run's folder or ledger cannot be written.
@@ -192,7 +193,7 @@ class ResultRecorder:
         started = started or min((attempt.started for attempt in attempt_records), default=None)
         begun = begin_record(paper_info, run_model.info, run_model.settings, started=started)
         record = finish_record(begun, result, attempt_records)
-        # The files go first, so that a recorded result has its files; the next start writes those that are missing.
+        # The files are written first, so that a recorded result has its files; the next call writes missing files.
         files = partial(self._write_files, record, result.trajectory)
         await self._ledger.record_result(plan_task, run_model.ledger_model.settings_hash, result, record, files)
         self._progress.record_result(plan_task.entry.id, result.outcome, result.reason)
@@ -240,7 +241,7 @@ def _list_outcomes_to_repeat(job: BatchJob) -> Set[Outcome]:
 class ModelEstimate:
     """The estimate for one model: requests and tokens of the readable papers, and the errors of the unreadable ones.
 
-    `finished_count` is the number of papers that have a result already, and are not counted otherwise.
+    `finished_count` is the number of papers that already have a result; no other field counts them.
     """
 
     model: RunModel
@@ -260,7 +261,7 @@ class ModelEstimate:
 
     @property
     def seconds(self) -> float:
-        """The time in seconds, at the limits that were given."""
+        """The estimated time in seconds, within the limits of the call."""
         waits = [
             self.request_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.model.client.host else 0.0
         ]
@@ -293,10 +294,10 @@ class ModelEstimate:
 async def estimate_run(
     job: BatchJob, results: Mapping[tuple[str, str], LatestResult], *, at_batch_service: bool
 ) -> list[ModelEstimate]:
-    """Read the papers and estimate what each model would be sent, live or through its batch service.
+    """Read the papers and estimate the requests to each model, live or through its batch service.
 
-    `results` are those of earlier calls, by paper and model. A paper that has one is not sent again. One that could not
-    be read is read once more, to say why.
+    `results` are the results of earlier calls, by paper and model. A paper with a result needs no requests. A paper
+    that could not be read is read again, to report the reason.
 
     Raises:
         PromptError: if the templates are at fault.
@@ -322,7 +323,7 @@ async def estimate_run(
 
 
 def _is_finished(plan_task: PlanTask, job: BatchJob, results: Mapping[tuple[str, str], LatestResult]) -> bool:
-    """Return whether a paper has a result of these settings that stays, and could be read."""
+    """Return whether a paper could be read and has a result for these settings that is not to be repeated."""
     settings_hash = job.models_by_key[plan_task.model].ledger_model.settings_hash
     last = results.get((plan_task.entry.id, plan_task.model))
     if last is None or (last.asked, last.stamp) != (settings_hash, plan_task.entry.stamp):

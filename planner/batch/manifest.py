@@ -1,4 +1,4 @@
-"""The entries of a corpus, and lists of papers: JSONL, CSV, Parquet with AblationBench's or shorter columns, text."""
+"""The entries of a corpus, and the lists that name papers: text, JSONL, CSV or Parquet."""
 
 import csv
 import io
@@ -27,9 +27,9 @@ _MAX_FIELD_CHARS: Final = 10_000_000
 class CorpusEntry:
     """One paper of a corpus, not read yet.
 
-    `id` names it in the run and on disk. `source` is a path or an arXiv id, `place` its real path or plain arXiv id,
-    `kind` its recognised format. `title` and `abstract` come from a manifest, else they are "". `stamp` changes with
-    the paper: it is a hash of the names, sizes and times of its files, its title and its abstract.
+    `id` names the paper in the run and on disk. `source` is a path or an arXiv id, `place` the resolved path or plain
+    arXiv id, `kind` the recognised format. `title` and `abstract` come from a manifest, else they are "". `stamp` is a
+    hash of the names, sizes and times of the paper's files, its title and its abstract, so it changes with the paper.
     """
 
     id: str
@@ -43,7 +43,7 @@ class CorpusEntry:
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """The planning of a paper with a model; `has_requests` if the ledger has requests of earlier calls for it."""
+    """A paper to plan with a model; `has_requests` is true if the ledger has requests of earlier calls for it."""
 
     entry: CorpusEntry
     model: str
@@ -52,7 +52,7 @@ class PlanTask:
 
 @dataclass(frozen=True, slots=True)
 class CorpusProblem:
-    """An input that gave no paper, and the reason; `harmless` if no paper is likely to be missing."""
+    """An input that gave no paper, and the reason; `harmless` is true if probably no paper is missing."""
 
     source: str
     reason: str
@@ -61,9 +61,9 @@ class CorpusProblem:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The papers in a stable order, the problems met, and the files passed over as not being papers.
+    """The papers in a stable order, the problems of the inputs, and the files that are not papers.
 
-    `skipped_files` is their number, `skipped_names` holds the first names.
+    `skipped_files` is the number of these files, and `skipped_names` holds the names of the first few.
     """
 
     entries: tuple[CorpusEntry, ...]
@@ -74,7 +74,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """A paper in a list; `location` is its place in the list, and its path is relative to `base_folder`."""
+    """A paper in a list; `location` names the list and the line, and a path is relative to `base_folder`."""
 
     location: str
     source: str
@@ -104,7 +104,7 @@ def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
 
 
 def read_list(text: str, list_name: str, base_folder: Path) -> Iterator[ManifestRow | CorpusProblem]:
-    """Yield the papers of a list from stdin or a text file: JSONL, or a path or arXiv id a line, # before a comment."""
+    """Yield the papers of a list: JSONL, or text with one path or arXiv id per line, in which # begins a comment."""
     if text.lstrip().startswith("{"):
         for number, values in _parse_jsonl(text):
             yield _build_row(values, f"{list_name}:{number}", base_folder)
@@ -148,7 +148,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
                     number += 1
                     yield number, values
     except ArrowException as error:
-        raise UsageError(f"{path}: is not a Parquet file that can be read: {describe_os_error(error)}") from error
+        raise UsageError(f"{path}: cannot be read as a Parquet file: {describe_os_error(error)}") from error
 
 
 def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow | CorpusProblem:
@@ -162,7 +162,7 @@ def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow | C
 
 
 def _first_value(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """Return the first column that is not empty, as text; a number, as ids sometimes are, is kept as it is written."""
+    """Return the first text or integer in the named columns that is not empty, as text; "" if there is none."""
     given = (values.get(name) for name in names)
     said = next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")
     return said.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written to a file

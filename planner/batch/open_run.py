@@ -52,14 +52,14 @@ if TYPE_CHECKING:
 
 # With 30 % of all requests failing, one paper in 15,000 is given up.
 _MAX_ATTEMPTS: Final = 8
-# The fewest papers on their way to and from readers, so that a machine that joins later finds some to read.
+# The least number of papers that are read at once, so that a machine that joins later finds some to read.
 _MIN_READERS: Final = 16
 
 log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """An engine that plans the pending papers of a run; `progress` shows how far it is."""
+    """An engine that plans the pending papers of a run; `progress` counts the results."""
 
     progress: Progress
 
@@ -86,7 +86,7 @@ class OpenRun:
 
 @asynccontextmanager
 async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
-    """Open a run, locked against other processes, and save a call that names a corpus for those that continue it.
+    """Open a run and lock it against other processes; if the call names a corpus, save the call for later ones.
 
     Raises:
         UsageError: if the call cannot be carried out as it is.
@@ -137,7 +137,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
 async def estimate_spec(
     spec: RunSpec, arxiv: ArxivClient, *, with_finished: bool = False
 ) -> tuple[Corpus, list[ModelEstimate]]:
-    """Return the corpus of a call, and what each model would take to plan what has no result yet, or all of it."""
+    """Return the corpus of a call, and an estimate for each model; `with_finished` includes papers with a result."""
     spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
@@ -173,7 +173,7 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
 
 
 async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan through the batch service; with --finish-live, send live what it has left unanswered in the end."""
+    """Plan through the batch service; with --finish-live, then send the requests live that it has not answered."""
     from planner.batch.service.engine import BatchServiceEngine
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
@@ -191,7 +191,7 @@ async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> in
 
 
 def _limit_to_begun_papers(job: BatchJob) -> BatchJob:
-    """Return a job that only collects: if the saved call had --max-papers, it begins no further papers."""
+    """Return a job for collecting results; if the saved call had --max-papers, the job begins no further papers."""
     most = None if job.limits.max_papers is None else 0
     return replace(job, limits=replace(job.limits, max_papers=most))
 
@@ -245,14 +245,14 @@ def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
     if corpus.skipped_files:
         more = corpus.skipped_files - len(corpus.skipped_names)
         names = ", ".join(corpus.skipped_names) + (f" and {more:,} more" if more else "")
-        log.info("passed over %s, not named like a paper: %s", format_count(corpus.skipped_files, "file"), names)
+        log.info("skipped %s, not named like a paper: %s", format_count(corpus.skipped_files, "file"), names)
     if not corpus.entries:
         raise UsageError(f"{', '.join(sources)}: no papers found; give PDF, LaTeX, Markdown, HTML or text")
     return corpus
 
 
 def _choose_run_folder(spec: RunSpec) -> RunFolder:
-    """Return the folder that a call works in; refuse to pay for what another shard has, or may have, paid for."""
+    """Return the folder that a call works in; refuse a call that could pay for requests again."""
     if spec.shard is None:
         refuse_unmerged_shards(spec.run)
         return spec.run
@@ -262,7 +262,7 @@ def _choose_run_folder(spec: RunSpec) -> RunFolder:
 
 
 def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
-    """Return the papers of a call; copy what the run already has of them to its shard."""
+    """Return the papers of a call; if it is for a shard, copy the run's results for these papers to the shard."""
     if spec.shard is None:
         return corpus
     selected = spec.shard.select_papers(corpus)
@@ -273,9 +273,9 @@ def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
 
 
 def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Container[str]) -> None:
-    """Refuse a call that would send live, or lose, requests that are at a batch service.
+    """Refuse a call that would lose requests at a batch service, or send them live too.
 
-    `collected_models` are the models whose requests at the service the call itself collects.
+    `collected_models` are the models whose results the call itself collects from the service.
     """
     waiting = [
         submission
@@ -302,7 +302,7 @@ def _list_addresses(spec: RunSpec, models: tuple[RunModel, ...]) -> Mapping[str,
 def _describe_run(
     spec: RunSpec, earlier: Mapping[str, JsonValue], corpus: Corpus, models: tuple[RunModel, ...]
 ) -> dict[str, JsonValue]:
-    """Return the facts of a call for `run.json`; the run has `started` with the first call."""
+    """Return the facts of a call for `run.json`; `started` is the time of the run's first call."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "program_version": __version__,
@@ -324,7 +324,7 @@ def _describe_run(
 async def _open_engine(
     spec: RunSpec, models: tuple[RunModel, ...], arxiv: ArxivClient
 ) -> AsyncIterator[tuple[tuple[RunModel, ...], ReaderFactory]]:
-    """Yield the models and the paper readers as the chosen engine provides them."""
+    """Yield the models that the chosen engine uses, and the factory of its paper readers."""
     if spec.engine.engine != RAY_ENGINE:
         yield models, make_reader_factory(arxiv)
         return

@@ -1,8 +1,9 @@
 """Limit the requests to an endpoint: an even pace, a shared pause, and an adaptive number in flight.
 
-Concurrency grows by one a round and halves on a 429, never below one. A 429 pauses all requests until the time that the
-endpoint named. A limiter that only counts, such as `aiolimiter`, cannot be paused, corrected once the true number of
-tokens is known, or given a limit from a header, and it allows a whole minute's requests at once.
+A 429 halves the number of requests that may be in flight, and pauses all requests until the time that the endpoint
+named. A round of replies, as many as may be in flight, raises the number by one. A library such as `aiolimiter` only
+counts: it cannot be paused, cannot be corrected when the true token count or a limit in a header is known, and allows
+all requests of a minute at once.
 """
 
 import asyncio
@@ -20,14 +21,14 @@ HTTP_TOO_MANY_REQUESTS: Final = 429
 MINUTE_SECONDS: Final = 60.0
 CHARS_PER_TOKEN: Final = 4  # on average, in English; only to pace requests, since a TokenCounter takes 20 ms a paper
 
-# The share of a limit that is used: clocks drift, and requests overtake each other on the way.
+# The share of a limit that is used, since clocks drift and requests overtake each other on the way.
 USED_SHARE: Final = 0.98
-# Seconds of a late wait that may be caught up, since a busy machine would otherwise fall behind its limit.
+# Seconds of delay that may be caught up, since a busy machine would otherwise fall behind its limit.
 _GRACE_SECONDS: Final = 1.0
 # Amounts within a tenth of a second are stored as one.
 _GRAIN_SECONDS: Final = 0.1
 
-# The first pause after a 429 without a Retry-After, in seconds; doubled while 429s go on.
+# The first pause after a 429 without a Retry-After, in seconds; each 429 in a row doubles the pause.
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _MAX_PAUSE_SECONDS: Final = 60.0
 # The weight of the newest reply in the running estimate of a request's tokens.
@@ -35,19 +36,19 @@ _ESTIMATE_WEIGHT: Final = 0.1
 
 
 class RunStopped(Exception):  # noqa: N818 - it is a stop, not a fault
-    """The run is being stopped; no further request may be sent."""
+    """The signal that the run is being stopped, so that no further request may be sent."""
 
 
 def estimate_rough_tokens(prompt: Prompt) -> float:
-    """Return a rough number of tokens in a prompt, which replies correct."""
+    """Return a rough number of tokens in a prompt; the token counts of replies correct it later."""
     return len(prompt.messages_json) / CHARS_PER_TOKEN
 
 
 class MinuteWindow:
     """The requests or tokens of the last minute; `limit` is the most that may be sent in any minute, None if unknown.
 
-    They are spread evenly over the minute. The last minute is remembered also without a limit, so that a limit set
-    later counts it. Times are in seconds of any clock.
+    They are spread evenly over the minute. Amounts are recorded even without a limit, so that a limit that is set later
+    takes them into account. Times are in seconds of any clock.
     """
 
     def __init__(self, limit: float | None) -> None:
@@ -57,14 +58,14 @@ class MinuteWindow:
         self._past_amount = 0.0
 
     def find_earliest_time(self, now: float, amount: float) -> float:
-        """Return the earliest time at which `amount` may be sent; more than the limit may follow an idle minute."""
+        """Return the earliest time at which `amount` may be sent; after an idle minute, it may exceed the limit."""
         self._drop_old(now)
         if self.limit is None:
             return now
         return max(now, now if self._next_due is None else self._next_due, self._find_time_with_room(amount))
 
     def record_amount(self, now: float, amount: float) -> None:
-        """Record that `amount` is sent; a negative amount takes back a part of what was recorded."""
+        """Record that `amount` is sent; a negative amount corrects an earlier one that was too large."""
         if self._past and now - self._past[-1][0] < _GRAIN_SECONDS and len(self._past) > 1:
             self._past.append((now, self._past.pop()[1] + amount))
         else:
@@ -75,7 +76,7 @@ class MinuteWindow:
             self._next_due = due + amount * MINUTE_SECONDS / (self.limit * USED_SHARE)
 
     def _find_time_with_room(self, amount: float) -> float:
-        """Return the time at which enough of the last minute has passed for `amount` to fit."""
+        """Return the time at which enough earlier amounts are over a minute old, so that `amount` fits the limit."""
         assert self.limit is not None
         excess = self._past_amount + amount - self.limit * USED_SHARE
         earliest = float("-inf")
@@ -92,9 +93,10 @@ class MinuteWindow:
 
 @dataclass(slots=True)
 class RequestSlot:
-    """The permission to send one request: the time in seconds, its expected tokens, and the caller's `rough_tokens`.
+    """The permission to send one request, with its time in seconds and its expected tokens.
 
-    `paused` is the time in seconds that it waited in pauses.
+    `rough_tokens` is the caller's own estimate of the tokens. `paused` is the time in seconds that the request spent in
+    pauses.
     """
 
     sent_at: float
@@ -148,7 +150,7 @@ class RateLimiter:
 
         Raises:
             RunStopped: if the run is being stopped.
-            ModelError: if it would wait for longer than `max_pause` in all.
+            ModelError: if the request would wait for longer than `max_pause` in total.
         """
         pauses_before = self._elapsed_pauses
         self.waiting += 1
@@ -164,7 +166,7 @@ class RateLimiter:
             self._changed.set()
 
     def record_success(self, slot: RequestSlot, usage: Usage, header_limits: RateLimits | None) -> None:
-        """Adjust to a reply: allow more at once, correct the number of tokens, and take over limits from headers."""
+        """Adjust to a reply: allow more requests in flight, correct the token count, and use limits from headers."""
         self._pauses_in_a_row = 0
         self._allowed = min(self._max_concurrency, self._allowed + 1 / self._allowed)
         if header_limits is not None:
@@ -175,9 +177,9 @@ class RateLimiter:
             self._ratio += _ESTIMATE_WEIGHT * (tokens / slot.rough_tokens - self._ratio)
 
     def record_rate_limit_error(self, slot: RequestSlot, retry_after: float | None) -> None:
-        """Adjust to a 429: pause all requests, and allow fewer at once."""
+        """Adjust to a 429: pause all requests, and allow fewer requests in flight."""
         now = time.monotonic()
-        # Requests that were in flight together are refused together; that is one refusal.
+        # Requests that were in flight together are refused together, which counts as one refusal.
         if slot.sent_at > self._last_cut:
             self._last_cut = now
             self._allowed = max(1.0, self._allowed / 2)
@@ -209,7 +211,7 @@ class RateLimiter:
                 raise RunStopped
             if self.pause_seconds and self._all_pauses - pauses_before > max_pause:
                 raise ModelError(
-                    f"gave up: the pause after a 429 would exceed the limit of {self._max_pause:.0f} s in total "
+                    f"gave up: the waits after HTTP 429 would exceed the limit of {self._max_pause:.0f} s in total "
                     "(--max-wait)",
                     status=HTTP_TOO_MANY_REQUESTS,
                 )
@@ -234,9 +236,9 @@ class RateLimiter:
                 await self._changed.wait()
 
     def _adopt_limits(self, header_limits: RateLimits) -> None:
-        """Take over the limits of the headers, as limits a minute.
+        """Use the limits in headers as limits a minute, unless the user set limits.
 
-        A service may mean them for an hour or a day. They are then still an upper limit, and its 429s do the rest.
+        If a service means limits for an hour or a day, they are still upper limits, and its 429s slow the run down.
         """
         requests_given, tokens_given = self._is_given
         if header_limits.requests and not requests_given:

@@ -22,7 +22,7 @@ from planner.schema import Task
 if TYPE_CHECKING:
     from planner.analysis.check import PlanCheck
 
-# A fixed count, independent of replies, so that a run builds the same prompts again.
+# Token counts that do not depend on replies, so that a run builds the same prompts again.
 _TOKEN_COUNTER: Final = FixedTokenCounter()
 
 
@@ -31,16 +31,16 @@ class PromptModel(Protocol):
 
     @property
     def settings(self) -> PlanSettings:
-        """The settings of its prompts."""
+        """The settings of the model's prompts."""
 
     @property
     def needs_paper(self) -> bool:
-        """True for a model that needs the paper itself besides the prompt."""
+        """True for a model that needs the paper itself and not only the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemotePaper:
-    """A paper that another process read, and the prompt about it; for other settings it is read once more.
+    """A paper that another process read, and the prompt about it; a prompt with other settings needs another reading.
 
     `number` is the index of the prompt in the result.
     """
@@ -81,8 +81,8 @@ class RemotePaper:
         return paper_prompt
 
     def check_plan(self, reply: Reply, _: Task, __: PaperPrompt) -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in what was sent."""
-        from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, for a reply alone
+        """Return the faults of a plan, and its details with their quotes located in the excerpt."""
+        from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, which only a reply needs
 
         if (index := self.result.restore_index()) is None:
             return PlanCheck(PlanDetails(reply.details, reply.considered, reply.reported))
@@ -152,8 +152,8 @@ class ReadAheadQueue:
         raise item
 
     async def fill_queue(self, reader: PaperReader) -> None:
-        """Read papers with one reader until none is left; the last reader, or one that failed, marks the end."""
-        # Whatever ended it, no task may wait for its papers for ever.
+        """Read papers with one reader until none is left; the last reader, or a failed one, ends the queue."""
+        # However the reader ends, no task may wait for its papers for ever.
         (failure,) = await asyncio.gather(self._read_papers(reader), return_exceptions=True)
         self._active_readers -= 1
         if not self._active_readers or failure:

@@ -1,7 +1,7 @@
 """The folders of runs and of their shards: a ledger, trajectories, a readable `run.json`, and a lock.
 
-A shard is a run in `RUN/shards/i-of-n/`, made by a copy of the program on a shared disk: it has its papers and its own
-ledger. `planner.batch.cluster.merge` merges the shards into RUN.
+A shard is a run in `RUN/shards/i-of-n/` on a shared disk. It has a part of the papers and its own ledger, and one copy
+of the program plans it. `planner.batch.cluster.merge` merges the shards into RUN.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ FORMAT_VERSION: Final = "ablation-planner-run-1"
 _SHARED_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs"}
 )
-_MAX_DESCRIPTION_BYTES: Final = 100_000_000  # of a `run.json`, which names every argument of its call
+_MAX_DESCRIPTION_BYTES: Final = 100_000_000  # bytes of a `run.json`, which names every argument of its call
 _STATUS_SECONDS: Final = 0.1  # longer than `status` holds the lock
 _SHARD_OPTION: Final = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
 _SHARD_FOLDER: Final = re.compile(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", re.ASCII)
 
 
 class InUseError(RunError):
-    """Another process is using the run."""
+    """The error that another process is using the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class RunFolder:
         return False
 
     def read_description(self) -> dict[str, JsonValue]:
-        """Read `run.json`; there are no facts if it is missing or damaged."""
+        """Read `run.json`; return an empty object if the file is missing or damaged."""
         try:
             facts = json.loads(read_bounded_file(self.path / "run.json", _MAX_DESCRIPTION_BYTES))
         except (OSError, ValueError, RecursionError):
@@ -105,8 +105,8 @@ class RunFolder:
         """Create the folder if there is none, and lock it against every other process within the block.
 
         Raises:
-            InUseError: if another process has locked it.
-            RunError: if it cannot be written.
+            InUseError: if another process has locked the folder.
+            RunError: if the folder cannot be written.
         """
         with convert_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ class RunFolder:
 
 
 def _lock_patiently(handle: int) -> None:
-    """Lock a file; try it twice, since `status` holds the lock for a moment."""
+    """Lock a file; try twice, since `status` holds the lock for a moment."""
     import fcntl
 
     try:
@@ -147,7 +147,7 @@ def _lock_patiently(handle: int) -> None:
 
 @contextmanager
 def convert_os_errors(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of the block into an error that says what to do about it.
+    """Convert an `OSError` in the block to an error that tells the user what to do.
 
     Raises:
         RunError: if the block raises OSError.
@@ -185,10 +185,10 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse `i/n`.
+        """Parse a shard that is written as `i/n`.
 
         Raises:
-            UsageError: if it is not of that form, or i is not from 1 to n.
+            UsageError: if the text does not have this form, or i is not from 1 to n.
         """
         match = _SHARD_OPTION.fullmatch(text.strip())
         if match is None or int(match[1]) > int(match[2]):
@@ -200,7 +200,7 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """The name of the shard's folder."""
         return f"{self.number}-of-{self.shard_count}"
 
     def has_paper(self, paper_id: str) -> bool:
@@ -218,15 +218,15 @@ class Shard:
 
 
 def is_shard_folder(run: RunFolder) -> bool:
-    """Return whether a folder is that of a shard."""
+    """Return whether a folder is the folder of a shard."""
     return run.path.parent.name == "shards" and _SHARD_FOLDER.fullmatch(run.path.name) is not None
 
 
 def list_shards(run: RunFolder) -> list[Shard]:
-    """Return the shards that have begun, in order: those with a ledger that is not empty, as an early kill leaves it.
+    """Return the shards that have begun, sorted; a shard whose ledger is missing or empty has not.
 
     Raises:
-        RunError: if they are parts of different divisions.
+        RunError: if the shards are parts of different divisions.
     """
     folder = run.path / "shards"
     matches = [_SHARD_FOLDER.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
@@ -235,20 +235,20 @@ def list_shards(run: RunFolder) -> list[Shard]:
     if len(divisions := sorted({shard.shard_count for shard in begun})) > 1:
         names = ", ".join(shard.name for shard in begun)
         raise RunError(
-            f"{folder} holds parts of different divisions, into {' and into '.join(map(str, divisions))}: {names}; "
-            "keep the shards of one division there, and move the others away"
+            f"{folder} holds shards of different divisions, into {' and into '.join(map(str, divisions))}: {names}; "
+            "keep the shards of one division in this folder, and move the others out of it"
         )
     return begun
 
 
 def list_missing_shards(shards: list[Shard]) -> list[Shard]:
-    """Return the shards that have not begun, of the division that `shards` (at least one) are of."""
+    """Return the shards of a division that have not begun; `shards`, at least one, are those that have begun."""
     count = shards[0].shard_count
     return [shard for number in range(1, count + 1) if (shard := Shard(count, number)) not in shards]
 
 
 def refuse_other_division(run: RunFolder, shard: Shard) -> None:
-    """Refuse a shard of another division: papers would be in other shards, and paid for again.
+    """Refuse a shard of another division, since papers would move to other shards and be paid for again.
 
     Raises:
         RunError: if the run is divided into another number of shards.
@@ -264,7 +264,7 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
 
 def load_ids_by_canonical_source(run: RunFolder) -> dict[str, str]:
     """Return the ids that the run and its shards have ever given to papers, by the place of the paper."""
-    # Damage is named when the ledger is opened for writing.
+    # Damage is reported later, when the ledger is opened for writing.
     query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
     ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]
     return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in query_ledger(ledger, query)}

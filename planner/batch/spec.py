@@ -1,4 +1,4 @@
-"""A call of `batch` as the user made it, how the ledger saves it, and the job that an engine makes of it."""
+"""A call of `batch`: the options of the user, their saved form in the ledger, and the job for an engine."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """The engine that does the work, and the address of its Ray cluster."""
+    """The name of the engine, and the address of the Ray cluster, "" for other engines."""
 
     engine: str
     ray_address: str = ""
@@ -75,13 +75,13 @@ class SubmissionOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A call of `batch`, or of a command that continues a run; without sources, the corpus is that of the run.
+    """A call of `batch`, or of a command that continues a run; without sources, it uses the corpus of the run.
 
-    The models differ in name, address, key and price only. With `prompt_folders` nothing is sent: prompts go to files,
-    and replies come from files. `folder` is the folder that paths are relative to. Without `sends` the call only
+    The models differ only in name, address, key and price. With `prompt_folders` nothing is sent: prompts go to files,
+    and replies come from files. `folder` is the folder that paths are relative to. If `sends` is false, the call only
     estimates, records or exchanges files, so it needs no key. `unsaid` holds the names of the fields that neither the
     command line nor the environment gives; `uses_settings` is true if a settings file gives any of them. `words` are
-    those of the command as it was typed, without secrets.
+    the words of the command as it was typed, without secrets.
     """
 
     run: RunFolder
@@ -103,21 +103,21 @@ class RunSpec:
 
     @property
     def uses_batch_service(self) -> bool:
-        """True if a batch service does the work."""
+        """True if the requests go to a batch service."""
         return self.engine.engine == BATCH_SERVICE_ENGINE
 
     @property
     def max_reply_tokens(self) -> int | None:
-        """The most tokens of a reply, which a cost limit needs; None if there is no cost limit.
+        """The limit of a reply in tokens, which a cost limit needs; None if there is no cost limit.
 
-        The price data hold no model's maximum; the default is a length that hardly any reply exceeds.
+        The default is a length that hardly any reply exceeds, since the price data hold no limits of models.
         """
         return None if self.limits.max_cost is None else self.models[0].max_tokens or ASSUMED_REPLY_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
 class _SavedModel:
-    """The part of a model that may differ from the other models of its run, besides the address."""
+    """The options of a model, besides its address, that may differ from those of the run's other models."""
 
     price: str
     key_variable: str | None = None
@@ -125,7 +125,7 @@ class _SavedModel:
 
 @dataclass(frozen=True, slots=True)
 class _SavedRunSpec:
-    """The part of a call that continues its run, under the keys of the ledger; `endpoints` holds addresses by model."""
+    """The saved part of a call; its field names are keys in the ledger, and `endpoints` holds addresses by model."""
 
     folder: str
     endpoints: Mapping[str, str]
@@ -137,7 +137,7 @@ class _SavedRunSpec:
     uses_settings: bool = False
 
     def restore_model(self, name: str, asking: ModelSpec, base_url: tuple[str, ...]) -> ModelSpec:
-        """Return a model of the run at an address, with its own price and key, and all else as in `asking`."""
+        """Return a model of the run at an address, with its own price and key, and the other options of `asking`."""
         own = self.by_model.get(name) or _SavedModel(self.asking.price)
         return replace(asking, model=name, base_url=base_url, price=own.price, key_variable=own.key_variable)
 
@@ -146,7 +146,7 @@ _SAVED_SPEC_ADAPTER: Final = TypeAdapter(_SavedRunSpec)
 
 
 def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
-    """Return a call as JSON text without secrets; `addresses` are those that its models were reached at, by name."""
+    """Return a call as JSON text without secrets; `addresses` are the addresses of its models, by name."""
     templates = spec.settings.templates.resolve() if spec.settings.templates else None
     saved = _SavedRunSpec(
         str(spec.folder),
@@ -185,10 +185,10 @@ def read_spec_to_continue(run: RunFolder) -> RunSpec:
 
 
 def inherit_settings(spec: RunSpec) -> RunSpec:
-    """Return a call with what the user did not say as the run that it continues has it.
+    """Return a call in which options that the user did not give are those of the run that it continues.
 
-    That is `plain`, as the run was begun; and where settings files have a part in the run, all that they could change:
-    the models, their addresses, and the settings of the prompts.
+    `plain` is always inherited. If the run or the call uses settings files, everything that such files can change is
+    inherited too: the models, their addresses, and the settings of the prompts.
 
     Raises:
         RunError: if the run cannot be continued.
@@ -201,21 +201,21 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
         return spec
     kept = {name: getattr(saved.settings, name) for name in PROMPT_SETTINGS if name in spec.unsaid}
     if "task" not in kept and saved.settings.task != spec.settings.task:
-        kept.pop("k", None)  # it was for the other task
+        kept.pop("k", None)  # the saved k was for the other task
     models = _inherit_models(spec, saved)
     continued = replace(spec, settings=replace(spec.settings, **kept), models=models, uses_settings=True)
     if (continued.settings, continued.models) != (spec.settings, spec.models):
         names = ", ".join(model.model or EXTRACTIVE for model in models)
         log.warning(
             "%s goes on as it was begun, whatever the settings files say now (model %s, task %s, k %d); "
-            "only the command line and the environment change a run",
+            "to change the run, use options or environment variables",
             *(run.path, names, continued.settings.task, continued.settings.k),
         )
     return continued
 
 
 def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...]:
-    """Return the models of a call: those of the run if the user named none, and at their old addresses."""
+    """Return the models of a call; if the user gave no models or no addresses, use those of the run."""
     if "models" in spec.unsaid:
         restored = [
             saved.restore_model(name, spec.models[0], () if spec.prompt_folders else _choose_base_url(name, address))
@@ -235,7 +235,7 @@ def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...
 
 
 def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
-    """Return whether the first result of a run has no chances; before there is one, the saved call says it."""
+    """Return whether a run is plain: its first result has no chances or, without results, its saved call is plain."""
     query = (  # NULL for a record that is damaged
         "SELECT iif(json_valid(facts), json_extract(facts, '$.min_chance') IS NULL, NULL)"
         " FROM plannings ORDER BY number LIMIT 1"
@@ -246,7 +246,7 @@ def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
-    """Return the call in the ledger of a run, None if it has none. A version without details saved no `plain`."""
+    """Return the saved call of a run, None without one; a call without `plain`, of an earlier version, is plain."""
     rows = query_ledger(run.ledger_path, "SELECT value FROM run WHERE name = ?", RUN_SPEC_KEY)
     if not rows:
         return None
@@ -258,7 +258,7 @@ def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
 
 
 def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
-    """Return the saved address, or none if the environment gives the same, perhaps with a password.
+    """Return the saved address, or no address if the environment gives the same one, perhaps with a password.
 
     Raises:
         RunError: if the replies came from files, so that there is no endpoint.
@@ -287,7 +287,7 @@ class RunModel:
 
     @property
     def needs_paper(self) -> bool:
-        """True for the built-in planner, which needs the paper itself besides the prompt."""
+        """True for the built-in planner, which needs the paper itself and not only the prompt."""
         return self.client.model is None
 
     def make_paper_model(self, paper: Paper | None) -> Model:
@@ -299,7 +299,7 @@ class RunModel:
 
 
 def join_client_and_settings(client: ModelClient, settings: PlanSettings) -> RunModel:
-    """Return an open model with the settings of a run; a window that the user did not set is that of the model.
+    """Return an open model with the settings of a run; if the user set no window, use the model's window.
 
     Raises:
         PromptError: if the templates are at fault.
@@ -310,9 +310,9 @@ def join_client_and_settings(client: ModelClient, settings: PlanSettings) -> Run
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """A corpus, the models that plan it, and the limits of the call; `make_readers` make readers of its papers.
+    """A corpus, the models that plan it, and the limits of the call; `make_readers` makes the readers of the papers.
 
-    `max_reply_tokens` caps a reply, in tokens, where there is a cost limit.
+    `max_reply_tokens` is the limit of a reply in tokens, None if there is no cost limit.
     """
 
     corpus: Corpus

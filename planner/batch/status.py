@@ -1,4 +1,4 @@
-"""The progress of a run: counted in a call, for display, and read from the ledger as a status."""
+"""The progress of a run: the counts of a call for display, and the status that the ledger holds."""
 
 import re
 import sqlite3
@@ -30,11 +30,11 @@ _MAX_PROBLEMS: Final = 5
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of a run in this call, on the way to `total_results`; `earlier_outcomes` are those of earlier calls.
+    """The progress of a run in this call; `total_results` results are wanted, and earlier calls had `earlier_outcomes`.
 
-    `tokens` and `cost` (in USD, None if a price is unknown) count this call, `problems` are the last failures.
-    `batch_requests_by_state` counts the requests that are at a batch service, by the state of their batch, and
-    `waiting_prompts` the prompts whose replies are to come from files.
+    `tokens` and `cost` (in USD, None if a price is unknown) count only this call. `problems` are the last failures.
+    `batch_requests_by_state` counts the requests at a batch service by the state of their batch. `waiting_prompts` is
+    the number of prompts whose replies are to come from files.
     """
 
     total_results: int = 0
@@ -77,7 +77,7 @@ class Progress:
 
     @property
     def expected_cost(self) -> float | None:
-        """The cost of this call at its end in USD, if the papers left cost as much as those before."""
+        """The expected cost of the whole call in USD, None if unknown, from the average cost of the results so far."""
         result_count = self.outcomes.total()
         if self.cost is None or not result_count:
             return None
@@ -127,10 +127,11 @@ class PaperFailure:
 class LedgerStatus:
     """The status of a run; `pending` counts papers once for each model, `requests` all that were sent.
 
-    `models` holds, by model, the number of papers with each outcome. `cost` is that of the replies in USD, None where a
-    price is not known. `lost_requests` counts requests that may have been billed without a reply, such as those in
-    flight when a process was killed; if there are only those, the cost is None too. Of these, `in_flight` are still on
-    their way, in a call that works on the run. `damage` says why a damaged ledger shows only a part.
+    `models` holds, by model, the number of papers with each outcome. `cost` is the cost of the replies in USD, None if
+    a price is unknown. `lost_requests` counts the requests without a reply that may have been billed, for example since
+    the process was killed; if there are no replies but lost requests, the cost is None too. `in_flight` counts the lost
+    requests whose reply a running call still waits for. If the ledger is damaged, only a part of it is counted, and
+    `damage` is the error.
     """
 
     papers: int
@@ -184,7 +185,7 @@ class LedgerStatus:
         return whole
 
     def as_text(self, *, with_failures: bool = False) -> str:
-        """Return the status as text, for people; with `with_failures`, the reasons too."""
+        """Return the status as text, for people; with `with_failures`, the reasons of failures too."""
         tokens = format_tokens(self.prompt_tokens, self.completion_tokens)
         counts = f"{self.planned:,} planned, {self.failed:,} failed, {self.pending:,} left"
         models = f" with {len(self.models)} models" if len(self.models) > 1 else ""
@@ -215,7 +216,7 @@ class LedgerStatus:
 
 
 def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStatus:
-    """Read the status of a run, also while it is running; only one that is in use has requests in flight.
+    """Read the status of a run, also while it is running; unless it is in use, it has no requests in flight.
 
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
@@ -279,9 +280,10 @@ def _normalize_reason(failure: PaperFailure) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The status of a run; if it has shards that are not merged, the sum, each of them, and those not begun.
+    """The status of a run; `is_in_use` is true if a call works on the run or on one of its shards.
 
-    `is_in_use` is true if a call works on the run, or on one of those shards.
+    If shards are not merged, `total` is the sum over all shards, `shards` holds the status of each shard that has
+    begun, and `missing_shards` are the others.
     """
 
     total: LedgerStatus
@@ -304,7 +306,7 @@ class RunStatus:
             counts = f"{status.planned:,} planned, {status.failed:,} failed, {status.pending:,} pending"
             lines.append(f"  shard {shard.name}: {counts}")
         lines += [f"  shard {shard.name}: not begun" for shard in self.missing_shards]
-        return "\n".join([*lines, *(["not merged yet: ablation-planner merge joins them"] if self.shards else [])])
+        return "\n".join([*lines, *(["shards not merged yet: use ablation-planner merge"] if self.shards else [])])
 
 
 def read_run_status(run: RunFolder) -> RunStatus:

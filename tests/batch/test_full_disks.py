@@ -99,7 +99,7 @@ def test_where_nothing_can_be_written_the_reply_is_shown(
     [folder] = temporary_folder.iterdir()
     shutil.rmtree(folder)
     folder.symlink_to(tmp_path / "papers")  # as somebody else might, whom the replies are not for
-    assert "keep this reply: <discussion>" in run_on_full_disk(program, served)
+    assert "copy this paid reply: <discussion>" in run_on_full_disk(program, served)
     assert not list_kept_replies(tmp_path / "papers")
 
 

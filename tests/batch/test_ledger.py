@@ -131,7 +131,7 @@ def test_text_that_cannot_be_written_fails_and_hangs_nobody(tmp_path: Path) -> N
 
 
 def test_a_folder_without_a_ledger_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is no run"):
+    with pytest.raises(RunError, match="is not the folder of a run"):
         connect_ledger_readonly(tmp_path / "ledger.sqlite")
 
 

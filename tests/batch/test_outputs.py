@@ -129,7 +129,7 @@ def test_wrong_usage_is_told_before_any_work(program: Program, served: Served, t
 
 
 def test_status_of_what_is_no_run(program: Program, tmp_path: Path) -> None:
-    assert "is no run" in program.run("status", str(tmp_path), code=1).stderr
+    assert "is not the folder of a run" in program.run("status", str(tmp_path), code=1).stderr
 
 
 def test_the_key_is_nowhere_in_the_run(

@@ -331,5 +331,5 @@ def test_what_is_no_run_is_one_line(run: Run, words: tuple[str, ...]) -> None:
     result = run(*words)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
-    assert "is no run" in result.stderr
+    assert "is not the folder of a run" in result.stderr
     assert not Path("ledger.sqlite").exists(), "looking makes nothing"

@@ -32,16 +32,16 @@ from planner.planning.plan_files import PlanFileIndex
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "
-_SETTINGS_HASH_FACT: Final = "the settings (prompts, --cut-at, as a hash)"
+_SETTINGS_HASH_FACT: Final = "the settings (a hash of prompts, --cut-at and others)"
 
 
 class _SubmittedError(RunError):
-    """A shard has requests at a batch service, and their results are not known yet."""
+    """The error that a shard has requests at a batch service whose results are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """The result of a merge: what each shard added, or why it was left out; `problems` has one line each."""
+    """The result of a merge: what each shard added, or why it was left out; `problems` has a line for each problem."""
 
     counts_by_shard: Mapping[Shard, MergeCounts]
     running_shards: Mapping[Shard, str]
@@ -55,7 +55,7 @@ class MergeResult:
 
 
 def merge_shards(run: RunFolder) -> MergeResult:
-    """Merge the shards of a run into it; merging again adds what is new since.
+    """Merge the shards of a run into it; another merge adds only what is new since then.
 
     Raises:
         RunError: if there are no shards, their settings differ, or a file cannot be read or written.
@@ -107,24 +107,24 @@ def refuse_unmerged_shards(run: RunFolder) -> None:
     """
     if shards := list_unmerged_shards(run):
         names = ", ".join(shard.name for shard in shards)
-        raise RunError(f"{run.path} has shards that are not merged ({names}); first: ablation-planner merge {run.path}")
+        raise RunError(f"shards of {run.path} are not merged ({names}); merge first: ablation-planner merge {run.path}")
 
 
 def refuse_submitted_requests(run: RunFolder) -> None:
-    """Refuse shards while the run itself has requests at a batch service, which they would pay for again.
+    """Refuse shards while the run has requests at a batch service, since the shards would pay for them again.
 
     Raises:
         RunError: if there are such requests, or they are about to be submitted.
     """
     if run.ledger_path.is_file() and (requests := _count_submitted_requests(run)):
         raise RunError(
-            f"{requests} requests of {run.path} are on their way through a batch service, and its shards would pay for "
-            f"them again; first: ablation-planner collect {run.path}"
+            f"{requests} requests of {run.path} are on their way through a batch service, and shards would pay for "
+            f"them again; collect the results first: ablation-planner collect {run.path}"
         )
 
 
 def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]) -> None:
-    """Copy into a shard what the run has on its papers, so that nothing is paid for again.
+    """Copy the run's results for these papers into a shard, so that nothing is paid for again.
 
     Raises:
         RunError: if a ledger cannot be read or written.
@@ -153,10 +153,10 @@ def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
 
 
 def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
-    """Refuse shards with different settings: they are not parts of one run.
+    """Refuse shards with different settings, since they are not parts of one run.
 
     Raises:
-        RunError: if they differ; the text says which and in what.
+        RunError: if the settings differ; the text names a setting and the shards.
     """
     settings = {shard: _read_settings(shard.locate_folder(run)) for shard in shards}
     for fact in sorted(
@@ -168,11 +168,11 @@ def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
             by_value.setdefault(values.get(fact, "none"), []).append(shard.name)
         if len(by_value) > 1:
             listed = "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items())
-            raise RunError(f"the shards of {run.path} differ in {fact}: {listed}; run them again alike")
+            raise RunError(f"the shards of {run.path} differ in {fact}: {listed}; run all with the same settings")
 
 
 def refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
-    """Refuse a shard that holds papers of another shard, as a renamed copy does: its own papers were not planned.
+    """Refuse a shard that holds papers of another shard, such as a renamed copy, since its own papers are not planned.
 
     Raises:
         RunError: if a shard holds papers of another.
@@ -182,8 +182,8 @@ def refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
         rows = query_ledger(folder.ledger_path, "SELECT id FROM papers WHERE position IS NOT NULL")
         if strangers := [str(paper) for (paper,) in rows if not shard.has_paper(str(paper))]:
             raise RunError(
-                f"{folder.path} holds papers of other shards, such as {strangers[0]!r}: was it "
-                f"copied? Run it again (batch --shard {shard}), then merge"
+                f"{folder.path} holds papers of other shards, such as {strangers[0]!r}: was the folder "
+                f"copied? Run this shard again (batch --shard {shard}), then merge"
             )
 
 
@@ -198,18 +198,18 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
             raise _SubmittedError(f"{requests} of its requests are at a batch service")
         for paper, here, there in list_id_conflicts(db):
             raise RunError(
-                f"{paper} is {here} in the run and {there} in {shard.name}; run that shard again, then merge"
+                f"the id {paper} means {here} in the run and {there} in {shard.name}; run that shard again, then merge"
             )
         kept = StoredRecords(LedgerReader(part.ledger_path, other))
-        # The files go first, so that a recorded result has its files; the next merge writes those that are missing.
+        # The files are written first, so that a recorded result has its files; the next merge writes missing files.
         for paper, model in list_results_only_in_attached(db):
             _write_files(run, kept, paper, model, problems)
         joined = merge_attached_ledger(db)
         db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, fingerprint_ledger(other)))
     if joined.requests_paid_twice:
         problems.append(
-            f"{shard.name}: {joined.requests_paid_twice:,} requests were paid for in another shard too, "
-            "as papers there have the same text; their cost is counted once"
+            f"{shard.name}: {joined.requests_paid_twice:,} requests were paid for in another shard too, since "
+            "both shards have papers with the same text; the cost is counted once"
         )
     return joined
 
@@ -246,7 +246,7 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
         task = db.execute("SELECT value FROM run WHERE name = 'task'").fetchone()
         rows = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key").fetchall()
         if not all(isinstance(value, str) for row in (*rows, *filter(None, [task])) for value in row):
-            raise RunError(f"the ledger {shard_run.ledger_path} is damaged: its models or its task are no text")
+            raise RunError(f"the ledger {shard_run.ledger_path} is damaged: its models or its task are not text")
         models = [(key, _MODEL_INFO.validate_json(card), asked) for key, card, asked in rows]
     if task is None:
         return {}

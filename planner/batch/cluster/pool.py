@@ -1,8 +1,7 @@
-"""Share work among workers on many machines that read papers and ask models, and may be lost at any moment.
+"""Share work among workers on many machines; the workers read papers and ask models, and may be lost at any moment.
 
-The rate limit is shared request by request. The engine sends a request when the whole run may send one, and the pool
-gives it to the least busy worker. So the limit holds as workers come and go, a 429 that one of them meets pauses all,
-and a lost worker takes no share of the limit with it.
+The workers have no shares of the rate limit: the engine applies the limit to the whole run, and the pool gives each
+request to the least busy worker. So the limit holds while workers come and go, and a 429 for one worker pauses all.
 """
 
 import asyncio
@@ -16,22 +15,22 @@ from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError
 from planner.reading.request import ReadRequest, ReadResultOrError
 
-# After so many lost workers, the paper that they read is taken for the reason.
+# After so many lost workers, the paper that they were reading is assumed to be the cause.
 _MAX_LOST_WORKERS: Final = 3
-# Seconds without any worker until a run stops; a cluster that is short of machines may get more.
+# Seconds without any worker until a run stops; meanwhile the cluster may get more machines.
 _NO_WORKER_SECONDS: Final = 300.0
 
 _WorkKind = Literal["read", "ask"]
-# The most that a worker has at once: a paper and the next one on its way; the engine limits the requests.
+# The most work that a worker has at once: two papers, of which one waits; the engine limits the requests.
 _MAX_LOAD: Final[Mapping[_WorkKind, float]] = {"read": 2, "ask": float("inf")}
 
 
 class WorkerLostError(Exception):
-    """A worker or its machine is gone; its work may or may not have been done."""
+    """The error that a worker or its machine was lost; the worker may or may not have done its work."""
 
 
 class Worker(Protocol):
-    """A process on some machine that reads papers and asks models; errors of both are returned, not raised."""
+    """A process on a machine that reads papers and asks models; it returns their errors and does not raise them."""
 
     machine: str
 
@@ -39,21 +38,21 @@ class Worker(Protocol):
         """Read a paper.
 
         Raises:
-            WorkerLostError: if the worker is gone.
+            WorkerLostError: if the worker is lost.
         """
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:
-        """Send a request once to a model, named as in the ledger.
+        """Send a request once to the model that has this name in the ledger.
 
         Raises:
-            WorkerLostError: if the worker is gone; the request may have been sent.
+            WorkerLostError: if the worker is lost; the request may have been sent.
         """
 
 
 class WorkerPool:
-    """The current workers, which together are one reader of papers.
+    """A pool of workers, which can be used like one reader of papers.
 
-    `max_seconds_without_worker` is how long a run may be without any, in seconds.
+    `max_seconds_without_worker` is the longest time in seconds that work waits while the pool has no worker.
     """
 
     def __init__(self, max_seconds_without_worker: float = _NO_WORKER_SECONDS) -> None:
@@ -77,7 +76,7 @@ class WorkerPool:
         return Counter(worker.machine for worker in self._workers)
 
     async def add_worker(self, worker: Worker) -> None:
-        """Add a worker, which gets its share of the work from now on."""
+        """Add a worker, which gets work from now on."""
         async with self._changed:
             self._workers.append(worker)
             self._changed.notify_all()
@@ -88,7 +87,7 @@ class WorkerPool:
             self._workers.remove(worker)
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper, with another worker when one is lost.
+        """Read a paper; if a worker is lost, use another one.
 
         Raises:
             RunError: if there has been no worker for too long.
@@ -100,10 +99,10 @@ class WorkerPool:
             except WorkerLostError:
                 continue
         source = request.source
-        return PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while they read this paper; leave it out")
+        return PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while reading it; leave this paper out")
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion:
-        """Send a request once; if it is lost with its worker it may have been billed, as with any broken connection.
+        """Send a request once; if its worker is lost, the request may have been billed.
 
         Raises:
             ModelError: if there is no completion.
@@ -128,7 +127,7 @@ class WorkerPool:
                 await self._wait_for_change()
             worker = min(free, key=lambda worker: load[worker])
             load[worker] += 1
-            # Put it last, so that among equals the one that has waited longest is next.
+            # Move the worker to the end, so that of equally busy workers the one that has waited longest is next.
             self._workers.remove(worker)
             self._workers.append(worker)
         try:

@@ -1,4 +1,4 @@
-"""Run workers on a Ray cluster: one per CPU of every machine, started anew as machines come and go.
+"""Run workers on a Ray cluster: one per CPU of every machine, also of machines that join later.
 
 A worker reads papers and asks models with the API keys of its own environment.
 """
@@ -28,7 +28,7 @@ from planner.reading.request import ReadRequest, ReadResultOrError
 
 # The share of a CPU that a worker claims: half, so that the workers of another run fit on the machine too.
 _CPUS_PER_WORKER: Final = 0.5
-_MAX_REQUESTS_PER_WORKER: Final = 4096  # at once, of one worker
+_MAX_REQUESTS_PER_WORKER: Final = 4096  # requests in flight from one worker
 _OBJECT_STORE_BYTES: Final = 200_000_000  # bytes of a local object store; papers only pass through it
 _START_SECONDS: Final = 120.0
 _CHECK_SECONDS: Final = 3.0
@@ -59,7 +59,7 @@ class RayWorkerActor:
     async def find_problem(self) -> str:
         """Return the reason why this worker cannot do its work, "" if it can."""
         if self._config.version != __version__:
-            return f"it has version {__version__} of ablation-planner, the run was started with {self._config.version}"
+            return f"it has version {__version__} of ablation-planner, but the run has version {self._config.version}"
         try:
             for key in self._config.models:
                 self._open_model(key)
@@ -92,15 +92,15 @@ class RayWorkerActor:
             chat = balance_replicas([OpenAIChat(endpoint, wanted.options) for endpoint in endpoints])
             if chat.info != wanted.info:
                 raise UsageError(
-                    f"its environment gives {chat.info.asked!r} at {chat.info.endpoint}, "
-                    f"and not to {wanted.info.asked!r} at {wanted.info.endpoint}"
+                    f"its environment names {chat.info.asked!r} at {chat.info.endpoint}, "
+                    f"but the run needs {wanted.info.asked!r} at {wanted.info.endpoint}"
                 )
             self._models[key] = chat
         return self._models[key]
 
 
 def make_error_picklable(error: ModelError) -> ModelError:
-    """Return an error with the same facts that can be pickled, since its class needs only a text."""
+    """Return the error as a plain `ModelError` or `TooLongError`, since its other subclasses cannot be pickled."""
     return error if isinstance(error, TooLongError) else error.with_text(str(error))
 
 
@@ -113,7 +113,7 @@ async def open_ray_pool(config: WorkerConfig, address: str) -> AsyncIterator[Wor
         RunError: if there is no such cluster, or no worker could be started.
     """
     if address.startswith("ray://"):
-        raise UsageError(f"--ray-address {address!r}: start the run on a machine of the cluster, and give HOST:PORT")
+        raise UsageError(f"--ray-address {address!r} is not supported; run on a machine of the cluster with HOST:PORT")
     ray = _import_ray()
     await asyncio.to_thread(_connect_to_cluster, ray, address)
     pool = WorkerPool()
@@ -187,7 +187,7 @@ class WorkerSupervisor:
         """Wait for the first worker.
 
         Raises:
-            RunError: if none could be started.
+            RunError: if no worker could be started.
         """
         while not self._pool:
             tried = asyncio.create_task(self._tried.wait())
@@ -233,7 +233,7 @@ class WorkerSupervisor:
         except WorkerLostError as error:
             problem = str(error)
         except TimeoutError:
-            problem = f"its worker did not start within {_START_SECONDS:.0f} s; are its CPUs taken?"
+            problem = f"its worker did not start within {_START_SECONDS:.0f} s; are its CPUs all in use?"
         if problem:
             self._log_problem(node, problem)
             self._ray.kill(handle)
@@ -258,7 +258,7 @@ class RayWorkerProxy:
         """Return the reason why the worker cannot do its work, "" if it can.
 
         Raises:
-            WorkerLostError: if the worker is gone.
+            WorkerLostError: if the worker is lost.
         """
         answer: str = await self._await_result(self._handle.find_problem.remote())
         return answer
@@ -267,7 +267,7 @@ class RayWorkerProxy:
         """Read a paper on its machine.
 
         Raises:
-            WorkerLostError: if the worker is gone.
+            WorkerLostError: if the worker is lost.
         """
         answer: ReadResultOrError = await self._await_result(self._handle.read_paper.remote(request))
         return answer
@@ -276,7 +276,7 @@ class RayWorkerProxy:
         """Send a request once from its machine.
 
         Raises:
-            WorkerLostError: if the worker is gone.
+            WorkerLostError: if the worker is lost.
         """
         answer: Completion | ModelError = await self._await_result(self._handle.complete.remote(model_key, prompt))
         return answer
@@ -286,6 +286,6 @@ class RayWorkerProxy:
         try:
             return await result
         except errors.RayTaskError:
-            raise  # a bug of ours, which every other worker would meet too
+            raise  # a bug of this program, which every other worker has too
         except errors.RayError as error:
             raise WorkerLostError(str(error).strip().partition("\n")[0]) from None

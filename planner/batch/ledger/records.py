@@ -20,20 +20,21 @@ from planner.planning.record import PlanRecord, load_stored_json
 
 STORED_COMPLETION: Final = TypeAdapter(Completion)
 _RECORD: Final = TypeAdapter(PlanRecord)
-_DAMAGE_HINT: Final = "`export` writes all that can be read; go on in a new run with another -o"
+_DAMAGE_HINT: Final = "`export` writes all plans that can be read; start a new run with another -o"
 
-# Every paper with every model of the last call, or that was ever planned, and its latest result if there is one.
+# Every pair of a paper and a model of the last call or of an earlier result, and its latest result if there is one.
 ALL_PAIRS: Final = (
     "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
     " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
     " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
 )
-# The latest result is valid if paper and settings are unchanged; for what the last call does not name, it always is.
+# A latest result is valid if the paper and the settings are unchanged, or if the last call does not name the pair.
 IS_VALID: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
 _LAST_PLAN: Final = "(SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key AND outcome = 'planned')"
-# Results are compared by their facts, which include the start, requests by identity, attempts by the time sent.
+# Two results are the same if their facts are, including the time of the start. Requests are the same if their
+# identities are, attempts at a request if the times of sending are.
 _IS_NEW: Final = (
     "NOT EXISTS (SELECT 1 FROM main.plannings o WHERE o.paper = n.paper AND o.model = n.model AND o.facts = n.facts)"
 )
@@ -71,10 +72,10 @@ _COPY_REPLIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class LedgerReader:
-    """A connection that only reads the ledger at `path`, also while another writes it.
+    """A connection that only reads the ledger at `path`, also while another connection writes it.
 
     Raises:
-        RunError: in each method, if the ledger cannot be read, such as when it is damaged while a run is under way.
+        RunError: in each method, if the ledger cannot be read, for example because it was damaged during the run.
     """
 
     path: Path
@@ -104,7 +105,9 @@ class LatestResult(NamedTuple):
 
 
 def load_latest_results(ledgers: Iterable[Path]) -> dict[tuple[str, str], LatestResult]:
-    """Return the latest result of each paper and model in ledgers, of which some may not exist; the last one counts.
+    """Return the latest result of each paper and model; results in later ledgers replace those in earlier ones.
+
+    A ledger that is missing or empty is skipped.
 
     Raises:
         RunError: if a ledger cannot be read.
@@ -124,7 +127,7 @@ class StoredRecords:
     reader: LedgerReader
 
     def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
-        """Return the paper and the model of each pair, and the numbers of its current record and its last plan."""
+        """Return the paper and the model of each pair, and the numbers of its valid record and last plan, or None."""
         current = f"iif({IS_VALID}, n.number, NULL)"
         return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
 
@@ -153,7 +156,7 @@ def load_reply(identity: str, reply: str) -> Completion:
     """Return a stored reply to the request with this identity.
 
     Raises:
-        RunError: if it cannot be read.
+        RunError: if the reply cannot be read.
     """
     try:
         return load_stored_json(STORED_COMPLETION, reply)
@@ -163,7 +166,7 @@ def load_reply(identity: str, reply: str) -> Completion:
 
 @dataclass(frozen=True, slots=True)
 class MergeCounts:
-    """The results and requests that were added, and the requests that both paid for (papers with the same text)."""
+    """The numbers of results and requests that a merge added, and of requests that were paid for in both ledgers."""
 
     results: int
     requests: int
@@ -172,10 +175,10 @@ class MergeCounts:
 
 @contextmanager
 def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[str] | None = None) -> Iterator[None]:
-    """Attach another ledger within the block, as the schema `other`, limited to `paper_ids`; None is all of them.
+    """Attach another ledger within the block, as the schema `other`, limited to `paper_ids`, None for all papers.
 
     Raises:
-        RunError: if one of the two cannot be read or written.
+        RunError: if one of the two ledgers cannot be read or written.
     """
     try:
         db.execute("ATTACH ? AS other", (str(other_path),))
@@ -199,7 +202,7 @@ def list_results_only_in_attached(db: sqlite3.Connection) -> list[tuple[str, str
 
 
 def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
-    """Merge the attached ledger into this one in a single transaction."""
+    """Merge the attached ledger into the main one in a single transaction."""
     paid_twice_query = (
         f"SELECT count(*) FROM main.requests o JOIN other.requests n ON n.identity = o.identity WHERE n.{_IS_SELECTED}"
         " AND n.replied <> o.replied"
@@ -216,12 +219,12 @@ def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
 
 
 def copy_replies(db: sqlite3.Connection) -> None:
-    """Copy the replies in the attached ledger; they keep their cost, and charge nothing to the limit of this run."""
+    """Copy the replies in the attached ledger; they keep their cost, but do not count towards this run's cost limit."""
     db.execute(_COPY_REPLIES)
 
 
 def list_id_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Return the ids that mean papers at different places in the two ledgers: the id, and both places."""
+    """Return each id that belongs to different papers in the two ledgers, with the places of both papers."""
     query = (
         "SELECT o.id, o.place, n.place FROM main.papers o JOIN other.papers n ON n.id = o.id"
         " WHERE n.place <> o.place AND n.position IS NOT NULL AND o.position IS NOT NULL"

@@ -92,9 +92,9 @@ CREATE TABLE parts (             -- what goes to a provider's batch service: a f
 """
 
 
-# Of SQLite, and of values and messages that are not what they must be: a message may quote damaged bytes of a name.
+# The errors of SQLite, and ValueError for impossible values and for error messages that quote undecodable bytes.
 _LEDGER_ERRORS: Final = (sqlite3.Error, ValueError)
-# What the values of some columns must be, beyond their types.
+# The conditions on values of some columns, besides their types.
 _VALUES: Final = {
     "plannings": f"outcome IN {tuple(map(str, Outcome))}",
     "requests": "(first_sent = '' OR first_sent GLOB '2???-??-??T*' AND julianday(first_sent) IS NOT NULL)",
@@ -102,21 +102,21 @@ _VALUES: Final = {
 
 
 class DamagedLedgerError(RunError):
-    """A ledger is damaged: a part of the file is lost, or it is no database at all."""
+    """The error that a ledger is damaged: a part of the file is lost, or the file is not a database."""
 
     def __init__(self, path: Path, reason: object) -> None:
         super().__init__(
-            f"{path} is damaged ({reason}): `status` shows and `export` writes what can still be read of it, and the "
-            f"plans in {path.parent / 'trajectories'} are whole; restore a copy, or start a new run with another -o"
+            f"{path} is damaged ({reason}): `status` and `export` read the undamaged part, and the plans in "
+            f"{path.parent / 'trajectories'} are complete; restore a copy, or start a new run with another -o"
         )
 
 
 def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True) -> sqlite3.Connection:
     """Open a ledger for writing, and create it if there is none.
 
-    Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
-    journal, since a write-ahead log needs memory that all its users share. With `check`, all its pages and the types of
-    its values are read first so that no reply is paid for that it could not store.
+    Commits are synchronised to the disk, so that they survive a power cut. On a shared disk the ledger has a plain
+    journal, since a write-ahead log needs memory that all users of the ledger share. With `check`, all pages and values
+    are checked first, so that no reply is paid for that a damaged ledger cannot store.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
@@ -135,10 +135,10 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
     """Open a ledger for reading, also while a run writes it.
 
     Raises:
-        RunError: if there is none, or it has another version, or cannot be read.
+        RunError: if there is no ledger, or it has another version, or cannot be read.
     """
     if not path.is_file():
-        raise RunError(f"{path.parent} is no run: give the folder that `batch` wrote, which holds {path.name}")
+        raise RunError(f"{path.parent} is not the folder of a run: give a folder that `batch` wrote, with {path.name}")
     try:
         return _connect_readonly(path, "ro")
     except _LEDGER_ERRORS as error:
@@ -151,10 +151,10 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for reading within the block; damage may show at any query, or as an impossible value.
+    """Open a ledger for reading within the block.
 
     Raises:
-        RunError: as for `connect_ledger_readonly`, and if the ledger is damaged.
+        RunError: as for `connect_ledger_readonly`, and if a query or a value in the block shows that it is damaged.
     """
     with closing(connect_ledger_readonly(path)) as connection, convert_ledger_errors(path):
         yield connection
@@ -168,10 +168,10 @@ def query_ledger(path: Path, query: str, *values: object) -> list[Any]:
 
 @contextmanager
 def convert_ledger_errors(path: Path) -> Iterator[None]:
-    """Turn an error of SQLite within the block, or an impossible value, into the error of a run.
+    """Convert the errors that a damaged or unusable ledger causes in the block.
 
     Raises:
-        RunError: if the block raises one.
+        RunError: if the block raises an error of SQLite or a ValueError.
     """
     try:
         yield
@@ -181,7 +181,7 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """Open a ledger for reading within the block, with its damage: of a damaged one, a copy of what can be read.
+    """Yield a connection for reading a ledger, and ""; if it is damaged, a copy of its readable rows, and the error.
 
     Raises:
         RunError: as for `connect_ledger_readonly`, and if nothing can be read.
@@ -202,7 +202,7 @@ def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, st
 
 
 def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: str, condition: str) -> None:
-    """Copy the rows of a table that meet a condition, from both its ends, each time up to the damage."""
+    """Copy the rows of a table that meet a condition, from its beginning and from its end, each up to the damage."""
     (definition,) = copy.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     fields = [name for _, name, *_ in copy.execute(f"PRAGMA table_info({table})")]
     key = fields[0]
@@ -228,12 +228,12 @@ def _check_content(connection: sqlite3.Connection, path: Path) -> None:
     for table, condition in _describe_values().items():
         query = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE NOT ({condition}))"  # noqa: S608 - names of our own
         if connection.execute(query).fetchone()[0]:
-            raise DamagedLedgerError(path, f"a value in the table {table} is none that is written there")
+            raise DamagedLedgerError(path, f"the table {table} holds a value that the program never writes")
 
 
 @cache
 def _describe_values() -> dict[str, str]:
-    """Return for each table the SQL condition that a row has valid values; SQLite keeps any value in any column."""
+    """Return the SQL conditions for valid rows, by table; SQLite itself accepts any value in any column."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
         _create_tables(empty)
         query = "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -245,13 +245,13 @@ def _describe_values() -> dict[str, str]:
 
 
 def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
-    """Return the condition that a column has its type, from its row of `PRAGMA table_info`."""
+    """Return the SQL condition that a value has the type of its column; `facts` is a row of `PRAGMA table_info`."""
     _, name, kind, is_required, _, is_key = facts
     return f"typeof({name}) IN ('{kind.lower()}'" + (")" if is_required or is_key else ", 'null')")
 
 
 def build_ledger_error(path: Path, error: Exception) -> RunError:
-    """Return the error of a run for an error of its ledger."""
+    """Return the `RunError` for an error that a ledger caused."""
     if is_damage(error) or not isinstance(error, sqlite3.Error):
         return DamagedLedgerError(path, " ".join(str(error).split()))
     return RunError(f"{path} cannot be used as a ledger: {error}")
@@ -263,7 +263,7 @@ def is_damage(error: Exception) -> bool:
 
 
 def _find_error_kind(error: Exception) -> int:
-    """Return SQLite's code for the kind of an error, 0 if it has none; the low byte of an extended code is its kind."""
+    """Return the low byte of an error's SQLite code, which is the kind of the error; 0 if the error has no code."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -273,12 +273,12 @@ def format_time(moment: datetime) -> str:
 
 
 def _choose_other_mode(path: Path, error: Exception) -> str | None:
-    """Return the mode that can open a ledger after `error`, None if there is none."""
-    # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls it back.
+    """Return another mode in which to open a ledger that could not be opened, None if there is none."""
+    # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls the commit back.
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
         return "rw"
-    # A write-ahead log needs a file beside it, which a folder that cannot be written does not allow. Without a log,
-    # no other program can be writing there.
+    # A write-ahead log needs another file beside the ledger, which cannot be created in a read-only folder. If there is
+    # no log, no other program is writing the ledger.
     is_closed = _find_error_kind(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
     has_log = any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal"))
     return "ro&immutable=1" if is_closed and not has_log else None
@@ -318,6 +318,6 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != LEDGER_VERSION:
         raise RunError(
-            f"{path} is a ledger of version {version}, this program writes version {LEDGER_VERSION}: "
-            "go on with the version of the program that began the run, or start a new run with another -o"
+            f"{path} is a ledger of version {version}, but this program writes version {LEDGER_VERSION}: "
+            "use the version of the program that began the run, or start a new run with another -o"
         )

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 
-# Outcomes that say nothing about the paper: the next call plans it again by itself.
+# Outcomes that say nothing about the paper, so that the next call plans it again without --retry-failed.
 UNFINISHED_OUTCOMES: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
 
 _HAS_REQUESTS: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
@@ -57,13 +57,13 @@ class ModelEntry:
 
 
 class Ledger:
-    """The ledger of a run, open for writing. Reads are direct; a write is durable when it returns."""
+    """The ledger of a run, open for writing; a change is durable when its method returns."""
 
     def __init__(self, path: Path, *, shared_disk: bool = False) -> None:
         """Open a ledger, or create it.
 
         Raises:
-            RunError: if it cannot be opened, or has another version; also in each method, if it is damaged by then.
+            RunError: if it cannot be opened, or has another version; every method raises it if the ledger is damaged.
         """
         self._path = path
         connection = connect_ledger(path, shared_disk=shared_disk)
@@ -85,10 +85,10 @@ class Ledger:
         self._reader.connection.close()
 
     def refuse_other_task(self, task: Task) -> None:
-        """Refuse a call for another task than that of the run.
+        """Refuse a call for another task than the run's.
 
         Raises:
-            RunError: if the run is of another task.
+            RunError: if the run has another task.
         """
         earlier_task = self.read_fact("task")
         if earlier_task not in (None, task.value):
@@ -102,7 +102,7 @@ class Ledger:
         Requests that a killed process left in flight are marked as lost: sent, perhaps billed, never answered.
 
         Raises:
-            RunError: if the run is of another task.
+            RunError: if the run has another task.
         """
         self.refuse_other_task(task)
 
@@ -117,7 +117,7 @@ class Ledger:
         await self._writer.write_change(change)
 
     def iterate_pending(self, *, retry_failed: bool = False) -> Iterator[PlanTask]:
-        """Yield the tasks that are left, in the order of the corpus; those that failed only with `retry_failed`."""
+        """Yield the tasks that are pending, in the order of the corpus; with `retry_failed`, also those that failed."""
         finished = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNFINISHED_OUTCOMES)
         query = (
             "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key,"
@@ -126,7 +126,7 @@ class Ledger:
             f" AND (p.position, m.position) > (?, ?) ORDER BY p.position, m.position LIMIT {_PAGE_ROWS}"
         )
         after = (-1, -1)
-        # Page by page: a query left open would hold up the writer's journal.
+        # The rows are read page by page, since the journal of the writer grows as long as a query is open.
         while page := self._reader.fetch_rows(query, *finished, *after):
             for *positions, paper, source, place, kind, title, abstract, stamp, model, has_requests in page:
                 after = tuple(positions)
@@ -148,7 +148,7 @@ class Ledger:
         return int(self._reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
-        """Return the sample to use for a first prompt: the last with a reply, or a new one to retry a failure."""
+        """Return the sample number for a first prompt: the last with a reply, or the next one to retry a failure."""
         last = self._reader.fetch_value(
             "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
         )
@@ -161,10 +161,10 @@ class Ledger:
     def list_requests(
         self, paper_id: str, model_key: str, reused_identities: Iterable[str] = ()
     ) -> tuple[AttemptRecord, ...]:
-        """Return every recorded request that a paper needed of a model, oldest first.
+        """Return every recorded request about a paper to a model, oldest first.
 
-        A paper with the same text as another sends nothing. It reuses the requests in `reused_identities`, which the
-        other paid for.
+        If another paper has the same text, only one of the two papers sends requests. The other one reuses them: they
+        are given in `reused_identities`, and cost it nothing.
         """
         rows = self._reader.fetch_rows(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
@@ -188,7 +188,7 @@ class Ledger:
         )
 
     def sum_charges(self) -> float:
-        """Return the USD that may have been spent: known costs, and upper estimates where one is missing."""
+        """Return the USD that may have been spent: known costs, and highest costs of requests with an unknown cost."""
         known = self._reader.fetch_value("SELECT sum(charged) FROM requests")
         lost = self._reader.fetch_value("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
@@ -226,16 +226,16 @@ class Ledger:
             raise
 
     def describe_kept_replies(self) -> str:
-        """Return where the replies are kept that could not be stored, as a part of a sentence; "" if there are none."""
+        """Return a clause that names the folders with the replies that could not be stored, "" if there are none."""
         folders = ", ".join(map(str, dict.fromkeys(self._kept_replies)))
         count = len(self._kept_replies)
-        return f"replies that were paid for are kept in {folders} ({count}), and that call stores them" if count else ""
+        return f"paid replies are kept in {folders} ({count}), and the next call stores them" if count else ""
 
     def _keep_reply(self, reply: LedgerReply, text: str) -> None:
         try:
             self._kept_replies.append(save_unstored_reply(self._path, reply))
         except OSError as error:
-            log.error("no other place can be written either (%s), so keep this reply: %s", error, text)
+            log.error("no file can be written either (%s), so copy this paid reply: %s", error, text)
 
     async def record_failure(self, attempt_number: int, message: str, *, may_be_billed: bool) -> None:
         """Record that an attempt got no reply, and whether it may have been billed."""

@@ -1,4 +1,4 @@
-"""Store in the ledger what a run handed to a batch service: files of requests, and the result of each request."""
+"""Store a run's submissions to a batch service in the ledger: files of requests, and the result of each request."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ _OPEN_SUBMISSIONS_QUERY: Final = (
     "SELECT number, model, sha256, requests, file, batch, state FROM parts WHERE state <> ? ORDER BY number"
 )
 _PAGE_ROWS: Final = 1000
-# The first character after every hexadecimal digit.
+# A character that sorts after every hexadecimal digit.
 _AFTER_HEX: Final = "g"
 
 
@@ -55,10 +55,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The reason why a submitted request has no reply; `again` if submitting it again may help.
+    """The reason why a submitted request has no reply; `again` is true if submitting it again may help.
 
-    Without `was_sent` the request never reached the service, and counts as if it had not been submitted. `limit` is the
-    model's window and `prompt_tokens` the length of the prompt, both in tokens as the service counts them.
+    If `was_sent` is false, the request never reached the service, and counts as not submitted. `limit` is the model's
+    window and `prompt_tokens` the length of the prompt, both in tokens as the service counts them.
     """
 
     message: str
@@ -72,7 +72,7 @@ class Rejection:
 
     @classmethod
     def from_error(cls, error: ModelError) -> "Rejection":
-        """Return the rejection that keeps the useful facts of an error."""
+        """Return the rejection for an error of the service."""
         if isinstance(error, TooLongError):
             return cls(str(error), error.retryable, True, error.limit, error.status, prompt_tokens=error.prompt_tokens)
         return cls(str(error), error.retryable, status=error.status)
@@ -114,7 +114,7 @@ class Submissions:
         return sum(submission.request_count for submission in self.list_open() if submission.state != RECORDED)
 
     async def withdraw_unsent(self) -> list[int]:
-        """Withdraw the submissions that were never sent, and return their numbers; their requests can be sent anew."""
+        """Withdraw the submissions that were never sent; return their numbers. Their requests can then be sent live."""
         numbers = [submission.number for submission in self.list_open() if submission.state == RECORDED]
         rejection = Rejection("its file was withdrawn before it was submitted", again=True, was_sent=False)
 
@@ -136,7 +136,7 @@ class Submissions:
         return int(self._reader.fetch_value("SELECT coalesce(max(number), 0) FROM parts")) + 1
 
     async def record_submission(self, submission: Submission, new_requests: Sequence[NewRequest]) -> None:
-        """Record a submission before anything of it is sent."""
+        """Record a submission and its requests, before any of them is sent."""
         first, now = self._reserve_attempt_numbers(len(new_requests)), format_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> None:
@@ -178,7 +178,7 @@ class Submissions:
         return number
 
     async def record_rejections(self, rejections: Sequence[tuple[int, Rejection]]) -> None:
-        """Record why attempts have no reply."""
+        """Record the rejection of each attempt, which is given by its number."""
         query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?"
         rows = [
             ("lost" if r.perhaps_billed else "refused", r.message, json.dumps(asdict(r)), number)
@@ -215,7 +215,7 @@ class Submissions:
         return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model) is not None
 
     def list_rejections(self, identity: str, after_attempt: int = 0) -> list[Rejection]:
-        """Return why a request has no reply, for each attempt above `after_attempt` that reached the service."""
+        """Return a request's rejections: one for each attempt after number `after_attempt` that reached the service."""
         rows = self._reader.fetch_rows(
             "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
             " AND number > ? ORDER BY number",
@@ -226,11 +226,11 @@ class Submissions:
         return [rejection for rejection in rejections if rejection.was_sent]
 
     def find_last_attempt_number(self) -> int:
-        """Return the highest number of an attempt."""
+        """Return the highest attempt number, 0 if there are no attempts."""
         return int(self._reader.fetch_value("SELECT coalesce(max(number), 0) FROM attempts"))
 
     def find_attempt(self, submission: Submission, identity_prefix: str) -> SubmittedRequest | None:
-        """Return the attempt of a submission whose request's identity has this beginning, None if there is none."""
+        """Return the request of a submission whose identity begins with this prefix, None if there is none."""
         row = self._reader.fetch_row(
             "SELECT number, identity, upper, state = 'replied' FROM attempts"
             " WHERE part = ? AND identity >= ? AND identity < ?",
@@ -241,7 +241,7 @@ class Submissions:
         return None if row is None else SubmittedRequest(row[0], row[1], row[2], bool(row[3]))
 
     def find_request(self, identity_prefix: str) -> tuple[str, str, bool] | None:
-        """Return a request by the beginning of its identity: the identity, its model, and whether it has a reply."""
+        """Return the identity of the request with this prefix, its model, and whether it has a reply, or None."""
         row = self._reader.fetch_row(
             "SELECT identity, model, reply IS NOT NULL FROM requests WHERE identity >= ? AND identity < ?",
             identity_prefix,
@@ -251,7 +251,7 @@ class Submissions:
 
 
 def insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
-    """Insert the requests that the ledger lacks; those that were only exported so far are marked as sent."""
+    """Insert the requests that the ledger lacks; mark requests that were only exported so far as sent."""
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -26,7 +26,7 @@ from planner.errors import RunError
 from planner.files import DRAFT_NAME, describe_free_space, read_bounded_file, write_file_atomically
 
 _MAX_CHANGES_PER_COMMIT: Final = 1000
-_PAGE_BYTES: Final = 4096  # the least that a commit writes
+_PAGE_BYTES: Final = 4096  # bytes that a commit writes at least
 _MAX_FILE_BYTES: Final = 500_000_000  # a reply of the largest size, with every character escaped
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 LedgerChange = Callable[[sqlite3.Connection], object]
 # Work to be done before a change is recorded; it raises `RunError` if it fails.
 Preparation = Callable[[], None]
-_Integer = Annotated[int, Field(ge=0, lt=2**63)]  # as SQLite stores it
+_Integer = Annotated[int, Field(ge=0, lt=2**63)]  # the range that SQLite stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +48,25 @@ class _QueuedChange:
 
 
 class LedgerWriter:
-    """The thread that makes changes durable, in the order of the calls; a failure of the ledger ends it for good."""
+    """The thread that makes changes durable, in the order of the calls; after a failed write it accepts no changes."""
 
     def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
         self._path = path
         self._connect = connect
         self._queued: queue.SimpleQueue[_QueuedChange | None] = queue.SimpleQueue()
         self._failure: RunError | None = None
-        # A signal may come before anything can close the ledger, and must not wait for a thread that has nothing to do.
+        # A daemon, so that a program that a signal ends before the ledger is closed does not wait for this thread.
         self._thread = threading.Thread(target=self._run_thread, name="ledger writer", daemon=True)
         self._thread.start()
 
     async def write_change(
         self, change: LedgerChange, prepare: Preparation | None = None, size: int = _PAGE_BYTES
     ) -> None:
-        """Make one change of about `size` bytes, durable when this returns; `prepare` runs before its transaction.
+        """Make one change of about `size` bytes, and return when it is durable; `prepare` runs before its transaction.
 
         Raises:
-            RunError: if it cannot be prepared and is not made, or if the ledger cannot be written, which makes no later
-                change either.
+            RunError: if `prepare` fails, so that the change is not made, or if the ledger cannot be written, so that
+                all later changes fail too.
         """
         if self._failure:
             raise self._failure
@@ -98,7 +98,7 @@ class LedgerWriter:
                     _resolve_changes([change], self._failure)
 
     def _collect_waiting(self, first_change: _QueuedChange) -> tuple[list[_QueuedChange], bool]:
-        """Return all changes that wait by now, and whether the end was among them."""
+        """Return all changes that are waiting, and whether the ledger is closed after them."""
         changes = [first_change]
         while len(changes) < _MAX_CHANGES_PER_COMMIT:
             try:
@@ -111,7 +111,7 @@ class LedgerWriter:
         return changes, False
 
     def _commit_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> None:
-        """Prepare and make the changes; one that cannot be prepared is left out."""
+        """Prepare and make the changes, except those whose preparation fails."""
         ready: list[_QueuedChange] = []
         for queued in changes:
             try:
@@ -150,7 +150,7 @@ def _resolve_changes(changes: list[_QueuedChange], error: RunError | None) -> No
                 queued.durable.set_result(None)
 
     loop = changes[0].loop
-    # A closed loop has no task left that waits.
+    # If the loop is closed, no task is waiting any more.
     if not loop.is_closed():
         loop.call_soon_threadsafe(resolve)
 
@@ -162,8 +162,8 @@ def _suggest_fix(error: Exception, path: Path, size: int) -> str:
     if "readonly" in message or "unable to open" in message:
         return "restore the permission to write, then run the same command again to continue"
     if "locked" in message:
-        return "another program has locked it; once that has ended, run the same command again to continue"
-    return "run the same command again to continue from what it holds"
+        return "another program has locked it; when that program has ended, run the same command again to continue"
+    return "run the same command again to continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ def save_unstored_reply(ledger_path: Path, reply: LedgerReply) -> Path:
 
 
 def store_kept_replies(db: sqlite3.Connection, ledger_path: Path) -> None:
-    """Store the replies that an earlier call kept in files, and delete the files; one of another ledger stays."""
+    """Store the replies that an earlier call kept in files, and delete these files; keep those of other ledgers."""
     stored, query = [], "SELECT 1 FROM requests WHERE identity = ?"
     with convert_ledger_errors(ledger_path), db:
         db.execute("BEGIN IMMEDIATE")
@@ -226,7 +226,7 @@ def store_kept_replies(db: sqlite3.Connection, ledger_path: Path) -> None:
     for path in stored:
         path.unlink()
     for folder in _list_folders(ledger_path):
-        with suppress(OSError):  # it is not there, or not empty
+        with suppress(OSError):  # the folder is missing, or not empty
             folder.rmdir()
     if stored:
         log.info("%s: stored %d replies that an earlier call had kept in files", ledger_path, len(stored))
@@ -241,23 +241,23 @@ def _read_kept_replies(ledger_path: Path) -> Iterator[tuple[Path, LedgerReply]]:
             yield path, _adapt_reply().validate_json(read_bounded_file(path, _MAX_FILE_BYTES))
         except (OSError, ValidationError) as error:
             if isinstance(error, ValidationError) and DRAFT_NAME.fullmatch(path.name):
-                path.unlink()  # a kill cut it off; a whole one is stored as any other
+                path.unlink()  # a kill left it incomplete; a complete draft is stored like any other file
                 continue
-            log.warning("%s: passed over, as it is no reply of this run: %s", path, str(error).splitlines()[0])
+            log.warning("%s: skipped, since it is not a reply of this run: %s", path, str(error).splitlines()[0])
 
 
 def _list_folders(ledger_path: Path) -> tuple[Path, Path]:
-    """Return the folders for kept replies: the one beside the ledger, and the one in the temporary folder."""
+    """Return the folders for replies that cannot be stored: one beside the ledger, and one in the temporary folder."""
     place = hashlib.sha256(os.fsencode(ledger_path.resolve())).hexdigest()[:16]
     temporary = Path(tempfile.gettempdir(), f"ablation-planner-{os.getuid()}-{place}")
     return ledger_path.parent / "kept-replies", temporary
 
 
 def _refuse_foreign_folder(folder: Path) -> None:
-    """Refuse a folder in the temporary folder that another user made, or a link there.
+    """Refuse a folder for kept replies that is a link, or that another user made.
 
     Raises:
-        OSError: if it is one.
+        OSError: if the folder is refused.
     """
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
@@ -266,7 +266,7 @@ def _refuse_foreign_folder(folder: Path) -> None:
 
 @contextmanager
 def open_ledger_connection(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for writing within the block; the errors are those of `connect_ledger`, also for damage in it."""
+    """Open a ledger for writing within the block, and store kept replies; the errors are those of `connect_ledger`."""
     with closing(connect_ledger(path, shared_disk=shared_disk)) as connection, convert_ledger_errors(path):
         store_kept_replies(connection, path)
         yield connection

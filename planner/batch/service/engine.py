@@ -1,6 +1,6 @@
 """Plan a run through a batch service: submit the missing requests, wait, collect, and repeat until all is done.
 
-A paper is planned with the recorded replies up to the first missing one, which shows the request that it needs.
+Each paper is planned with its recorded replies; the first request without a reply is submitted, and the paper waits.
 """
 
 import asyncio
@@ -33,29 +33,29 @@ from planner.planning.plan import run_plan
 log = logging.getLogger(__name__)
 
 MAX_SUBMISSIONS: Final = 3
-# Tolerated checks in a row that the service does not answer: about an hour with the default pauses.
+# The number of failed checks in a row that are tolerated: about an hour with the default pauses.
 _MAX_FAILED_CHECKS: Final = 12
-# The first pause between two checks, and the longest, up to which it is doubled.
+# The first and the longest pause between two checks; in between, each pause is twice as long as the one before.
 _FIRST_PAUSE_SECONDS: Final = 2.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
 # Papers that are planned together, so that they share the ledger's commits.
 _PAPERS_AT_ONCE: Final = 32
 
-# It is called with each request that has no reply on record, and returns the reply if there is one after all.
+# A function that gets each request without a recorded reply, and returns a reply if it has one.
 RequestHandler = Callable[[NewRequest, Prompt], Awaitable[Completion | None]]
 
 
 class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not there yet
-    """A paper needs a reply that is not recorded yet."""
+    """The signal that a paper needs a reply that is not recorded yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayModel:
-    """A model that answers from the ledger, and hands each request that has no recorded reply to `handle_request`.
+    """A model that answers from the ledger, and passes each request without a recorded reply to `handle_request`.
 
-    A request that was submitted `MAX_SUBMISSIONS` times fails as it would have live. With `submit_once`, a request that
-    came back without a reply is not handed on again: the caller sends it live. Attempts up to `after_attempt` do not
-    count.
+    A request that was submitted `MAX_SUBMISSIONS` times fails with its last error. With `submit_once`, a request that
+    came back without a reply is not passed on again, since the caller sends it live. Only attempts after number
+    `after_attempt` count.
     """
 
     ledger: Ledger
@@ -72,11 +72,11 @@ class ReplayModel:
         return self.client.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return the recorded reply to a prompt, or the one that `handle_request` has.
+        """Return the recorded reply to a prompt, or the one that `handle_request` returns.
 
         Raises:
             ModelError: if the service has refused the request for good.
-            ReplyPending: if there is no reply yet; the request was handed on, or is at the service.
+            ReplyPending: if there is no reply yet; the request was passed on, or is at the service.
         """
         identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
         if (reply := self.ledger.records.find_reply(identity)) is not None:
@@ -89,7 +89,7 @@ class ReplayModel:
         if rejections and self.submit_once:
             raise ReplyPending
         if len(rejections) >= MAX_SUBMISSIONS:
-            raise rejections[-1].as_error(f"; gave up after it was submitted {len(rejections)} times")
+            raise rejections[-1].as_error(f"; gave up after {len(rejections)} submissions of the request")
         max_cost = self._estimate_max_cost(prompt)
         request = NewRequest(self.plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
         if (reply := await self.handle_request(request, prompt)) is None:
@@ -103,9 +103,9 @@ class ReplayModel:
 
 
 class Replanner:
-    """A search of the pending papers for missing requests; a paper that has all its replies is finished.
+    """A planner that plans pending papers with recorded replies, and finds the requests that still have none.
 
-    A paper that failed is planned again once in the life of this object, however often it runs.
+    A paper that has all its replies is finished. A failed paper is planned again only once by the same instance.
     """
 
     def __init__(self, job: BatchJob, ledger: Ledger, recorder: ResultRecorder, *, submit_once: bool) -> None:
@@ -120,7 +120,7 @@ class Replanner:
         self.is_stopped = False
 
     async def replan_papers(self, handle_request: RequestHandler) -> None:
-        """Plan the pending papers that do not wait for the service; hand every missing request to `handle_request`."""
+        """Plan the papers that do not wait for the service; pass each request without a reply to `handle_request`."""
         readers = self._job.make_readers(self._ledger.count_expected_results())
         async with read_papers_ahead(
             self._list_tasks(), self._models, readers=readers, max_ahead=_PAPERS_AT_ONCE
@@ -186,7 +186,7 @@ class Replanner:
 
 
 class BatchServiceEngine:
-    """An engine that plans the pending papers of a run through a batch service; `progress` counts what is done."""
+    """An engine that plans the pending papers of a run through a batch service; `progress` counts the results."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, options: SubmissionOptions) -> None:
         self._job = job
@@ -223,7 +223,7 @@ class BatchServiceEngine:
             self.stop(str(error))
 
     def stop(self, reason: str) -> None:
-        """Submit nothing more; batches that the service has already continue there."""
+        """Submit nothing more; batches that are already at the service continue."""
         if not self.progress.stop_reason:
             self.progress.stop_reason = reason
             self._replanner.is_stopped = True
@@ -250,7 +250,10 @@ class BatchServiceEngine:
             pause = min(2 * pause, self._longest_pause)
 
     async def _collect_ended_batches(self, tracker: BatchTracker) -> bool:
-        """Check the batches; a service that does not answer for a while is tolerated if the engine waits."""
+        """Collect the batches that have ended, and return whether there were any.
+
+        If the engine waits for results, it tolerates a service that does not answer for a while.
+        """
         try:
             ended = await tracker.collect_ended_batches()
         except ModelError as error:
@@ -263,7 +266,7 @@ class BatchServiceEngine:
         return ended
 
     def _is_finished(self, tracker: BatchTracker) -> bool:
-        """Return whether there is nothing to wait for; then stop with the reason why requests are left, if any."""
+        """Return whether there is nothing to wait for; if requests are left nevertheless, stop with the reason."""
         more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
         if more_to_come and (self._wait or tracker.has_late_results):
             return False
@@ -276,12 +279,12 @@ class BatchServiceEngine:
             await tracker.submit_waiting()
             self._submit_error = ""
         except ModelError as error:
-            # The batches that the service already has are still followed.
+            # The batches that are already at the service are still checked.
             self._submit_error = str(error)
 
     async def _submit_missing_requests(self, tracker: BatchTracker) -> None:
         async def submit(submission: Submission) -> None:
-            # The paper whose request filled the file must not fail by this: the submission is recorded.
+            # The submission is recorded, so the paper whose request filled the file must not fail by this error.
             try:
                 await tracker.submit(submission)
             except ModelError as error:
@@ -302,7 +305,7 @@ class BatchServiceEngine:
         self._replanner.is_stopped = self._stopped.is_set()
         if writer.unaffordable_requests and not tracker.open_submissions:
             self.stop(
-                f"{writer.unaffordable_requests} further requests could pass --max-cost {max_cost:g}; raise it to go on"
+                f"{writer.unaffordable_requests} further requests could exceed --max-cost {max_cost:g}; raise the limit"
             )
 
     async def _wait_unless_stopped(self, seconds: float) -> None:

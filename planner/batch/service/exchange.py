@@ -1,4 +1,4 @@
-"""Plan a run by way of files: requests and results of a batch service used by hand, or prompts and their replies.
+"""Plan a run by way of files that the user carries to and from a batch service, or of prompts and replies in files.
 
 vLLM's `run-batch` reads and writes files of the same format.
 """
@@ -37,7 +37,7 @@ _FILE_LIMITS: Final = SubmissionLimits()
 
 @dataclass(slots=True)
 class ImportReport:
-    """The counts of an import: new and known replies, failed requests, lines of no request, requests still needed."""
+    """The counts of an import: new and known replies, failed requests, unknown lines, and requests still needed."""
 
     new_replies: int = 0
     known_replies: int = 0
@@ -54,7 +54,7 @@ class ImportReport:
         if self.unknown_lines:
             yield f"{self.unknown_lines} lines answer no request that this run has exported, and were skipped"
         if self.needed_requests:
-            yield f"{self.needed_requests} further requests are needed; export them again"
+            yield f"{self.needed_requests} further requests are needed; export the requests again"
 
 
 async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target: Path) -> list[tuple[Path, int]]:
@@ -154,7 +154,7 @@ class _RequestExporter:
 
 @dataclass(frozen=True, slots=True)
 class _ResultImporter:
-    """A reader of result lines; `pending_results` holds, by identity, the model and the result still to be recorded."""
+    """A reader of result lines; `pending_results` holds, by identity, the model and the result to be recorded."""
 
     ledger: Ledger
     models: dict[str, ModelClient]
@@ -203,7 +203,7 @@ def _read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 class PromptFileEngine:
-    """An engine that plans as far as the replies in files go, and writes each prompt that has none to a file."""
+    """An engine that plans papers with replies in files, and writes each prompt that has no reply to a file."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, folders: PromptFolders) -> None:
         self.progress = Progress()
@@ -216,7 +216,7 @@ class PromptFileEngine:
         self._turn = asyncio.Lock()
 
     async def plan(self) -> None:
-        """Plan everything that is pending and has its replies.
+        """Plan the pending papers that have all their replies, and write the prompts of the others.
 
         Raises:
             RunError: if the run's folder or ledger, or a prompt's file, cannot be written.
@@ -231,7 +231,7 @@ class PromptFileEngine:
         self._replanner.is_stopped = True
 
     async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
-        """Return the reply in a file once it is in the ledger, or None; papers with the same text share a reply."""
+        """Return the reply in a file after recording it, or None; papers with the same text share a reply."""
         async with self._turn:
             if (reply := self._ledger.records.find_reply(request.identity)) is None:
                 reply = self._read_reply(request, prompt)

@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 # Results that are committed together.
 _COMMIT_SIZE: Final = 200
 _ACCOUNT_ERRORS: Final = frozenset({401, 402})
-# Some services accept no longer names and no other characters.
+# Characters of the longest name that all services accept.
 _MAX_LENGTH: Final = 64
-# Hexadecimal digits: no two requests share 128 bits.
+# Hexadecimal digits of an identity that a name holds, 128 bits, so that no two names are the same.
 _IDENTITY_DIGITS: Final = 32
 _MAX_PAPER_LENGTH: Final = _MAX_LENGTH - _IDENTITY_DIGITS - 1
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
@@ -43,13 +43,13 @@ def format_custom_id(paper_id: str, identity: str) -> str:
 
 
 def parse_identity_prefix(custom_id: str) -> str:
-    """Return the start of the identity that a name holds, "" if this program did not make the name."""
+    """Return the beginning of the identity that a name holds, "" if this program did not make the name."""
     match = _CUSTOM_ID.fullmatch(custom_id)
     return match[1] if match else ""
 
 
 class PricedService(NamedTuple):
-    """A model's batch service, and the price of a usage there in USD."""
+    """A model's batch service; `price` returns the service's price of token counts in USD."""
 
     service: BatchService
     price: UsagePrice
@@ -59,7 +59,7 @@ def require_batch_service(client: ModelClient) -> BatchService:
     """Return the batch service of a model.
 
     Raises:
-        UsageError: if it has none.
+        UsageError: if the model has no batch service.
     """
     if client.batch_api is None:
         raise UsageError(
@@ -71,7 +71,7 @@ def require_batch_service(client: ModelClient) -> BatchService:
 class ResultCollector:
     """A recorder of the results of submissions in the ledger.
 
-    `fatal_error` is the service's error message if no further submission can succeed: a wrong key, an empty account.
+    `fatal_error` is the service's message if no further submission can succeed, as with a wrong key, otherwise "".
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ResultCollector:
         """
         collect = partial(self._collect_file_once, submission, file_id)
         if unknown_lines := await call_with_retry(collect, self._retry_policy):
-            log.warning("%d lines of file %s answer none of its requests and were skipped", unknown_lines, file_id)
+            log.warning("skipped %d lines of file %s, which answer no request of the batch", unknown_lines, file_id)
 
     async def reject_unanswered(self, submission: Submission, rejection: Rejection) -> None:
         """Record the given reason for every request of a submission that has no result yet."""
@@ -108,7 +108,7 @@ class ResultCollector:
             log.warning("%s: %d of %d requests: %s", name, count, submission.request_count, rejection.message)
 
     async def _collect_file_once(self, submission: Submission, file_id: str) -> int:
-        """Record the results in a file once; return how many lines answer none of the submission's requests."""
+        """Record the results in a file once; return the number of lines that answer no request of the submission."""
         service, unknown_lines = self._priced_services[submission.model].service, 0
         results: dict[SubmittedRequest, Completion | ModelError] = {}
         async with aclosing(service.stream_lines(file_id)) as lines:

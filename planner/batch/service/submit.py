@@ -1,4 +1,4 @@
-"""Write requests to files for a batch service, and submit the files; submit none twice, whatever happens on the way.
+"""Write requests to files for a batch service, and submit each file only once, even after a failure or a kill.
 
 Files are split at the service's limits, and their requests are never held in memory together.
 """
@@ -24,9 +24,9 @@ from planner.models.wrappers import RetryPolicy, call_with_retry
 
 log = logging.getLogger(__name__)
 
-# The code of an error about all waiting requests together; there is room when a batch has ended.
+# The error code for too many waiting tokens of the account; when a batch has ended, there is room again.
 NO_ROOM_CODE: Final = "token_limit_exceeded"
-# Seconds between checks for a batch that may have been created: a list may show it only after a while.
+# Seconds between checks for a batch that may have been created, since a list may not show a new batch at once.
 LOOKUP_PAUSES: Final = (1.0, 2.0, 4.0)
 
 _DRAFT_SUFFIX: Final = ".draft"
@@ -51,7 +51,7 @@ def build_submission_path(folder: Path, number: int) -> Path:
 
 @dataclass(slots=True)
 class _DraftFile:
-    """A file that is being written."""
+    """A file of requests that is being written."""
 
     path: Path
     model: str
@@ -70,7 +70,8 @@ class _DraftFile:
 class SubmissionWriter:
     """A writer of requests to files; a full file is recorded in the ledger and then handed to `submit`.
 
-    `max_cost` is the most that the run may cost, in USD; `unaffordable_requests` counts the requests left out.
+    `max_cost` is the cost limit of the run in USD; `unaffordable_requests` counts the requests above the limit, which
+    are left out.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class SubmissionWriter:
         self._lock = asyncio.Lock()
 
     async def add_request(self, request: NewRequest, prompt: Prompt) -> None:
-        """Write a request to the file of its model, unless it is in one already.
+        """Write a request to the file of its model, unless a file already holds the request.
 
         Raises:
             RunError: if the run's folder or ledger cannot be written.
@@ -115,7 +116,7 @@ class SubmissionWriter:
                 draft.append_request(request, line)
 
     async def submit_drafts(self) -> None:
-        """Record and hand on the files that are not full."""
+        """Record and submit the files that are not full."""
         async with self._lock:
             for model in list(self._drafts):
                 await self._submit_draft(model)
@@ -142,7 +143,7 @@ class SubmissionWriter:
         return draft
 
     async def _submit_draft(self, model: str) -> None:
-        """Store the file safely on disk, then record it in the ledger, then hand it on: in this order."""
+        """Store the file durably on disk, then record the submission in the ledger, then submit the file."""
         draft = self._drafts.pop(model)
         number = self._ledger.submissions.find_next_number()
         submission = Submission(number, model, draft.digest.hexdigest(), len(draft.requests))
@@ -193,7 +194,8 @@ class BatchSubmitter:
         self._services = services
         self._options = options
         self._open_submissions = open_submissions
-        # Submissions whose file the service may have though the ledger has no id of it; those whose file it surely has.
+        # The numbers of submissions whose file may have been uploaded although the ledger has no id of the file, and of
+        # those whose file was certainly uploaded.
         self._perhaps_uploaded = {number for number, submission in open_submissions.items() if not submission.file_id}
         self._surely_uploaded: set[int] = set()
 
@@ -201,8 +203,8 @@ class BatchSubmitter:
         """Send an open submission; if the outcome of an earlier try is unknown, look for its batch first.
 
         Raises:
-            ModelError: if the service does not accept it; it stays recorded.
-            FileNotFoundError: if its file is gone; it has no batch.
+            ModelError: if the service does not accept the submission, which stays recorded.
+            FileNotFoundError: if the file of a submission that has no batch is missing.
         """
         await call_with_retry(partial(self._submit_once, number), self._options.retry_policy)
 
@@ -218,7 +220,7 @@ class BatchSubmitter:
         if not batch.id:
             raise ModelError(f"{self._services[submission.model].host} gave no id for the batch", retryable=True)
         await self.update_submission(replace(self._open_submissions[number], batch_id=batch.id, state=batch.state_name))
-        log.info("batch %s: %d requests of submission %d", batch.id, submission.request_count, number)
+        log.info("batch %s: submitted %d requests as submission %d", batch.id, submission.request_count, number)
 
     async def _find_batch(self, submission: Submission) -> RemoteBatch | None:
         """Return the batch that an earlier try or process created for a submission, None if there is none."""
@@ -239,8 +241,8 @@ class BatchSubmitter:
             if self._options.allow_resubmission:
                 return []
             raise ModelError(
-                f"{service.host} lists no batches, so it is unknown whether it has the batch of "
-                f"{submission.request_count} requests whose submission was interrupted; to submit them again anyway: "
+                f"{service.host} lists no batches, so it is unknown whether a submission of "
+                f"{submission.request_count} requests that was interrupted has arrived; to submit them again anyway: "
                 "batch --retry-failed",
                 status=error.status,
             ) from None
@@ -318,5 +320,5 @@ class BatchSubmitter:
 
 
 def _is_definite_rejection(error: ModelError) -> bool:
-    """Return whether the service has surely not carried out the request."""
+    """Return whether the service has certainly not carried out the request."""
     return error.status is not None and 400 <= error.status < 500 and error.status not in _AMBIGUOUS_STATUSES

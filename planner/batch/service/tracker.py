@@ -19,10 +19,10 @@ from planner.models.wrappers import call_with_retry
 
 log = logging.getLogger(__name__)
 
-# Further checks for a missing batch, or for a missing result file of an ended one, until it is taken as lost.
+# The number of further checks for a missing batch or result file, until the results are assumed to be lost.
 _MAX_MISSING_CHECKS: Final = 3
 _NOT_FOUND: Final = 404
-# A submission that is alone at the service and finds no room this often is taken as too large.
+# A submission counts as too large if the service has no room for it this often, although no other one is running.
 _MAX_NO_ROOM: Final = 3
 _MAX_REQUESTS_KEY: Final = "requests in a part"
 
@@ -81,14 +81,14 @@ class BatchTracker:
 
     @property
     def has_late_results(self) -> bool:
-        """True if something that is missing may still appear by the next check."""
+        """True if a batch or a result file that was missing may still appear by the next check."""
         return any(0 < self._missing_checks[s.number] <= _MAX_MISSING_CHECKS for s in self.running_submissions)
 
     async def submit(self, submission: Submission) -> None:
         """Submit a recorded submission, unless the service is full.
 
         Raises:
-            ModelError: if the service does not accept it; it stays recorded.
+            ModelError: if the service does not accept the submission, which stays recorded.
         """
         self.open_submissions[submission.number] = submission
         if self._is_service_full and self.running_submissions:
@@ -97,13 +97,13 @@ class BatchTracker:
             await self._submitter.submit(submission.number)
         except FileNotFoundError as error:
             rejection = Rejection(
-                f"{error.filename} is gone; its requests are written again", again=True, was_sent=False
+                f"{error.filename} is missing; its requests are written again", again=True, was_sent=False
             )
             await self._close_submission(self.open_submissions[submission.number], rejection)
         self._update_progress()
 
     async def submit_waiting(self) -> None:
-        """Submit everything that is recorded and has no batch; one at a time after the service had no room.
+        """Submit the recorded submissions that have no batch; only the first if the service has had no room.
 
         Raises:
             ModelError: if the service does not accept a submission.
@@ -157,7 +157,7 @@ class BatchTracker:
                 return False
             case BatchState.UNKNOWN:
                 self._warn_once(
-                    f"batch {batch.id} is {batch.state_name!r}, which this program does not know; waiting for it"
+                    f"batch {batch.id} has state {batch.state_name!r}, which this program does not know; waiting for it"
                 )
                 return False
             case BatchState.FAILED:
@@ -171,12 +171,12 @@ class BatchTracker:
                 assert_never(batch.state)
 
     def _is_last_check(self, submission: Submission) -> bool:
-        """Count one more check that found something missing; return whether that was the last one."""
+        """Count a check that found a file or batch missing; return whether no further check is to follow."""
         self._missing_checks[submission.number] += 1
         return self._missing_checks[submission.number] > _MAX_MISSING_CHECKS
 
     async def _collect_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
-        """Collect a batch that has ended; return False if a result file is not there yet."""
+        """Collect a batch that has ended; return False if a result file is still missing or the batch is requeued."""
         if batch.state is BatchState.FAILED and NO_ROOM_CODE in batch.error_codes:
             return await self._requeue_batch(submission, batch)
         rejection = _explain_missing_results(batch)
@@ -188,13 +188,13 @@ class BatchTracker:
                     raise
                 if not self._is_last_check(submission):
                     return False
-                rejection = Rejection(f"its result file {file_id} is gone", again=True, perhaps_billed=True)
+                rejection = Rejection(f"the result file {file_id} is missing", again=True, perhaps_billed=True)
         await self._close_submission(submission, rejection)
         self._is_service_full = False
         return True
 
     async def _requeue_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
-        """Queue a batch again that had no room; return True if it is closed instead, to be sent in smaller files."""
+        """Queue a batch again that had no room; if it is too large, close it instead, and return True."""
         log.info("batch %s: the service has no room for it now; it is submitted again later", batch.id)
         await self._submitter.update_submission(replace(submission, batch_id="", state=RECORDED))
         self._is_service_full = self._one_at_a_time = True
@@ -207,7 +207,7 @@ class BatchTracker:
         await self._ledger.write_fact(_MAX_REQUESTS_KEY, str(self.max_requests))
         error = "; ".join(batch.error_messages[:1])
         reason = (
-            f"the service has no room for so many at once ({error}); submitted again in files of {self.max_requests}"
+            f"the service has no room for so many requests ({error}); submitted again in files of {self.max_requests}"
         )
         rejection = Rejection(reason, again=True, was_sent=False)
         await self._close_submission(self.open_submissions[submission.number], rejection)

@@ -89,7 +89,7 @@ def test_what_failed_is_submitted_again_only_when_asked(corpus: Corpus, serve_ba
 
 
 def test_a_folder_that_is_no_run_cannot_be_collected(corpus: Corpus) -> None:
-    assert "is no run" in corpus.program.invoke("collect", "nowhere", code=1).stderr
+    assert "is not the folder of a run" in corpus.program.invoke("collect", "nowhere", code=1).stderr
 
 
 def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_batches: ServeBatches) -> None:

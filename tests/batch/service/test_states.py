@@ -48,7 +48,7 @@ def test_a_batch_that_fails_goes_again_and_three_failures_are_the_papers(
     status = corpus.program.status("other", "--failed")
     assert status["outcomes"] == {"model_error": 12}
     assert "the batch is invalid" in status["failures"][0]["reason"]
-    assert "submitted 3 times" in status["failures"][0]["reason"]
+    assert "gave up after 3 submissions" in status["failures"][0]["reason"]
 
 
 def test_a_batch_without_room_waits_and_costs_no_try(corpus: Corpus, serve_batches: ServeBatches) -> None:
@@ -60,7 +60,7 @@ def test_a_batch_without_room_waits_and_costs_no_try(corpus: Corpus, serve_batch
 def test_what_has_never_room_goes_in_smaller_files(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches("--room", "4")
     stderr = corpus.batch(service)
-    assert "no room for so many at once (the batch is token_limit_exceeded); submitted again in files of 6" in stderr
+    assert "no room for so many requests (the batch is token_limit_exceeded); submitted again in files of 6" in stderr
     assert corpus.program.status()["planned"] == 12
     done = [entry.custom_id for entry in service.entries if entry.what == "ok"]
     assert len(done) == len(set(done)) == 12

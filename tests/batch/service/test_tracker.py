@@ -262,4 +262,4 @@ def test_a_file_that_is_gone_loses_only_its_results(
     server.answer = lambda request: error(404, "gone") if "/content" in request.path else batches.answer(request)
     with caplog.at_level(logging.WARNING):
         assert carry(server, tmp_path) == 0
-    assert "5 of 5 requests: its result file file-2 is gone" in caplog.text
+    assert "5 of 5 requests: the result file file-2 is missing" in caplog.text
