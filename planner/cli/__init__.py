@@ -1,4 +1,4 @@
-"""The command line: its commands, in the groups in which `--help` lists them."""
+"""The command line: all commands, in the groups in which `--help` lists them."""
 
 import gc
 import io
@@ -12,34 +12,34 @@ import click
 from planner import __version__
 from planner.cli.command import HELP_OPTIONS, CommandGroup, CommandRow
 
-# Only the called command is imported: importing all takes twice as long as `batch`.
+# Only the called command is imported: importing all commands takes twice as long as importing `batch` alone.
 _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
     "One paper": {
         "plan": CommandRow("planner.cli.plan.plan", "Plan the missing ablations of a paper, or of several."),
         "demo": CommandRow("planner.cli.plan.demo", "Plan a paper that comes with the program; needs no key."),
-        "paper": CommandRow("planner.cli.paper.paper", "Show what is read from a paper, and what would be left out."),
-        "prompt": CommandRow("planner.cli.paper.prompt", "Print the messages that `plan` would send; sends nothing."),
-        "parse": CommandRow("planner.cli.plan.parse", "Check a reply that you fetched yourself, and keep its plan."),
+        "paper": CommandRow("planner.cli.paper.paper", "Show what is read from a paper, and what would not be sent."),
+        "prompt": CommandRow("planner.cli.paper.prompt", "Print the messages of `plan` without sending them."),
+        "parse": CommandRow("planner.cli.plan.parse", "Check a reply that you fetched yourself, and write its plan."),
         "serve": CommandRow("planner.cli.serve.serve", "Plan papers on a page in your browser, on this machine."),
     },
     "Many papers": {
-        "batch": CommandRow("planner.cli.batch.batch", "Plan every paper of a folder or a list; can be continued."),
+        "batch": CommandRow("planner.cli.batch.batch", "Plan all papers of a folder or list; can be continued later."),
         "status": CommandRow("planner.cli.runs.status", "Show the progress of a run, even while it is running."),
         "collect": CommandRow("planner.cli.runs.collect", "Get the results of a run from its batch service."),
         "import": CommandRow(
             "planner.cli.runs.import_batch_results", "Import results of exported requests into a run."
         ),
-        "merge": CommandRow("planner.cli.runs.merge", "Merge the shards of a run into it."),
+        "merge": CommandRow("planner.cli.runs.merge", "Merge the results of the shards of a run."),
     },
     "Read and share": {
         "show": CommandRow("planner.cli.show.show", "Print plans, or convert them to another format."),
         "site": CommandRow("planner.cli.show.site", "Write pages to read, search and compare plans."),
         "export": CommandRow("planner.cli.runs.export", "Write plans as tables, sweeps, issues, LaTeX or a review."),
-        "combine": CommandRow("planner.cli.show.combine", "Make one plan from those of several models or runs."),
+        "combine": CommandRow("planner.cli.show.combine", "Combine the plans of several models or runs into one plan."),
     },
     "Set up and check": {
         "check": CommandRow("planner.cli.show.check", "Check that files hold valid plans."),
-        "models": CommandRow("planner.cli.setup.models", "List the models that are known, or those of an endpoint."),
+        "models": CommandRow("planner.cli.setup.models", "List the known models, or the models of an endpoint."),
         "config": CommandRow("planner.cli.setup.config", "Show the settings files, and where each setting comes from."),
         "doctor": CommandRow("planner.cli.setup.doctor", "Check key, endpoint and model with one tiny request."),
         "schema": CommandRow("planner.cli.show.schema", "Print the JSON Schema of a plan, for other programs."),
@@ -47,10 +47,10 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
     "Shells and coding agents": {
         "help": CommandRow("planner.cli.setup.help_", "Show the help of a command."),
         "completion": CommandRow(
-            "planner.cli.setup.completion", "Print what makes a shell complete commands and options."
+            "planner.cli.setup.completion", "Print a script that lets a shell complete commands and options."
         ),
         "mcp": CommandRow("planner.cli.serve.mcp", "Serve tools to a coding agent (Model Context Protocol)."),
-        "skill": CommandRow("planner.cli.serve.skill", "Print how a coding agent plans a paper; needs no key."),
+        "skill": CommandRow("planner.cli.serve.skill", "Print instructions for a coding agent to plan papers itself."),
     },
 }
 
@@ -68,7 +68,7 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
     metavar="FILE",
     envvar="ABLATION_PLANNER_CONFIG",
     show_envvar=True,
-    help="Settings file to read instead of your own and the project's.",
+    help="Settings file to read instead of your own file and the project's file.",
 )
 def cli(config: Path | None) -> None:
     """Plan the missing ablations of a paper: read it, ask a model, and write a checked plan."""
@@ -76,7 +76,7 @@ def cli(config: Path | None) -> None:
 
 def main() -> None:
     """Run the command line, as the entry point of the program."""
-    # Imports and requests make many objects and few cycles; a corpus would spend a tenth of its time on the search.
+    # Imports and requests make many objects and few cycles; by default, a tenth of a run would go into the search.
     gc.set_threshold(20_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -84,4 +84,4 @@ def main() -> None:
     try:
         cli(prog_name="ablation-planner")
     finally:
-        gc.freeze()  # otherwise the interpreter searches everything imported for cycles before it ends: 0.4 s
+        gc.freeze()  # otherwise the interpreter searches all imported objects for cycles at its end: 0.4 s

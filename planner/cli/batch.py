@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 _FIRST_LINE_SECONDS: Final = 2.0
 _LINE_INTERVAL_SECONDS: Final = 15.0
-_CREDENTIALS: Final = re.compile(r"://\S*@")  # of an address; a password may hold an @ too
+_CREDENTIALS: Final = re.compile(r"://\S*@")  # user and password in an address; the password may contain an @
 
 
 @command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
@@ -72,7 +72,7 @@ _CREDENTIALS: Final = re.compile(r"://\S*@")  # of an address; a password may ho
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="RUN",
-    help="Folder of the run; the same command continues a run that it holds.",
+    help="Folder for the run; the same command continues an unfinished run in it.",
 )
 @model_option(
     "-m",
@@ -111,12 +111,13 @@ def batch(
     as_json: bool,
     log_settings: LogOptions,
 ) -> None:
-    """Plan every paper of a CORPUS: folders, globs, manifests (.jsonl .csv .parquet), arXiv ids, lists of these, or -.
+    """Plan every paper of each CORPUS: a folder, a glob, a manifest (.jsonl .csv .parquet), an arXiv id, or a list.
 
-    You can stop it at any time, even by force; the same command continues it, and pays for no reply twice.
+    A list names one paper per line, in a text file or on stdin (-). You can stop the run at any time, even by force.
+    The same command continues it; no reply is paid for twice.
     """
     if prompt_folders and engine.engine != ENGINES[0]:
-        raise UsageError(f"--prompts-to and --replies-from send nothing, so --engine {engine.engine} is of no use")
+        raise UsageError(f"--prompts-to and --replies-from send nothing; leave out --engine {engine.engine}")
     replies = prompt_folders.replies_from
     if replies and not prompt_folders.prompts_to and not replies.is_dir():
         raise UsageError(f"--replies-from {replies}: there is no such folder")
@@ -161,7 +162,7 @@ def _list_typed_words() -> tuple[str, ...]:
 
 
 def _list_unsaid_fields() -> dict[str, ParameterSource]:
-    """Return the fields of a `RunSpec` that neither the command line nor the environment gives, with their sources."""
+    """Return the `RunSpec` fields that neither command line nor environment sets, each with the source of its value."""
     context = click.get_current_context()
     fields = {"prompts": "templates", "context_window": "window"}
     sources = {name: context.get_parameter_source(name) for name in context.params}
@@ -170,8 +171,8 @@ def _list_unsaid_fields() -> dict[str, ParameterSource]:
 
 
 async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
-    """Plan what is pending; return 0, or 1 if any paper has no plan, or 130 or 143 if stopped by a signal."""
-    from planner.batch.open_run import open_run, plan_run, record_corpus  # not for --help: it imports all of a run
+    """Plan the pending papers; return 0, 1 if a paper has no plan, or 130 or 143 after SIGINT or SIGTERM."""
+    from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 
     async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
         code = 0
@@ -193,10 +194,10 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         log.error("stopped at once; run the same command again to continue")
         return interrupt.exit_code
     if engine.progress.stop_reason:
-        log.error("stopped: %s; after that, run the same command again to continue", engine.progress.stop_reason)
+        log.error("stopped: %s; to continue, run the same command again", engine.progress.stop_reason)
     if waiting := engine.progress.waiting_prompts:
         prompts = format_count(waiting, "prompt")
-        log.info("%s without a reply; put each reply into a file with its prompt's name", prompts)
+        log.info("%s without a reply; save each reply in a file with the name of its prompt", prompts)
     if engine.progress.earlier_outcomes:
         log.info("in this call: %s", format_batch_call_totals(engine.progress))
     failed = read_ledger_status(run).failed
@@ -215,7 +216,7 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
 
 
 async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
-    """Print what the corpus would take; return 0 if all of it can be read, otherwise 1."""
+    """Print the expected tokens, cost and time of a corpus; return 0 if all papers can be read, otherwise 1."""
     from planner.batch.open_run import estimate_spec
 
     corpus, estimates = await estimate_spec(spec, open_arxiv(offline=spec.offline))

@@ -1,4 +1,4 @@
-"""Commands as the program has them: options in groups, suggestions for mistyped words, colours, and messages."""
+"""The classes of commands: options in groups, suggestions for mistyped words, colours; and messages on stderr."""
 
 import os
 import shlex
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SIGINT_EXIT: Final = 130
 HELP_OPTIONS: Final = ("-h", "--help")
-TYPED_WORDS: Final = "planner.typed_words"  # the key of click's `meta` for the words of a call
+TYPED_WORDS: Final = "planner.typed_words"  # the key in click's `meta` for the arguments of a call
 _FIRST_GROUP: Final = "Options"
 _MAX_WIDTH: Final = 100
 _LEAST_WIDTH: Final = 40
@@ -30,14 +30,14 @@ _LEAST_NAME: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """A command in the list of `--help`: the place of its function, and one line that says what it does."""
+    """A command in the list of `--help`: the dotted name of its function, and a summary of one line."""
 
     place: str
     summary: str
 
 
 class GroupedOption(click.Option):
-    """An option that `--help` lists under the name of its group, with its environment variable if it has one."""
+    """An option that `--help` lists in its group, together with the option's environment variable, if any."""
 
     def __init__(self, *args: Any, group: str = _FIRST_GROUP, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -70,17 +70,17 @@ _COLOR_OPTION: Final = GroupedOption(
     callback=_set_color,
     is_eager=True,
     expose_value=False,
-    help="Colours: on a terminal (auto, unless NO_COLOR is set), always, or never.",
+    help="Use colours; auto: only on a terminal, and only if NO_COLOR is not set.",
 )
 
 
 class Command(click.Command):
-    """A command whose `--help` lists its options in groups, and which suggests what a mistyped option may mean."""
+    """A command whose `--help` lists its options in groups; for a mistyped option, it suggests a known one."""
 
     context_class = _Context
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names of `--help`, whatever context asks for them first: click keeps the first answer."""
+        """Return `-h` and `--help` for every context, since click remembers the names of the first context."""
         return list(HELP_OPTIONS)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -89,7 +89,7 @@ class Command(click.Command):
         return [*own, _COLOR_OPTION, last]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, group by group; those of every command come last."""
+        """Write the options group by group; the options that all commands share come last."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             is_own = param in self.params
@@ -101,7 +101,7 @@ class Command(click.Command):
                 formatter.write_dl(rows)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; for an unknown option, suggest the short one, as for `--k`, or the most similar one."""
+        """Read the arguments; for an unknown option, suggest the similar short one (`-k` for `--k`) or long one."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -112,9 +112,9 @@ class Command(click.Command):
 
 
 class CommandGroup(click.Group):
-    """A group of commands that imports the called one, and turns errors into one line and an exit code.
+    """A group of commands that imports only the called command, and reports an error as one line and an exit code.
 
-    `command_rows` are its commands, under the names of the groups in which `--help` lists them.
+    `command_rows` maps the names of the groups in `--help` to their commands by name.
     """
 
     context_class = _Context
@@ -126,7 +126,7 @@ class CommandGroup(click.Group):
         self.params.append(_COLOR_OPTION)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments, and keep them as they were typed, for a command that is to be repeated."""
+        """Read the arguments, and keep them as they were typed, so that `batch` can record them."""
         ctx.meta[TYPED_WORDS] = tuple(args)
         return super().parse_args(ctx, args)
 
@@ -135,7 +135,7 @@ class CommandGroup(click.Group):
         return sorted(self._rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command; None if there is none with this name."""
+        """Import the command with this name and return it, or None if there is none."""
         if cmd_name not in self._rows:
             return None
         module, _, name = self._rows[cmd_name].place.rpartition(".")
@@ -155,7 +155,7 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the called command; for an unknown one, suggest the command or the call that may be meant."""
+        """Return the called command; for an unknown name, raise an error that suggests a command."""
         name = args[0]
         if name in self._rows or name.startswith("-"):
             return self._resolve_with_settings(ctx, args)
@@ -167,7 +167,7 @@ class CommandGroup(click.Group):
     def _resolve_with_settings(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the called command, whose defaults are those of the settings files unless only its help is asked."""
+        """Return the called command, with defaults from the settings files unless the call only asks for help."""
         name, called, rest = super().resolve_command(ctx, args)
         if name and called and not ctx.resilient_parsing and not {*HELP_OPTIONS} & {*rest}:
             from planner.cli.settings import apply_settings  # not for --help
@@ -176,7 +176,7 @@ class CommandGroup(click.Group):
         return name, called, rest
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Return the commands and options that begin so, without importing the commands."""
+        """Return the commands and options that begin with `incomplete`, without importing the commands."""
         from click.shell_completion import CompletionItem
 
         rows = [(name, row) for name, row in sorted(self._rows.items()) if name.startswith(incomplete)]
@@ -184,7 +184,7 @@ class CommandGroup(click.Group):
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the called command; an error of the user or of the system becomes a message and an exit code."""
+        """Run the called command; turn errors of the user and of the system into a message and an exit code."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -194,7 +194,7 @@ class CommandGroup(click.Group):
         except PlannerError as error:
             raise _ErrorMessage(str(error)) from error
         except BrokenPipeError:
-            raise  # the reader of the output is gone; click ends quietly
+            raise  # nobody reads the output any more; click ends quietly
         except OSError as error:
             raise _ErrorMessage(f"{error.filename or 'a file'}: {describe_os_error(error)}") from error
         except KeyboardInterrupt:
@@ -202,7 +202,7 @@ class CommandGroup(click.Group):
 
 
 class _ErrorMessage(click.ClickException):
-    """The last message of the program: one line, after the usage of the command if its words were wrong."""
+    """The error that ends the program with one line; before it stands the command's usage if arguments are wrong."""
 
     def __init__(self, message: str, ctx: click.Context | None = None) -> None:
         super().__init__(make_printable(message))
@@ -216,7 +216,7 @@ class _ErrorMessage(click.ClickException):
 
 
 class _UsageMessage(_ErrorMessage):
-    """The last message of a call with wrong words, before any work."""
+    """The error that ends a call with wrong arguments, before any work."""
 
     exit_code = 2
 
@@ -227,12 +227,12 @@ def command(name: str | None = None, **attributes: Any) -> Callable[[Callable[..
 
 
 def measure_width(stream: TextIO) -> int | None:
-    """Return the columns of a terminal that text is wrapped to, None if the stream leads elsewhere."""
+    """Return the number of columns (40 to 100) to wrap text to, or None if the stream is not a terminal."""
     return max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _MAX_WIDTH)) if stream.isatty() else None
 
 
 def format_message(text: str, label: str = "", colour: str = "") -> str:
-    """Return a message after its label, such as a coloured "Error", wrapped if stderr is a terminal."""
+    """Return a message that begins with a label such as a coloured "Error:"; wrap it if stderr is a terminal."""
     text, width = f"{label}: {text}" if label else text, measure_width(sys.stderr)
     if width:
         text = "\n".join(wrap_line(line, width) for line in text.split("\n"))
@@ -240,7 +240,7 @@ def format_message(text: str, label: str = "", colour: str = "") -> str:
 
 
 def print_warning(text: str) -> None:
-    """Print a warning on stderr, as one line: a file's name must not make up others."""
+    """Print a warning on stderr, as one line, since a line break in a file's name could fake a second message."""
     click.echo(format_message(make_printable(text).replace("\n", " "), "warning", "yellow"), err=True)
 
 
@@ -250,15 +250,15 @@ def print_error(text: str) -> None:
 
 
 def wrap_line(line: str, width: int) -> str:
-    """Return a line on as many lines as the width needs, indented by two columns more from the second on."""
-    if line.startswith("  ablation-planner "):  # a command, to be copied whole
+    """Return a line wrapped to `width` columns; the lines after the first are indented by two more columns."""
+    if line.startswith("  ablation-planner "):  # a command, which the user copies, stays on one line
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def shorten_middle(text: str, width: int | None) -> str:
-    """Return a name in at most `width` characters, but 20 at least; a longer one has an ellipsis in its middle."""
+    """Return a name, shortened by an ellipsis in its middle if it is longer than `width` and than 20 characters."""
     if width is None or len(text) <= max(_LEAST_NAME, width):
         return text
     kept = max(_LEAST_NAME, width) - 1

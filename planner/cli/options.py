@@ -28,7 +28,7 @@ ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """Metadata that replaces the metadata found in a paper; `offline` forbids to download it, `fetch` allows it."""
+    """Title, abstract and id to use instead of those found in a paper; and if a download is forbidden or allowed."""
 
     title: str = ""
     abstract: str = ""
@@ -55,10 +55,10 @@ class TaskOptions:
         """The settings for planning.
 
         Raises:
-            UsageError: if k is out of range, or chances are to be read of a plain plan.
+            UsageError: if k is out of range, or a plain plan, which has no chances, has a minimum chance.
         """
         if self.plain and self.min_chance is not None:
-            raise UsageError("--plain asks for no chances, so --min-chance has nothing to keep; leave one of them out")
+            raise UsageError("--plain asks for no chances, so --min-chance cannot be applied; leave one of them out")
         k = DEFAULT_K[self.task] if self.k is None else self.k
         if not 1 <= k <= MAX_K:
             raise UsageError(f"-k {k}: a plan has 1 to {MAX_K} ablations")
@@ -76,7 +76,7 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """The amount of log messages, from errors alone to debug messages with time and origin, and the file for them."""
+    """Options for messages: the amount (`quiet`, or `verbose` from 0 to 2), and a file that gets all of them."""
 
     verbose: int
     quiet: bool
@@ -89,9 +89,10 @@ def group_options(
     *options: Callable[[CommandFunction], CommandFunction],
     complete: Callable[[Any], Any] = lambda value: value,
 ) -> Callable[[CommandFunction], CommandFunction]:
-    """Return a decorator that gives a command the `options` as one argument `name` of the dataclass `options_class`.
+    """Return a decorator that adds `options` to a command and passes their values as one argument called `name`.
 
-    Fields without an option keep their defaults; `complete` returns the value with what else belongs to it.
+    The argument is an `options_class`, a dataclass; fields without an option keep their defaults. `complete` can
+    replace it by a more complete one.
     """
 
     def decorate(command: CommandFunction) -> CommandFunction:
@@ -109,7 +110,7 @@ def group_options(
 
 
 def complete_path(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Let the shell complete a path, where an argument may also be an id or an address."""
+    """Let the shell complete a path for an argument that may also be an id or an address."""
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -132,9 +133,9 @@ metadata_options = group_options(
     MetadataOptions,
     paper_option("--title", default="", help="The paper's title, if the detected one is wrong."),
     paper_option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
-    paper_option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [its file's name]"),
+    paper_option("--id", "paper_id", default="", help="Id for headings and file names.  [default: the file's name]"),
     offline_option(),
-    paper_option("--fetch", is_flag=True, help="Read the paper at an https address; its host is printed first."),
+    paper_option("--fetch", is_flag=True, help="Accept an https address as the paper; print the host first."),
 )
 
 task_options = group_options(
@@ -145,35 +146,35 @@ task_options = group_options(
         type=click.Choice(Task, case_sensitive=False),
         default=Task.REVIEWER,
         envvar="ABLATION_PLANNER_TASK",
-        help="reviewer: ablations missing from the whole paper; author: ablations to run, from the method alone.  "
+        help="reviewer: find ablations that the paper lacks; author: propose ablations to run, from the method alone.  "
         "[default: reviewer]",
     ),
     task_option(
         "-k",
         type=int,
         envvar="ABLATION_PLANNER_K",
-        help="Most ablations in a plan.  [reviewer 2, author 5]",
+        help="Maximum number of ablations in a plan.  [default: reviewer 2, author 5]",
     ),
-    task_option("--cut-at", default="", metavar="HEADING", help="Author task: the heading at which the method ends."),
+    task_option("--cut-at", default="", metavar="HEADING", help="Author task: heading at which the method ends."),
     task_option(
         "--prompts",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         envvar="ABLATION_PLANNER_PROMPTS",
-        help="A folder of your own prompt templates.",
+        help="Folder with your own prompt templates.",
     ),
     task_option(
         "--context-window",
         type=click.IntRange(min=1000),
         metavar="TOKENS",
         envvar="ABLATION_PLANNER_CONTEXT_WINDOW",
-        help="The model's context window; a longer paper is cut, and the cuts are reported.  "
-        "[that of the model, if it is known]",
+        help="The model's context window; parts of a longer paper are left out and reported.  "
+        "[default: the model's own, if known]",
     ),
     task_option(
         "--plain/--details",
         default=None,
-        help="Ask for the benchmark's five fields alone, or for reasons, quotes, effort and chances too.  "
-        "[details, or as the run or plan that is there]",
+        help="Ask only for the five fields of AblationBench, or also for reasons, quotes, effort and chances.  "
+        "[default: as in an existing run or plan, otherwise details]",
     ),
     task_option(
         "--strategy",
@@ -181,15 +182,15 @@ task_options = group_options(
         default="single",
         show_default=True,
         envvar="ABLATION_PLANNER_STRATEGY",
-        help="single: one request; revise: a second one that shows the model what the program finds wrong in its plan.",
+        help="single: one request; revise: if the program finds faults in the plan, a second request to repair them.",
     ),
     task_option(
         "--min-chance",
         type=click.IntRange(0, 100),
         metavar="PERCENT",
         envvar="ABLATION_PLANNER_MIN_CHANCE",
-        help=f"Keep only ablations with at least this chance, and always the best one.  "
-        f"[author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
+        help=f"Keep only ablations with at least this chance, but always keep the best one.  "
+        f"[default: author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
     ),
 )
 
@@ -199,14 +200,14 @@ _ENDPOINT_OPTIONS: Final = (
         "--base-url",
         multiple=True,
         metavar="URL",
-        help="Address of a Chat Completions endpoint; repeat it for copies that share the work.  "
+        help="Address of a Chat Completions endpoint; repeat the option for copies that share the work.  "
         "[env var: OPENAI_BASE_URL]",
     ),
     model_option(
         "--stream/--no-stream",
         default=_DEFAULTS.stream,
         show_default=True,
-        help="Receive the reply while it is written; --timeout then limits each pause.",
+        help="Receive the reply while it is written; --timeout then limits each pause in it.",
     ),
     model_option(
         "--timeout",
@@ -215,7 +216,7 @@ _ENDPOINT_OPTIONS: Final = (
         show_default=True,
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_TIMEOUT",
-        help="Longest time for a whole reply; with --stream, longest pause within it.",
+        help="Longest wait for a whole reply; with --stream, longest pause within a reply.",
     ),
     model_option(
         "--max-wait",
@@ -224,11 +225,11 @@ _ENDPOINT_OPTIONS: Final = (
         show_default=True,
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_MAX_WAIT",
-        help="Longest total wait for a busy or failing endpoint.",
+        help="Longest total wait for one request while the endpoint is busy or fails.",
     ),
-    model_option("--reasoning-effort", default="", metavar="LEVEL", help="Sent unchanged; not sent if not given."),
-    model_option("--temperature", type=float, help="Sent unchanged; not sent if not given."),
-    model_option("--max-tokens", type=click.IntRange(min=1), help="Most tokens in a reply; not sent if not given."),
+    model_option("--reasoning-effort", default="", metavar="LEVEL", help="Reasoning effort.  [default: not sent]"),
+    model_option("--temperature", type=float, help="Sampling temperature.  [default: not sent]"),
+    model_option("--max-tokens", type=click.IntRange(min=1), help="Maximum tokens in a reply.  [default: not sent]"),
     model_option(
         "--price",
         default="",
@@ -248,7 +249,7 @@ model_options = group_options(
         "--model",
         default="",
         envvar="ABLATION_PLANNER_MODEL",
-        help="Model: gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, …, or extractive (built in).",
+        help="Model, such as gpt-4o or ollama/llama3.1 (see `models`), or extractive for the built-in planner.",
     ),
     *_ENDPOINT_OPTIONS,
     complete=lambda spec: get_settings().complete_model_spec(spec),
@@ -257,16 +258,16 @@ model_options = group_options(
 log_options = group_options(
     "log_settings",
     LogOptions,
-    message_option("-v", "--verbose", count=True, help="Print debug messages too; -vv adds the time and the module."),
+    message_option("-v", "--verbose", count=True, help="Also print debug messages; -vv adds the time and the module."),
     message_option("-q", "--quiet", is_flag=True, help="Print only errors."),
     message_option(
-        "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Write all messages to a file too."
+        "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Also write all messages to a file."
     ),
 )
 
 
 def open_arxiv(*, offline: bool) -> "ArxivClient":
-    """Return access to arXiv, or to the mirror that the environment names, with the user's cache."""
+    """Return a client of arXiv, or of the mirror that the environment names, with the user's cache."""
     from planner.papers.arxiv import BASE_URL, ArxivClient  # only commands that read papers need it
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"

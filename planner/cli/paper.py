@@ -1,4 +1,4 @@
-"""`prompt` and `paper`: show a prompt and a paper; and read the paper that the user named for any command."""
+"""The commands `prompt` and `paper`, and functions with which any command reads the paper that the user named."""
 
 import asyncio
 import sys
@@ -52,7 +52,7 @@ class NoSuchPaperError(PaperError):
 
 
 def refuse_missing_only_source(sources: Sequence[str]) -> None:
-    """Refuse a single source that does not exist; among several, a missing one is only a failure.
+    """Refuse the only source if it does not exist; among several, a missing source is reported as a failure later.
 
     Raises:
         UsageError: if the only source does not exist.
@@ -62,7 +62,7 @@ def refuse_missing_only_source(sources: Sequence[str]) -> None:
 
 
 def open_isolated_reader(*, offline: bool) -> IsolatedReader:
-    """Return a reader of papers in a process of their own, which starts with the first paper that needs it."""
+    """Return a reader that reads papers in a separate process; the first paper that needs it starts the process."""
     return IsolatedReader(open_arxiv(offline=offline))
 
 
@@ -89,16 +89,16 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
 
 
 async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
-    """Return what lies at an address, None for another source, and where --fetch does not allow it."""
+    """Return the content of a web address, or None if the source is no such address or --fetch is not given."""
     if "://" not in source or parse_arxiv_id(source) or not metadata.fetch:
         return None
     if metadata.offline:
-        raise PaperError(f"{source}: --offline forbids to fetch it")
+        raise PaperError(f"{source}: cannot be downloaded with --offline")
     from planner.reading.fetch import PaperFetcher, find_pdf_address  # imports an HTTP client
 
     data = await PaperFetcher().fetch_paper(source)
     if address := find_pdf_address(data):
-        log.warning("%s: this page names the PDF of the paper; to read that, give %s", source, address)
+        log.warning("%s: this web page links to a PDF of the paper; to read the PDF, give %s", source, address)
     return data
 
 
@@ -116,11 +116,11 @@ def _read_stdin() -> bytes:
     try:
         return read_stdin(MAX_FILE_BYTES)
     except OSError as error:
-        raise PaperError(f"stdin cannot be read: {error.strerror}; give only the paper") from None
+        raise PaperError(f"stdin cannot be read: {error.strerror}; send only the paper to stdin") from None
 
 
 def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
-    """Read a text that is too short to reach any limit, which saves the start of a process; None for other papers."""
+    """Read a text too short to reach any limit without a separate process; return None for any other paper."""
     data = request.data
     try:
         path = Path(request.source)
@@ -175,7 +175,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
 @task_options
 @log_options
 def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, log_settings: LogOptions) -> None:
-    """Show what is read from a paper: title, abstract, sections, sizes, parts that would be left out, and warnings."""
+    """Show what is read from a paper: title, abstract, sections, sizes, parts that would not be sent, and warnings."""
     refuse_missing_only_source((source,))
     settings = task.settings
     with send_log_messages(log_settings):

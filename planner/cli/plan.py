@@ -1,4 +1,4 @@
-"""`plan`, `demo` and `parse`: commands that write a trajectory."""
+"""The commands `plan`, `demo` and `parse`, which write trajectories."""
 
 import asyncio
 import shlex
@@ -57,7 +57,7 @@ folder_option = output_option(
     help="Folder for the trajectories.",
 )
 json_option = output_option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per paper instead of a path."
+    "--json", "as_json", is_flag=True, help="Print a JSON object instead of the path for each paper."
 )
 
 
@@ -67,7 +67,7 @@ json_option = output_option(
 @task_options
 @model_options
 @folder_option
-@output_option("--force", is_flag=True, help="Send a request again even if it was already answered.")
+@output_option("--force", is_flag=True, help="Send requests again even if they were already answered.")
 @json_option
 @log_options
 def plan(
@@ -80,9 +80,9 @@ def plan(
     as_json: bool,
     log_settings: LogOptions,
 ) -> None:
-    """Plan the missing ablations of each PAPER: a file, a folder, an archive, an arXiv id, or - for stdin.
+    """Plan the missing ablations of each PAPER: a file, an archive or folder of LaTeX, an arXiv id, or - for stdin.
 
-    Writes a trajectory for each and prints its path.
+    Writes a trajectory, the file with the plan and its reasoning, for each paper, and prints its path.
     """
     if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
         raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
@@ -104,7 +104,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: L
     Uses the built-in planner unless you name a model.
     """
     with send_log_messages(log_settings), as_file(files("planner") / "demo" / "paper.md") as paper:
-        model_spec = replace(model_spec, model=model_spec.model or EXTRACTIVE)  # a key alone must not demand a model
+        model_spec = replace(model_spec, model=model_spec.model or EXTRACTIVE)  # a key alone demands no --model
         reporter = PlanReporter(has_terminal=sys.stderr.isatty() and not log_settings.quiet, shows_plan=True)
         about = MetadataOptions(title=_DEMO_TITLE)
         work = _plan_papers((str(paper),), about, task.settings, model_spec, output, False, reporter)
@@ -117,7 +117,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: L
 @click.argument("reply", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.argument("revised", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @paper_option("--paper", required=True, shell_complete=complete_path, help="The paper that the reply is about.")
-@model_option("--model", default="pasted", show_default=True, help="The model that wrote the reply, for the heading.")
+@model_option("--model", default="pasted", show_default=True, help="Name of the model that wrote the reply.")
 @metadata_options
 @task_options
 @folder_option
@@ -134,15 +134,15 @@ def parse(
     as_json: bool,
     log_settings: LogOptions,
 ) -> None:
-    """Parse a REPLY from any source (- for stdin), validate it, and write the trajectory.
+    """Check REPLY, a file with a model's reply (- for stdin), and write the trajectory with its plan.
 
-    With --strategy revise, print the message that asks to mend what the program finds wrong, if there is anything; send
-    it in the same conversation, and give the reply to it as REVISED.
+    With --strategy revise, if the program finds faults in the plan, print a message that asks the model to repair them.
+    Send the message in the same conversation, and run the command again with its reply as REVISED.
     """
     if not model.strip():
         raise UsageError("--model is empty; name the model that wrote the reply, as in --model my-chat-model")
     if revised and task.strategy != "revise":
-        raise UsageError("REVISED is read with --strategy revise only; add it, or give one REPLY")
+        raise UsageError("REVISED needs --strategy revise; add that option, or give only REPLY")
     if [paper, reply, revised].count("-") > 1:
         raise UsageError("only one of REPLY, REVISED and --paper can be read from stdin; give the others as files")
     refuse_missing_only_source((paper,))
@@ -154,7 +154,7 @@ def parse(
         reporter.report(paper, done)
         reporter.suggest_next_step(output)
         if pasted.next_message:
-            log.info("send this message in the same conversation, and give its reply as REVISED:")
+            log.info("send this message in the same conversation, and run `parse` again with its reply as REVISED:")
             click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
         elif revised and pasted.completions and done.trajectory:
             log.warning("%s was not read, since the program finds nothing wrong in %s", revised, reply)
@@ -205,7 +205,7 @@ async def _plan_papers(
 
 @dataclass(frozen=True, slots=True)
 class _PaperPlanner:
-    """A planner of the papers of one call, which share a model, an output folder and a token counter."""
+    """The planner of all papers in one call; they share a model, an output folder and a token counter."""
 
     output: Path
     client: ModelClient
@@ -241,10 +241,10 @@ class _PaperPlanner:
 
 
 def _suggest_batch(source: str, *, is_read: bool) -> str:
-    """Return what to do with a folder that seems to hold several papers, "" for any other source.
+    """Return advice to use `batch` for a folder that seems to hold several papers, "" for any other source.
 
-    Plain texts are not counted, and of a folder that was read as one paper, neither are the files below its top, which
-    may be figures.
+    Plain texts are not counted. If the folder was read as one paper, files in its subfolders, which may be figures, are
+    not counted either.
     """
     if source == "-" or not Path(source).is_dir():
         return ""

@@ -1,4 +1,4 @@
-"""Options of the commands on runs; apart from `options`, so that other commands do not import what a run needs."""
+"""Options of the commands for runs, apart from `options`: other commands need not import what a run needs."""
 
 from functools import partial
 from pathlib import Path
@@ -27,39 +27,39 @@ limit_options = group_options(
         default=32,
         show_default=True,
         envvar="ABLATION_PLANNER_CONCURRENCY",
-        help="Most requests at once; fewer while the endpoint reports too many.",
+        help="Maximum number of requests at once; lower while the endpoint reports too many.",
     ),
     limit_option(
-        "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests per minute.  [from the endpoint's headers]"
+        "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests a minute.  [default: the endpoint's limit]"
     ),
     limit_option(
-        "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens per minute.  [from the endpoint's headers]"
+        "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens a minute.  [default: the endpoint's limit]"
     ),
-    limit_option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Never spend more than this."),
-    limit_option("--max-papers", type=click.IntRange(min=1), help="Most papers to begin in this call."),
+    limit_option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Most money to spend on the run."),
+    limit_option("--max-papers", type=click.IntRange(min=1), help="Maximum number of papers to begin in this call."),
 )
 
 _FINISH_LIVE_OPTION = service_option(
     "--finish-live",
     is_flag=True,
-    help="Send live, at the full price, each request that the batch service leaves unanswered.",
+    help="Send requests that the batch service leaves unanswered directly, at the full price.",
 )
 _POLL_OPTION = service_option(
     "--poll",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     envvar="ABLATION_PLANNER_POLL",
-    help="Pause between two checks of the batch service.  [2 s, doubled up to 5 min]",
+    help="Pause between two checks of the batch service.  [default: 2 s, growing to 5 min]",
 )
 
 submission_options = group_options(
     "submission",
     SubmissionOptions,
     service_option(
-        "--submit-only", is_flag=True, help="With openai-batch: submit and exit; `collect RUN` gets the results."
+        "--submit-only", is_flag=True, help="With --engine openai-batch: submit and exit; `collect` gets the results."
     ),
     _FINISH_LIVE_OPTION,
-    service_option("--prepare", is_flag=True, help="Record the corpus and send nothing; continue with `export RUN`."),
+    service_option("--prepare", is_flag=True, help="Record the corpus and send nothing; continue with `export`."),
     _POLL_OPTION,
 )
 
@@ -89,7 +89,7 @@ engine_options = group_options(
         show_default=True,
         metavar="HOST:PORT",
         envvar="ABLATION_PLANNER_RAY_ADDRESS",
-        help="Address of the cluster's head node; local: a new cluster on this machine, for this run.",
+        help="Address of the Ray cluster's head node; local: start a cluster on this machine for the run.",
     ),
 )
 
@@ -107,7 +107,7 @@ prompt_file_options = group_options(
         "--replies-from",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help="Send nothing; read the replies from files with the names of the prompts, with any ending.",
+        help="Send nothing; read each reply from the file in this folder that has its prompt's name, with any ending.",
     ),
 )
 
@@ -127,5 +127,5 @@ shard_option = engine_option(
     type=_ShardType(),
     metavar="I/N",
     envvar="ABLATION_PLANNER_SHARD",
-    help="Plan shard I of N, in RUN/shards; run the command once for each shard, then `merge RUN`.",
+    help="Plan shard I of N in RUN/shards; run the command once for each shard, then `merge`.",
 )

@@ -270,7 +270,7 @@ def test_a_page_that_names_the_pdf_says_so_and_it_is_not_fetched(run: Run, fetch
     ("words", "reason"),
     [
         (("https://papers.test/x",), "is not an arXiv address; add --fetch"),
-        (("https://papers.test/x", "--fetch", "--offline"), "--offline forbids to fetch it"),
+        (("https://papers.test/x", "--fetch", "--offline"), "cannot be downloaded with --offline"),
         (("http://papers.test/x", "--fetch"), "is not an https address"),
         (("https://private.test/x", "--fetch"), "private.test is at 10.0.0.7"),
     ],
