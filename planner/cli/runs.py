@@ -31,7 +31,7 @@ _run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=
 
 @command(epilog="Example: ablation-planner status run --failed")
 @_run_argument
-@click.option("--failed", is_flag=True, help="Show the reasons for failures, grouped.")
+@click.option("--failed", is_flag=True, help="Show the reasons why papers failed, grouped.")
 @click.option("--json", "as_json", is_flag=True, help="Print the progress as JSON.")
 def status(run: Path, failed: bool, as_json: bool) -> None:
     """Show the progress of a RUN, even while it is running."""
@@ -41,21 +41,21 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
     else:
         click.echo(make_printable(found.as_text(with_failures=failed)))
         if found.total.pending:
-            now = "a call works on the run now" if found.is_in_use else _describe_next_call(RunFolder(run))
+            now = "the run is in progress now" if found.is_in_use else _describe_next_call(RunFolder(run))
             click.echo(now, err=True)
     if found.total.damage:
         raise RunError(found.total.damage)
 
 
 def _describe_next_call(run: RunFolder) -> str:
-    """Return how a run goes on: the command of its last `batch` call, if its `run.json` has that."""
+    """Return advice to continue a run, with the command of its last `batch` call if `run.json` has one."""
     facts = run.read_description()
     words, folder = facts.get("words"), facts.get("folder")
     if not (isinstance(words, list) and words and isinstance(folder, str)):
-        return "no call works on the run now; the same `batch` command goes on with what is left"
+        return "the run is not in progress now; the same `batch` command continues it"
     change = "" if folder == str(Path.cwd()) else f"cd {shlex.quote(folder)} && "
     typed = make_printable(f"{change}ablation-planner {shlex.join(map(str, words))}").replace("\n", " ")
-    return f"no call works on the run now; its command goes on with what is left:\n  {typed}"
+    return f"the run is not in progress now; this command continues it:\n  {typed}"
 
 
 @command(epilog="Example: ablation-planner collect run")
@@ -64,7 +64,7 @@ def _describe_next_call(run: RunFolder) -> str:
 @output_option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @log_options
 def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_settings: LogOptions) -> None:
-    """Get the results of a RUN from its batch service, and continue as `batch --engine openai-batch` would."""
+    """Get the results of a RUN from its batch service, and continue the run as `batch --engine openai-batch` would."""
     with send_log_messages(log_settings):
         spec = load_run_spec(run, submission)
         _end_after(spec, lambda: run_batch(spec, quiet=log_settings.quiet, as_json=as_json))
@@ -77,7 +77,7 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_setting
 )
 @log_options
 def import_batch_results(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> None:
-    """Import results of exported requests into a RUN: output and error files of a batch service, or of `run-batch`."""
+    """Import results of exported requests into a RUN: output and error files of a batch service or of `run-batch`."""
     paths = [path.resolve() for path in files]
     with send_log_messages(log_settings):
         spec = replace(load_run_spec(run, SubmissionOptions()), sends=False)
@@ -85,7 +85,7 @@ def import_batch_results(run: Path, files: tuple[Path, ...], log_settings: LogOp
 
 
 def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
-    """Do the work on a run in the folder in which it was begun, and end with its exit code."""
+    """Do the work in the folder in which the run was begun, and end the program with the exit code of the work."""
     with contextlib.chdir(spec.folder):
         raise SystemExit(run_interruptible(work(), at_once=True))
 
@@ -115,12 +115,13 @@ async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
 def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None:
     """Write the plans of a RUN, of any folder of trajectories, or of one trajectory, to TARGET.
 
-    csv, jsonl and matrix (each run with its settings and seed; as JSON if TARGET ends in .json) write a file. In csv,
-    each row of a plan has the cost of the whole plan, so add up the rows with a rank of 1 or none. The others write a
-    folder: wandb and hydra sweeps with what a person must wire marked, issues with a script for gh, a table for latex,
-    text for a review or in markdown, and AblationBench's layout.
+    csv, jsonl and matrix write a file. In csv, every row of a plan has the cost of the whole plan, so add up only rows
+    whose rank is 1 or empty. matrix has a row for each experiment with its settings and seed; it is JSON if TARGET ends
+    in .json. The other formats write a folder: wandb and hydra write sweeps, and mark what you must connect to your
+    code; issues writes issues and a script that creates them with gh; latex writes a table; markdown and review write
+    texts; ablationbench writes the layout of AblationBench.
 
-    With openai-batch, write the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
+    openai-batch writes the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
     """
     with send_log_messages(log_settings):
         if form == BATCH_SERVICE_ENGINE:
@@ -153,7 +154,7 @@ async def _export_requests(spec: RunSpec, target: Path) -> int:
 @_run_argument
 @log_options
 def merge(run: Path, log_settings: LogOptions) -> None:
-    """Merge the shards of a RUN into it. Merging again adds what is new; exit code 1 while a shard is missing."""
+    """Merge the results of the shards of a RUN. Merging again adds new ones; exit code 1 while a shard is missing."""
     with send_log_messages(log_settings):
         merged = merge_shards(RunFolder(run))
         _log_merge(merged)
@@ -170,4 +171,4 @@ def _log_merge(merged: MergeResult) -> None:
     for shard, why in merged.running_shards.items():
         log.warning("%s was left out: %s; merge again when it has ended", shard.name, why)
     for shard in merged.missing_shards:
-        log.warning("%s has not begun: batch --shard %s", shard.name, shard)
+        log.warning("%s has not begun; begin it with batch --shard %s", shard.name, shard)

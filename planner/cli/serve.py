@@ -1,4 +1,4 @@
-"""`serve`, `mcp` and `skill`: the planner as a local page, and for coding agents as tools or as instructions."""
+"""The commands `serve`, `mcp` and `skill`: the planner as a local page, and as tools or instructions for agents."""
 
 import asyncio
 import signal
@@ -32,7 +32,7 @@ from planner.planning.strategies import STRATEGIES
 from planner.sanitize import make_printable
 from planner.schema import Task
 
-_SKILL_NAME: Final = "ablation-planner"  # that of its folder too, as the format of skills demands
+_SKILL_NAME: Final = "ablation-planner"  # also the name of its folder, as the format of skills demands
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -42,7 +42,7 @@ _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
     type=click.IntRange(0, 65535),
     default=0,
     metavar="PORT",
-    help="Port on this machine.  [one that is free]",
+    help="Port on this machine.  [default: a free port]",
 )
 @folder_option
 @task_options
@@ -52,10 +52,10 @@ _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 def serve(
     port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool, log_settings: LogOptions
 ) -> None:
-    """Open a page on this machine to read a paper, plan its ablations, edit the plan and export it.
+    """Serve a page on this machine with which you read a paper, plan its ablations, edit the plan and export it.
 
-    Prints the page's address, which holds a token: open it in a browser. Ctrl-C ends the program once the replies in
-    flight have arrived. What the page makes is what `plan` makes, in the same folder.
+    Prints the address of the page, which contains a secret token; open the address in a browser. Ctrl-C ends the
+    program once the replies in flight have arrived. The page writes the same files as `plan`, to the same folder.
     """
     if not (find_spec("starlette") and find_spec("uvicorn")):
         raise UsageError(
@@ -111,15 +111,15 @@ def mcp(
 ) -> None:
     """Serve tools over stdin and stdout to a client of the Model Context Protocol, such as a coding agent.
 
-    The tools read papers in each FOLDER, give the prompt, check and keep plans, and plan with the model that is named
-    here. Nothing outside the folders is read.
+    The tools read the papers in each FOLDER, return prompts, check and save plans, and plan with the model of --model.
+    They read nothing outside these folders and the output folder.
     """
     if not (named := (*folders, *roots)):
         raise UsageError("name the folders that the client may read, as in `ablation-planner mcp papers`")
 
     def choose_settings(tool_task: Task | None, k: int | None, cut_at: str, strategy: str) -> PlanSettings:
         if strategy and strategy not in STRATEGIES:
-            raise UsageError(f"strategy {strategy!r}: it is one of {', '.join(STRATEGIES)}")
+            raise UsageError(f"there is no strategy {strategy!r}; use one of {', '.join(STRATEGIES)}")
         return replace(
             task,
             task=tool_task or task.task,
@@ -131,12 +131,12 @@ def mcp(
     choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
     with send_log_messages(log_settings):
         try:
-            from planner.mcp import NamedFolders, PlanTools, serve_tools  # the SDK is an extra, and takes 1 s
+            from planner.mcp import NamedFolders, PlanTools, serve_tools  # an optional SDK, which takes 1 s to import
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "mcp":
                 raise
             raise UsageError(
-                "`mcp` needs an extra: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
+                "mcp needs one more package: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
             ) from None
         output, reader = output.resolve(), open_isolated_reader(offline=True)
         tools = PlanTools(NamedFolders.resolve(named), output, reader, choose_settings, model_spec, offline)
@@ -151,7 +151,7 @@ def mcp(
     "--to",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write it to this folder of skills, and print its path.",
+    help="Write the skill to this folder of skills, and print the path of its file.",
 )
 def skill(folder: Path | None) -> None:
     """Print a skill: a file that tells a coding agent how to plan a paper itself, without a key."""

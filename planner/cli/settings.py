@@ -1,6 +1,7 @@
-"""Settings files: the user's own, a project's, or the one that --config names; read, checked and joined.
+"""Settings files: the user's own file and a project's, or the file that --config names.
 
-The command line comes before the environment, that before the project's file, and that before the user's.
+A value on the command line wins over one in the environment, which wins over the project's file, and that file wins
+over the user's.
 """
 
 import os
@@ -25,7 +26,7 @@ from planner.schema import MAX_K, Task
 PROJECT_FILE_NAME: Final = "ablation-planner.toml"
 _VARIABLE_PREFIX: Final = "ABLATION_PLANNER_"
 _PROJECT_LIMIT: Final = (
-    "endpoints are set in your own file (`config path`), since keys go to their addresses; here, name one of them"
+    "only your own file (`config path`) may define endpoints, since keys are sent to them; name one of them here"
 )
 MAX_SETTINGS_BYTES: Final = 100_000
 FOLDER_SETTINGS: Final = frozenset(("output", "prompts"))
@@ -47,7 +48,7 @@ def _check_address(address: str) -> str:
 
 def _check_endpoint_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,50}", name) or name in (EXTRACTIVE, *(p.prefix for p in PROVIDERS)):
-        raise ValueError("an endpoint needs a name of letters and digits that is no known prefix")
+        raise ValueError("the name of an endpoint consists of letters and digits, and is no prefix such as openai")
     return name
 
 
@@ -90,7 +91,7 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _SettingsTable(_Table):
-    """The settings that a file may have; those that it has are in `model_fields_set`, so the defaults are of no use."""
+    """The settings that a file may have; `model_fields_set` names those that it has, so the defaults are never used."""
 
     model: _Text = ""
     task: Annotated[str, _check_choice(*Task)] = ""
@@ -112,7 +113,7 @@ SETTING_NAMES: Final = tuple(_SettingsTable.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """A settings file: its path, its text, and its values by name; relative folders are from where the file is."""
+    """A settings file: its path, its text, and its values by name; relative folders begin at the file's folder."""
 
     path: Path
     text: str
@@ -123,7 +124,7 @@ class SettingsFile:
         """Read a settings file, and check it.
 
         Raises:
-            UsageError: if it cannot be read, holds a key, is not TOML, or has a wrong setting.
+            UsageError: if the file cannot be read, holds a key, is not TOML, or has a wrong setting.
         """
         try:
             text = read_bounded_file(path, MAX_SETTINGS_BYTES).decode("utf-8-sig")
@@ -142,7 +143,7 @@ class SettingsFile:
         return file
 
     def find_origin(self, *names: str) -> str:
-        """Return the file and the line of a value."""
+        """Return the file and the line, as FILE:LINE, of the setting with these table names and its own name."""
         return f"{self.path}:{_find_line(self.text, names)}"
 
 
@@ -160,22 +161,20 @@ def _parse_settings(path: Path, text: str) -> _SettingsTable:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         line, problem = str(_find_line(text, [str(name) for name in fault["loc"]])), _describe_fault(fault)
-    except ValueError:  # Python's own, of a number with too many digits
+    except ValueError:  # raised by Python for a number with too many digits
         line, problem = "1", "the settings hold a number that is too long"
     raise UsageError(f"{path}:{line}: {problem}")
 
 
 def _refuse_keys(path: Path, text: str) -> None:
-    """Refuse a file with a line that seems to hold a key; the error does not repeat it."""
+    """Refuse a file with a line that seems to hold a key; the error does not repeat the key."""
     for number, line in enumerate(text.splitlines(), start=1):
         if _KEY.search(line):
-            raise UsageError(
-                f"{path}:{number}: the line seems to hold a key; keep it in an environment variable, and take it out"
-            )
+            raise UsageError(f"{path}:{number}: this line seems to hold a key; move the key to an environment variable")
 
 
 def _describe_fault(fault: ErrorDetails) -> str:
-    """Return the fault of a setting without its value, which may be a secret."""
+    """Return the fault of a setting as text, without the setting's value, which may be a secret."""
     *tables, name = (str(name) for name in fault["loc"] if name != "[key]")
     where = ".".join((*tables, name))
     if fault["type"] == "string_pattern_mismatch":
@@ -184,17 +183,17 @@ def _describe_fault(fault: ErrorDetails) -> str:
         reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
         return f"{where}: {reason[:1].lower()}{reason[1:]}"
     if _KEY_NAME.search(name):
-        return f"{where}: keys are not kept in files; name the environment variable of the key, in key_env"
+        return f"{where}: keys do not belong in files; name the environment variable of the key, as key_env"
     import difflib
 
     known = tuple(NamedEndpoint.model_fields) if tables else SETTING_NAMES
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
     return f"there is no setting {where!r}; {hint}"
 
 
 def _find_line(text: str, path: Sequence[str]) -> int:
-    """Return the number of the line that sets the value at a path, or else of the table or value that it is in."""
+    """Return the number of the line that sets the value at a path, or else of the innermost table around it, or 1."""
     table: list[str] = []
     found, depth = 1, 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -210,10 +209,10 @@ def _find_line(text: str, path: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The values that settings files give, and the file and line of each by its dotted name.
+    """The values that settings files give; `origins` has the file and line of each by its dotted name.
 
-    `values` are defaults of options by name, `prices` IN,OUT by model. `endpoint` names the one of the `endpoints` for
-    models without a prefix, "" for none. `notice` says which values a command has from a project's file, "" for none.
+    `values` are defaults of options by name; `prices` are texts IN,OUT by model. `endpoint` is the name of the endpoint
+    for models without a prefix, "" for none. `notice` is a message that names the values from a project's file, or "".
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -229,10 +228,10 @@ class Settings:
         return tuple(endpoint.key_env for endpoint in self.endpoints.values() if endpoint.key_env)
 
     def complete_model_spec(self, spec: ModelSpec) -> ModelSpec:
-        """Return a model spec with what the files say of its model: price, address and variable of the key.
+        """Return a model spec with the price, the address and the key variable that the files give for its model.
 
-        `lab/m` is the model m at the endpoint `lab`. A given address comes before a prefix, and a prefix before
-        OPENAI_BASE_URL, and that before the setting `endpoint`.
+        `lab/m` is the model m at the endpoint `lab`. An address in the spec wins over a prefix, a prefix over
+        OPENAI_BASE_URL, and OPENAI_BASE_URL over the setting `endpoint`.
         """
         prefix, _, name = spec.model.partition("/")
         spec = replace(spec, price=spec.price or self.prices.get(spec.model) or self.prices.get(name, ""))
@@ -251,7 +250,7 @@ class Settings:
 
 
 def get_settings() -> Settings:
-    """Return the settings of the running command; none outside of one, and for one that has no use for them."""
+    """Return the settings of the running command; they are empty if no command runs, or if it uses none."""
     context = click.get_current_context(silent=True)
     return context.obj if context is not None and isinstance(context.obj, Settings) else Settings()
 
@@ -263,22 +262,22 @@ def find_named_file() -> Path | None:
 
 
 def find_user_file() -> Path:
-    """Return the path of the user's settings file, whether there is one or not."""
+    """Return the path of the user's settings file, which need not exist."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
     return Path(folder) / "ablation-planner" / "config.toml"
 
 
 def find_project_file() -> Path | None:
-    """Return the settings file in the working folder, or else in the nearest folder above it; None without one."""
+    """Return the settings file in the working folder or else in the nearest folder above it, None if there is none."""
     here = Path(PROJECT_FILE_NAME)
     candidates = (here, *(folder / PROJECT_FILE_NAME for folder in Path.cwd().parents))
     return next((path for path in candidates if os.access(path, os.F_OK)), None)
 
 
 def apply_settings(context: click.Context, name: str, command: click.Command, file: Path | None) -> None:
-    """Make what settings files say the defaults of a command's options, below the environment.
+    """Set the defaults of a command's options to the values in settings files; environment variables win over them.
 
-    An option takes the setting with the name of its environment variable. `file` is read instead of the others.
+    An option gets the setting with the name of its environment variable. If `file` is given, only that file is read.
 
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.
@@ -302,14 +301,14 @@ def apply_settings(context: click.Context, name: str, command: click.Command, fi
 
 
 def find_setting_name(option: click.Parameter) -> str:
-    """Return the name of the setting that is a default of an option, "" if there is none."""
+    """Return the name of the setting that can set the default of an option, "" if there is none."""
     variable = option.envvar if isinstance(option.envvar, str) else ""
     name = variable.removeprefix(_VARIABLE_PREFIX).lower()
     return name if variable.startswith(_VARIABLE_PREFIX) and name in SETTING_NAMES else ""
 
 
 def load_settings(file: Path | None = None) -> Settings:
-    """Read a settings file, or else the user's and above it the project's.
+    """Read `file`, or else the user's file and the project's file, which wins over the user's.
 
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.
@@ -326,12 +325,12 @@ def load_settings(file: Path | None = None) -> Settings:
     for name in sorted(FOLDER_SETTINGS & project.values.keys()):
         folder, parent = os.path.realpath(project.values[name]), os.path.realpath(project_file.parent)
         if not Path(folder).is_relative_to(parent):
-            raise UsageError(f"{project.find_origin(name)}: {name}: a project names folders of its own only")
+            raise UsageError(f"{project.find_origin(name)}: {name}: a project may only name folders inside it")
     return _build_settings([*files, project])
 
 
 def _build_settings(files: list[SettingsFile]) -> Settings:
-    """Join settings files; what a later one says comes first."""
+    """Join settings files; a later file wins over an earlier one."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for file in files:
@@ -342,5 +341,5 @@ def _build_settings(files: list[SettingsFile]) -> Settings:
     endpoints, endpoint = values.pop("endpoints", {}), values.pop("endpoint", "")
     if endpoint and endpoint not in endpoints:
         known = ", ".join(endpoints) or "none"
-        raise UsageError(f"{origins['endpoint']}: there is no table [endpoints.{endpoint}]; there is {known}")
+        raise UsageError(f"{origins['endpoint']}: there is no table [endpoints.{endpoint}]; known endpoints: {known}")
     return Settings(values, endpoint, values.pop("prices", {}), endpoints, origins)

@@ -145,7 +145,7 @@ def test_a_configured_model_is_paid_once_and_its_key_stays_hidden(papers: Path, 
         assert KEY not in text
         for arguments, reason in (
             ({"paper": "gate.md", "k": 99}, "-k 99: a plan has 1 to 50 ablations"),
-            ({"paper": "gate.md", "strategy": KEY}, "strategy '***': it is one of single, revise"),
+            ({"paper": "gate.md", "strategy": KEY}, "there is no strategy '***'; use one of single, revise"),
             ({"paper": "gate.md", "task": "judge"}, "task: Input should be 'reviewer' or 'author'"),
             ({}, "paper: Field required"),
         ):

@@ -54,7 +54,7 @@ def test_status_tells_of_it_at_once_and_after_the_run_goes_on(run: Run, start: S
     def read_status() -> None:
         told = run("status", "run")
         assert "1 request, 0 tokens in, 0 out, cost unknown; 1 in flight\n" in told.stdout
-        assert told.stderr == "a call works on the run now\n"
+        assert told.stderr == "the run is in progress now\n"
 
     kill_while_asking(start, server, *words, before_kill=read_status)
     assert f"1 request, 0 tokens in, 0 out, cost unknown; {LOST}" in run("status", "run").stdout

@@ -94,7 +94,7 @@ def test_a_setting_is_no_default_of_an_option_that_means_something_else(run: Run
     ("text", "line", "reason"),
     [
         ('\nmodle = "x"', 2, "there is no setting 'modle'; did you mean model?"),
-        ("k = 2\ncolour = 1", 2, "there is no setting 'colour'; there are model, task, k"),
+        ("k = 2\ncolour = 1", 2, "there is no setting 'colour'; the settings are model, task, k"),
         ('k = "two"', 1, "k: input should be a valid integer"),
         ("k = true", 1, "k: input should be a valid integer"),
         ("k = 51", 1, "k: input should be less than or equal to 50"),
@@ -103,15 +103,15 @@ def test_a_setting_is_no_default_of_an_option_that_means_something_else(run: Run
         ('model = ""', 1, "model: "),
         ("timeout = nan", 1, "timeout: "),
         ('prompts = "nowhere"', 1, "there is no folder"),
-        ('# x\n\nendpoint = "lab"', 3, "there is no table [endpoints.lab]; there is none"),
+        ('# x\n\nendpoint = "lab"', 3, "there is no table [endpoints.lab]; known endpoints: none"),
         ('[prices]\n"m/x" = "1"', 2, "prices.m/x: invalid price '1': write IN,OUT"),
         ('[endpoints.lab]\nbase_url = "gpu:8000"', 2, "endpoints.lab.base_url: the address must begin with http"),
         ('[endpoints.lab]\nbase_url = "http://me:word@gpu/v1"', 2, "the address holds a user or a password"),
         ('[endpoints.lab]\nkey_env = "X"', 1, "endpoints.lab.base_url: field required"),
-        ('[endpoints.openai]\nbase_url = "http://gpu/v1"', 1, "no known prefix"),
+        ('[endpoints.openai]\nbase_url = "http://gpu/v1"', 1, "no prefix such as openai"),
         ('[endpoints.lab]\nbase_url = "http://g/v1"\nkey_env = "abcd-1234"', 3, "the name of an environment variable"),
-        ('[endpoints.lab]\nbase_url = "http://g/v1"\napi_key = "x"', 3, "keys are not kept in files"),
-        ('api_key = "x"', 1, "keys are not kept in files"),
+        ('[endpoints.lab]\nbase_url = "http://g/v1"\napi_key = "x"', 3, "keys do not belong in files"),
+        ('api_key = "x"', 1, "keys do not belong in files"),
         ('k = 2\n# model = "x" # sk-proj-0123456789abcdefgh', 2, "seems to hold a key"),
         ("k = 2\nk 3\n", 2, "the settings are not TOML"),
         ("k = [\n", 2, "the settings are not TOML"),
@@ -163,7 +163,7 @@ def test_a_project_file_names_folders_of_its_own_only(run: Run, work_folder: Pat
         (work_folder / "ablation-planner.toml").write_text(f'output = "{folder}"\n', encoding="utf-8")
         result = run("config", "show")
         assert result.exit_code == 2
-        assert "ablation-planner.toml:1: output: a project names folders of its own only" in result.stderr
+        assert "ablation-planner.toml:1: output: a project may only name folders inside it" in result.stderr
 
 
 def test_a_project_file_sends_no_key_to_an_address_of_its_own(run: Run, work_folder: Path, server: Server) -> None:
@@ -171,7 +171,7 @@ def test_a_project_file_sends_no_key_to_an_address_of_its_own(run: Run, work_fol
     (work_folder / "ablation-planner.toml").write_text(text, encoding="utf-8")
     result = run("plan", "paper.md", env={"OPENAI_API_KEY": KEY})
     assert result.exit_code == 2
-    assert "ablation-planner.toml:3: endpoints are set in your own file" in result.stderr
+    assert "ablation-planner.toml:3: only your own file" in result.stderr
     assert not server.journal
 
 

@@ -364,7 +364,7 @@ def test_a_run_with_papers_left_says_how_it_goes_on(run: Run, papers: Path, serv
     first = read_json("run/run.json")
     told = run("status", "run")
     assert "1 planned, 0 failed, 1 left" in told.stdout
-    assert told.stderr.endswith(f"goes on with what is left:\n  ablation-planner {shlex.join(words)}\n")
+    assert told.stderr.endswith(f"this command continues it:\n  ablation-planner {shlex.join(words)}\n")
     with contextlib.chdir(papers):
         assert f"  cd {papers.parent} && ablation-planner batch " in run("status", "../run").stderr
     run(*words)
@@ -380,4 +380,4 @@ def test_the_words_of_a_run_hold_no_password_and_are_words_of_this_program(run: 
     Path("run/run.json").write_text(json.dumps(facts), encoding="utf-8")
     assert run("status", "run").stderr.splitlines()[1:] == ["  ablation-planner batch 'x; rm -rf ~' ' '"]
     Path("run/run.json").write_text("[]", encoding="utf-8")
-    assert "the same `batch` command goes on with what is left" in run("status", "run").stderr
+    assert "the same `batch` command continues it" in run("status", "run").stderr
