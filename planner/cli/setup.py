@@ -52,19 +52,19 @@ def config() -> None:
 
 @config.command(epilog='Example: $EDITOR "$(ablation-planner config path)"')
 def path() -> None:
-    """Print the path of your own settings file, whether there is one or not."""
+    """Print the path of your own settings file, even if the file does not exist yet."""
     file = find_named_file() or find_user_file()
     click.echo(make_printable(str(file)))
     if not os.access(file, os.F_OK):
         click.echo("there is no such file yet", err=True)
     if (project := find_project_file()) and find_named_file() is None:
-        click.echo(make_printable(f"the project's settings come before it: {project}"), err=True)
+        click.echo(make_printable(f"the project's settings win over it: {project}"), err=True)
 
 
 @config.command(epilog="Example: ablation-planner config show --json")
 @click.option("--json", "as_json", is_flag=True, help="Print the settings as JSON.")
 def show(as_json: bool) -> None:
-    """Print each setting with its value and where that comes from: a variable, a file and its line, or the program."""
+    """Print each setting with its value and origin: an environment variable, a file with its line, or the default."""
     rows = list(_list_settings())
     if as_json:
         listed = {name: {"value": value, "origin": origin} for name, value, origin in rows}
@@ -74,7 +74,7 @@ def show(as_json: bool) -> None:
 
 
 def _list_settings() -> Iterator[tuple[str, object, str]]:
-    """Yield each setting with its value and the origin of it, as click finds them for `plan` and `batch`."""
+    """Yield the name, value and origin of each setting, as click finds them for `plan` and `batch`."""
     root, shown = click.get_current_context().find_root(), set[str]()
     group = root.command
     assert isinstance(group, click.Group)
@@ -99,7 +99,7 @@ def _find_origin(context: click.Context, option: click.Parameter) -> str:
 
 
 def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield the endpoint of models without a prefix, the prices, and the named endpoints."""
+    """Yield name, value and origin of the endpoint for models without a prefix, the prices, and the named endpoints."""
     if address := os.environ.get(OPENAI.address_variable, "").strip():
         yield "endpoint", build_secret_mask(os.environ).mask_text(address), OPENAI.address_variable
     else:
@@ -115,7 +115,7 @@ def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
 @command(epilog="Example: ablation-planner completion bash >> ~/.bashrc")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:
-    """Print what makes a SHELL complete commands and options, for the file that it reads when it starts."""
+    """Print a script that lets a shell complete commands and options; add it to the startup file of the shell."""
     shell_class = get_completion_class(shell)
     assert shell_class is not None
     complete = shell_class(click.Command(_PROGRAM), {}, _PROGRAM, _COMPLETION_VARIABLE)
@@ -143,14 +143,15 @@ def help_(commands: tuple[str, ...]) -> None:
     "--endpoint",
     "--base-url",
     metavar="URL|NAME",
-    help="Ask this endpoint for its models: an address, a prefix or a named endpoint.",
+    help="Ask this endpoint for its models: an address, a prefix or a name from your settings.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 @log_options
 def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_settings: LogOptions) -> None:
-    """List the known models, or those with each WORD in their name: window, prices, and whether their key is set.
+    """List the known models with context window, prices, and whether their key is set.
 
-    Prices are in USD per million input and output tokens, from data on this machine. Other models can be used too.
+    A WORD keeps only models with this word in their name. Prices are in USD per million input and output tokens, from
+    a table that is installed with the program. Models that are not listed can be used too.
     """
     click.get_current_context().obj = load_settings(find_named_file())
     with send_log_messages(log_settings):
@@ -171,7 +172,7 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
         if not endpoint:
             log.info("prices are in USD per million tokens in and out; %s", _describe_keys(rows))
             names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
-            log.info("an endpoint lists its own models: models --endpoint URL, or with a name: %s", names)
+            log.info("to list the models of an endpoint: models --endpoint URL, or one of the names %s", names)
 
 
 def _resolve_named_endpoint(name: str) -> Endpoint:
@@ -230,7 +231,7 @@ def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
     """Check the key, the endpoint and the model with one tiny request."""
     is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT
     with send_log_messages(log_settings):
-        log.info("looked for %s", ", ".join(_describe_variables()))
+        log.info("environment variables: %s", ", ".join(_describe_variables()))
         raise SystemExit(asyncio.run(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
 
 
@@ -252,7 +253,7 @@ async def _check_model(model_spec: ModelSpec, max_seconds: float | None) -> int:
             async with asyncio.timeout(max_seconds):
                 completion = await add_retries(client.model, model_spec.max_wait).complete(prompt)
         except (ModelError, TimeoutError) as error:
-            reason = str(error) or f"no whole answer within {max_seconds} s; a longer --timeout allows more"
+            reason = str(error) or f"no complete answer within {max_seconds} s; --timeout can set a longer limit"
             click.echo(make_printable(f"No answer from {info.endpoint}, model {info.asked}: {reason}"))
             return 1
     answered = f"{info.endpoint} answered as {completion.model or info.asked!r} in {completion.seconds:.1f} s"

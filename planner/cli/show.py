@@ -46,7 +46,7 @@ from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
 if TYPE_CHECKING:
     from planner.combining.combine import CombineResult
 
-_LINE_WIDTH: Final = 60  # of the line between plans where there is no terminal
+_LINE_WIDTH: Final = 60  # of the line between plans if stdout is not a terminal
 _SUFFIXES: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}
 _FILES_ARGUMENT: Final = click.argument(
     "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
@@ -57,13 +57,13 @@ _FILES_ARGUMENT: Final = click.argument(
 @_FILES_ARGUMENT
 @click.option("--to", "form", type=click.Choice(tuple(_SUFFIXES)), default="text", show_default=True, help="Format.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write; a file for each FILE."
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write, a file per trajectory."
 )
-@click.option("--all", "show_all", is_flag=True, help="Show the candidates too that a plan does not keep.")
+@click.option("--all", "show_all", is_flag=True, help="Also show the candidates that a plan does not keep.")
 def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool) -> None:
-    """Print the trajectories in each FILE, or in all files of a folder, with their encoding repaired, or convert them.
+    """Print each FILE, a trajectory or a folder of them, or convert it to another format. Repairs the encoding.
 
-    The details of a plan are read from the .json file beside it.
+    The details of a plan are read from the .json file beside the trajectory.
     """
     failed, unique_names = 0, UniqueNames()
     shown = 0
@@ -86,8 +86,8 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
         click.echo(make_printable(str(output / f"{stem}{_SUFFIXES[form]}")))
     if form == "jsonl" and shown > 1:
         print_warning(
-            f"the ablations of {shown} plans follow each other, and do not say whose they are; the lines of "
-            "`ablation-planner export FOLDER --to jsonl plans.jsonl` name paper, model and task"
+            f"the lines of {shown} plans follow each other and do not name their plan; for lines with paper, model and "
+            "task, use `ablation-planner export FOLDER --to jsonl plans.jsonl`"
         )
     raise SystemExit(1 if failed else 0)
 
@@ -95,9 +95,10 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
 @command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
 @_FILES_ARGUMENT
 def check(files: tuple[Path, ...]) -> None:
-    """Validate trajectories, all of a folder, or plans as JSON or JSONL: one line per finding, exit code 1 if any.
+    """Check the format of each FILE: a trajectory, a folder of them, or a plan as JSON or JSONL.
 
-    Findings concern the form of a plan. What the program doubts in its ablations are warnings, which `show` has.
+    Prints a line for each finding, which is a fault in the format; the exit code is 1 if there is any. Doubts about the
+    ablations themselves are not findings but warnings, which `show` prints.
     """
     found, listed = 0, list(_list_files(files))
     for file in listed:
@@ -105,24 +106,24 @@ def check(files: tuple[Path, ...]) -> None:
             found += 1
             click.echo(make_printable(f"{file}: {finding}"))
     warned = sum(map(_count_ablation_warnings, listed))
-    more = f"; `show` has {format_count(warned, 'warning')} about their ablations" if warned else ""
+    more = f"; `show` prints {format_count(warned, 'warning')} about their ablations" if warned else ""
     click.echo(f"{format_count(len(listed), 'file')} checked, {format_count(found, 'finding')}{more}", err=True)
     raise SystemExit(1 if found else 0)
 
 
 @command(epilog="Example: ablation-planner schema --details")
-@click.option("--details", is_flag=True, help="Print that of the details in the file beside a trajectory.")
+@click.option("--details", is_flag=True, help="Print the schema of the details in the file beside a trajectory.")
 def schema(details: bool) -> None:
     """Print the JSON Schema of a plan, for other programs."""
     click.echo(json.dumps(make_details_list_json_schema() if details else Plan.model_json_schema(), indent=2))
 
 
 def _read_entry(file: Path) -> PlanEntry:
-    """Read a trajectory with its record, if there is one; print what is odd about them.
+    """Read a trajectory with its record, if there is one; print a warning for each fault in them.
 
     Raises:
-        TrajectoryError: if the trajectory cannot be read.
-        OSError: likewise.
+        TrajectoryError: if the file holds no trajectory.
+        OSError: if the file cannot be read.
     """
     trajectory = read_trajectory(file)
     for warning in trajectory.warnings:
@@ -170,7 +171,7 @@ def _check_file(file: Path) -> Iterator[str]:
 
 
 def _count_ablation_warnings(file: Path) -> int:
-    """Return the number of faults that the program found in the ablations of a trajectory, as its record has them."""
+    """Return the number of warnings about ablations in the record of a trajectory, 0 if files cannot be read."""
     try:
         entry = read_plan_entry(find_entry_files(file))
     except (TrajectoryError, OSError):
@@ -205,7 +206,7 @@ def _parse_lines(text: str) -> list[Any]:
 
 
 def _list_files(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the files, and the trajectories of each folder; what is missing among several is only a failure.
+    """Return the files, and the trajectories in the folders; among several paths, a missing one is returned too.
 
     Raises:
         UsageError: if the only path does not exist, or is a folder without trajectories.
@@ -229,12 +230,12 @@ def _list_files(paths: tuple[Path, ...]) -> list[Path]:
 @click.option(
     "--docsify",
     is_flag=True,
-    help="Also write DIRECTORY/docsify: the published layout, which loads docsify from the web.",
+    help="Also write DIRECTORY/docsify, in the layout of published trajectories; it loads docsify from the web.",
 )
 def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     """Write pages to read, search and compare the plans of each RUN: a run folder, or any folder of trajectories.
 
-    The pages open from disk and from any web server, and load nothing from elsewhere. Prints the index's path.
+    The pages open from disk and from any web server, and load nothing from elsewhere. Prints the index page's path.
     """
     from planner.site.build import build_site  # imports the templates and what fills them
 
@@ -263,13 +264,13 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     "--min-chance",
     type=click.IntRange(0, 100),
     metavar="PERCENT",
-    help="Keep only ablations with at least this mean chance, and always the best one.  "
-    f"[author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
+    help="Keep only ablations with at least this mean chance, but always keep the best one.  "
+    f"[default: author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
 )
 @output_option(
     "-k",
     type=click.IntRange(1, MAX_K),
-    help=f"Most ablations in a plan.  [reviewer {DEFAULT_K[Task.REVIEWER]}, author {DEFAULT_K[Task.AUTHOR]}]",
+    help=f"Most ablations in a plan.  [default: reviewer {DEFAULT_K[Task.REVIEWER]}, author {DEFAULT_K[Task.AUTHOR]}]",
 )
 @output_option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @log_options
@@ -281,10 +282,10 @@ def combine(
     as_json: bool,
     log_settings: LogOptions,
 ) -> None:
-    """Combine the plans in each SOURCE: a run folder, or any folder of trajectories. Nothing is sent.
+    """Combine the plans in all SOURCE folders: run folders, or any folders of trajectories. Sends nothing.
 
-    Of each paper and task, the ablations that several models, samples or runs propose are joined, and ranked by their
-    mean chance, or by votes where not every plan states chances. Prints the path of each combined plan.
+    For each paper and task, makes one plan from those of several models, samples or runs: joins equal ablations, and
+    ranks them by their mean chance, or by votes if a plan states no chances. Prints the path of each combined plan.
     """
     from planner.combining.combine import combine_plans  # for this command alone
 
@@ -304,7 +305,7 @@ def combine(
 
 
 def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """Yield how many plans were combined into how many for each task, and in which folder, then what is left out."""
+    """Yield a line for each task and folder with the numbers of plans, then lines on plans and files left out."""
     folders: dict[tuple[str, Path], list[int]] = {}
     for plan in facts["plans"]:
         folders.setdefault((plan["task"], Path(plan["path"]).parent), []).append(len(plan["members"]))
@@ -315,14 +316,14 @@ def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
     if not folders:
         yield "no plan was combined"
     if single := len(facts["single"]):
-        alone = f"{format_count(single, 'plan')} left alone (-v lists {'it' if single == 1 else 'them'})"
-        yield f"{alone}, as no other is of the same paper and task (copies of a plan count once)"
+        alone = f"not combined: {format_count(single, 'plan')} (-v lists {'it' if single == 1 else 'them'})"
+        yield f"{alone} without another plan for the same paper and task (copies count once)"
     if unread := len(facts["unread"]):
-        yield f"{format_count(unread, 'file')} that cannot be read"
+        yield f"not read: {format_count(unread, 'file')}"
 
 
 def _add_facts(facts: dict[str, list[dict[str, Any]]], result: "CombineResult") -> None:
-    """Add the facts of a result, and log what is not combined."""
+    """Add a result to the lists in `facts`, and log a plan that is not combined or a file that cannot be read."""
     from planner.combining.combine import SingleMemberPaper
 
     match result:

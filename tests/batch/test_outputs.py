@@ -49,7 +49,7 @@ def test_a_dry_run_counts_what_is_left(program: Program, served: Served, tmp_pat
     program.run(*words, "--max-papers", "30", code=1)
     told = program.run(*words, "--dry-run").stdout
     assert "gpt-4.1: 10 papers, about " in told
-    assert " tokens in 10 requests, about 2,000 tokens back for each, " in told
+    assert " tokens in 10 requests, about 2,000 tokens per reply, " in told
     assert told.endswith(", 30 papers with a result already\n")
     assert "gpt-4.1: 3 papers, about " in program.run(*words, "--dry-run", "--max-papers", "3").stdout
     assert "gpt-4.1: 40 papers, about " in program.run(*words, "--dry-run", "-k", "1").stdout

@@ -109,8 +109,8 @@ def test_results_are_collected_with_the_key_and_the_price_of_their_model(
     ("model", "more", "cost"),
     [
         ("gpt-4o", (), "about $"),
-        ("openrouter/x/unknown", (), "cost unknown (add --price IN,OUT for it; --max-cost needs it)"),
-        ("openrouter/x/unknown", ("--max-cost", "1"), "cost unknown (add --price IN,OUT for it; --max-cost needs it)"),
+        ("openrouter/x/unknown", (), "cost unknown (--price IN,OUT sets a price; --max-cost needs it)"),
+        ("openrouter/x/unknown", ("--max-cost", "1"), "cost unknown (--price IN,OUT sets a price; --max-cost needs it)"),
         ("openrouter/x/unknown", ("--price", "1,2"), "about $"),
         ("gpt-4o", ("--engine", "openai-batch"), "about $"),
         ("gpt-4o", ("--offline",), "about $"),
@@ -122,7 +122,7 @@ def test_an_estimate_needs_neither_a_key_nor_a_price(
     make_papers(program.folder / "papers", 1)
     done = program.invoke(*BATCH, "-m", model, *more, "--dry-run")
     assert cost in done.stdout
-    assert " tokens in 1 request, about 2,000 tokens back for each, " in done.stdout
+    assert " tokens in 1 request, about 2,000 tokens per reply, " in done.stdout
     assert not (program.folder / "run").exists()
 
 

@@ -57,7 +57,7 @@ def test_json_has_members_and_what_is_not_combined(run: Run, plans: Path) -> Non
 def test_one_member_alone_is_combined_with_nothing(run: Run, plans: Path) -> None:
     result = run("combine", "a", "-o", "out")
     assert (result.exit_code, result.stdout) == (1, "")
-    alone = "1 plan left alone (-v lists it), as no other is of the same paper and task (copies of a plan count once)\n"
+    alone = "not combined: 1 plan (-v lists it) without another plan for the same paper and task (copies count once)\n"
     assert result.stderr == f"no plan was combined\n{alone}"
     assert not (plans / "out").exists()
 

@@ -86,7 +86,7 @@ def test_a_reply_that_drips_is_not_waited_for(run: Run, server: Server, monkeypa
     server.answer = lambda _: Response(200, (b": still here\n\n",), chunked=True, endless=True, pause=0.02)
     result = run("doctor", "--model", "m", "--base-url", server.base_url)
     assert result.exit_code == 1
-    assert "no whole answer within 0.5 s; a longer --timeout allows more" in result.stdout
+    assert "no complete answer within 0.5 s; --timeout can set a longer limit" in result.stdout
 
 
 def test_who_names_the_built_in_planner_is_not_told_to_name_a_model(run: Run) -> None:

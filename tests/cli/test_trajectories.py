@@ -138,7 +138,7 @@ def test_check_says_that_show_has_the_warnings_about_ablations(run: Run, work_fo
     assert count
     result = run("check", "trajectories")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert f"1 file checked, 0 findings; `show` has {count} warning" in result.stderr
+    assert f"1 file checked, 0 findings; `show` prints {count} warning" in result.stderr
 
 
 def test_check_names_each_rule_that_a_published_file_breaks(run: Run, kept: Path) -> None:

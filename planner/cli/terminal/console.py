@@ -1,4 +1,4 @@
-"""Write the log messages of a command to stderr and to a file, and end it on Ctrl-C or SIGTERM with an exit code."""
+"""The log messages of a command, on stderr and in a file, and the handling of Ctrl-C and SIGTERM."""
 
 import asyncio
 import json
@@ -34,18 +34,18 @@ _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
 
 
 class _FileFormatter(logging.Formatter):
-    """A formatter without keys and control characters: text of papers and endpoints must not steer a terminal."""
+    """A formatter that removes keys and control characters, since text from papers could steer a terminal."""
 
     def __init__(self, form: str | None = None) -> None:
         super().__init__(form)
-        self._key_variables = get_settings().key_variables  # here, since a message may come from any thread
+        self._key_variables = get_settings().key_variables  # read here, since other threads have no click context
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        text = super().formatMessage(record)  # a file's name must not make up lines
+        text = super().formatMessage(record)  # a line break in a file's name must not fake a line
         return text.replace("\n", " ") if record.levelno >= logging.WARNING else text
 
     def format(self, record: logging.LogRecord) -> str:
-        # The mask comes last, since it is to find what is shown.
+        # The mask comes last, so that it sees the text as it is shown.
         mask = build_secret_mask(os.environ, self._key_variables)
         return mask.mask_text(make_printable(super().format(record)))
 
@@ -66,7 +66,7 @@ class _StderrFormatter(_FileFormatter):
 
 
 class _LogFileHandler(logging.FileHandler):
-    """A handler of the log file, which is given up with one message when it cannot be written."""
+    """A handler of the log file; if the file cannot be written, it logs this once and writes no more."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         error = sys.exc_info()[1]
@@ -78,7 +78,7 @@ class _LogFileHandler(logging.FileHandler):
             log.error("%s: cannot be written: %s; no more messages go to it", self.baseFilename, reason)
 
     def close(self) -> None:
-        with suppress(OSError):  # the last messages of a file that was given up
+        with suppress(OSError):  # the last messages of a file that cannot be written
             super().close()
 
 
@@ -95,7 +95,7 @@ def send_log_messages(options: LogOptions) -> Iterator[None]:
         handlers.append(_create_file_handler(options))
     log.setLevel(logging.DEBUG)
     log.propagate = False
-    # The root logger has the warnings of the packages below, which Python would print as they are.
+    # Libraries log to the root logger; without a handler there, Python would print their warnings unmasked.
     loggers = (log, logging.getLogger())
     for logger, handler in product(loggers, handlers):
         logger.addHandler(handler)
@@ -111,7 +111,7 @@ def send_log_messages(options: LogOptions) -> Iterator[None]:
 
 
 def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
-    """Log the parts of a paper that are left out: one line, or a line for each in the debug messages."""
+    """Log one line on the parts of a paper that are left out and, if there are several, a debug line for each."""
     if omissions:
         log.info("%s%s", source, _describe_omissions(omissions))
     for part in omissions if len(omissions) > 1 else ():
@@ -165,7 +165,7 @@ def _create_stderr_handler(options: LogOptions) -> logging.Handler:
 def _create_file_handler(options: LogOptions) -> logging.Handler:
     assert options.log_file is not None
     options.log_file.parent.mkdir(parents=True, exist_ok=True)
-    if options.log_file.is_fifo():  # one that nobody reads is an error now, and else would be waited for without end
+    if options.log_file.is_fifo():  # raises an error if nobody reads the pipe, instead of waiting for a reader
         os.close(os.open(options.log_file, os.O_WRONLY | os.O_NONBLOCK))
     handler = _LogFileHandler(options.log_file, encoding="utf-8")
     handler.setLevel(logging.DEBUG)
@@ -174,11 +174,11 @@ def _create_file_handler(options: LogOptions) -> logging.Handler:
 
 
 def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) -> int:
-    """Run the work and return its exit code; Ctrl-C ends it with 130 and SIGTERM with 143.
+    """Run the work and return its exit code; return 130 after Ctrl-C and 143 after SIGTERM.
 
-    The first signal lets a step end that must not be interrupted, such as writing a file; the second ends it at once,
-    and with `at_once` the first does too: for work that pays for nothing before it handles signals itself. A reply that
-    has arrived is recorded by then, so the same command continues from there.
+    The first signal lets a step finish that must not be interrupted, such as writing a file; the second signal ends the
+    work at once. With `at_once`, the first signal does so too; this is for work that handles signals itself before it
+    pays for anything. Replies that have arrived are on record by then, so the same command continues from them.
     """
     received: list[int] = []
 
@@ -209,9 +209,9 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
 
 
 class InterruptHandler:
-    """A handler of Ctrl-C and SIGTERM: the first signal asks to stop, the second ends the task at once.
+    """A handler of Ctrl-C and SIGTERM: the first signal calls `stop`, and the second cancels the task at once.
 
-    `is_sending` says whether the stop waits for requests in flight.
+    `is_sending` returns whether requests are in flight, which the message then mentions.
     """
 
     def __init__(self, stop: Callable[[str], None], is_sending: Callable[[], bool] = lambda: True) -> None:
@@ -228,7 +228,7 @@ class InterruptHandler:
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:
-        """Handle the signals while the current task works."""
+        """Handle the signals during the block, for the current task."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 

@@ -42,7 +42,7 @@ def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
 
 
 class ReplyProgress:
-    """The view of a reply on its way: the model, the time, and about how much of the reply is there."""
+    """The view of a reply that is arriving: the model, the time, and about how many tokens have arrived."""
 
     def __init__(self, model: str) -> None:
         self._model = make_printable(model)
@@ -51,7 +51,7 @@ class ReplyProgress:
         self._spinner = Spinner("dots")
 
     def add_text(self, text: str) -> None:
-        """Count a piece of the reply, or of its reasoning."""
+        """Count the characters of a piece of the reply or of its reasoning."""
         self._char_count += len(text)
 
     def render(self) -> Spinner:
@@ -65,7 +65,7 @@ class ReplyProgress:
 
 @contextmanager
 def show_reply_view(model: str) -> Iterator[ReplyProgress]:
-    """Show how far a model's reply is on the terminal at stderr, and remove the view at the end of the block."""
+    """Show the progress of a model's reply on the terminal at stderr; remove the view at the end of the block."""
     view, console = ReplyProgress(model), _create_console()
     with (
         Live(get_renderable=view.render, console=console, transient=True, redirect_stdout=False),

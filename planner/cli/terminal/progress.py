@@ -1,4 +1,4 @@
-"""The progress of a run and the estimate of a dry run in words."""
+"""The progress of a run and the estimate of a dry run as text."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def format_progress(progress: Progress) -> str:
 
 
 def format_batch_call_totals(progress: Progress) -> str:
-    """Return what one call of several did: plans, failures, tokens and cost, or that it had nothing to do."""
+    """Return the plans, failures, tokens and cost of this call of a run that earlier calls began, as one line."""
     if not (progress.outcomes or progress.tokens or progress.remaining):
         return "nothing was left to do"
     planned = progress.outcomes[Outcome.PLANNED]
@@ -61,7 +61,7 @@ def format_cost(progress: Progress) -> str:
 
 
 def format_rate_limit_pause(progress: Progress) -> str:
-    """Return the rest of the pause after a 429, "" if there is none."""
+    """Return the rest of the pause after status 429 (too many requests), "" if there is none."""
     longest = max(progress.rate_limiters, key=lambda limits: limits.pause_seconds, default=None)
     if longest is None or not (seconds := longest.pause_seconds):
         return ""
@@ -78,8 +78,8 @@ def format_batch_requests(progress: Progress) -> str:
 
 
 def format_stop_reason(progress: Progress) -> str:
-    """Return the reason why no more papers are begun, "" while they are."""
-    return f"stopping: {progress.stop_reason}; requests in flight are finished" if progress.stop_reason else ""
+    """Return the reason why the run begins no more papers, "" if it still does."""
+    return f"stopping: {progress.stop_reason}; waiting for the requests in flight" if progress.stop_reason else ""
 
 
 def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
@@ -99,11 +99,11 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
     tokens = f"{format_about(estimate.prompt_tokens)} tokens"
     if host:
         yield f"{tokens} in {format_count(estimate.request_count, 'request')}"
-        yield f"{format_about(estimate.reply_tokens // estimate.request_count)} tokens back for each"
+        yield f"{format_about(estimate.reply_tokens // estimate.request_count)} tokens per reply"
     else:
         yield tokens
     if estimate.cost is None:
-        yield "cost unknown (add --price IN,OUT for it; --max-cost needs it)"
+        yield "cost unknown (--price IN,OUT sets a price; --max-cost needs it)"
     else:
         yield f"about {format_usd(estimate.cost)}"
     yield f"about {format_duration(estimate.seconds)}"

@@ -39,9 +39,9 @@ _INDENT: Final = "   "
 
 @dataclass(slots=True)
 class PlanReporter:
-    """A reporter of the results of a call; on a terminal, it shows how far a reply is, and a preview of each plan.
+    """A reporter of the results of a call; on a terminal, it shows the progress of replies and previews of plans.
 
-    `shows_plan` prints each plan in full, as `demo` does.
+    If `shows_plan` is true, it prints each plan in full, as `demo` does.
     """
 
     as_json: bool = False
@@ -52,12 +52,12 @@ class PlanReporter:
 
     @property
     def on_text(self) -> Callable[[str], None] | None:
-        """Gets the text of replies as it arrives; None if nothing shows how far they are."""
+        """The function that gets the text of replies as it arrives; None if no progress is shown."""
         return self._add_text if self.has_terminal else None
 
     @contextmanager
     def show_progress(self, model: ModelInfo) -> Iterator[None]:
-        """Show how far the replies of a model at an endpoint are, within the block."""
+        """Show the progress of a model's replies during the block, if the model has an endpoint."""
         if not (self.has_terminal and model.endpoint):
             yield
             return
@@ -70,7 +70,7 @@ class PlanReporter:
         """Report a result: the path or the JSON object on stdout, warnings and the reason on stderr."""
         record = result.record
         for warning in record.warnings:
-            if warning not in (record.reason, REUSED_NOTE):  # the tokens say that nothing was sent
+            if warning not in (record.reason, REUSED_NOTE):  # the line with the tokens says that nothing was sent
                 log.warning("%s: %s", source, warning)
         log_omissions(record.paper.left_out, f"{source}: ")
         if record.revisions:
@@ -83,7 +83,7 @@ class PlanReporter:
             self._show_plan(result)
 
     def suggest_next_step(self, output: Path) -> None:
-        """Log a command that shows the plan in full, or the plans of several papers beside each other."""
+        """Log a command to run next: to see the whole plan, or pages of several plans."""
         if not self._planned:
             return
         if self.shows_plan:
@@ -122,24 +122,24 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
 
 
 def _explain_count(record: PlanRecord, count: int) -> str:
-    """Return what a plan leaves out, and why it has fewer ablations than were asked for, where the program knows it."""
+    """Return how many candidates a plan leaves out, or why it has fewer ablations than asked for; "" if unknown."""
     is_full = count >= record.k
     if record.considered:
-        more = ", -k keeps more" if is_full else ""
-        return f" of at most {record.k}; `show --all` has {len(record.considered)} more, not kept{more}"
+        more = "; a larger -k keeps more" if is_full else ""
+        return f" of at most {record.k}; `show --all` lists {len(record.considered)} more, not kept{more}"
     if is_full:
         return ""
     return f" of at most {record.k}; the built-in planner found no more" if record.model_asked == EXTRACTIVE else ""
 
 
 def _count_responses(revisions: Sequence[Revision]) -> str:
-    """Return the number of findings, and how many of them the model mended, withdrew and defended."""
+    """Return the number of findings, and how many of them led the model to repair, withdraw or defend an ablation."""
     counts = Counter(revision.response for revision in revisions)
     return ", ".join((format_count(len(revisions), "finding"), *(f"{counts[each]} {each}" for each in counts)))
 
 
 def _describe_failure(result: PlanOutput) -> str:
-    """Return why there is no plan, and the file that holds what was paid for, or the earlier plan."""
+    """Return the reason why there is no plan, and the file that holds the paid replies or the earlier plan."""
     record = result.record
     invalid = "the reply holds no valid plan: " if record.outcome is Outcome.INVALID else ""
     if result.path.exists():
@@ -150,7 +150,7 @@ def _describe_failure(result: PlanOutput) -> str:
 
 
 def _describe_usage(record: PlanRecord) -> str:
-    """Return the tokens and the cost of this call, and apart those of earlier ones; "" if no endpoint is asked."""
+    """Return tokens and cost of this call, then those of earlier calls; "" if the model has no endpoint."""
     if not record.endpoint:
         return ""
     answered = [attempt for attempt in record.attempts if attempt.completion]
@@ -170,7 +170,7 @@ def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
 
 
 def format_plan_cards(entry: PlanEntry, *, show_all: bool = False) -> str:
-    """Return a plan as text for the terminal on stdout; `show_all` lists the candidates that are not kept too.
+    """Return a plan as text for the terminal on stdout; `show_all` adds the candidates that are not kept.
 
     Lines are wrapped only if stdout is a terminal; `click.echo` leaves out colours that are not wanted.
     """
@@ -205,8 +205,8 @@ class _Line:
     colour: str | None = None
 
     def render(self, width: int | None) -> Iterator[str]:
-        """Yield the lines of a terminal of this width; one line without a style if it is None."""
-        text = make_printable(self.text).replace("\n", " ")  # a record made by others must not make up lines
+        """Yield the text as styled lines of at most `width` characters, or as one line if `width` is None."""
+        text = make_printable(self.text).replace("\n", " ")  # a line break in a record must not fake a line
         indent = " " * (len(text) - len(text.lstrip()) + 2)
         for line in (
             textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
