@@ -1,4 +1,4 @@
-"""The application: addresses to pages, and what the pages send to changes of papers, jobs and plans."""
+"""The application behind the page: it answers addresses with pages, and changes papers, jobs and plans."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ from planner.serve.pages import (
 
 _MAX_MESSAGE_BYTES: Final = 6 * MAX_REPLY_BYTES  # a character of a reply takes up to six bytes of JSON
 _MAX_FACTS: Final = 8  # papers and settings whose facts are kept in memory
-_EVENT_PAUSE: Final = 0.1  # seconds in which the pieces of a reply are gathered
+_EVENT_PAUSE: Final = 0.1  # seconds between two messages to a page; pieces of a reply are joined meanwhile
 
 _Message = TypeVar("_Message", bound=BaseModel)
 
@@ -59,7 +59,7 @@ class PageApp:
     _facts: dict[tuple[str, PlanSettings], PaperFacts] = field(default_factory=dict)
 
     def build(self) -> Starlette:
-        """Return the application with its addresses."""
+        """Return the Starlette application with its routes."""
         return Starlette(
             routes=[
                 Route("/", self.show_home),
@@ -80,7 +80,7 @@ class PageApp:
         )
 
     async def show_home(self, request: Request) -> Response:
-        """Show where to drop a paper, the jobs, and all earlier papers and plans."""
+        """Show the home page: a place to drop papers, the jobs, and all earlier papers and plans."""
         jobs = [job for job in self.queue.jobs.values() if not job.has_ended]
         cancelled = [job for job in self.queue.jobs.values() if job.state is JobState.CANCELLED]
         plans = await asyncio.to_thread(list_plans, self.defaults.output)
@@ -96,7 +96,7 @@ class PageApp:
         )
 
     async def take_file(self, request: Request) -> Response:
-        """Keep a file that was dropped, if it is a paper that can be read."""
+        """Keep a dropped file if it is a paper that can be read, and refuse it otherwise."""
         content = await _read_body(request, MAX_FILE_BYTES)
         paper = await asyncio.to_thread(self.papers.add_file, request.query_params.get("name", "paper"), content)
         try:
@@ -112,7 +112,7 @@ class PageApp:
         return _lead_to(f"papers/{self.papers.add_arxiv_id(message.id).key}")
 
     async def show_paper(self, request: Request) -> Response:
-        """Show what was understood of a paper, and what a plan of it would take."""
+        """Show the facts read from a paper, and the requests and the cost of a plan for it."""
         paper, form = self._find_paper(request), self._read_form(request)
         facts, plan_on_record, problem = None, "", ""
         client, model_problem = await self._describe_model(form)
@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return the facts of a model, None where nothing is sent; or the reason why it cannot be asked."""
+        """Return the client of a model and the reason why it cannot be asked; None and "" if nothing is sent."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:
@@ -158,7 +158,7 @@ class PageApp:
             return None, describe_failure(error)
 
     async def _collect_facts(self, given: GivenPaper, settings: PlanSettings) -> PaperFacts:
-        """Return what was understood of a paper; the task, k and the model's window decide what is sent of it."""
+        """Return the facts read from a paper; which parts would be sent depends on task, k and the model's window."""
         paper = await self.papers.read_paper(given)
         if (given.key, settings) not in self._facts:
             self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
@@ -181,7 +181,7 @@ class PageApp:
         return paper
 
     async def start_job(self, request: Request) -> Response:
-        """Start a plan of a paper."""
+        """Start a job that plans a paper."""
         paper, form = self._find_paper(request), await _read_message(request, PlanForm)
         spec = self.defaults.make_model_spec(form)
         by_hand = form.model == BY_HAND
@@ -190,11 +190,11 @@ class PageApp:
 
     def _find_job(self, request: Request) -> Job:
         if (job := self.queue.jobs.get(request.path_params["id"])) is None:
-            raise HTTPException(404, "this plan is not in the making any more; the program was started anew meanwhile")
+            raise HTTPException(404, "there is no such job; the program may have been restarted")
         return job
 
     async def show_job(self, request: Request) -> Response:
-        """Show a plan in the making; lead to the plan once there is one."""
+        """Show a job while it runs; redirect to its plan once there is one."""
         job = self._find_job(request)
         path = self._derive_plan_path(job)
         if job.state is JobState.PLANNED:
@@ -211,7 +211,7 @@ class PageApp:
         return trajectory.relative_to(self.defaults.output).as_posix().removesuffix(TRAJECTORY_SUFFIX)
 
     async def stream_events(self, request: Request) -> Response:
-        """Send what a job tells as server-sent events, from its beginning."""
+        """Send all messages of a job, from its beginning, as server-sent events."""
         return StreamingResponse(_encode_events(self._find_job(request)), media_type="text/event-stream")
 
     async def cancel_job(self, request: Request) -> Response:
@@ -221,12 +221,12 @@ class PageApp:
         return _lead_to(f"jobs/{job.id}")
 
     async def take_reply(self, request: Request) -> Response:
-        """Take a pasted reply."""
+        """Give a job the reply that a person pasted."""
         job, message = self._find_job(request), await _read_message(request, ReplyMessage)
         if not message.reply.strip():
             raise UsageError("the reply is empty; paste it into the box")
         if not job.take_reply(message.number, message.reply):
-            raise UsageError("this prompt has its reply already; load the page again")
+            raise UsageError("this prompt already has a reply; reload the page")
         return _lead_to(f"jobs/{job.id}")
 
     async def show_plan(self, request: Request) -> Response:
@@ -248,18 +248,18 @@ class PageApp:
         return plan
 
     async def edit_plan(self, request: Request) -> Response:
-        """Change a plan as the person sees it; the model's own plan stays as it is."""
+        """Save a person's edit of a plan; the model's own plan stays as it is."""
         message = await _read_message(request, EditMessage)
         edited = _read_edits(await self._find_plan(request))
         if edited is None:
             raise UsageError("there is no plan to edit")
         if edited.edit.version != message.version:
-            raise HTTPException(409, "the plan was edited in another place; load the page again")
+            raise HTTPException(409, "the plan was edited in another window; reload the page")
         changed = edited.change(message.change, message.ablation, message.replacement)
         return JSONResponse({"version": changed.edit.version})
 
     async def export_plan(self, request: Request) -> Response:
-        """Send a plan as it was edited, in the format of an export: a file, or an archive of several."""
+        """Send an edited plan in an export format, as a file, or as an archive of several files."""
         edited = _read_edits(await self._find_plan(request))
         if edited is None or not edited.edit.kept:
             raise UsageError("there is no ablation to export")
@@ -268,21 +268,21 @@ class PageApp:
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     async def send_asset(self, request: Request) -> Response:
-        """Send a style or a script."""
+        """Send a style sheet or a script."""
         if (asset := read_asset(request.path_params["name"])) is None:
             raise HTTPException(404, "there is no such file")
         return Response(asset[0], media_type=asset[1])
 
 
 def _may_have_begun(job: Job, plan: KeptResult) -> bool:
-    """Return whether a job may have begun a plan, which is interrupted on record until it is there."""
+    """Return whether a job may have begun this plan; until a plan is complete, its record says "interrupted"."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256
 
 
 def _read_edits(plan: KeptResult) -> EditedPlan | None:
-    """Return a plan with its edits, None if there is no plan; the error is that of `read_edited_plan`."""
+    """Return a plan with its edits, or None if there is no plan; errors are those of `read_edited_plan`."""
     path = plan.source.trajectory_path
     return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None
 
@@ -298,21 +298,21 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     """Return the body of a request.
 
     Raises:
-        HTTPException: if it is too large; no more than that is read.
+        HTTPException: if the body has more than `max_bytes` bytes; the rest is not read.
     """
     content, told = bytearray(), request.headers.get("content-length", "")
     if told.isdecimal() and int(told) > max_bytes:
-        raise HTTPException(413, f"this is more than {max_bytes:,} bytes")
+        raise HTTPException(413, f"too large: at most {max_bytes:,} bytes are accepted")
     async for piece in request.stream():
         content += piece
         if len(content) > max_bytes:
-            raise HTTPException(413, f"this is more than {max_bytes:,} bytes")
+            raise HTTPException(413, f"too large: at most {max_bytes:,} bytes are accepted")
     return bytes(content)
 
 
 async def _read_message(request: Request, kind: type[_Message]) -> _Message:
     if request.headers.get("content-type") != "application/json":
-        raise HTTPException(415, "the page sends JSON")
+        raise HTTPException(415, "the request must be JSON")
     body = await _read_body(request, _MAX_MESSAGE_BYTES)
     with _refuse_invalid_fields():
         return kind.model_validate_json(body)
@@ -327,7 +327,7 @@ def _refuse_invalid_fields() -> Iterator[None]:
 
 
 def _get_base(request: Request) -> str:
-    """Return the beginning of every address: the token."""
+    """Return the beginning of every address, which contains the token."""
     return f"{request.scope['root_path']}/"
 
 

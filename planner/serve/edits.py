@@ -1,7 +1,7 @@
-"""A plan as a person edits it: struck out, reordered, with other replacements, and with candidates taken in.
+"""A person's edits of a plan: ablations struck out, restored or reordered, candidates added, replacements changed.
 
-The edits are kept beside the trajectory as `{paper}.{hash}.edits`, JSON. The hash is that of the model's plan, which
-does not change; another plan of the paper has edits of its own.
+The edits are kept as JSON beside the trajectory, as `{paper}.{hash}.edits`. The hash is that of the model's plan, which
+the edits do not change; another plan of the same paper has edits of its own.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ Change = Literal["strike", "restore", "up", "down", "replace"]
 
 
 class EditedAblation(BaseModel):
-    """An ablation of the model's plan, or a candidate that it did not keep, by its index there; and what became of it.
+    """An ablation of the model's plan, or a candidate that the plan does not keep, as the person edited it.
 
-    `replacement` is None where it is the model's own.
+    `number` is its index among the ablations or candidates. `replacement` is None if it is still the model's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +42,7 @@ class EditedAblation(BaseModel):
 
     @property
     def id(self) -> str:
-        """The name of the ablation on the page."""
+        """The id of the ablation on the page, such as "plan-0"."""
         return f"{self.origin}-{self.number}"
 
 
@@ -56,7 +56,7 @@ class PlanEdit(BaseModel):
 
     @property
     def version(self) -> str:
-        """A short hash, by which a page tells whether the plan was edited elsewhere."""
+        """A short hash of the edits, with which a page finds out that the plan was edited elsewhere."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     @property
@@ -85,14 +85,14 @@ class EditedPlan:
 
     @property
     def kept_entry(self) -> PlanEntry:
-        """The plan as edited, with its details and findings; it may have no ablation left."""
+        """The edited plan with its details and findings; it may have no ablations."""
         if not self.is_edited:
             return self.entry
         return _select(self.entry, self.edit.kept, self.edit.left_out)
 
     @property
     def left_out_entry(self) -> PlanEntry:
-        """The ablations that are left out, as if they were a plan."""
+        """The ablations that the person does not keep, as if they were a plan."""
         return _select(self.entry, self.edit.left_out, ())
 
     def get_ablation(self, edited: EditedAblation) -> Ablation:
@@ -100,7 +100,7 @@ class EditedPlan:
         return _build_ablation(self.entry, edited)
 
     def change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":
-        """Return the plan after a change, and write it.
+        """Return the plan after a change, and write its edits.
 
         Raises:
             UsageError: if the change is not possible.
@@ -110,7 +110,7 @@ class EditedPlan:
         _select(self.entry, changed.edit.ablations, ())  # refuses a replacement that breaks the rules
         content = changed.edit.model_dump_json(indent=1).encode() + b"\n"
         if len(content) > _MAX_EDIT_BYTES:
-            raise UsageError(f"the edits of a plan may have {_MAX_EDIT_BYTES:,} bytes; make the replacements shorter")
+            raise UsageError(f"the edits have over {_MAX_EDIT_BYTES:,} bytes; make the replacements shorter")
         write_file_atomically(self.path, content)
         return changed
 
@@ -126,7 +126,7 @@ def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
     """Return a plan with the edits beside its trajectory, if there are any.
 
     Raises:
-        TrajectoryError: if the file of the edits is not one of this plan.
+        TrajectoryError: if the file of the edits cannot be read, or is for another plan.
     """
     begun = make_unchanged_edit(entry)
     hashed = "\n".join(each.model_dump_json() for each in (*entry.ablations, *entry.considered))
@@ -167,7 +167,7 @@ def _change_edit(edit: PlanEdit, change: Change, ablation_id: str, replacement: 
 
 
 def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequence[EditedAblation]) -> PlanEntry:
-    """Return an entry whose plan has only the chosen ablations, with their details and findings; checks each edit."""
+    """Return an entry whose plan has only the chosen ablations; raise `UsageError` if an edited one breaks a rule."""
     assert entry.trajectory is not None, "only a plan is edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
     old, findings = (

@@ -1,6 +1,6 @@
-"""The output folder of the page: the papers that were given to it, in a hidden folder, and the plans that it made.
+"""The output folder of the page: the plans, and in a hidden folder the papers that were given to the page.
 
-`.serve/KEY.json` says what a paper is, `.serve/KEY/NAME` is its file. Other commands pass hidden folders over.
+`.serve/KEY.json` describes a paper, and `.serve/KEY/NAME` is its file. Other commands skip hidden folders.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ _MAX_READ_PAPERS: Final = 4  # papers whose text is kept in memory
 
 
 class GivenPaper(BaseModel):
-    """A paper that was given to the page: a file, or an arXiv id; its title and hash are known once it was read.
+    """A paper that was given to the page as a file or as an arXiv id; `title` and `sha256` are "" until it is read.
 
-    The title is in small letters if the paper has it in capitals, as on the pages of plans.
+    If the paper has its title in capitals, `title` is in title case, as on the pages of plans.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,7 +46,7 @@ class GivenPaper(BaseModel):
 
     @classmethod
     def create(cls, source: str, content: bytes | None = None) -> Self:
-        """Return the paper in a file of this name and content, or of an arXiv id; the same paper has the same key."""
+        """Return the paper in a file with this name and content, or with this arXiv id; equal papers share a key."""
         digest = hashlib.sha256(source.encode() if content is None else content).hexdigest()
         return cls(key=digest[:16], source=source, is_file=content is not None, given=datetime.now(UTC))
 
@@ -70,17 +70,17 @@ class PaperFolder:
         return self._write_new_note(paper)
 
     def remove_file(self, paper: GivenPaper) -> None:
-        """Remove the file and the note of a paper; the errors are those of the disk."""
+        """Remove the file and the description of a paper; raise `OSError` if they cannot be removed."""
         for path in (self._build_note_path(paper), self._build_path(paper)):
             path.unlink(missing_ok=True)
-        with suppress(OSError):  # it has another file, of another name
+        with suppress(OSError):  # the folder holds another file
             self._build_path(paper).parent.rmdir()
 
     def add_arxiv_id(self, text: str) -> GivenPaper:
-        """Return the paper of an arXiv id or address.
+        """Keep an arXiv id, which may be an address at arXiv, and return its paper.
 
         Raises:
-            UsageError: if the text is neither.
+            UsageError: if the text is no arXiv id or address.
             OSError: if the folder cannot be written.
         """
         if (arxiv_id := parse_arxiv_id(text)) is None:
@@ -88,7 +88,7 @@ class PaperFolder:
         return self._write_new_note(GivenPaper.create(f"arxiv:{arxiv_id}"))
 
     def find_paper(self, key: str) -> GivenPaper | None:
-        """Return the paper with this key, or None."""
+        """Return the paper with this key, or None if there is none."""
         if not _KEY.fullmatch(key):
             return None
         try:
@@ -99,22 +99,22 @@ class PaperFolder:
         return paper if paper.key == key and is_safe else None
 
     def _is_kept(self, paper: GivenPaper) -> bool:
-        """Return whether the file of a paper is in its place, and no link leads out of it."""
+        """Return whether the file of a paper is in its place, and not reached by a link that leads elsewhere."""
         inside = Path(_FOLDER, paper.key, paper.source)
         real = self._folder.parent.resolve() / inside
         return paper.source == sanitize_file_name(paper.source) and self._build_path(paper).resolve() == real
 
     def list_papers(self) -> list[GivenPaper]:
-        """Return all papers, the last one first."""
+        """Return all papers, the latest first."""
         papers = filter(None, (self.find_paper(path.stem) for path in self._folder.glob("*.json")))
         return sorted(papers, key=lambda paper: paper.given, reverse=True)
 
     async def read_paper(self, paper: GivenPaper) -> Paper:
-        """Read a paper in a separate process, unless it was read lately.
+        """Return a paper; read it in a separate process unless its text is still in memory.
 
         Raises:
-            PaperError: if it cannot be read.
-            RunError: if nothing can be read.
+            PaperError: if the paper cannot be read.
+            RunError: if no process to read it can be started.
         """
         if (known := self._read.pop(paper.key, None)) is None:
             source = str(self._build_path(paper)) if paper.is_file else paper.source
@@ -137,7 +137,7 @@ class PaperFolder:
         return self._folder / f"{paper.key}.json"
 
     def _write_new_note(self, paper: GivenPaper) -> GivenPaper:
-        """Write the note of a paper that is given; what was read of it before stays."""
+        """Write the description of a given paper; keep its title and hash if it was read before."""
         if known := self.find_paper(paper.key):
             paper = paper.model_copy(update={"title": known.title, "sha256": known.sha256})
         return self._write_note(paper)
@@ -149,7 +149,7 @@ class PaperFolder:
 
 @dataclass(frozen=True, slots=True)
 class KeptResult:
-    """A plan, or the failure to make one, in the output folder; `path` is relative to it and has no ending."""
+    """A plan, or the failure to make one, in the output folder; `path` is relative to the folder, without ending."""
 
     path: str
     entry: PlanEntry
@@ -162,19 +162,19 @@ class KeptResult:
 
 
 def list_plans(output: Path) -> list[KeptResult]:
-    """Return what the output folder holds, the last one first; files that cannot be read are passed over."""
+    """Return the plans and failures in the output folder, the latest first; skip files that cannot be read."""
     plans: list[KeptResult] = []
     for source in chain.from_iterable(index_entries([output] if output.is_dir() else []).papers.values()):
-        with suppress(TrajectoryError):  # it has changed meanwhile
+        with suppress(TrajectoryError):  # the file has changed meanwhile
             plans.append(_read_plan(output.resolve(), source))
     return sorted(plans, key=lambda plan: str(plan.entry.record.started) if plan.entry.record else "", reverse=True)
 
 
 def find_plan(output: Path, path: str) -> KeptResult | None:
-    """Return what the output folder holds at a path from an address, or None; nothing outside of the folder is read.
+    """Return the plan or failure at a path in the output folder, or None; read nothing outside the folder.
 
     Raises:
-        TrajectoryError: if its files cannot be read.
+        TrajectoryError: if the files at the path cannot be read.
     """
     root = output.resolve()
     if any(part.startswith(".") or not part.isprintable() for part in path.split("/")):

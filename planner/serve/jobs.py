@@ -1,4 +1,4 @@
-"""Plans in the making: a queue of jobs, one at a time for each model, and what each of them tells while it runs."""
+"""Jobs that make plans: their queue, one at a time for each model, and the messages of each job while it runs."""
 
 import asyncio
 import logging
@@ -24,12 +24,12 @@ from planner.serve.folder import GivenPaper, PaperFolder
 
 log = logging.getLogger(__name__)
 
-_KEPT: Final = "Replies that were complete are kept: the same settings go on from there."
+_KEPT: Final = "Complete replies are kept; a plan with the same settings continues from them."
 _MAX_SHOWN_CHARS: Final = 1_000_000  # characters of the replies of a job that are shown while they arrive
 
 
 class JobState(StrEnum):
-    """The state of a job; by hand it waits for a pasted reply in between."""
+    """The state of a job; "asking" is the state of a job by hand that waits for a pasted reply."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -50,9 +50,9 @@ _ENDED: Final = (JobState.PLANNED, JobState.FAILED, JobState.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A plan to make of a paper: the settings, the model, and whether a person fetches its replies by hand.
+    """The plan that a job is to make: its paper, settings and model, and if a person fetches its replies by hand.
 
-    With `force` a request is sent again even if it was already answered.
+    With `force`, requests are sent again even if they were already answered.
     """
 
     paper: GivenPaper
@@ -64,11 +64,11 @@ class PlanRequest:
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A plan in the making; `news` are the kind and the text of each message so far: "note", or "text" of a reply.
+    """A job that makes a plan; `news` are its messages so far: pairs of "note" or "text" (of a reply) and the message.
 
-    `prompt` is what a person is to send by hand while the state is ASKING, `prompt_number` counts such prompts, and
-    `step` says why there is another one after a reply: to revise a plan, or else to mend a reply that cannot be used.
-    `is_sending` is true while a request is in flight.
+    While the state is ASKING, `prompt` is the prompt to send by hand; `prompt_number` counts these prompts. `step` says
+    why another prompt follows a reply: to revise the plan, or to repair a reply that cannot be used. `is_sending` is
+    true while a request is in flight.
     """
 
     request: PlanRequest
@@ -95,20 +95,20 @@ class Job:
 
     @property
     def progress(self) -> str:
-        """The state and the number of the prompt by hand: where the job is now."""
+        """The state and the number of the prompt by hand, as one text such as "asking 2"."""
         return f"{self.state} {self.prompt_number}"
 
     def add_note(self, text: str) -> None:
-        """Tell what happens."""
+        """Add a message that says what the job does."""
         self._add_news("note", text)
 
     def add_step(self, text: str) -> None:
-        """Tell why there is another request after a reply."""
+        """Add a message that says why another request follows a reply."""
         self.step = text
         self.add_note(text)
 
     def add_text(self, text: str) -> None:
-        """Show a piece of a reply; of a very long one only the beginning is shown."""
+        """Add a piece of a reply to the messages; leave out the end of a very long reply."""
         shown = text[: _MAX_SHOWN_CHARS - self._shown_chars]
         self._shown_chars += len(shown)
         if shown:
@@ -130,7 +130,7 @@ class Job:
         return reply
 
     def take_reply(self, number: int, reply: str) -> bool:
-        """Take the reply to a prompt, given by its number; return False if that is no longer asked."""
+        """Take the reply to the prompt with this number; return False if the job no longer waits for it."""
         if self.state is not JobState.ASKING or number != self.prompt_number or self._reply is None:
             return False
         if not self._reply.done():
@@ -138,13 +138,13 @@ class Job:
         return True
 
     async def follow(self) -> AsyncIterator[tuple[str, str]]:
-        """Yield all news, old and new, those of one kind joined; and the state and the number of the prompt each time.
+        """Yield kind and text of all messages, old and new, until the job ends; pieces of a reply are joined.
 
-        It ends with the job.
+        The kind is "note", "text", or "state", whose text is `progress`, at the beginning and after each change.
         """
         shown, state = 0, ""
         while True:
-            # All of it from one moment: more may happen while the reader of this takes what is yielded.
+            # All values are taken at one moment, since they may change while the caller handles what is yielded.
             news, changed, has_ended, now = self.news[shown:], self._changed, self.has_ended, self.progress
             shown += len(news)
             for kind, text in _join_news(news):
@@ -193,9 +193,9 @@ class JobQueue:
         return job
 
     def cancel_job(self, job: Job) -> None:
-        """Cancel a job that has not ended; what its endpoint has written so far of a reply is not recorded."""
+        """Cancel a job that has not ended; a reply that has arrived only in part is not recorded."""
         if job.task is not None and not job.has_ended:
-            lost = "What the endpoint had written of its reply is not on record, and may be billed."
+            lost = "The reply in flight was not complete; it is not on record, but may be billed."
             job.reason = f"{lost if job.is_sending else 'No request was in flight.'} {_KEPT}"
             job.task.cancel()
 
@@ -211,7 +211,7 @@ class JobQueue:
         return sum(not each.has_ended and _name_turn(each) == _name_turn(job) for each in ahead)
 
     async def stop(self) -> None:
-        """Send nothing more; wait for the replies in flight, so that they are recorded."""
+        """Send nothing more, and wait until the replies in flight are recorded."""
         self._is_stopped = True
         for job in self.jobs.values():
             if job.state in (JobState.WAITING, JobState.ASKING):
@@ -262,9 +262,9 @@ class JobQueue:
 
 
 def describe_failure(error: Exception) -> str:
-    """Return an error in words; that of a file begins with its path, and advice is what a person can do on the page."""
+    """Return the text of an error, after the path of its file if it has one, and with advice that fits the page."""
     if isinstance(error, UsageError) and error.advice:
-        return f"{error.fault}; the built-in planner and “by hand” work without it"
+        return f"{error.fault}; the built-in planner and “by hand” need no endpoint"
     path = getattr(error, "filename", None)
     return f"{path}: {describe_os_error(error)}" if path else describe_os_error(error)
 
@@ -274,10 +274,10 @@ def _name_turn(job: Job) -> str:
 
 
 def _report_crash(job: Job, task: "asyncio.Task[None]") -> None:
-    """Tell of an error that nobody expected."""
+    """Log an unexpected error of a job, and give it as the reason why there is no plan."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a plan failed by an error of the program: %r", error, exc_info=error)
-        job.set_state(JobState.FAILED, f"an error of the program: {error!r}")
+        log.error("a plan failed because of an error in the program: %r", error, exc_info=error)
+        job.set_state(JobState.FAILED, f"an error in the program: {error!r}")
 
 
 def describe_manual_model(spec: ModelSpec) -> ModelInfo:
@@ -287,7 +287,7 @@ def describe_manual_model(spec: ModelSpec) -> ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class _ManualModel:
-    """A model whose replies a person fetches; their finish reasons and tokens are unknown."""
+    """A model whose replies a person fetches by hand; finish reasons and tokens are unknown."""
 
     info: ModelInfo
     job: Job
@@ -298,7 +298,7 @@ class _ManualModel:
 
 @dataclass(slots=True)
 class _ReportedModel:
-    """A model whose requests a job tells of."""
+    """A model that adds a message to a job for each request."""
 
     model: Model
     job: Job
@@ -325,5 +325,5 @@ class _ReportedModel:
 
     def _describe_request(self, prompt: Prompt) -> str:
         if prompt == self.last_prompt:
-            return "sending the same again"
+            return "sending the same prompt again"
         return f"sending about {TokenCounter().count_prompt(prompt):,} tokens to {self.host}"

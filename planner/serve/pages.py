@@ -1,4 +1,4 @@
-"""The pages as they are sent, with the facts of a paper; and the messages of pages, checked, with their defaults."""
+"""The rendered pages with the facts of a paper, and the messages that pages send, with checks and defaults."""
 
 import re
 from collections.abc import Iterator
@@ -37,14 +37,14 @@ _SITE_ASSETS: Final = ("look.css", "paper.css", "theme.js", "paper.js")
 
 @dataclass(frozen=True, slots=True)
 class PaperFacts:
-    """A paper as it was understood: its description, and what the author task would leave out of it."""
+    """The facts read from a paper: its description, and the parts that the author task would leave out."""
 
     description: dict[str, Any]
     author_task_omissions: tuple[Omission, ...]
 
     @property
     def title(self) -> str:
-        """The title, in small letters if the paper has it in capitals, as on the pages of plans."""
+        """The title, in title case if the paper has it in capitals, as on the pages of plans."""
         return fix_title_case(self.description["title"], self.description["abstract"])
 
     @property
@@ -54,7 +54,7 @@ class PaperFacts:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The other warnings."""
+        """The warnings that are not about hidden text."""
         return tuple(warning for warning in self.description["warnings"] if not _HIDDEN.search(warning))
 
     @classmethod
@@ -63,20 +63,20 @@ class PaperFacts:
         try:
             author_task_omissions = select_excerpt(paper, replace(settings, task=Task.AUTHOR), TokenCounter()).omissions
         except PlannerError:
-            author_task_omissions = ()  # the paper has no method to be found; the description of that task says so
+            author_task_omissions = ()  # no method was found; the description for the author task says so
         return cls(describe_paper_as_json(paper, settings), author_task_omissions)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanPrice:
-    """The requests that a plan takes, and their cost in USD, None if it is not known."""
+    """The requests and tokens that a plan needs, and their cost in USD, None if the price is not known."""
 
     estimate: RequestEstimate
     cost: float | None
 
 
 def estimate_plan_price(client: ModelClient, strategy: str, facts: PaperFacts) -> PlanPrice | None:
-    """Return what a plan would take; None if nothing can be sent."""
+    """Return the requests and the cost of a plan, or None if nothing can be sent."""
     tokens = facts.description["prompt_tokens"]
     if tokens is None:
         return None
@@ -90,7 +90,7 @@ def render_page(template: str, base: str, **values: object) -> str:
 
 
 def render_plan_page(base: str, plan: KeptResult, edited: EditedPlan | None, **values: object) -> str:
-    """Render the page of a plan, or of the failure to make one (without edits)."""
+    """Render the page of a plan, or of the failure to make one, which has no edits."""
     entries = (edited.kept_entry, edited.left_out_entry) if edited else (plan.entry,)
     view = build_paper_view(entries)
     return render_page(
@@ -99,7 +99,7 @@ def render_plan_page(base: str, plan: KeptResult, edited: EditedPlan | None, **v
 
 
 def read_asset(name: str) -> tuple[str, str] | None:
-    """Return the text and the media type of a style or a script, or None."""
+    """Return the text and the media type of a style sheet or a script, or None if there is no such file."""
     if name not in (*_OWN_ASSETS, *_SITE_ASSETS):
         return None
     package = "planner.serve" if name in _OWN_ASSETS else "planner.site"
@@ -119,7 +119,7 @@ def _get_environment() -> Environment:
 
 
 class PageMessage(BaseModel):
-    """A message of a page."""
+    """A message that a page sends."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -137,7 +137,7 @@ def _check_strategy(name: str) -> str:
 
 
 class PlanForm(PageMessage):
-    """The settings of a plan as the form gives them; `model` is a name, or one of the choices that need `name`."""
+    """The settings of a plan in the form; `model` is a model, or "other" or "by-hand", which use `name`."""
 
     task: Task
     k: Annotated[int, Field(ge=1, le=MAX_K)] | None = None
@@ -155,7 +155,7 @@ class ReplyMessage(PageMessage):
 
 
 class EditMessage(PageMessage):
-    """A change of a plan; `version` is that of the edits on the page."""
+    """A change of a plan; `version` is the version of the edits that the page shows."""
 
     change: Change
     ablation: str
@@ -174,12 +174,12 @@ class PageDefaults:
     offline: bool = False
 
     def make_settings(self, form: PlanForm) -> PlanSettings:
-        """Return the settings of a plan; k is that of the form, or of the command line, or of the task."""
+        """Return the settings of a plan; k comes from the form, else from the command line, else from the task."""
         k = form.k or self.k or DEFAULT_K[form.task]
         return replace(self.settings, task=form.task, k=k, strategy=form.strategy)
 
     def make_model_spec(self, form: PlanForm) -> ModelSpec:
-        """Return the model that a form names; by hand, the name is only for headings.
+        """Return the model that a form names; for a plan by hand, the name is only used in headings.
 
         Raises:
             UsageError: if the name is missing.
@@ -189,7 +189,7 @@ class PageDefaults:
             raise UsageError("write the name of the model, such as gpt-4o or ollama/llama3.1")
         names = {OTHER: name, BY_HAND: name or _DEFAULT_NAME}
         model = names.get(form.model, form.model) or self.default_model
-        # A price on the command line is that of the model there.
+        # A price on the command line is for the model on the command line.
         price = self.model_spec.price if model == self.default_model else ""
         return replace(self.model_spec, model=model, price=price)
 

@@ -1,4 +1,4 @@
-"""Serve the page on this machine alone: to its own address, from its own pages, and to who knows its token."""
+"""The server of the page, which only this machine can reach, and only with the token in the address."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ _HEADERS: Final = {
 
 
 class RequestFilter:
-    """An application that refuses every request which does not come from one of its own pages on this machine.
+    """A filter before an application, which refuses every request that does not come from its own pages.
 
     Each path begins with the token. A request that changes anything must name its origin, as browsers do.
     """
@@ -55,18 +55,18 @@ class RequestFilter:
             await self._app({**scope, "root_path": f"/{self._token}"}, receive, answer)
 
     def _find_fault(self, scope: Scope) -> str:
-        """Return the reason to refuse a request, or ""."""
+        """Return the reason to refuse a request, "" if there is none."""
         headers = Headers(scope=scope)
         if not (scope.get("client") or ("",))[0].startswith("127."):
-            return "it comes from another machine"
+            return "the request comes from another machine"
         if headers.getlist("host") not in ([host] for host in self._hosts):
-            return "it names another host"
+            return "the request names another host"
         origins = headers.getlist("origin")
         if origins not in ([origin] for origin in self._origins) and (origins or scope["method"] not in _SAFE_METHODS):
-            return "it comes from another page"
+            return "the request comes from another page"
         token = scope["path"].partition("/")[2].partition("/")[0]  # a path may be "*"
         if not secrets.compare_digest(token.encode("utf-8", "surrogateescape"), self._token.encode()):
-            return "it lacks the token; open the address that the program printed when it was started"
+            return "the request lacks the token; open the address that the program printed when it was started"
         return ""
 
 
@@ -92,7 +92,7 @@ def open_socket(port: int) -> socket.socket:
 
 
 class PageServer(uvicorn.Server):
-    """A server of an application on a socket; `address` is the page, with its token."""
+    """A server of an application on a socket; `address` is the address of the page, with its token."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
@@ -112,11 +112,11 @@ class PageServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Leave the signals to the program."""
+        """Leave the handling of signals to the program, not to uvicorn."""
         yield
 
     async def run_until(self, has_ended: Callable[[], Awaitable[None]]) -> None:
-        """Answer requests until a function returns."""
+        """Answer requests until the function `has_ended` returns."""
         serving = asyncio.create_task(self.serve([self._listener]))
         try:
             await has_ended()

@@ -51,7 +51,7 @@ def test_the_whole_way_by_mouse(program: Program, visitor: Visitor, server: Serv
     page = visitor.open(program.address, accept_downloads=True)
     give_paper(page)
     expect(page.get_by_text("1 request to 127.0.0.1")).to_be_visible()
-    page.get_by_text("The author task would cut").click()
+    page.get_by_text("The author task would leave out").click()
     expect(page.get_by_text("4.2 Main Results: ")).to_be_visible()
     page.get_by_label("Task").select_option("author")
     expect(page.get_by_text("Left out in the author task")).to_be_visible()
@@ -66,8 +66,8 @@ def test_the_whole_way_by_mouse(program: Program, visitor: Visitor, server: Serv
     edit(page, page.get_by_role("group", name="Change No gate").get_by_role("button", name="Strike out").click)
     expect_names(page, "No loss", "Mean gate")
     page.get_by_text("Edit the replacement").click()
-    page.get_by_label("One a line").fill("a median\n\n  the last value  ")
-    edit(page, page.get_by_role("button", name="Keep it").click)
+    page.get_by_label("One per line").fill("a median\n\n  the last value  ")
+    edit(page, page.get_by_role("button", name="Save").click)
     expect(page.locator(".instead li")).to_have_text(["a median", "the last value"])
     with page.expect_download() as download:
         page.get_by_role("link", name="jsonl").click()
@@ -213,7 +213,7 @@ def test_two_tabs_do_not_edit_over_each_other(program: Program, visitor: Visitor
     other.goto(page.url)
     edit(page, page.get_by_role("button", name="Strike out").first.click)
     other.get_by_role("button", name="Strike out").last.click()
-    expect(other.get_by_role("alert")).to_have_text("the plan was edited in another place; load the page again")
+    expect(other.get_by_role("alert")).to_have_text("the plan was edited in another window; reload the page")
     other.reload()
     for each in (page, other):
         expect_names(each, "Mean gate")

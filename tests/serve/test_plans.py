@@ -118,8 +118,8 @@ def test_for_a_plan_on_record_the_page_says_that_nothing_is_sent(asked: Client, 
 
 def test_a_model_without_a_key_says_what_is_missing(client: Client) -> None:
     page = client.get(f"papers/{client.give(PAPER)}?model=other&name=gpt-4o").text
-    assert "needs a key: set OPENAI_API_KEY; the built-in planner and “by hand” work without it" in page
-    assert "What was understood" in page
+    assert "needs a key: set OPENAI_API_KEY; the built-in planner and “by hand” need no endpoint" in page
+    assert "What the program read" in page
 
 
 def test_the_reply_is_told_as_it_arrives(asked: Client) -> None:
@@ -151,7 +151,7 @@ def test_an_invalid_reply_and_a_fault_are_told(asked: Client, server: Server) ->
     assert [note.split(",")[0].split(" about")[0] for note in notes if "busy" not in note] == [
         "reading paper.md",
         "sending",
-        "sending the same again",
+        "sending the same prompt again",
         "asked again",
         "sending",
     ]
@@ -242,7 +242,7 @@ def test_what_is_cancelled_by_hand_was_never_sent(client: Client) -> None:
     _wait_for(lambda: _read_prompt(client, job, 1))
     client.post(f"{job}/cancel", {})
     assert client.follow(job)[-1] == ("state", "cancelled 1")
-    assert "No request was in flight. Replies that were complete are kept" in client.get(job).text
+    assert "No request was in flight. Complete replies are kept" in client.get(job).text
     assert "pasted, reviewer task: cancelled" in client.get().text
     plan = client.get().text.partition('id="_plans"')[2].partition('href="')[2].partition('"')[0]
     assert "It was cancelled, or the program was stopped" in client.send("GET", plan).text

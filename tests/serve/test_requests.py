@@ -254,7 +254,7 @@ def test_what_is_no_arxiv_id_is_refused(shared_client: Client) -> None:
 def test_a_job_that_is_gone_leads_back(shared_client: Client) -> None:
     answer = shared_client.get("jobs/0123456789abcdef")
     assert answer.status == 404
-    assert "started anew" in answer.text
+    assert "may have been restarted" in answer.text
     assert json.loads(shared_client.post("jobs/0123456789abcdef/cancel", {}).text)["error"]
 
 

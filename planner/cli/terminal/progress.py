@@ -103,7 +103,7 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
     else:
         yield tokens
     if estimate.cost is None:
-        yield "cost unknown (--price IN,OUT sets a price; --max-cost needs it)"
+        yield "cost unknown (set --price IN,OUT; --max-cost needs it)"
     else:
         yield f"about {format_usd(estimate.cost)}"
     yield f"about {format_duration(estimate.seconds)}"
