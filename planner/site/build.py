@@ -1,9 +1,9 @@
-"""Build a site from folders of trajectories, and write them in the layout in which the field publishes trajectories.
+"""The builder of a site from folders of trajectories, and of a docsify site in the layout of published ones.
 
-That layout is three files for docsify around the trajectories. Unlike the other pages these need a web server and load
-docsify from a public address, as such sites do. The loaded files are pinned by their hashes, and the policy allows no
-other script. It allows styles, since the trajectories contain some. The trajectories are written again from their
-parsed text, so they hold no active content.
+The docsify site is the trajectories and three files. Unlike the other pages, it needs a web server, and loads docsify
+from a public address. The loaded files are pinned by their hashes, and the policy of the page allows no other script;
+it allows styles, since the trajectories contain some. The trajectories are written again from their parsed text, so
+they hold no active content.
 """
 
 import re
@@ -37,7 +37,7 @@ _TASKS: Final = {Task.REVIEWER: "Reviewer task", Task.AUTHOR: "Author task"}
 
 @dataclass(frozen=True, slots=True)
 class BuiltSite:
-    """A site that was built: its index, its numbers of papers, entries and failures among them, and unread files."""
+    """A site that was built: its index page, its numbers of papers, entries and failed entries, and unread files."""
 
     index: Path
     paper_count: int
@@ -49,7 +49,7 @@ class BuiltSite:
 def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> BuiltSite:
     """Write the pages of run folders, or of other folders of trajectories, to the folder `output`.
 
-    `docsify` adds the published layout in a folder of that name.
+    `docsify` adds the docsify site in a folder of that name.
 
     Raises:
         UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
@@ -114,7 +114,7 @@ def _check_folders(folders: Sequence[Path], output: Path) -> None:
 
 
 def _remove_stale_pages(folder: Path, page_names: set[str]) -> None:
-    """Remove pages of an earlier build whose papers are gone."""
+    """Remove pages of an earlier build for papers that this build does not have."""
     for path in folder.glob("*.html"):
         if unicodedata.normalize("NFC", path.stem) not in page_names and _is_our_page(path):
             path.unlink()
@@ -129,9 +129,9 @@ def _is_our_page(path: Path) -> bool:
 
 @dataclass(slots=True)
 class _DocsifyWriter:
-    """A writer of the published layout to the folder `root`.
+    """A writer of the docsify site to the folder `root`.
 
-    Of two trajectories with one path only the first is published; `skipped_files` names the others.
+    If several trajectories have the same path, only the first is published; `skipped_files` names the others.
     """
 
     root: Path
@@ -147,7 +147,7 @@ class _DocsifyWriter:
             return
         path = build_trajectory_path(entry.planner, entry.model, entry.paper_id)
         if str(path).casefold() in self._used_paths:
-            self.skipped_files.append(UnreadFile(f"{entry.run}/{path}", "another trajectory is published in its place"))
+            self.skipped_files.append(UnreadFile(f"{entry.run}/{path}", "another trajectory has the same path"))
             return
         self._used_paths.add(str(path).casefold())
         text = render_trajectory(entry.trajectory, allow_violations=True)

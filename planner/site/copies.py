@@ -17,7 +17,7 @@ _OPENINGS: Final = {
     Task.AUTHOR: "Ablations to run:",
 }
 
-# Replacements that take the part out, and those that name what is taken out.
+# The first matches replacements that only remove the part; the second, those that name the removed part.
 _REMOVED: Final = re.compile(r"(?:removed|none)\b[:,]?\s*", re.IGNORECASE)
 _NEGATION: Final = re.compile(r"(?:no|without)\b", re.IGNORECASE)
 
@@ -46,14 +46,14 @@ def choose_name_or_part(ablation: Ablation) -> str:
 
 
 def describe_replacement(item: str) -> str:
-    """Return a replacement as a phrase: "without it: …" where the part is only taken out."""
+    """Return a replacement as a phrase: "without it: …" if the part is only removed."""
     if removed := _REMOVED.match(item):
         return f"without it: {item[removed.end() :]}" if item[removed.end() :] else "without it"
     return item if _NEGATION.match(item) else f"with {item}"
 
 
 def name_removed_part(ablation: Ablation, item: str) -> str:
-    """Return the part that a variant of an ablation takes out, "" if it takes out none; `item` is its replacement."""
+    """Return the part that an ablation removes with the replacement `item`, "" if it removes none."""
     if ablation.action is Action.REMOVE or _REMOVED.match(item):
         return ablation.ablated_part
     negation = _NEGATION.match(item)
@@ -110,7 +110,7 @@ def format_review(entry: PlanEntry) -> str:
 
 
 def _format_markdown(trajectory: Trajectory) -> str:
-    """Return the plan as Markdown, as in the trajectory's file but without the box."""
+    """Return the plan as Markdown, as in the trajectory's file but without the box around it."""
     text = render_trajectory(replace(trajectory, reasoning=""), allow_violations=True)
     return text.rpartition(format.PLAN_BOXES[trajectory.task])[2].removesuffix(format.BOX_END).strip() + "\n"
 
@@ -121,14 +121,14 @@ def format_jsonl(plan: Plan) -> str:
 
 
 def _format_csv(entry: PlanEntry) -> str:
-    """Return a plan as CSV, one ablation a row; "; " separates several values in a cell; details have columns."""
+    """Return a plan as CSV, one ablation a row; "; " separates values in a cell; details have own columns."""
     columns = [*(field.name for field in PLAN_FIELDS), *(DETAIL_COLUMNS if entry.has_details else ())]
     rows = zip(map(format_field_values, entry.ablations), list_detail_cells(entry), strict=True)
     return render_csv((columns, *((*fields, *cells)[: len(columns)] for fields, cells in rows)))
 
 
 def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
-    """Yield the details of each ablation of a plan as texts for `DETAIL_COLUMNS`, "" for what is not known."""
+    """Yield the details of each ablation of a plan as texts for `DETAIL_COLUMNS`, "" for an unknown detail."""
     for number, details in enumerate(entry.details):
         evidence, effort = details.evidence, details.effort
         yield (
@@ -148,7 +148,7 @@ def format_cell(number: float | None) -> str:
 
 
 def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:
-    """Return the sentence that says what the paper claims and does not show; "" if no quote of it was found."""
+    """Return a sentence on a claim that no experiment of the paper supports; "" if its quote was not found."""
     evidence = details.evidence
     if evidence is None or evidence.found not in (QuoteMatch.EXACT, QuoteMatch.CLOSE):
         return ""
@@ -175,7 +175,7 @@ def _format_sentence(ablation: Ablation) -> str:
 
 
 def build_plan_json(entry: PlanEntry) -> dict[str, object]:
-    """Return a plan as a JSON object: its heading, the reasoning, the ablations, and what its record says beside."""
+    """Return a plan as a JSON object: its heading, reasoning and ablations, and further facts from its record."""
     trajectory = entry.trajectory
     assert trajectory is not None, "only a plan has ablations"
     return {

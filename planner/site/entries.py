@@ -17,7 +17,7 @@ from planner.schema import Ablation, Task
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 
-_RUN_FOLDER: Final = "trajectories"  # of a run, beside the file that describes it
+_RUN_FOLDER: Final = "trajectories"  # in a run folder, beside the file that describes the run
 _RUN_FILE: Final = "run.json"
 MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
 
@@ -40,7 +40,7 @@ class EntrySource:
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
-    """A paper planned by a model, or the failure to do so.
+    """The plan of a paper by a model, or the failure to make one.
 
     `title` is "" if no record gives one; `trajectory` is None if there is no plan.
     """
@@ -64,12 +64,12 @@ class PlanEntry:
 
     @property
     def has_details(self) -> bool:
-        """True if the record has details, and as many as the plan has ablations."""
+        """True if the record has details for each ablation of the plan."""
         return bool(self.record and self.record.details and len(self.record.details) == len(self.ablations))
 
     @property
     def details(self) -> tuple[Details, ...]:
-        """The details of each ablation, without content if the record has none."""
+        """The details of each ablation; they are empty if the record has none."""
         return self.record.details if self.record and self.has_details else (Details(),) * len(self.ablations)
 
     @property
@@ -97,9 +97,9 @@ class PlanEntry:
         return self.record.list_findings(number + 1, self.ablations[number].name) if self.record else ()
 
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Return a heading and the warnings under it, of the plan and of the rest, if there are any.
+        """Return two groups of warnings, about the plan and about the rest, each with its heading; omit an empty group.
 
-        That a reply is used again is no warning.
+        The message that an earlier reply was used again is left out.
         """
         shown = [warning for warning in self.warnings if warning != REUSED_NOTE]
         of_plan = tuple(warning for warning in shown if warning.startswith("ablation "))
@@ -116,7 +116,7 @@ class PlanEntry:
     def shown_reason(self) -> str:
         """The reason why there is no plan, as pages show it."""
         interrupted = (
-            "It was cancelled, or the program was stopped. The same settings go on from the replies on record."
+            "It was cancelled, or the program was stopped. The same settings continue from the replies on record."
         )
         unknown = interrupted if self.outcome is Outcome.INTERRUPTED else "No reason is on record."
         return self.reason or unknown
@@ -133,7 +133,7 @@ class PlanEntry:
         return cost if cost is not None and 0 <= cost < MAX_COST else None
 
     def is_own_record(self, record: PlanRecord) -> bool:
-        """Return whether a record is one of this planner, model, paper and task."""
+        """Return whether a record belongs to this planner, model, paper and task."""
         subject = (record.planner, record.model, record.paper.id, record.task)
         return subject == (self.planner, self.model, self.paper_id, self.task)
 
@@ -179,7 +179,7 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
 
 
 def derive_run_name(folder: Path) -> str:
-    """Return the name of a run, which is its folder's name; any other folder "trajectories" has that of two folders."""
+    """Return the name of a folder; a folder `trajectories` is named by its run, or with its parent if in no run."""
     path = folder.resolve()
     if path.name != _RUN_FOLDER or not path.parent.name:
         return path.name or str(path)
@@ -215,7 +215,7 @@ def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
     )
     if not entry.is_own_record(record):
         named = f"{record.planner}/{record.model}/{record.paper.id} ({record.task})"
-        entry = _add_warning(entry, f"the record is that of {named}")
+        entry = _add_warning(entry, f"the record belongs to {named}")
     if entry.trajectory is None and record.outcome is Outcome.PLANNED:
         entry = _add_warning(entry, "the trajectory file is missing")
     if record.cost is not None and entry.cost is None:
@@ -272,8 +272,8 @@ class EntryIndex:
 def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
     """Find the entries in run folders, or in other folders of trajectories.
 
-    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `excluded_folder`. `plan` and
-    `batch` may give one paper two ids: a paper whose text an earlier folder holds has the id that it has there.
+    In a run, search only the folder `trajectories`. Skip hidden files and the folder `excluded_folder`. `plan` and
+    `batch` may give the same paper different ids; of papers with the same text, the id in the earliest folder is used.
     """
     papers: dict[str, list[EntrySource]] = defaultdict(list)
     unread: list[UnreadFile] = []

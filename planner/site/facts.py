@@ -31,7 +31,7 @@ _MIN_WORDS: Final = 3
 
 
 def choose_title(entries: Sequence[PlanEntry]) -> str:
-    """Return the paper's title, or its id in words if no title is known; one in capitals gets small letters."""
+    """Return the paper's title, or its id in words if no title is known; put a title in capitals in title case."""
     paper_id = entries[0].paper_id
     on_record = ((entry.title, entry.record.paper.abstract if entry.record else "") for entry in entries)
     candidates = (*on_record, (re.sub(r"[_\s]+", " ", paper_id), ""), (paper_id, ""))
@@ -59,9 +59,9 @@ def _list_labels(entry: PlanEntry) -> list[str]:
 
 
 def fix_title_case(title: str, abstract: str) -> str:
-    """Return a title as other titles are set: one in capitals gets small letters.
+    """Return a title that is in capitals in title case, and any other title unchanged.
 
-    Acronyms and names in it are written as in the paper's abstract, so that one title is the same on every page.
+    Acronyms and names are written as in the paper's abstract.
     """
     if not _is_in_capitals(title):
         return title
@@ -71,7 +71,7 @@ def fix_title_case(title: str, abstract: str) -> str:
 
 
 def build_source_link(paper_id: str, source: str) -> tuple[str, str]:
-    """Return the arXiv id of a paper and the address of its page there, else its file's name, or "", and no address."""
+    """Return the arXiv id of a paper and its address at arXiv, or else the name of its file ("" if unknown) and ""."""
     found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
     if arxiv_id := next(filter(None, found), None):
         return f"arXiv:{arxiv_id}", f"https://arxiv.org/abs/{arxiv_id}"
@@ -79,14 +79,14 @@ def build_source_link(paper_id: str, source: str) -> tuple[str, str]:
 
 
 def _is_in_capitals(title: str) -> bool:
-    """Return whether a title of several words is in capitals; a few letters, as in "LLMs", may not be."""
+    """Return whether a title of several words is in capitals; a few small letters, as in "LLMs", are allowed."""
     text = _FORMULA_OR_COMMAND.sub(" ", title)
     upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
     return upper >= max(_MIN_CAPITALS, 10 * lower) and len(_WORD.findall(text)) >= _MIN_WORDS
 
 
 def _find_spellings(text: str) -> dict[str, str]:
-    """Return the most frequent spelling of each word by the word in small letters."""
+    """Return the most frequent spelling of each word; the keys are the words in small letters."""
     counts = Counter(_WORD.findall(text))
     return {word.casefold(): word for word, _ in reversed(counts.most_common())}
 
@@ -133,7 +133,7 @@ def list_key_figures(entry: PlanEntry) -> Iterator[str]:
 
 
 def list_plan_facts(entry: PlanEntry) -> Iterator[PlanFact]:
-    """Yield the facts of a run that are known."""
+    """Yield the known facts about how a plan was made."""
     facts = list(_list_record_facts(entry, entry.record)) if entry.record else []
     name = f"{entry.planner}/{entry.model}/{entry.paper_id}"
     for label, value in (("Trajectory", name), ("Task", entry.task), ("Run", entry.run), *facts):
@@ -176,7 +176,7 @@ def _format_tokens(record: PlanRecord) -> str:
 
 
 def _format_seconds(seconds: float) -> str:
-    """Return a time as text, "" for one under a tenth of a second, which no model takes."""
+    """Return a time as text, "" if it is under 0.1 s, which means that no model was asked."""
     return f"{seconds:.1f} s" if seconds >= 0.1 else ""
 
 

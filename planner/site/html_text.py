@@ -1,8 +1,8 @@
-"""Render texts of models and papers as HTML without active content: Markdown, inert tags, links to the web, formulas.
+"""Texts of models and papers rendered as HTML without active content: Markdown, inert tags, web links, formulas.
 
-Formulas become MathML, which browsers show without a script, or plain text. Neither they nor the tree that the
-converter makes of them is trusted: only known elements with known attributes are written. A formula that cannot be set
-stays as it was written.
+Formulas become MathML, which browsers show without a script, or plain text. Neither a formula nor the tree that the
+converter makes of it is trusted: only known elements with known attributes are written. A formula that cannot be
+converted stays as it was written.
 """
 
 import re
@@ -34,8 +34,8 @@ FORMULA: Final = re.compile(
 """A formula with its delimiters; "$5 and $10" holds none."""
 
 _MAX_CHARS: Final = 600
-_MAX_DEPTH: Final = 24  # elements in each other
-_ERRORS: Final = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)  # of odd formulas
+_MAX_DEPTH: Final = 24  # levels of nested elements
+_ERRORS: Final = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)  # by odd formulas
 _MACRO: Final = re.compile(r"\\(?:\w*newcommand|providecommand|[egx]?def|let|Declare\w+)")  # may grow without end
 _WORDS_IN_FORMULA: Final = re.compile(r"\\(?:text|math|operatorname|mbox)\w*\s*\{[^{}]*\}")
 _PROSE: Final = re.compile(r"(?<!\S)[^\W\d_]{2,}[.,;:]?(?!\S)")  # "$5, or 10$" is no formula
@@ -156,7 +156,7 @@ def _is_closing_tag(token: Token) -> bool:
 
 
 def render_formulas_as_html(text: str) -> Markup:
-    """Return a text as HTML in which formulas are set, and nothing else is markup."""
+    """Return a text as HTML with its formulas as MathML and everything else escaped."""
     if has_too_much_markup(text):
         return escape(text)
     parts = re.split(f"({FORMULA.pattern})", text, flags=FORMULA.flags)  # every second one is a formula
@@ -164,13 +164,13 @@ def render_formulas_as_html(text: str) -> Markup:
 
 
 def render_formulas_as_text(text: str) -> str:
-    """Return a text with its formulas as plain text, such as "x^2"; one that has no such form stays as it is."""
+    """Return a text with its formulas as plain text, such as "x^2"; a formula that cannot be converted stays."""
     return text if has_too_much_markup(text) else FORMULA.sub(lambda each: _render_plain_formula(each[0]), text)
 
 
 @lru_cache(maxsize=4096)
 def render_formula(formula: str) -> Markup:
-    """Return a formula, which has its delimiters, as MathML, or as it is written if it cannot be set."""
+    """Return a formula, given with its delimiters, as MathML, or as it was written if it cannot be converted."""
     if (tree := _convert_formula(formula)) is None:
         return Markup('<span class="math">{}</span>').format(formula)
     inside = Markup().join(map(_render_element, tree))
@@ -185,7 +185,7 @@ def _render_plain_formula(formula: str) -> str:
 
 
 def _convert_formula(formula: str) -> Element | None:
-    """Return the converter's tree of a formula, or None if it makes none that may be shown."""
+    """Return the MathML tree of a formula, or None if the formula cannot be converted or its tree is not safe."""
     from latex2mathml import exceptions  # most pages hold no formula
     from latex2mathml.converter import Converter
 
@@ -206,7 +206,7 @@ def _choose_display(formula: str) -> str:
 
 
 def _is_allowed(tree: Element) -> bool:
-    """Return whether all elements and attributes are known, and no command of TeX was left over."""
+    """Return whether all elements and attributes are known, and no command of TeX is left over."""
     level: Iterable[Element] = (tree,)
     for _ in range(_MAX_DEPTH):
         if not all(map(_is_allowed_element, level)):

@@ -1,6 +1,6 @@
-"""Render whole pages: a template, its style and its scripts in one file that loads nothing and runs nothing else.
+"""Whole pages: a template with its style and scripts in one file, which loads nothing and runs nothing else.
 
-The index page gets its rows packed, for its script.
+The index page contains its rows as compact JSON, which its script unpacks.
 """
 
 import base64
@@ -35,9 +35,9 @@ GENERATOR: Final = f"ablation-planner {__version__}"
 class IndexRow:
     """One paper planned by one model.
 
-    `page` is the page's file name without suffix and `anchor` the model's place on it; `shared` numbers the studies on
-    that page that another model proposes too; `cost` is in USD, None if it is not known; `reason` says why there is no
-    plan.
+    `page` is the page's file name without suffix, and `anchor` the id of the model's panel on it. `shared` numbers
+    the ablations on that page that another model proposes too. `cost` is in USD, None if it is not known. `reason` says
+    why there is no plan.
     """
 
     page: str
@@ -71,7 +71,7 @@ def build_paper_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
 
 
 def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
-    """Return the rows as JSON in which every repeated name is a number; `assets/index.js` unpacks it."""
+    """Return the rows as JSON in which numbers stand for repeated names; `assets/index.js` unpacks the JSON."""
     models, tasks, outcomes, papers = _Numbering(), _Numbering(), _Numbering(), _Numbering()
     cells: list[JsonValue] = [
         [
@@ -98,7 +98,7 @@ def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
 
 
 class _Numbering:
-    """A numbering of tuples of texts, in the order in which they come."""
+    """A numbering of tuples of texts from 0, in the order in which they are added."""
 
     def __init__(self) -> None:
         self.numbers: dict[tuple[str, ...], int] = {}
@@ -108,7 +108,7 @@ class _Numbering:
 
 
 def _pack_ablation(ablation: Ablation) -> JsonValue:
-    """Return the action's number, the text to show, and the other text to search."""
+    """Return the number of the action, the text to show, and a further text to search in."""
     shown = choose_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
     texts = (clean_text(render_formulas_as_text(text)).text for text in (shown, "" if other == shown else other))
@@ -196,7 +196,7 @@ def _get_environment() -> Environment:
 
 
 def create_template_environment(loader: BaseLoader) -> Environment:
-    """Return a template environment in which every value is escaped and clean."""
+    """Return a template environment that escapes every value, and removes unsafe characters from it."""
     environment = Environment(
         loader=loader,
         autoescape=True,
@@ -212,7 +212,7 @@ def create_template_environment(loader: BaseLoader) -> Environment:
 
 
 def _clean_value(value: object) -> object:
-    """Return a value for a template; remove characters that act on the display from a text."""
+    """Return a value for a template; from a text, remove characters that could disturb the display."""
     return clean_text(value).text if type(value) is str else value
 
 

@@ -51,14 +51,14 @@ class AblationPlace:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The ablations of other models that match an ablation, by its place; and groups of matches, the largest first."""
+    """Agreement of models: for each place, the places of matching ablations; and all groups of them, largest first."""
 
     matches: dict[AblationPlace, tuple[AblationPlace, ...]]
     groups: tuple[tuple[AblationPlace, ...], ...]
 
 
 def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
-    """Find the same ablations in the plans of one paper by two or more models for one task.
+    """Find the ablations that two or more models propose for the same paper and task.
 
     A combined plan agrees with its own members, so it does not count.
     """
@@ -92,7 +92,7 @@ class AblationLink:
 class AblationCard:
     """One ablation as a page shows it; `further` are the labels and texts of fields that AblationBench lacks.
 
-    `warnings` are the faults that the program found in it.
+    `warnings` are the faults that the program found in the ablation.
     """
 
     number: int
@@ -110,9 +110,9 @@ class AblationCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelPanel:
-    """One model's reasoning and plan, or its failure; `summary` are its numbers in one line, as far as they are known.
+    """One model's reasoning and plan, or its failure; `summary` is one line with the plan's known numbers.
 
-    `notes` are a heading and sentences each, `considered` the candidates that the plan does not keep.
+    `notes` are pairs of a heading and its sentences; `considered` are the candidates that the plan does not keep.
     """
 
     label: str
@@ -132,8 +132,8 @@ class ModelPanel:
 class PaperView:
     """The data of one paper's page; `groups` are the ablations that several models propose.
 
-    `title` is plain text, and `heading` has its formulas set. `source` is the arXiv id or the name of the file,
-    `address` the page of the paper, and `authors` their names; each of them and `abstract` may be "".
+    `title` is plain text; `heading` is the title as HTML with MathML. `source` is the arXiv id or the file name, and
+    `address` the address at arXiv. `authors`, `source`, `address` and `abstract` may be "".
     `has_several_texts` is true if the plans are of different texts with one id.
     """
 
@@ -276,7 +276,7 @@ def _build_card(
 
 
 def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
-    """Yield what the record of a plan says beside its ablations: their order, what is reported, what was revised."""
+    """Yield headings with sentences from the record: run order, chances, reported ablations and revisions."""
     if entry.record is None or entry.trajectory is None:
         return
     for heading, sentences in (

@@ -112,7 +112,7 @@ def test_plans_of_different_texts_with_one_id_are_told_apart(tmp_path: Path) -> 
             record.model_copy(update={"paper": record.paper.model_copy(update={"sha256": digest})}),
         )
     build_site([tmp_path / "run"], tmp_path / "out")
-    assert "different texts with one id" in (tmp_path / "out" / "papers" / "A_Paper.html").read_text(encoding="utf-8")
+    assert "texts with the same id" in (tmp_path / "out" / "papers" / "A_Paper.html").read_text(encoding="utf-8")
 
 
 def test_the_line_under_a_title_counts() -> None:
@@ -151,7 +151,7 @@ def test_of_two_trajectories_with_one_place_docsify_names_the_second(tmp_path: P
     for run in ("a", "b"):
         write_entry(tmp_path / run, trajectory())
     built = build_site([tmp_path / "a", tmp_path / "b"], tmp_path / "out", docsify=True)
-    assert [file.reason for file in built.unread_files] == ["another trajectory is published in its place"]
+    assert [file.reason for file in built.unread_files] == ["another trajectory has the same path"]
 
 
 def test_one_page_holds_all_it_needs() -> None:
