@@ -171,7 +171,7 @@ def _list_unsaid_fields() -> dict[str, ParameterSource]:
 
 
 async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
-    """Plan the pending papers; return 0, 1 if a paper has no plan, or 130 or 143 after SIGINT or SIGTERM."""
+    """Plan the pending papers; return 0, or 1 if a paper has no plan, or 130 or 143 after SIGINT or SIGTERM."""
     from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 
     async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
@@ -197,7 +197,7 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         log.error("stopped: %s; to continue, run the same command again", engine.progress.stop_reason)
     if waiting := engine.progress.waiting_prompts:
         prompts = format_count(waiting, "prompt")
-        log.info("%s without a reply; save each reply in a file with the name of its prompt", prompts)
+        log.info("no reply yet to %s; save each reply in a file with the name of its prompt", prompts)
     if engine.progress.earlier_outcomes:
         log.info("in this call: %s", format_batch_call_totals(engine.progress))
     failed = read_ledger_status(run).failed
@@ -208,9 +208,9 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
     status = read_ledger_status(run)
     log.info("%s", status.as_text())
     if status.failed:
-        log.info("next, the reasons:\n  ablation-planner status %s --failed", shlex.quote(str(run.path)))
+        log.info("to see the reasons:\n  ablation-planner status %s --failed", shlex.quote(str(run.path)))
     elif status.planned and not status.pending:
-        log.info("next, pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(run.path)))
+        log.info("to make pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(run.path)))
     if as_json:
         print_json(status.as_json())
 

@@ -202,7 +202,7 @@ class CommandGroup(click.Group):
 
 
 class _ErrorMessage(click.ClickException):
-    """The error that ends the program with one line; before it stands the command's usage if arguments are wrong."""
+    """The error that ends the program with one line, preceded by the command's usage if arguments are wrong."""
 
     def __init__(self, message: str, ctx: click.Context | None = None) -> None:
         super().__init__(make_printable(message))
@@ -258,7 +258,7 @@ def wrap_line(line: str, width: int) -> str:
 
 
 def shorten_middle(text: str, width: int | None) -> str:
-    """Return a name, shortened by an ellipsis in its middle if it is longer than `width` and than 20 characters."""
+    """Return a name shortened to `width` (at least 20) characters by an ellipsis in its middle; None keeps it whole."""
     if width is None or len(text) <= max(_LEAST_NAME, width):
         return text
     kept = max(_LEAST_NAME, width) - 1

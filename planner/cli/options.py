@@ -28,7 +28,7 @@ ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """Title, abstract and id to use instead of those found in a paper; and if a download is forbidden or allowed."""
+    """Title, abstract and id that replace those found in a paper; `offline` forbids downloads, `fetch` allows them."""
 
     title: str = ""
     abstract: str = ""
@@ -55,7 +55,7 @@ class TaskOptions:
         """The settings for planning.
 
         Raises:
-            UsageError: if k is out of range, or a plain plan, which has no chances, has a minimum chance.
+            UsageError: if k is out of range, or a minimum chance is set for a plain plan, which has no chances.
         """
         if self.plain and self.min_chance is not None:
             raise UsageError("--plain asks for no chances, so --min-chance cannot be applied; leave one of them out")

@@ -120,7 +120,7 @@ def _read_stdin() -> bytes:
 
 
 def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
-    """Read a text too short to reach any limit without a separate process; return None for any other paper."""
+    """Read a short text, which reaches no limit, without a separate process; return None for any other paper."""
     data = request.data
     try:
         path = Path(request.source)

@@ -1,4 +1,4 @@
-"""Options of the commands for runs, apart from `options`: other commands need not import what a run needs."""
+"""Options of the commands for runs, in a module of their own so that other commands import less."""
 
 from functools import partial
 from pathlib import Path
@@ -35,14 +35,14 @@ limit_options = group_options(
     limit_option(
         "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens a minute.  [default: the endpoint's limit]"
     ),
-    limit_option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Most money to spend on the run."),
+    limit_option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Maximum cost of the run."),
     limit_option("--max-papers", type=click.IntRange(min=1), help="Maximum number of papers to begin in this call."),
 )
 
 _FINISH_LIVE_OPTION = service_option(
     "--finish-live",
     is_flag=True,
-    help="Send requests that the batch service leaves unanswered directly, at the full price.",
+    help="Send requests directly, at the full price, if the batch service leaves them unanswered.",
 )
 _POLL_OPTION = service_option(
     "--poll",

@@ -52,7 +52,7 @@ _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 def serve(
     port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool, log_settings: LogOptions
 ) -> None:
-    """Serve a page on this machine with which you read a paper, plan its ablations, edit the plan and export it.
+    """Serve a page on this machine, on which you read a paper, plan its ablations, edit the plan and export it.
 
     Prints the address of the page, which contains a secret token; open the address in a browser. Ctrl-C ends the
     program once the replies in flight have arrived. The page writes the same files as `plan`, to the same folder.

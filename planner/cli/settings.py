@@ -143,7 +143,7 @@ class SettingsFile:
         return file
 
     def find_origin(self, *names: str) -> str:
-        """Return the file and the line, as FILE:LINE, of the setting with these table names and its own name."""
+        """Return the place of a setting as FILE:LINE; `names` are the names of its tables and its own name."""
         return f"{self.path}:{_find_line(self.text, names)}"
 
 

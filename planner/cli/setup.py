@@ -150,8 +150,8 @@ def help_(commands: tuple[str, ...]) -> None:
 def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_settings: LogOptions) -> None:
     """List the known models with context window, prices, and whether their key is set.
 
-    A WORD keeps only models with this word in their name. Prices are in USD per million input and output tokens, from
-    a table that is installed with the program. Models that are not listed can be used too.
+    Each WORD limits the list to models with this word in their name. Prices are in USD per million input and output
+    tokens, from a table that is installed with the program. Models that are not listed can be used too.
     """
     click.get_current_context().obj = load_settings(find_named_file())
     with send_log_messages(log_settings):
@@ -172,7 +172,7 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
         if not endpoint:
             log.info("prices are in USD per million tokens in and out; %s", _describe_keys(rows))
             names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
-            log.info("to list the models of an endpoint: models --endpoint URL, or one of the names %s", names)
+            log.info("to list an endpoint's models: models --endpoint URL, or instead of URL one of %s", names)
 
 
 def _resolve_named_endpoint(name: str) -> Endpoint:

@@ -57,11 +57,11 @@ _FILES_ARGUMENT: Final = click.argument(
 @_FILES_ARGUMENT
 @click.option("--to", "form", type=click.Choice(tuple(_SUFFIXES)), default="text", show_default=True, help="Format.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write, a file per trajectory."
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files, one per trajectory."
 )
 @click.option("--all", "show_all", is_flag=True, help="Also show the candidates that a plan does not keep.")
 def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool) -> None:
-    """Print each FILE, a trajectory or a folder of them, or convert it to another format. Repairs the encoding.
+    """Print each FILE, a trajectory or a folder of them, or convert it to another format. Repairs wrong encodings.
 
     The details of a plan are read from the .json file beside the trajectory.
     """
@@ -300,7 +300,7 @@ def combine(
         for line in _count_results(facts):
             log.info("%s", line)
         if facts["plans"] and not as_json:
-            log.info("next, the plans:\n  ablation-planner show %s", shlex.quote(str(output)))
+            log.info("to see the plans:\n  ablation-planner show %s", shlex.quote(str(output)))
         raise SystemExit(1 if facts["unread"] or not facts["plans"] else 0)
 
 

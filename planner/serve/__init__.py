@@ -1,1 +1,1 @@
-"""A local page for one person: read a paper, watch the reply arrive, edit the plan and export it."""
+"""A local page on which one person reads a paper, watches the reply arrive, edits the plan and exports it."""

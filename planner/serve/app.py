@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return the client of a model and the reason why it cannot be asked; None and "" if nothing is sent."""
+        """Return the client of a model and "", or None and the reason why there is none ("" if none is needed)."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:

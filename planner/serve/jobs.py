@@ -64,7 +64,7 @@ class PlanRequest:
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A job that makes a plan; `news` are its messages so far: pairs of "note" or "text" (of a reply) and the message.
+    """A job that makes a plan; `news` are its messages so far, each after its kind: "note", or "text" of a reply.
 
     While the state is ASKING, `prompt` is the prompt to send by hand; `prompt_number` counts these prompts. `step` says
     why another prompt follows a reply: to revise the plan, or to repair a reply that cannot be used. `is_sending` is
@@ -140,7 +140,7 @@ class Job:
     async def follow(self) -> AsyncIterator[tuple[str, str]]:
         """Yield kind and text of all messages, old and new, until the job ends; pieces of a reply are joined.
 
-        The kind is "note", "text", or "state", whose text is `progress`, at the beginning and after each change.
+        The kind is "note" or "text". At the beginning and after each change of state, it is "state" with `progress`.
         """
         shown, state = 0, ""
         while True:
@@ -174,7 +174,7 @@ def _join_news(news: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 class JobQueue:
-    """The jobs of one output folder, which run one at a time for each model; those by hand need not wait."""
+    """The jobs of one output folder, which run one at a time for each model; jobs by hand need not wait."""
 
     def __init__(self, output: Path, papers: PaperFolder, *, offline: bool) -> None:
         self.jobs: dict[str, Job] = {}
@@ -205,7 +205,7 @@ class JobQueue:
         return any(job.is_sending for job in self.jobs.values())
 
     def count_jobs_ahead(self, job: Job) -> int:
-        """Return the number of jobs that a waiting job waits for."""
+        """Return the number of jobs that must end before a waiting job begins."""
         others = list(self.jobs.values())
         ahead = others[: others.index(job)] if job.state is JobState.WAITING else []
         return sum(not each.has_ended and _name_turn(each) == _name_turn(job) for each in ahead)

@@ -125,7 +125,7 @@ class PageMessage(BaseModel):
 
 
 class ArxivMessage(PageMessage):
-    """An arXiv id or address."""
+    """The message with an arXiv id or address."""
 
     id: str
 

@@ -92,7 +92,7 @@ class _SiteBuilder:
                 self.docsify.add_entry(entry, view.title)
 
     def finish_site(self, entry_index: EntryIndex) -> BuiltSite:
-        """Write the pages that list the papers."""
+        """Write the pages that list the papers, remove stale pages, and return the finished site."""
         if self.docsify:
             self.docsify.write_index()
             self.unread_files.extend(self.docsify.skipped_files)

@@ -1,4 +1,4 @@
-"""A plan as text to copy."""
+"""A plan as text to copy: sentences for a review, Markdown, JSONL, CSV or JSON."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def format_line(text: str) -> str:
 
 
 def is_descriptive_name(name: str) -> bool:
-    """Return whether a name describes the ablation rather than only numbers it."""
+    """Return whether a name describes the ablation, and is not only a number."""
     return bool(name.strip()) and not _NUMBERED_NAME.fullmatch(name)
 
 

@@ -84,7 +84,7 @@ class PlanEntry:
 
     @property
     def review_details(self) -> tuple[Details, ...]:
-        """The details for a review: without the quote where the paper seems to report the ablation already."""
+        """The details for a review; those of an ablation that the paper seems to report already have no quote."""
         return tuple(
             each.model_copy(update={"evidence": None})
             if any(finding.startswith(ALREADY_REPORTED) for finding in self.list_findings(number))
@@ -116,7 +116,7 @@ class PlanEntry:
     def shown_reason(self) -> str:
         """The reason why there is no plan, as pages show it."""
         interrupted = (
-            "It was cancelled, or the program was stopped. The same settings continue from the replies on record."
+            "It was cancelled, or the program was stopped. Planning again continues from the replies on record."
         )
         unknown = interrupted if self.outcome is Outcome.INTERRUPTED else "No reason is on record."
         return self.reason or unknown

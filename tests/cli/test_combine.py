@@ -24,7 +24,7 @@ def test_the_path_of_each_plan_is_printed(run: Run, plans: Path) -> None:
     result = run("combine", "a", "b", "c", "-o", "out")
     assert (result.exit_code, result.stdout) == (0, f"{OUTPUT}\n")
     counts = "1 combined plan for the author task, from 3 plans: out/combined-planner/3-members-ea7fb08b\n"
-    assert result.stderr == f"{counts}next, the plans:\n  ablation-planner show out\n"
+    assert result.stderr == f"{counts}to see the plans:\n  ablation-planner show out\n"
     assert run("check", OUTPUT).exit_code == 0
     assert "1. No gate" in run("show", OUTPUT).stdout
 

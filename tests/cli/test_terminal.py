@@ -45,7 +45,7 @@ def test_a_plan_on_a_terminal_is_coloured_wrapped_and_followed_by_the_next_step(
     assert re.match(r"1\. \w", lines[path + 2])
     assert lines[path + 3].startswith("   why: ")
     command = "  ablation-planner show trajectories/extractive-planner/builtin/x.md"
-    assert lines[-2:] == ["next, the whole plan:", command], "a command is on one line, to be copied"
+    assert lines[-2:] == ["to see the whole plan:", command], "a command is on one line, to be copied"
 
 
 def test_a_long_id_leaves_the_lines_at_the_top_whole(run: Run, work_folder: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_picture_may_show_the_program_of_another_checkout(work_folder: Path, t
 def test_colours_are_turned_off(work_folder: Path, words: tuple[str, ...], env: Mapping[str, str]) -> None:
     _, written = run_on_terminal(("demo", "-k", "1", *words), work_folder, env)
     assert not COLOUR.search(written)
-    assert "next, a paper of yours:" in written
+    assert "to plan a paper of yours:" in written
 
 
 def test_where_there_is_no_terminal_there_are_colours_only_if_they_are_asked_for(run: Run) -> None:
@@ -312,7 +312,7 @@ def test_a_run_names_what_it_passes_over_and_counts_its_own_call_apart(run: Run,
     assert "in this call" not in first.stderr
     second = run(*words)
     assert "in this call: 1 planned, 0 failed, 1,020 tokens, cost unknown\n" in second.stderr
-    assert second.stderr.endswith("next, pages of all plans:\n  ablation-planner site run -o pages\n")
+    assert second.stderr.endswith("to make pages of all plans:\n  ablation-planner site run -o pages\n")
     for record in Path("run/trajectories").rglob("*.json"):
         assert json.loads(record.read_text(encoding="utf-8"))["seconds"] >= 0.3
 
@@ -355,7 +355,7 @@ def test_the_page_of_a_paper_keeps_to_the_width_of_the_terminal(work_folder: Pat
 def test_on_a_terminal_parse_says_what_to_do_next(work_folder: Path) -> None:
     Path(work_folder, "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
     _, written = run_on_terminal(("parse", "reply.txt", "--paper", "paper.md", "--model", "chat"), work_folder)
-    assert "next, the whole plan:" in written
+    assert "to see the whole plan:" in written
 
 
 def test_a_run_with_papers_left_says_how_it_goes_on(run: Run, papers: Path, server: Server) -> None:

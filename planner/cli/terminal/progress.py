@@ -33,7 +33,7 @@ def format_progress(progress: Progress) -> str:
 
 
 def format_batch_call_totals(progress: Progress) -> str:
-    """Return the plans, failures, tokens and cost of this call of a run that earlier calls began, as one line."""
+    """Return one line on the plans, failures, tokens and cost of this call alone, for a run with earlier calls."""
     if not (progress.outcomes or progress.tokens or progress.remaining):
         return "nothing was left to do"
     planned = progress.outcomes[Outcome.PLANNED]

@@ -87,11 +87,11 @@ class PlanReporter:
         if not self._planned:
             return
         if self.shows_plan:
-            log.info("next, a paper of yours:\n  ablation-planner plan paper.pdf --model gpt-4o")
+            log.info("to plan a paper of yours:\n  ablation-planner plan paper.pdf --model gpt-4o")
         elif len(self._planned) == 1:
-            log.info("next, the whole plan:\n  ablation-planner show %s", shlex.quote(str(self._planned[0])))
+            log.info("to see the whole plan:\n  ablation-planner show %s", shlex.quote(str(self._planned[0])))
         else:
-            log.info("next, pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(output)))
+            log.info("to make pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(output)))
 
     def _add_text(self, text: str) -> None:
         if self._view is not None:
