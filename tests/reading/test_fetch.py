@@ -262,7 +262,7 @@ def test_a_page_that_names_the_pdf_says_so_and_it_is_not_fetched(run: Run, fetch
     head = b'<html><head><meta name="citation_pdf_url" content="https://other.test/p.pdf"></head><body><p>'
     fetching.answer = lambda request: Response(200, (head, b"Words of a page. " * 100), "text/html")
     result = run("paper", f"https://papers.test:{fetching.port}/page", "--fetch")
-    assert "to read that, give https://other.test/p.pdf" in result.stderr
+    assert "to read the PDF, give https://other.test/p.pdf" in result.stderr
     assert len(fetching.journal) == 1
 
 
