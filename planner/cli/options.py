@@ -28,7 +28,7 @@ ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """Title, abstract and id that replace those found in a paper; `offline` forbids downloads, `fetch` allows them."""
+    """Title, abstract and id to use instead of those found; `offline` forbids downloads, `fetch` allows addresses."""
 
     title: str = ""
     abstract: str = ""

@@ -1,4 +1,4 @@
-// Sends what a person does to the program on this machine, and shows what it tells. No text becomes markup.
+// Sends a person's actions to the program on this machine, and shows its answers. No text becomes markup.
 const base = document.body.dataset.base;
 const byId = (id) => document.getElementById(id);
 const focusKey = "ablation-planner-focus";
@@ -89,7 +89,7 @@ function startPlan() {
   const { k, model, name } = form.elements;
   let timer;
   let last = 0;
-  // What would be sent and its price follow the form; the number of ablations follows the task until one is written.
+  // The tokens and the price follow the form; the number of ablations follows the task until a person enters one.
   const update = async () => {
     const settings = new FormData(form);
     if (!("chosen" in k.dataset)) settings.delete("k");
@@ -200,7 +200,7 @@ function editPlan() {
   restoreFocus(plan);
 }
 
-// The page is made anew after each change; the person stays where he or she was.
+// The page is loaded again after each change; the focus stays where it was.
 function restoreFocus(plan) {
   const [id, ablation] = JSON.parse(sessionStorage.getItem(focusKey) ?? "[]");
   sessionStorage.removeItem(focusKey);

@@ -43,7 +43,7 @@
     return usd >= 1 || usd === 0 ? `$${usd.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}` : `$${Number(usd.toPrecision(2))}`;
   }
 
-  // What can be searched for, made when it is first asked for.
+  // The texts to search in, made at the first search.
   function haystack(row) {
     row.hay ??= plain([row.title, row.file, ...row.ablations.flatMap(([, name, other]) => [name, other])].join("\n"));
     return row.hay;
