@@ -190,7 +190,7 @@ def test_a_folder_with_two_main_files_says_which_is_planned(run: Run, work_folde
         (work_folder / "sources" / name).write_bytes(b"%PDF-1.7")
     told = run("plan", "sources").stderr
     assert "warning: sources: paper/paper.tex is planned; this folder seems to hold" in told
-    assert "warning: sources: 'paper/paper.tex' was taken as the main file" in told
+    assert "warning: sources: 'paper/paper.tex' was read as the main file" in told
 
 
 @pytest.mark.parametrize("name", ["picture.png", "settings"])
