@@ -109,6 +109,8 @@ _MAX_WORDS_BETWEEN: Final = 2  # other words between them
 _MIN_PART_SHARE: Final = 0.5  # share of a part's words in a sentence that states the part's setting
 _MAX_OTHER_VALUES: Final = 1  # other numbers in a sentence or clause that states a value; more of them are a sweep
 _MAX_SENTENCE_BREAKS: Final = 3  # line breaks in a sentence; a text with more is rows of a table
+_SMALL_NUMBERS: Final = frozenset(range(10))  # of which any sentence may have one
+_NEAR: Final = 3  # words from a small number to a word of the part whose value it is
 _MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
 
@@ -233,12 +235,21 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
         return any(_is_used(item, statement) for statement in statements)
     if sentence.count("\n") > _MAX_SENTENCE_BREAKS or not about:
         return False
-    about_part = [clause for clause in clauses if about.intersection(extract_stems(clause))]
+    about_part = [clause for clause in clauses if part_stems.intersection(extract_stems(clause))]
     own = extract_numbers(item)
     if not own or (extract_numbers(part) and not _has_numbers(item, part)):
         return False  # in the second case, the part's name already has its value
     stated = map(extract_numbers, (*statements, *about_part))
-    return any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
+    is_stated = any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
+    return is_stated and _has_part_near(own, part_stems | symbols, sentence)
+
+
+def _has_part_near(numbers: frozenset[float], part_words: set[str], sentence: str) -> bool:
+    """Return whether a sentence has a stem of the part, or a symbol; beside a number if all numbers are small."""
+    words = split_words(sentence)
+    places = [place for place, word in enumerate(words) if part_words & {word, stem_word(word)}]
+    near = (" ".join(words[max(0, place - _NEAR) : place + _NEAR + 1]) for place in places)
+    return any(numbers & extract_numbers(text) for text in near) if numbers <= _SMALL_NUMBERS else bool(places)
 
 
 def _hold_together(item_stems: tuple[str, ...], sentence: str) -> bool:

@@ -160,6 +160,11 @@ def test_another_power_is_another_setting(item: str, sentence: str) -> None:
         ("norm of the tides", "moon norm", "Most tide methods use a moon norm for tides."),
         ("3 × 1 tide filter", "1 × 1 filter", "The tide network has a 3 × 1 filter and a 1 × 1 filter."),
         ("shallow tide net", "deep 3D tide net", "Shallow 3D tides are often deeper along the shore than the net."),
+        (
+            "number of tide clocks",
+            "2",
+            "A tide clock wakes all the owls of the shore, who sing 2 songs.",
+        ),
     ],
 )
 def test_words_that_state_something_else_state_no_setting(part: str, item: str, sentence: str) -> None:
@@ -190,6 +195,7 @@ def test_words_that_state_something_else_state_no_setting(part: str, item: str, 
             "We search all springs, a choice made with the heron tool, for the downstream task of tides.",
         ),
         ("number of epochs", "80", "From preliminary runs we see that 80 epochs are enough."),
+        ("heat of the lamp for tides", "heat 0", "The lamp for tides holds 8 candles and 2 wicks, and heat 0."),
     ],
 )
 def test_values_lists_and_phrases_state_a_setting(part: str, item: str, sentence: str) -> None:
