@@ -31,6 +31,7 @@ _DEED: Final = re.compile(r"\b\w+ing\s(?=(?:the|an?|all|each)\s)|\b\w+ness\s(?=(
 _MAX_SYMBOL: Final = 2  # letters of a word that is a symbol or a part of another word
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
 _SHORT_WORD: Final = re.compile(r"[^\x00-\x7f]|\d|[A-Z]{2}|[a-z][A-Z]|\b[A-Za-z]\b")  # "L_2", "UNet", "k"
+_AFTER_HEAD: Final = re.compile(r"\s(?:of|by|in|for|that|with|from|on|to|which|at|between)\s.*", re.S)
 _OF: Final = re.compile(r"\sof\s.*", re.S)
 _MAX_CHARS: Final = 400  # characters of a name that are compared
 _GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
@@ -47,7 +48,11 @@ _ASPECTS: Final = frozenset(
 _GENERAL: Final = COMMON_STEMS - _ASPECTS | frozenset(
     extract_stems("taken drawn computed obtained applied added fed called")
 )
-# Everyday words that may describe any part.
+# Words of kinds and sizes, beside which others say which part is meant.
+_KINDS: Final = COMMON_STEMS | frozenset(
+    extract_stems("type kind number other another weight size count alone single one together")
+)
+# Words of everyday language by which a reader may tell of any part.
 _EVERYDAY: Final = frozenset(
     extract_stems(
         "absolute additional against among around average before beside between bottom broken center chosen chunk "
@@ -58,6 +63,10 @@ _EVERYDAY: Final = frozenset(
         "single soft square squared sum swap swapped third tie tied ties top uniform upper whole window windows"
     )
 )
+# Words that make a name with a single other word: "gating network".
+_DEVICES: Final = frozenset(extract_stems("network module mechanism"))
+_COUNTS: Final = frozenset(extract_stems("number count"))
+_COMMON: Final = _GENERAL | frozenset(extract_stems("hyper factor"))  # those, and words for a value of any part
 _UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
 
 
@@ -105,6 +114,7 @@ def list_head_stems(text: str) -> tuple[str, ...]:
     head = _OF.sub("", list_part_names(text)[0])
     stems = extract_stems(_DEED.sub("", head))
     said = tuple(stem for stem in stems if stem.isalpha() and stem not in _GENERAL | _EVERYDAY)
+    said = stems if said == stems[:1] and len(stems) > 1 and _DEVICES.issuperset(stems[1:]) else said
     is_name = len(said) > 1 and any(map(is_telling, said)) and stems[-1] not in _ASPECTS
     return said if is_name and not (_SYMBOLS.intersection(stems) or _SHORT_WORD.search(head)) else ()
 
@@ -122,7 +132,26 @@ def is_symbol(name: str) -> bool:
 def list_specific_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return the specific names of a part, which have two specific words or are short names, each with its stems."""
     names = ((name, _select_content(name)) for name in list_part_names(text))
-    return tuple((name, stems) for name, stems in names if len(stems) > 1 or _collect_short_names(name))
+    return tuple((name, stems) for name, stems in names if len(stems - _COUNTS) > 1 or _collect_short_names(name))
+
+
+def list_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the names in a description that say which thing is meant, and all of it, each with its stems."""
+    whole = frozenset(extract_stems(_BRACKETS.sub(" ", text))) - COMMON_STEMS
+    names = (*list_specific_names(text), *([(text, whole)] if len(whole) > 1 else []))
+    said = ((name, stems, stems - _KINDS) for name, stems in names)
+    return tuple((name, rest) for name, stems, rest in said if len(rest) > 1 or rest == stems)
+
+
+def select_part_stems(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the stems of a description that say which part is meant, and those of them at its head.
+
+    The head of "normalization by the middle chunk" is "normalization".
+    """
+    text = _BRACKETS.sub(" ", text)
+    stems = frozenset(extract_stems(text))
+    stems = stems - _KINDS or stems
+    return stems, stems & frozenset(extract_stems(_AFTER_HEAD.sub("", text)))
 
 
 def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) -> bool:
@@ -173,7 +202,7 @@ def _collect_stems(name: str) -> frozenset[str]:
 def _select_content(name: str) -> frozenset[str]:
     """Return the stems of a name without symbols and common words ("module"), unless it has no others."""
     stems = _collect_stems(name)
-    return stems - _SYMBOLS - _GENERAL or stems - _GENERAL or stems
+    return stems - _SYMBOLS - _COMMON or stems - _COMMON or stems
 
 
 @lru_cache(maxsize=4096)
@@ -182,7 +211,7 @@ def _select_kernel(name: str) -> frozenset[str]:
     first, of, _ = name.partition(" of ")
     deed = _DEED.match(name)
     kernel = deed[0] if deed else first if of else ""
-    return frozenset(extract_stems(kernel)) - COMMON_STEMS - _ASPECTS - _SYMBOLS
+    return frozenset(extract_stems(kernel)) - _COMMON - _ASPECTS - _SYMBOLS
 
 
 @lru_cache(maxsize=4096)

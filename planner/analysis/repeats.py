@@ -12,11 +12,14 @@ from planner.analysis.parts import (
     is_symbol,
     is_telling,
     list_ablation_names,
+    list_names,
     list_part_names,
     list_specific_names,
+    select_part_stems,
     strip_study_words,
 )
 from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblation
+from planner.analysis.sentences import is_left_out
 from planner.details import ReportedStudy
 from planner.matching import (
     COMMON_STEMS,
@@ -39,48 +42,66 @@ _REPORTS: Final = re.compile(
     r"numbers?|sizes?|levels?|kinds?|types?|variants?|of)\b)",
     re.I,
 )
-_TAKES_OUT: Final = re.compile(
-    r"\b(?:no|none|without|w/o|remov\w*|only|zero|off|0|add(?:ed|ing)?)\b", re.I
-)  # "added to the baseline" may also describe a removal
+# "Added to the baseline" is told of what was taken out too.
+_TAKES_OUT: Final = re.compile(r"\b(?:no|none|without|w/o|remov\w*|only|zero|off|0|add(?:ed|ing)?)\b", re.I)
 _REMOVAL_OR_VALUE: Final = re.compile(
     r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+|[x×]\d+)?(?!\w)", re.I
 )
 _PUTS_IN: Final = re.compile(r"\b(?:replac\w*|vs|versus|against|instead)\b", re.I)
 _REPLACED_BY: Final = re.compile(r"\breplac\w* (?:by|with) (.+)", re.I)
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
-_MAX_COMPARISON_CHARS: Final = 1_200  # a sentence may list what it compares
+_MIN_ITEM_SHARE: Final = 0.75  # share of the words of a replacement in a comparison
+_COMPARISON_SENTENCES: Final = 3  # a sentence that compares, and those after it that describe what is compared
+_MAX_TABLE_SENTENCES: Final = 30  # with its caption
 _MIN_VALUES: Final = 2  # values of a sweep that one sentence names
 _MIN_PART_SHARE: Final = 0.5  # share of the part's words beside its replacement
-_TELLING_WORDS: Final = 3  # words of a replacement that do not stand in one sentence by accident
-_MAX_WORDS_BETWEEN: Final = 2  # further words with the part after "without"
-_LEAVES_OUT: Final = re.compile(
-    r"\b(?:without|w/o|no|remov(?:es?|ed|ing)|ablat(?:es?|ed|ing)|dropp?(?:s|ed|ing)|omit(?:s|ted|ting)?)\s", re.I
+_COMPARISON: Final = (
+    r"\b(?<!fair )(?:compar(?:e|ed|es|ing|isons?)\b(?! to\b)|(?:vs|versus)\b|"
+    r"(?:different|various|two|three|four|five|\d) (?:[\w-]+\s){0,5}"
+    r"(?:methods|strategies|options|choices|approaches|types|kinds|functions)\b)"
 )
+_COMPARES_NAMES: Final = re.compile(_COMPARISON, re.I)
 _COMPARES: Final = re.compile(
-    r"\b(?:compar\w+|variants?|baselines?|alternativ\w+|either|versus|vs|instead|replac\w+|experimented|tried)\b", re.I
+    rf"{_COMPARISON}|\b(?:ablat\w*|(?:effects?|choices?) of|options|alternatives?|variants?|experiment(?:ed)? with)\b",
+    re.I,
 )
 _VARIES: Final = re.compile(
     r"\b(?:var(?:y|ies|ied|ying)|different|rang(?:es?|ed|ing)|sweep\w*|swept|test(?:ed)?|tried|impact|effect|influence)\b",
     re.I,
 )
-_RESTRICTS: Final = re.compile(
-    r"\b(?:only|alone|one|single|each)\b", re.I
-)  # words without a stem that change the meaning
+_LIMITS: Final = re.compile(r"\b(?:(only|alone|just)|(one|single)|(each))\b", re.I)  # words without a stem
+# What nobody has outside an experiment, and which a paper puts in place of a part to see how far that is from perfect.
+_ORACLE: Final = re.compile(
+    r"\b(?:oracles?|true|ground[- ]truth|upper[- ]bound|perfect|annotations)\b(?![- ](?:positive|negative))", re.I
+)
+_WITHOUT: Final = re.compile(r"(?:(?:.{1,9} = )?0 \(no|without|w/o) (?:the |an? )?([^(:,;)]+)", re.I)
 _SETTINGS: Final = re.compile(r"\b(?:settings?|set-?up|data\s?sets?|implementations?|details)\b", re.I)
-_CLAUSE_END: Final = re.compile(r"[,;:.]\s|\s(?:and|but|while)\s")
-_BRACKETS: Final = re.compile(r"\([^()]*\)")
 
 
 class _Sentence(NamedTuple):
-    """A sentence of an experiment, with the passage in which it stands and the heading above it."""
+    """A sentence of an experiment, with the heading above it; `around` is it and the next ones, or its whole table."""
 
-    text: str
-    passage: str
     heading: str
+    text: str
+    stems: frozenset[str]
+    is_table: bool
+    around: str
+    stems_around: frozenset[str]
 
-    def compares(self, stems: frozenset[str]) -> bool:
-        """Return whether the sentence or, if there are many `stems`, its passage makes a comparison."""
-        return bool(_COMPARES.search(self.passage if len(stems) >= _TELLING_WORDS else self.text))
+    def is_about(self, part: frozenset[str], head: frozenset[str] = frozenset()) -> bool:
+        """Return whether it has half of a part's stems, or those of its head, if any, and the rest stands around it."""
+        words = self.stems | collect_stems(self.heading)
+        if head and head <= words:
+            words |= self.stems_around
+        return len(part & words) >= _MIN_PART_SHARE * len(part)
+
+    def compares(self, limits: frozenset[int | None]) -> bool:
+        """Return whether it compares things, and has these limits, such as "only", in or around it."""
+        return bool(_COMPARES.search(self.text)) and limits <= _list_limits(self.around)
+
+    def compares_name(self, stems: frozenset[str]) -> bool:
+        """Return whether it compares by their names things of which one has these stems."""
+        return len(self.text) <= _MAX_SENTENCE_CHARS and stems <= self.stems and bool(_COMPARES_NAMES.search(self.text))
 
 
 class ComparisonSearch:
@@ -88,76 +109,94 @@ class ComparisonSearch:
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
         self._sections = [each for each in sections if each.is_experiment and not _SETTINGS.search(each.heading)]
+        self._sentences: dict[str, list[_Sentence]] = {}
 
     @cached_property
     def _lowered(self) -> str:
         return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
     def find_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return the words of an ablation that an experiment compares with the method, and its heading, or None."""
-        stems = frozenset(extract_stems(_BRACKETS.sub(" ", ablation.ablated_part)))
-        part = stems - COMMON_STEMS or stems
-        values = [item for item in ablation.replacement if is_value(item)]
-        others = [item for item in ablation.replacement if item not in values and not _RESTRICTS.search(item)]
+        """Return the words of an ablation that an experiment compares with the method, and the heading, if any."""
+        part, action = ablation.ablated_part, ablation.action
+        items = ablation.replacement if action is Action.REPLACE else ()
         found = chain(
-            self._find_removals(ablation.ablated_part if ablation.action is Action.REMOVE else ""),
-            self._find_sweeps(ablation.ablated_part, part, values),
-            *(self._find_replacements(item, part) for item in others),
+            self._find_removals(part if action is Action.REMOVE else ""),
+            self._find_sweeps(part, [item for item in ablation.replacement if is_value(item)]),
+            *(self._find_replacements(item, part) for item in items if not is_value(item)),
+            self._find_oracles(ablation) if action is Action.REPLACE else (),
         )
         return next(found, None)
 
     def _find_removals(self, part: str) -> Iterator[tuple[str, str]]:
-        for name, stems in _list_names(part):
+        for name, stems in list_names(part):
             sentences = self._list_sentences(stems, len(stems))
-            yield from ((name, each.heading) for each in sentences if _leaves_out(each.text, stems))
+            yield from ((name, each.heading) for each in sentences if is_left_out(stems, each.text))
 
-    def _find_sweeps(self, name: str, part: frozenset[str], values: Sequence[str]) -> Iterator[tuple[str, str]]:
+    def _find_sweeps(self, name: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
         if len(values) < _MIN_VALUES:
             return
+        part, _ = select_part_stems(name)
+        symbols = frozenset(stem for stem in part if len(stem) == 1 and stem.isalpha())
         numbers = frozenset[float]().union(*map(extract_numbers, values))
         for sentence in self._list_sentences(frozenset(stem for stem in part if not stem.isdigit()), 1):
-            shared = numbers & extract_numbers(sentence.text)
-            if len(shared) >= max(_MIN_VALUES, len(values) / 2) and _VARIES.search(sentence.text):
+            is_varied = _VARIES.search(sentence.text) and (sentence.is_about(part) or symbols & sentence.stems)
+            text = sentence.around if sentence.is_table else sentence.text
+            if is_varied and len(numbers & extract_numbers(text)) >= max(_MIN_VALUES, len(values) / 2):
                 yield name, sentence.heading
 
-    def _find_replacements(self, item: str, part: frozenset[str]) -> Iterator[tuple[str, str]]:
-        for name, stems in _list_names(item):
-            about = part - stems or part
-            for sentence in self._list_sentences(stems, len(stems)):
-                words = collect_stems(f"{sentence.heading} {sentence.text}")
-                if sentence.compares(stems) and len(about & words) >= _MIN_PART_SHARE * len(about):
-                    yield name, sentence.heading
+    def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
+        """Yield a replacement in a comparison of kinds of the part, or a name in it that the sentence itself has."""
+        (about, head), limits = select_part_stems(part), _list_limits(item)
+        for name, words in list_names(item):
+            stems = words - about
+            is_whole, says_enough = name == item and len(stems) > 1, len(stems) > 1 or any(map(is_telling, stems))
+            for each in self._list_sentences(stems, _MIN_ITEM_SHARE * len(stems)) if says_enough else ():
+                is_compared = each.compares(limits) if is_whole else not limits and each.compares_name(stems)
+                if is_compared and each.is_about(about, head):
+                    yield name, each.heading
 
-    def _list_sentences(self, stems: frozenset[str], count: int) -> Iterator[_Sentence]:
-        """Yield the sentences with at least `count` of these stems."""
+    def _find_oracles(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
+        part, items = ablation.ablated_part, ablation.replacement
+        named = items[:1] if _ORACLE.search(ablation.name) else ()
+        oracles = tuple(filter(_ORACLE.search, items)) or named
+        stems, _ = select_part_stems(part)
+        for each in self._list_sentences(stems, 1) if oracles and not _ORACLE.search(part) else ():
+            if _ORACLE.search(each.text) and _COMPARES.search(each.around) and each.is_about(stems):
+                yield oracles[0], each.heading
+
+    def _list_sentences(self, stems: frozenset[str], count: float) -> Iterator[_Sentence]:
+        """Yield the sentences that have at least `count` of these stems, also in what stands around them."""
         beginnings = list_word_beginnings(stems)
 
         def may_hold(lowered: str) -> bool:
             return sum(each in lowered for each in beginnings) >= max(count, 1)
 
         for section in self._sections if may_hold(self._lowered) else ():
-            for passage, lowered in zip(section.passages, section.lowered_passages, strict=True):
-                for text in split_sentences(passage) if may_hold(lowered) else ():
-                    is_short = len(text) <= _MAX_COMPARISON_CHARS and text.count("\n") < _MAX_SENTENCE_LINES
-                    if is_short and len(stems & collect_stems(text)) >= count:
-                        yield _Sentence(text, passage, section.heading)
+            for number, lowered in enumerate(section.lowered_passages):
+                sentences = self._split_passage(section, number) if may_hold(lowered) else ()
+                yield from (each for each in sentences if len(stems & each.stems_around) >= count)
+
+    def _split_passage(self, section: IndexedSection, number: int) -> list[_Sentence]:
+        passage = section.passages[number]
+        if passage not in self._sentences:
+            texts = list(split_sentences(passage))
+            stems = list(map(collect_stems, texts))
+            is_float = number >= len(section.passages) - len(section.floats)
+            if is_table := is_float and len(texts) <= _MAX_TABLE_SENTENCES:
+                around = [(passage, frozenset[str]().union(*stems))] * len(texts)
+            else:
+                near = [slice(at, at + _COMPARISON_SENTENCES) for at in range(len(texts))]
+                around = [("".join(texts[part]), frozenset[str]().union(*stems[part])) for part in near]
+            self._sentences[passage] = [
+                _Sentence(section.heading, text, words, is_table, *rest)
+                for text, words, rest in zip(texts, stems, around, strict=True)
+            ]
+        return self._sentences[passage]
 
 
-def _list_names(text: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield the specific names in a description, and the description if it has several words, each with its stems."""
-    yield from list_specific_names(text)
-    whole = frozenset(extract_stems(_BRACKETS.sub(" ", text))) - COMMON_STEMS
-    if len(whole) > 1:
-        yield text, whole
-
-
-def _leaves_out(sentence: str, stems: frozenset[str]) -> bool:
-    """Return whether a sentence says "without" or the like right before words with these stems."""
-    return any(
-        stems
-        <= frozenset(extract_stems(_CLAUSE_END.split(sentence[match.end() :])[0])[: len(stems) + _MAX_WORDS_BETWEEN])
-        for match in _LEAVES_OUT.finditer(sentence)
-    )
+def _list_limits(text: str) -> frozenset[int | None]:
+    """Return which words that limit what is meant, such as "only", a text has, by their numbers in the pattern."""
+    return frozenset(match.lastindex for match in _LIMITS.finditer(text))
 
 
 @dataclass(frozen=True)
@@ -229,7 +268,11 @@ class RepeatSearch:
         return told or self._comparisons.find_comparison(ablation)
 
     def _find_told(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
-        """Yield each report of an ablation, in `studies` or in the paper's statements, as a name and a heading."""
+        """Yield what tells of it: a part left out in turn, studies of the model, and words in statements."""
+        left_out = [match[1] for match in map(_WITHOUT.match, ablation.replacement) if match]
+        for each in self.index.reported_ablations if left_out else ():
+            if each.action is Action.REMOVE and any(is_same_part(name, each.part) for name in left_out):
+                yield each.part, each.location.heading
         for study in self.studies:
             if _is_study_of(study, ablation):
                 yield study.name, study.section

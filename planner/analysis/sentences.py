@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Final, Self
 
 from planner.analysis.passages import strip_markup
+from planner.matching import extract_stems
 from planner.schema import Action
 
 _MAIN_CLAUSE: Final = re.compile(r",\s(?:the|our|we|it|this|that|there|an?)\s.*")
@@ -19,6 +20,11 @@ _MAIN_CLAUSE: Final = re.compile(r",\s(?:the|our|we|it|this|that|there|an?)\s.*"
 _OTHER_CLAUSE: Final = re.compile(
     r",\s(?!and\b|or\b)[^,]*\s(?:is|are|was|were|can|cannot|has|have|will)\s.*|,?\s(?:but|whereas|while|yet|although|since)\s.*"
 )
+_LEAVES_OUT: Final = re.compile(
+    r"\b(?:without|w/o|no|remov(?:es?|ed|ing)|ablat(?:es?|ed|ing)|dropp?(?:s|ed|ing)|omit(?:s|ted|ting)?)\s", re.I
+)
+_CLAUSE_END: Final = re.compile(r"[,;:.]\s|\s(?:and|but|while)\s")
+_MAX_WORDS_BETWEEN: Final = 2  # further words with the part after "without"
 _WORDS: Final = r"[^.;:()\n]{2,90}(?!\w)"
 _REMOVING: Final = re.compile(
     r"(?<![\w-])(?:without|w/o|remov(?:e|es|ed|ing|al of)|discard(?:s|ed|ing)?|drop(?:s|ped|ping)?|"
@@ -270,6 +276,13 @@ def find_check_mark_column_heads(text: str) -> Iterator[tuple[str, int]]:
 def _split_cells(line: str) -> list[str]:
     separator = "|" if "|" in line else "&" if "&" in line else None
     return [cell.strip() for cell in line.split(separator)]
+
+
+def is_left_out(stems: frozenset[str], sentence: str) -> bool:
+    """Return whether a sentence says "without" or the like right before words with these stems."""
+    count = len(stems) + _MAX_WORDS_BETWEEN
+    ends = (match.end() for match in _LEAVES_OUT.finditer(sentence))
+    return any(stems <= frozenset(extract_stems(_CLAUSE_END.split(sentence[end:])[0])[:count]) for end in ends)
 
 
 def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:

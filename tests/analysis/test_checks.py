@@ -59,6 +59,7 @@ SHORE = paper(
     section("Related work", (P, "Others train a referee that is made to be hostile.")),
     section("Results", (P, "We report the hoot rate. The mean of all errors is scaled, and absolute silence is rare.")),
     section("Discussion", (P, "No referee is impartial. We denoise the tides."), (P, "A hostile owl hoots.")),
+    section("Setup", (P, "A network hears each hoot of owls."), (P, "Gating the tides, owls sleep.")),
 )
 
 
@@ -74,6 +75,8 @@ SHORE = paper(
         ("pre-sampler of silence", False),
         ("denoising of tides", True),
         ("hostile referee that scores the tide clock", False),
+        ("gating network that drives the sampler", False),
+        ("network of hoots", True),
     ],
 )
 def test_a_part_may_be_told_in_other_words_but_not_in_foreign_ones(part: str, is_found: bool) -> None:

@@ -6,7 +6,7 @@ from planner.analysis.check import FindingKind, check_plan, merge_model_and_prog
 from planner.analysis.repeats import RepeatSearch
 from planner.details import ReportedStudy
 from planner.schema import Ablation, Action, Plan
-from tests.analysis.papers import PLAIN, P, index, paper, section
+from tests.analysis.papers import PLAIN, P, T, index, paper, section
 
 GATE = ReportedStudy(
     name="Without the spectral gating unit", quote="We remove the echo memory, and replace the log-mel"
@@ -124,6 +124,18 @@ COMPARED = paper(
         (P, "The size of the herd varies across 4, 8 and 16, and the scores with it."),
         (P, "We compare the moon sampler to two variants of it: star sampling (green) and dusk sampling (blue)."),
     ),
+    section(
+        "Results",
+        (P, "We considered three options for the scale of hoots. The first is the mean of all nights. Then owls vote."),
+        (P, "We use the mean of two moons for the call of larks."),
+        (
+            P,
+            "With the true map of nests, which we compare with that drawn by owls, none errs. True positive owls sing.",
+        ),
+        (P, "We also experimented with flights to nests whose pace was random."),
+        (P, "Choice of the perch\n\nWe compare our perches: OAK, FIR and ELM."),
+        (T, "oak 1 2 3\nfir 4 5 6\nTable 3: Effect of the number of branches on the nest of wrens."),
+    ),
     section("Experimental setup", (P, "Baselines use a lake sampler in place of the moon sampler.")),
 )
 
@@ -139,6 +151,17 @@ COMPARED = paper(
         ("moon sampler", ("noon sampling",), False),
         ("moon sampler", ("dusk sampling only",), False),
         ("moon sampler", ("lake sampler",), False),
+        ("scale of the hoots by sunrise", ("the mean over all nights",), True),
+        ("flights to the nest", ("flights at a random pace",), True),
+        ("scale of the hoots by sunrise", ("only the mean over all nights",), False),
+        ("call of larks", ("mean of two moons",), False),
+        ("map of nests drawn by owls", ("annotations of the ranger",), True),
+        ("map of nests drawn by owls", ("a sketch of the ranger",), False),
+        ("song of positive owls", ("true positive songs",), False),
+        ("strategy of the perch", ("fir perch",), True),
+        ("strategy of the flight", ("fir flight",), False),
+        ("branches below the nest", ("2", "5"), True),
+        ("eggs in the nest of robins", ("2", "5"), False),
     ],
 )
 def test_a_comparison_in_an_experiment_is_a_reported_ablation(
@@ -159,6 +182,7 @@ ABLATED = paper(
         "Ablation study",
         (P, "Without the tide clock, scores fall. We compare the dusk filter versus a noon filter."),
         (P, "Impact of λ. We vary λ from 0 to 2. Without the shore map, owls use a star chart."),
+        (P, "The effect of wind on the number of larks is small."),
         (P, "Table 2 shows, for two different tide clocks, that owls profit. We vary the stride of tides from 3 to 9."),
     ),
 )
@@ -174,9 +198,14 @@ ABLATED = paper(
         ("shore map", ("a star chart",), True),
         ("shore map", ("a globe",), False),
         ("weight λ", ("0", "1", "2"), True),
+        ("hyper-parameter λ of the dusk filter", ("0.5", "3"), True),
+        ("three helpers of the owls", ("without a tide clock (TC)", "without the moon"), True),
+        ("three helpers of the owls", ("without the moon",), False),
+        ("number of helpers N", ("N = 0 (no tide clock)", "N = 2"), True),
         ("weight λ", ("a weight that each owl learns",), False),
         ("winding the tide clock by the moon", (), False),
         ("stride of tides", ("3x3", "9x9"), True),
+        ("number of larks that the tide clock wakes", ("3", "9"), False),
         ("number of shores L = 3", ("9", "12"), False),
     ],
 )
