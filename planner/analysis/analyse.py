@@ -11,6 +11,7 @@ from typing import Final
 
 from planner.analysis.components import Component, ComponentNames, find_components
 from planner.analysis.metrics import Metric, find_metrics, is_metric_name
+from planner.analysis.parts import blank_out_owners
 from planner.analysis.passages import (
     EXPERIMENT_SECTIONS,
     IndexedSection,
@@ -282,7 +283,7 @@ def _find_ablated_components(
     """Yield components that a passage about ablations credits with an effect, or that another removes or replaces."""
     if is_about:
         is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.lowered.__contains__, _EFFECT_WORDS))
-        for label, start in names.find_mentions(passage.text) if is_credited else ():
+        for label, start in names.find_mentions(blank_out_owners(passage.text)) if is_credited else ():
             yield from _report_part(passage, label, Action.REMOVE, "", start)
         return
     for phrase in find_removals_and_replacements(text):

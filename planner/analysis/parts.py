@@ -9,6 +9,7 @@ from typing import Final
 from planner.matching import (
     COMMON_STEMS,
     STUDY_WORDS,
+    collect_stems,
     expand_acronyms,
     extract_stems,
     spell_greek,
@@ -33,6 +34,13 @@ _ACRONYM: Final = re.compile(r"[A-Z]{2}")
 _SHORT_WORD: Final = re.compile(r"[^\x00-\x7f]|\d|[A-Z]{2}|[a-z][A-Z]|\b[A-Za-z]\b")  # "L_2", "UNet", "k"
 _AFTER_HEAD: Final = re.compile(r"\s(?:of|by|in|for|that|with|from|on|to|which|at|between)\s.*", re.S)
 _OF: Final = re.compile(r"\sof\s.*", re.S)
+# "Kernel size s in the gate", which is not about the gate itself.
+_OWNER: Final = re.compile(
+    r"\b((?:sizes?|ratios?|numbers?|types?|layers?|values?|depths?|widths?|rates?|dimensions?|temperatures?|normalization|"
+    r"initialization)\s(?:\S{1,3}\s)?(?:of|in)\s)([\w-]+(?:\s[\w-]+){0,3})",
+    re.I,
+)
+_WITHOUT: Final = re.compile(r".*\b(?:without|w/o)\b(?=\s*\w)", re.I | re.S)
 _MAX_CHARS: Final = 400  # characters of a name that are compared
 _GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
 _SYMBOLS: Final = frozenset((*_GREEK_LETTERS, *spell_greek(_GREEK_LETTERS).split()))
@@ -60,7 +68,8 @@ _EVERYDAY: Final = frozenset(
         "gathered given group groups half hard held initial inner joint judged kept late learnable learned lower "
         "maximum mean median middle minimum multiple name names next opposite outer pair pairs piece pieces portion "
         "previous product quarter random remedy reset root seen segment segments sent separate share shared shown "
-        "single soft square squared sum swap swapped third tie tied ties top uniform upper whole window windows"
+        "single soft square squared sum swap swapped third tie tied ties top uniform upper whole window windows "
+        "one two three four five six seven eight nine ten"
     )
 )
 # Words that make a name with a single other word: "gating network".
@@ -162,6 +171,16 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
     return any(_is_same_name(a, b, min_overlap) for a, b in product(list_part_names(text_a), list_part_names(text_b)))
 
 
+def blank_out_owners(text: str) -> str:
+    """Return a text with blanks for the parts of which it only tells an aspect, such as a size or a number."""
+    return _OWNER.sub(lambda match: match[1] + " " * len(match[2]), text)
+
+
+def is_told_of(stems: frozenset[str], text: str) -> bool:
+    """Return whether a text that has the stems of a part tells of this part, and not only of an aspect of it."""
+    return bool(stems & _ASPECTS) or stems <= collect_stems(blank_out_owners(text))
+
+
 def strip_study_words(name: str) -> str:
     """Return the name of a study without the words that say nothing about its part: "effect of", "without"."""
     return STUDY_WORDS.sub(" ", name)
@@ -169,7 +188,8 @@ def strip_study_words(name: str) -> str:
 
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of an ablation's part: `ablated_part`, and the specific names in the name of the ablation."""
-    name = strip_study_words(ablation.name)
+    # "The encoder without its gate" is about the gate.
+    name = strip_study_words(_WITHOUT.sub("", ablation.name))
     # "Kernels" of "kernels on raw inputs" says too little.
     names = [name] if len(extract_stems(name)) == 1 else [each for each, _ in list_specific_names(name)]
     return (ablation.ablated_part, *names)

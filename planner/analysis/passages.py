@@ -18,6 +18,10 @@ from planner.schema import Action, Task
 _STEM_CHARS: Final = 7  # letters of a stem that are compared; they are the same in "confidence" and "confident"
 _BEGINNING_CHARS: Final = 6  # letters of a stem that tell if a paper has such a word at all
 _GAP: Final = r"[^\W_]{0,20}[\W_]{1,6}(?:[^\W_]{1,20}[\W_]{1,6})?"  # from one word to the next or the next but one
+# Captions, which may stand in any section, and sentences on what was measured.
+_OWN_RESULTS: Final = re.compile(
+    r"^(?:figure|fig\.|table)\s\d|\\caption\b|\bwe (?:evaluate|measure|report|plot)\b", re.I | re.M
+)
 _BRACKETS: Final = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
@@ -238,6 +242,11 @@ class _SectionText:
         """The numbers in each passage."""
         return tuple(map(extract_numbers, self.section.passages))
 
+    def select_own_results(self) -> "_SectionText":
+        """Return the section with only the passages that tell of results of the paper itself."""
+        passages = filter(_OWN_RESULTS.search, self.section.passages)
+        return _SectionText(replace(self.section, passages=tuple(passages)))
+
     def collect_stems(self, number: int) -> frozenset[str]:
         """Return the shortened stems of the heading and of the passage with index `number`."""
         if number not in self._stems:
@@ -261,9 +270,12 @@ class PassageSearch:
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:
-        """The sections except related work, which names the metrics of other papers."""
+        """The sections; related work, which names metrics of other papers, is cut to what tells of own results."""
         related = SectionKind.RELATED_WORK
-        return [each for each in self._sections if classify_heading(each.section.heading) is not related]
+        return [
+            each.select_own_results() if classify_heading(each.section.heading) is related else each
+            for each in self._sections
+        ]
 
     @cached_property
     def own_text(self) -> str:

@@ -11,6 +11,7 @@ from planner.analysis.parts import (
     is_same_part,
     is_symbol,
     is_telling,
+    is_told_of,
     list_ablation_names,
     list_names,
     list_part_names,
@@ -278,7 +279,7 @@ class RepeatSearch:
                 yield study.name, study.section
         for name, stems in list_specific_names(ablation.ablated_part):
             for text, words, passage in self._find_statements(stems):
-                if _may_tell_change(text, words, passage, ablation):
+                if _may_tell_change(text, words, passage, ablation) and is_told_of(stems, text):
                     yield name, passage.heading
         for name, stems in _list_named_replacements(ablation):
             yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))

@@ -6,7 +6,7 @@ from planner.analysis.check import FindingKind, check_plan
 from planner.analysis.passages import PaperIndex
 from planner.analysis.repeats import RepeatSearch
 from planner.schema import Ablation, Action, Plan, Task
-from tests.analysis.papers import PLAIN, P, index, paper, section
+from tests.analysis.papers import PLAIN, P, T, index, paper, section
 
 
 def join_warnings(part: str, *replacement: str, metric: str = "mAP", task: Task = Task.REVIEWER) -> str:
@@ -85,6 +85,26 @@ def test_a_part_may_be_told_in_other_words_but_not_in_foreign_ones(part: str, is
     assert ([finding.kind for finding in findings] == []) is is_found, findings
 
 
+def test_a_count_is_no_name() -> None:
+    assert "not found" not in join_warnings("four layers of the spectral gating unit")
+
+
+def test_a_metric_of_the_paper_may_stand_among_related_work() -> None:
+    related = section(
+        "Related work",
+        (P, "Others measure the moon error."),
+        (P, "In Figure 3, we evaluate two owls, and their tide error is high."),
+        (T, "0 1\n2 3\nTable 1: The dusk error of owls."),
+    )
+    source = index(paper(section("Method", (P, "A tide clock drives the owls.")), related))
+    plan = [
+        Ablation(name=metric, ablated_part="tide clock", action=Action.REMOVE, metrics=(metric,))
+        for metric in ("moon error", "tide error", "dusk error")
+    ]
+    findings = check_plan(Plan(ablations=tuple(plan)), (), source).findings
+    assert [each.name for each in findings if each.kind is FindingKind.METRIC_NOT_FOUND] == ["moon error"]
+
+
 def test_the_words_of_a_metric_must_stand_beside_each_other() -> None:
     kinds = [
         {f.kind for f in check_plan(Plan(ablations=(ablation,)), (), index(SHORE)).findings}
@@ -108,6 +128,29 @@ def test_another_replacement_is_another_ablation() -> None:
     assert "already" in join_warnings("log-mel front end", "raw waveforms")
     assert "already" not in join_warnings("log-mel front end", "a learned filter bank")
     assert "already" not in join_warnings("log-mel front end")
+
+
+def test_what_is_said_of_an_aspect_of_a_part_is_not_said_of_the_part() -> None:
+    text = "We evaluate the effect of the kernel size s in OwlGate, and the number of OwlGate blocks is effective too."
+    source = index(
+        paper(
+            section("Method", (P, "We propose the OwlGate. OwlGate is a tide gate.")),
+            section("Ablation study", (P, text)),
+        )
+    )
+    plan = [
+        Ablation(name=part, ablated_part=part, action=Action.REMOVE, metrics=("loss",))
+        for part in ("OwlGate on the outer branch", "kernel size s in OwlGate")
+    ]
+    faults = [(each.number, each.kind) for each in check_plan(Plan(ablations=tuple(plan)), (), source).findings]
+    assert (2, FindingKind.ALREADY_REPORTED) in faults
+    assert (1, FindingKind.ALREADY_REPORTED) not in faults
+
+
+def test_a_name_says_after_without_which_part_is_meant() -> None:
+    ablation = Ablation(name="SGU without its lens", ablated_part="lens", action=Action.REMOVE, metrics=("mAP",))
+    kinds = {finding.kind for finding in check_plan(Plan(ablations=(ablation,)), (), index(PLAIN)).findings}
+    assert FindingKind.ALREADY_REPORTED not in kinds
 
 
 def test_each_warning_names_its_ablation() -> None:
