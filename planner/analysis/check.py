@@ -177,13 +177,14 @@ def check_plan(
     `merge_model_and_program_studies` returns them. Only words are compared, so findings are hints.
     """
     located = tuple(_locate_quotes(details, index))
+    evidences = [each.evidence for each in located] or [None] * len(plan.ablations)
     checker = _AblationChecker(index, reported)
     findings = [
         Finding(number, ablation.name, kind, text)
-        for number, ablation in enumerate(plan.ablations, start=1)
+        for number, (ablation, evidence) in enumerate(zip(plan.ablations, evidences, strict=True), start=1)
         for kind, text in (
-            *checker.find_faults(ablation),
-            *(_find_absent_quote(located[number - 1].evidence) if located else ()),
+            *checker.find_faults(ablation, evidence),
+            *_find_absent_quote(evidence),
             *_find_same_part(ablation, plan.ablations[: number - 1]),
         )
     ]
@@ -228,20 +229,18 @@ class _AblationChecker:
         self._repeats = RepeatSearch(index, studies)
         self._search = PassageSearch(index.sections)
 
-    def find_faults(self, ablation: Ablation) -> Iterator[tuple[FindingKind, str]]:
+    def find_faults(self, ablation: Ablation, evidence: Evidence | None) -> Iterator[tuple[FindingKind, str]]:
         """Yield each fault in an ablation as its kind and its text."""
         for metric in ablation.metrics:
             if not self._has_metric(metric):
                 yield FindingKind.METRIC_NOT_FOUND, f"the metric {metric!r} does not occur in the paper"
-        part = ablation.ablated_part
-        if not self._has_part(part):
-            yield FindingKind.PART_NOT_FOUND, f"the ablated part {part!r} is not found in the paper"
+        if not self._has_part(ablation.ablated_part):
+            yield FindingKind.PART_NOT_FOUND, f"the ablated part {ablation.ablated_part!r} is not found in the paper"
         if repeated := self._repeats.find_repeated(ablation):
-            reported_part, heading = repeated
-            where = f" under {heading!r}" if heading else ""
-            text = f"{ALREADY_REPORTED} {reported_part!r} already{where}"
-            yield FindingKind.ALREADY_REPORTED, text
-        for item in find_replacements_in_use(ablation, self._search.find_sentences):
+            where = f" under {repeated[1]!r}" if repeated[1] else ""
+            yield FindingKind.ALREADY_REPORTED, f"{ALREADY_REPORTED} {repeated[0]!r} already{where}"
+        quote = evidence.quote if evidence and evidence.found is not QuoteMatch.ABSENT else ""
+        for item in find_replacements_in_use(ablation, self._search.find_sentences, quote):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_replacements(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from itertools import dropwhile
 from typing import Final
 
+from planner.analysis.parts import list_part_names
 from planner.matching import (
     REMOVAL_WORDS,
     STOP_WORDS,
@@ -55,6 +57,7 @@ _GENERIC: Final = _parse_stems(
     "number option own parameter part possible process related replacement scheme set setting several size solution "
     "standard strategy structure substitute system technique thing tool type unit value variant variation version way"
 )
+_COUNT: Final = _parse_stems("number")
 _OWN_WORDS: Final = _parse_stems(
     "keep use using exactly our its proposed paper author unchanged unmodified current full complete same original "
     "default own ours s"
@@ -71,15 +74,22 @@ _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _USES: Final = re.compile(
     r"(?:us(?:e|es|ed|ing)|employ(?:s|ed|ing)?|adopt(?:s|ed|ing)?|appl(?:y|ies|ied|ying)|cho(?:ose|oses|osing|se|sen)|set|sets|implemented|"
     r"instantiated|initiali[sz]ed|(?:pre-?|fine-?)?(?:trained|tuned)|minimi[sz](?:e|es|ed|ing)|sampl(?:e|es|ed|ing)|drawn|draws?|"
-    r"approximated|estimated|optimi[sz]e[sd]?|parameteri[sz]ed|reali[sz]ed|trains?|computes?|computed|built|builds?|replaced|is|are)",
+    r"approximated|estimated|optimi[sz]e[sd]?|parameteri[sz]ed|reali[sz]ed|trains?|computes?|computed|built|builds?|replaced|is|are|"
+    r"utili[sz](?:e|es|ed|ing)|leverag(?:e|es|ed|ing)|adheres?|adhered|follows?|followed|selects?|selected|performs?|"
+    r"performed|feeds?|fed|keeps?|kept|scaled?|normali[sz]ed?)",
     re.I,
 )
+_IS: Final = build_word_set("is are was were")
 _CONTRASTS: Final = re.compile(
-    r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\sof)|compar\w*|baselines?|"
-    r"alternativ\w*|others?|contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|"
+    r"\b(?:instead|in place of|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\s(?:of|for))|"
+    r"compar\w*|baselines?|alternativ\w*|others?|contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|"
+    r"versus|could|may|might|can (?:also|be an?|be the)|one can|ablat\w*|"
     r"(?:most|many|several|some|common|popular) (?:\w+ )?(?:methods|works|approaches|models)|"
     r"variants?|different|such|et al|when (?:we )?us(?:e|ing)|remov\w*|current\w*)\b",
     re.I,
+)
+_NOT_USED: Final = re.compile(
+    r"\b(?:instead of|in place of|(?:drop-?in )?replacements? (?:for|of)|rather than|than|unlike)\b.*", re.I | re.S
 )
 _WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
 _EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
@@ -99,6 +109,7 @@ _REFERENCE: Final = re.compile(
     re.I,
 )
 _SYMBOL_VALUE: Final = re.compile(r"(?<!\w)(\w)\s?=\s?-?\d[\d.]*")
+_SETS: Final = re.compile(r"\bset\b|(?<!\w)\w\s?=\s?-?\d")
 _SYMBOL: Final = re.compile(r"(?<![\w-])[^\W\d_aA](?![\w-])")
 _AND: Final = re.compile(r"\sand\s")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\s(?:and|or)\s")
@@ -111,6 +122,9 @@ _MAX_OTHER_VALUES: Final = 1  # other numbers in a sentence or clause that state
 _MAX_SENTENCE_BREAKS: Final = 3  # line breaks in a sentence; a text with more is rows of a table
 _SMALL_NUMBERS: Final = frozenset(range(10))  # of which any sentence may have one
 _NEAR: Final = 3  # words from a small number to a word of the part whose value it is
+_MAX_WORDS_TO_VERB: Final = 3  # "is then used" after an item
+_FEW_WORDS: Final = 3  # fewer words of a replacement stand in a quote by accident
+_MIN_QUOTED_SHARE: Final = 0.8  # share of the words of a replacement that a quote must hold
 _MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
 
@@ -141,26 +155,52 @@ def is_specific_metric(metric: str) -> bool:
 
 
 def find_replacements_in_use(
-    ablation: Ablation, find_sentences: Callable[[str], Iterable[tuple[str, str]]]
+    ablation: Ablation, find_sentences: Callable[[str], Iterable[tuple[str, str]]], quote: str = ""
 ) -> tuple[str, ...]:
     """Return the replacements that the paper uses already.
 
     Such a replacement repeats the words or the value of the part, says so ("as in the paper"), or is the setting of the
-    part in a sentence of the paper. `find_sentences` returns the sentences with the words of a replacement, each with
-    the heading above it. One of three or more values is a point of a sweep, and no fault.
+    part in its `quote` from the paper or in a sentence of the paper. `find_sentences` returns the sentences with the
+    words of a replacement, each with the heading above it. One of three or more values is a point of a sweep, and no
+    fault.
     """
     if ablation.action is Action.REMOVE:
         return ()
-    items = [item for item in ablation.replacement if not _OMITS.search(item)]
+    part = ablation.ablated_part
     is_sweep = sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
+    _, statements = _split_clauses(_strip_references(quote))
     return tuple(
         item
-        for item in items
+        for item in ablation.replacement
         if not (is_sweep and _is_setting(item))
-        and (
-            _repeats_part(item, ablation.ablated_part)
-            or any(_states(*s, item, ablation.ablated_part) for s in find_sentences(item))
-        )
+        and (_is_quoted(item, part, statements) or (not _OMITS.search(item) and _is_in_use(item, part, find_sentences)))
+    )
+
+
+def _is_in_use(item: str, part: str, find_sentences: Callable[[str], Iterable[tuple[str, str]]]) -> bool:
+    return _repeats_part(item, part) or any(_states(*each, item, part) for each in find_sentences(item))
+
+
+def _is_quoted(item: str, part: str, statements: list[str]) -> bool:
+    """Return whether statements in the quote of an ablation, which are about its part, say that the paper uses this."""
+    if not set(_OMITS.findall(item)) <= set(_OMITS.findall(" ".join(statements))):
+        return False
+    numbers = extract_numbers(item)
+    if _is_setting(item):
+        words = {stem for stem in extract_stems(f"{item} {part}") if stem.isalpha()}
+        clauses = (clause for statement in statements for clause in _CLAUSE_END.split(statement))
+        return any(numbers == extract_numbers(clause) and words & {*extract_stems(clause)} for clause in clauses)
+    own = tuple(stem for stem in extract_stems(item) if stem not in _GENERIC | _VAGUE)
+    wanted = set(own).difference(extract_stems(part))
+    if not wanted:
+        return False  # a choice among the things that the part names
+    if len(wanted) < _FEW_WORDS:
+        is_long = len(own) >= _FEW_WORDS and not _AND.search(item)
+        return any(_is_used(item, each) or (is_long and _hold_together(own, each)) for each in statements)
+    return any(
+        len(wanted.intersection(extract_stems(statement))) >= _MIN_QUOTED_SHARE * len(wanted)
+        and numbers <= extract_numbers(statement)
+        for statement in statements
     )
 
 
@@ -197,6 +237,7 @@ def _drop_generic(text: str) -> tuple[str, ...]:
     return tuple(stem for stem in stems if stem not in _GENERIC) or stems
 
 
+@lru_cache(maxsize=4096)
 def _is_setting(item: str) -> bool:
     """Return whether a replacement is a value, values of symbols such as "a = 1 and b = 0.8", or a list of numbers."""
     return is_value(_DIMENSIONS.sub(" ", item)) or bool(_ASSIGNMENTS.fullmatch(item) or _NUMBERS.fullmatch(item))
@@ -207,16 +248,16 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
 
     In a sentence with a contrast ("unlike X, we use Y"), only clauses with "we" count.
     """
-    sentence = _REFERENCE.sub(" ", _CITATION.sub(" ", sentence))
+    sentence = _strip_references(sentence)
     item = _BRACKETS.sub(" ", item)
     if symbols := set(_SYMBOL.findall(f"{item} {part}")):
         sentence = _SYMBOL_VALUE.sub(lambda match: match[0] if match[1] in symbols else " ", sentence)
-    clauses = [clause for clause in _CLAUSE_END.split(sentence) if not _CONTRASTS.search(clause)]
-    statements = list(filter(_WE.search, clauses)) if _CONTRASTS.search(sentence) else [sentence]
-    item_stems, stems = extract_stems(item), set(extract_stems(sentence))
+    clauses, statements = _split_clauses(sentence)
+    item_stems, own_stems = extract_stems(item), extract_stems(sentence)
+    stems = set(own_stems)
     part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
     is_setting = _is_setting(item)
-    about = part_stems.difference(item_stems) or (part_stems if is_setting else set())
+    about = part_stems.difference(item_stems, _COUNT) or (part_stems if is_setting else set())
     says_all = len(set(item_stems)) >= _MANY_WORDS and not _AND.search(item)
     if says_all and any(
         _hold_together(item_stems, text) or part_stems.union(item_stems).issubset(extract_stems(text))
@@ -225,23 +266,30 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
         return True
     if is_setting or part_stems.intersection(item_stems):
         stems |= set(extract_stems(heading))
-    head = set(_drop_generic(_TAIL.sub("", _BRACKETS.sub(" ", part)))).difference(item_stems)
+    # "Number" says too little of "number of layers" beside a value.
+    head = list_part_names(part)[0] if is_setting and part.isascii() else _TAIL.sub("", _BRACKETS.sub(" ", part))
+    head_stems = set(_drop_generic(head)).difference(item_stems)
     is_about = len(about & stems) >= _MIN_PART_SHARE * len(about) or (
-        bool(head) and head <= set(extract_stems(sentence))
+        bool(head_stems) and head_stems.issubset(own_stems)
     )
     if not item_stems or (not is_about and len(_drop_generic(item)) < _TELLING_WORDS):
         return False
     if not is_setting:
         return any(_is_used(item, statement) for statement in statements)
-    if sentence.count("\n") > _MAX_SENTENCE_BREAKS or not about:
-        return False
-    about_part = [clause for clause in clauses if part_stems.intersection(extract_stems(clause))]
     own = extract_numbers(item)
     if not own or (extract_numbers(part) and not _has_numbers(item, part)):
         return False  # in the second case, the part's name already has its value
-    stated = map(extract_numbers, (*statements, *about_part))
+    if sentence.count("\n") > _MAX_SENTENCE_BREAKS:
+        rows = ((row, set(extract_stems(row))) for row in sentence.split("\n"))
+        return len(head_stems) > 1 and any(head_stems <= words and own == extract_numbers(row) for row, words in rows)
+    words = part_stems.difference(_COUNT) if about <= stems else about
+    about_part = [clause for clause in clauses if words.intersection(extract_stems(clause))]
+    about_part += [
+        text for text in statements if (symbols and _SETS.search(text)) or head_stems <= set(extract_stems(text))
+    ]
+    stated = map(extract_numbers, about_part)
     is_stated = any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
-    return is_stated and _has_part_near(own, part_stems | symbols, sentence)
+    return bool(about) and is_stated and _has_part_near(own, part_stems | symbols, sentence)
 
 
 def _has_part_near(numbers: frozenset[float], part_words: set[str], sentence: str) -> bool:
@@ -252,6 +300,23 @@ def _has_part_near(numbers: frozenset[float], part_words: set[str], sentence: st
     return any(numbers & extract_numbers(text) for text in near) if numbers <= _SMALL_NUMBERS else bool(places)
 
 
+def _strip_references(sentence: str) -> str:
+    """Return a sentence without citations, and without numbers of equations and the like."""
+    return _REFERENCE.sub(" ", _CITATION.sub(" ", sentence))
+
+
+def _split_clauses(sentence: str) -> tuple[list[str], list[str]]:
+    """Return the clauses of a sentence that speak of the paper alone, and what says what it does.
+
+    That is the whole sentence, or those clauses of it with "we" if others speak of something else.
+    """
+    clauses = _CLAUSE_END.split(sentence)
+    if not _CONTRASTS.search(sentence):
+        return clauses, [sentence]
+    own = [clause for each in clauses if not _CONTRASTS.search(clause := _NOT_USED.sub(" ", each))]
+    return own, list(filter(_WE.search, own))
+
+
 def _hold_together(item_stems: tuple[str, ...], sentence: str) -> bool:
     """Return whether the words of an item stand together in a sentence, in any order."""
     wanted, stems = set(item_stems), extract_stems(sentence)
@@ -260,7 +325,7 @@ def _hold_together(item_stems: tuple[str, ...], sentence: str) -> bool:
 
 
 def _is_used(item: str, sentence: str) -> bool:
-    """Return whether an item follows a verb of use in a sentence; "A and B" is not a part of "A, B and C"."""
+    """Return whether a verb of use stands before or after an item; "A and B" is not a part of "A, B and C"."""
     item_stems, words = extract_stems(item), split_words(sentence)
     content = [(number, stem_word(word)) for number, word in enumerate(words) if word.lower() not in STOP_WORDS]
     stems = [stem for _, stem in content]
@@ -268,7 +333,9 @@ def _is_used(item: str, sentence: str) -> bool:
         if tuple(stems[at : at + len(item_stems)]) == item_stems:
             after = words[content[at + len(item_stems) - 1][0] + 1 :]
             before = list(dropwhile(lambda word: word.lower() in _LINKS, reversed(words[: content[at][0]])))
-            is_whole = not (_AND.search(item) and after and after[0] == "and")
-            if is_whole and before and _USES.fullmatch(before[0]):
+            if _AND.search(item) and after[:1] == ["and"]:
+                continue
+            is_passive = after and after[0] in _IS and any(map(_USES.fullmatch, after[1:_MAX_WORDS_TO_VERB]))
+            if is_passive or (before and _USES.fullmatch(before[0])):
                 return True
     return False

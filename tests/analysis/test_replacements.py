@@ -214,3 +214,67 @@ def test_values_lists_and_phrases_state_a_setting(part: str, item: str, sentence
 )
 def test_others_without_a_name_are_nothing_to_run(item: str, is_vague: bool) -> None:
     assert bool(find_vague_replacements(replace("gate of the owls", item))) is is_vague
+
+
+@pytest.mark.parametrize(
+    ("part", "item", "quote"),
+    [
+        ("choice of the owls", "a random subset of the available owls", "Each night a random subset of owls is heard"),
+        (
+            "classes of calls",
+            "mixed calls as a separate class",
+            "We keep mixed calls as a separate class, not as noise",
+        ),
+        ("solver of the tides", "Tidal with a constant step of 0.001", "The net uses Tidal (constant step of $0.001$)"),
+        (
+            "loss of the net",
+            "negative log-likelihood",
+            "we define the loss as the negative log-likelihood instead of hoots",
+        ),
+        ("scale of hoots", "zero mean and unit deviation", "We scale the hoots to zero mean and unit deviation"),
+        ("layer of the probe", "layer 53", "we probe a deeper layer~($53$) than their default~($36$)"),
+        ("heat of the tide", "heat 0", "with 8192 tokens of context and heat 0.0 throughout"),
+        ("encoder of the calls", "TideNet", "TideNet is then used to encode calls"),
+    ],
+)
+def test_what_the_quote_of_an_ablation_says_is_no_replacement(part: str, item: str, quote: str) -> None:
+    assert find_replacements_in_use(replace(part, item), lambda _: [], quote) == (item,)
+
+
+@pytest.mark.parametrize(
+    ("part", "item", "quote"),
+    [
+        ("tide vectors", "spectra made by hand", "we use tide vectors as replacements for the spectra made by hand"),
+        (
+            "random herds",
+            "a test of tides on owls",
+            "One can also apply a test of tides on owls instead of herds at random",
+        ),
+        ("place keys of owls", "a linear map of the owl's call", "The key can be a linear map of the owl's call"),
+        ("similarity of calls", "moon distance", "we choose the tide similarity rather than using the moon distance"),
+        ("number of layers", "8", "It has 6 layers, each with 8 heads"),
+        ("tides, gates and moons", "gates and moons", "It has three blocks, i.e., tides, gates and moons"),
+        ("sampling of owls", "sampling without weights", "We use sampling with weights of owls"),
+    ],
+)
+def test_a_quote_may_name_what_the_paper_does_not_do(part: str, item: str, quote: str) -> None:
+    assert find_replacements_in_use(replace(part, item), lambda _: [], quote) == ()
+
+
+def test_a_row_of_a_table_states_the_setting_of_a_part_with_a_name() -> None:
+    rows = "owl heat & 1.0 \\\\\nheads & 8 \\\\\nowl food & 2 3 \\\\\nshores & 7 \\\\\nmoons & 4"
+
+    def find(part: str, item: str) -> tuple[str, ...]:
+        return find_replacements_in_use(replace(part, item), lambda _: [(rows, "A Settings")])
+
+    assert [find("owl heat", "1"), find("owl heat", "8"), find("owl food", "2")] == [("1",), (), ()]
+
+
+def test_a_number_of_something_else_is_no_setting() -> None:
+    sentences = [("The number of heads is 8.", "3 Method")]
+    assert find_replacements_in_use(replace("number of layers", "8"), lambda _: sentences) == ()
+
+
+def test_a_clause_may_name_the_part_by_the_words_of_the_replacement() -> None:
+    sentences = [("The lamp for tides holds 80 candles and 20 wicks, and heat 0.", "3 Method")]
+    assert find_replacements_in_use(replace("heat of the lamp for tides", "heat 0"), lambda _: sentences) == ("heat 0",)
