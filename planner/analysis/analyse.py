@@ -283,8 +283,10 @@ def _find_ablated_components(
     """Yield components that a passage about ablations credits with an effect, or that another removes or replaces."""
     if is_about:
         is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.lowered.__contains__, _EFFECT_WORDS))
-        for label, start in names.find_mentions(blank_out_owners(passage.text)) if is_credited else ():
-            yield from _report_part(passage, label, Action.REMOVE, "", start)
+        without_owners = blank_out_owners(passage.text)
+        for label, start in names.find_mentions(passage.text) if is_credited else ():
+            if not without_owners[start].isspace():
+                yield from _report_part(passage, label, Action.REMOVE, "", start)
         return
     for phrase in find_removals_and_replacements(text):
         for label, start in names.find_mentions(extract_leading_noun_phrase(phrase.part)):
