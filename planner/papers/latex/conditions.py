@@ -1,4 +1,7 @@
-"""Decide the conditionals of a LaTeX source by the flags, counters and definitions before them; None if unknown."""
+"""Decide the conditionals of a LaTeX source by the flags, counters and definitions that stand before them.
+
+A decision is None if it depends on anything else.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -42,7 +45,10 @@ _MAX_CONDITION_CHARS: Final = 300
 
 @dataclass(slots=True)
 class Conditions:
-    """The flags, and the definitions without arguments, that a source has set so far; a counter is `value{name}`."""
+    """The flags, and the definitions without arguments, that a source has set so far.
+
+    A counter is a definition with the name `value{counter}`. A definition with the value "#" is unknown.
+    """
 
     flags: dict[str, bool] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
@@ -57,7 +63,7 @@ class Conditions:
                 self.flags[match[1]] = value
 
     def set_counter(self, text: str, name: str, position: int) -> None:
-        """Set a counter as `\\setcounter` and the like do; a counter of LaTeX, or one that is stepped, is unknown."""
+        """Set a counter of the paper as `\\newcounter` or `\\setcounter` does; any other command makes it unknown."""
         if match := _COUNTER_VALUE.match(text, position):
             counter = f"value{{{match[1]}}}"
             if name == "newcounter":
@@ -66,13 +72,13 @@ class Conditions:
                 self.definitions[counter] = (match[2] if name == "setcounter" else None) or "#"
 
     def copy_definition(self, name: str, target: str) -> None:
-        """Copy a definition as `\\let` does; "#" stands for a definition that cannot be compared."""
+        """Copy the definition of `target` to `name` as `\\let` does; without a known definition, copy "#"."""
         self.definitions[name] = self.definitions.get(target, "" if target.endswith("empty") else "#")
         if target in _NEVER_DEFINED:
             del self.definitions[name]
 
     def decide_primitive(self, text: str, name: str, position: int) -> tuple[bool | None, int]:
-        """Return whether `\\if…` holds, and the position after its condition; None and `position` if unknown."""
+        """Return whether `\\if…` holds, and the position after its condition; (None, `position`) if that is unknown."""
         if name in ("iftrue", "iffalse"):
             return name == "iftrue", position
         if name == "if" and (digits := _IF_DIGITS.match(text, position)):
@@ -153,7 +159,7 @@ class Conditions:
         return bool(_RELATIONS[relation](*(int(value) for value in values if value)))
 
     def _expand(self, text: str) -> str | None:
-        """Return the text, or the definition of the command in it; None if unknown or if the result has commands."""
+        """Return the text or, if it is a command, its definition; None if this is unknown or has commands itself."""
         text = text.strip()
         value = self.definitions.get(text[1:]) if text.startswith("\\") else text
         return value if value is not None and "\\" not in value and "#" not in value else None
@@ -172,7 +178,11 @@ class Conditions:
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional, with the number of branches to skip before the one that is read, or None if unknown."""
+    """An open conditional; `branches_before` is None if it is unknown which branch is read.
+
+    Otherwise `branches_before` is the number of branches to skip before the one that is read: 0 in the branch that is
+    read, and negative after it.
+    """
 
     branches_before: int | None
     is_outer_dead: bool
@@ -194,11 +204,14 @@ class OpenConditionals:
         return innermost.is_outer_dead or innermost.branches_before not in (None, 0)
 
     def open(self, branches_before: int | None, *, is_case: bool) -> None:
-        """Open a conditional with `branches_before` branches before the one that is read, None if unknown."""
+        """Open a conditional; `branches_before` is the number of branches to skip first, or None if unknown."""
         self._branches.append(_Branch(branches_before, self.is_dead, is_case))
 
     def follow(self, name: str) -> bool | None:
-        """Follow `\\else`, `\\or` or `\\fi`; return whether to keep it in the text, None if no conditional is open."""
+        """Follow `\\else`, `\\or` or `\\fi`; return None for any other command, or if no conditional is open.
+
+        Return True if the command stays in the text because the condition is unknown, else False.
+        """
         branch = self._branches[-1] if self._branches else None
         if branch is None or not (name in ("else", "fi") or (name == "or" and branch.is_case)):
             return None
@@ -213,7 +226,7 @@ class OpenConditionals:
 
 @dataclass(slots=True)
 class _LogicParser:
-    """A parser of a logical expression; "or" and "and" have the same rank, from left to right, as in `ifthen`."""
+    """A parser of a logical expression; "or" and "and" are evaluated from left to right, as in `ifthen`."""
 
     words: list[str]
 

@@ -144,7 +144,7 @@ class _Flattener:
         self._dead_spans = spans
 
     def _skip_dead_span(self, text: str, position: int) -> int:
-        """Add the text up to the next span that is not read, and return the end of the span."""
+        """Add the text up to the next dead span (part of a branch that is not read); return the end of this span."""
         start, end = self._dead_spans.pop()
         self._add_text(text[position:start])
         return max(position, end)
@@ -154,7 +154,7 @@ class _Flattener:
         return is_shown_verbatim or token.kind == "escape" or (token.kind, token.name) == ("command", "begin")
 
     def _handle_token(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int:
-        """Handle one token and return the position to continue from, -1 to leave the file."""
+        """Handle one token; return the position to continue from, or -1 if the token ends the file."""
         if token.kind == "comment":
             return self._skip_comment(text, token)
         if token.kind == "verbatim":
@@ -182,13 +182,13 @@ class _Flattener:
         return _INDENT.match(text, end).end() if joins_lines and next_line.strip() else end  # type: ignore[union-attr]
 
     def _keep_file_contents(self, text: str, token: LatexToken) -> None:
-        """Add the file that a `filecontents` environment writes to the tree, where a later input may find it."""
+        """Add to the tree the file that a `filecontents` environment holds, since a later input may name this file."""
         contents = _FILE_CONTENTS.fullmatch(text, token.start, token.end)
         if contents and not self._open_conditionals.is_dead:
             self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` or a flag, and return the next position; None for any other token."""
+        """Follow `\\if…`, `\\else`, `\\fi` or a flag setter; return the position to continue from, None for others."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
             self._conditions.flags.setdefault(flag[1], False)
@@ -224,7 +224,10 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a setting or a conditional in braces; return the next position, None if the command stays as text."""
+        """Follow a setting, or a conditional with its branches in braces.
+
+        Return the position to continue from, or None if the command itself stays in the text.
+        """
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)
@@ -251,7 +254,10 @@ class _Flattener:
         return None
 
     def _open_group_branch(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Return the start of the branch that is read, and mark the text after it as not read; None if unknown."""
+        """Return the start of the branch that is read, and mark the text from its end on, up to the conditional's end.
+
+        The marked text is a dead span. Return None, and mark nothing, if it is unknown which branch is read.
+        """
         conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
         first = groups.read_group(end)
         second = groups.read_group(first[1]) if first else None
@@ -265,7 +271,10 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input or a file's end; return the position after the input, -1 at an end, None for others."""
+        """Handle an input or the end of a file; return the position after the input, -1 at the end.
+
+        Return None for any other command.
+        """
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested

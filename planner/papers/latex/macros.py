@@ -1,6 +1,6 @@
 """Find the commands and environments that a LaTeX paper defines, and expand its commands.
 
-Commands are expanded if they print nothing, a name or a heading. Floats may have names that the paper defines.
+Commands are expanded if they print nothing, a name or a heading. Environments that the paper defines may be floats.
 """
 
 import re
@@ -128,7 +128,10 @@ def find_macros(source: LatexSource) -> dict[str, Macro]:
 
 
 def _read_definition(source: LatexSource, definer: str, position: int) -> tuple[Macro | None, int]:
-    """Return the macro that a command such as `\\def` defines (None if not supported), and the definition's end."""
+    """Return the macro that a command such as `\\def` defines, and the end of the definition.
+
+    The macro is None if the form of the definition is not supported.
+    """
     name = _NAME.match(source.text, position)
     if name is None:
         return None, position
@@ -181,9 +184,9 @@ def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tu
 def expand_macro_selection(
     source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
 ) -> LatexSource:
-    """Return the source with those macros expanded that print nothing, a plain name or a heading.
+    """Return the source; macros that print nothing, a plain name or a heading are expanded.
 
-    Macros in `extra_names` are expanded too. If `expand_all` is true, as for titles and abstracts, all macros are.
+    Macros in `extra_names` are expanded too. If `expand_all` is true (for titles and abstracts), all are expanded.
     """
     if "\\" not in source.text:
         return source
@@ -221,7 +224,7 @@ def _expand_once(source: LatexSource, macros: Mapping[str, Macro]) -> str:
 
 
 def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: int) -> tuple[str, int]:
-    """Return the text that replaces a call and the call's end; a `{}` that only ends the name belongs to the call."""
+    """Return the text that replaces a call, and the end of the call; a `{}` after the name is part of the call."""
     if macro.is_empty:
         return "", end
     if macro.argument_count:
@@ -263,7 +266,10 @@ def find_float_kind_by_name(name: str) -> BlockKind | None:
 
 
 def classify_float(name: str, text: str) -> BlockKind:
-    """Return the kind of a float; a figure of nothing but tabulars is a table, one of an algorithm is prose."""
+    """Return the kind of a float with the environment `name`.
+
+    A figure with a tabular and no graphics is a table. A figure with an algorithm and no graphics is prose.
+    """
     if name not in _FIGURES or ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
         return BlockKind.TABLE
     return BlockKind.PROSE if "\\begin{algorithm" in text and not _GRAPHICS.search(text) else BlockKind.FIGURE

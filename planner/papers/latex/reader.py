@@ -143,7 +143,10 @@ def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
 
 
 def _add_references(tree: SourceTree, main_name: str, body: str) -> str:
-    """Return the body with the references of a `.bbl` file in place of `\\bibliography`; without a file, a heading."""
+    """Return the body with the references of a `.bbl` file in place of `\\bibliography`.
+
+    Without a `.bbl` file, return the body with a heading before `\\bibliography`.
+    """
     if "\\begin{thebibliography}" in body:
         return body
     names = tree.list_names(".bbl")
@@ -219,7 +222,7 @@ def split_headings_and_blocks(
 
 
 def _find_level_shift(body: str) -> int:
-    """Return the number to add to all levels so that the highest heading in use has level 1; parts do not count."""
+    """Return the number to add to all levels, so that level 1 is the highest in use; `\\part` does not count."""
     for name in ("chapter", "section", "subsection"):
         if f"\\{name}" in body:
             return 1 - _LEVELS[name]
@@ -281,7 +284,7 @@ def _is_abstract_command(name: str) -> bool:
 
 
 def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    """Return the abstract that an environment or a command of any class holds; None for any other token."""
+    """Return the abstract that a token opens as an environment or a command; None for any other token."""
     group = groups.read_group(groups.skip_option(token.end))
     name = group[0] if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):

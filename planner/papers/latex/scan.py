@@ -31,8 +31,8 @@ _SINGLE_ARGUMENT: Final = re.compile(r"[ \t]*(\\[A-Za-z@]+|\\.|[^\s{}\\%])")
 class LatexToken(NamedTuple):
     """A token of a LaTeX text; `kind` is command, escape, comment or verbatim.
 
-    `name` is the command without backslash but with its star, the escaped character, the comment's text, or the
-    verbatim environment or command.
+    `name` depends on the kind: the command without its backslash but with its star, the escaped character, the text of
+    the comment, or the name of the verbatim environment or command.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class LatexToken(NamedTuple):
 def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
     """Compile a pattern that finds all verbatim text, and the commands and escapes that match the given patterns.
 
-    `escape_regex` must match backslashes and percent signs. The pattern begins with a backslash, so it is fast.
+    `escape_regex` must match backslashes and percent signs. The pattern is fast because it begins with a backslash.
     """
     return re.compile(
         rf"""
@@ -80,10 +80,10 @@ class ClosingStringFinder:
 
 
 class LatexScanner(Iterable[LatexToken]):
-    """A scanner for the tokens of a text in order, of all kinds that `pattern` finds; verbatim text is one token.
+    """A scanner that yields the comments of a text and the tokens that `pattern` finds, in order.
 
-    A caller may move `position` to skip an argument. `extra_environments` are verbatim too; more may be added during
-    the scan.
+    Verbatim text is one token. The environments in `extra_environments` are verbatim too; a caller may add names to
+    them during the scan. A caller may move `position` to skip an argument.
     """
 
     def __init__(
@@ -194,7 +194,10 @@ class BraceGroups:
 
     @cached_property
     def _nesting(self) -> tuple[list[int], list[int]]:
-        """The positions of all matched braces, and the start of the innermost group open after each, -1 if none."""
+        """The positions of all matched braces, and for each brace the start of the innermost group open after it.
+
+        The start is -1 if no group is open after the brace.
+        """
         closing_positions = set(self._closing_positions.values())
         positions = sorted((*self._closing_positions, *closing_positions))
         innermost, open_positions = [], [-1]
@@ -288,7 +291,7 @@ class BraceGroups:
 class LatexSource:
     """A LaTeX text with its commands and brace groups, each found only once.
 
-    A caller that handles a command's arguments must skip the commands within them.
+    The commands include those in the arguments of other commands. A caller that handles arguments must skip those.
     """
 
     def __init__(self, text: str) -> None:

@@ -264,7 +264,7 @@ class _HiddenTextFinder:
         return (text[option[1] : close], close + len("\\end{tcolorbox}")) if close >= 0 else None
 
     def _is_white_on_white(self, options: str, key: str) -> bool:
-        """Return whether options make the text white, and name no background and no style that may set one."""
+        """Return whether options make the text white, and neither an option nor a named style may set a background."""
         settings = dict(item.strip().partition("=")[::2] for item in options.split(","))
         colour = self._palette.find_colour(settings[key]) if settings.get(key) else None
         if colour is None or not is_similar_colour(colour, WHITE):
@@ -284,7 +284,7 @@ class _HiddenTextFinder:
 
 
 def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
-    """Return the text that a PDF driver's commands print in white or not at all."""
+    """Return the text that a command for the PDF driver makes white or invisible."""
     words = _LITERAL_WORDS.match(groups.text, end)
     setting = groups.read_group(words.end()) if words else None
     if setting is None or not _UNPAINTED.search(setting[0]):
