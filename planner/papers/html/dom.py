@@ -1,9 +1,10 @@
 """Parse HTML of any quality and depth into a tree of elements, in linear time.
 
-The standard library's tokenizer takes quadratic time on broken markup before Python 3.13 (CVE-2025-6069), and common
-HTML5 parsers do on deep nesting. Papers come from strangers, so this parser is our own. It follows the tokenizer of
-the HTML standard (https://html.spec.whatwg.org/#tokenization) as far as the text depends on it, and only those rules
-of implied end tags that matter for text. Nothing recurses or searches far up, so a page may nest 100,000 elements.
+Before Python 3.13, the standard library's tokenizer takes quadratic time on broken markup (CVE-2025-6069). Common HTML5
+parsers take quadratic time on deep nesting. Papers come from strangers, so this parser is our own. It follows the
+tokenizer of the HTML standard (https://html.spec.whatwg.org/#tokenization) as far as the text depends on it. Of the
+rules for implied end tags, it follows those that matter for text. Nothing recurses or searches far up, so a page may
+nest 100,000 elements.
 """
 
 import re
@@ -57,7 +58,7 @@ _PARAGRAPH_FENCES: Final = (
 
 
 class StartTag(NamedTuple):
-    """A start tag; `is_self_closing` is true if it ends with `/>`. The first of two attributes with one name counts."""
+    """A start tag; `is_self_closing` is true if it ends with `/>`. A repeated attribute has its first value."""
 
     tag: str
     attributes: dict[str, str]
@@ -177,7 +178,10 @@ class _TreeBuilder:
             self._close_above(("p",), _PARAGRAPH_FENCES)
 
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
-        """Close the outermost open element with a tag in `ended`; search a few levels, up to a tag in `fences`."""
+        """Close the outermost open element with a tag in `ended`, and the elements inside it.
+
+        The search goes up a few levels from the innermost open element, and stops at a tag in `fences`.
+        """
         element, outermost = self._current, None
         for _ in range(_MAX_LEVELS):
             if element.parent is None or element.tag in fences:

@@ -45,7 +45,10 @@ def _is_table(element: Element) -> bool:
 
 
 def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
-    """Return the nearest parts in an element in order, at most `depth` levels below its children; skip inner tables."""
+    """Return the parts of an element in order, such as the rows of a table.
+
+    The search goes at most `depth` levels below the element's children. It does not enter parts and inner tables.
+    """
     parts = list[Element]()
     for child in element.find_children():
         if is_part(child):
@@ -86,7 +89,7 @@ def is_data_table(element: Element) -> bool:
 
 
 def classify_float(element: Element, table_count: int) -> BlockKind:
-    """Return the kind of a float; algorithms and listings count as prose, since they are part of the text."""
+    """Return the kind of a float with `table_count` tables; algorithms and listings count as prose, as in the text."""
     if any(map(_ALGORITHM_CLASS.search, element.classes)):
         return BlockKind.PROSE
     if table_count or "ltx_table" in element.classes:
@@ -165,7 +168,7 @@ def read_formula_tex(element: Element) -> str | None:
 
 
 def _read_mathjax(container: Element) -> str:
-    """Return the TeX or MathML of a formula of MathJax 3 or 4, else the characters of its glyphs."""
+    """Return the TeX or MathML of a formula of MathJax 3 or 4; without these, return the characters of its glyphs."""
     codes: list[str] = []
     for element in container.iterate_elements():
         if element.tag == "math":

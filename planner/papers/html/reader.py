@@ -100,7 +100,10 @@ def read_html_fragment_blocks(html: str) -> tuple[list[HeadingOrBlock], list[str
 
 
 def find_page_title(root: Element) -> str:
-    """Return the title in a page's metadata, LaTeXML title, Distill front matter or `<title>`; "" if there is none."""
+    """Return the title of a page, or "" if there is none.
+
+    The title comes from the page's metadata, LaTeXML title, Distill front matter or `<title>`.
+    """
     titles: dict[str, str] = {}
     for element in root.iterate_elements():
         attributes = element.attributes
@@ -305,6 +308,6 @@ def remove_footnotes(heading: Element) -> Element:
 
 
 def _tidy_spaces(text: str) -> str:
-    """Return the text with single spaces and its line breaks, but no blank lines."""
+    """Return the text with single spaces and without blank lines; the other line breaks stay."""
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)

@@ -53,10 +53,10 @@ class _CompoundSelector:
 
 @dataclass(frozen=True, slots=True)
 class _Selector:
-    """A selector: a compound for the element itself, and a relation and compound for each other, the nearest first.
+    """A selector: the compound that an element must match, and the compounds that related elements must match.
 
-    The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the previous sibling, "~" for any
-    earlier sibling.
+    `related` has the relation and the compound of each related element, the nearest first. The relations are those of
+    CSS: "" for any ancestor, ">" for the parent, "+" for the previous sibling, "~" for any earlier sibling.
     """
 
     subject: _CompoundSelector
