@@ -72,7 +72,7 @@ def _read_compressed(data: bytes, kind: FileFormat, name: str, limit: int) -> So
 
 
 class _XzStream(io.RawIOBase):
-    """A stream of the content of an xz file, with a memory limit, which `lzma.LZMAFile` lacks."""
+    """A stream of the unpacked content of an xz file, with a limit on memory; `lzma.LZMAFile` has no such limit."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class _MemberCollector:
         self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: {reason}")
 
     def is_wanted(self, member: str, size: int) -> bool:
-        """Return whether to read a regular file; add a warning for an unsafe or repeated path, or for an archive."""
+        """Return whether to read a file; if its path is unsafe or repeated, or if it is an archive, warn and do not."""
         if len(member) > MAX_PATH_CHARS:
             self.skip_member(member, f"its path has over {MAX_PATH_CHARS:,} characters")
             return False

@@ -164,7 +164,7 @@ def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> byt
 
 
 def _parse_retry_after(headers: Message) -> float | None:
-    """Return the seconds to wait according to a Retry-After header (a number or a date), None without a valid one."""
+    """Return the seconds to wait that a Retry-After header states, as a number or a date; None if it states none."""
     value = str(headers.get("Retry-After", "")).strip()
     if value.isdigit():
         return float(value)
@@ -176,7 +176,10 @@ def _parse_retry_after(headers: Message) -> float | None:
 
 @contextmanager
 def _hold_lock(path: Path | None) -> Iterator[Path | None]:
-    """Lock the file `path`, unless it is None, and yield `path`; the file's time is that of the last request."""
+    """Lock the file `path` and yield `path`; if `path` is None, lock nothing and yield None.
+
+    The modification time of the file is the time of the last request, or 0 before the first request.
+    """
     if path is None:
         yield None
         return
@@ -185,7 +188,9 @@ def _hold_lock(path: Path | None) -> Iterator[Path | None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
     except OSError as error:
-        raise PaperError(f"the cache {str(path.parent)!r} cannot be written: {error.strerror}; use another") from None
+        raise PaperError(
+            f"the cache {str(path.parent)!r} cannot be written: {error.strerror}; make the folder writable"
+        ) from None
     with file:
         try:
             import fcntl  # not on Windows, where each process pauses for itself
@@ -203,7 +208,7 @@ class ArxivClient:
     """A client for arXiv or for a mirror at `base_url`; `cache` is its folder, or None for no cache.
 
     If `offline` is true, only the cache is used. `pause` is the shortest time between two requests, in seconds.
-    Each download and each write to the cache runs inside a context manager that `around_download` returns.
+    `around_download` is called for each download and each write to the cache, and returns a context manager for it.
     """
 
     base_url: str = BASE_URL
@@ -277,7 +282,7 @@ class ArxivClient:
                 write_file_atomically(path, data, durable=False)
         except OSError as error:
             raise PaperError(
-                f"the cache {str(self.cache)!r} cannot be written: {error.strerror}; use another"
+                f"the cache {str(self.cache)!r} cannot be written: {error.strerror}; make the folder writable"
             ) from None
 
     def _cache_path(self, name: str) -> Path | None:

@@ -102,7 +102,10 @@ def is_binary(data: bytes) -> bool:
 
 
 def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-    """Decode by the declared encoding, else as UTF-8 with few invalid bytes, else as East Asian text or as Latin-1."""
+    """Return the text and a warning if the encoding is a guess.
+
+    Try the encoding that the file declares, UTF-8 with few invalid bytes, East Asian encodings, and then Latin-1.
+    """
     declarations = (group for match in _DECLARED_ENCODING.finditer(data[:100_000]) for group in match.groups() if group)
     declared = next((name.decode().lower() for name in declarations), "")
     encoding = _TEX_ENCODINGS.get(declared, declared)
@@ -120,7 +123,7 @@ def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _has_share(data: bytes, frequent: re.Pattern[bytes], min_share: float) -> bool:
-    """Return whether enough bytes are above ASCII, and at least `min_share` of these are in frequent characters."""
+    """Return whether at least 1 % of the bytes are above ASCII, and `frequent` covers `min_share` of those bytes."""
     count = _count_above_ascii(data)
     is_frequent = _count_above_ascii(frequent.sub(b"", data)) <= (1 - min_share) * count
     return count >= _MIN_EAST_ASIAN * len(data) and is_frequent
@@ -146,9 +149,9 @@ def is_english(text: str) -> bool:
 
 
 def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text in NFC, without invisible characters, and with Latin letters for look-alikes in Latin words.
+    """Return the text in NFC, without invisible characters, and a warning for each kind of change.
 
-    The second value has one warning for each kind of change. The time is linear in the length of the text.
+    Look-alikes of Latin letters in Latin words are replaced too. The time is linear in the length of the text.
     """
     text = text.replace("\r\n", "\n") if "\r" in text else text  # a search for one character is far faster
     # One `replace` per character takes a hundredth of the time of a pattern.
@@ -178,7 +181,7 @@ def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _extract_non_ascii(text: str) -> str:
-    """Return the characters that are not ASCII, in order; they are few, and a search in them is ten times as fast."""
+    """Return the characters that are not ASCII, in order; to search these few is ten times as fast as the text."""
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
@@ -191,7 +194,7 @@ def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
 
 
 def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
-    """Return the text with ASCII letters for look-alikes in words that have both, and these words as they were."""
+    """Replace look-alikes by ASCII letters in words that have both; return the text and the original words."""
     words, chunks, last, end = list[str](), list[str](), 0, 0
     for match in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
         if match.start() < end:

@@ -43,7 +43,10 @@ class Palette:
             self._named[name.strip()] = self.find_colour(value)
 
     def find_colour(self, value: str, model: str = "") -> Colour | None:
-        """Return the colour of a value in a colour model or, without a model, of a name or mixture; None if unknown."""
+        """Return the colour that a value has in a colour model, None if it is unknown.
+
+        Without a model, the value is the name of a colour or a mixture such as `red!30!blue`.
+        """
         value, model = value.strip(), model.strip()
         if not model or model == "named":
             return self._mix_colours(value)

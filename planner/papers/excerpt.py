@@ -34,8 +34,9 @@ _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
 def select_sections(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
-    """Return the excerpt for a task; the author task ends before the heading `cut_at` or, if "", before the results.
+    """Return the excerpt of a paper for a task.
 
+    The author task ends before the heading `cut_at`. If `cut_at` is "", the author task ends before the results.
     Raises:
         PaperError: if no heading is named `cut_at`, or if no heading starts the results.
     """
@@ -86,7 +87,7 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
         problem = f"no heading is named {cut_at!r}; name another with --cut-at HEADING"
     else:
         ends = _find_result_ends(body)
-        problem = "no heading of experiments was found, where --task author must end; name one with --cut-at HEADING"
+        problem = "no heading of experiments was found; name the heading where --task author ends with --cut-at HEADING"
     if not ends:
         headings = [repr(section.heading) for section in body if section.level == 1]
         raise PaperError(f"{paper.source}: {problem}; first-level headings: {', '.join(headings) or 'none'}")
@@ -96,8 +97,8 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
 def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
     """Return the indexes of the sections with which the results may start, the likeliest first.
 
-    First-level sections are likelier than subsections: a subsection of results in the method does not end the method.
-    Even so, subsections in the main part of the paper are likelier than sections of the appendix.
+    They are first-level sections of the main part, else its subsections, else first-level sections after the main part,
+    else subsections after it. The first one is skipped if it is about measurement and the method follows.
     """
     results = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
     first_level = [i for i in results if body[i].level == 1]
@@ -115,7 +116,10 @@ def _find_back_matter(body: tuple[Section, ...]) -> int:
 
 
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
-    """Return whether the section at `index` is about measurement and the method starts between it and `next_index`."""
+    """Return whether the section at `index` is about measurement, and the method starts after it.
+
+    The method must start before `next_index`, the next section with which the results may start.
+    """
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
         is_measurement_setup_heading(body[index].heading)
@@ -131,7 +135,8 @@ def _make_heading_variants(heading: str) -> set[str]:
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
     """Yield the method sections from index `end` on: those named "Methods" or the like, with their subsections.
 
-    Other method sections are yielded too if none stands before `end`, or if the section at `end` is a subsection.
+    If no method section stands before `end`, yield all others too. If the results start with a subsection, yield the
+    others in the main part too.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1

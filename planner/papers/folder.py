@@ -242,7 +242,10 @@ def _find_files_without_ending(tree: SourceTree) -> tuple[str, ...]:
 
 
 def _find_fragment(texts: Mapping[str, str]) -> str:
-    """Return the only file with several inputs, else the only one with sections, else the only file, else ""."""
+    """Return the main file of a paper without a document class, or "" if several files may be the main one.
+
+    It is the only file with several inputs, else the only file with sections, else the only file.
+    """
     with_inputs = [name for name, text in texts.items() if len(_INPUT.findall(text)) > 1]
     with_sections = [name for name, text in texts.items() if _SECTION.search(text)]
     return next((names[0] for names in (with_inputs, with_sections, list(texts)) if len(names) == 1), "")
@@ -270,7 +273,7 @@ def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
 
 
 def _count_root_comments(tree: SourceTree) -> dict[str, int]:
-    """Return the number of files that name each file as their root in a `% !TEX root` comment."""
+    """Return, for each file, the number of other files that name it as their root in a `% !TEX root` comment."""
     counts = Counter[str]()
     for name in tree.list_names(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):

@@ -149,7 +149,7 @@ def strip_number_and_punctuation(heading: str) -> str:
 
 
 def has_roman_numbers(headings: Iterable[str]) -> bool:
-    """Return whether sections are numbered I, II, III; then letters may number subsections as well as appendices."""
+    """Return whether sections are numbered I, II, III; in such papers, a letter may number a subsection."""
     numbers = {match[1] for heading in headings if (match := _ROMAN_NUMBER.match(heading))}
     return {"I", "II"} <= numbers
 
@@ -162,9 +162,9 @@ def has_letter_number(heading: str) -> bool:
 def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
-    A subsection mostly has the kind of its parent. It has its own kind if the parent is an abstract, an introduction or
-    OTHER; only experiments in an introduction count as introduction. Ablations, acknowledgements and results in a
-    method have their own kind as well, and so have references in other back matter and other back matter in references.
+    A subsection has the kind of its parent, with these exceptions: Ablations and acknowledgements always have their own
+    kind. Results keep their own kind in a method, references in other back matter, and other back matter in references.
+    In an abstract, an introduction or OTHER, all kinds keep their own, except experiments in an introduction.
     """
     kind = _classify_without_parent(heading)
     if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
@@ -237,6 +237,6 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
 
 
 def _label_text(section: Section, *, first: bool) -> str:
-    """Return the prose of a section of an abstract, after its heading and a colon unless `first` is true."""
+    """Return the prose of a section of an abstract; unless `first` is true, put its heading and a colon before."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
     return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"

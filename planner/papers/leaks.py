@@ -1,4 +1,4 @@
-"""Remove the floats and sentences that would reveal the results or ablations of a paper before its experiments.
+"""Remove the floats and sentences that reveal a paper's results or ablations in the sections before its experiments.
 
 Sentences are found by their final punctuation.
 """
@@ -80,14 +80,14 @@ class _ResultReferences:
     sections: frozenset[str]
 
     def is_named_in(self, sentence: str) -> bool:
-        """Return whether a sentence refers to one of the floats or sections, or to any float in words of ablations."""
+        """Return whether a sentence refers to one of the floats or sections, or to any float and names ablations."""
         references = tuple(_find_references(sentence)) if _has_cue(sentence, _REFERENCE_CUES) else ()
         if any(name in self.floats for name in references) or (references and _ABLATION_WORDS.search(sentence)):
             return True
         return bool(self.sections) and any(match[1] in self.sections for match in _SECTION.finditer(sentence))
 
     def may_be_named_in(self, text: str) -> bool:
-        """Return whether a sentence of a text may refer to one of the floats or sections, after a quick test."""
+        """Return whether a sentence of a text may refer to a float or section, by a quick test for typical words."""
         return _has_cue(text, _REFERENCE_CUES) or (bool(self.sections) and _has_cue(text, _SECTION_CUES))
 
 
@@ -98,7 +98,8 @@ def remove_leaks(
 
     `omitted_sections` are the sections that the task omits.
     All tables and figures are removed, but the caption of a figure that shows the method stays. A sentence is removed
-    if it announces an ablation, describes one and refers to a float, or refers to omitted results or ablations.
+    in three cases: it announces an ablation, it describes an ablation and refers to a float, or it refers to omitted
+    results or ablations.
     """
     results = _collect_result_references(sections, omitted_sections)
     redacted: list[Section] = []
@@ -158,7 +159,11 @@ def _has_cue(text: str, cues: Iterable[str]) -> bool:
 
 
 def _classify_block(block: Block) -> BlockKind:
-    """Return the kind of a block; a caption counts as its float, rows as a table, the prose in a figure as prose."""
+    """Return the kind of a block, corrected by its text.
+
+    A caption has the kind of its float. Prose that looks like a table is a table. A figure that holds prose and has no
+    caption is prose.
+    """
     if block.kind is BlockKind.PROSE and (match := _CAPTION.match(block.text)):
         return BlockKind.FIGURE if match[1] else BlockKind.TABLE
     if block.kind is BlockKind.PROSE and is_table(block.text):

@@ -106,7 +106,7 @@ def _read_text(data: bytes, name: str) -> RecognisedSource:
 
 
 def read_one_file_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
-    """Read a paper from the text of a single file in any format but LaTeX, which may need several files."""
+    """Read a paper from the text of one file, in any format but LaTeX; a LaTeX paper may need several files."""
     match kind:
         case FileFormat.HTML:
             return read_html(text, name)
@@ -189,7 +189,7 @@ def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings:
 
 
 def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
-    """Return the paper; the user gave each of `title`, `abstract` and `paper_id` that is not ""."""
+    """Return the paper; the user may give `title`, `abstract` and `paper_id`, each of which is "" if not given."""
     reading, size = parsed.paper, _count_characters(parsed)
     if size < MIN_CHARACTERS and _count_bytes(parsed) < MIN_CHARACTERS:
         raise PaperError(
@@ -217,7 +217,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
 
 
 def _count_bytes(parsed: RecognisedSource) -> int:
-    """Return the length in bytes of UTF-8; a Chinese character has three and says as much as three letters."""
+    """Return the length in bytes of UTF-8: a Chinese character counts three, since it says as much as three letters."""
     blocks = (block for section in parsed.paper.sections for block in section.blocks)
     return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
 
@@ -234,7 +234,7 @@ def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:
         return ()
     if "abstract" in label and len(ours & theirs) >= _MIN_COMMON_WORDS * len(ours | theirs):
         return ()
-    return (f"the {label} differs from the one found in the paper ({found[:120]!r}), which is ignored",)
+    return (f"the {label} is used; it differs from the one found in the paper ({found[:120]!r})",)
 
 
 def _extract_words(text: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Read papers in Markdown: a CommonMark parser finds the lines of each block, whose text stays as in the source.
+"""Read papers in Markdown; a CommonMark parser finds the lines of each block, and the text of a block is not changed.
 
 Titles and abstracts may also stand in a front matter or in a metadata file. HTML elements that hide their content are
 removed.
@@ -80,9 +80,10 @@ def read_markdown(text: str, file_name: str) -> ParsedPaper:
 def read_markdown_files(
     files: Mapping[str, str], *, main_file: str, metadata: FrontMatter | None = None
 ) -> ParsedPaper:
-    """Read a paper from the Markdown texts in `files` (by file name) in order; `metadata` is from another file.
+    """Read a paper from the Markdown texts in `files`, which are in order and have the file names as keys.
 
-    If no title is known, the first heading is the title, unless it names a section or another heading ranks higher.
+    `metadata` is from a separate metadata file. If no title is known, the first heading is the title, unless the first
+    heading names a section or another heading has a higher level.
     """
     known = metadata or FrontMatter()
     items: list[HeadingOrBlock] = []
@@ -207,7 +208,10 @@ def _is_hiding_tag(tag: str) -> bool:
 
 
 def _find_content_end(text: str, tag: str, position: int) -> tuple[int, int]:
-    """Return the ends of an element's content and of its end tag; without an end tag, the paragraph's end for both."""
+    """Return the end of an element's content and the end of its end tag, given the start of the content.
+
+    If the end tag is missing, both are the end of the paragraph.
+    """
     depth = 1
     for match in re.finditer(rf"<(/?){tag}\b[^<>]*>", text[position : position + _MAX_CONTENT_CHARS], re.I):
         depth += -1 if match[1] else 1
@@ -258,7 +262,8 @@ def _parse_scalar(yaml: str, key: str) -> str:
 def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     """Parse a top-level paragraph; return False if one of its lines might begin another block.
 
-    This rule runs first, so that most blocks skip the eleven other rules. The token of the paragraph has no content.
+    This rule runs first and spares most blocks the parser's eleven other rules. The paragraph's token states only the
+    lines of the paragraph, not its content.
     """
     if silent or state.level or state.is_code_block(first):
         return False
@@ -273,7 +278,7 @@ def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> b
 
 
 def _parse_plain_table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Parse a pandoc table, in which CommonMark would see rules and headings; return False if there is none."""
+    """Parse a pandoc table, so that its dashes are not read as headings or rules; return False if there is none."""
     if silent or state.level:
         return False
     # The first line of a table, or the line below it, begins with dashes, equals signs or a border.

@@ -43,7 +43,7 @@ class Heading:
     """A heading with its text as printed, its level (counted from 1) and its lines in the source.
 
     `kind` is set if the source marks the kind of the section; `appendix` is true if the heading is in an appendix. A
-    heading without text ends the section before it, and the blocks after it have no heading.
+    heading with the text "" only ends the section before it.
     """
 
     text: str
@@ -119,7 +119,7 @@ def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matt
 
 
 def _is_reference_list(blocks: Sequence[Block]) -> bool:
-    """Return whether the blocks begin with a numbered entry, and have three or more entries and as many years."""
+    """Return whether the blocks are a numbered list of references: three or more entries, and a year for each entry."""
     first = next((text for block in blocks if (text := block.text.lstrip())), "")
     if not _REFERENCE_NUMBER.match(first.partition("\n")[0]):
         return False
@@ -151,9 +151,9 @@ def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading |
 
 
 def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
-    """Return the items with headings in place of the plain lines that name the references or a section after them.
+    """Return the items; unmarked lines that name the references, or a section after the references, become headings.
 
-    The line "References" is a heading if a reference follows on the next line or in the next block.
+    The line "References" becomes a heading only if a reference follows on the next line or in the next block.
     """
     marked, in_references = list[HeadingOrBlock](), False
     level = _find_section_level([item.level for item in items if isinstance(item, Heading)])
@@ -185,7 +185,10 @@ def _begins_references(heading: Heading, after: str) -> bool:
 
 
 def _split_plain_heading(block: Block, after: str, level: int, in_references: bool) -> list[HeadingOrBlock]:
-    """Return a block's first line as a heading of back matter, and the rest; the block alone if it has no heading."""
+    """Split a block after its first line if this line is a heading of back matter; else return the block alone.
+
+    `after` is the text of the next block.
+    """
     line, _, rest = block.text.strip().partition("\n")
     if not (in_references or is_reference_entry(rest or after)):  # a quick test that ends here for most blocks
         return [block]
@@ -196,13 +199,16 @@ def _split_plain_heading(block: Block, after: str, level: int, in_references: bo
 
 
 def _find_section_level(levels: list[int]) -> int:
-    """Return the marked level of first-level sections: the smallest, or the next one if only the title has that."""
+    """Return the marked level of first-level sections: the smallest level, or the next if only the title has it."""
     top = min(levels, default=1)
     return min((level for level in levels if level > top), default=top) if levels.count(top) == 1 else top
 
 
 def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
-    """Return whether a line is the heading of references or of the section after them; `after` is the next text."""
+    """Return whether a line is the heading of the references or, if `in_references`, of the section that follows them.
+
+    `after` is the text after the line.
+    """
     kind = classify_heading(text)
     if kind is SectionKind.REFERENCES:
         return is_reference_entry(after)
@@ -229,7 +235,10 @@ def _find_title(headings: list[Heading], known_title: str) -> Heading | None:
 
 
 def _find_headings_before_abstract(headings: list[Heading], title: Heading | None) -> set[int]:
-    """Return the object ids of the headings before the abstract (title, authors); without abstract, of the title."""
+    """Return the object ids of the headings before the abstract, such as the title and the authors.
+
+    If no abstract is found, return only the id of the title.
+    """
     start = headings.index(title) if title else 0
     for end, heading in enumerate(headings[start : start + 15], start):
         if heading.kind is SectionKind.ABSTRACT or classify_heading(heading.text) is SectionKind.ABSTRACT:
@@ -268,7 +277,7 @@ def _roman_level(text: str) -> int:
 
 
 def _is_first_level_name(text: str) -> bool:
-    """Return whether only first-level sections have such a heading."""
+    """Return whether a heading, such as "References", names a section that is always on the first level."""
     kind = classify_heading(text)
     inner_kinds = (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS, SectionKind.ABLATION)
     name = strip_number_and_punctuation(text).casefold()

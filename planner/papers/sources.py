@@ -160,7 +160,7 @@ def strip_folders_and_endings(name: str) -> str:
 def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", title: str = "") -> str:
     """Return the id of a paper: the given one, else one from a given title, else its arXiv id or its file's name.
 
-    A paper from stdin or from an address has no file's name: its id comes from `title`, which was read in the paper.
+    A paper from stdin or from an address has no file name. Its id comes from `title`, the title found in the paper.
     """
     arxiv_id, stem = parse_arxiv_id(source), "stdin" if source == "-" else strip_folders_and_endings(source)
     has_name = bool(arxiv_id) or not (source == "-" or "://" in source)
@@ -178,7 +178,7 @@ def is_named_like_other_file(name: str) -> bool:
 class SourceTree:
     """The files of a paper; `warnings` are about files that were skipped.
 
-    `files` has a function that reads each file, by sorted relative path with `/`.
+    `files` maps the relative path of each file, with `/`, to a function that reads the file; the paths are sorted.
     """
 
     name: str
@@ -222,7 +222,7 @@ class SourceTree:
         )
 
     def find_unique(self, path: str) -> str:
-        """Return the only name that ends in `/` and `path`; "" if there is no such name or more than one."""
+        """Return the only name that ends in a slash and `path`; "" if no name or several names end so."""
         fit = [name for name in self.files if name.endswith("/" + normalize_inner_path(path))]
         return fit[0] if len(fit) == 1 else ""
 

@@ -44,7 +44,7 @@ _MAX_HEADING_WORDS: Final = 5  # of a numbered heading without a blank line afte
 
 
 def find_table_end(lines: Sequence[str], first: int, end: int) -> int:
-    """Return the index after the table that begins at line `first`, at most `end`; `first` if there is no table."""
+    """Return the index after the table that begins at line `first` and ends before `end`; `first` if there is none."""
     end = min(end, first + MAX_TABLE_LINES)
     if _BORDER.fullmatch(lines[first]):
         return next((at for at in range(first, end) if not lines[at].lstrip().startswith(("+", "|"))), end)
@@ -175,7 +175,7 @@ def _is_section_name(line: str) -> bool:
 
 
 def _parse_number(number: str) -> tuple[int, ...]:
-    """Parse a section number into integers: "B.2" gives (1002, 2), since appendices follow sections."""
+    """Parse a section number into integers: "B.2" gives (1002, 2), so that appendices are sorted after sections."""
     first, *rest = number.split(".")
     if first.isdigit():
         return (int(first), *map(int, rest))
@@ -185,7 +185,7 @@ def _parse_number(number: str) -> tuple[int, ...]:
 
 
 def _is_next_number(number: tuple[int, ...], last_number: tuple[int, ...]) -> bool:
-    """Return whether a number may follow `last_number`: as the next of any level, or as the first of a deeper level."""
+    """Return whether a section number may follow `last_number`: "3.1", "2.2" and "3" may follow "2.1", for example."""
     if not last_number:
         return number[0] < _LETTER_OFFSET  # "A. Author" is in a list of authors
     if number in ((1,), (_LETTER_OFFSET + 1,)):

@@ -108,7 +108,7 @@ SOURCE = f"# On Gears\n\n## Abstract\n\nWe turn many gears and then some more of
 )
 def test_a_stated_title_wins_and_other_words_are_a_warning(stated: str, has_warning: bool) -> None:
     paper = load_paper("-", stdin=SOURCE, title=stated)
-    message = "the given title differs from the one found in the paper ('On Gears'), which is ignored"
+    message = "the given title is used; it differs from the one found in the paper ('On Gears')"
     assert paper.title == " ".join(stated.split())
     assert paper.warnings == ((message,) if has_warning else ())
 
