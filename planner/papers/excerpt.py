@@ -87,7 +87,7 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
         problem = f"no heading is named {cut_at!r}; name another with --cut-at HEADING"
     else:
         ends = _find_result_ends(body)
-        problem = "no heading of experiments was found; name the heading where --task author ends with --cut-at HEADING"
+        problem = "no heading of experiments was found; name the heading that ends the author task: --cut-at HEADING"
     if not ends:
         headings = [repr(section.heading) for section in body if section.level == 1]
         raise PaperError(f"{paper.source}: {problem}; first-level headings: {', '.join(headings) or 'none'}")

@@ -130,7 +130,10 @@ class _LineClassifier:
         return is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
-        """Return the rows or labels above or below a caption, whichever are closer; above if the float is a figure."""
+        """Return the rows or labels of a caption: those above or those below it.
+
+        For a figure, return those above if there are any; for a table, return the closer ones.
+        """
         above, below = self._find_loose_lines(start, 1), self._find_loose_lines(end, -1)
         if not (above and below) or body_kind is LineKind.FIGURE:
             return above or below
@@ -139,7 +142,10 @@ class _LineClassifier:
         return above if up < 0.9 * down else below
 
     def _find_loose_lines(self, start: int, direction: int) -> list[int]:
-        """Return the rows or labels above (1) or below (-1) a line of a caption in its column, the nearest first."""
+        """Return the rows or labels above (1) or below (-1) the caption's line `start`, the nearest first.
+
+        They are in the caption's column.
+        """
         caption = self._lines[start]
 
         def measure_distance(at: int) -> float:
@@ -189,7 +195,7 @@ class _LineClassifier:
         return not (self._is_upright_body_line(index) and is_sentence_end)
 
     def _is_in_narrow_paragraph(self, index: int) -> bool:
-        """Return whether the line is one of three lines of prose close below each other, as beside a wrapped figure."""
+        """Return whether the line is among three successive lines of prose, such as stand beside a wrapped figure."""
         above = self._find_prose_line(index, 1)
         if above is not None and self._find_prose_line(above, 1) is not None:
             return True  # the last line of a paragraph may have few words
@@ -214,7 +220,7 @@ class _LineClassifier:
         return round(line.x0 / _GRID_WIDTH), int(line.y / (0.7 * self._body_style.line_spacing))
 
     def _is_prose_line(self, line: Line) -> bool:
-        """Return whether the line is in body type with enough words for prose; a label may stand beside the prose."""
+        """Return whether the line is in body type and begins with prose; a label without digits may stand beside it."""
         is_body = not (
             line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line)
         )
@@ -230,7 +236,7 @@ class _LineClassifier:
         return 0 < before.y - line.y < 1.3 * self._body_style.line_spacing
 
     def mark_rows(self) -> None:
-        """Mark three or more rows in succession, after the first heading and without a caption, as a table."""
+        """Mark three or more successive rows as a table, even without a caption, from the first heading on."""
         first = min(self._heading_lines, default=len(self._lines))
         for is_row, group in groupby(range(first, len(self._lines)), key=self._is_row):
             indices = list(group)
@@ -243,7 +249,7 @@ class _LineClassifier:
         return self._is_unmarked(index) and len(line.cells) >= _MIN_ROWS and not _EQUATION.search(line.text)
 
     def mark_results(self) -> None:
-        """Mark rows of numbers after the first heading, and the names beside and near the rows, as tables."""
+        """Mark rows of numbers and the names beside and near them as tables, from the first heading on."""
         first = min(self._heading_lines, default=len(self._lines))
         rows = [at for at in range(first, len(self._lines)) if self._is_row_of_numbers(at)]
         for row in rows:

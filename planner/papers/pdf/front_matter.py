@@ -72,7 +72,7 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
 def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
     """Return the group in the largest type; if that is a logo or a label of a figure, return the title beside it.
 
-    `groups` are sorted from the top down, and a title beside a logo has at least the type size `min_size`.
+    `groups` are sorted from the top down. `min_size` is the smallest type size of such a title.
     """
 
     def rank_group(group: Sequence[Line]) -> tuple[float, float]:
@@ -166,7 +166,7 @@ def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> 
 
 
 def _count_same_width_lines(lines: Sequence[Line]) -> int:
-    """Return the number of lines before the text widens on both sides, as text after a narrow abstract does."""
+    """Return the number of lines before the first one that is wider on both sides, as after a narrow abstract."""
     for at in range(3, len(lines)):
         line = lines[at]
         margin = 0.7 * line.size
@@ -182,7 +182,7 @@ def _count_same_width_lines(lines: Sequence[Line]) -> int:
 
 
 def _join_leading_prose(blocks: Sequence[Block]) -> str:
-    """Return the paragraphs before the first one that is not of an abstract, such as keywords or a copyright note."""
+    """Return the paragraphs of prose, up to the first that is no part of an abstract, such as keywords."""
     prose = (block.text for block in blocks if block.kind is BlockKind.PROSE)
     return "\n\n".join(takewhile(lambda text: not _NOT_ABSTRACT.match(text), prose))
 

@@ -65,7 +65,10 @@ class _HeadingFinder:
         self._lines, self._body_style, self._vocabulary = lines, body_style, vocabulary
 
     def add_unlisted_headings(self, listed: Sequence[PrintedHeading]) -> list[PrintedHeading]:
-        """Return the outline's headings, others with a standard title, and others after the references."""
+        """Return the headings that the outline lists, and those that it leaves out.
+
+        The outline may leave out headings with a standard title, and the headings after the references.
+        """
         headings = [*listed, *self._find_unlisted_headings(listed)]
         last = max(headings, key=attrgetter("first_line"))
         end = last.line_indices.stop
@@ -94,7 +97,11 @@ class _HeadingFinder:
         return unlisted
 
     def find_headings_by_type(self) -> list[PrintedHeading]:
-        """Return the headings found by type: numbered in sequence, with a standard title, or in the style of these."""
+        """Return the headings found without the outline.
+
+        They have the next section number, a standard title, or the style of such headings. If no section has a number,
+        other lines in a common style may be subheadings.
+        """
         lines = self._lines
         candidates = [at for at, line in enumerate(lines) if self._is_candidate(line)]
         sure = self._select_sure_headings(candidates)
@@ -135,7 +142,10 @@ class _HeadingFinder:
         return headings
 
     def _find_set_off_lines(self, candidates: Iterable[int], taken: Set[int]) -> list[int]:
-        """Return the candidates with space above, or right under a heading; `taken` holds the lines of headings."""
+        """Return the candidates that have space above or are right under a heading, but are not in `taken`.
+
+        `taken` holds the lines of known headings.
+        """
         found: list[int] = []
         end = 0
         for at in candidates:
@@ -163,7 +173,7 @@ class _HeadingFinder:
         return line.size > 1.07 * body_size or (is_emphasized and line.size > 0.88 * body_size)
 
     def _is_standard_heading(self, index: int, is_in_body: bool) -> bool:
-        """Return whether a line has a standard title and stands over text; "Abstract" is no heading in the body."""
+        """Return whether a line has a standard title and stands over text; in the body, "Abstract" does not count."""
         if not _has_standard_title(self._lines[index]) or not self._is_over_text(index):
             return False
         return not is_in_body or classify_heading(self._lines[index].bare_text) is not SectionKind.ABSTRACT
@@ -207,9 +217,10 @@ class _HeadingFinder:
         return PrintedHeading(index, count, text, level)
 
     def _count_heading_lines(self, index: int) -> int:
-        """Return the number of a heading's lines: the others follow close below in the same style, without a number.
+        """Return the number of lines in the heading that begins at `index`.
 
-        A heading ends with a short line, which has room for the first words of the next line.
+        Its other lines follow close below in the same style, without a section number. A short line is the last one:
+        the next words of the heading would have found room on it.
         """
         count = 1
         while count < MAX_HEADING_LINES and index + count < len(self._lines):

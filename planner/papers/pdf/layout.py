@@ -27,8 +27,8 @@ _DISORDER_SHARE: Final = 0.3
 class LinePiece:
     """A piece of a line, or a whole line: runs on one baseline in reading order.
 
-    Values are in points: `left` is the start of the first run, `right` the end of the last run, `size` the type size
-    of the largest run, `largest_run_y` the y of this run, and `baseline` the y of the longest run of this size.
+    Values are in points. `left` is the start of the first run, and `right` is the end of the last run. `size` is the
+    largest type size. Of the runs in this size, `largest_run_y` is the y of the first, `baseline` that of the longest.
     """
 
     __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")

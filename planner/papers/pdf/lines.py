@@ -212,7 +212,7 @@ def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[T
 
 
 def _locate_inner_edge(run: TextRun, side: int) -> tuple[int, int]:
-    """Return the side (0 left, 1 right) and the rounded x of a number's edge next to the text, where numbers align."""
+    """Return `side` (0 left of the text, 1 right) and the rounded x of the edge at which line numbers align."""
     return side, round((run.x1 if side == 0 else run.x0) / _ALIGNMENT)
 
 
@@ -263,7 +263,10 @@ def _select_outer_rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
 
 
 def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Return the ids of edge lines that repeat, apart from page numbers, at the same height on several pages."""
+    """Return the object ids of the edge lines that are on several pages at the same height, such as running heads.
+
+    The page number in the line may differ.
+    """
     min_pages = max(2, len(edges) // _PAGES_PER_REPEAT)
     places: defaultdict[str, list[Line]] = defaultdict(list)
     for line in (line for edge in edges for line in edge if len(line.cells) <= _MAX_CELLS):
@@ -281,7 +284,7 @@ def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
 
 
 def _find_page_numbers(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Return the ids of edge lines that hold only a page number."""
+    """Return the object ids of the edge lines that hold only a page number."""
     candidates = [line for edge in edges for line in edge if _PAGE_NUMBER.fullmatch(line.text.strip())]
     heights = Counter(round(line.y / _SAME_HEIGHT) for line in candidates)
     min_count = 2 if len(edges) > 1 else 1

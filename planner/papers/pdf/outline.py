@@ -54,7 +54,7 @@ class PrintedHeading:
 
 @dataclass(frozen=True, slots=True)
 class OutlineItem:
-    """A title in the outline; level and page count from 1, and `page` is None if the item leads to no page."""
+    """A title in the outline; `level` and `page` begin at 1, and `page` is None if the item leads to no page."""
 
     title: str
     level: int
@@ -77,7 +77,10 @@ def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
 def find_printed_headings(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return the lines with the outline's titles as headings, in order, and the items that are on no line."""
+    """Return the headings for the outline's items that are found on the pages, and the items that are not found.
+
+    A title that is found only as the beginning of a line of text is in neither list.
+    """
     if not items:
         return [], []
     line_index = _LineIndex(lines, vocabulary)
@@ -128,7 +131,10 @@ class _LineIndex:
         return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
 
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
-        """Return the best score of one or more lines from `index` on, `index`, and their number; 0 is no match."""
+        """Return (score, `index`, count) for the `count` lines from `index` on that match the title best.
+
+        The score is 0 if no lines match.
+        """
         letters, best = self._title_letters[index], (0.0, index, 1)
         for count in range(1, MAX_HEADING_LINES + 1):
             score = self._score_text(letters, title, index)
@@ -174,7 +180,7 @@ class _TitleMatcher:
 def find_lines_under_headings(
     headings: Sequence[PrintedHeading], line_count: int
 ) -> list[tuple[PrintedHeading, int, int]]:
-    """Return each heading with the start and end (exclusive) of the lines under it, given the count of all lines."""
+    """Return (heading, start, end) for each heading; `end` is the index after the last line under the heading."""
     ends = [*(heading.first_line for heading in headings[1:]), line_count]
     return [(heading, heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]
 
@@ -254,9 +260,10 @@ class NumberSequence:
         self._is_roman = self._is_roman and kind not in BACK_MATTER
 
     def _is_outdone(self, index: int, level: int) -> bool:
-        """Return whether a later line has this number and, unlike this line, the style of the level's last heading.
+        """Return whether a later line with the same number is likelier to be the heading than the line at `index`.
 
-        Without a heading of this level so far, return whether the line stands before the introduction.
+        It is likelier if it has the style of the level's last heading and the line at `index` has not. If the level has
+        no heading yet, return whether the line at `index` stands before the introduction.
         """
         model = self._models.get(level)
         if model is None:
@@ -278,7 +285,7 @@ def _read_number_style(line: Line) -> tuple[str, HeadingStyle, str]:
 
 
 def _runs_on(lines: Sequence[Line], index: int) -> bool:
-    """Return whether a line's sentence goes on in another style on the line below, as in an item of a list."""
+    """Return whether a line is the beginning of a sentence that continues in another style on the line below."""
     line, below = lines[index], lines[index + 1] if index + 1 < len(lines) else None
     if below is None or below.page != line.page or read_type_style(below) == read_type_style(line):
         return False
@@ -292,7 +299,7 @@ def has_space_above(lines: Sequence[Line], index: int) -> bool:
 
 
 def _read_roman_number(text: str, last_number: Number) -> Number:
-    """Return a heading's number, () if it has none, in a paper with Roman section numbers and lettered subsections."""
+    """Return the number of a heading in a paper with Roman section numbers and lettered subsections, () for none."""
     number = extract_section_number(text)
     if has_letter_number(text) and number:
         return (*last_number[:1], number)

@@ -1,9 +1,9 @@
 """Open PDFs, and read the objects that a page paints.
 
 The pdfium functions that run thousands of times for each page are bound in this module. The bindings of pypdfium2
-check and convert every argument and let other threads run, which takes three times as long as the call itself. The
-bindings of this module pass each argument on unchecked: a pointer is a handle (of this module or of pypdfium2) or
-points into a `NumberBuffer`, and anything else is an int of 32 bits. A wrong argument can crash the process.
+check and convert every argument and let other threads run; this takes three times as long as the call itself. The
+bindings of this module do not check arguments, and a wrong argument can crash the process. A pointer must be a handle
+(of this module or of pypdfium2) or point into a `NumberBuffer`. Any other argument must be an int of 32 bits.
 """
 
 from collections.abc import Callable, Iterator
@@ -191,11 +191,11 @@ class ObjectReader:
         return Matrix(*self._matrix_buffer.read_numbers())
 
     def read_fill(self, item: PdfiumHandle) -> tuple[Colour | None, float]:
-        """Return the fill colour of the object, or None for a pattern, and its opacity (0 to 1)."""
+        """Return the object's fill colour (None for a pattern) and its opacity (0 to 1)."""
         return self._read_colour(get_fill_colour(item, *self._colour_buffer.pointers))
 
     def read_text_style(self, text: PdfiumHandle) -> tuple[int, Colour | None, float]:
-        """Return the PDF render mode of a text object, its colour or None for a pattern, and its opacity (0 to 1)."""
+        """Return a text object's PDF render mode, its colour (None for a pattern) and its opacity (0 to 1)."""
         mode: int = get_text_render_mode(text)
         read = get_stroke_colour if mode in _STROKE_MODES else get_fill_colour
         return mode, *self._read_colour(read(text, *self._colour_buffer.pointers))

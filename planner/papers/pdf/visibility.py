@@ -289,7 +289,7 @@ def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, page_box:
 
 
 def _is_clipped(run: TextRun, paint: TextPaint, x: float, y: float) -> bool:
-    """Return whether the middle of the run, at (x, y), lies more than half the type size outside its clip."""
+    """Return whether the middle of the run, (x, y), lies outside the run's clip by more than half the type size."""
     left, bottom, right, top = paint.clip
     margin = run.size / 2
     return not (left - margin <= x <= right + margin and bottom - margin <= y <= top + margin)
