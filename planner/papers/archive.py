@@ -166,7 +166,10 @@ class _MemberCollector:
         self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: {reason}")
 
     def is_wanted(self, member: str, size: int) -> bool:
-        """Return whether to read a file; if its path is unsafe or repeated, or if it is an archive, warn and do not."""
+        """Return whether to read a file of the archive.
+
+        Add a warning if the file is not read because its path is unsafe or repeated, or because it is an archive.
+        """
         if len(member) > MAX_PATH_CHARS:
             self.skip_member(member, f"its path has over {MAX_PATH_CHARS:,} characters")
             return False

@@ -141,7 +141,7 @@ def _try_decode(data: bytes, encoding: str) -> str | None:
 
 
 def is_english(text: str) -> bool:
-    """Return whether a text seems to be English; under 100 words in Latin letters always count as English."""
+    """Return whether a text seems to be English; a text with under 100 words in Latin letters counts as English."""
     if 3 * len(_FOREIGN_LETTER.findall(_extract_non_ascii(text))) > len(text):
         return False
     words = text.casefold().split()
@@ -186,7 +186,7 @@ def _extract_non_ascii(text: str) -> str:
 
 
 def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
-    """Shorten and count piles of more than 30 combining marks, which no script has and NFC sorts in quadratic time."""
+    """Shorten and count piles of over 30 combining marks: no script has them, and NFC sorts them in quadratic time."""
     marks = "".join(sorted(c for c in characters if unicodedata.combining(c)))
     if not marks:
         return text, 0

@@ -135,8 +135,8 @@ def _make_heading_variants(heading: str) -> set[str]:
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
     """Yield the method sections from index `end` on: those named "Methods" or the like, with their subsections.
 
-    If no method section stands before `end`, yield all others too. If the results start with a subsection, yield the
-    others in the main part too.
+    If no method section stands before `end`, yield all later ones. If the results start with a subsection, yield all
+    later ones in the main part.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1

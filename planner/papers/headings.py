@@ -162,9 +162,13 @@ def has_letter_number(heading: str) -> bool:
 def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
-    A subsection has the kind of its parent, with these exceptions: Ablations and acknowledgements always have their own
-    kind. Results keep their own kind in a method, references in other back matter, and other back matter in references.
-    In an abstract, an introduction or OTHER, all kinds keep their own, except experiments in an introduction.
+    A subsection has the kind of its parent, with these exceptions:
+
+    - Ablations and acknowledgements always have their own kind.
+    - Results in a method have their own kind.
+    - References in other back matter have their own kind, and so does other back matter in references.
+    - Subsections of an abstract, an introduction or OTHER have their own kind, but experiments in an introduction count
+      as introduction.
     """
     kind = _classify_without_parent(heading)
     if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
@@ -237,6 +241,6 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
 
 
 def _label_text(section: Section, *, first: bool) -> str:
-    """Return the prose of a section of an abstract; unless `first` is true, put its heading and a colon before."""
+    """Return the prose of a section of an abstract; unless `first` is true, begin with its heading and a colon."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
     return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"

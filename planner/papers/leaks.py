@@ -80,7 +80,7 @@ class _ResultReferences:
     sections: frozenset[str]
 
     def is_named_in(self, sentence: str) -> bool:
-        """Return whether a sentence refers to one of the floats or sections, or to any float and names ablations."""
+        """Return whether a sentence refers to these floats or sections, or refers to any float and names ablations."""
         references = tuple(_find_references(sentence)) if _has_cue(sentence, _REFERENCE_CUES) else ()
         if any(name in self.floats for name in references) or (references and _ABLATION_WORDS.search(sentence)):
             return True

@@ -47,7 +47,7 @@ def _is_table(element: Element) -> bool:
 def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
     """Return the parts of an element in order, such as the rows of a table.
 
-    The search goes at most `depth` levels below the element's children. It does not enter parts and inner tables.
+    The search goes at most `depth` levels below the element's children. It enters neither parts nor inner tables.
     """
     parts = list[Element]()
     for child in element.find_children():
@@ -89,7 +89,7 @@ def is_data_table(element: Element) -> bool:
 
 
 def classify_float(element: Element, table_count: int) -> BlockKind:
-    """Return the kind of a float with `table_count` tables; algorithms and listings count as prose, as in the text."""
+    """Return the kind of a float that holds `table_count` tables; algorithms and listings count as prose."""
     if any(map(_ALGORITHM_CLASS.search, element.classes)):
         return BlockKind.PROSE
     if table_count or "ltx_table" in element.classes:

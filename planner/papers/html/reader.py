@@ -92,7 +92,7 @@ def _find_main_element(root: Element) -> Element:
 
 
 def read_html_fragment_blocks(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
-    """Return the headings and blocks of a piece of HTML in Markdown, and its hidden texts."""
+    """Return the headings and blocks of a piece of HTML from a Markdown file, and the hidden texts of the piece."""
     root = parse_html(html)
     walker = PageWalker(StyleRules(root))
     walker.walk_page(root)

@@ -146,7 +146,7 @@ def parse_declarations(style: str) -> dict[str, str]:
 
 
 def is_hiding_element(element: Element, style: str) -> bool:
-    """Return whether an element's attributes or `style` hide the element; its ancestors are not checked."""
+    """Return whether an element's attributes or `style` hide the element; the element's ancestors are not checked."""
     attributes = element.attributes
     if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
         return True

@@ -171,7 +171,7 @@ class _Flattener:
         return token.end
 
     def _skip_comment(self, text: str, token: LatexToken) -> int:
-        """Return the position after a comment and its line break; the break is kept after a space or `\\\\`."""
+        """Return the position after a comment and its line break; the line break stays after a space or `\\\\`."""
         line_start = text.rfind("\n", 0, token.start) + 1
         end = token.end
         if not text[line_start : token.start].strip():
@@ -188,7 +188,7 @@ class _Flattener:
             self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` or a flag setter; return the position to continue from, None for others."""
+        """Follow `\\if…`, `\\else`, `\\fi` or a flag setter; return the position to continue from, else None."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
             self._conditions.flags.setdefault(flag[1], False)
@@ -254,9 +254,9 @@ class _Flattener:
         return None
 
     def _open_group_branch(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Return the start of the branch that is read, and mark the text from its end on, up to the conditional's end.
+        """Return the start of the branch that is read, and record the text after this branch as a dead span.
 
-        The marked text is a dead span. Return None, and mark nothing, if it is unknown which branch is read.
+        Return None, and record nothing, if it is unknown which branch is read.
         """
         conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
         first = groups.read_group(end)

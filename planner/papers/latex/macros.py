@@ -184,9 +184,9 @@ def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tu
 def expand_macro_selection(
     source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
 ) -> LatexSource:
-    """Return the source; macros that print nothing, a plain name or a heading are expanded.
+    """Return the source after the expansion of the macros that print nothing, a plain name or a heading.
 
-    Macros in `extra_names` are expanded too. If `expand_all` is true (for titles and abstracts), all are expanded.
+    The macros in `extra_names` are expanded too. If `expand_all` is true, all macros are, as titles and abstracts need.
     """
     if "\\" not in source.text:
         return source

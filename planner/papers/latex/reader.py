@@ -284,7 +284,7 @@ def _is_abstract_command(name: str) -> bool:
 
 
 def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    """Return the abstract that a token opens as an environment or a command; None for any other token."""
+    """Return the abstract if the token begins an environment or a command of an abstract, else None."""
     group = groups.read_group(groups.skip_option(token.end))
     name = group[0] if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):

@@ -155,7 +155,7 @@ class LatexScanner(Iterable[LatexToken]):
         return LatexToken("verbatim", match["address"], start, close + 1 if close >= 0 else end)
 
     def _make_extra_verbatim(self, start: int, end: int) -> LatexToken | None:
-        """Return the token of an environment that the paper defines as verbatim; None for any other."""
+        """Return the token of an environment that the paper defines as verbatim; None for any other environment."""
         name = _ENVIRONMENT.match(self.text, end)
         if name is None or name[1] not in self._extra_environments:
             return None
@@ -291,7 +291,8 @@ class BraceGroups:
 class LatexSource:
     """A LaTeX text with its commands and brace groups, each found only once.
 
-    The commands include those in the arguments of other commands. A caller that handles arguments must skip those.
+    The commands include those inside the arguments of other commands. A caller that handles the arguments of a command
+    must skip the commands inside.
     """
 
     def __init__(self, text: str) -> None:

@@ -96,7 +96,7 @@ def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
 
 
 def _is_list_of_names(group: Sequence[Line]) -> bool:
-    """Return whether a text may be a list of authors: with initials, commas or "and", and no other lower-case word."""
+    """Return whether a text may be a list of authors: its words have commas, stops or "and" and begin with capitals."""
     words = " ".join(line.bare_text for line in group).split()
     is_list = any(word == "and" or word.endswith((",", ".")) for word in words)
     return is_list and all(word == "and" or not word[0].islower() for word in words)

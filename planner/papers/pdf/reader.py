@@ -135,7 +135,7 @@ def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
 
 
 def _list_missing_parts(title: str, abstract: str, missing_items: Sequence[OutlineItem]) -> list[str]:
-    """Return a warning for the outline's headings that were not found, and one each for a missing title and abstract."""
+    """Return warnings of the outline's headings that were not found, of a missing title, and of a missing abstract."""
     warnings = []
     titles = [
         item.title for item in missing_items if not (abstract and classify_heading(item.title) is SectionKind.ABSTRACT)

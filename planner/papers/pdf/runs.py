@@ -155,7 +155,7 @@ class TextPage:
         return x - right
 
     def _read_extent(self, first: int, last: int) -> list[float]:
-        """Return six numbers: x and y of the first character's origin, then left, right, bottom and top of the last."""
+        """Return x and y of the first character's origin, and left, right, bottom and top of the last character."""
         pdfium.get_char_origin(self._text, first, *self._origin)
         pdfium.get_char_box(self._text, last, *self._box)
         return self._extents.read_numbers()

@@ -225,7 +225,7 @@ def _is_narrow(bounds: Bounds) -> bool:
 def separate_hidden_text(
     placed_runs: list[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds
 ) -> tuple[list[PlacedRun], str, bool]:
-    """Return the visible runs of a page, its hidden text, and True if the runs are the OCR layer of a scan."""
+    """Return the visible runs of a page, its hidden text, and whether the runs are the OCR layer of a scan."""
     unpainted_ids = _find_unpainted_runs(placed_runs, painted_objects)
     is_ocr = bool(unpainted_ids) and _is_scan(placed_runs, unpainted_ids, painted_objects, page_box)
     hidden_ids = {id(placed) for placed in placed_runs if _is_hidden(placed, painted_objects, page_box)}
@@ -240,7 +240,7 @@ def separate_hidden_text(
 
 
 def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects) -> set[int]:
-    """Return the ids of the runs whose PDF render mode paints nothing."""
+    """Return the object ids of the runs whose PDF render mode paints nothing."""
     paints = painted_objects.text_paints
     unpainted = {address for address, paint in paints.items() if paint.render_mode in _UNPAINTED_MODES}
     return {id(placed) for placed in placed_runs if placed.run.text_object in unpainted} if unpainted else set()
