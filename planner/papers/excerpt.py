@@ -116,10 +116,7 @@ def _find_back_matter(body: tuple[Section, ...]) -> int:
 
 
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
-    """Return whether the section at `index` is about measurement, and the method starts after it.
-
-    The method must start before `next_index`, the next section with which the results may start.
-    """
+    """Return whether section `index` is about measurement, and the method starts after it but before `next_index`."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
         is_measurement_setup_heading(body[index].heading)

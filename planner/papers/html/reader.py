@@ -100,10 +100,7 @@ def read_html_fragment_blocks(html: str) -> tuple[list[HeadingOrBlock], list[str
 
 
 def find_page_title(root: Element) -> str:
-    """Return the title of a page, or "" if there is none.
-
-    The title comes from the page's metadata, LaTeXML title, Distill front matter or `<title>`.
-    """
+    """Return a page's title from its metadata, LaTeXML title, Distill front matter or `<title>`; "" if it has none."""
     titles: dict[str, str] = {}
     for element in root.iterate_elements():
         attributes = element.attributes

@@ -271,10 +271,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input or the end of a file; return the position after the input, -1 at the end.
-
-        Return None for any other command.
-        """
+        """Handle an input or a file's end; return the position after the input, -1 at the end, None for the others."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested

@@ -128,10 +128,7 @@ def find_macros(source: LatexSource) -> dict[str, Macro]:
 
 
 def _read_definition(source: LatexSource, definer: str, position: int) -> tuple[Macro | None, int]:
-    """Return the macro that a command such as `\\def` defines, and the end of the definition.
-
-    The macro is None if the form of the definition is not supported.
-    """
+    """Return the macro that a command such as `\\def` defines (None for an unknown form), and the definition's end."""
     name = _NAME.match(source.text, position)
     if name is None:
         return None, position

@@ -142,10 +142,7 @@ class _LineClassifier:
         return above if up < 0.9 * down else below
 
     def _find_loose_lines(self, start: int, direction: int) -> list[int]:
-        """Return the rows or labels above (1) or below (-1) the caption's line `start`, the nearest first.
-
-        They are in the caption's column.
-        """
+        """Return the rows or labels in the caption's column above (1) or below (-1) line `start`, the nearest first."""
         caption = self._lines[start]
 
         def measure_distance(at: int) -> float:

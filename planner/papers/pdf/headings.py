@@ -142,10 +142,7 @@ class _HeadingFinder:
         return headings
 
     def _find_set_off_lines(self, candidates: Iterable[int], taken: Set[int]) -> list[int]:
-        """Return the candidates that have space above or are right under a heading, but are not in `taken`.
-
-        `taken` holds the lines of known headings.
-        """
+        """Return the candidates that have space above or are right under a heading; lines in `taken` are left out."""
         found: list[int] = []
         end = 0
         for at in candidates:

@@ -263,10 +263,7 @@ def _select_outer_rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
 
 
 def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Return the object ids of the edge lines that are on several pages at the same height, such as running heads.
-
-    The page number in the line may differ.
-    """
+    """Return the object ids of the edge lines, such as running heads, that several pages have at the same height."""
     min_pages = max(2, len(edges) // _PAGES_PER_REPEAT)
     places: defaultdict[str, list[Line]] = defaultdict(list)
     for line in (line for edge in edges for line in edge if len(line.cells) <= _MAX_CELLS):

@@ -131,10 +131,7 @@ class _LineIndex:
         return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
 
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
-        """Return (score, `index`, count) for the `count` lines from `index` on that match the title best.
-
-        The score is 0 if no lines match.
-        """
+        """Return (score, `index`, count) of the `count` lines from `index` on that match best; score 0 is no match."""
         letters, best = self._title_letters[index], (0.0, index, 1)
         for count in range(1, MAX_HEADING_LINES + 1):
             score = self._score_text(letters, title, index)
