@@ -36,7 +36,7 @@ _MAX_REJECTED: Final = 200  # of studies on record; hostile plans have thousands
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """The same ablation in the plans of one or more of `member_count` members.
+    """An ablation that one or more of `member_count` members propose; a member is a plan that is combined.
 
     `has_chances` is true if all members state chances.
     """
@@ -47,9 +47,9 @@ class Study:
 
     @property
     def chance(self) -> int | None:
-        """The mean chance in percent over all members, or None without chances.
+        """The mean chance in percent over all members, or None if not all members state chances.
 
-        A member without this study counts as 0; half a percent is rounded up.
+        A member that does not propose the study counts as 0. Half a percent is rounded up.
         """
         return (2 * self._chance_sum + self.member_count) // (2 * self.member_count) if self.has_chances else None
 
@@ -108,8 +108,8 @@ def combine_plans(
 ) -> Iterator[CombineResult]:
     """Combine the plans in run folders, or in other folders of trajectories, and write the new plans into `output`.
 
-    Yield each file that cannot be used, then the result for each paper and task. If `k` or `min_chance` is None, it is
-    the task's default.
+    Yield each file that cannot be used, then the result for each paper and task. If `k` or `min_chance` is None,
+    the task's default is used.
 
     Raises:
         UsageError: if there is no plan.
@@ -129,10 +129,10 @@ def combine_plans(
 
 
 def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: int | None) -> ChosenStudies:
-    """Return at most `k` studies with at least `min_chance` percent (None: the task's default), and the rejected ones.
+    """Return the best studies, at most `k` with at least `min_chance` percent, and the rejected studies.
 
-    `members` are in the order of their names. Unless all members state chances, studies are ranked by their votes, then
-    by their mean rank, and no chance is required.
+    `members` are in the order of their names. If `min_chance` is None, the task's default is used. Unless all members
+    state chances, studies are ranked by their votes, then by their mean rank, and no chance is required.
     """
     has_chances = all(member.has_chances for member in members)
     least = (DEFAULT_MIN_CHANCE[task] if min_chance is None else min_chance) if has_chances else None
@@ -161,7 +161,7 @@ def _hash_names(names: Sequence[str]) -> str:
 def _write_plan(
     output: Path, names: Sequence[str], paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
 ) -> CombineResult:
-    """Write the plan of a paper; `names` are those of all members of the task, also without a plan of this paper."""
+    """Write a paper's combined plan; `names` also has the task's members that have no plan for this paper."""
     if len(members) == 1:
         return SingleMemberPaper(paper_id, task, members[0].name)
     if not chosen.kept:
@@ -205,7 +205,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
 
 
 def _list_findings(plan: Plan, members: Sequence[Member], chosen: ChosenStudies) -> Iterator[str]:
-    """Yield, as warnings, the faults that the program found in those of the members' ablations that this plan uses."""
+    """Yield as warnings the faults that the program found in the ablations that this plan takes from its members."""
     records = {member.name: member.entry.record for member in members}
     for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
         best, record = study.best_proposal, records[study.best_proposal.member]
@@ -235,7 +235,7 @@ def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
 
 
 def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies) -> Iterator[str]:
-    """Yield the paragraphs of the reasoning; `all_count` counts the members that have a plan of any paper."""
+    """Yield the paragraphs of the reasoning; `all_count` is the number of members over all papers."""
     further = f" (of {all_count} in all sources)" if all_count > len(names) else ""
     yield (
         f"This plan combines the plans of {len(names)} members{further}: {', '.join(names)}. "
@@ -256,8 +256,8 @@ def _describe_rule(chosen: ChosenStudies) -> str:
             f"at most {chosen.k} are in the plan."
         )
     return (
-        "The chance of a study is the mean over all members, and a member without it counts as 0 %. "
-        f"At most {chosen.k} studies with a chance of {chosen.min_chance} % or more are in the plan, the best always."
+        "The chance of a study is the mean over all members; a member without the study counts as 0 %. "
+        f"The plan has at most {chosen.k} studies with a chance of {chosen.min_chance} % or more, and always the best."
     )
 
 

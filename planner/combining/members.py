@@ -43,9 +43,9 @@ class Member:
         return any(details.chance is not None for details in self.entry.details)
 
     def list_proposals(self, *, with_considered: bool) -> tuple[Proposal, ...]:
-        """Return the ablations of the plan and, if `with_considered`, the candidates that the member did not withdraw.
+        """Return the ablations of the plan and, if `with_considered`, its rejected candidates except withdrawn ones.
 
-        An ablation of a published plan that breaks a rule is left out.
+        An ablation that breaks a rule, as in some published plans, is left out.
         """
         pairs = list(zip(self.entry.ablations, self.entry.details, strict=True))
         if with_considered:
@@ -58,7 +58,7 @@ class Member:
 
 
 class MemberKey(NamedTuple):
-    """The origin of a member; `number` counts the plans of one model and task for one paper in a run, from 1."""
+    """The origin of a member; `number` tells plans of the same task, model, run and paper apart, from 1."""
 
     task: Task
     model: str
@@ -121,7 +121,7 @@ def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
 
 
 def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
-    """Return an entry, without a record of another plan, and the reason why one of its files cannot be used, or ""."""
+    """Return (entry, why one of its files cannot be used or ""). A record that belongs to another plan is dropped."""
     entry = read_plan_entry(source)
     record, why = entry.record, entry.warnings[-1] if entry.warnings else ""
     if entry.trajectory is None:

@@ -75,8 +75,8 @@ def _render_experiment(plan: ExportedPlan, study: Study | None, variant: Variant
     chosen = f"glob([{BASELINE},{study.number:02}-*])" if study else "glob(*)"
     wiring = (
         f"Run with: {_PROGRAM} --config-dir THE_FOLDER_OF_experiment --multirun '+experiment={chosen}' seed={seeds}",
-        f"TODO: make your program do this if `ablation.variant` is {variant.slug}, or set the keys of your own",
-        f"configuration for it below: {variant.change}",
+        f"If `ablation.variant` is {variant.slug}, your program must run: {variant.change}",
+        "TODO: make it do so, or set the keys of your own configuration below.",
     )
     experiment: _YamlValue = {
         "ablation": {
@@ -172,7 +172,7 @@ def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
     counts = Counter((entry.planner, entry.model, entry.paper_id) for entry in entries if entry.trajectory)
     for (*_, model, paper), count in counts.items():
         if count > 1:
-            raise UsageError(f"{paper}: {model} has {count} plans of it, but AblationBench's layout has room for one")
+            raise UsageError(f"{paper}: {model} has {count} plans of this paper, but AblationBench's layout allows one")
     models = {(entry.planner, entry.model) for entry in entries}
     for planner, model in sorted(models):
         folder = target if len(models) == 1 else target / sanitize_file_name(planner) / sanitize_file_name(model)
@@ -216,7 +216,7 @@ def _build_json_fields(entry: PlanEntry) -> dict[str, object]:
 
 
 def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write one row per ablation, and one for each paper that has none; details have columns if any plan has them.
+    """Write one row per ablation, and one for each paper that has none. If any plan has details, add their columns.
 
     `cost` and `warnings` of a row are those of the whole plan; `findings` are only those of the row's ablation.
     """

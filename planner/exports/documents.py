@@ -59,7 +59,7 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 
 
 def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a Markdown file for each plan: its runs in order, then the next candidates, up to `k` studies in all."""
+    """Write a Markdown file for each plan: its studies, the next candidates up to `k` studies in all, then the rest."""
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
         lines += map(_render_section, plan.studies)
@@ -87,8 +87,8 @@ def _render_overview(plan: ExportedPlan) -> str:
     shared = sum(bool(variant.same_as) for _, variant in runs)
     first = sum(len(study.first_runs) for study in plan.studies)
     notes = (
-        f"{shared} may belong to two studies" if shared else "",
-        f"start with {first + 1}, as the others are further values of sweeps" if first < len(runs) else "",
+        f"{shared} may repeat a run of an earlier study" if shared else "",
+        f"start with {first + 1} runs, as the others are further values of sweeps" if first < len(runs) else "",
     )
     order = ", ".join(str(study.number) for study in sorted(plan.studies, key=lambda study: study.place))
     count = "; ".join((f"{format_count(len(runs) + 1, 'run')} with the baseline", *filter(None, notes)))
@@ -109,7 +109,7 @@ def _render_study(study: Study) -> str:
     steps = [f"- [ ] Run `{each.slug}`: {escape_markdown(study.describe_run(each))}\n" for each in first]
     if later:
         values = ", ".join(f"`{each.slug}`" for each in later)
-        steps.append(f"- [ ] Only if the results of these differ, run the values between them: {values}\n")
+        steps.append(f"- [ ] If the results of these runs differ, also run the values between them: {values}\n")
     return f"{''.join(notes)}\n{''.join(steps)}- [ ] Report the metrics of all runs beside the baseline's\n"
 
 

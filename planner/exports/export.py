@@ -38,7 +38,7 @@ from planner.site.entries import (
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """A format of `export`: the function that writes plans to a file with this `ending`, or to a folder if it is ""."""
+    """A format of `export`: `write` writes plans to a file with this `ending`, or to a folder if `ending` is ""."""
 
     write: Callable[[Sequence[PlanEntry], Path], None]
     ending: str = ""
@@ -60,7 +60,11 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """The plans that an export left out or took from an earlier call, and those lost by damage, one line each."""
+    """The lines that an export reports, one for each plan.
+
+    `left_out` names the plans that were left out or taken from an earlier call; `damage` names the plans that were lost
+    because the run's ledger is damaged.
+    """
 
     left_out: tuple[str, ...]
     damage: tuple[str, ...]
@@ -112,7 +116,7 @@ def build_export_file(entry: PlanEntry, form: str) -> tuple[str, bytes]:
 
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
-    """Yield the current result of each paper and model, or if that is no plan, the plan of an earlier call."""
+    """Yield the result of each paper and model: the plan of the last call that has one, else the current failure."""
     with open_ledger_with_damage(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = StoredRecords(LedgerReader(run.ledger_path, db))

@@ -83,7 +83,7 @@ class Study:
 
     @property
     def first_runs(self) -> tuple[Variant, ...]:
-        """The variants to run first: of a long sweep of values the ends and the middle, otherwise all variants."""
+        """The variants to run first: the ends and the middle of a long sweep of values, otherwise all variants."""
         values = [variant for variant in self.variants if is_value(variant.instead)]
         if len(values) < _LONG_SWEEP:
             return self.variants
@@ -109,7 +109,7 @@ class ExportedPlan:
 
 
 def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
-    """Yield each plan; its slug is made of the paper's id and, if a paper has several plans, of the model and so on."""
+    """Yield each plan. Its slug is the paper's id, followed by a label of the plan if the paper has several plans."""
     papers: dict[str, list[PlanEntry]] = defaultdict(list)
     for entry in entries:
         if entry.trajectory:
@@ -130,9 +130,9 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
 
 
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:
-    """Yield the studies in the order in which to run them, since later studies may repeat runs of earlier ones.
+    """Yield the studies of the plan in the order in which to run them, then its rejected candidates.
 
-    The studies of the plan come first, then the candidates that it does not keep, except for withdrawn ones.
+    Withdrawn candidates are left out. The order matters, since a study may repeat runs of earlier ones.
     """
     count = len(entry.ablations)
     further = [candidate for candidate in entry.considered if candidate.why is not RejectionReason.WITHDRAWN]
@@ -162,7 +162,7 @@ def _list_studies(entry: PlanEntry) -> Iterator[Study]:
 def _list_variants(
     ablation: Ablation, number: str, earlier: Sequence[tuple[str, Variant]]
 ) -> Iterator[tuple[str, Variant]]:
-    """Yield the variants of an ablation, each with the part that it removes, or ""."""
+    """Yield (removed part, variant) for each variant of an ablation; the part is "" if nothing is removed."""
     # A published plan may break the rule that each action but REMOVE, and no other, has a replacement.
     replacements = ("",) if ablation.action is Action.REMOVE else ablation.replacement or ("",)
     names = UniqueNames()
@@ -180,7 +180,7 @@ def _name_variant(ablation: Ablation, item: str) -> str:
 
 
 def _choose_slugs(texts: Sequence[str]) -> list[str]:
-    """Return the slug of each text; if texts begin alike, their slugs keep the ends, which may differ."""
+    """Return the slug of each text. Slugs that would be equal are shortened in the middle to keep the texts' ends."""
     slugs = list(map(slugify, texts))
     counts = Counter(slugs)
     return [
@@ -189,7 +189,7 @@ def _choose_slugs(texts: Sequence[str]) -> list[str]:
 
 
 def slugify(text: str) -> str:
-    """Return a text as at most 48 lower-case letters, digits and hyphens; a short hash if it has no Latin letters."""
+    """Return a text as at most 48 lower-case Latin letters, digits and hyphens, or a short hash if it has none."""
     return _build_whole_slug(text)[:_MAX_SLUG_CHARS].strip("-")
 
 

@@ -114,7 +114,7 @@ def test_the_published_layout_is_refused_two_plans_of_a_paper_by_a_model(tmp_pat
     write_entry(tmp_path / "plans" / "more", replace(trajectory("a", ablations=(ROUTER,)), task=Task.AUTHOR))
     done = ask(str(tmp_path / "plans"), "--to", "ablationbench", str(tmp_path / "out"))
     assert done.exit_code == 2
-    assert "a: gpt-4o has 2 plans of it" in done.stderr
+    assert "a: gpt-4o has 2 plans of this paper" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

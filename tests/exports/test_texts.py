@@ -121,10 +121,10 @@ def test_a_page_names_shared_runs_the_first_of_a_sweep_and_what_was_considered(t
     record = plan_record(planned).model_copy(update={"k": 4, "considered": considered})
     write_entry(tmp_path / "plans", planned, record)
     page = (export(tmp_path / "plans", "markdown") / "paper.md").read_text(encoding="utf-8")
-    assert "10 runs with the baseline; 1 may belong to two studies; start with 8" in page
+    assert "10 runs with the baseline; 1 may repeat a run of an earlier study; start with 8 runs" in page
     assert "`02-without-it`: without it (seems the same run as 01-without-the-router; if so, run it once)" in page
     assert "- [ ] Run `03-4`: with 4 (the method's own value: the baseline)\n" in page
-    assert "- [ ] Only if the results of these differ, run the values between them: `03-2`, `03-8`\n" in page
+    assert "- [ ] If the results of these runs differ, also run the values between them: `03-2`, `03-8`\n" in page
     then, _, rest = page.partition("\n# Then\n")[2].partition("\n# Also considered\n")
     assert "\n## 4. \\# Loss\n" in then
     assert rest == f"\n- remove {LOSS.ablated_part} (Loss again)\n"
