@@ -1,4 +1,4 @@
-"""Find the objects of ablations in JSON, however deep they are nested, and repair broken objects."""
+"""Find the JSON objects that hold ablations, however deep they are nested, and repair broken objects."""
 
 import json
 import re
@@ -27,7 +27,7 @@ _EXAMPLE_PARTS: Final = frozenset({"phoneme memory bank in the decoder", "learne
 
 
 def normalize_key(key: str) -> str:
-    """Return a key as fields are named: "Ablated Part" gives "ablated_part"."""
+    """Return a key in the form of a field name: "Ablated Part" gives "ablated_part"."""
     return key.strip().lower().replace(" ", "_").replace("-", "_")
 
 
@@ -38,9 +38,9 @@ def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
 
 
 def find_ablation_objects(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
-    """Return the objects of ablations in a JSON value, and the reasoning beside them; lists of drafts are left out.
+    """Return (objects that hold ablations, reasoning beside them) in a JSON value; leave out lists of drafts.
 
-    With `in_strings`, objects are also found in strings of JSON, such as the arguments of a tool call.
+    If `in_strings`, objects are also found in strings that contain JSON, such as the arguments of a tool call.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     reasoning = ""
@@ -70,7 +70,7 @@ def _name_group(key: str) -> str:
 
 
 def _decode_values(text: str) -> list[Any]:
-    """Return the JSON values in a text, up to one that cannot be read."""
+    """Return the JSON values in a text, up to the first that cannot be read."""
     values: list[Any] = []
     end = 0
     while start := _VALUE_START.search(text, end):
@@ -83,21 +83,21 @@ def _decode_values(text: str) -> list[Any]:
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the objects of the last group that is named like a plan; if none is, those of all groups but drafts."""
+    """Return the last group with a name such as "plan", or else the objects of all groups that are no drafts."""
     kept = {name: objects for name, objects in groups.items() if not _DRAFT_WORDS.search(name)} or groups
     plans = [objects for name, objects in kept.items() if _PLAN_WORDS.search(name)]
     return plans[-1] if plans else [each for objects in kept.values() for each in objects]
 
 
 def find_only_object_list(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of the only list of objects in an object, or [] if the object has no or several such lists."""
+    """Return the only list of objects among the values of a JSON object; [] if there is no such list or several."""
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
     return lists[0] if len(lists) == 1 else []
 
 
 def find_object_end(text: str, start: int) -> int | None:
-    """Return the offset after the brace that matches the one at `start`, or None. Braces in strings do not count."""
+    """Return the offset after the brace that closes the brace at `start`, or None. Braces in strings do not count."""
     depth, at = 0, start
     while found := _STRING_OR_BRACE.search(text, at, start + _MAX_OBJECT_CHARS):
         at = found.end()
@@ -120,7 +120,7 @@ class JsonRepairer:
         self._chars = 0
 
     def repair(self, text: str) -> dict[str, Any] | None:
-        """Return the object in a text that ends where the object ends.
+        """Return the repaired object in a text; the object must end where the text ends.
 
         Return None if the text cannot be repaired, if two ablations would become one, or if the limit is exceeded.
         """

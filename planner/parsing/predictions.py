@@ -117,8 +117,8 @@ class PredictionsBlock:
 
     The block's line 1 begins at `first_line_start`. The plan's objects, with any brackets around them, run from
     `plan_start` to `plan_end`; `draft_end` is the end of a draft or an example before them, or 0. `has_content` is true
-    if the block has an object, even one that could not be read, `is_unfinished` if the text ends inside an object or an
-    array. `reasoning` is the discussion in an object that wraps the list of ablations, or "".
+    if the block has an object, even an unreadable one. `is_unfinished` is true if the text ends inside an object or an
+    array. `reasoning` is the discussion in the JSON object that also holds the list of ablations, or "".
     """
 
     start: int
@@ -213,7 +213,7 @@ class _BlockReader:
         )
 
     def _match_end(self) -> re.Match[str] | None:
-        """Return the tag that ends the block here, or None; a tag that ends a discussion inside the block does not."""
+        """Return the tag here if it ends the block, else None; `</discussion>` ends no block with `<discussion>`."""
         tag = _TAG.match(self.text, self.position)
         if tag is None or tag["closes"] is not None:
             return tag
@@ -221,7 +221,7 @@ class _BlockReader:
         return None if self.has_discussion else tag
 
     def _drop_draft(self) -> None:
-        """Keep only the last group if the earlier groups are a draft of it: the same ablations, or other lists."""
+        """Drop the earlier groups if they are drafts of the last: they share a name with it, or all are JSON lists."""
         self.groups = [group for group in self.groups if group.objects] or self.groups[-1:]
         *earlier, last = self.groups
         is_again = any(last.names & group.names for group in earlier) or all(group.is_list for group in self.groups)
@@ -265,7 +265,7 @@ class _BlockReader:
         self.groups[-1].end = self.position
 
     def _skip_prose(self) -> None:
-        """Skip text that is not JSON, up to the end of its line or to an object or a tag in it."""
+        """Skip text that is not JSON, up to the next object or tag or the end of the line."""
         stop = _END_OF_PROSE.search(self.text, self.position + 1)
         words = self.text[self.position : stop.start() if stop else len(self.text)]
         if _FIELD_KEY.match(words):
@@ -337,13 +337,13 @@ class _BlockReader:
 
 
 def _find_first_line(text: str, start: int) -> int:
-    """Return the offset of line 1, which is the line below the tag if nothing follows the tag on its own line."""
+    """Return the offset of line 1: the text after the tag or, if that line has no more text, the line below."""
     rest = _REST_OF_LINE.match(text, start)
     return rest.end() if rest else start
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the end of an object that fills a line, even with unpaired quotes, or None; the last line never counts."""
+    """Return the end of an object that ends with its line, despite unpaired quotes; None if not or on the last line."""
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")

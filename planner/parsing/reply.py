@@ -87,11 +87,11 @@ class Reply:
 def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -> Reply:
     """Read the reasoning and a plan of at most `k` ablations from a completion.
 
-    With `min_chance`, in percent, details are read too, and unlikely candidates are not kept.
+    If `min_chance` (in percent) is given, details are read too, and less likely candidates are not kept.
 
     A reply that the endpoint truncated counts as truncated even if it looks complete, since the missing part is
-    unknown. Without a finish reason, as for a pasted reply, a text that ends inside an object counts as truncated; a
-    text with fewer than `k` objects and no closing tag gets a note that ablations may be missing.
+    unknown. If the finish reason is unknown, as for a pasted reply, a text that ends inside an object counts as
+    truncated, and a text with fewer than `k` objects and no closing tag gets a note that ablations may be missing.
 
     Raises:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
@@ -207,7 +207,7 @@ def _choose_plan(
 def _rank_candidates(details: Sequence[Details]) -> list[int]:
     """Return the indices of the candidates, the likeliest first.
 
-    A candidate without a chance stays behind those before it, since a reply gives the most important first.
+    A candidate without a chance is as likely as the least likely one before it, since a reply gives the best first.
     """
     chances: list[int] = []
     for each in details:

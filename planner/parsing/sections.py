@@ -28,8 +28,8 @@ _OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s
 class ReplyParts:
     """The parts of a reply: its answer, the reasoning in it, and the block that holds the plan (None if there is none).
 
-    `is_unfinished` is true if the text ends inside a part that it opened, `is_json_alone` if no tag marks the plan.
-    `reported` is the text of the block of studies that the paper reports already.
+    `is_unfinished` is true if the text ends before its thoughts, discussion or predictions end. `is_json_alone` is true
+    if no tag marks the plan. `reported` is the text of the block of studies that the paper reports already.
     """
 
     answer: str
@@ -79,7 +79,7 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
 
 
 def _count_lines_before(reply: str, answer: str, block: PredictionsBlock) -> int | None:
-    """Return the number of lines of a reply before line 1 of a block in its answer, or None if it lacks the block."""
+    """Return the number of lines in a reply before line 1 of a block, or None if the reply lacks the block's text."""
     start = reply.rfind(answer[block.start : block.end])
     lines_in_block = answer.count("\n", block.start, block.first_line_start)
     return None if start < 0 else reply.count("\n", 0, start) + lines_in_block
@@ -107,7 +107,7 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
 
 
 def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
-    """Return whether at most a discussion follows a block in the thoughts, so that the block is no draft."""
+    """Return whether a block in the thoughts is the plan and no draft: nothing or only a discussion follows."""
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]
@@ -115,7 +115,7 @@ def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
 
 
 def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsBlock]) -> str:
-    """Return the text before a block; drafts, and the text before them, are left out."""
+    """Return the text before a block; if drafts of the plan precede the block, only the text after the last draft."""
     earlier = [other.end for other in tagged if other.end <= block.start and not other.is_mention]
     start = earlier[-1] if earlier else 0
     rest = text[start : block.start]
@@ -138,7 +138,7 @@ def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBl
 
 
 def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
-    """Read a block from the first JSON object without tags, preferably after the last closing tag, or return None."""
+    """Read the block at the first JSON object after the last closing tag, else at the first of all, or return None."""
     last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
     if first is None:

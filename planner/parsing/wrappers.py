@@ -48,8 +48,8 @@ _MAX_DEPTH: Final = 12
 class Answer:
     """The answer of a reply, and the thoughts before it.
 
-    `is_in_thoughts` is true if nothing follows the thoughts, so that the answer can only stand at their end, and
-    `is_open` if the thoughts do not even end.
+    `is_in_thoughts` is true if nothing follows the last thoughts; `text` is then their content. `is_open` is true if
+    these thoughts also lack a closing mark.
     """
 
     text: str
@@ -96,7 +96,7 @@ def _match_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[str] | None:
-    """Return the mark that ends the thoughts, or None; they begin with `opening` or, if it is None, with the reply."""
+    """Return the mark after `start` that ends the thoughts, or None. `opening` is the mark that begins them, if any."""
     word = opening.groupdict().get("thought") if opening else None
     in_channel = opening is not None and word is None
     for mark in _MARK.finditer(text, start):
@@ -108,7 +108,7 @@ def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[
 
 
 def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
-    """Return the mark that opens thoughts without an end, at the start of a line before any tag or object, or None."""
+    """Return the mark that opens thoughts without an end, or None. It begins a line before the first tag or object."""
     answer = _ANSWER_START.search(text, start)
     marks = _MARK.finditer(text, start, answer.start() if answer else len(text))
     opening = next((m for m in marks if _is_thought_mark(m) and not m["end"] and text[m.start() - 1] == "\n"), None)
@@ -116,7 +116,7 @@ def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _is_answer_after(text: str, start: int, end: re.Match[str], last_tags: dict[str, int]) -> bool:
-    """Return whether the answer follows a closing mark without an opening one, and does not just mention the mark."""
+    """Return whether a closing mark without an opening one ends thoughts: the last object and tags follow the mark."""
     before = {match[1].lower() for match in _OPENING_TAG.finditer(text, start, end.start())}
     return all(last_tags[tag] >= end.end() for tag in before | {"{"})
 
@@ -133,7 +133,7 @@ def _skip_tokens(text: str, start: int) -> int:
 
 
 def _find_tokens_at_end(text: str) -> int:
-    """Return the offset of the tokens at the end of a text."""
+    """Return the offset at which the tokens and blanks at the end of a text begin."""
     end = len(text.rstrip())
     while mark := next((m for m in _MARK.finditer(text, max(0, end - _MAX_MARK_CHARS), end) if m.end() == end), None):
         if not (mark["token"] or (mark["answer"] and mark["end"])):
@@ -145,7 +145,7 @@ def _find_tokens_at_end(text: str) -> int:
 
 
 def unwrap_json_completion(completion: Completion) -> Completion:
-    """Return the completion that the text contains as JSON, or the given completion if the text is no such JSON."""
+    """Return the completion that the text of `completion` contains as JSON, or `completion` if there is none."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)
     try:
@@ -176,7 +176,7 @@ def _list_objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def _list_texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield the texts that an assistant wrote in the first choice of a completion object, without its thoughts."""
+    """Yield the texts that an assistant wrote in the first choice of a completion object, without thoughts."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
