@@ -1,12 +1,12 @@
 """Escape a model's text so that it cannot end the HTML box around it, and has no headings, images or unsafe HTML.
 
 A CommonMark parser reads the text. Its rules record active markup (headings, links, raw HTML …) and then treat it as
-plain text, which it becomes by the escapes. Renderers disagree in rare cases (marked, which docsify uses, is not a
-CommonMark parser), so a construct is trusted only in a form that all renderers read in the same way.
+plain text, since the escapes will make it plain text. Renderers disagree in rare cases (marked, which docsify uses, is
+not a CommonMark parser), so a construct is trusted only in a form that all renderers read in the same way.
 
 Paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links and closed inert tags (such as
 `<sup>`) stay. The characters that begin headings, images, other links, bare addresses, unclosed fences and other tags
-become character references (`&#35;`, `&lt;`), which the reader undoes; a literal `&lt;` gets one more `amp;`.
+become character references (`&#35;`, `&lt;`); `unescape_markup` restores them. A literal `&lt;` becomes `&amp;lt;`.
 """
 
 import re
@@ -62,10 +62,10 @@ _SUSPICIOUS_TEXT: Final = re.compile(
 class MarkupScan:
     """The markup found in a text, in offsets into it.
 
-    `marks` are the characters that must be escaped, since they would begin a heading, a link or other active markup,
-    `tag_starts` are the `<` that would open a tag, `escapes` are the spans of `&lt;`, `&amp;lt;`, `&#35;` …;
-    `html_blocks` maps the first line of each raw HTML block to the line after, and `html_ends` does so for the last
-    block of each kind in each place. `too_deep` is true if the text nests too deeply to be checked.
+    `marks` are the characters that must be escaped, since they would begin a heading, a link or other active markup.
+    `tag_starts` are the `<` that would open a tag. `escapes` are the spans of `&lt;`, `&amp;lt;`, `&#35;` and so on.
+    `html_blocks` maps the first line of each raw HTML block to the line after the block. `html_ends` has the line after
+    the last block found, by kind and place. `too_deep` is true if the text nests too deeply to be checked.
     """
 
     marks: set[int] = field(default_factory=set)
@@ -101,7 +101,7 @@ def _build_parser() -> MarkdownIt:
 
 
 def _scan_indented_code(scan: MarkupScan, text: str, line_starts: list[int], token: Token) -> None:
-    """Record the markup in indented code, which not every renderer reads as code where CommonMark does."""
+    """Record the markup in indented code, since some renderers do not read indented lines as code."""
     assert token.map is not None
     start, end = line_starts[token.map[0]], line_starts[token.map[1]] - 1
     scan.tag_starts.update(match.start() for match in TAG_START.finditer(text, start, end))
@@ -174,7 +174,7 @@ def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[i
     offset = 0
     for number, line in enumerate(token.content.split("\n"), start=token.map[0]):
         whole, kept = text[line_starts[number] : line_starts[number + 1] - 1].rstrip(), line.strip()
-        assert whole.endswith(kept), "an inline text is not where its block says"
+        assert whole.endswith(kept), "a line of an inline text is not in its block"
         inline_starts.append(offset + len(line) - len(line.lstrip()))
         text_starts.append(line_starts[number] + len(whole) - len(kept))
         offset += len(line) + 1
@@ -213,10 +213,10 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
 
 
 def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
-    """Return the text in a form that can be escaped and read back, and whether it is unchanged.
+    """Return (normal form of the text, whether the text is unchanged); a normal form can be escaped and read back.
 
-    A text whose markup cannot be checked becomes plain text, and reading does not undo that. `prefix` is the text that
-    will precede it on its first line.
+    A text whose markup cannot be checked becomes plain text for good. `prefix` is the text that will stand before this
+    text on its first line.
     """
     written = None if has_too_much_markup(text) else _write_escapes(text, prefix)
     if written is not None and not has_too_much_markup(written) and unescape_markup(written, prefix=prefix) == text:
@@ -226,7 +226,7 @@ def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
 
 
 def has_too_much_markup(text: str) -> bool:
-    """Return whether a text has too much markup to be parsed; its normal form has a backslash before all of it."""
+    """Return whether a text has too much markup to be parsed; its normal form has a backslash before each mark."""
     return len(text) > _MAX_MARKS and sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
@@ -273,7 +273,7 @@ def _write_escapes(text: str, prefix: str) -> str | None:
 
 
 def _write_tag_escapes(text: str, scan: MarkupScan, own_starts: set[int]) -> str:
-    """Escape the tags of a text, and all that looks like an escape, except the escapes that start at `own_starts`."""
+    """Escape the tags of a text and its literal references such as `&lt;`; skip the escapes at `own_starts`."""
     tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_starts)
     literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escapes if start not in own_starts)
     return _replace_spans(text, (*tags, *literals))

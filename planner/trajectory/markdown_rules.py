@@ -1,7 +1,7 @@
 """Replace markdown-it's rules by rules that record markup and leave the text as it is.
 
-Inline rules record markup on tokens, with offsets into the inline text; only the block knows where that text begins, so
-`escape` converts the offsets later. Block rules record markup in the `scan` of the parser's environment.
+Inline rules record markup on tokens, with offsets into the inline text; `escape` converts them later to offsets into
+the whole text. Block rules record markup in the `scan` of the parser's environment.
 """
 
 import re
@@ -59,7 +59,7 @@ def _detect_tag(state: StateInline, silent: bool) -> bool:
 
 
 def _push_token(state: StateInline, kind: str, end: int, silent: bool) -> None:
-    """Move to offset `end`, and make a token of the text before it unless the parser only looks ahead (`silent`)."""
+    """Move to offset `end`, and make a token of the skipped text unless the parser only looks ahead (`silent`)."""
     if not silent:
         token = state.push(kind, "", 0)
         token.content = state.src[state.pos : end]
@@ -121,7 +121,7 @@ def _read_line_above(state: StateBlock, line: int) -> str:
 
 
 def _find_block_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int | None:
-    """Return the line after the block that a rule would make, or None; the state is not changed."""
+    """Return the line after the block that a rule would make, or None if it makes none. Leave the state unchanged."""
     tokens, line, parent = len(state.tokens), state.line, state.parentType
     is_block = rule(state, start, end, False)
     after = state.line

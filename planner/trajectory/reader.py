@@ -153,14 +153,14 @@ def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
 
 @dataclass(slots=True)
 class _AblationDraft:
-    """An ablation that is being read, field by field; items go to the list whose label was read last."""
+    """An ablation that is being read, field by field; `list_name` is the list whose label was read last."""
 
     name: str
     values: dict[str, Any] = field(default_factory=dict)
     list_name: str = "replacement"
 
     def add_item(self, item: str) -> None:
-        """Add an item to the list `list_name`."""
+        """Add an item to the list that `list_name` names."""
         self.values.setdefault(self.list_name, []).append(item)
 
 
@@ -197,7 +197,7 @@ class _PlanReader:
             )
 
     def _read_field(self, draft: _AblationDraft, line: str) -> bool:
-        """Store a line in its field of the draft. Return False if it is not a line of a plan."""
+        """Store a line in its field of the draft. Return False if the line belongs to no field."""
         if line.startswith(format.ITEM_LABEL):
             draft.add_item(_unescape_line(line.removeprefix(format.ITEM_LABEL), format.ITEM_PREFIX))
             return True
