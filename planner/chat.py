@@ -1,13 +1,13 @@
-"""The interface to language models: one prompt in, one completion out, and the count of their tokens.
+"""The interface to language models, from prompt to completion, and the estimate of token counts.
 
-Everything that answers a prompt implements the same protocol, so a wrapper can go around an endpoint, a fake or another
+Every model implements the same protocol, `Model`, so a wrapper can go around an endpoint, a fake model or another
 wrapper.
 
 Tokens are estimated without a vocabulary, and the estimate is corrected by the counts that an endpoint reports. The
 weights of the estimate were fitted to counts of o200k_base over 200 texts (LaTeX, Markdown, HTML, bibliographies, PDF
 text, program code, eight languages) so that the estimate is seldom too low: it is 0.96 to 1.2 times the true count of
-these texts, with a median of 1.03. Texts are split as o200k_base splits them: at changes of case, digits in groups of
-three, and a space together with the text after it.
+these texts, with a median of 1.03. A text is split as o200k_base splits it: at changes of case, into groups of three
+digits, and with each space joined to the text after it.
 """
 
 import hashlib
@@ -40,11 +40,12 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt: its messages, the hash of the templates that it was rendered from, and the sample's number.
+    """A prompt: the messages to send, the hash of the templates that they were rendered from, and a sample number.
 
     `messages_json` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is
-    encoded only once, in the process that reads the paper, and decoded only where the messages are needed. `step` names
-    the step of a strategy that sends the prompt ("" for the first), and is not part of a request's identity.
+    encoded only once, in the process that reads the paper, and decoded only where the messages are needed. `sample` is
+    0 at first; a larger number requests a new reply to the same messages. `step` names the step of the strategy that
+    sends the prompt ("" for the first step), and is not part of a request's identity.
     """
 
     messages_json: bytes
@@ -104,7 +105,8 @@ class Usage:
 class RateLimits:
     """The rate limits that an endpoint reports; a limit that it does not report is None.
 
-    Counts belong to the endpoint's current window, usually one minute; resets are the seconds until the window is full.
+    Counts are for the endpoint's current window, usually one minute. Resets are the seconds until the whole limit is
+    available again.
     """
 
     requests: int | None = None
@@ -140,11 +142,11 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model, its endpoint and its parameters: all of a request's identity except the messages.
+    """A model, its endpoint and its parameters. Together with a prompt they identify a request.
 
-    `planner` and `name` are the first parts of a trajectory's heading, `asked` is the model name that is sent,
-    `endpoint` the base URL without credentials ("" for the built-in planner), and `parameters` are the parameters that
-    the user set, sorted by name.
+    A trajectory's heading begins with `planner` and `name`. `asked` is the model name that is sent. `endpoint` is the
+    base URL without credentials ("" for the built-in planner). `parameters` are those that the user set, sorted by
+    name.
     """
 
     planner: str
@@ -225,7 +227,7 @@ _BYTE_CLASSES: Final = bytes(
 
 @dataclass(slots=True)
 class TokenCounter:
-    """A token counter for one model; `ratio` is the model's count divided by the estimate, and replies may raise it."""
+    """A token counter for one model. Its counts are estimates multiplied by `ratio`; `observe` may raise the ratio."""
 
     ratio: float = 1.0
 
@@ -244,9 +246,10 @@ class TokenCounter:
             self.ratio = max(self.ratio, ratio)
 
     def with_correction(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
-        """Return a counter for one paper that counts this prompt as at least `prompt_tokens` tokens.
+        """Return a counter for one paper whose count of this prompt is at least `prompt_tokens`.
 
-        The ratio is at most 3. It depends only on the arguments and this counter, so a repeated run has the same ratio.
+        The new ratio is at most 3, even if the count is then below `prompt_tokens`. The ratio depends only on this
+        counter and the arguments, so a repeated run has the same ratio.
         """
         return TokenCounter(max(self.ratio, min(_compute_ratio(prompt, prompt_tokens), _MAX_RATIO)))
 
@@ -263,7 +266,7 @@ def compute_min_tokens(text: str) -> int:
     """Return a lower bound of the number of tokens in a text.
 
     The bound is one token per word, since tokenizers split at spaces first; English papers have at least 1.3 tokens per
-    word. For scripts without spaces, it is one token per two characters, which is equally safe.
+    word. For scripts without spaces, the bound is one token per two characters, which is equally safe.
     """
     for space in _WIDE_SPACES:
         if space in text:

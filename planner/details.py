@@ -128,7 +128,7 @@ class Details(_Part):
         return "likely" if self.chance >= _LIKELY else "plausible" if self.chance >= _PLAUSIBLE else "possible"
 
     def list_lines(self) -> tuple[tuple[str, str], ...]:
-        """Return the label and the text of each detail that is known, as people read them."""
+        """Return the label and the text, worded for people, of each detail that is known."""
         lines = (
             ("Chance", "" if self.chance is None else f"{self.chance} % ({self.chance_word})"),
             ("Why", self.reason),
@@ -141,7 +141,7 @@ class Details(_Part):
 
 
 class RejectedAblation(Ablation):
-    """An ablation in a reply that the plan leaves out, with its details and the reason (`why`)."""
+    """An ablation that a reply has and the plan does not keep, with its details and the reason (`why`)."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -182,7 +182,7 @@ class RevisionResponse(StrEnum):
 
 
 class Revision(_Part):
-    """A fault that the program found in a draft, what the model did about it, and the model's reason."""
+    """A fault that the program found in a model's first reply, the model's response, and the reason for it."""
 
     name: str
     finding: str
@@ -195,7 +195,7 @@ class Revision(_Part):
 
 
 class Vote(_Part):
-    """A member's vote for an ablation of a combined plan: the name, rank (from 1) and chance in the member's plan."""
+    """A vote for an ablation of a combined plan: its name, rank (from 1) and chance in the plan of `member`."""
 
     member: str
     name: str
@@ -205,7 +205,7 @@ class Vote(_Part):
 
 @dataclass(frozen=True, slots=True)
 class PlanDetails:
-    """The part of a plan beside its ablations: their details, rejected candidates, reported studies and revisions.
+    """The additions to a plan: the details of its ablations, rejected candidates, reported studies and revisions.
 
     `details` is empty or has one item for each ablation.
     """
@@ -249,9 +249,10 @@ def choose_candidate_limit(task: Task, k: int) -> int:
 def find_rejections(
     chances: Sequence[int | None], k: int, min_chance: int | None
 ) -> tuple[RejectionReason | None, ...]:
-    """Return for each candidate why the plan does not keep it, or None; `chances` begins with the best candidate.
+    """Return for each candidate the reason why the plan does not keep it, or None if the plan keeps it.
 
-    A plan keeps at most `k` candidates with at least `min_chance` percent or without a chance, and always the best one.
+    `chances` begins with the best candidate. The plan keeps the first `k` candidates that have at least `min_chance`
+    percent or no chance; if there is none, it keeps the best candidate.
     """
     are_likely = [chance is None or chance >= (min_chance or 0) for chance in chances]
     kept = ([number for number, is_likely in enumerate(are_likely) if is_likely] or [0])[:k]
@@ -267,7 +268,7 @@ def make_details_list_json_schema() -> dict[str, Any]:
 def order_runs(details: Sequence[Details]) -> tuple[int, ...]:
     """Return the indices of the ablations in the order in which to run them.
 
-    Evaluation comes before training, and training before new code; of equal work, the greater chance comes first.
+    Evaluation comes first, then training, new code, and unknown work. For equal work, the greater chance comes first.
     """
     kinds = list(EffortKind)
 
@@ -285,9 +286,9 @@ def count_runs(details: Sequence[Details]) -> int | None:
 
 
 def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
-    """Yield sentences on the order in which to run two or more ablations, on the number of runs and on shared controls.
+    """Yield sentences that tell the order in which to run the ablations, the number of runs and shared controls.
 
-    `order` has indices of ablations; `details` is empty or has one item for each ablation.
+    `order` has the indices of the ablations. Nothing is yielded without `order` or with fewer than two `details`.
     """
     if len(details) < 2 or not order:
         return
@@ -299,7 +300,7 @@ def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iter
 
 
 def describe_chances(task: Task, details: Iterable[Details]) -> Iterator[str]:
-    """Yield a sentence on the meaning of the chances of a plan, if it has any."""
+    """Yield a sentence that explains the chances of a plan, or nothing if the plan states no chance."""
     if any(each.chance is not None for each in details):
         yield f"a chance is the model's estimate of how likely {_CHANCE_MEANINGS[task]}"
 

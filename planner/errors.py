@@ -55,7 +55,7 @@ class PlannerError(Exception):
 class UsageError(PlannerError):
     """A command or its options are wrong (exit code 2); nothing was read, sent or written.
 
-    `fault` is the text without `advice`, which names other commands and options.
+    `fault` is the text without the advice. `advice` names other commands and options.
     """
 
     def __init__(self, fault: str, advice: str = "") -> None:
@@ -121,8 +121,8 @@ class ModelError(PlannerError):
 class TooLongError(ModelError):
     """The prompt does not fit the model's context window.
 
-    `limit` is the window and `prompt_tokens` the prompt's length, both in the model's own tokens, or None if the
-    endpoint did not report it.
+    `limit` is the size of the window and `prompt_tokens` the length of the prompt, in the model's own tokens. Either is
+    None if the endpoint did not report it.
     """
 
     outcome = Outcome.TOO_LONG

@@ -25,7 +25,7 @@ _SPECIAL_FILES: Final = (
 
 
 def describe_os_error(error: Exception) -> str:
-    """Return the text of an error, and of an `OSError` only the text without its number and file name."""
+    """Return the text of an error. The text of an `OSError` is without its error number and file name."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -33,7 +33,7 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
     """Read a file of at most `max_bytes` bytes.
 
     Raises:
-        OSError: if it is larger, not a regular file, or cannot be read; `strerror` is one sentence.
+        OSError: if the file is larger, is not a regular file, or cannot be read; `strerror` is one sentence.
     """
     if refuse_special_file(path) > max_bytes:  # a large file is refused before it is read
         raise _make_size_error(max_bytes, str(path))
@@ -42,10 +42,10 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
 
 
 def refuse_special_file(path: Path) -> int:
-    """Return the size of a file; refuse a pipe, socket or device, even behind a link, since reading it may never end.
+    """Return the size of a regular file. Refuse anything else, since reading a pipe or a device may never end.
 
     Raises:
-        OSError: if the path is no regular file; `strerror` is one sentence.
+        OSError: if the path, or the target of a link at the path, is no regular file; `strerror` is one sentence.
     """
     facts = path.stat()
     if special := next((name for is_kind, name in _SPECIAL_FILES if is_kind(facts.st_mode)), ""):
@@ -54,7 +54,7 @@ def refuse_special_file(path: Path) -> int:
 
 
 def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
-    """Read a stream of at most `max_bytes` bytes to its end; `name` is its name for the error.
+    """Read a stream of at most `max_bytes` bytes to its end; errors call the stream `name`.
 
     Raises:
         OSError: if the stream has more bytes or cannot be read; `strerror` is one sentence.
@@ -75,9 +75,10 @@ def _make_size_error(max_bytes: int, name: str) -> OSError:
 def walk_folders(
     root: Path, on_error: Callable[[OSError], None] | None = None
 ) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Yield each folder with the names of its folders and files, as `os.walk` does; links are not followed.
+    """Yield each folder with the names of its folders and files, as `os.walk` does, without following links.
 
-    Folders below `MAX_FOLDER_DEPTH` levels are not searched; `on_error` gets an error for each folder above them.
+    Folders more than `MAX_FOLDER_DEPTH` levels below `root` are skipped. `on_error` is called once for each folder that
+    contains skipped folders, and once for each folder that cannot be read.
     """
     for name, folders, names in os.walk(root, onerror=on_error):
         folder = Path(name)
@@ -89,7 +90,7 @@ def walk_folders(
 
 
 def path_exists(path: Path | str) -> bool:
-    """Return whether there is something at a path; not at what is no path: too long, or with a null character."""
+    """Return whether a path exists. A path that is too long or contains a null character does not exist."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):
@@ -104,9 +105,9 @@ def read_stdin(max_bytes: int) -> bytes:
 def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file (text as UTF-8) and create its folders; no reader sees half of it, and no crash leaves half of it.
 
-    A symbolic link at `path` is replaced, not followed. A pipe or a device, also behind a link, is written into and
-    never replaced. Permissions are those of any new file. Without `durable` the file is not synchronised to the disk:
-    it survives a kill, but may be empty after a power cut.
+    A symbolic link at `path` is replaced, not followed. A pipe or a device, even one behind a link, is written to and
+    never replaced. Permissions are those of any new file. If `durable` is false, the file is not synchronised to the
+    disk: it survives a kill of the process, but may be empty after a power cut.
 
     Raises:
         OSError: if the file cannot be written; an earlier file stays untouched. The error names the path and, on a full
@@ -153,7 +154,7 @@ def describe_free_space(path: Path, size: int) -> str:
 
 
 def write_temporary_file(content: str, suffix: str) -> Path:
-    """Write a text to a new file in the temporary folder, which only its owner may read, and return its path.
+    """Write a text to a new file in the temporary folder and return its path; only its owner may read the file.
 
     Raises:
         OSError: if no temporary folder can be written.
@@ -171,9 +172,9 @@ def write_temporary_file(content: str, suffix: str) -> Path:
 
 
 def try_lock_file(path: Path) -> int | None:
-    """Create a file and its folders and lock the file; return its handle, or None if it is locked already.
+    """Create a file and its folders, and lock the file. Return its handle, or None if the file is locked already.
 
-    The lock ends with the process, so the file of a killed one is no obstacle.
+    The lock ends with the process, so a file that a killed process leaves behind can be locked again.
 
     Raises:
         OSError: if the file cannot be created or locked.
@@ -232,7 +233,7 @@ def _write_new_file(path: Path, data: bytes, durable: bool) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Synchronise a folder to the disk so that a new name lasts. Not every system can do that."""
+    """Synchronise a folder to the disk, if the system can, so that a new file's name survives a power cut."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

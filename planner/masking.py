@@ -42,8 +42,8 @@ class SecretMask:
     """A mask that replaces known secrets in texts, in every form in which an endpoint may repeat them.
 
     The forms are the secret itself, percent-encoded, as a JSON string, with HTML entities, in hexadecimal and in
-    base64, each also with invisible characters inside. `basic_credentials` takes `user:password` pairs;
-    the password (or the user, if there is no password) is then a secret too. The mask's repr shows no secret.
+    base64, each also with invisible characters inside. `basic_credentials` are `user:password` pairs. Each pair is a
+    secret, and its password alone is one too (the user, if there is no password). The mask's repr shows no secret.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, basic_credentials: Iterable[str] = ()) -> None:
@@ -76,7 +76,7 @@ class SecretMask:
 
 
 def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return the `user:password` pairs in addresses, as written and decoded; an address need not be a valid URL."""
+    """Return each `user:password` pair in addresses, as written and percent-decoded; addresses may be invalid URLs."""
     pairs = (address.rpartition("@")[0].rpartition("//")[2] for address in addresses)
     return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
 
@@ -121,7 +121,7 @@ def _mask_text(text: str, secrets: frozenset[str]) -> str:
 
 
 def _may_hold_secret(text: str, secrets: frozenset[str]) -> bool:
-    """Return whether a text may hold a secret; if not, the patterns need not be compiled, which can take 0.1 s."""
+    """Return whether a text may hold a secret. If false, the patterns, which take 0.1 s to compile, are not needed."""
     letters = _NO_LETTERS.sub("", text.casefold())
     return bool(_ESCAPES.search(text)) or any(form in letters for form in _list_letters(secrets))
 
@@ -134,7 +134,7 @@ def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _list_letters(secrets: frozenset[str]) -> tuple[str, ...]:
-    """Return only the letters and digits, in lower case, of each form of each secret, also of its JSON string."""
+    """Return the letters and digits, in lower case, of each form of each secret, and of that form as a JSON string."""
     forms = [form for form, _ in _list_all_forms(secrets)]
     spellings = (*forms, *(json.dumps(form, ensure_ascii=False) for form in forms))
     return tuple({_NO_LETTERS.sub("", spelling.casefold()) for spelling in spellings})
@@ -168,12 +168,12 @@ def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
 
 
 def _build_key_pattern(key: str) -> str:
-    """Return a pattern that finds a key as `_build_pattern` does, but in upper or lower case and also with spaces."""
+    """Return a pattern like that of `_build_pattern` that ignores case and allows spaces inside the key."""
     return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
 
 
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
-    """Return a pattern that finds a text in any spelling, also with invisible characters between its own."""
+    """Return a pattern that finds a text even if characters are escaped or invisible characters stand between them."""
     characters = [_spell_character(character, fold_case) for character in text]
     if re.search(_UNSEEN, text):  # the gap would match characters of the text itself
         return "".join(characters)
@@ -185,7 +185,7 @@ def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) ->
 def _build_base64_pattern(code: str) -> str:
     """Return a pattern that finds base64, which may be broken over lines, percent-encoded and padded.
 
-    Padding may follow the code, and before it one more character with the last bits of the secret.
+    The padding may follow one more character, which holds the last bits of the secret.
     """
     characters = [re.escape(c) if c.isalnum() else f"(?:{re.escape(c)}|%(?i:{ord(c):02x}))" for c in code]
     pattern = r"(?:[^\w+/=%\\-]|\\{1,8}[nr])*+".join(characters)

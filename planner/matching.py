@@ -62,7 +62,7 @@ SURE_SIMILARITY: Final = 0.6
 """The least similarity, from 0 to 1, of any two ablations in a group."""
 _SURE_OVERLAP: Final = 0.7  # of a common replacement; at 0.5, "average pooling" and "random pooling" would be the same
 
-# Groups of words, and of beginnings of words, of which one changes the meaning in the place of another.
+# Groups of words, or beginnings of words: a text changes its meaning if one is replaced by another of its group.
 _OPPOSITES: Final = """
     inner outer, local global, left right, for back, upper lower, top bottom, up down, over under, early late,
     first second third fourth last, high low, small large, long short, hard soft, static dynamic, on off, in out,
@@ -109,7 +109,7 @@ STOP_WORDS: Final = build_word_set(
 
 @lru_cache(maxsize=65536)
 def stem_word(word: str) -> str:
-    """Return a word's rough stem of at least three letters: "normalization" and "normalize" have the same one."""
+    """Return a word's rough stem of at least three letters: "normalization" and "normalize" have the same stem."""
     word = word.lower()
     for ending, new_ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -128,12 +128,12 @@ def extract_stems(text: str) -> tuple[str, ...]:
 
 
 def collect_stems(text: str) -> frozenset[str]:
-    """Return the different stems of a text; each distinct word is looked up once."""
+    """Return the stems of the words of a text, without stop words, as a set."""
     return frozenset(chain.from_iterable(map(_extract_word_stems, set(_WORD.findall(text)))))
 
 
 def list_word_beginnings(stems: Iterable[str]) -> list[str]:
-    """Return the beginning of the words of each stem: the stem without an "iz" or "y" that replaces an ending."""
+    """Return for each stem the letters that begin all words with that stem: the stem without a final "iz" or "y"."""
     return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 
 
@@ -176,12 +176,12 @@ COMMON_STEMS: Final = frozenset(
 
 
 def compute_similarity(a: Ablation, b: Ablation) -> float:
-    """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions do not agree."""
+    """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions are not compatible."""
     return compute_part_similarity(a, b) if have_compatible_actions(a, b) else 0.0
 
 
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:
-    """Return the similarity, from 0 to 1, of the parts that two ablations concern, by their parts and names."""
+    """Return the similarity, from 0 to 1, of two ablated parts, judged by their texts and the ablations' names."""
     parts = compute_stem_overlap(a.ablated_part, b.ablated_part)
     name_a, name_b = STUDY_WORDS.sub(" ", a.name), STUDY_WORDS.sub(" ", b.name)
     names = max(
@@ -209,9 +209,9 @@ def _is_removal(ablation: Ablation) -> bool:
 
 
 def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
-    """Return whether two replacements share most of their words; if both hold numbers, they must share a number.
+    """Return whether two replacements share most of their words, so that they count as the same.
 
-    A shared number is enough where a replacement is hardly more than a number.
+    If both hold numbers, they must share a number. That is enough if one of them is hardly more than a number.
     """
     numbers_a, numbers_b = extract_numbers(text_a), extract_numbers(text_b)
     if numbers_a and numbers_b:
@@ -225,9 +225,9 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLA
 def have_compatible_actions(
     a: Ablation, b: Ablation, is_same: Callable[[str, str], bool] = is_same_replacement
 ) -> bool:
-    """Return whether two ablations take the same action, with at least one common replacement for REPLACE and ADD.
+    """Return whether two ablations are both removals, or take the same action with a common replacement.
 
-    `is_same` tells whether two replacements are the same.
+    A replacement such as "none" counts as a removal. `is_same` tells whether two replacements are the same.
     """
     if a.action is not b.action and Action.REMOVE not in (a.action, b.action):
         return False
@@ -263,10 +263,10 @@ def is_value(text: str) -> bool:
 
 
 def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, ...], ...]:
-    """Group the ablations of plans for one paper that are surely the same; a group has at most one of each plan.
+    """Group the ablations in the plans for one paper that are surely the same; no group has two of the same plan.
 
-    Each ablation is in one group, alone if no other is the same or its part has no letters. The most similar are joined
-    first. Only the first 40 ablations of a plan, ten replacements and 300 characters of a text are compared.
+    An ablation is alone in its group if no other is the same, or if its part has no letters. The most similar ablations
+    are joined first. Only 40 ablations a plan, 10 replacements an ablation and 300 characters a text are compared.
     """
     places = [(number, index) for number, plan in enumerate(plans) for index in range(len(plan))]
     groups: dict[Place, tuple[Place, ...]] = {place: (place,) for place in places}
@@ -280,7 +280,7 @@ def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, .
 
 
 def _compute_similarities(plans: Sequence[Sequence[Ablation]]) -> dict[tuple[Place, Place], float]:
-    """Return the similarity of each pair of ablations of different plans that are surely the same."""
+    """Return the similarity of each pair of ablations that are in different plans and surely the same."""
     shortened = [[_shorten_ablation(ablation) for ablation in plan[:MAX_ABLATIONS]] for plan in plans]
     return {
         ((a, i), (b, j)): similarity
@@ -319,7 +319,7 @@ def _has_opposite(words: frozenset[str], other_words: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _list_opposite_stems(word: str) -> frozenset[str]:
-    """Return the stems of a word's opposites, some of which are no words: "decod" and "outcod" for "encoder"."""
+    """Return the stems of a word's opposites, even of opposites that do not exist: "decod", "outcod" for "encoder"."""
     opposites = [other + word.removeprefix(own) for own, other in _OPPOSITE_PAIRS if word.startswith(own)]
     if prefix := _NEGATIVE_PREFIX.match(word):
         opposites.append(word[prefix.end() :])
@@ -328,7 +328,7 @@ def _list_opposite_stems(word: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _collect_signed_words(text: str) -> frozenset[str]:
-    """Return the words of a text in lower case without stop words; a word after a negation begins with "non"."""
+    """Return the words of a text in lower case, without stop words; "non" is put before a word after a negation."""
     words, prefix = set(), ""
     joined = _HYPHENATED_PREFIX.sub(r"\1", text)
     for word in map(str.lower, split_words(f"{text} {joined}".replace("w/o", "without"))):

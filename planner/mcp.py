@@ -57,19 +57,19 @@ PaperPath = Annotated[
 ]
 TaskName = Annotated[
     Task | None,
-    Field(description="reviewer: ablations missing from the whole paper; author: ablations to run, from the method."),
+    Field(description="reviewer: ablations that the whole paper lacks; author: ablations to run for the method."),
 ]
-PlanSize = Annotated[int | None, Field(description="Most ablations in the plan; reviewer 2 and author 5 if not given.")]
+PlanSize = Annotated[int | None, Field(description="Largest number of ablations; default: reviewer 2, author 5.")]
 MethodEnd = Annotated[
-    str, Field(description="Author task: the heading at which the method ends, if it is not found.", max_length=1000)
+    str, Field(description="Author task: the heading at which the method ends; default: detected.", max_length=1000)
 ]
 StrategyName = Annotated[
-    str, Field(description="single: one reply; revise: a second one, about the faults of the first.", max_length=100)
+    str, Field(description="single: one reply; revise: also a second reply that repairs the first.", max_length=100)
 ]
 ReplyText = Annotated[
     str, Field(description="The whole reply to the prompt, unchanged.", min_length=1, max_length=MAX_REPLY_BYTES)
 ]
-RevisedText = Annotated[str, Field(description="With revise: the reply to `next_message`.", max_length=MAX_REPLY_BYTES)]
+RevisedText = Annotated[str, Field(description="For revise: your reply to `next_message`.", max_length=MAX_REPLY_BYTES)]
 ModelName = Annotated[
     str, Field(description="The model that wrote the reply: your own name.", min_length=1, max_length=200)
 ]
@@ -80,14 +80,14 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class NamedFolders:
-    """The folders that the user named, as absolute paths: `named` as they were given, `real` without links."""
+    """The folders that the user named, as absolute paths: `named` as given, `real` with their links resolved."""
 
     named: tuple[Path, ...]
     real: tuple[Path, ...]
 
     @classmethod
     def resolve(cls, folders: Iterable[Path]) -> Self:
-        """Return the folders with their links resolved."""
+        """Return these folders, both as given and with their links resolved."""
         named = tuple(dict.fromkeys(Path(os.path.normpath(folder.absolute())) for folder in folders))
         return cls(named, tuple(folder.resolve() for folder in named))
 
@@ -121,7 +121,7 @@ class NamedFolders:
         return any(path.is_relative_to(folder) for folder in (*self.named, *self.real))
 
     def _list_inner_parts(self, path: Path) -> tuple[str, ...]:
-        """Return the parts of a real path below the innermost folder that holds it."""
+        """Return the parts of a real path below the innermost named folder that contains the path."""
         return min((path.relative_to(each).parts for each in self.real if path.is_relative_to(each)), key=len)
 
 
@@ -137,7 +137,8 @@ def _find_real_path(path: Path) -> Path | None:
 class PlanTools:
     """The tools, for papers in `folders` and plans in `output`; `model_spec` names the configured model.
 
-    `choose_settings` returns the settings for a task, k, heading and strategy; for None or "" it takes the user's own.
+    `choose_settings` returns the settings for a task, k, heading and strategy. An argument that is None or "" stands
+    for the user's own setting.
     """
 
     folders: NamedFolders
@@ -157,7 +158,7 @@ class PlanTools:
         return _to_json({"papers": papers[:_MAX_LISTED], "count": len(papers), "problems": problems[:_MAX_LISTED]})
 
     async def read_paper(self, paper: PaperPath, task: TaskName = None, cut_at: MethodEnd = "") -> str:
-        """Return what is read of a paper: title, abstract, sections, tokens, parts that are not sent, and warnings."""
+        """Return what is read of a paper: title, abstract, sections, token counts, omitted parts, and warnings."""
         description = await self._describe(paper, task, cut_at)
         return _to_json({key: value for key, value in description.items() if key not in _ANALYSIS_KEYS})
 
@@ -174,7 +175,7 @@ class PlanTools:
         cut_at: MethodEnd = "",
         strategy: StrategyName = "",
     ) -> list[str]:
-        """Return the prompt about a paper, for you to answer, then its tokens and what it leaves out."""
+        """Return the prompt about a paper, for you to answer, then its token count and the parts that it omits."""
         counter = TokenCounter()
         settings = self.choose_settings(task, k, cut_at, strategy)
         sent = build_prompt(await self._read(paper), settings, counter)
@@ -197,7 +198,9 @@ class PlanTools:
         cut_at: MethodEnd = "",
         strategy: StrategyName = "",
     ) -> str:
-        """Check the reply to the prompt of `build_prompt` and keep its plan; use the same task, k, cut_at and strategy.
+        """Check your reply to the prompt of `build_prompt`, and keep its plan.
+
+        Pass the same task, k, cut_at and strategy as to `build_prompt`.
 
         Return the outcome, the reason if there is no plan, and the faults of a plan as warnings. With the strategy
         revise, `next_message` asks you to repair the faults: reply to it, and call keep_plan again with both replies.
@@ -221,7 +224,7 @@ class PlanTools:
     ) -> str:
         """Plan a paper with the configured model, or the built-in planner if there is none, and keep the plan.
 
-        Planning goes on if you stop waiting. The same call again sends nothing and returns the kept plan.
+        Planning goes on if you stop waiting. A repeated call sends nothing and returns the kept plan.
         """
         settings = self.choose_settings(task, k, cut_at, strategy)
         return _to_json(await self._finish(self._plan(paper, await self._read(paper), settings)))
@@ -245,11 +248,14 @@ class PlanTools:
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
 
     async def wait_for_plannings(self) -> None:
-        """Wait until every plan that was begun is kept, even if the client left: its requests are paid for."""
+        """Wait until all plans that were begun are kept, even if the client left, as their requests are paid for."""
         await asyncio.gather(*self._plannings, return_exceptions=True)
 
     def _list_paths(self, paper: RecognisedPaper) -> Iterator[Path]:
-        """Yield the path of a paper, or the papers in its folder if plans are kept there too; leave out the plans."""
+        """Yield the path of a paper, unless it is in `output`.
+
+        If the paper is a folder that contains `output`, yield the paper files in the folder instead.
+        """
         if self.output.is_relative_to(paper.path.resolve()):
             files = (file for file in sorted(paper.path.iterdir()) if file.is_file())
             yield from (file for file in files if detect_paper_kind(file))
@@ -315,7 +321,7 @@ async def serve_tools(tools: PlanTools) -> None:
 
 
 def _describe_cause(cause: BaseException | None) -> str | None:
-    """Return the reason of a failed tool as one line, or None if only the log may show the error."""
+    """Return the reason why a tool failed as one line, or None if only the log may show the reason."""
     if isinstance(cause, ValidationError):
         return "; ".join(describe_validation_error(cause))
     if isinstance(cause, OSError):

@@ -1,4 +1,4 @@
-"""Read arXiv ids, and build paper ids and the paths of trajectories in an output folder, valid on every file system."""
+"""Read arXiv ids. Build paper ids and the paths of trajectories so that they are valid on every file system."""
 
 import hashlib
 import itertools
@@ -54,8 +54,8 @@ def parse_arxiv_id(source: str) -> ArxivId | None:
 def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> str:
     """Return the id of a paper: the given one, else one from the title, else one from its file's name without endings.
 
-    In an id from a title, every character that is not a letter, a digit or an underscore becomes `_`, after NFC, as
-    in the published trajectories. An id over 120 bytes (200 if given) is shortened and gets a short hash.
+    A title is normalized to NFC; then every character that is not a letter, a digit or an underscore becomes `_`, as in
+    the published trajectories. An id over 120 bytes (200 if given) is shortened and gets a short hash.
     """
     if given_id.strip():
         return _shorten(_replace_unsafe(unicodedata.normalize("NFC", given_id)), _MAX_GIVEN_ID_BYTES, "_", "_. ")
@@ -66,9 +66,9 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
 
 
 def build_trajectory_path(planner: str, model: str, paper_id: str, question: str = "") -> PurePosixPath:
-    """Return a trajectory's path in the output folder; as published, `/` becomes `_`, and a model's dots are left out.
+    """Return a trajectory's path in the output folder. As published, `/` becomes `_` and the model's dots are removed.
 
-    `question` tells further plans of the paper, such as one for another task, apart; it is "" for the first plan.
+    `question` is "" for a paper's first plan, and distinguishes its other plans, such as one for another task.
     """
     stem = sanitize_file_name(paper_id)
     if question:
@@ -77,7 +77,7 @@ def build_trajectory_path(planner: str, model: str, paper_id: str, question: str
 
 
 def build_model_folder(planner: str, model: str) -> PurePosixPath:
-    """Return the folder, in the output folder, of all trajectories of one planner and model."""
+    """Return the folder of all trajectories of one planner and model, as a path in the output folder."""
     return PurePosixPath(sanitize_file_name(planner), sanitize_file_name(model.replace(".", "")))
 
 
@@ -103,7 +103,7 @@ def sanitize_file_name(text: str) -> str:
 
 
 class UniqueNames:
-    """Names of which no two are equal on any file system, even if case is ignored; `taken` are in use already."""
+    """A set of names that differ on every file system, even one that ignores case; `taken` are in use already."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {_fold_case(name) for name in taken}
