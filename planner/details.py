@@ -82,7 +82,7 @@ class Evidence(_Part):
 
 
 class Effort(_Part):
-    """The kind of work that an ablation needs, and the number of its training runs, or None if that is unknown."""
+    """The kind of work that an ablation needs, and the number of its training runs (None if unknown)."""
 
     kind: EffortKind
     runs: int | None = Field(default=None, ge=0)

@@ -170,4 +170,4 @@ class TrajectoryError(PlannerError):
 
 
 class RunError(PlannerError):
-    """A run cannot start or continue: its folder is in use, full, of another version or not writable."""
+    """A run cannot start or continue: its folder is in use, of another version or not writable, or the disk is full."""

@@ -25,7 +25,7 @@ _SPECIAL_FILES: Final = (
 
 
 def describe_os_error(error: Exception) -> str:
-    """Return the text of an error. The text of an `OSError` is without its error number and file name."""
+    """Return the text of an error, without the error number and the file name of an `OSError`."""
     return getattr(error, "strerror", None) or str(error)
 
 

@@ -50,7 +50,7 @@ def shorten_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CleanText:
-    """A text without control characters; `removed` names each kind and its count ("2 control characters")."""
+    """A text without control characters; `removed` has each removed kind and its count ("2 control characters")."""
 
     text: str
     removed: tuple[str, ...] = ()

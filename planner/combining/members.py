@@ -58,7 +58,7 @@ class Member:
 
 
 class MemberKey(NamedTuple):
-    """The origin of a member; `number` tells plans of the same task, model, run and paper apart, from 1."""
+    """The origin of a member; `number` (from 1) tells apart plans with the same task, model, run and paper."""
 
     task: Task
     model: str

@@ -76,7 +76,7 @@ def _render_experiment(plan: ExportedPlan, study: Study | None, variant: Variant
     wiring = (
         f"Run with: {_PROGRAM} --config-dir THE_FOLDER_OF_experiment --multirun '+experiment={chosen}' seed={seeds}",
         f"If `ablation.variant` is {variant.slug}, your program must run: {variant.change}",
-        "TODO: make it do so, or set the keys of your own configuration below.",
+        "TODO: make your program do so, or set the keys of your own configuration below.",
     )
     experiment: _YamlValue = {
         "ablation": {

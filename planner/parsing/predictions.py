@@ -213,7 +213,7 @@ class _BlockReader:
         )
 
     def _match_end(self) -> re.Match[str] | None:
-        """Return the tag here if it ends the block, else None; `</discussion>` ends no block with `<discussion>`."""
+        """Return the tag here if it ends the block, else None. `</discussion>` does not if a `<discussion>` is open."""
         tag = _TAG.match(self.text, self.position)
         if tag is None or tag["closes"] is not None:
             return tag
@@ -343,7 +343,10 @@ def _find_first_line(text: str, start: int) -> int:
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the end of an object that ends with its line, despite unpaired quotes; None if not or on the last line."""
+    """Return the offset after an object that fills its line, even one with unpaired quotes, or None.
+
+    The result for the last line of the text is always None.
+    """
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")

@@ -108,7 +108,7 @@ def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[
 
 
 def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
-    """Return the mark that opens thoughts without an end, or None. It begins a line before the first tag or object."""
+    """Return the opening mark of thoughts without an end, or None; the mark begins a line, before any tag or object."""
     answer = _ANSWER_START.search(text, start)
     marks = _MARK.finditer(text, start, answer.start() if answer else len(text))
     opening = next((m for m in marks if _is_thought_mark(m) and not m["end"] and text[m.start() - 1] == "\n"), None)
