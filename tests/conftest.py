@@ -1,4 +1,4 @@
-"""What every test stands on: no network, a clean environment, and the shared folder where there is one."""
+"""The base of every test: no network, a clean environment, and the shared folder where there is one."""
 
 import os
 import socket
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 pytest_plugins = ["tests.server.fixtures"]
 
