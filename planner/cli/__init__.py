@@ -68,7 +68,7 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
     metavar="FILE",
     envvar="ABLATION_PLANNER_CONFIG",
     show_envvar=True,
-    help="Settings file to read instead of your own file and the project's file.",
+    help="Read only this settings file, and not your own file or the project's.",
 )
 def cli(config: Path | None) -> None:
     """Plan the missing ablations of a paper: read it, ask a model, and write a checked plan."""

@@ -1,4 +1,4 @@
-"""`batch`: plan a corpus."""
+"""The command `batch`, which plans many papers as one run."""
 
 import asyncio
 import os
@@ -162,7 +162,7 @@ def _list_typed_words() -> tuple[str, ...]:
 
 
 def _list_unsaid_fields() -> dict[str, ParameterSource]:
-    """Return the `RunSpec` fields that neither command line nor environment sets, each with the source of its value."""
+    """Return the `RunSpec` fields whose values come from a settings file or are defaults, each with that source."""
     context = click.get_current_context()
     fields = {"prompts": "templates", "context_window": "window"}
     sources = {name: context.get_parameter_source(name) for name in context.params}
@@ -171,7 +171,7 @@ def _list_unsaid_fields() -> dict[str, ParameterSource]:
 
 
 async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
-    """Plan the pending papers; return 0, or 1 if a paper has no plan, or 130 or 143 after SIGINT or SIGTERM."""
+    """Plan the pending papers; return 0, 1 if a paper has no plan, 130 after SIGINT, or 143 after SIGTERM."""
     from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 
     async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
@@ -197,7 +197,7 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         log.error("stopped: %s; to continue, run the same command again", engine.progress.stop_reason)
     if waiting := engine.progress.waiting_prompts:
         prompts = format_count(waiting, "prompt")
-        log.info("no reply yet to %s; save each reply in a file with the name of its prompt", prompts)
+        log.info("%s without a reply; save each reply to a file with the same name as its prompt", prompts)
     if engine.progress.earlier_outcomes:
         log.info("in this call: %s", format_batch_call_totals(engine.progress))
     failed = read_ledger_status(run).failed

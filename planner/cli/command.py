@@ -1,4 +1,4 @@
-"""The classes of commands: options in groups, suggestions for mistyped words, colours; and messages on stderr."""
+"""The classes of all commands, with grouped options, suggestions and colours; and functions that print messages."""
 
 import os
 import shlex
@@ -30,7 +30,7 @@ _LEAST_NAME: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """A command in the list of `--help`: the dotted name of its function, and a summary of one line."""
+    """A command as `--help` lists it: the dotted name of its Python function, and a summary of one line."""
 
     place: str
     summary: str
@@ -80,7 +80,7 @@ class Command(click.Command):
     context_class = _Context
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return `-h` and `--help` for every context, since click remembers the names of the first context."""
+        """Return `-h` and `--help`; click's own method keeps the names of the context that asks first."""
         return list(HELP_OPTIONS)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -101,7 +101,7 @@ class Command(click.Command):
                 formatter.write_dl(rows)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; for an unknown option, suggest the similar short one (`-k` for `--k`) or long one."""
+        """Read the arguments; for an unknown option, raise an error that suggests a known one (`-k` for `--k`)."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -114,7 +114,7 @@ class Command(click.Command):
 class CommandGroup(click.Group):
     """A group of commands that imports only the called command, and reports an error as one line and an exit code.
 
-    `command_rows` maps the names of the groups in `--help` to their commands by name.
+    `command_rows` has a mapping for each group in `--help`, by the group's name: the commands in it, by their names.
     """
 
     context_class = _Context

@@ -28,7 +28,10 @@ ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """Title, abstract and id to use instead of those found; `offline` forbids downloads, `fetch` allows addresses."""
+    """Title, abstract and id that replace the detected ones, "" to keep those.
+
+    `offline` forbids downloads. `fetch` allows a web address in place of a paper's path.
+    """
 
     title: str = ""
     abstract: str = ""
@@ -91,8 +94,8 @@ def group_options(
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that adds `options` to a command and passes their values as one argument called `name`.
 
-    The argument is an `options_class`, a dataclass; fields without an option keep their defaults. `complete` can
-    replace it by a more complete one.
+    The argument is an instance of the dataclass `options_class`; fields without an option keep their defaults.
+    `complete` gets that instance and returns the one to pass, for example with more fields filled in.
     """
 
     def decorate(command: CommandFunction) -> CommandFunction:
@@ -155,7 +158,12 @@ task_options = group_options(
         envvar="ABLATION_PLANNER_K",
         help="Maximum number of ablations in a plan.  [default: reviewer 2, author 5]",
     ),
-    task_option("--cut-at", default="", metavar="HEADING", help="Author task: heading at which the method ends."),
+    task_option(
+        "--cut-at",
+        default="",
+        metavar="HEADING",
+        help="Author task: send only the text before this heading.  [default: where the results begin]",
+    ),
     task_option(
         "--prompts",
         type=click.Path(path_type=Path, exists=True, file_okay=False),

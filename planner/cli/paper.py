@@ -120,7 +120,7 @@ def _read_stdin() -> bytes:
 
 
 def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
-    """Read a short text, which reaches no limit, without a separate process; return None for any other paper."""
+    """Read a text that is too short to exceed a limit, without a separate process; return None for other papers."""
     data = request.data
     try:
         path = Path(request.source)

@@ -137,7 +137,8 @@ def parse(
     """Check REPLY, a file with a model's reply (- for stdin), and write the trajectory with its plan.
 
     With --strategy revise, if the program finds faults in the plan, print a message that asks the model to repair them.
-    Send the message in the same conversation, and run the command again with its reply as REVISED.
+    Send that message to the model in the same conversation, save its second reply to a file, and run the command again
+    with this file as REVISED.
     """
     if not model.strip():
         raise UsageError("--model is empty; name the model that wrote the reply, as in --model my-chat-model")
@@ -154,7 +155,7 @@ def parse(
         reporter.report(paper, done)
         reporter.suggest_next_step(output)
         if pasted.next_message:
-            log.info("send this message in the same conversation, and run `parse` again with its reply as REVISED:")
+            log.info("send this message in the same conversation; run `parse` again with the new reply as REVISED:")
             click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
         elif revised and pasted.completions and done.trajectory:
             log.warning("%s was not read, since the program finds nothing wrong in %s", revised, reply)
@@ -243,8 +244,8 @@ class _PaperPlanner:
 def _suggest_batch(source: str, *, is_read: bool) -> str:
     """Return advice to use `batch` for a folder that seems to hold several papers, "" for any other source.
 
-    Plain texts are not counted. If the folder was read as one paper, files in its subfolders, which may be figures, are
-    not counted either.
+    Plain texts are not counted. If the folder was read as one paper (`is_read`), files in its subfolders may be
+    figures, so they are not counted either.
     """
     if source == "-" or not Path(source).is_dir():
         return ""

@@ -1,4 +1,4 @@
-"""Options of the commands for runs, in a module of their own so that other commands import less."""
+"""The options of the commands for runs; other commands do not import this module, which saves time."""
 
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ limit_options = group_options(
         default=32,
         show_default=True,
         envvar="ABLATION_PLANNER_CONCURRENCY",
-        help="Maximum number of requests at once; lower while the endpoint reports too many.",
+        help="Maximum number of requests at once; fewer are sent while the endpoint reports too many.",
     ),
     limit_option(
         "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests a minute.  [default: the endpoint's limit]"

@@ -1,4 +1,4 @@
-"""`status`, `collect`, `import`, `export` and `merge`: show, continue, export and merge a run."""
+"""The commands `status`, `collect`, `import`, `export` and `merge`, which work on a run that exists already."""
 
 import contextlib
 import shlex
@@ -154,7 +154,10 @@ async def _export_requests(spec: RunSpec, target: Path) -> int:
 @_run_argument
 @log_options
 def merge(run: Path, log_settings: LogOptions) -> None:
-    """Merge the results of the shards of a RUN. Merging again adds new ones; exit code 1 while a shard is missing."""
+    """Merge the results of the shards of a RUN. Exit code 1 while a shard is missing.
+
+    Run the command again to add results that came later.
+    """
     with send_log_messages(log_settings):
         merged = merge_shards(RunFolder(run))
         _log_merge(merged)
@@ -169,6 +172,6 @@ def _log_merge(merged: MergeResult) -> None:
     for problem in merged.problems:
         log.warning("%s", problem)
     for shard, why in merged.running_shards.items():
-        log.warning("%s was left out: %s; merge again when it has ended", shard.name, why)
+        log.warning("%s was left out: %s; merge again when the shard has ended", shard.name, why)
     for shard in merged.missing_shards:
         log.warning("%s has not begun; begin it with batch --shard %s", shard.name, shard)

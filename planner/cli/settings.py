@@ -26,7 +26,8 @@ from planner.schema import MAX_K, Task
 PROJECT_FILE_NAME: Final = "ablation-planner.toml"
 _VARIABLE_PREFIX: Final = "ABLATION_PLANNER_"
 _PROJECT_LIMIT: Final = (
-    "only your own file (`config path`) may define endpoints, since keys are sent to them; name one of them here"
+    "a project may not define endpoints, since your keys are sent to them; define the endpoint in your own file (see "
+    '`config path`), and give its name here, as in endpoint = "lab"'
 )
 MAX_SETTINGS_BYTES: Final = 100_000
 FOLDER_SETTINGS: Final = frozenset(("output", "prompts"))
@@ -91,7 +92,7 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _SettingsTable(_Table):
-    """The settings that a file may have; `model_fields_set` names those that it has, so the defaults are never used."""
+    """The settings that a file may have; a setting that is not in the file is left out when the file is read."""
 
     model: _Text = ""
     task: Annotated[str, _check_choice(*Task)] = ""
@@ -113,7 +114,7 @@ SETTING_NAMES: Final = tuple(_SettingsTable.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """A settings file: its path, its text, and its values by name; relative folders begin at the file's folder."""
+    """A settings file: its path, its text, and its values by name; folders in it are relative to the file's folder."""
 
     path: Path
     text: str
@@ -193,7 +194,10 @@ def _describe_fault(fault: ErrorDetails) -> str:
 
 
 def _find_line(text: str, path: Sequence[str]) -> int:
-    """Return the number of the line that sets the value at a path, or else of the innermost table around it, or 1."""
+    """Return the number of the line that sets a value, or of its innermost table, or 1 if neither is found.
+
+    `path` is the names of the tables around the value, then its own name.
+    """
     table: list[str] = []
     found, depth = 1, 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -209,10 +213,11 @@ def _find_line(text: str, path: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The values that settings files give; `origins` has the file and line of each by its dotted name.
+    """The values from all settings files that count for a command.
 
-    `values` are defaults of options by name; `prices` are texts IN,OUT by model. `endpoint` is the name of the endpoint
-    for models without a prefix, "" for none. `notice` is a message that names the values from a project's file, or "".
+    `values` has the defaults of options by the option's name, and `prices` texts such as "0.5,2" by model. `endpoint`
+    names the endpoint for models without a prefix, "" for none. `origins` has the file and line of each setting by its
+    dotted name. `notice` is a message about the settings that a project's file gives, "" if there is none.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -250,7 +255,7 @@ class Settings:
 
 
 def get_settings() -> Settings:
-    """Return the settings of the running command; they are empty if no command runs, or if it uses none."""
+    """Return the settings of the running command; they are empty if no command runs, or if it needs no settings."""
     context = click.get_current_context(silent=True)
     return context.obj if context is not None and isinstance(context.obj, Settings) else Settings()
 
@@ -277,7 +282,8 @@ def find_project_file() -> Path | None:
 def apply_settings(context: click.Context, name: str, command: click.Command, file: Path | None) -> None:
     """Set the defaults of a command's options to the values in settings files; environment variables win over them.
 
-    An option gets the setting with the name of its environment variable. If `file` is given, only that file is read.
+    An option whose environment variable is ABLATION_PLANNER_MODEL gets the setting `model`, and so on. If `file` is
+    given, only that file is read.
 
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.
@@ -325,7 +331,7 @@ def load_settings(file: Path | None = None) -> Settings:
     for name in sorted(FOLDER_SETTINGS & project.values.keys()):
         folder, parent = os.path.realpath(project.values[name]), os.path.realpath(project_file.parent)
         if not Path(folder).is_relative_to(parent):
-            raise UsageError(f"{project.find_origin(name)}: {name}: a project may only name folders inside it")
+            raise UsageError(f"{project.find_origin(name)}: {name}: a project may name no folder outside the project")
     return _build_settings([*files, project])
 
 

@@ -1,4 +1,4 @@
-"""`config`, `models`, `doctor`, `completion` and `help`: set the program up, and check that it works."""
+"""The commands `config`, `models`, `doctor`, `completion` and `help`, to set the program up and check that it works."""
 
 import asyncio
 import os
@@ -58,7 +58,7 @@ def path() -> None:
     if not os.access(file, os.F_OK):
         click.echo("there is no such file yet", err=True)
     if (project := find_project_file()) and find_named_file() is None:
-        click.echo(make_printable(f"the project's settings win over it: {project}"), err=True)
+        click.echo(make_printable(f"the settings of this project win over your own: {project}"), err=True)
 
 
 @config.command(epilog="Example: ablation-planner config show --json")
@@ -172,11 +172,11 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
         if not endpoint:
             log.info("prices are in USD per million tokens in and out; %s", _describe_keys(rows))
             names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
-            log.info("to list an endpoint's models: models --endpoint URL, or instead of URL one of %s", names)
+            log.info("to list an endpoint's models: models --endpoint NAME; NAME is an address, or one of %s", names)
 
 
 def _resolve_named_endpoint(name: str) -> Endpoint:
-    """Return the endpoint with this address, prefix or name.
+    """Return the endpoint with this address, provider prefix, or name in the settings.
 
     Raises:
         UsageError: if there is none, or its key is not set.

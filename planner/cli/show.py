@@ -86,8 +86,8 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
         click.echo(make_printable(str(output / f"{stem}{_SUFFIXES[form]}")))
     if form == "jsonl" and shown > 1:
         print_warning(
-            f"the lines of {shown} plans follow each other and do not name their plan; for lines with paper, model and "
-            "task, use `ablation-planner export FOLDER --to jsonl plans.jsonl`"
+            f"the lines of {shown} plans were printed, and no line says to which plan it belongs; for lines that name "
+            "paper, model and task, use `ablation-planner export FOLDER --to jsonl plans.jsonl`"
         )
     raise SystemExit(1 if failed else 0)
 
@@ -97,8 +97,8 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
 def check(files: tuple[Path, ...]) -> None:
     """Check the format of each FILE: a trajectory, a folder of them, or a plan as JSON or JSONL.
 
-    Prints a line for each finding, which is a fault in the format; the exit code is 1 if there is any. Doubts about the
-    ablations themselves are not findings but warnings, which `show` prints.
+    Prints each fault in the format as one line (a finding); the exit code is 1 if there is a finding. Doubts about the
+    ablations themselves are warnings, not findings; `show` prints them.
     """
     found, listed = 0, list(_list_files(files))
     for file in listed:
@@ -137,7 +137,7 @@ def _read_entry(file: Path) -> PlanEntry:
         print_warning(f"{describe_os_error(error)}; shown without details")
         return entry
     if not entry.is_own_record(record):
-        print_warning(f"{record_path} is the record of another plan; shown without it")
+        print_warning(f"{record_path} is the record of another plan; the plan is shown without a record")
         return entry
     return join_record(entry, record)
 
@@ -217,7 +217,7 @@ def _list_files(paths: tuple[Path, ...]) -> list[Path]:
     for path in paths:
         found = find_trajectories(path) if path.is_dir() else [path]
         if not found and len(paths) == 1:
-            raise UsageError(f"{path}: this folder holds no trajectories; name one that `plan` or `batch` wrote")
+            raise UsageError(f"{path}: this folder holds no trajectories; name one to which `plan` or `batch` wrote")
         files += found or [path]
     return files
 
@@ -305,19 +305,19 @@ def combine(
 
 
 def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """Yield a line for each task and folder with the numbers of plans, then lines on plans and files left out."""
+    """Yield a line with numbers of plans for each task and folder, then one on plans and one on files left out."""
     folders: dict[tuple[str, Path], list[int]] = {}
     for plan in facts["plans"]:
         folders.setdefault((plan["task"], Path(plan["path"]).parent), []).append(len(plan["members"]))
     for (task, folder), counts in sorted(folders.items()):
         made = format_count(len(counts), "combined plan")
-        each = f", {min(counts)} to {max(counts)} of each paper" if len(set(counts)) > 1 else ""
+        each = f", {min(counts)} to {max(counts)} for each paper" if len(set(counts)) > 1 else ""
         yield f"{made} for the {task} task, from {format_count(sum(counts), 'plan')}{each}: {folder}"
     if not folders:
         yield "no plan was combined"
     if single := len(facts["single"]):
         alone = f"not combined: {format_count(single, 'plan')} (-v lists {'it' if single == 1 else 'them'})"
-        yield f"{alone} without another plan for the same paper and task (copies count once)"
+        yield f"{alone}: no other plan for the same paper and task (copies of a plan count as one)"
     if unread := len(facts["unread"]):
         yield f"not read: {format_count(unread, 'file')}"
 

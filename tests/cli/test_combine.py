@@ -33,7 +33,7 @@ def test_a_paper_of_fewer_members_than_the_folders_name_says_so(run: Run, plans:
     for name in "ab":
         write_entry(plans / name, trajectory("Other", model=name, task=Task.AUTHOR))
     result = run("combine", "a", "b", "c", "-o", "out")
-    assert "2 combined plans for the author task, from 5 plans, 2 to 3 of each paper: out/combined-" in result.stderr
+    assert "2 combined plans for the author task, from 5 plans, 2 to 3 for each paper: out/combined-" in result.stderr
     other = next(line for line in result.stdout.splitlines() if "Other" in line)
     assert "3-members-" in other
     assert "combines the plans of 2 members (of 3 in all sources): a, b." in run("show", other).stdout
@@ -57,8 +57,8 @@ def test_json_has_members_and_what_is_not_combined(run: Run, plans: Path) -> Non
 def test_one_member_alone_is_combined_with_nothing(run: Run, plans: Path) -> None:
     result = run("combine", "a", "-o", "out")
     assert (result.exit_code, result.stdout) == (1, "")
-    alone = "not combined: 1 plan (-v lists it) without another plan for the same paper and task (copies count once)\n"
-    assert result.stderr == f"no plan was combined\n{alone}"
+    reason = "no other plan for the same paper and task (copies of a plan count as one)"
+    assert result.stderr == f"no plan was combined\nnot combined: 1 plan (-v lists it): {reason}\n"
     assert not (plans / "out").exists()
 
 

@@ -163,7 +163,7 @@ def test_a_project_file_names_folders_of_its_own_only(run: Run, work_folder: Pat
         (work_folder / "ablation-planner.toml").write_text(f'output = "{folder}"\n', encoding="utf-8")
         result = run("config", "show")
         assert result.exit_code == 2
-        assert "ablation-planner.toml:1: output: a project may only name folders inside it" in result.stderr
+        assert "ablation-planner.toml:1: output: a project may name no folder outside the project" in result.stderr
 
 
 def test_a_project_file_sends_no_key_to_an_address_of_its_own(run: Run, work_folder: Path, server: Server) -> None:
@@ -171,7 +171,7 @@ def test_a_project_file_sends_no_key_to_an_address_of_its_own(run: Run, work_fol
     (work_folder / "ablation-planner.toml").write_text(text, encoding="utf-8")
     result = run("plan", "paper.md", env={"OPENAI_API_KEY": KEY})
     assert result.exit_code == 2
-    assert "ablation-planner.toml:3: only your own file" in result.stderr
+    assert "ablation-planner.toml:3: a project may not define endpoints" in result.stderr
     assert not server.journal
 
 

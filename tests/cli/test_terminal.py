@@ -233,7 +233,7 @@ def test_show_and_check_take_folders_and_part_several_plans(run: Run, papers: Pa
     assert run("check", "trajectories").exit_code == 0
     lines = run("show", "trajectories", "--to", "jsonl")
     assert len(lines.stdout.splitlines()) == 7
-    assert lines.stderr.startswith("warning: the lines of 2 plans follow each other")
+    assert lines.stderr.startswith("warning: the lines of 2 plans were printed")
     assert run("show", first, "--to", "jsonl").stderr == ""
     for command in ("show", "check"):
         assert run(command, "my papers/..").exit_code in (0, 1)
@@ -260,12 +260,12 @@ def test_a_short_plan_says_why_it_is_short(run: Run) -> None:
     assert re.search(r"planned \d+ ablations of at most 40; the built-in planner found no more\n", told)
     Path("reply.txt").write_text(contract("Why.", [{**GOOD_ABLATION, "chance": 80}, UNLIKELY]), encoding="utf-8")
     told = run("parse", "reply.txt", "--paper", "paper.md", "--model", "chat").stderr
-    assert "planned 1 ablation of at most 2; `show --all` lists 1 more, not kept\n" in told
+    assert "planned 1 ablation of at most 2; `show --all` lists 1 more that were not kept\n" in told
     likely = [{**GOOD_ABLATION, "chance": 80}, {**UNLIKELY, "chance": 70}]
     Path("reply.txt").write_text(contract("Why.", likely), encoding="utf-8")
     words = ("parse", "reply.txt", "--paper", "paper.md", "--model", "full", "-k")
     assert (
-        "planned 1 ablation of at most 1; `show --all` lists 1 more, not kept; a larger -k keeps more\n"
+        "planned 1 ablation of at most 1; `show --all` lists 1 more that were not kept; a larger -k keeps more\n"
         in run(*words, "1").stderr
     )
     assert "planned 2 ablations\n" in run(*words, "2").stderr

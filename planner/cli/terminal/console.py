@@ -34,7 +34,7 @@ _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
 
 
 class _FileFormatter(logging.Formatter):
-    """A formatter that removes keys and control characters, since text from papers could steer a terminal."""
+    """A formatter that removes keys, and control characters with which text from papers could control a terminal."""
 
     def __init__(self, form: str | None = None) -> None:
         super().__init__(form)
@@ -176,9 +176,10 @@ def _create_file_handler(options: LogOptions) -> logging.Handler:
 def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) -> int:
     """Run the work and return its exit code; return 130 after Ctrl-C and 143 after SIGTERM.
 
-    The first signal lets a step finish that must not be interrupted, such as writing a file; the second signal ends the
-    work at once. With `at_once`, the first signal does so too; this is for work that handles signals itself before it
-    pays for anything. Replies that have arrived are on record by then, so the same command continues from them.
+    After the first signal, the work may still finish a step that must not be interrupted, such as writing a file. The
+    second signal ends the work at once. With `at_once`, the first signal ends it at once; pass this only for work
+    that handles signals itself while it sends requests. Replies that have arrived are always on record, so the same
+    command continues from them.
     """
     received: list[int] = []
 
@@ -211,7 +212,7 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
 class InterruptHandler:
     """A handler of Ctrl-C and SIGTERM: the first signal calls `stop`, and the second cancels the task at once.
 
-    `is_sending` returns whether requests are in flight, which the message then mentions.
+    The message about the first signal mentions requests in flight if `is_sending` returns true.
     """
 
     def __init__(self, stop: Callable[[str], None], is_sending: Callable[[], bool] = lambda: True) -> None:

@@ -31,7 +31,7 @@ _CHARS_PER_TOKEN: Final = 4
 
 @contextmanager
 def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
-    """Show a run on the terminal at stderr; yield a coroutine that refreshes the view until it is cancelled."""
+    """Show a run on the terminal at stderr; yield a coroutine, which refreshes the view as long as it runs."""
     console = _create_console()
     with (
         Live(_render_progress(progress), console=console, auto_refresh=False, redirect_stdout=False) as view,
@@ -42,7 +42,7 @@ def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
 
 
 class ReplyProgress:
-    """The view of a reply that is arriving: the model, the time, and about how many tokens have arrived."""
+    """The view of a reply that is arriving: the model, the time so far, and an estimate of the tokens so far."""
 
     def __init__(self, model: str) -> None:
         self._model = make_printable(model)

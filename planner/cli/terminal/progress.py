@@ -33,7 +33,7 @@ def format_progress(progress: Progress) -> str:
 
 
 def format_batch_call_totals(progress: Progress) -> str:
-    """Return one line on the plans, failures, tokens and cost of this call alone, for a run with earlier calls."""
+    """Return one line with the plans, failures, tokens and cost of this call of `batch`, without earlier calls."""
     if not (progress.outcomes or progress.tokens or progress.remaining):
         return "nothing was left to do"
     planned = progress.outcomes[Outcome.PLANNED]
@@ -78,7 +78,7 @@ def format_batch_requests(progress: Progress) -> str:
 
 
 def format_stop_reason(progress: Progress) -> str:
-    """Return the reason why the run begins no more papers, "" if it still does."""
+    """Return a message with the reason why the run begins no more papers, or "" while it still begins some."""
     return f"stopping: {progress.stop_reason}; waiting for the requests in flight" if progress.stop_reason else ""
 
 
@@ -103,7 +103,7 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
     else:
         yield tokens
     if estimate.cost is None:
-        yield "cost unknown (set --price IN,OUT; --max-cost needs it)"
+        yield "cost unknown (set it with --price IN,OUT; --max-cost needs a price)"
     else:
         yield f"about {format_usd(estimate.cost)}"
     yield f"about {format_duration(estimate.seconds)}"

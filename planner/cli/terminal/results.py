@@ -122,18 +122,18 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
 
 
 def _explain_count(record: PlanRecord, count: int) -> str:
-    """Return how many candidates a plan leaves out, or why it has fewer ablations than asked for; "" if unknown."""
+    """Return the end of a message, which explains why a plan has `count` ablations, "" if nothing explains it."""
     is_full = count >= record.k
     if record.considered:
         more = "; a larger -k keeps more" if is_full else ""
-        return f" of at most {record.k}; `show --all` lists {len(record.considered)} more, not kept{more}"
+        return f" of at most {record.k}; `show --all` lists {len(record.considered)} more that were not kept{more}"
     if is_full:
         return ""
     return f" of at most {record.k}; the built-in planner found no more" if record.model_asked == EXTRACTIVE else ""
 
 
 def _count_responses(revisions: Sequence[Revision]) -> str:
-    """Return the number of findings, and how many of them led the model to repair, withdraw or defend an ablation."""
+    """Return the number of findings, and how often the model repaired, withdrew or defended its ablation."""
     counts = Counter(revision.response for revision in revisions)
     return ", ".join((format_count(len(revisions), "finding"), *(f"{counts[each]} {each}" for each in counts)))
 
