@@ -112,7 +112,7 @@ class PageApp:
         return _lead_to(f"papers/{self.papers.add_arxiv_id(message.id).key}")
 
     async def show_paper(self, request: Request) -> Response:
-        """Show the facts read from a paper, and the requests and the cost of a plan for it."""
+        """Show the facts read from a paper, and an estimate of the requests, tokens and cost of a plan."""
         paper, form = self._find_paper(request), self._read_form(request)
         facts, plan_on_record, problem = None, "", ""
         client, model_problem = await self._describe_model(form)
@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return the client of a model and "", or None and the reason why there is none ("" if none is needed)."""
+        """Return (client of the chosen model, ""), (None, "") if no client is needed, or (None, reason) if it fails."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:
@@ -158,7 +158,7 @@ class PageApp:
             return None, describe_failure(error)
 
     async def _collect_facts(self, given: GivenPaper, settings: PlanSettings) -> PaperFacts:
-        """Return the facts read from a paper; which parts would be sent depends on task, k and the model's window."""
+        """Return the facts read from a paper, with the parts that `settings` would leave out of the prompt."""
         paper = await self.papers.read_paper(given)
         if (given.key, settings) not in self._facts:
             self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
@@ -169,7 +169,7 @@ class PageApp:
     async def _find_plan_on_record(
         self, given: GivenPaper, form: PlanForm, settings: PlanSettings, client: ModelClient | None
     ) -> str:
-        """Return the path, as in addresses, of a plan for which nothing would be sent any more, "" if there is none."""
+        """Return the path, as in page addresses, of a finished plan for the same question, "" if there is none."""
         paper = await self.papers.read_paper(given)
         info = client.info if client else describe_manual_model(self.defaults.make_model_spec(form))
         path = await asyncio.to_thread(find_plan_on_record, self.defaults.output, paper, info, settings)
@@ -224,7 +224,7 @@ class PageApp:
         """Give a job the reply that a person pasted."""
         job, message = self._find_job(request), await _read_message(request, ReplyMessage)
         if not message.reply.strip():
-            raise UsageError("the reply is empty; paste it into the box")
+            raise UsageError("the reply is empty; paste the model's reply into the box")
         if not job.take_reply(message.number, message.reply):
             raise UsageError("this prompt already has a reply; reload the page")
         return _lead_to(f"jobs/{job.id}")
@@ -275,14 +275,14 @@ class PageApp:
 
 
 def _may_have_begun(job: Job, plan: KeptResult) -> bool:
-    """Return whether a job may have begun this plan; until a plan is complete, its record says "interrupted"."""
+    """Return whether an unfinished plan ("interrupted" in its record) is of the same paper and task as a job."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256
 
 
 def _read_edits(plan: KeptResult) -> EditedPlan | None:
-    """Return a plan with its edits, or None if there is no plan; errors are those of `read_edited_plan`."""
+    """Return a plan with its edits, or None if there is no plan; raise the errors of `read_edited_plan`."""
     path = plan.source.trajectory_path
     return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None
 

@@ -1,7 +1,7 @@
 """A person's edits of a plan: ablations struck out, restored or reordered, candidates added, replacements changed.
 
-The edits are kept as JSON beside the trajectory, as `{paper}.{hash}.edits`. The hash is that of the model's plan, which
-the edits do not change; another plan of the same paper has edits of its own.
+The edits are a JSON file beside the trajectory, named `{paper}.{hash}.edits`. The hash is of the model's plan, so each
+plan of a paper has its own file of edits. The model's plan itself is never changed.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from planner.site.entries import PlanEntry
 FORMAT_VERSION: Final = "ablation-planner-edits-1"
 _MAX_EDIT_BYTES: Final = 1_000_000
 MAX_REPLACEMENTS: Final = 50
-_ADVICE: Final = "move the file away"
+_ADVICE: Final = "move this file to another folder to start without edits"
 
 Origin = Literal["plan", "considered"]
 Change = Literal["strike", "restore", "up", "down", "replace"]
@@ -30,7 +30,8 @@ Change = Literal["strike", "restore", "up", "down", "replace"]
 class EditedAblation(BaseModel):
     """An ablation of the model's plan, or a candidate that the plan does not keep, as the person edited it.
 
-    `number` is its index among the ablations or candidates. `replacement` is None if it is still the model's own.
+    `origin` and `number` say which one: "plan" and its index among the ablations, or "considered" and its index among
+    the candidates. `replacement` is None if the person did not change the model's replacement.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +48,7 @@ class EditedAblation(BaseModel):
 
 
 class PlanEdit(BaseModel):
-    """The ablations and candidates of a plan, in the person's order."""
+    """The edits of a plan: its ablations and candidates in the person's order, and which of them are kept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,7 +57,7 @@ class PlanEdit(BaseModel):
 
     @property
     def version(self) -> str:
-        """A short hash of the edits, with which a page finds out that the plan was edited elsewhere."""
+        """A short hash of the edits; an open page compares it to notice that the plan was edited elsewhere."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     @property
@@ -92,7 +93,7 @@ class EditedPlan:
 
     @property
     def left_out_entry(self) -> PlanEntry:
-        """The ablations that the person does not keep, as if they were a plan."""
+        """The ablations and candidates that the person does not keep, in the form of a plan."""
         return _select(self.entry, self.edit.left_out, ())
 
     def get_ablation(self, edited: EditedAblation) -> Ablation:
@@ -116,7 +117,7 @@ class EditedPlan:
 
 
 def make_unchanged_edit(entry: PlanEntry) -> PlanEdit:
-    """Return the edit that changes nothing."""
+    """Return edits that change nothing in the plan."""
     plan = (EditedAblation(origin="plan", number=n, is_kept=True) for n in range(len(entry.ablations)))
     others = (EditedAblation(origin="considered", number=n, is_kept=False) for n in range(len(entry.considered)))
     return PlanEdit(ablations=(*plan, *others))
@@ -142,7 +143,7 @@ def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
         faults = "; ".join(describe_validation_error(error))
         raise TrajectoryError(f"{path.name}: the edits cannot be read: {faults}; {_ADVICE}") from None
     if sorted(each.id for each in edit.ablations) != sorted(each.id for each in begun.ablations):
-        raise TrajectoryError(f"{path.name}: the edits are not those of this plan; {_ADVICE}")
+        raise TrajectoryError(f"{path.name}: the edits are for another plan; {_ADVICE}")
     return EditedPlan(entry, edit, path)
 
 
@@ -167,7 +168,7 @@ def _change_edit(edit: PlanEdit, change: Change, ablation_id: str, replacement: 
 
 
 def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequence[EditedAblation]) -> PlanEntry:
-    """Return an entry whose plan has only the chosen ablations; raise `UsageError` if an edited one breaks a rule."""
+    """Return an entry whose plan has only the chosen ablations; raise `UsageError` if a replacement is not valid."""
     assert entry.trajectory is not None, "only a plan is edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
     old, findings = (
@@ -196,7 +197,7 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
 
 
 def _list_findings(entry: PlanEntry, chosen: Sequence[EditedAblation]) -> Iterator[str]:
-    """Yield the faults that the program found in the chosen ablations, as warnings with their numbers."""
+    """Yield each fault that the program found in a chosen ablation, as a warning with the ablation's number."""
     for number, each in enumerate(chosen, start=1):
         for finding in entry.list_findings(each.number) if each.origin == "plan" else ():
             yield f"ablation {number} ({entry.ablations[each.number].name!r}): {finding}"

@@ -30,9 +30,9 @@ _MAX_READ_PAPERS: Final = 4  # papers whose text is kept in memory
 
 
 class GivenPaper(BaseModel):
-    """A paper that was given to the page as a file or as an arXiv id; `title` and `sha256` are "" until it is read.
+    """A paper that was given to the page as a file or as an arXiv id.
 
-    If the paper has its title in capitals, `title` is in title case, as on the pages of plans.
+    `title` and `sha256` are "" until the paper is read. A title in capitals is kept in title case.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,7 +46,7 @@ class GivenPaper(BaseModel):
 
     @classmethod
     def create(cls, source: str, content: bytes | None = None) -> Self:
-        """Return the paper in a file with this name and content, or with this arXiv id; equal papers share a key."""
+        """Return the paper for a file's name and content, or for an arXiv id; equal content or ids give equal keys."""
         digest = hashlib.sha256(source.encode() if content is None else content).hexdigest()
         return cls(key=digest[:16], source=source, is_file=content is not None, given=datetime.now(UTC))
 
@@ -99,7 +99,7 @@ class PaperFolder:
         return paper if paper.key == key and is_safe else None
 
     def _is_kept(self, paper: GivenPaper) -> bool:
-        """Return whether the file of a paper is in its place, and not reached by a link that leads elsewhere."""
+        """Return whether the path of a paper's file has a safe name and leads through no link."""
         inside = Path(_FOLDER, paper.key, paper.source)
         real = self._folder.parent.resolve() / inside
         return paper.source == sanitize_file_name(paper.source) and self._build_path(paper).resolve() == real
@@ -137,7 +137,7 @@ class PaperFolder:
         return self._folder / f"{paper.key}.json"
 
     def _write_new_note(self, paper: GivenPaper) -> GivenPaper:
-        """Write the description of a given paper; keep its title and hash if it was read before."""
+        """Write the description of a given paper, with the title and the hash of an earlier description, if any."""
         if known := self.find_paper(paper.key):
             paper = paper.model_copy(update={"title": known.title, "sha256": known.sha256})
         return self._write_note(paper)
@@ -149,7 +149,7 @@ class PaperFolder:
 
 @dataclass(frozen=True, slots=True)
 class KeptResult:
-    """A plan, or the failure to make one, in the output folder; `path` is relative to the folder, without ending."""
+    """A plan, or a failure to make one; `path` is its path in the output folder, without the file's ending."""
 
     path: str
     entry: PlanEntry

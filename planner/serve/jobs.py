@@ -1,4 +1,4 @@
-"""Jobs that make plans: their queue, one at a time for each model, and the messages of each job while it runs."""
+"""The jobs that make plans, their messages for the page, and their queue, which runs one job per model at a time."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ _MAX_SHOWN_CHARS: Final = 1_000_000  # characters of the replies of a job that a
 
 
 class JobState(StrEnum):
-    """The state of a job; "asking" is the state of a job by hand that waits for a pasted reply."""
+    """The state of a job; a job is ASKING while it waits for a person to paste a reply."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -50,9 +50,10 @@ _ENDED: Final = (JobState.PLANNED, JobState.FAILED, JobState.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """The plan that a job is to make: its paper, settings and model, and if a person fetches its replies by hand.
+    """The plan that a job will make: its paper, settings and model.
 
-    With `force`, requests are sent again even if they were already answered.
+    With `by_hand`, a person copies each prompt to a model, and pastes the reply. With `force`, requests are sent again
+    even if they were already answered.
     """
 
     paper: GivenPaper
@@ -64,10 +65,11 @@ class PlanRequest:
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A job that makes a plan; `news` are its messages so far, each after its kind: "note", or "text" of a reply.
+    """A job that makes a plan.
 
-    While the state is ASKING, `prompt` is the prompt to send by hand; `prompt_number` counts these prompts. `step` says
-    why another prompt follows a reply: to revise the plan, or to repair a reply that cannot be used. `is_sending` is
+    `news` has the messages so far as pairs (kind, text); the kind is "note", or "text" for a piece of a reply. While
+    the state is ASKING, `prompt` is the prompt that a person copies; `prompt_number` counts such prompts from 1. `step`
+    says why there is a further prompt: to revise the plan, or to repair a reply that cannot be used. `is_sending` is
     true while a request is in flight.
     """
 
@@ -95,7 +97,7 @@ class Job:
 
     @property
     def progress(self) -> str:
-        """The state and the number of the prompt by hand, as one text such as "asking 2"."""
+        """The state and `prompt_number` as one text, such as "asking 2"."""
         return f"{self.state} {self.prompt_number}"
 
     def add_note(self, text: str) -> None:
@@ -120,7 +122,7 @@ class Job:
         self._report_change()
 
     async def ask_by_hand(self, prompt: Prompt) -> str:
-        """Show a prompt, and return the reply that a person pastes."""
+        """Wait in the state ASKING until a person pastes the reply to a prompt, and return the reply."""
         self.is_revising = prompt.step != (self.prompt.step if self.prompt else "")
         self.prompt, self.prompt_number = prompt, self.prompt_number + 1
         self._reply = asyncio.get_running_loop().create_future()
@@ -138,9 +140,10 @@ class Job:
         return True
 
     async def follow(self) -> AsyncIterator[tuple[str, str]]:
-        """Yield kind and text of all messages, old and new, until the job ends; pieces of a reply are joined.
+        """Yield all messages as pairs (kind, text), the earlier ones first, then each new one until the job ends.
 
-        The kind is "note" or "text". At the beginning and after each change of state, it is "state" with `progress`.
+        Pieces of a reply ("text") are joined. At the beginning and after each change of state, also yield "state" and
+        `progress`.
         """
         shown, state = 0, ""
         while True:
@@ -174,7 +177,7 @@ def _join_news(news: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 class JobQueue:
-    """The jobs of one output folder, which run one at a time for each model; jobs by hand need not wait."""
+    """The jobs of one output folder; jobs of one model run one at a time, but those of a person (`by_hand`) at once."""
 
     def __init__(self, output: Path, papers: PaperFolder, *, offline: bool) -> None:
         self.jobs: dict[str, Job] = {}
@@ -262,7 +265,7 @@ class JobQueue:
 
 
 def describe_failure(error: Exception) -> str:
-    """Return the text of an error, after the path of its file if it has one, and with advice that fits the page."""
+    """Return an error as text: the path of its file, if it has one, the reason, and advice for a reader of the page."""
     if isinstance(error, UsageError) and error.advice:
         return f"{error.fault}; the built-in planner and “by hand” need no endpoint"
     path = getattr(error, "filename", None)
@@ -274,20 +277,20 @@ def _name_turn(job: Job) -> str:
 
 
 def _report_crash(job: Job, task: "asyncio.Task[None]") -> None:
-    """Log an unexpected error of a job, and give it as the reason why there is no plan."""
+    """Log an unexpected error of a job, and show it on the page as the reason why there is no plan."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a plan failed because of an error in the program: %r", error, exc_info=error)
         job.set_state(JobState.FAILED, f"an error in the program: {error!r}")
 
 
 def describe_manual_model(spec: ModelSpec) -> ModelInfo:
-    """Return the name of a model whose replies a person fetches."""
+    """Return the `ModelInfo` of a model whose replies a person pastes; it has no endpoint."""
     return ModelInfo(LM_PLANNER, spec.model, spec.model)
 
 
 @dataclass(frozen=True, slots=True)
 class _ManualModel:
-    """A model whose replies a person fetches by hand; finish reasons and tokens are unknown."""
+    """A model whose replies a person pastes; their finish reasons and token counts are unknown."""
 
     info: ModelInfo
     job: Job
@@ -298,7 +301,7 @@ class _ManualModel:
 
 @dataclass(slots=True)
 class _ReportedModel:
-    """A model that adds a message to a job for each request."""
+    """A wrapper of a model, which adds a message to a job for each request."""
 
     model: Model
     job: Job

@@ -1,4 +1,4 @@
-"""The rendered pages with the facts of a paper, and the messages that pages send, with checks and defaults."""
+"""The rendered pages, the facts of a paper that they show, and the checked messages that they send back."""
 
 import re
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ class PlanPrice:
 
 
 def estimate_plan_price(client: ModelClient, strategy: str, facts: PaperFacts) -> PlanPrice | None:
-    """Return the requests and the cost of a plan, or None if nothing can be sent."""
+    """Return the expected requests and cost of a plan, or None if no prompt can be made with these settings."""
     tokens = facts.description["prompt_tokens"]
     if tokens is None:
         return None
@@ -90,7 +90,7 @@ def render_page(template: str, base: str, **values: object) -> str:
 
 
 def render_plan_page(base: str, plan: KeptResult, edited: EditedPlan | None, **values: object) -> str:
-    """Render the page of a plan, or of the failure to make one, which has no edits."""
+    """Render the page of a plan with its edits, or of a failure, for which `edited` is None."""
     entries = (edited.kept_entry, edited.left_out_entry) if edited else (plan.entry,)
     view = build_paper_view(entries)
     return render_page(
@@ -137,7 +137,7 @@ def _check_strategy(name: str) -> str:
 
 
 class PlanForm(PageMessage):
-    """The settings of a plan in the form; `model` is a model, or "other" or "by-hand", which use `name`."""
+    """The form with the settings of a plan; `name` names the model if `model` is "other" or "by-hand"."""
 
     task: Task
     k: Annotated[int, Field(ge=1, le=MAX_K)] | None = None
@@ -165,7 +165,7 @@ class EditMessage(PageMessage):
 
 @dataclass(frozen=True, slots=True)
 class PageDefaults:
-    """The values of the command line: the output folder, the model, the settings, and k if it was given."""
+    """The values from the command line: the output folder, the model, the settings, and k (None if not given)."""
 
     output: Path
     model_spec: ModelSpec
@@ -179,7 +179,7 @@ class PageDefaults:
         return replace(self.settings, task=form.task, k=k, strategy=form.strategy)
 
     def make_model_spec(self, form: PlanForm) -> ModelSpec:
-        """Return the model that a form names; for a plan by hand, the name is only used in headings.
+        """Return the model that a form names; for "by-hand", its name only appears in headings and files.
 
         Raises:
             UsageError: if the name is missing.

@@ -33,9 +33,9 @@ _HEADERS: Final = {
 
 
 class RequestFilter:
-    """A filter before an application, which refuses every request that does not come from its own pages.
+    """A filter that passes requests to an application, and refuses those that do not come from its own pages.
 
-    Each path begins with the token. A request that changes anything must name its origin, as browsers do.
+    Each path must begin with the token. A request that changes anything must have an Origin header, as browsers send.
     """
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
