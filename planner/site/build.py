@@ -1,9 +1,9 @@
-"""The builder of a site from folders of trajectories, and of a docsify site in the layout of published ones.
+"""The builder of a site from folders of trajectories, and of a docsify site, in AblationBench's layout of trajectories.
 
-The docsify site is the trajectories and three files. Unlike the other pages, it needs a web server, and loads docsify
-from a public address. The loaded files are pinned by their hashes, and the policy of the page allows no other script;
-it allows styles, since the trajectories contain some. The trajectories are written again from their parsed text, so
-they hold no active content.
+The docsify site consists of the trajectories and three files. Unlike the other pages, it needs a web server, and loads
+docsify from a public address. The loaded files are pinned by their hashes, and the page's Content Security Policy
+allows no other script. The policy allows styles, since the trajectories contain some. The trajectories are written
+again from their parsed text, so they hold no active content.
 """
 
 import re
@@ -37,7 +37,10 @@ _TASKS: Final = {Task.REVIEWER: "Reviewer task", Task.AUTHOR: "Author task"}
 
 @dataclass(frozen=True, slots=True)
 class BuiltSite:
-    """A site that was built: its index page, its numbers of papers, entries and failed entries, and unread files."""
+    """A finished site: its index page, its counts of papers, entries and failures, and the files that were not read.
+
+    An entry is a plan of one paper by one model, or the failure to make it.
+    """
 
     index: Path
     paper_count: int

@@ -88,7 +88,7 @@ class PlanCopies:
 
 
 def format_plan_copies(entry: PlanEntry) -> PlanCopies:
-    """Return the plan of an entry in every form, without characters that steer a terminal."""
+    """Return the plan of an entry in every form, without characters that could control a terminal."""
     assert entry.trajectory is not None, "only a plan is copied"
     forms = (
         format_review(entry),
@@ -110,7 +110,7 @@ def format_review(entry: PlanEntry) -> str:
 
 
 def _format_markdown(trajectory: Trajectory) -> str:
-    """Return the plan as Markdown, as in the trajectory's file but without the box around it."""
+    """Return the plan as the Markdown in the trajectory's file, without the HTML element around it."""
     text = render_trajectory(replace(trajectory, reasoning=""), allow_violations=True)
     return text.rpartition(format.PLAN_BOXES[trajectory.task])[2].removesuffix(format.BOX_END).strip() + "\n"
 
@@ -121,7 +121,7 @@ def format_jsonl(plan: Plan) -> str:
 
 
 def _format_csv(entry: PlanEntry) -> str:
-    """Return a plan as CSV, one ablation a row; "; " separates values in a cell; details have own columns."""
+    """Return a plan as CSV, one ablation a row; "; " separates values in a cell; each detail has its own column."""
     columns = [*(field.name for field in PLAN_FIELDS), *(DETAIL_COLUMNS if entry.has_details else ())]
     rows = zip(map(format_field_values, entry.ablations), list_detail_cells(entry), strict=True)
     return render_csv((columns, *((*fields, *cells)[: len(columns)] for fields, cells in rows)))
@@ -148,7 +148,7 @@ def format_cell(number: float | None) -> str:
 
 
 def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:
-    """Return a sentence on a claim that no experiment of the paper supports; "" if its quote was not found."""
+    """Return a sentence that quotes the paper's claim about the ablated part, "" if the quote was not found."""
     evidence = details.evidence
     if evidence is None or evidence.found not in (QuoteMatch.EXACT, QuoteMatch.CLOSE):
         return ""

@@ -1,4 +1,4 @@
-"""The entries of a site: papers planned by a model, found in folders, and read from a trajectory and its record."""
+"""The entries of a site: each is a plan of one paper by one model, read from a trajectory and its record."""
 
 import re
 from collections import defaultdict
@@ -84,7 +84,7 @@ class PlanEntry:
 
     @property
     def review_details(self) -> tuple[Details, ...]:
-        """The details for a review; those of an ablation that the paper seems to report already have no quote."""
+        """The details for a review, without the quote if the paper seems to report the ablation already."""
         return tuple(
             each.model_copy(update={"evidence": None})
             if any(finding.startswith(ALREADY_REPORTED) for finding in self.list_findings(number))
@@ -97,7 +97,7 @@ class PlanEntry:
         return self.record.list_findings(number + 1, self.ablations[number].name) if self.record else ()
 
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Return two groups of warnings, about the plan and about the rest, each with its heading; omit an empty group.
+        """Return the warnings about the plan and all other warnings as pairs (heading, warnings), without empty pairs.
 
         The message that an earlier reply was used again is left out.
         """
@@ -109,7 +109,7 @@ class PlanEntry:
 
     @property
     def model_name(self) -> str:
-        """The model, or the planner and its model if no language model planned."""
+        """The name of the language model that planned, or else "planner/model", such as the built-in planner's."""
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
@@ -179,7 +179,7 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
 
 
 def derive_run_name(folder: Path) -> str:
-    """Return the name of a folder; a folder `trajectories` is named by its run, or with its parent if in no run."""
+    """Return the name of a folder; for a folder `trajectories`, that of its run, or "parent/trajectories" in no run."""
     path = folder.resolve()
     if path.name != _RUN_FOLDER or not path.parent.name:
         return path.name or str(path)
@@ -187,13 +187,13 @@ def derive_run_name(folder: Path) -> str:
 
 
 def find_entry_files(path: Path) -> EntrySource:
-    """Return the files of the entry of one trajectory: the file, and the record beside it if there is one."""
+    """Return the entry's files: the trajectory at `path`, and the record beside it if there is one."""
     record_path = build_record_path(path)
     return EntrySource(derive_run_name(path.parent), path, record_path if record_path.is_file() else None)
 
 
 def _redact_folder(error: TrajectoryError, path: Path) -> str:
-    """Return an error's text with the file's name instead of its path: pages are shared, folders are private."""
+    """Return an error's text with the file's name instead of its path, since names of folders may be private."""
     return str(error).replace(str(path), path.name)
 
 
@@ -215,7 +215,7 @@ def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
     )
     if not entry.is_own_record(record):
         named = f"{record.planner}/{record.model}/{record.paper.id} ({record.task})"
-        entry = _add_warning(entry, f"the record belongs to {named}")
+        entry = _add_warning(entry, f"the record beside the trajectory is for another plan: {named}")
     if entry.trajectory is None and record.outcome is Outcome.PLANNED:
         entry = _add_warning(entry, "the trajectory file is missing")
     if record.cost is not None and entry.cost is None:

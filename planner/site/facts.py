@@ -71,7 +71,7 @@ def fix_title_case(title: str, abstract: str) -> str:
 
 
 def build_source_link(paper_id: str, source: str) -> tuple[str, str]:
-    """Return the arXiv id of a paper and its address at arXiv, or else the name of its file ("" if unknown) and ""."""
+    """Return (arXiv id, address at arXiv) of a paper, or else (name of its file, ""); an unknown name is ""."""
     found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
     if arxiv_id := next(filter(None, found), None):
         return f"arXiv:{arxiv_id}", f"https://arxiv.org/abs/{arxiv_id}"

@@ -1,8 +1,8 @@
-"""Texts of models and papers rendered as HTML without active content: Markdown, inert tags, web links, formulas.
+"""Texts of models and papers rendered as HTML without active content: Markdown, harmless tags, web links, formulas.
 
-Formulas become MathML, which browsers show without a script, or plain text. Neither a formula nor the tree that the
-converter makes of it is trusted: only known elements with known attributes are written. A formula that cannot be
-converted stays as it was written.
+Formulas become MathML, which browsers show without a script, or plain text. The converter's result is not trusted:
+only known MathML elements with known attributes are written. A formula that cannot be converted stays as it was
+written.
 """
 
 import re
@@ -130,7 +130,7 @@ def _adjust_tokens(state: StateCore) -> None:
 
 
 def _balance_tags(tokens: list[Token]) -> None:
-    """Turn inert tags into text if they do not close within the element in which they open."""
+    """Turn a harmless tag, such as <b>, into text unless it closes within the element in which it opens."""
     open_tokens: list[Token] = []
     for token in tokens:
         if token.nesting == 1 or _is_opening_tag(token):
@@ -206,7 +206,7 @@ def _choose_display(formula: str) -> str:
 
 
 def _is_allowed(tree: Element) -> bool:
-    """Return whether all elements and attributes are known, and no command of TeX is left over."""
+    """Return whether the tree has only known elements and attributes, and no TeX command remains in its text."""
     level: Iterable[Element] = (tree,)
     for _ in range(_MAX_DEPTH):
         if not all(map(_is_allowed_element, level)):

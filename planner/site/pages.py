@@ -1,4 +1,4 @@
-"""Whole pages: a template with its style and scripts in one file, which loads nothing and runs nothing else.
+"""Whole pages, each as one HTML file that holds its style and scripts, loads nothing, and runs no other script.
 
 The index page contains its rows as compact JSON, which its script unpacks.
 """
@@ -35,9 +35,9 @@ GENERATOR: Final = f"ablation-planner {__version__}"
 class IndexRow:
     """One paper planned by one model.
 
-    `page` is the page's file name without suffix, and `anchor` the id of the model's panel on it. `shared` numbers
-    the ablations on that page that another model proposes too. `cost` is in USD, None if it is not known. `reason` says
-    why there is no plan.
+    `page` is the file name of the paper's page without suffix, and `anchor` the id of the model's panel on that page.
+    `shared` has the numbers of those groups in `PaperView.groups` to which an ablation of this row belongs.
+    `cost` is in USD, None if it is not known. `reason` says why there is no plan.
     """
 
     page: str
@@ -108,7 +108,7 @@ class _Numbering:
 
 
 def _pack_ablation(ablation: Ablation) -> JsonValue:
-    """Return the number of the action, the text to show, and a further text to search in."""
+    """Return [number of the action, text to show, further text that the search also looks in]."""
     shown = choose_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
     texts = (clean_text(render_formulas_as_text(text)).text for text in (shown, "" if other == shown else other))
@@ -135,7 +135,7 @@ _DOCSIFY_STYLE: Final = _PinnedFile(
 
 @dataclass(frozen=True, slots=True)
 class _PageAssets:
-    """A page's style and scripts, and the policy that allows them and nothing else."""
+    """A page's style and scripts, and the Content Security Policy that allows only them."""
 
     style: Markup
     first_script: Markup
@@ -182,7 +182,7 @@ def render_docsify_page() -> str:
 
 
 def is_own_page(html: str) -> bool:
-    """Return whether this program wrote a page; the first 1,000 characters are enough."""
+    """Return whether this program wrote a page, of which only the first 1,000 characters are needed."""
     return '<meta name="generator" content="ablation-planner ' in html[:1000]
 
 

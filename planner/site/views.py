@@ -1,6 +1,6 @@
-"""The data that the templates of a paper's page show, with the ablations that several models propose.
+"""The data that the templates of a paper's page show, and the search for ablations that several models propose.
 
-Names of pages and places on a page are safe, unique, and the same in every build.
+The file names of pages and the ids on a page are safe and unique, and every build gives the same ones.
 """
 
 import hashlib
@@ -51,7 +51,10 @@ class AblationPlace:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement of models: for each place, the places of matching ablations; and all groups of them, largest first."""
+    """The ablations that several models propose: each group of equal ones, the largest group first.
+
+    `matches` has, for the place of each ablation in a group, the places of the equal ablations of other models.
+    """
 
     matches: dict[AblationPlace, tuple[AblationPlace, ...]]
     groups: tuple[tuple[AblationPlace, ...], ...]
@@ -81,7 +84,7 @@ def _list_groups(entries: Sequence[PlanEntry], task: Task) -> Iterator[tuple[Abl
 
 @dataclass(frozen=True, slots=True)
 class AblationLink:
-    """A link to an ablation: the model's label, the ablation's headline, and the anchor."""
+    """A link to an ablation on the page: the model's label, the ablation's headline, and the id in the address."""
 
     model_label: str
     headline: Markup
@@ -214,7 +217,7 @@ class _PlaceLinks:
 def make_anchor_id(label: str) -> str:
     """Return the ASCII id of a panel on its page; different labels have different ids.
 
-    No anchor starts with "_", as ids of the page itself do, or holds a "/", as ids of ablations do.
+    Other ids on a page cannot be the same: those of the page itself begin with "_", and those of ablations hold a "/".
     """
     slug = _UNSAFE.sub("-", label)[:_MAX_ANCHOR_LENGTH].strip("-._")
     return slug if slug and slug == label.replace(" ", "-") else f"{slug or 'model'}~{_hash_text(label)}"

@@ -49,7 +49,7 @@ def test_what_does_not_fit_together_is_a_warning(tmp_path: Path) -> None:
     path = write_entry(tmp_path, trajectory(), plan_record(trajectory(model="other"), cost=-1))
     found = read_plan_entry(EntrySource("run", path, path.with_suffix(".json")))
     assert found.warnings == (
-        "the record belongs to lm-planner/other/A_Paper (reviewer)",
+        "the record beside the trajectory is for another plan: lm-planner/other/A_Paper (reviewer)",
         "the cost on record, -1.0, is not valid and was left out",
     )
     assert found.cost is None
