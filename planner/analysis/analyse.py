@@ -101,7 +101,7 @@ def analyse_paper(paper: Paper) -> Analysis:
 
 
 def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
-    """Find the components, reported ablations and metrics of sections; offsets count from the start of the first."""
+    """Find the components, reported ablations and metrics in sections; offsets count from the first section's start."""
     passages = split_passages(sections)
     components = find_components(passages)
     reported = find_reported_ablations(passages, ComponentNames(lambda: components, title))
@@ -152,7 +152,7 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
 
 
 def is_possible_part_name(name: str, other_names: frozenset[str]) -> bool:
-    """Return whether a part can have this name: no metric, and not only general words and words of `other_names`."""
+    """Return whether a part can have this name: no metric, and more than general words and words of `other_names`."""
     if _NO_NAME.fullmatch(name) or _BROKEN.search(name) or is_metric_name(name) or name.lower() in other_names:
         return False
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))
@@ -175,7 +175,10 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
 
 
 def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
-    """Yield the ablations that a passage reports; outside experiment sections only tables are read, as tables float."""
+    """Yield the ablations that a passage reports; outside experiment sections, read only tables.
+
+    A table of results may be printed in another section than the experiments that it belongs to.
+    """
     is_experiment = passage.section_kind in EXPERIMENT_SECTIONS
     if is_experiment or (passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS):
         text = CuedText.of(passage.one_line_text)
@@ -214,7 +217,7 @@ def _read_ablations(passage: Passage, text: CuedText) -> Iterator[ReportedAblati
 
 
 def _read_table(passage: Passage, is_about: bool) -> Iterator[ReportedAblation]:
-    """Yield parts that table rows remove, add or replace, and parts that the head of a table names as varied."""
+    """Yield parts that the rows of a table remove, add or replace, and the part that its head names as varied."""
     is_table = passage.block_kind is BlockKind.TABLE
     yield from _read_rows(passage, is_table and is_about)
     for head, start in find_part_varied_in_table(passage.text) if is_table else ():
@@ -280,7 +283,11 @@ def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
 def _find_ablated_components(
     passage: Passage, text: CuedText, names: ComponentNames, is_about: bool
 ) -> Iterator[ReportedAblation]:
-    """Yield components that a passage about ablations credits with an effect, or that another removes or replaces."""
+    """Yield the components of the method that a passage reports as ablated.
+
+    In a passage about ablations, these are the components in a table or beside a word like "improves". In any other
+    passage, these are the components that a sentence removes or replaces.
+    """
     if is_about:
         is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.lowered.__contains__, _EFFECT_WORDS))
         without_owners = blank_out_owners(passage.text)

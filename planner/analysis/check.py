@@ -89,7 +89,7 @@ class PlanCheck:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The findings as sentences; for plans without details only those about parts, metrics and repeated studies."""
+        """The findings as sentences; for a plan without details, only those of the kinds in `_PLAIN_KINDS`."""
         has_details = any(each != Details() for each in self.details.details)
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
@@ -124,7 +124,7 @@ def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: Pap
 
 
 def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
-    """Return whether a study is about a part, by the same name or by a longer name of the part in the study's quote."""
+    """Return whether a study names this part, or names it more briefly and has the whole name in its quote."""
     name = strip_study_words(study.name)
     stems = collect_stems(name)
     is_quoted = bool(stems) and stems <= collect_stems(part) and part.casefold() in study.quote.casefold()
@@ -212,7 +212,7 @@ def _find_same_part(ablation: Ablation, earlier: Sequence[Ablation]) -> Iterator
 
 
 def _have_same_part(a: Ablation, b: Ablation) -> bool:
-    """Return whether two ablations concern the same part, and both or neither of them vary a value."""
+    """Return whether two ablations change the same part, and either both try other values or neither does."""
     return _is_sweep(a) is _is_sweep(b) and is_same_part(a.ablated_part, b.ablated_part, _MIN_SAME_PART)
 
 
@@ -248,12 +248,12 @@ class _AblationChecker:
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
 
     def _has_part(self, part: str) -> bool:
-        """Return whether the words of a part occur in the paper.
+        """Return whether the paper seems to have a part, by the words in the part's description.
 
-        Two neighbouring words of the part's first name must be neighbours in the paper, or all its words must stand in
-        one passage. At most one word before the part's explanations may be missing from the paper. If no word is
-        missing, two words that are neighbours in both suffice. Otherwise one passage must hold most words of one of the
-        part's names, or all words of a short name.
+        The first name in the description is required: two of its neighbouring words must be neighbours in the paper,
+        or one passage must have all its words. Of the words before any explanation, at most one may be missing from the
+        paper. If no word is missing, two neighbouring words that are neighbours in the paper too are enough. Otherwise,
+        one passage must have most words of one of the part's names, or all words of a name with few words.
         """
         if not self._has_words(list_head_stems(part)):
             return False
@@ -271,7 +271,7 @@ class _AblationChecker:
         )
 
     def _has_words(self, stems: Sequence[str]) -> bool:
-        """Return whether two successive words are neighbours in the paper, or all words stand in one passage."""
+        """Return whether two successive stems are neighbours in the paper, or one passage has all of the stems."""
         search = self._search
         return (
             not stems
@@ -280,7 +280,7 @@ class _AblationChecker:
         )
 
     def _has_metric(self, metric: str) -> bool:
-        """Return whether the paper names a metric or (in the author task, which sends no results) is of its field."""
+        """Return whether the paper names a metric or, in the author task, is of the field of a known metric."""
         if _COST.search(metric) or not is_specific_metric(metric):
             return True
         known, text = _find_known(metric), self._search.own_text
@@ -293,7 +293,7 @@ class _AblationChecker:
         return any(_is_of_field(cue, " ".join(self._index.sections[0].passages), text) for cue, _ in known)
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
-        """Return whether the paper has the words of an unknown metric (of a long name, most and two neighbours)."""
+        """Return whether the paper has all words of an unknown metric, or most words of a long name side by side."""
         missing = sum(not self._search.has_words_together([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False
@@ -302,14 +302,14 @@ class _AblationChecker:
 
 @cache
 def _read_fields() -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
-    """Return each research field as a pattern of words in its papers, and its metrics, each as a tuple of names."""
+    """Return pairs (pattern of a research field's words, its metrics); a metric is a tuple of its names."""
     table = tomllib.loads((files("planner") / "analysis" / "metric_fields.toml").read_text(encoding="utf-8"))
     return tuple((each["cue"], tuple(tuple(m.split(" = ")) for m in each["metrics"])) for each in table["fields"])
 
 
 @lru_cache(maxsize=4096)
 def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the known metrics in a metric of a plan, each as a pair: the pattern of its field, and its names."""
+    """Return pairs (pattern of a field's words, names of a metric) for the known metrics that a plan's metric names."""
     lowered = metric.lower()
     return tuple(
         (cue, names) for cue, metrics in _read_fields() for names in metrics if _is_named(names, metric, lowered)

@@ -222,7 +222,7 @@ def _is_phrase_word(word: str) -> bool:
 
 
 def _merge_candidates(candidates: Iterable[Component]) -> list[Component]:
-    """Merge candidates whose names have the same stems, or of which one contains the acronym of the other."""
+    """Merge two candidates if their names have the same stems, or if one name contains the other's acronym."""
     merged: dict[tuple[str, ...], Component] = {}
     by_acronym: dict[str, tuple[str, ...]] = {}
     for candidate in candidates:
@@ -280,7 +280,7 @@ def find_non_part_names(title: str, passages: Iterable[Passage], components: Ite
 
 
 def _covers(name: str, title: str) -> bool:
-    """Return whether a name holds so much of a title that it is the name of the whole method."""
+    """Return whether a name has so many of the title's words that it must be the name of the whole method."""
     words = set(extract_stems(title))
     return len(words & set(extract_stems(name))) >= _MIN_TITLE_COVER * len(words)
 
@@ -292,7 +292,7 @@ def find_data_sets(text: str) -> Iterator[str]:
 
 
 class ComponentNames:
-    """The names of a method's components; the components are found only when first needed, since finding takes long.
+    """The names of a method's components; the slow search for components runs only when a name is first needed.
 
     A component that the paper's title names is left out, because it is the whole method or its subject.
     """
@@ -311,7 +311,7 @@ class ComponentNames:
 
     @cached_property
     def _parts(self) -> list[Component]:
-        """The components; one that only an acronym names counts only if its name is specific, as most are no parts."""
+        """The components; one whose only evidence is an acronym is left out unless its name is specific."""
         return [c for c in self._components if c.evidence != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)]
 
     @cached_property

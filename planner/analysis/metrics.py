@@ -123,8 +123,8 @@ class Metric:
 def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     """Find the metrics that experiments name, the most frequent first, each in its most frequent spelling.
 
-    In tables of any section, column heads with an arrow ("FID ↓") count too. In a paper without experiment sections,
-    all text is read, and names that are often other words are dropped.
+    Column heads with an arrow ("FID ↓") count in the tables of any section. In a paper without experiment sections, all
+    text is read, but names that are often ordinary words are dropped.
     """
     passages = [passage for passage in passages if passage.section_kind not in _SKIPPED_SECTIONS]
     announced = [mention for passage in passages for mention in _find_announced(passage)]
@@ -179,7 +179,7 @@ def locate_panel_quantities(text: str) -> Iterator[tuple[str, int]]:
 
 
 def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield column heads with an arrow ("FID ↓"), with their offsets; in a table without cells, a head is one word."""
+    """Yield column heads with an arrow ("FID ↓"), with their offsets; without cell marks, a head is one word."""
     in_cells = "|" in text or "&" in text
     for match in _ARROW.finditer(text):
         head = strip_markup(match[1]).strip(" ($%")
@@ -207,7 +207,7 @@ def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
 
 
 def is_metric_name(name: str) -> bool:
-    """Return whether the whole of a name is that of a known metric: "top-1 accuracy"."""
+    """Return whether a name is the name of a known metric and nothing more: "top-1 accuracy"."""
     return bool(_KNOWN_NAME.fullmatch(name)) and not _AMBIGUOUS.fullmatch(name)
 
 
@@ -253,7 +253,7 @@ def _find_known(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
-    """Return all mentions, except paired names ("precision" and "recall") if no passage has both of a pair."""
+    """Return the mentions without lone names of a pair: "recall" is dropped if it never stands with "precision"."""
     names_by_passage = [{_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage]
     lone = {name for pair in _PAIRS if not any(pair <= names for names in names_by_passage) for name in pair}
     return [
@@ -265,7 +265,7 @@ def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> lis
 
 
 def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricMention]) -> tuple[Metric, ...]:
-    """Merge the spellings of each metric, and drop rare metrics beside frequent ones unless they were announced."""
+    """Merge the spellings of each metric; if any metric is frequent, drop the rare ones that were not announced."""
     first_locations: dict[str, TextLocation] = {}
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     for name, location in (*mentions, *announced):

@@ -94,7 +94,7 @@ def list_part_names(text: str) -> tuple[str, ...]:
 
 
 def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
-    """Return the stems of each name of a part, then of its whole description, without words that any part may have."""
+    """Return the stems of each name in a part's description, and of all of it, without words that fit any part."""
     whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
     sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(text), whole)}
     telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
@@ -107,7 +107,7 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
 
 
 def list_part_stems(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the stems of a part's description, and those of its words before any explanation, both in order.
+    """Return (stems of a part's description, stems of its words before any explanation), both in their order.
 
     Words in brackets and words for an action or a quality, such as "removing" in "removing the gate", are left out.
     """
@@ -129,7 +129,7 @@ def list_head_stems(text: str) -> tuple[str, ...]:
 
 
 def is_telling(stem: str) -> bool:
-    """Return whether a stem says which part is meant: it is no symbol, and no word that any part may have."""
+    """Return whether a stem says which part is meant; symbols and words that fit any part do not."""
     return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _UNTELLING
 
 
@@ -139,13 +139,16 @@ def is_symbol(name: str) -> bool:
 
 
 def list_specific_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Return the specific names of a part, which have two specific words or are short names, each with its stems."""
+    """Return pairs (name, stems) for the names in a part's description that have two specific words or are acronyms."""
     names = ((name, _select_content(name)) for name in list_part_names(text))
     return tuple((name, stems) for name, stems in names if len(stems - _COUNTS) > 1 or _collect_short_names(name))
 
 
 def list_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Return the names in a description that say which thing is meant, and all of it, each with its stems."""
+    """Return pairs (name, stems) for the specific names in a description, and for the whole description.
+
+    Names that say too little, such as a single general word, are left out.
+    """
     whole = frozenset(extract_stems(_BRACKETS.sub(" ", text))) - COMMON_STEMS
     names = (*list_specific_names(text), *([(text, whole)] if len(whole) > 1 else []))
     said = ((name, stems, stems - _KINDS) for name, stems in names)
@@ -153,9 +156,9 @@ def list_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
 
 
 def select_part_stems(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the stems of a description that say which part is meant, and those of them at its head.
+    """Return (stems that say which part a description means, those of them in the description's head).
 
-    The head of "normalization by the middle chunk" is "normalization".
+    The head ends before a word such as "of" or "that": "normalization" in "normalization by the middle chunk".
     """
     text = _BRACKETS.sub(" ", text)
     stems = frozenset(extract_stems(text))
@@ -172,12 +175,12 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
 
 
 def blank_out_owners(text: str) -> str:
-    """Return a text with blanks for the parts of which it only tells an aspect, such as a size or a number."""
+    """Return a text with blanks for the name of a part of which only an aspect is meant: "the size of the gate"."""
     return _OWNER.sub(lambda match: match[1] + " " * len(match[2]), text)
 
 
 def is_told_of(stems: frozenset[str], text: str) -> bool:
-    """Return whether a text that has the stems of a part tells of this part, and not only of an aspect of it."""
+    """Return whether a text is about a part whose stems it has, and not only about an aspect, such as its size."""
     return bool(stems & _ASPECTS) or stems <= collect_stems(blank_out_owners(text))
 
 
@@ -220,14 +223,14 @@ def _collect_stems(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _select_content(name: str) -> frozenset[str]:
-    """Return the stems of a name without symbols and common words ("module"), unless it has no others."""
+    """Return the stems of a name without symbols and common words ("module"); keep them if nothing else is left."""
     stems = _collect_stems(name)
     return stems - _SYMBOLS - _COMMON or stems - _COMMON or stems
 
 
 @lru_cache(maxsize=4096)
 def _select_kernel(name: str) -> frozenset[str]:
-    """Return the specific stems before "of" in a name, or of an action at its start: "bias" in "bias of the gate"."""
+    """Return the specific stems before "of", or in an action that begins a name: "bias" in "bias of the gate"."""
     first, of, _ = name.partition(" of ")
     deed = _DEED.match(name)
     kernel = deed[0] if deed else first if of else ""

@@ -60,9 +60,9 @@ class ReportedAblation:
 
 
 class Passage(NamedTuple):  # made for each block, in half the time of a dataclass
-    """One block of a paper with its heading; it starts `offset` characters into the paper's text.
+    """One block of a paper, which starts `offset` characters into the paper's text, with the heading above the block.
 
-    `level` is that of the heading, and `in_method` is true if its section describes the method.
+    `level` is the level of the heading. `in_method` is true if the section describes the method.
     """
 
     heading: str
@@ -79,7 +79,7 @@ class Passage(NamedTuple):  # made for each block, in half the time of a datacla
         return _join_lines(self.text)
 
     def locate_text(self, text: str, start: int) -> TextLocation:
-        """Locate `text` in this passage at offset `start`, or soon after it, as an article may come first."""
+        """Return the place of `text` in this passage, at offset `start` or, if an article comes first, soon after."""
         near = self.text[start : start + len(text) + _MAX_SKIPPED_CHARS]
         return TextLocation(text, self.heading, self.offset + start + max(0, _join_lines(near).find(text)))
 
@@ -159,10 +159,10 @@ def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
 class IndexedSection:
     """The passages under a heading; either all or none of them were sent to the model.
 
-    `pages` has the page on which each passage starts, and is empty if the paper has no pages. `ablation_passages` has
-    the indices of passages that report ablations, and is empty in the author task. In `passages`, tables and figures
-    come last. `lengths` has the characters of each passage in the order of the excerpt, and `floats` the indices of
-    tables and figures in that order; both are empty for a section that was not sent.
+    Tables and figures come last in `passages`. `pages` has the page on which each passage starts, and is empty if the
+    paper has no pages. `ablation_passages` has the indices of passages that report ablations, and is empty in the
+    author task. `lengths` has the number of characters of each passage in the order of the excerpt, in which tables
+    and figures stay in place; `floats` has their indices in that order. Both are empty if the section was not sent.
     """
 
     heading: str
@@ -200,12 +200,12 @@ class PaperIndex:
     text_start: NonNegativeInt = 0
 
     def omit_text(self, start: int) -> "PaperIndex":
-        """Return a copy without the passages of the excerpt, which begins at `start` in its prompt."""
+        """Return a copy without the passages of the excerpt; `start` is the excerpt's offset in its prompt."""
         sections = tuple(replace(each, passages=()) if each.lengths else each for each in self.sections)
         return replace(self, sections=sections, text_start=start)
 
     def restore_text(self, prompt: str) -> "PaperIndex":
-        """Return the index with the passages that `omit_text` left out, taken from the text of the prompt."""
+        """Return a copy with the passages that `omit_text` left out, which are taken from the text of the prompt."""
         sections, start = [], self.text_start
         for section in self.sections:
             passages = []
@@ -243,7 +243,7 @@ class _SectionText:
         return tuple(map(extract_numbers, self.section.passages))
 
     def select_own_results(self) -> "_SectionText":
-        """Return the section with only the passages that tell of results of the paper itself."""
+        """Return the section with only those passages that tell of the paper's own results."""
         passages = filter(_OWN_RESULTS.search, self.section.passages)
         return _SectionText(replace(self.section, passages=tuple(passages)))
 
@@ -256,7 +256,7 @@ class _SectionText:
 
 
 class PassageSearch:
-    """A search for words in the passages of a paper; only passages that may have the words are split, to save time."""
+    """A search for words in the passages of a paper; to save time, only passages that may have them are split."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
         self._sections = list(map(_SectionText, sections))
@@ -270,7 +270,7 @@ class PassageSearch:
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:
-        """The sections; related work, which names metrics of other papers, is cut to what tells of own results."""
+        """The sections; of related work, only the passages that tell of the paper's own results."""
         related = SectionKind.RELATED_WORK
         return [
             each.select_own_results() if classify_heading(each.section.heading) is related else each
@@ -288,7 +288,7 @@ class PassageSearch:
         return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
 
     def has_words_together(self, stems: Iterable[str], share: float) -> bool:
-        """Return whether a passage, together with the heading above it, has at least this share of the stems."""
+        """Return whether any one passage, with the heading above it, has at least the share `share` of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
         beginnings = list_word_beginnings(wanted)
         count = share * len(wanted)
@@ -313,10 +313,10 @@ class PassageSearch:
         return any(re.search(pair, self._lowered) for pair in pairs)
 
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
-        """Yield the sentences with these words in the text that was sent, each with the heading above it.
+        """Yield pairs (sentence, heading above it) for the sentences that were sent and have these words.
 
-        Words in brackets, and all words of a value, may stand elsewhere in the passage. Passages about ablations are
-        not searched for a value, as they also name other values.
+        Words in brackets only need to stand in the same passage. For a value, such as "8 heads", this is so for all its
+        words; passages about ablations are not searched for a value, since they also name values that were tried.
         """
         beginnings, numbers = list_word_beginnings(extract_stems(words)), frozenset[float]()
         wanted = list_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))

@@ -137,7 +137,7 @@ def _split_name(name: str) -> tuple[str, ...]:
 
 
 def extract_leading_noun_phrase(text: str) -> str:
-    """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
+    """Return the noun phrase at the start of a text, without articles and words of praise, "" if there is none."""
     words: list[str] = []
     for word in _EFFECT_OF.sub("", strip_markup(text.partition(" (")[0]).strip(" .:*")).split():
         lowered = word.lower().strip(".,")

@@ -44,7 +44,7 @@ _LETTER_NAMES: Final = frozenset(spell_greek("αβγδεζηθικλμνξοπρ
 
 
 class QuoteSearch:
-    """A search for quotes in the sections that were sent; the text is split into words if a quote is not literal."""
+    """A search for quotes in the sections that were sent; the text is split into words only for an inexact quote."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
         self._sections = sections
@@ -91,7 +91,7 @@ class QuoteSearch:
         return dict(positions)
 
     def find_evidence(self, quote: str) -> Evidence:
-        """Return the quote and the result of its search, with the section and page of its first word.
+        """Return the quote, whether it was found, and the section and page in which it begins.
 
         A quote with an ellipsis inside counts as close if each part around the ellipsis is found.
         """
@@ -111,7 +111,7 @@ class QuoteSearch:
         return Evidence(quote=quote, found=match, section=heading, page=page)
 
     def _find(self, words: list[str]) -> tuple[int, QuoteMatch] | None:
-        """Return the position of the first word of a quote, and exact or close; or None if the quote is absent."""
+        """Return (position of a quote in words, exact or close), or None if the quote is not in the text."""
         if _is_short(words):
             at = None if STOP_WORDS.issuperset(words) else self._find_whole_words(words)
         elif (at := self._find_letters("".join(words))) is not None:
@@ -121,7 +121,7 @@ class QuoteSearch:
         return None if at is None else (at, QuoteMatch.CLOSE)
 
     def _find_letters(self, letters: str) -> int | None:
-        """Return the position of the word in which the letters start, whatever the gaps between words; or None."""
+        """Return the position of the word in which the letters start, None if they are absent; ignore spaces."""
         at = self._text.find(letters)
         return None if at < 0 else bisect_right(self._word_starts, at) - 1
 

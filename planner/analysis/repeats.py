@@ -80,7 +80,7 @@ _SETTINGS: Final = re.compile(r"\b(?:settings?|set-?up|data\s?sets?|implementati
 
 
 class _Sentence(NamedTuple):
-    """A sentence of an experiment, with the heading above it; `around` is it and the next ones, or its whole table."""
+    """A sentence about an experiment; `around` is the sentence with the next ones or, in a table, the whole table."""
 
     heading: str
     text: str
@@ -90,23 +90,23 @@ class _Sentence(NamedTuple):
     stems_around: frozenset[str]
 
     def is_about(self, part: frozenset[str], head: frozenset[str] = frozenset()) -> bool:
-        """Return whether it has half of a part's stems, or those of its head, if any, and the rest stands around it."""
+        """Return whether the sentence has half of a part's stems; with all those in `head`, `around` counts too."""
         words = self.stems | collect_stems(self.heading)
         if head and head <= words:
             words |= self.stems_around
         return len(part & words) >= _MIN_PART_SHARE * len(part)
 
     def compares(self, limits: frozenset[int | None]) -> bool:
-        """Return whether it compares things, and has these limits, such as "only", in or around it."""
+        """Return whether the sentence compares things, and `around` has all these limiting words, such as "only"."""
         return bool(_COMPARES.search(self.text)) and limits <= _list_limits(self.around)
 
     def compares_name(self, stems: frozenset[str]) -> bool:
-        """Return whether it compares by their names things of which one has these stems."""
+        """Return whether the sentence compares things that it names, and has these stems of one name."""
         return len(self.text) <= _MAX_SENTENCE_CHARS and stems <= self.stems and bool(_COMPARES_NAMES.search(self.text))
 
 
 class ComparisonSearch:
-    """A search for an ablation among the comparisons that the experiments of a paper make."""
+    """A search of a paper's experiments for a comparison that an ablation would repeat."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
         self._sections = [each for each in sections if each.is_experiment and not _SETTINGS.search(each.heading)]
@@ -117,7 +117,7 @@ class ComparisonSearch:
         return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
     def find_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return the words of an ablation that an experiment compares with the method, and the heading, if any."""
+        """Return (words of an ablation that an experiment compares, heading above it), or None for no comparison."""
         part, action = ablation.ablated_part, ablation.action
         items = ablation.replacement if action is Action.REPLACE else ()
         found = chain(
@@ -146,7 +146,7 @@ class ComparisonSearch:
                 yield name, sentence.heading
 
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
-        """Yield a replacement in a comparison of kinds of the part, or a name in it that the sentence itself has."""
+        """Yield (replacement `item` or a name in it, heading) for comparisons of kinds of the part that name it."""
         (about, head), limits = select_part_stems(part), _list_limits(item)
         for name, words in list_names(item):
             stems = words - about
@@ -166,7 +166,7 @@ class ComparisonSearch:
                 yield oracles[0], each.heading
 
     def _list_sentences(self, stems: frozenset[str], count: float) -> Iterator[_Sentence]:
-        """Yield the sentences that have at least `count` of these stems, also in what stands around them."""
+        """Yield the sentences that have at least `count` of these stems in their `around`."""
         beginnings = list_word_beginnings(stems)
 
         def may_hold(lowered: str) -> bool:
@@ -196,13 +196,13 @@ class ComparisonSearch:
 
 
 def _list_limits(text: str) -> frozenset[int | None]:
-    """Return which words that limit what is meant, such as "only", a text has, by their numbers in the pattern."""
+    """Return the kinds of limiting words in a text, such as "only", as the numbers of their groups in `_LIMITS`."""
     return frozenset(match.lastindex for match in _LIMITS.finditer(text))
 
 
 @dataclass(frozen=True)
 class _AblationPassage:
-    """A passage that reports ablations, also in lower case, and the heading above it."""
+    """A passage that reports ablations, the same text in lower case, and the heading above the passage."""
 
     heading: str
     text: str
@@ -221,7 +221,7 @@ class _AblationPassage:
 
 @dataclass(frozen=True)
 class RepeatSearch:
-    """A search for the report of an ablation, among the parts that the analysis found and in the paper's own words.
+    """A search for an ablation among the reported ablations in a paper's index, and in the sentences of the paper.
 
     `studies` are the ablation studies that the model found in the paper.
     """
@@ -246,7 +246,7 @@ class RepeatSearch:
         return "\n".join(passage.lowered for passage in self._passages)
 
     def _find_statements(self, stems: frozenset[str]) -> Iterator[tuple[str, frozenset[str], _AblationPassage]]:
-        """Yield the statements about ablations that have these stems, each with all its stems and its passage.
+        """Yield (statement, its stems, its passage) for each statement about ablations that has the stems `stems`.
 
         Only passages with the beginnings of the words are split into statements, because splitting is slow.
         """
@@ -257,7 +257,7 @@ class RepeatSearch:
                     yield from ((text, words, passage) for text, words in passage.statements if stems <= words)
 
     def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return the part of the reported ablation that this one seems to repeat, and the heading above it, or None."""
+        """Return (part of the reported ablation that `ablation` seems to repeat, heading above it), or None."""
         same = [each for each in self.index.reported_ablations if _has_part(ablation, each.part)]
         for each in same:
             if _may_repeat(ablation, each) and (each.replacement or self._tells_change(each.part, ablation)):
@@ -269,7 +269,7 @@ class RepeatSearch:
         return told or self._comparisons.find_comparison(ablation)
 
     def _find_told(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
-        """Yield what tells of it: a part left out in turn, studies of the model, and words in statements."""
+        """Yield (name, heading) for each reported removal, study and statement that may report an ablation."""
         left_out = [match[1] for match in map(_WITHOUT.match, ablation.replacement) if match]
         for each in self.index.reported_ablations if left_out else ():
             if each.action is Action.REMOVE and any(is_same_part(name, each.part) for name in left_out):
@@ -285,7 +285,7 @@ class RepeatSearch:
             yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
-        """Return whether the paper may change its ablated part as `ablation` does, and not only remove the part."""
+        """Return whether the paper may report the same change of a part as `ablation`, and not only its removal."""
         return not _only_replaces(ablation) or any(
             _may_tell_change("" if is_symbol(part) else text, words, passage, ablation)  # other values of a symbol
             for name in list_part_names(part)
@@ -294,7 +294,7 @@ class RepeatSearch:
 
 
 def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage, ablation: Ablation) -> bool:
-    """Return whether a statement about a part may report the ablation's change; a pure replacement must be stated."""
+    """Return whether a statement about a part may report the change of an ablation, with any replacement in it."""
     if not _only_replaces(ablation) or _PUTS_IN.search(text):
         return True
     part = frozenset(extract_stems(ablation.ablated_part))
@@ -312,7 +312,7 @@ def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozense
 
 
 def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
-    """Return whether a study that the model found concerns the ablation's part, and no other change of that part."""
+    """Return whether a study that the model found is about the ablation's part, and about the same change of it."""
     if study.by == "program" or not _has_part(ablation, strip_study_words(study.name)):
         return False
     if not _only_replaces(ablation):
@@ -333,7 +333,7 @@ def _has_part(ablation: Ablation, part: str) -> bool:
 
 
 def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool:
-    """Return whether two ablations of one part may be the same by their actions and any replacement in the paper."""
+    """Return whether an ablation may repeat a reported ablation of the same part, by actions and replacements."""
     if not reported_ablation.replacement:
         return True
     if ablation.action is Action.REMOVE:

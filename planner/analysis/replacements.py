@@ -159,10 +159,10 @@ def find_replacements_in_use(
 ) -> tuple[str, ...]:
     """Return the replacements that the paper uses already.
 
-    Such a replacement repeats the words or the value of the part, says so ("as in the paper"), or is the setting of the
-    part in its `quote` from the paper or in a sentence of the paper. `find_sentences` returns the sentences with the
-    words of a replacement, each with the heading above it. One of three or more values is a point of a sweep, and no
-    fault.
+    Such a replacement repeats the words or the value of the part, refers to the paper ("as in the paper"), or is the
+    setting of the part in the ablation's `quote` or in another sentence of the paper. `find_sentences` returns pairs
+    (sentence, heading above it) for the words of a replacement. Three or more values are a sweep, which may include the
+    paper's own value.
     """
     if ablation.action is Action.REMOVE:
         return ()
@@ -182,7 +182,7 @@ def _is_in_use(item: str, part: str, find_sentences: Callable[[str], Iterable[tu
 
 
 def _is_quoted(item: str, part: str, statements: list[str]) -> bool:
-    """Return whether statements in the quote of an ablation, which are about its part, say that the paper uses this."""
+    """Return whether statements about a part, from the ablation's quote, say that the paper uses a replacement."""
     if not set(_OMITS.findall(item)) <= set(_OMITS.findall(" ".join(statements))):
         return False
     numbers = extract_numbers(item)
@@ -220,7 +220,7 @@ def _repeats_part(item: str, part: str) -> bool:
 
 
 def _has_numbers(item: str, part: str) -> bool:
-    """Return whether a part has the numbers of an item, in the same order: "3 × 1" has those of "1", not of "1 × 1"."""
+    """Return whether the numbers of an item stand side by side in a part: "1" is in "3 × 1", but "1 × 1" is not."""
     wanted, numbers = list_numbers(item), list_numbers(part)
     return any(numbers[at : at + len(wanted)] == wanted for at in range(len(numbers)))
 
@@ -244,7 +244,7 @@ def _is_setting(item: str) -> bool:
 
 
 def _states(sentence: str, heading: str, item: str, part: str) -> bool:
-    """Return whether a sentence says that the paper uses this item for the part: "we use mean pooling over tokens".
+    """Return whether a sentence says that the paper uses a replacement for a part: "we use mean pooling over tokens".
 
     In a sentence with a contrast ("unlike X, we use Y"), only clauses with "we" count.
     """
@@ -293,7 +293,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
 
 
 def _has_part_near(numbers: frozenset[float], part_words: set[str], sentence: str) -> bool:
-    """Return whether a sentence has a stem of the part, or a symbol; beside a number if all numbers are small."""
+    """Return whether a sentence has a word of the part; if all numbers are small, one must stand near that word."""
     words = split_words(sentence)
     places = [place for place, word in enumerate(words) if part_words & {word, stem_word(word)}]
     near = (" ".join(words[max(0, place - _NEAR) : place + _NEAR + 1]) for place in places)
@@ -306,9 +306,9 @@ def _strip_references(sentence: str) -> str:
 
 
 def _split_clauses(sentence: str) -> tuple[list[str], list[str]]:
-    """Return the clauses of a sentence that speak of the paper alone, and what says what it does.
+    """Return (clauses that speak only of the paper, statements of what the paper does) in a sentence.
 
-    That is the whole sentence, or those clauses of it with "we" if others speak of something else.
+    The statements are the whole sentence or, if it contrasts the paper with other work, the clauses with "we".
     """
     clauses = _CLAUSE_END.split(sentence)
     if not _CONTRASTS.search(sentence):
@@ -325,7 +325,7 @@ def _hold_together(item_stems: tuple[str, ...], sentence: str) -> bool:
 
 
 def _is_used(item: str, sentence: str) -> bool:
-    """Return whether a verb of use stands before or after an item; "A and B" is not a part of "A, B and C"."""
+    """Return whether a sentence says that an item is used; "we use A, B and C" does not say this of "A and B"."""
     item_stems, words = extract_stems(item), split_words(sentence)
     content = [(number, stem_word(word)) for number, word in enumerate(words) if word.lower() not in STOP_WORDS]
     stems = [stem for _, stem in content]

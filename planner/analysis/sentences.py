@@ -97,7 +97,7 @@ _VARIATION_CUES: Final = (
 
 
 def _build_cue_pattern(*cues: tuple[str, ...]) -> re.Pattern[str]:
-    """Return a pattern of all cues, grouped by their first letters, which halves the time of a search."""
+    """Return one pattern for all cues; grouping them by their first letters halves the time of a search."""
     by_letter = groupby(sorted({*chain(*cues)}, reverse=True), key=itemgetter(0))
     groups = (f"{letter}(?:{'|'.join(cue[1:] for cue in group)})" for letter, group in by_letter)
     return re.compile(f"[^a-z]({'|'.join(groups)})")
@@ -155,7 +155,7 @@ class AblationPhrase:
 
 @dataclass(frozen=True, slots=True)
 class CuedText:
-    """A text, also in lower case, and its cues; a pattern is tried only if one of its cues occurs, to save time."""
+    """A text, the same text in lower case, and the cues in it: words without which a slow pattern cannot match."""
 
     text: str
     lowered: str
@@ -163,12 +163,12 @@ class CuedText:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Return a text with its cues, which are found in one pass."""
+        """Return a text with its cues, which one pass over the text finds."""
         lowered = text.lower()
         return cls(text, lowered, frozenset(_CUE.findall(f" {lowered}")))
 
     def find_matches(self, cues: Iterable[str], *patterns: re.Pattern[str]) -> Iterable[re.Match[str]]:
-        """Return the matches of the patterns, one pattern after the other, if one of the cues occurs."""
+        """Return the matches of the patterns, one pattern after the other; none if the text has none of the cues."""
         if self.cues.isdisjoint(cues):
             return ()
         return chain.from_iterable(pattern.finditer(self.text) for pattern in patterns)
@@ -185,7 +185,7 @@ def find_removals_and_replacements(text: CuedText) -> Iterator[AblationPhrase]:
 
 
 def find_added_or_lacking_parts(text: CuedText) -> Iterator[AblationPhrase]:
-    """Yield parts whose addition helps or hurts, or that a variant lacks ("sees only A, but not B")."""
+    """Yield parts that help or hurt when they are added, and parts that a variant lacks ("sees only A, but not B")."""
     matches = text.find_matches(_USE_CUES, _ADDING, _ONLY)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
@@ -197,7 +197,7 @@ def find_parts_in_kind_comparison(title: str) -> Iterator[AblationPhrase]:
 
 
 def find_studied_parts(text: CuedText) -> Iterator[AblationPhrase]:
-    """Return the parts of which a sentence, caption or heading says that their effect was studied."""
+    """Return the parts whose effect is studied according to a sentence, caption or heading."""
     matches = text.find_matches(_STUDY_CUES, _STUDIED)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
@@ -257,10 +257,9 @@ def match_replacement_row(row: str) -> re.Match[str] | None:
 
 
 def find_check_mark_column_heads(text: str) -> Iterator[tuple[str, int]]:
-    """Yield column heads above rows of check marks, which name the parts switched on and off, with their offsets.
+    """Yield the heads of columns of check marks, which name parts that are switched on and off, with their offsets.
 
-    The header is read up to the column of the last mark. In the text of a PDF, which has no columns, each word counts
-    as a cell.
+    Columns after that of the last mark are left out. In the text of a PDF, which has no columns, each word is a cell.
     """
     lines = text.split("\n")
     first_marked = next((n for n, line in enumerate(lines) if len(_CHECK_MARK.findall(line)) > 1), 0)

@@ -194,10 +194,7 @@ def _describe_fault(fault: ErrorDetails) -> str:
 
 
 def _find_line(text: str, path: Sequence[str]) -> int:
-    """Return the number of the line that sets a value, or of its innermost table, or 1 if neither is found.
-
-    `path` is the names of the tables around the value, then its own name.
-    """
+    """Return the number of the line that sets the value at `path` or, if none does, begins its table; 1 if neither."""
     table: list[str] = []
     found, depth = 1, 0
     for number, line in enumerate(text.splitlines(), start=1):
