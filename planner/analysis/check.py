@@ -293,7 +293,7 @@ class _AblationChecker:
         return any(_is_of_field(cue, " ".join(self._index.sections[0].passages), text) for cue, _ in known)
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
-        """Return whether the paper has all words of an unknown metric, or most words of a long name side by side."""
+        """Return whether the paper has the words of an unknown metric, or most and two neighbours of a long name."""
         missing = sum(not self._search.has_words_together([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False
@@ -309,7 +309,7 @@ def _read_fields() -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
 
 @lru_cache(maxsize=4096)
 def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return pairs (pattern of a field's words, names of a metric) for the known metrics that a plan's metric names."""
+    """Return pairs (pattern of a field's words, names of a metric) for each known metric in a metric of a plan."""
     lowered = metric.lower()
     return tuple(
         (cue, names) for cue, metrics in _read_fields() for names in metrics if _is_named(names, metric, lowered)

@@ -175,7 +175,7 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
 
 
 def blank_out_owners(text: str) -> str:
-    """Return a text with blanks for the name of a part of which only an aspect is meant: "the size of the gate"."""
+    """Return a text with blanks for each part of which only an aspect is meant, as in "the size of the gate"."""
     return _OWNER.sub(lambda match: match[1] + " " * len(match[2]), text)
 
 

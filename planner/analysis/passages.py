@@ -288,7 +288,7 @@ class PassageSearch:
         return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
 
     def has_words_together(self, stems: Iterable[str], share: float) -> bool:
-        """Return whether any one passage, with the heading above it, has at least the share `share` of the stems."""
+        """Return whether one passage, with the heading above it, has at least `share` (0 to 1) of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
         beginnings = list_word_beginnings(wanted)
         count = share * len(wanted)

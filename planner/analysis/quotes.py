@@ -111,7 +111,7 @@ class QuoteSearch:
         return Evidence(quote=quote, found=match, section=heading, page=page)
 
     def _find(self, words: list[str]) -> tuple[int, QuoteMatch] | None:
-        """Return (position of a quote in words, exact or close), or None if the quote is not in the text."""
+        """Return (number of a word at the quote's place, exact or close), or None if the quote is absent."""
         if _is_short(words):
             at = None if STOP_WORDS.issuperset(words) else self._find_whole_words(words)
         elif (at := self._find_letters("".join(words))) is not None:

@@ -90,7 +90,7 @@ class _Sentence(NamedTuple):
     stems_around: frozenset[str]
 
     def is_about(self, part: frozenset[str], head: frozenset[str] = frozenset()) -> bool:
-        """Return whether the sentence has half of a part's stems; with all those in `head`, `around` counts too."""
+        """Return whether sentence and heading have half of a part's stems; if they have all of `head`, add `around`."""
         words = self.stems | collect_stems(self.heading)
         if head and head <= words:
             words |= self.stems_around
@@ -101,7 +101,7 @@ class _Sentence(NamedTuple):
         return bool(_COMPARES.search(self.text)) and limits <= _list_limits(self.around)
 
     def compares_name(self, stems: frozenset[str]) -> bool:
-        """Return whether the sentence compares things that it names, and has these stems of one name."""
+        """Return whether the sentence is short, compares things that it names, and has all these stems."""
         return len(self.text) <= _MAX_SENTENCE_CHARS and stems <= self.stems and bool(_COMPARES_NAMES.search(self.text))
 
 

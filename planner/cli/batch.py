@@ -197,7 +197,7 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         log.error("stopped: %s; to continue, run the same command again", engine.progress.stop_reason)
     if waiting := engine.progress.waiting_prompts:
         prompts = format_count(waiting, "prompt")
-        log.info("%s without a reply; save each reply to a file with the same name as its prompt", prompts)
+        log.info("%s without a reply; save each reply under its prompt's name in the folder of --replies-from", prompts)
     if engine.progress.earlier_outcomes:
         log.info("in this call: %s", format_batch_call_totals(engine.progress))
     failed = read_ledger_status(run).failed

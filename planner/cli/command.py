@@ -80,7 +80,7 @@ class Command(click.Command):
     context_class = _Context
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return `-h` and `--help`; click's own method keeps the names of the context that asks first."""
+        """Return the names of the help option, `-h` and `--help`, in every context."""
         return list(HELP_OPTIONS)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -114,7 +114,7 @@ class Command(click.Command):
 class CommandGroup(click.Group):
     """A group of commands that imports only the called command, and reports an error as one line and an exit code.
 
-    `command_rows` has a mapping for each group in `--help`, by the group's name: the commands in it, by their names.
+    `command_rows` maps the name of each group in `--help` to a mapping from command names to commands.
     """
 
     context_class = _Context

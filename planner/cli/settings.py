@@ -194,7 +194,7 @@ def _describe_fault(fault: ErrorDetails) -> str:
 
 
 def _find_line(text: str, path: Sequence[str]) -> int:
-    """Return the number of the line that sets the value at `path` or, if none does, begins its table; 1 if neither."""
+    """Return the number of the line that sets the value at `path`, else of the line that begins its table, else 1."""
     table: list[str] = []
     found, depth = 1, 0
     for number, line in enumerate(text.splitlines(), start=1):

@@ -305,7 +305,7 @@ def combine(
 
 
 def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """Yield a line with numbers of plans for each task and folder, then one on plans and one on files left out."""
+    """Yield a line on the plans for each task and folder, then a line on uncombined plans and one on unread files."""
     folders: dict[tuple[str, Path], list[int]] = {}
     for plan in facts["plans"]:
         folders.setdefault((plan["task"], Path(plan["path"]).parent), []).append(len(plan["members"]))

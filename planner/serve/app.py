@@ -275,7 +275,7 @@ class PageApp:
 
 
 def _may_have_begun(job: Job, plan: KeptResult) -> bool:
-    """Return whether an unfinished plan ("interrupted" in its record) is of the same paper and task as a job."""
+    """Return whether a plan is unfinished ("interrupted" in its record), and for the paper and task of a job."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256

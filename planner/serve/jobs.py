@@ -177,7 +177,7 @@ def _join_news(news: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 class JobQueue:
-    """The jobs of one output folder; jobs of one model run one at a time, but those of a person (`by_hand`) at once."""
+    """The jobs of one output folder; jobs of one model run one at a time, but jobs with `by_hand` need not wait."""
 
     def __init__(self, output: Path, papers: PaperFolder, *, offline: bool) -> None:
         self.jobs: dict[str, Job] = {}

@@ -33,7 +33,7 @@ _HEADERS: Final = {
 
 
 class RequestFilter:
-    """A filter that passes requests to an application, and refuses those that do not come from its own pages.
+    """A filter that passes requests from the application's own pages to the application, and refuses all others.
 
     Each path must begin with the token. A request that changes anything must have an Origin header, as browsers send.
     """

@@ -109,7 +109,7 @@ class PlanEntry:
 
     @property
     def model_name(self) -> str:
-        """The name of the language model that planned, or else "planner/model", such as the built-in planner's."""
+        """The name of the language model, or "planner/model" for a combined plan or one of the built-in planner."""
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
@@ -179,7 +179,7 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
 
 
 def derive_run_name(folder: Path) -> str:
-    """Return the name of a folder; for a folder `trajectories`, that of its run, or "parent/trajectories" in no run."""
+    """Return the name of a folder; a folder `trajectories` gets its run's name or, outside a run, its parent's too."""
     path = folder.resolve()
     if path.name != _RUN_FOLDER or not path.parent.name:
         return path.name or str(path)

@@ -182,7 +182,7 @@ def render_docsify_page() -> str:
 
 
 def is_own_page(html: str) -> bool:
-    """Return whether this program wrote a page, of which only the first 1,000 characters are needed."""
+    """Return whether this program wrote a page; `html` may be just the page's first 1,000 characters."""
     return '<meta name="generator" content="ablation-planner ' in html[:1000]
 
 

@@ -51,7 +51,7 @@ class AblationPlace:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The ablations that several models propose: each group of equal ones, the largest group first.
+    """The groups of equal ablations that several models propose, the largest group first.
 
     `matches` has, for the place of each ablation in a group, the places of the equal ablations of other models.
     """

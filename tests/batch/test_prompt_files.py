@@ -33,7 +33,7 @@ def prompts(program: Program) -> list[Path]:
 
 def test_a_corpus_is_planned_as_far_as_there_are_replies(program: Program, replies: Path) -> None:
     done = call(program, code=1)
-    assert "3 prompts without a reply" in done.stderr
+    assert "3 prompts without a reply; save each reply under its prompt's name" in done.stderr
     assert program.status()["pending"] == 3
     assert program.status()["requests"] == 0
     first, second, third = prompts(program)
@@ -43,7 +43,7 @@ def test_a_corpus_is_planned_as_far_as_there_are_replies(program: Program, repli
     (replies / first.with_suffix(".md").name).write_text(GOOD_REPLY, encoding="utf-8")
     (replies / f"{second.stem}.reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
     (replies / third.name).write_text(" \n", encoding="utf-8")
-    assert "1 prompt without a reply" in call(program, code=1).stderr
+    assert "1 prompt without a reply; save each reply" in call(program, code=1).stderr
     (replies / third.name).write_text(GOOD_REPLY, encoding="utf-8")
     call(program)
     plans = trajectories(program.folder / "run")

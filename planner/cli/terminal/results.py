@@ -122,7 +122,7 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
 
 
 def _explain_count(record: PlanRecord, count: int) -> str:
-    """Return the end of a message, which explains why a plan has `count` ablations, "" if nothing explains it."""
+    """Return the end of a message: the reason why a plan has `count` ablations, "" if there is none to tell."""
     is_full = count >= record.k
     if record.considered:
         more = "; a larger -k keeps more" if is_full else ""
