@@ -90,7 +90,7 @@ class Reader:
                 answer_as_run_batch_does(self.folder / requests, self.folder / results)
             case words:
                 done = self._run(line, words)
-                if "save each reply in a file" in done.output:
+                if "save each reply under its prompt" in done.output:
                     self._reply_to_prompts()
                     done = self._run(line, words)
                 assert done.exit_code == 0, f"{line}\n{done.output}"
