@@ -61,10 +61,10 @@ TaskName = Annotated[
 ]
 PlanSize = Annotated[int | None, Field(description="Largest number of ablations; default: reviewer 2, author 5.")]
 MethodEnd = Annotated[
-    str, Field(description="Author task: the heading at which the method ends; default: detected.", max_length=1000)
+    str, Field(description="Author task: use only the text before this heading; default: the results.", max_length=1000)
 ]
 StrategyName = Annotated[
-    str, Field(description="single: one reply; revise: also a second reply that repairs the first.", max_length=100)
+    str, Field(description="single: one reply; revise: a second reply if the plan has faults.", max_length=100)
 ]
 ReplyText = Annotated[
     str, Field(description="The whole reply to the prompt, unchanged.", min_length=1, max_length=MAX_REPLY_BYTES)
@@ -95,8 +95,8 @@ class NamedFolders:
         """Return the real path of a file or folder; a relative name is looked for in each folder, in their order.
 
         Raises:
-            UsageError: if the path is outside the folders, even through a link, is hidden, or does not exist.
-            OSError: if the path is a pipe, a socket or a device; `strerror` is one sentence.
+            UsageError: if the path is hidden, does not exist, or is outside the folders, directly or through a link.
+            OSError: if the path is a pipe, a socket or a device; `strerror` says which.
         """
         if not name.strip() or "\0" in name or ".." in Path(name).parts:
             raise UsageError(f"{name!r} is no path in the named folders: it is empty, or has `..` or a null character")
@@ -137,8 +137,7 @@ def _find_real_path(path: Path) -> Path | None:
 class PlanTools:
     """The tools, for papers in `folders` and plans in `output`; `model_spec` names the configured model.
 
-    `choose_settings` returns the settings for a task, k, heading and strategy. An argument that is None or "" stands
-    for the user's own setting.
+    `choose_settings` returns the settings for a task, k, heading and strategy; None or "" means the user's own setting.
     """
 
     folders: NamedFolders
@@ -200,10 +199,9 @@ class PlanTools:
     ) -> str:
         """Check your reply to the prompt of `build_prompt`, and keep its plan.
 
-        Pass the same task, k, cut_at and strategy as to `build_prompt`.
-
-        Return the outcome, the reason if there is no plan, and the faults of a plan as warnings. With the strategy
-        revise, `next_message` asks you to repair the faults: reply to it, and call keep_plan again with both replies.
+        Pass the same task, k, cut_at and strategy as to `build_prompt`. Return the outcome, the reason if there is no
+        plan, and the faults of a plan as warnings. With the strategy revise, `next_message` asks you to repair the
+        faults: reply to this message, and call keep_plan again with both replies.
         """
         settings = self.choose_settings(task, k, cut_at, strategy)
         if revised and settings.strategy != "revise":
