@@ -194,7 +194,7 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         log.error("stopped at once; run the same command again to continue")
         return interrupt.exit_code
     if engine.progress.stop_reason:
-        log.error("stopped: %s; to continue, run the same command again", engine.progress.stop_reason)
+        log.error("stopped: %s; run the same command again to continue", engine.progress.stop_reason)
     if waiting := engine.progress.waiting_prompts:
         prompts = format_count(waiting, "prompt")
         log.info("%s without a reply; save each reply under its prompt's name in the folder of --replies-from", prompts)
