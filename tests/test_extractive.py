@@ -126,15 +126,15 @@ def test_the_same_excerpt_gives_the_same_reply(demo: Excerpt) -> None:
 def test_nothing_found_is_an_empty_reply_with_its_reason(text: str) -> None:
     completion = ask(Excerpt("A title", "", text))
     assert completion.text == ""
-    assert completion.notes == (f"{NOTHING_FOUND}: the text names none; choose a language model instead",)
+    assert completion.notes == (f"{NOTHING_FOUND}: the text names no component; choose a language model instead",)
 
 
 def test_a_text_with_weak_components_says_which_condition_they_fail() -> None:
     method = "## 3 Method\n\n### 3.1 Owl Answers\n\nThey hoot.\n\n### 3.2 Echo Memory\n\nIt keeps calls.\n"
     results = "\n## 4 Experiments\n\n### 4.1 Ablation Study\n\nWithout the echo memory, accuracy drops by 2 points.\n"
     (note,) = ask(Excerpt("A title", "", method + results)).notes
-    reasons = ('without the name of a mechanism, such as "gate", and without a heading', "in a reported ablation (1)")
-    assert note.startswith(f"{NOTHING_FOUND}: those that the text names are ")
+    reasons = ('not named after a mechanism such as "gate", nor in a heading', "in a reported ablation (1)")
+    assert note.startswith(f"{NOTHING_FOUND}: the components that the text names are ")
     assert all(reason in note for reason in reasons)
     (note,) = ask(Excerpt("Echo Memory", "", method)).notes
     assert "in the title (1)" in note
@@ -238,8 +238,7 @@ def test_an_unknown_metric_is_told_as_such() -> None:
     reply = ask(Excerpt("A title", "", "# 3 Method\n\n## 3.1 Echo Memory\n\nIt acts."))
     assert plan_of(reply).ablations[0].metrics == (UNKNOWN_METRIC,)
     assert (
-        "Metrics that the text names: none that was recognised, so each study is measured by the paper's main"
-        in reply.text
+        "Metrics that the text names: none was recognised, so each study is measured by the paper's main" in reply.text
     )
 
 

@@ -78,8 +78,8 @@ class WorkerModelSpec:
     """A model as it is described to a worker; the description crosses the network, so it holds no key or password.
 
     `model` is the name that the user gave. `base_urls` are the addresses of the replicas; "" stands for the address in
-    the worker's environment. The model that the worker opens must have the same `info`. `key_variable` is as in
-    `ModelSpec`.
+    the worker's environment. The worker opens a model from these facts, whose `info` must equal this `info`.
+    `key_variable` has the same meaning as in `ModelSpec`.
     """
 
     info: ModelInfo
@@ -91,7 +91,7 @@ class WorkerModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelClient:
-    """An open model: `model` sends each request once, without retries; None stands for the built-in planner.
+    """An open model: `model` sends each request once, without retries; `model` is None for the built-in planner.
 
     `compute_price` returns the cost of a request in USD, None if it is unknown. `host` is the host that requests go to,
     "" if none are sent. `worker_spec` tells a worker on another machine how to connect. `batch_api` is the endpoint's
@@ -123,7 +123,7 @@ class ModelClient:
         from planner.analysis.repeats import RepeatSearch
         from planner.models.extractive import ExtractiveModel
 
-        assert paper is not None, "the built-in planner reads papers"
+        assert paper is not None, "the built-in planner needs the paper"
         try:
             excerpt = select_sections(paper, task, cut_at)
         except PaperError:
@@ -208,7 +208,7 @@ def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
         UsageError: if no model is named.
     """
     if spec.model.strip() in ("", EXTRACTIVE):
-        raise UsageError("prompts in files need --model NAME; give the name of the model that replies to the prompts")
+        raise UsageError("--prompts-to and --replies-from need --model NAME, the name of the model that replies")
     info = ModelInfo(LM_PLANNER, spec.model, spec.model)
     return ModelClient(info, lambda _: 0.0, model=PromptFileModel(info, PromptFiles(folders), ""))
 

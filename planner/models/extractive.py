@@ -34,7 +34,7 @@ NOT_ENGLISH: Final = (
 )
 _NAMED_BY_TITLE: Final = "in the title"
 _REPORTED: Final = "in a reported ablation"
-_NO_PART: Final = 'without the name of a mechanism, such as "gate", and without a heading that the text often repeats'
+_NO_PART: Final = 'not named after a mechanism such as "gate", nor in a heading that the text often repeats'
 UNKNOWN_METRIC: Final = "the paper's main metric"
 _MAX_METRICS: Final = 3
 _COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ablation that covers it
@@ -89,7 +89,7 @@ _SHARE: Final = re.compile(r"\b(?:threshold|ratio|margin|temperature)\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An ablation that the built-in planner proposes; without a replacement the component is removed.
+    """An ablation that the built-in planner proposes; it removes the component if `replacement` is empty.
 
     `evidence` is a sentence that names the component, "" if there is none, None if no details are asked for.
     """
@@ -152,7 +152,7 @@ class ExtractiveModel:
         return BUILTIN_INFO
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return a reply in the required format, always the same one; if no part is found, an empty one with a warning.
+        """Return a plan in the required format; if no component is proposed, return an empty text and a warning.
 
         Raises:
             ModelError: if the prompt is not the first one of a strategy.
@@ -191,10 +191,10 @@ def propose_ablations(
 
 
 def _explain_no_plan(analysis: Analysis, title: str) -> str:
-    """Return as a sentence why no component is proposed, with the number of components for each reason."""
+    """Return a sentence with the reasons why no component is proposed, and the number of components for each reason."""
     reasons = Counter(_explain_omission(component, analysis, title) for component in analysis.components)
     told = ", ".join(f"{why} ({count})" for why, count in reasons.items())
-    named = f"those that the text names are {told}" if told else "the text names none"
+    named = f"the components that the text names are {told}" if told else "the text names no component"
     return f"{NOTHING_FOUND}: {named}; choose a language model instead"
 
 
@@ -215,9 +215,9 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
 
 
 def is_method_part(component: Component) -> bool:
-    """Return whether a component is named as a part: as a mechanism, a varied value or a proposal with an acronym.
+    """Return whether the text shows that a component is a part of the method.
 
-    Tasks, background and sections of the paper are not parts.
+    A part is a mechanism, a value that is varied, or a proposal with an acronym. A task or a background is not a part.
     """
     if EvidenceKind.SYMBOL in component.evidence:
         return True
@@ -276,7 +276,7 @@ def _write_discussion(proposals: Sequence[Proposal], analysis: Analysis, metrics
     yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
     for number, proposal in enumerate(proposals, start=1):
         yield f"{number}. {proposal.component.label}: {proposal.reason}."
-    none = f"none that was recognised, so each study is measured by {UNKNOWN_METRIC}, which is for you to name"
+    none = f"none was recognised, so each study is measured by {UNKNOWN_METRIC}; you must name this metric"
     yield f"Metrics that the text names: {', '.join(metrics) or none}."
 
 

@@ -103,7 +103,10 @@ def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | No
 
 
 def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
-    """Find the provider and model by the name alone; return None for a model whose weights may be public."""
+    """Find the provider and model by the name alone.
+
+    Return None for a model whose weights may be public, since any provider may offer it at its own price.
+    """
     from genai_prices.data_snapshot import get_snapshot
 
     name = model.rpartition("/")[2]
@@ -124,7 +127,7 @@ def format_usd(cost: float | None) -> str:
 
 
 def describe_lost_requests(count: int) -> str:
-    """Return the number of sent requests without a reply, in words, "" for 0; a killed program leaves such requests."""
+    """Return a phrase about `count` requests that got no reply, for example since the program was killed; "" for 0."""
     cost = "its cost" if count == 1 else "their cost"
     return f"{format_count(count, 'request')} with no reply on record, {cost} unknown" if count else ""
 

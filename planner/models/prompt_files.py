@@ -1,6 +1,6 @@
 """Models without an endpoint; their replies come from files or were pasted by the user.
 
-The name of each file holds the model, the paper and the identity of its request, so no reply answers another prompt.
+The name of each file holds the model, the paper and the identity of the request, so that each reply finds its prompt.
 """
 
 import re
@@ -88,7 +88,9 @@ class PromptFiles:
         return files
 
     def find_reply_or_write_prompt(self, info: ModelInfo, paper_id: str, prompt: Prompt) -> Completion | None:
-        """Return the reply to a request; if there is none, write the prompt, let the request wait, and return None.
+        """Return the reply to a request, or None.
+
+        If there is no reply, write the prompt and add the request's identity to `waiting`.
 
         Raises:
             ModelError: if the reply cannot be read.
@@ -121,14 +123,15 @@ class PromptFileModel:
         """
         reply = self.files.find_reply_or_write_prompt(self.info, self.paper_id, prompt)
         if reply is None:
-            raise ModelError("there is no reply to its prompt yet")
+            raise ModelError("there is no reply to a prompt about this paper yet")
         return reply
 
 
 class PastedModel:
     """A model that returns the replies that the user pasted; their finish reasons are unknown.
 
-    `completions` are the replies not yet returned. `next_message` is the message that has no reply, or "".
+    `completions` are the replies not yet returned. `next_message` is the last message of a prompt for which no reply
+    was left; it is "" before that.
     """
 
     def __init__(self, model: str, *completions: Completion) -> None:
@@ -144,5 +147,5 @@ class PastedModel:
         """
         if not self.completions:
             self.next_message = prompt.messages[-1].content
-            raise ModelError("there is no reply to its prompt yet")
+            raise ModelError("there is no reply to a prompt about this paper yet")
         return self.completions.pop(0)

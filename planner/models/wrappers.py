@@ -252,7 +252,7 @@ class _RetryState:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence about the waits, no sentence if there were none."""
+        """One sentence about the waits; empty if there were no waits."""
         if not self._waits:
             return ()
         last = self._waits[-1]
@@ -263,7 +263,10 @@ class _RetryState:
         return self._paused + sum(wait.seconds for wait in self._waits)
 
     def compute_wait(self, state: RetryCallState) -> float:
-        """Return the seconds until the next request; the random part does not push Retry-After above `max_wait`."""
+        """Return the seconds until the next request, with a random part.
+
+        If a wait of exactly Retry-After keeps to `max_wait`, the random part does not make it exceed `max_wait`.
+        """
         self._paused += _get_error(state).paused
         backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))
         retry_after = _get_error(state).retry_after

@@ -109,6 +109,6 @@ def test_the_assumed_provider_is_said_with_and_without_a_key(run: Run) -> None:
     assert refused.exit_code == 2
     told = " ".join(refused.stderr.split())
     assert "set OPENAI_API_KEY; claude-3-5-sonnet has no prefix, so it was taken for a model of OpenAI" in told
-    assert "without a key, `prompt` and `parse` plan by way of a chat window" in told
+    assert "without a key, use `prompt` and `parse` with a chat window" in told
     estimate = run("batch", "paper.md", "-o", "run", "-m", "claude-3-5-sonnet", "--dry-run")
     assert "warning: claude-3-5-sonnet has no prefix" in estimate.stderr

@@ -243,7 +243,7 @@ class BatchService:
         return get_string_or_empty(answer.get("id"))
 
     async def list_files(self, after: str = "") -> Page[RemoteFile]:
-        """Return a page of the service's input files: the first page, or the one after a file's id."""
+        """Return a page of the service's input files: the first page, or the page that follows the file `after`."""
         query = {"purpose": "batch", **_build_page_query(after)}
         return _parse_page(await self._call_service("GET", "files", params=query), _parse_file)
 
@@ -253,7 +253,7 @@ class BatchService:
         return _parse_batch(await self._call_service("POST", "batches", json=order))
 
     async def list_batches(self, after: str = "") -> Page[RemoteBatch]:
-        """Return a page of the account's batches: the first page, or the one after a batch's id."""
+        """Return a page of the account's batches: the first page, or the page that follows the batch `after`."""
         return _parse_page(await self._call_service("GET", "batches", params=_build_page_query(after)), _parse_batch)
 
     async def fetch_batch(self, batch_id: str) -> RemoteBatch:

@@ -123,10 +123,11 @@ class OpenAIChat:
             self._open_transport()
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return the completion; if a content filter refuses the prompt, it has a refusal and no text.
+        """Return the completion; if a content filter refuses the prompt, the completion has a refusal and no text.
 
         Raises:
-            ModelError: if there is no completion; it is a `TooLongError` if the prompt does not fit the window.
+            TooLongError: if the prompt does not fit the window.
+            ModelError: if there is no completion for another reason.
         """
         if not self._retries:
             return await self._complete_once(prompt)
@@ -269,7 +270,7 @@ def build_request_body(parameters: JsonObject, prompt: Prompt) -> bytes:
 
 
 def build_content_filter_completion(error: FilteredPromptError) -> Completion:
-    """Return the completion for a prompt that a content filter refused; it has a refusal and no text."""
+    """Return the completion for a prompt that a content filter refused: a completion with a refusal and no text."""
     return Completion(
         text="",
         refusal=str(error),
@@ -288,7 +289,7 @@ def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
         counted += usage.cached_tokens
     if counted >= least:
         return ()
-    return (f"the endpoint counted {counted:,} of at least {least:,} tokens; it may have truncated the prompt",)
+    return (f"the endpoint counted {counted:,} of at least {least:,} prompt tokens, and may have truncated the prompt",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +314,7 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
     finally:
         await transport.close()
     if not isinstance(reply.get("data"), list):
-        raise ModelError(f"{endpoint.host} sent no list of models; is it the address of an API? It usually ends in /v1")
+        raise ModelError(f"{endpoint.host} sent no list of models; check --base-url, which usually ends in /v1")
     listed = dict[str, ListedModel]()
     for model in list_objects(reply.get("data")):
         window = next((size for name in _WINDOW_NAMES if isinstance(size := model.get(name), int)), None)

@@ -126,7 +126,7 @@ def resolve_endpoint(
         address = host_provider.base_url if host_provider else plain_url
         raise UsageError(
             f"{address} needs a key: set {key_variable}",
-            "without a key, `prompt` and `parse` plan by way of a chat window, and --model extractive needs no model",
+            "without a key, use `prompt` and `parse` with a chat window, or the built-in planner (--model extractive)",
         )
     _check_key(key, key_variable)
     name = _choose_request_name(model, provider, host_provider)

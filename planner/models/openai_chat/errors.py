@@ -159,7 +159,7 @@ def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, heade
     """Return advice for the user, "" if there is none or if only waiting helps."""
     if 300 <= status < 400:
         target = endpoint.mask.mask_text(headers.get("location", "another address"))
-        return f"it redirects to {target!r}; to protect the key, redirects are not followed: set --base-url"
+        return f"it redirects to {target!r}; redirects are not followed, to protect the key; set --base-url"
     if error_body.is_too_long(status):
         return "the prompt is too long for this model; shorten the paper or use a model with a larger window"
     if status == 402 or error_body.is_exhausted:
@@ -210,7 +210,7 @@ def _is_connection_missing(error: Exception) -> bool:
 
 
 def _describe_exception(error: BaseException) -> str:
-    """Return the message of an exception, without unparsed data and without the status 400 of aiohttp's parser."""
+    """Return the message of an exception, without the received data and the status 400 that aiohttp's parser adds."""
     message = getattr(error, "message", None)
     reason = message if isinstance(message, str) else str(error)
     return format_one_line(_PARSED_DATA.sub("", reason)) or type(error).__name__

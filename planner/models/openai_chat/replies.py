@@ -110,7 +110,7 @@ def find_completion_without_secrets(value: JsonValue, mask: SecretMask) -> Compl
     """Parse the completion in a body, with all secrets masked; return None if the body has no choices.
 
     The body's strings are masked one by one, and the joined texts of the completion are masked again, since a secret
-    may be split over several parts of the content. If one was, the joined texts replace the parts in `raw`.
+    may be split over several parts of the content. If a secret was split, the joined texts replace the parts in `raw`.
     """
     completion = find_completion(mask.mask_reply(value))
     if completion is None:
@@ -138,7 +138,7 @@ def parse_usage(value: JsonValue) -> Usage:
 
 
 def find_error(body: JsonValue) -> JsonValue:
-    """Return the part of a body that holds an error: the body or its first choice's error; None without an error."""
+    """Return an object that holds the error in a body or in its first choice, or None if there is no error."""
     if parse_error_body(body):
         return body
     choice = next(iter(list_objects(as_object(body).get("choices"))), {})
@@ -251,7 +251,10 @@ class ErrorBody:
 
     @property
     def rejected_parameter(self) -> str:
-        """The parameter that the endpoint does not accept, "" if it is not adaptable or only its value is wrong."""
+        """The parameter that the endpoint does not accept.
+
+        It is "" if only the value is wrong, or if requests without the parameter make no sense.
+        """
         if not _REJECTED.search(f"{self.code.replace('_', ' ')} {self.message}"):
             return ""
         named = self.parameter.rpartition(".")[2]

@@ -124,7 +124,7 @@ class Transport:
 
     @asynccontextmanager
     async def _open_response(self, method: str, path: str, **content: Any) -> AsyncIterator[httpx2.Response]:
-        """Yield a response with its body unread; read a response with an error status, and raise it as a ModelError."""
+        """Yield a response with its body unread; raise ModelError if the response has an error status."""
         response, error_content, failed = None, bytearray(), _NO_ERROR
         try:
             async with asyncio.timeout(MAX_REPLY_SECONDS):
@@ -180,7 +180,7 @@ class Transport:
         return self._interpret_response(response_body, response)
 
     async def _send(self, method: str, url: httpx2.URL, **content: Any) -> httpx2.Response:
-        """Return the response with its body unread, whether it is a stream of events or not."""
+        """Send a request and return the response; its body is not read yet."""
         headers = self._headers.copy()
         if "files" in content:
             del headers["content-type"]  # the form's own names its boundary
