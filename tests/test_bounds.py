@@ -167,7 +167,7 @@ def test_folders_are_searched_to_a_stated_depth(run: Run, work_folder: Path, dee
     corpus = collect_entries(("deep",))
     assert [Path(entry.source).name for entry in corpus.entries] == ["a.md", "b.md"]
     assert [problem.reason for problem in corpus.problems] == [
-        f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; name this folder too"
+        f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; give this path too"
     ]
     assert f"has folders nested over {MAX_FOLDER_DEPTH} deep" in run("paper", "deep").output
     assert f"more than {MAX_FOLDER_DEPTH} levels" in run("batch", "deep", "-o", "run", "--model", "extractive").output

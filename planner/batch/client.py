@@ -41,7 +41,7 @@ class CostReservation:
 
 
 class Budget:
-    """A cost limit in USD, None for no limit; requests in flight count at their highest cost, so none can exceed it.
+    """A cost limit in USD, None for no limit; a request in flight counts at its highest cost, to keep to the limit.
 
     `spent` is in USD, and starts with the charges of earlier calls in the ledger.
     """
@@ -54,7 +54,7 @@ class Budget:
 
     @asynccontextmanager
     async def reserve(self, max_cost: float | None) -> AsyncIterator[CostReservation]:
-        """Reserve the highest cost of a request within the block, and then count its charge.
+        """Reserve `max_cost`, the highest cost of a request, within the block; then add the charge to `spent`.
 
         If the rest of the limit may suffice after requests in flight have ended, wait for these requests.
 

@@ -162,7 +162,7 @@ def _read_list_text(path: Path) -> str | None:
 
 
 def _resolve_source(row: ManifestRow) -> tuple[str, str]:
-    """Return the source and kind of a list's row; a path is relative to the list's folder, else to the current one."""
+    """Return (source, kind) of a row; a path is looked up in the list's folder, then in the current folder."""
     for base in (row.base_folder, Path()):
         path = base / row.source
         if path_exists(path):

@@ -52,10 +52,10 @@ class FolderScan:
     def find_papers(self, folder: Path, depth: int = 0) -> list[RecognisedPaper]:
         """Return the papers in a folder and below it, sorted by path, or the folder itself if it is one paper.
 
-        `depth` is the level of the folder below the one that the user named, which has level 0.
+        `depth` is the number of levels from the folder that the user named down to `folder`.
         """
         if depth > MAX_FOLDER_DEPTH:
-            reason = f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; name this folder too"
+            reason = f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; give this path too"
             self.problems.append(CorpusProblem(str(folder), reason))
             return []
         files, folders = self._list_folder(folder)
@@ -110,7 +110,7 @@ def _is_file(item: os.DirEntry[str]) -> bool:
 def _describe_special_file(path: Path) -> CorpusProblem:
     """Return the problem with a pipe, a device, a broken link, or a link to a folder, which may be circular."""
     if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
-        return CorpusProblem(str(path), "a link to a folder is not followed; name that folder too", harmless=True)
+        return CorpusProblem(str(path), "a link to a folder is not followed; give the folder's path", harmless=True)
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
     is_harmless = not is_archive and find_kind_by_name(path.name) in (FileFormat.LATEX, FileFormat.OTHER)
     try:

@@ -323,7 +323,7 @@ async def estimate_run(
 
 
 def _is_finished(plan_task: PlanTask, job: BatchJob, results: Mapping[tuple[str, str], LatestResult]) -> bool:
-    """Return whether a paper could be read and has a result for these settings that is not to be repeated."""
+    """Return whether the paper has a result for these settings, was read, and need not be planned again."""
     settings_hash = job.models_by_key[plan_task.model].ledger_model.settings_hash
     last = results.get((plan_task.entry.id, plan_task.model))
     if last is None or (last.asked, last.stamp) != (settings_hash, plan_task.entry.stamp):

@@ -115,7 +115,7 @@ def read_list(text: str, list_name: str, base_folder: Path) -> Iterator[Manifest
 
 
 def _parse_jsonl(text: str) -> Iterator[tuple[int, Any]]:
-    """Yield the number of each line that is not blank, and its value, or the error of one that is not JSON."""
+    """Yield (line number, value) for each line that is not blank; if a line is not JSON, the value is the error."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:

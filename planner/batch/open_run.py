@@ -129,7 +129,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
     if shards := list_unmerged_shards(run):
         names = ", ".join(str(shard.locate_folder(RunFolder(path)).path) for shard in shards)
         raise RunError(
-            f"{path} is divided into shards, each a run of its own; name one of them ({names}), or merge {path}"
+            f"{path} is divided into shards, each a run of its own; give the path of one ({names}), or merge {path}"
         )
     return replace(read_spec_to_continue(run), submission=submission)
 
@@ -173,7 +173,7 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
 
 
 async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan through the batch service; with --finish-live, then send the requests live that it has not answered."""
+    """Plan through the batch service; with --finish-live, then send live the requests that got no reply."""
     from planner.batch.service.engine import BatchServiceEngine
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
@@ -181,7 +181,7 @@ async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> in
     code = await run_engine(engine)
     if waiting := ledger.submissions.count_submitted_requests():
         requests = format_count(waiting, "request")
-        log.info("%s at the batch service; get the results with `ablation-planner collect %s`", requests, run.path)
+        log.info("at the batch service: %s; get the results with `ablation-planner collect %s`", requests, run.path)
     elif not engine.progress.stop_reason and spec.submission.finish_live:
         code = await run_engine(LocalEngine(job, run, ledger))
     elif spec.retry_failed:
@@ -245,7 +245,7 @@ def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
     if corpus.skipped_files:
         more = corpus.skipped_files - len(corpus.skipped_names)
         names = ", ".join(corpus.skipped_names) + (f" and {more:,} more" if more else "")
-        log.info("skipped %s, not named like a paper: %s", format_count(corpus.skipped_files, "file"), names)
+        log.info("skipped %s that are not papers by their names: %s", format_count(corpus.skipped_files, "file"), names)
     if not corpus.entries:
         raise UsageError(f"{', '.join(sources)}: no papers found; give PDF, LaTeX, Markdown, HTML or text")
     return corpus
@@ -285,8 +285,8 @@ def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Co
     if waiting:
         requests, models = sum(each.request_count for each in waiting), sorted({each.model for each in waiting})
         raise RunError(
-            f"{format_count(requests, 'request')} of {run.path} to {', '.join(models)} at a batch service; collect the "
-            f"results first (`ablation-planner collect {run.path}`, with --finish-live to send the rest live)"
+            f"a batch service has {format_count(requests, 'request')} of {run.path} to {', '.join(models)}; "
+            f"collect the results first: ablation-planner collect {run.path} (with --finish-live to send the rest live)"
         )
 
 
@@ -335,7 +335,7 @@ async def _open_engine(
     }
     async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.folder)), spec.engine.ray_address) as pool:
         workers, machines = len(pool), len(pool.workers_by_machine)
-        log.info("%s so far on %s", format_count(workers, "worker"), format_count(machines, "machine"))
+        log.info("the cluster has %s on %s so far", format_count(workers, "worker"), format_count(machines, "machine"))
         moved = tuple(_move_to_cluster(model, pool) for model in models)
         yield moved, lambda papers: [pool] * min(papers, max(_MIN_READERS, 2 * len(pool)))
 

@@ -1,9 +1,9 @@
 """Limit the requests to an endpoint: an even pace, a shared pause, and an adaptive number in flight.
 
 A 429 halves the number of requests that may be in flight, and pauses all requests until the time that the endpoint
-named. A round of replies, as many as may be in flight, raises the number by one. A library such as `aiolimiter` only
-counts: it cannot be paused, cannot be corrected when the true token count or a limit in a header is known, and allows
-all requests of a minute at once.
+named. After as many replies as requests may be in flight, the number rises by one. A library such as `aiolimiter` only
+counts: it cannot be paused, it takes no corrections from true token counts or headers, and it allows all requests of a
+minute at once.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ def estimate_rough_tokens(prompt: Prompt) -> float:
 class MinuteWindow:
     """The requests or tokens of the last minute; `limit` is the most that may be sent in any minute, None if unknown.
 
-    They are spread evenly over the minute. Amounts are recorded even without a limit, so that a limit that is set later
-    takes them into account. Times are in seconds of any clock.
+    The times of sending are spread evenly over the minute. Amounts are recorded even without a limit, since one may be
+    set later. Times are in seconds of any clock.
     """
 
     def __init__(self, limit: float | None) -> None:
@@ -58,7 +58,7 @@ class MinuteWindow:
         self._past_amount = 0.0
 
     def find_earliest_time(self, now: float, amount: float) -> float:
-        """Return the earliest time at which `amount` may be sent; after an idle minute, it may exceed the limit."""
+        """Return the earliest time at which `amount` may be sent; after an idle minute, any `amount` may be sent."""
         self._drop_old(now)
         if self.limit is None:
             return now
@@ -76,7 +76,7 @@ class MinuteWindow:
             self._next_due = due + amount * MINUTE_SECONDS / (self.limit * USED_SHARE)
 
     def _find_time_with_room(self, amount: float) -> float:
-        """Return the time at which enough earlier amounts are over a minute old, so that `amount` fits the limit."""
+        """Return the time at which so many earlier amounts are a minute old that `amount` fits the limit."""
         assert self.limit is not None
         excess = self._past_amount + amount - self.limit * USED_SHARE
         earliest = float("-inf")
@@ -238,7 +238,7 @@ class RateLimiter:
     def _adopt_limits(self, header_limits: RateLimits) -> None:
         """Use the limits in headers as limits a minute, unless the user set limits.
 
-        If a service means limits for an hour or a day, they are still upper limits, and its 429s slow the run down.
+        Some services give limits for an hour or a day there; then only the 429s of the service slow the run down.
         """
         requests_given, tokens_given = self._is_given
         if header_limits.requests and not requests_given:

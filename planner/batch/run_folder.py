@@ -67,7 +67,7 @@ class RunFolder:
 
     @property
     def is_in_use(self) -> bool:
-        """True if a process has locked the folder, so that a call works on the run."""
+        """True if a process works on the run: the process has locked the folder."""
         import fcntl
 
         try:
@@ -257,13 +257,13 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
         if other.shard_count != shard.shard_count:
             raise RunError(
                 f"{run.path} is divided into {other.shard_count} shards; "
-                f"go on with --shard i/{other.shard_count}, or merge it and go on without --shard, "
+                f"go on with --shard i/{other.shard_count}, or merge the shards and go on without --shard, "
                 "or choose another folder with -o"
             )
 
 
 def load_ids_by_canonical_source(run: RunFolder) -> dict[str, str]:
-    """Return the ids that the run and its shards have ever given to papers, by the place of the paper."""
+    """Return the ids of all papers that the run and its shards ever had, by the place of the paper."""
     # Damage is reported later, when the ledger is opened for writing.
     query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
     ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]

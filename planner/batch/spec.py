@@ -63,8 +63,8 @@ class SubmissionOptions:
     """Options for a batch service.
 
     With `submit_only` the call does not wait for the results. With `finish_live` a request that came back without a
-    reply is sent live. With `prepare` nothing is sent. `poll` is the pause between two checks in seconds, None for
-    pauses that grow.
+    reply is sent live. With `prepare` the call writes files and sends nothing. `poll` is the pause between two checks
+    in seconds, None for pauses that grow.
     """
 
     submit_only: bool = False
@@ -137,7 +137,7 @@ class _SavedRunSpec:
     uses_settings: bool = False
 
     def restore_model(self, name: str, asking: ModelSpec, base_url: tuple[str, ...]) -> ModelSpec:
-        """Return a model of the run at an address, with its own price and key, and the other options of `asking`."""
+        """Return a model of the run at an address, with its saved price and key; other options come from `asking`."""
         own = self.by_model.get(name) or _SavedModel(self.asking.price)
         return replace(asking, model=name, base_url=base_url, price=own.price, key_variable=own.key_variable)
 
@@ -207,7 +207,7 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
     if (continued.settings, continued.models) != (spec.settings, spec.models):
         names = ", ".join(model.model or EXTRACTIVE for model in models)
         log.warning(
-            "%s goes on as it was begun, whatever the settings files say now (model %s, task %s, k %d); "
+            "%s goes on with its own settings, not with those of the settings files (model %s, task %s, k %d); "
             "to change the run, use options or environment variables",
             *(run.path, names, continued.settings.task, continued.settings.k),
         )
@@ -235,7 +235,7 @@ def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...
 
 
 def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
-    """Return whether a run is plain: its first result has no chances or, without results, its saved call is plain."""
+    """Return whether a run asks for plain plans: by its first result or, if there is none, by its saved call."""
     query = (  # NULL for a record that is damaged
         "SELECT iif(json_valid(facts), json_extract(facts, '$.min_chance') IS NULL, NULL)"
         " FROM plannings ORDER BY number LIMIT 1"
@@ -246,7 +246,7 @@ def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
-    """Return the saved call of a run, None without one; a call without `plain`, of an earlier version, is plain."""
+    """Return the saved call of a run, None if there is none; `plain` is true if an earlier version did not save it."""
     rows = query_ledger(run.ledger_path, "SELECT value FROM run WHERE name = ?", RUN_SPEC_KEY)
     if not rows:
         return None
@@ -258,7 +258,7 @@ def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
 
 
 def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
-    """Return the saved address, or no address if the environment gives the same one, perhaps with a password.
+    """Return the saved address; return () if the environment gives the same address, which may include a password.
 
     Raises:
         RunError: if the replies came from files, so that there is no endpoint.

@@ -125,13 +125,13 @@ class PaperFailure:
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatus:
-    """The status of a run; `pending` counts papers once for each model, `requests` all that were sent.
+    """The status of a run; `pending` is the number of results that are still wanted, one for each paper and model.
 
-    `models` holds, by model, the number of papers with each outcome. `cost` is the cost of the replies in USD, None if
-    a price is unknown. `lost_requests` counts the requests without a reply that may have been billed, for example since
-    the process was killed; if there are no replies but lost requests, the cost is None too. `in_flight` counts the lost
-    requests whose reply a running call still waits for. If the ledger is damaged, only a part of it is counted, and
-    `damage` is the error.
+    `models` holds, by model, the number of papers with each outcome. `requests` is the number of requests sent.
+    `lost_requests` of them have no reply and may have been billed, for example since the process was killed; a running
+    call still waits for the replies to `in_flight` of these. `cost` is the cost of the replies in USD; it is None if a
+    price is unknown, or if requests were lost and none has a reply. If the ledger is damaged, only its readable part is
+    counted, and `damage` is the error.
     """
 
     papers: int
@@ -216,7 +216,7 @@ class LedgerStatus:
 
 
 def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStatus:
-    """Read the status of a run, also while it is running; unless it is in use, it has no requests in flight.
+    """Read the status of a run. Pass `is_in_use` if a process works on the run; otherwise `in_flight` is 0.
 
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
@@ -280,10 +280,10 @@ def _normalize_reason(failure: PaperFailure) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The status of a run; `is_in_use` is true if a call works on the run or on one of its shards.
+    """The status of a run; `is_in_use` is true if a process works on the run or on one of its shards.
 
     If shards are not merged, `total` is the sum over all shards, `shards` holds the status of each shard that has
-    begun, and `missing_shards` are the others.
+    begun, and `missing_shards` are the shards that have not begun.
     """
 
     total: LedgerStatus
@@ -310,7 +310,7 @@ class RunStatus:
 
 
 def read_run_status(run: RunFolder) -> RunStatus:
-    """Read the status of a run, also while it is running.
+    """Read the status of a run; a process may be working on the run meanwhile.
 
     Raises:
         RunError: if the folder is not a run, or one of its ledgers cannot be read.

@@ -1,6 +1,6 @@
 """Build the first prompt about a paper: select the excerpt for the task, fit it to the window and render the prompt.
 
-The module also describes a paper as JSON: its parts, and the parts that would be sent.
+The module also describes a paper as JSON, with the parts that the paper has and the parts that would be sent.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -30,11 +30,12 @@ _MAX_REPLY_TOKENS: Final = 8_000
 class PlanSettings:
     """The settings of a plan: the task, at most `k` ablations, and how often to ask again after an invalid reply.
 
-    `templates` is a folder with the user's own prompts. `cut_at` is the heading at which the author task ends the
-    excerpt. `window` is the model's context window in tokens, None if it is unknown. `max_reply_tokens` is the limit of
-    a reply or None. `strategy` is a name in `STRATEGIES`. With `plain`, the prompt asks only for the benchmark's five
-    fields; None means true only if the earlier plan or run is plain. Otherwise the reply gives candidates with their
-    chances, and candidates below `min_chance` percent (None: the task's default) are not kept.
+    `templates` is a folder with the user's own prompts. `cut_at` is the heading at which the excerpt ends in the author
+    task. `window` is the model's context window in tokens, None if it is unknown. `max_reply_tokens` is the limit of
+    a reply or None. `strategy` is a name in `STRATEGIES`. If `plain` is true, the prompt asks only for the benchmark's
+    five fields. If it is false, the prompt asks for candidates with their chances, and candidates below `min_chance`
+    percent (None: the task's default) are not kept. If it is None, the earlier plan or run decides; without one it is
+    false.
     """
 
     task: Task
@@ -57,7 +58,7 @@ class PlanSettings:
 
     @property
     def reply_reserve(self) -> int:
-        """The tokens of the window that are kept free for replies; a small `max_reply_tokens` lowers the number."""
+        """The tokens of the window that are kept free for replies; fewer if `max_reply_tokens` is small."""
         most = min((self.window or 0) // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
         reserve = most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
         # A later prompt also holds the reply to the prompt before it.
@@ -115,7 +116,7 @@ class LoadedPaper:
         from planner.analysis.analyse import index_paper_for_check
         from planner.analysis.check import check_reply  # compiles many patterns, which only a reply needs
 
-        assert paper_prompt.excerpt is not None, "the prompt was built here"
+        assert paper_prompt.excerpt is not None, "the prompt was built in this process"
         return check_reply(reply, index_paper_for_check(self.paper, task, paper_prompt.excerpt))
 
 

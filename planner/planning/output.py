@@ -134,7 +134,7 @@ async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, sett
 
 
 def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> Path | None:
-    """Return the path of the plan that `plan_to_folder` would make again without a request, or None.
+    """Return the path of the plan if the folder has it and all its replies, so that nothing need be sent; else None.
 
     The errors are those of `plan_to_folder` and `planner.planning.first_prompt.build_prompt`.
     """
@@ -151,7 +151,7 @@ def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: P
 def _open_question(
     folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings
 ) -> tuple[Paper, PlanSettings, PlanRecord]:
-    """Return a paper with its id in the folder, the settings as they ask there, and the record of this question."""
+    """Return (the paper with its id in the folder, the settings with `plain` decided, a new record of the question)."""
     paper = replace(paper, id=choose_paper_id(folder, paper.info, info))
     settings = replace(settings, plain=_has_plain_plan(folder, paper, info, settings))
     return paper, settings, _begin_record(paper, info, settings)
@@ -162,7 +162,7 @@ def _begin_record(paper: Paper, info: ModelInfo, settings: PlanSettings) -> Plan
 
 
 def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> bool:
-    """Return `settings.plain`; if it is None, return whether the folder holds a plain plan for this question."""
+    """Return `settings.plain` or, if it is None, whether the folder holds a plain plan for this question."""
     if settings.plain is not None:
         return settings.plain
     record = _begin_record(paper, info, replace(settings, plain=True))
@@ -175,7 +175,7 @@ def write_unreadable_paper(
 ) -> PlanOutput:
     """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source.
 
-    Nothing is written if the source is not a paper, or if another process is planning it.
+    Nothing is written if the source is not a paper, or if another process is planning the paper.
     """
     paper = PaperInfo(id=given_id or propose_paper_id(source), title="", format="", source=source)
     paper = replace(paper, id=choose_paper_id(folder, paper, info))
@@ -196,8 +196,8 @@ def write_unreadable_paper(
 def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
     """Write the record and trajectory of a paper in a run; without a trajectory, an earlier plan and its record stay.
 
-    A plan for another question at the same path is moved first, to the name that `plan` gives a further plan. The files
-    are not synchronised to the disk, since a file that a power cut destroys is written again from the run's ledger.
+    If the path holds a plan for another question, that plan is first moved to its path as a further plan. The files are
+    not synchronised to the disk, since the run's ledger restores a file that a power cut destroys.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -263,7 +263,7 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 
 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and trajectory; without a trajectory, an earlier plan stays and its record gets the requests."""
+    """Write the record and trajectory; without a trajectory, only update the requests in an earlier plan's record."""
     if trajectory is None and files.planned:
         write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
         return PlanOutput(record, None, files.path)

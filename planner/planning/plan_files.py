@@ -50,7 +50,7 @@ class RecordStore:
     """The reply store of one paper: it writes each request and each reply to the sidecar file at `path` at once.
 
     `other_attempts` are the attempts on record for other questions; if one of them has the reply to a request, the
-    attempt is copied. With `force`, a new sample is requested.
+    attempt is copied. With `force`, stored replies to the first prompt are not used.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class RecordStore:
         return self.record.attempts
 
     def choose_sample(self, prompt: Prompt) -> int:
-        """Return the number of the sample to request for a first prompt."""
+        """Return the sample number for a first prompt, as the function `choose_sample` does."""
         return choose_sample((*self.other_attempts, *self.attempts), prompt, self.force)
 
     def find_reply(self, identity: str) -> Completion | None:
@@ -110,7 +110,7 @@ class RecordStore:
         self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
     def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
-        """Change the last attempt at a request; attempts after it may be at other requests, which are in flight too."""
+        """Change the last attempt at a request; later attempts may exist, since other requests may be in flight too."""
         last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
         self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
 
@@ -120,10 +120,10 @@ class RecordStore:
 
 
 def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
-    """Return the number of the sample to request for a first prompt.
+    """Return the sample number for a first prompt; a new number asks for a new reply to the same prompt.
 
-    It is 0 without recorded replies, and the next number if the last reply was truncated, refused, empty or invalid, or
-    if `force` is true. Otherwise it is the last number, so that the recorded replies are used again.
+    The number is 0 if no reply is recorded. It is one higher than the last if the last reply was truncated, refused,
+    empty or invalid, or if `force` is true. Otherwise it is the last number, and the recorded replies are used again.
     """
     starts = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
     if not starts:
@@ -165,7 +165,7 @@ class PlanFiles:
 
     @property
     def planned(self) -> PlanRecord | None:
-        """The existing record if it is of a plan, else None; only another plan may replace it."""
+        """The existing record if it has a plan, else None; only a record with a plan may replace it."""
         return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
 
     @property
@@ -178,7 +178,7 @@ class PlanFiles:
 
 
 def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
-    """Return the path of the plan if its question is the paper's first, and the path if it is a further question."""
+    """Return (the path for the first question about the paper, the path for a further question)."""
     about = (record.planner, record.model, record.paper.id)
     first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
     return first, further
@@ -187,7 +187,8 @@ def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path
 def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     """Return the files of a question about a paper.
 
-    The first question about a paper uses the published path; the path of a further question contains `question_name`.
+    The first question about a paper has the path of the benchmark's layout. For a further question, `question_name` is
+    added to the name.
 
     Raises:
         TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
@@ -202,7 +203,7 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
 
 
 def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
-    """Return the answered requests about a paper that are on record in other files than the chosen ones.
+    """Return the answered requests about a paper in all of its records except the record in the `chosen` files.
 
     The errors are those of `PlanFiles.read`.
     """
@@ -224,7 +225,7 @@ def build_lock_path(folder: Path, record: PlanRecord) -> Path:
 
 @asynccontextmanager
 async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
-    """Wait until no other process plans this paper with this model into the folder, and prevent that in the block.
+    """Hold the lock of a paper and a model in a folder within the block; wait while another process holds the lock.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -258,7 +259,7 @@ class PlanFileIndex:
 
 
 def _list_complete_files(folder: Path) -> Iterator[str]:
-    """Yield the names of files that are not empty, and delete drafts that a killed process left."""
+    """Yield the names of files that are not empty; delete half-written files that a killed process left."""
     if not folder.is_dir():
         return
     with os.scandir(folder) as listing:
@@ -272,8 +273,8 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
 def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
     """Return the id of a paper in a folder of plans: its earlier id or a new one.
 
-    An id that was not made from the file name stays. Otherwise a record of the same text gives the id, such as one that
-    an earlier version made from the title. If another paper has the id, `-2` is added.
+    An id that was not made from the file name stays. Otherwise the id is that of a record of the same paper, if there
+    is one. Without such a record, `-2` is added if another paper has the id.
 
     Raises:
         TrajectoryError: if the file at a record's path is not a record, or is damaged.

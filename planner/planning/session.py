@@ -53,7 +53,7 @@ class PlannablePaper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request with its outcome; `completion` is None without a reply, `step` is "" for a strategy's first step."""
+    """One request with its outcome; `completion` is None without a reply, `step` is "" for the first of the steps."""
 
     identity: str
     completion: Completion | None
@@ -86,7 +86,7 @@ class PaperSession:
 
     def continue_prompt(self, template: str, **values: object) -> Prompt:
         """Return the first prompt, continued by the last reply and a message that is rendered from a template."""
-        assert self.paper_prompt is not None, "the first prompt comes first"
+        assert self.paper_prompt is not None, "the first prompt was built before"
         reply = next(attempt.completion.text for attempt in reversed(self.attempts) if attempt.completion)
         return render_follow_up(self.paper_prompt.prompt, reply, template, self.settings.templates, **values)
 
@@ -104,7 +104,7 @@ class PaperSession:
 
     def check_plan(self, reply: Reply) -> "PlanCheck":
         """Return the faults of a plan, and its details with their quotes located in the excerpt."""
-        assert self.paper_prompt is not None, "a reply comes after a prompt"
+        assert self.paper_prompt is not None, "the first prompt was built before"
         return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
 
     async def _ask_until_valid(self, prompt: Prompt) -> Reply:
@@ -178,7 +178,7 @@ async def ask_until_valid(
     `sample_step`. The new request has its own identity, so that both replies are stored.
 
     Raises:
-        OutputError: if the last reply cannot be used; nothing is asked again after one that was truncated or refused.
+        OutputError: if no reply is valid; at once if a reply was truncated or refused.
     """
     failures, is_repeated = 0, False
     while True:

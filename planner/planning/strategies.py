@@ -68,7 +68,7 @@ class RequestEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A way to plan a paper: `run` asks the model, `estimate` gets the number of tokens of the first prompt.
+    """A way to plan a paper: `run` asks the model; `estimate` is called with the number of tokens of the first prompt.
 
     `templates` names the templates that the strategy needs besides those of the task.
     """
@@ -90,10 +90,12 @@ def estimate_one_request(prompt_tokens: int) -> RequestEstimate:
 
 
 async def plan_and_revise(session: PlanSession) -> "Reply":
-    """Return the revised plan, or the draft if the program finds no faults or the model's revision is not valid.
+    """Ask for a plan, the draft, then ask the model to revise it; return the revised plan.
+
+    Return the draft if the program finds no faults in it, or if the model's revision is not valid.
 
     Raises:
-        ModelError, BudgetExceeded, OutputError: for the draft, as in `PlanSession.ask`.
+        ModelError, BudgetExceeded, OutputError: if the first request gives no draft, as in `PlanSession.ask`.
         ModelError: if the second request failed but may succeed in a later run.
         BudgetExceeded: if the second request could exceed the cost limit; a later run with a higher limit sends it.
     """
@@ -155,7 +157,7 @@ def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionRes
 
 
 def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:
-    """Yield the details from the draft for each ablation of a revision that gives no details."""
+    """Yield, for each ablation of a revision without details, the details that the draft gives for the ablation."""
     if draft.details:
         for ablation in revised.plan.ablations:
             place = _find_ablation(ablation, draft)
@@ -175,12 +177,12 @@ def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
 
 
 def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[RejectedAblation, ...]:
-    """Return the candidates that a draft rejected and that are not in the plan of its revision."""
+    """Return the candidates that the draft rejected, except those that the revised plan contains."""
     return tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
 
 
 def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblation]:
-    """Yield the ablations of a draft that its revision neither keeps nor lists as rejected candidates."""
+    """Yield the ablations of the draft that the revised reply neither keeps nor lists as rejected candidates."""
     considered = {candidate.name for candidate in revised.considered}
     for number, ablation in enumerate(draft.plan.ablations):
         if _find_ablation(ablation, revised) is None and ablation.name not in considered:

@@ -124,7 +124,7 @@ class PaperFetcher:
         addresses = await self.look_up(host, port)
         refused = next((address for address in addresses if not self.is_allowed(address)), None)
         if refused or not addresses:
-            raise PaperError(f"{host} is at {refused or 'no address'}, which is not a public address; {_ADVICE}")
+            raise PaperError(f"{host} is at {refused or 'no known address'}, which is not a public address; {_ADVICE}")
         return addresses[:_MAX_TRIED_ADDRESSES]
 
     async def _connect(self, client: httpx2.AsyncClient, url: httpx2.URL, addresses: Sequence[str]) -> httpx2.Response:
@@ -143,7 +143,7 @@ class PaperFetcher:
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 if address == addresses[-1]:
                     raise
-        raise AssertionError("the last address returns or raises")
+        raise AssertionError("the loop ended without a response and without an error")
 
     async def _read_body(self, response: httpx2.Response, host: str) -> bytes:
         headers = response.headers

@@ -92,7 +92,7 @@ class _ErrorJson:
 
 @dataclass(frozen=True)
 class _PromptState:
-    """The values of a prompt without its messages; computed values are sent, so that nothing is computed twice."""
+    """The fields of a prompt except its messages; the hash and counts are sent too, to save computing them again."""
 
     template_sha256: str
     sample: int
@@ -116,7 +116,7 @@ def _prompt_to_json(value: PaperPrompt | PlannerError) -> dict[str, Any]:
 
 
 def _prompt_from_json(value: Any, info: ValidationInfo) -> PaperPrompt | PlannerError:
-    """Return the prompt or error in this JSON; the context yields the messages of the prompts in order."""
+    """Return the prompt or error in this JSON; the next item of `info.context` is the JSON of the prompt's messages."""
     if isinstance(value, dict) and "error" in value:
         return _error_from_json(value)
     fields: _PaperPromptJson = _adapt(_PaperPromptJson).validate_python(value)
@@ -142,8 +142,8 @@ def _error_from_json(value: Any) -> PlannerError:
 class ReadResult:
     """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested.
 
-    `index` is needed to check plans. It leaves out the passages that the first prompt holds, and is None if there is no
-    prompt.
+    `index` serves to check plans. It lacks the passages that stand in the first prompt too; `restore_index` adds them.
+    It is None if no prompt was built.
     """
 
     info: PaperInfo
@@ -154,7 +154,7 @@ class ReadResult:
     index: PaperIndex | None = None
 
     def restore_index(self) -> PaperIndex | None:
-        """Return the index with all its passages, None if there is no index."""
+        """Return the index with the passages from the first prompt, None if there is no index."""
         prompt = next((each.prompt for each in self.prompts if isinstance(each, PaperPrompt)), None)
         return self.index.restore_text(prompt.messages[-1].content) if self.index and prompt else None
 
@@ -204,7 +204,7 @@ def decode_result(text: bytes) -> ReadResultOrError:
     except ValidationError:  # the JSON may hold a lone surrogate
         result = _adapt(ReadResult).validate_python(json.loads(head), context=_iterate_lines(lines))
     if result.index and not (result.index.sections and all(each.has_valid_numbers for each in result.index.sections)):
-        raise ValueError("the index names passages that it does not have")
+        raise ValueError("the index has no sections, or refers to passages that it does not have")
     return result
 
 

@@ -1,7 +1,7 @@
-"""Read papers in a process under limits: requests come in on stdin, results go out on stdout.
+"""Read papers in a process with limits: requests arrive on stdin, results leave on stdout.
 
-`planner.reading.process` starts the process anew, with as few imports as possible. A fork would share the program's
-locks and sockets, and `multiprocessing` would import the whole command line in every process.
+`planner.reading.process` starts a new Python process with few imports. A fork would share the program's locks and
+sockets, and `multiprocessing` would import the whole command line in every process.
 """
 
 import contextlib
@@ -75,8 +75,8 @@ def read_paper_with_prompts(
 
 
 def _index_paper(paper: Paper, task: Task, paper_prompt: PaperPrompt) -> PaperIndex:
-    """Return the index of a paper, without the passages in the prompt if they can be restored from the prompt."""
-    assert paper_prompt.excerpt is not None, "the prompt was built here"
+    """Return the index of a paper; leave out the passages in the prompt if the prompt suffices to restore them."""
+    assert paper_prompt.excerpt is not None, "the prompt was built in this process"
     prompt, index = paper_prompt.prompt.messages[-1].content, index_paper_for_check(paper, task, paper_prompt.excerpt)
     start = prompt.find(paper_prompt.excerpt.text[:_BEGINNING_CHARS])  # to find all of it would take far longer
     smaller = index.omit_text(max(start, 0))

@@ -55,7 +55,7 @@ class MergeResult:
 
 
 def merge_shards(run: RunFolder) -> MergeResult:
-    """Merge the shards of a run into it; another merge adds only what is new since then.
+    """Merge the shards of a run into the run; a later merge adds only what the shards recorded after this one.
 
     Raises:
         RunError: if there are no shards, their settings differ, or a file cannot be read or written.
@@ -172,7 +172,7 @@ def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
 
 
 def refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
-    """Refuse a shard that holds papers of another shard, such as a renamed copy, since its own papers are not planned.
+    """Refuse a shard that holds papers of another shard, such as a renamed copy; its own papers would be missing.
 
     Raises:
         RunError: if a shard holds papers of another.
@@ -182,8 +182,8 @@ def refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
         rows = query_ledger(folder.ledger_path, "SELECT id FROM papers WHERE position IS NOT NULL")
         if strangers := [str(paper) for (paper,) in rows if not shard.has_paper(str(paper))]:
             raise RunError(
-                f"{folder.path} holds papers of other shards, such as {strangers[0]!r}: was the folder "
-                f"copied? Run this shard again (batch --shard {shard}), then merge"
+                f"{folder.path} holds papers of other shards, such as {strangers[0]!r}; perhaps it is a copy: "
+                f"run shard {shard} again (batch --shard {shard}), then merge"
             )
 
 
@@ -195,7 +195,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
         attach_ledger(db, part.ledger_path),
     ):
         if requests := _count_submitted_requests(part):
-            raise _SubmittedError(f"{requests} of its requests are at a batch service")
+            raise _SubmittedError(f"{requests} requests of the shard are at a batch service")
         for paper, here, there in list_id_conflicts(db):
             raise RunError(
                 f"the id {paper} means {here} in the run and {there} in {shard.name}; run that shard again, then merge"

@@ -1,7 +1,7 @@
 """Share work among workers on many machines; the workers read papers and ask models, and may be lost at any moment.
 
-The workers have no shares of the rate limit: the engine applies the limit to the whole run, and the pool gives each
-request to the least busy worker. So the limit holds while workers come and go, and a 429 for one worker pauses all.
+The engine applies the rate limit to the whole run, not to each worker, and the pool gives each request to the least
+busy worker. So the limit holds while workers come and go, and a 429 for one worker pauses all workers.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class WorkerLostError(Exception):
 
 
 class Worker(Protocol):
-    """A process on a machine that reads papers and asks models; it returns their errors and does not raise them."""
+    """A process on a machine that reads papers and asks models; it returns errors of papers and models."""
 
     machine: str
 

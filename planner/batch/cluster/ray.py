@@ -113,7 +113,8 @@ async def open_ray_pool(config: WorkerConfig, address: str) -> AsyncIterator[Wor
         RunError: if there is no such cluster, or no worker could be started.
     """
     if address.startswith("ray://"):
-        raise UsageError(f"--ray-address {address!r} is not supported; run on a machine of the cluster with HOST:PORT")
+        advice = "run the command on a machine of the cluster, and give HOST:PORT"
+        raise UsageError(f"--ray-address {address!r} is not supported; {advice}")
     ray = _import_ray()
     await asyncio.to_thread(_connect_to_cluster, ray, address)
     pool = WorkerPool()

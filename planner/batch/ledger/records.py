@@ -127,7 +127,7 @@ class StoredRecords:
     reader: LedgerReader
 
     def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
-        """Return the paper and the model of each pair, and the numbers of its valid record and last plan, or None."""
+        """Return (paper, model, number of the valid record or None, number of the last plan or None) of each pair."""
         current = f"iif({IS_VALID}, n.number, NULL)"
         return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
 
@@ -193,7 +193,7 @@ def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[
 
 
 def list_results_only_in_attached(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return the paper and the model of each current result that only the attached ledger has, oldest first."""
+    """Return (paper, model) of each latest result in the attached ledger that the main one lacks, oldest first."""
     query = (
         f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
         " (SELECT max(number) FROM other.plannings WHERE paper = n.paper AND model = n.model) ORDER BY n.number"

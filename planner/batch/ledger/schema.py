@@ -154,7 +154,7 @@ def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a ledger for reading within the block.
 
     Raises:
-        RunError: as for `connect_ledger_readonly`, and if a query or a value in the block shows that it is damaged.
+        RunError: as for `connect_ledger_readonly`, and if a query or a value in the block shows damage to the ledger.
     """
     with closing(connect_ledger_readonly(path)) as connection, convert_ledger_errors(path):
         yield connection
@@ -181,7 +181,7 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """Yield a connection for reading a ledger, and ""; if it is damaged, a copy of its readable rows, and the error.
+    """Yield (a connection for reading a ledger, ""); for a damaged ledger, (a copy of its readable rows, the error).
 
     Raises:
         RunError: as for `connect_ledger_readonly`, and if nothing can be read.
@@ -273,7 +273,7 @@ def format_time(moment: datetime) -> str:
 
 
 def _choose_other_mode(path: Path, error: Exception) -> str | None:
-    """Return another mode in which to open a ledger that could not be opened, None if there is none."""
+    """Return another mode of SQLite in which to open a ledger after this error, None if no mode helps."""
     # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls the commit back.
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
         return "rw"

@@ -144,11 +144,14 @@ class Ledger:
         return Counter({Outcome(outcome): count for outcome, count in rows})
 
     def count_expected_results(self) -> int:
-        """Return the number of results that exist or are still to come."""
+        """Return the number of results that the finished run will have: one for each paper and model."""
         return int(self._reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
-        """Return the sample number for a first prompt: the last with a reply, or the next one to retry a failure."""
+        """Return the sample number for a first prompt; a new number asks for a new reply to the same prompt.
+
+        It is the last number that has a reply, or 0. With `retry_failed`, it is the next number if that reply failed.
+        """
         last = self._reader.fetch_value(
             "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
         )
@@ -163,8 +166,8 @@ class Ledger:
     ) -> tuple[AttemptRecord, ...]:
         """Return every recorded request about a paper to a model, oldest first.
 
-        If another paper has the same text, only one of the two papers sends requests. The other one reuses them: they
-        are given in `reused_identities`, and cost it nothing.
+        If two papers have the same text, only one of them sends requests. For the other paper, give these requests in
+        `reused_identities`; their cost is 0 in its records.
         """
         rows = self._reader.fetch_rows(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"

@@ -95,7 +95,7 @@ class SubmittedRequest:
 
 
 class Submissions:
-    """The submissions of a run; `reserve_attempt_numbers` reserves numbers for some attempts and returns the first."""
+    """The submissions of a run; `reserve_attempt_numbers` reserves as many numbers as given, and returns the first."""
 
     def __init__(
         self, reader: LedgerReader, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]
@@ -178,7 +178,7 @@ class Submissions:
         return number
 
     async def record_rejections(self, rejections: Sequence[tuple[int, Rejection]]) -> None:
-        """Record the rejection of each attempt, which is given by its number."""
+        """Record the rejections of attempts, given as (number of the attempt, rejection)."""
         query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?"
         rows = [
             ("lost" if r.perhaps_billed else "refused", r.message, json.dumps(asdict(r)), number)
@@ -241,7 +241,7 @@ class Submissions:
         return None if row is None else SubmittedRequest(row[0], row[1], row[2], bool(row[3]))
 
     def find_request(self, identity_prefix: str) -> tuple[str, str, bool] | None:
-        """Return the identity of the request with this prefix, its model, and whether it has a reply, or None."""
+        """Return (identity, model, whether there is a reply) of the request with this prefix, or None."""
         row = self._reader.fetch_row(
             "SELECT identity, model, reply IS NOT NULL FROM requests WHERE identity >= ? AND identity < ?",
             identity_prefix,

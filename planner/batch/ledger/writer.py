@@ -98,7 +98,7 @@ class LedgerWriter:
                     _resolve_changes([change], self._failure)
 
     def _collect_waiting(self, first_change: _QueuedChange) -> tuple[list[_QueuedChange], bool]:
-        """Return all changes that are waiting, and whether the ledger is closed after them."""
+        """Return (`first_change` and the changes that wait, whether to close the ledger after them)."""
         changes = [first_change]
         while len(changes) < _MAX_CHANGES_PER_COMMIT:
             try:
@@ -186,7 +186,7 @@ def _adapt_reply() -> TypeAdapter[LedgerReply]:
 
 
 def store_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
-    """Store a reply in the rows of its attempt and of its request, unless the request has one already."""
+    """Store a reply in the rows of its attempt and its request; if the request has a reply already, keep that one."""
     values = asdict(reply)
     db.execute("UPDATE attempts SET state = 'replied' WHERE number = :attempt_number AND identity = :identity", values)
     db.execute(

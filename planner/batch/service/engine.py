@@ -54,8 +54,8 @@ class ReplayModel:
     """A model that answers from the ledger, and passes each request without a recorded reply to `handle_request`.
 
     A request that was submitted `MAX_SUBMISSIONS` times fails with its last error. With `submit_once`, a request that
-    came back without a reply is not passed on again, since the caller sends it live. Only attempts after number
-    `after_attempt` count.
+    came back without a reply is not passed on again, since the caller sends it live. Rejections of attempts up to
+    number `after_attempt` are ignored.
     """
 
     ledger: Ledger
@@ -76,7 +76,7 @@ class ReplayModel:
 
         Raises:
             ModelError: if the service has refused the request for good.
-            ReplyPending: if there is no reply yet; the request was passed on, or is at the service.
+            ReplyPending: if there is no reply yet: the request was passed on, is at the service, or is to be sent live.
         """
         identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
         if (reply := self.ledger.records.find_reply(identity)) is not None:
@@ -266,7 +266,7 @@ class BatchServiceEngine:
         return ended
 
     def _is_finished(self, tracker: BatchTracker) -> bool:
-        """Return whether there is nothing to wait for; if requests are left nevertheless, stop with the reason."""
+        """Return whether there is nothing to wait for; in that case, stop with the reason if requests are left."""
         more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
         if more_to_come and (self._wait or tracker.has_late_results):
             return False
@@ -328,4 +328,4 @@ class BatchServiceEngine:
 
 
 async def _leave_request(_: NewRequest, __: Prompt) -> None:
-    """Leave a request for a later call."""
+    """Do nothing, so that a later call submits the request."""

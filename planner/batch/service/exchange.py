@@ -1,4 +1,4 @@
-"""Plan a run by way of files that the user carries to and from a batch service, or of prompts and replies in files.
+"""Plan a run with files of requests that the user takes to a batch service, or with files of prompts and replies.
 
 vLLM's `run-batch` reads and writes files of the same format.
 """
@@ -58,7 +58,7 @@ class ImportReport:
 
 
 async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target: Path) -> list[tuple[Path, int]]:
-    """Write the requests that a run needs to `target`; return the files and the number of requests in each.
+    """Write to the file `target` the requests without a reply; return each file with its number of requests.
 
     Requests that do not fit into one file, and those to further models, go to files with similar names.
 
@@ -231,7 +231,7 @@ class PromptFileEngine:
         self._replanner.is_stopped = True
 
     async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
-        """Return the reply in a file after recording it, or None; papers with the same text share a reply."""
+        """Return the reply in the ledger or else in a file, and record the latter; return None if there is none."""
         async with self._turn:
             if (reply := self._ledger.records.find_reply(request.identity)) is None:
                 reply = self._read_reply(request, prompt)

@@ -167,8 +167,7 @@ def _store_durably(draft: Path, path: Path) -> None:
 class SubmitOptions:
     """Options for submitting: the retries of a failing call, and the seconds between checks for a batch that may exist.
 
-    `allow_resubmission` permits submitting, and paying for, a batch once more if it is unknown whether the service has
-    it.
+    If it is unknown whether the service has a batch, `allow_resubmission` permits submitting and paying for it again.
     """
 
     retry_policy: RetryPolicy
@@ -209,7 +208,7 @@ class BatchSubmitter:
         await call_with_retry(partial(self._submit_once, number), self._options.retry_policy)
 
     async def update_submission(self, submission: Submission) -> None:
-        """Record the new state of a submission, and its file and batch; in `open_submissions` too."""
+        """Record a submission with its new state, file and batch in the ledger and in `open_submissions`."""
         await self._ledger.submissions.update_submission(submission)
         self._open_submissions[submission.number] = submission
 
@@ -241,8 +240,8 @@ class BatchSubmitter:
             if self._options.allow_resubmission:
                 return []
             raise ModelError(
-                f"{service.host} lists no batches, so it is unknown whether a submission of "
-                f"{submission.request_count} requests that was interrupted has arrived; to submit them again anyway: "
+                f"{service.host} lists no batches, so it is unknown whether {submission.request_count} requests "
+                "arrived there before the call was interrupted; to submit them again, and perhaps pay twice: "
                 "batch --retry-failed",
                 status=error.status,
             ) from None

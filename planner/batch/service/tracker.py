@@ -31,7 +31,7 @@ class BatchTracker:
     """A tracker of submissions; `open_submissions` holds, by number, those whose results are not all in the ledger.
 
     `unknown_batches` holds, by number, a message to the user for each submission whose batch the service does not know.
-    `max_requests` is the most requests that a submission may have, None unless the service refused one for its size.
+    `max_requests` is the most requests that a submission may have, None before the service refuses one for its size.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class BatchTracker:
 
     @property
     def has_late_results(self) -> bool:
-        """True if a batch or a result file that was missing may still appear by the next check."""
+        """True if a batch or a result file is missing, but may appear later and is checked again."""
         return any(0 < self._missing_checks[s.number] <= _MAX_MISSING_CHECKS for s in self.running_submissions)
 
     async def submit(self, submission: Submission) -> None:
@@ -97,13 +97,13 @@ class BatchTracker:
             await self._submitter.submit(submission.number)
         except FileNotFoundError as error:
             rejection = Rejection(
-                f"{error.filename} is missing; its requests are written again", again=True, was_sent=False
+                f"the file {error.filename} is missing; its requests are written again", again=True, was_sent=False
             )
             await self._close_submission(self.open_submissions[submission.number], rejection)
         self._update_progress()
 
     async def submit_waiting(self) -> None:
-        """Submit the recorded submissions that have no batch; only the first if the service has had no room.
+        """Submit the recorded submissions that have no batch; if the service had no room before, only the first one.
 
         Raises:
             ModelError: if the service does not accept a submission.
@@ -145,7 +145,7 @@ class BatchTracker:
             if self._is_last_check(submission):
                 self.unknown_batches[submission.number] = (
                     f"{service.host} does not know batch {submission.batch_id}, with {submission.request_count} "
-                    "requests: use the key and the project that it was submitted with, or give it up and submit its "
+                    "requests: use the key and the project of the submission, or give up the batch and submit its "
                     "requests again with: batch --retry-failed"
                 )
             return None
@@ -171,12 +171,15 @@ class BatchTracker:
                 assert_never(batch.state)
 
     def _is_last_check(self, submission: Submission) -> bool:
-        """Count a check that found a file or batch missing; return whether no further check is to follow."""
+        """Count a check that found a file or batch missing; return True if enough checks were made."""
         self._missing_checks[submission.number] += 1
         return self._missing_checks[submission.number] > _MAX_MISSING_CHECKS
 
     async def _collect_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
-        """Collect a batch that has ended; return False if a result file is still missing or the batch is requeued."""
+        """Collect a batch that has ended, and close its submission; return whether the submission is closed.
+
+        It stays open if a result file may still appear, or if the batch had no room and is submitted again.
+        """
         if batch.state is BatchState.FAILED and NO_ROOM_CODE in batch.error_codes:
             return await self._requeue_batch(submission, batch)
         rejection = _explain_missing_results(batch)
@@ -194,8 +197,11 @@ class BatchTracker:
         return True
 
     async def _requeue_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
-        """Queue a batch again that had no room; if it is too large, close it instead, and return True."""
-        log.info("batch %s: the service has no room for it now; it is submitted again later", batch.id)
+        """Let a submission wait again after the service had no room for its batch; return False.
+
+        If the batch was too large even alone, close the submission and return True; smaller files follow.
+        """
+        log.info("batch %s: the service has no room for the batch now; it will be submitted again later", batch.id)
         await self._submitter.update_submission(replace(submission, batch_id="", state=RECORDED))
         self._is_service_full = self._one_at_a_time = True
         if self.running_submissions or submission.request_count == 1:
@@ -207,7 +213,7 @@ class BatchTracker:
         await self._ledger.write_fact(_MAX_REQUESTS_KEY, str(self.max_requests))
         error = "; ".join(batch.error_messages[:1])
         reason = (
-            f"the service has no room for so many requests ({error}); submitted again in files of {self.max_requests}"
+            f"the service has no room for so many requests ({error}); files of {self.max_requests} will be submitted"
         )
         rejection = Rejection(reason, again=True, was_sent=False)
         await self._close_submission(self.open_submissions[submission.number], rejection)

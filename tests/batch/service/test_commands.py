@@ -20,7 +20,7 @@ POLL = ("--poll", "0.02")
 def test_submit_leave_and_collect_from_another_folder(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches("--fates")
     stderr = corpus.batch(service, "--submit-only")
-    assert "12 requests at the batch service" in stderr
+    assert "at the batch service: 12 requests" in stderr
     assert corpus.program.status()["pending"] == 12
     assert service.entries == []
     elsewhere = corpus.folder / "elsewhere"
@@ -65,7 +65,7 @@ def test_nothing_is_asked_live_while_it_is_submitted(corpus: Corpus, serve_batch
     service = serve_batches()
     corpus.batch(service, "--submit-only")
     stderr = corpus.live(service, run="run", code=1)
-    assert "12 requests of run to lm-planner/m at a batch service; collect the results first" in stderr
+    assert "a batch service has 12 requests of run to lm-planner/m; collect the results first" in stderr
     other = ("batch", "papers", "-o", "run", "--model", "other", "--base-url", service.url, "--engine", "openai-batch")
     assert "collect the results first" in corpus.program.invoke(*other, code=1).stderr
     corpus.program.invoke("collect", "run", *POLL)

@@ -17,7 +17,7 @@ def test_each_shard_submits_its_own_part(corpus: Corpus, serve_batches: ServeBat
     corpus.batch(service, "--shard", "2/2", "--submit-only")
     stderr = corpus.program.invoke("merge", "run", code=1).stderr
     assert "2-of-2 was left out: " in stderr
-    assert "of its requests are at a batch service" in stderr
+    assert "requests of the shard are at a batch service" in stderr
     assert "each a run of its own" in corpus.program.invoke("collect", "run", code=1).stderr
     corpus.program.invoke("collect", "run/shards/2-of-2", "--poll", "0.02")
     assert not list((corpus.folder / "run" / "shards").rglob("*-wal")), "no write-ahead log on a shared disk"

@@ -60,7 +60,7 @@ def test_a_batch_without_room_waits_and_costs_no_try(corpus: Corpus, serve_batch
 def test_what_has_never_room_goes_in_smaller_files(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches("--room", "4")
     stderr = corpus.batch(service)
-    assert "no room for so many requests (the batch is token_limit_exceeded); submitted again in files of 6" in stderr
+    assert "no room for so many requests (the batch is token_limit_exceeded); files of 6 will be submitted" in stderr
     assert corpus.program.status()["planned"] == 12
     done = [entry.custom_id for entry in service.entries if entry.what == "ok"]
     assert len(done) == len(set(done)) == 12
@@ -97,7 +97,7 @@ def test_what_is_at_the_service_is_collected_though_it_takes_no_more(
     corpus.program.invoke(*command, "--poll", "0.02", "--max-papers", "5", "--submit-only")
     stderr = corpus.program.invoke(*command, "--poll", "0.02", code=1).stderr
     assert "Billing hard limit" in stderr
-    assert "requests at the batch service" not in stderr
+    assert "at the batch service: " not in stderr
     assert corpus.program.status()["planned"] == 5
     # What was never taken may be asked live, and is not submitted afterwards.
     corpus.program.invoke("batch", "papers", "-m", "m", "--base-url", server.base_url, "-o", "run")
