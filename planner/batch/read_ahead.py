@@ -40,7 +40,7 @@ class PromptModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RemotePaper:
-    """A paper that another process read, and the prompt about it; a prompt with other settings needs another reading.
+    """A paper that another process read, and the prompt about it; for other settings, the paper must be read again.
 
     `number` is the index of the prompt in the result.
     """

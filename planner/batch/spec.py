@@ -80,7 +80,7 @@ class RunSpec:
     The models differ only in name, address, key and price. With `prompt_folders` nothing is sent: prompts go to files,
     and replies come from files. `folder` is the folder that paths are relative to. If `sends` is false, the call only
     estimates, records or exchanges files, so it needs no key. `unsaid` holds the names of the fields that neither the
-    command line nor the environment gives; `uses_settings` is true if a settings file gives any of them. `words` are
+    command line nor the environment gives; `uses_settings` is true if a settings file gives one of them. `words` are
     the words of the command as it was typed, without secrets.
     """
 

@@ -116,10 +116,11 @@ def render_prompt(
     *,
     with_details: bool = False,
 ) -> Prompt:
-    """Render the prompt that asks for at most k ablations of a paper; `later_templates` are as in `PromptTemplates`.
+    """Render the prompt that asks for at most k ablations of a paper.
 
-    `with_details` asks for candidates with their details, of which the program keeps at most k. If the user's folder
-    has no template for candidates, the prompt asks for plain ablations.
+    `later_templates` names templates that later messages need, as in `PromptTemplates.render_prompt`. `with_details`
+    asks for candidates with their details; the program keeps at most k of them. If the user's folder has no template
+    for candidates, the prompt asks for plain ablations.
 
     Raises:
         PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).

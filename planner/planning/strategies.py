@@ -42,7 +42,7 @@ class PlanSession(Protocol):
     async def ask(self, prompt: Prompt, step: str = "") -> "Reply":
         """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid.
 
-        `step` names the step of the strategy in the records; it is "" for the first prompt only.
+        `step` names the step of the strategy in the records; it is "" for the step that sends the first prompt.
 
         Raises:
             ModelError: if there is no completion.

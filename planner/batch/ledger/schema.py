@@ -116,7 +116,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
 
     Commits are synchronised to the disk, so that they survive a power cut. On a shared disk the ledger has a plain
     journal, since a write-ahead log needs memory that all users of the ledger share. With `check`, all pages and values
-    are checked first, so that no reply is paid for that a damaged ledger cannot store.
+    are checked first, since a damaged ledger could not store the replies that a call pays for.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.

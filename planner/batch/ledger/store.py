@@ -254,7 +254,7 @@ class Ledger:
         record: PlanRecord,
         write_files: Preparation | None = None,
     ) -> None:
-        """Record the result of planning a paper, after `write_files` has written its files."""
+        """Write the files of a paper with `write_files`, then record the result of planning the paper."""
         attempts = tuple(attempt.model_copy(update={"completion": None}) for attempt in record.attempts)
         prompt = result.paper_prompt.prompt if result.paper_prompt else None
         row = (

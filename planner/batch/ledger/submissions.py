@@ -41,7 +41,7 @@ class NewRequest:
 class Submission:
     """A file of requests and its batch; `file_id` and `batch_id` are the service's ids, "" until they are known.
 
-    A submission in state SUBMITTING may have a batch whose id is not known; in state RECORDED it has none.
+    In state RECORDED a submission has no batch. In state SUBMITTING it may have a batch whose id is not known.
     """
 
     number: int

@@ -62,7 +62,7 @@ class LedgerWriter:
     async def write_change(
         self, change: LedgerChange, prepare: Preparation | None = None, size: int = _PAGE_BYTES
     ) -> None:
-        """Make one change of about `size` bytes, and return when it is durable; `prepare` runs before its transaction.
+        """Call `prepare`, then make one change of about `size` bytes, and return when the change is durable.
 
         Raises:
             RunError: if `prepare` fails, so that the change is not made, or if the ledger cannot be written, so that
@@ -197,10 +197,10 @@ def store_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
 
 
 def save_unstored_reply(ledger_path: Path, reply: LedgerReply) -> Path:
-    """Write a reply to a file beside its ledger, else to one in the temporary folder; return the file's folder.
+    """Write a reply to a file beside its ledger or, if that fails, in the temporary folder; return the file's folder.
 
     Raises:
-        OSError: if neither can be written.
+        OSError: if neither file can be written.
     """
     name, content = f"{reply.identity}.json", _adapt_reply().dump_json(reply)
     beside, temporary = _list_folders(ledger_path)

@@ -119,7 +119,7 @@ def convert_error_body(
     body: str,
     received_note: str = "",
 ) -> ModelError:
-    """Return the error for an error body, which must be masked already; the response's `status` may be 200."""
+    """Return the error for an error body with masked secrets; `status`, that of the response, may be 200."""
     status = error_body.status or status if status < 400 else status
     request_id = endpoint.mask.mask_text(headers.get("x-request-id", ""))
     message = endpoint.mask.mask_text(_format_message(error_body, endpoint, status, headers)) + received_note

@@ -259,7 +259,7 @@ class ResponseBody:
 
     @property
     def has_finish_reason(self) -> bool:
-        """True if the model gave a finish reason, so that no text is lost if the connection breaks."""
+        """True if the model gave a finish reason; then the text is complete even if the connection breaks."""
         return self._merger.has_finish_reason and not self.garbled_event
 
     @property
