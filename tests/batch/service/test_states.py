@@ -97,7 +97,7 @@ def test_what_is_at_the_service_is_collected_though_it_takes_no_more(
     corpus.program.invoke(*command, "--poll", "0.02", "--max-papers", "5", "--submit-only")
     stderr = corpus.program.invoke(*command, "--poll", "0.02", code=1).stderr
     assert "Billing hard limit" in stderr
-    assert "at the batch service: " not in stderr
+    assert "get the results with" not in stderr
     assert corpus.program.status()["planned"] == 5
     # What was never taken may be asked live, and is not submitted afterwards.
     corpus.program.invoke("batch", "papers", "-m", "m", "--base-url", server.base_url, "-o", "run")
