@@ -171,8 +171,8 @@ def test_doctor_ends_on_ctrl_c(start: Start, server: Server) -> None:
     while not server.journal:
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
     assert "Traceback" not in err
 
 
