@@ -71,7 +71,7 @@ ReplyText = Annotated[
 ]
 RevisedText = Annotated[str, Field(description="For revise: your reply to `next_message`.", max_length=MAX_REPLY_BYTES)]
 ModelName = Annotated[
-    str, Field(description="The model that wrote the reply: your own name.", min_length=1, max_length=200)
+    str, Field(description="Your own model name, since you wrote the reply.", min_length=1, max_length=200)
 ]
 PlanPath = Annotated[str, Field(description="Path of a plan, as list_plans gives it.", max_length=4096)]
 

@@ -43,7 +43,7 @@ def test_a_fake_model_gives_its_answers_in_order_and_keeps_the_prompts() -> None
             assert (await model.complete(PROMPT)).text == "whole"
             with pytest.raises(ModelError, match="gone"):
                 await model.complete(PROMPT)
-            with pytest.raises(AssertionError, match="request 4 of a fake model that has 3 answers"):
+            with pytest.raises(AssertionError, match="the fake model has 3 answers, but got request 4"):
                 await model.complete(PROMPT)
             assert model.prompts == [PROMPT] * 4
 

@@ -270,7 +270,7 @@ class PassageSearch:
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:
-        """The sections; of related work, only the passages that tell of the paper's own results."""
+        """The sections, in which related work has only the passages about the paper's own results."""
         related = SectionKind.RELATED_WORK
         return [
             each.select_own_results() if classify_heading(each.section.heading) is related else each

@@ -90,14 +90,14 @@ class _Sentence(NamedTuple):
     stems_around: frozenset[str]
 
     def is_about(self, part: frozenset[str], head: frozenset[str] = frozenset()) -> bool:
-        """Return whether sentence and heading have half of a part's stems; if they have all of `head`, add `around`."""
+        """Return whether sentence and heading (also `around`, if they have all of `head`) have half of the stems."""
         words = self.stems | collect_stems(self.heading)
         if head and head <= words:
             words |= self.stems_around
         return len(part & words) >= _MIN_PART_SHARE * len(part)
 
     def compares(self, limits: frozenset[int | None]) -> bool:
-        """Return whether the sentence compares things, and `around` has all these limiting words, such as "only"."""
+        """Return whether the sentence makes a comparison, and `around` has all these limits, such as "only"."""
         return bool(_COMPARES.search(self.text)) and limits <= _list_limits(self.around)
 
     def compares_name(self, stems: frozenset[str]) -> bool:

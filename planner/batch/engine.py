@@ -261,7 +261,7 @@ class ModelEstimate:
 
     @property
     def seconds(self) -> float:
-        """The estimated time in seconds, within the limits of the call."""
+        """The estimated duration in seconds, given the rate limits and the concurrency of the command."""
         waits = [
             self.request_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.model.client.host else 0.0
         ]

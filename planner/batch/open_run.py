@@ -302,7 +302,7 @@ def _list_addresses(spec: RunSpec, models: tuple[RunModel, ...]) -> Mapping[str,
 def _describe_run(
     spec: RunSpec, earlier: Mapping[str, JsonValue], corpus: Corpus, models: tuple[RunModel, ...]
 ) -> dict[str, JsonValue]:
-    """Return the facts of a call for `run.json`; `started` is the time of the run's first call."""
+    """Return the facts that `run.json` holds about this `batch` command; `started` is the time of the run's first."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "program_version": __version__,

@@ -162,14 +162,14 @@ def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
 
 
 def read_spec_to_continue(run: RunFolder) -> RunSpec:
-    """Read the last call of `batch` on a run, as a call that continues the run through its batch service.
+    """Return the spec of the last `batch` command on a run, changed to continue the run through its batch service.
 
     Raises:
         RunError: if there is no run, or it cannot be continued.
     """
     saved = _read_saved_spec(run)
     if saved is None:
-        raise RunError(f"{run.path} holds no saved call; repeat the `batch` command")
+        raise RunError(f"{run.path} does not record its `batch` command; give that command again with all its options")
     return RunSpec(
         run,
         tuple(

@@ -120,7 +120,7 @@ def _read_stdin() -> bytes:
 
 
 def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
-    """Read a text that is too short to exceed a limit, without a separate process; return None for other papers."""
+    """Read a text file in this process if it is too short to exceed the reading limits; else return None."""
     data = request.data
     try:
         path = Path(request.source)

@@ -210,9 +210,9 @@ def _find_line(text: str, path: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The values from all settings files that count for a command.
+    """The values from all settings files that apply to a command.
 
-    `values` has the defaults of options by the option's name, and `prices` texts such as "0.5,2" by model. `endpoint`
+    `values` maps names of options to defaults, and `prices` maps models to texts such as "0.5,2". `endpoint`
     names the endpoint for models without a prefix, "" for none. `origins` has the file and line of each setting by its
     dotted name. `notice` is a message about the settings that a project's file gives, "" if there is none.
     """

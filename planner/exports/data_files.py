@@ -147,7 +147,7 @@ def _list_comments(lines: Iterable[str]) -> Iterator[str]:
 
 def _list_yaml_lines(value: _YamlValue, indent: str = "") -> Iterator[str]:
     """Yield a mapping as YAML; each text is quoted as in JSON, so that it is neither a number, a tag nor an alias."""
-    assert isinstance(value, Mapping), "a list of values stands on one line"
+    assert isinstance(value, Mapping), "only a mapping has lines of its own; a list of values stands on one line"
     for key, each in value.items():
         if isinstance(each, Mapping):
             yield f"{indent}{key}:\n"

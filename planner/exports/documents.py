@@ -59,7 +59,7 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 
 
 def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a Markdown file for each plan: its studies, the next candidates up to `k` studies in all, then the rest."""
+    """Write a Markdown file for each plan: its studies, candidates if there are fewer than k, and the rest in short."""
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
         lines += map(_render_section, plan.studies)

@@ -31,7 +31,9 @@ class FakeModel:
         """
         self.prompts.append(prompt)
         if len(self.prompts) > len(self._answers):
-            raise AssertionError(f"request {len(self.prompts)} of a fake model that has {len(self._answers)} answers")
+            raise AssertionError(
+                f"the fake model has {len(self._answers)} answers, but got request {len(self.prompts)}"
+            )
         answer = self._answers[len(self.prompts) - 1]
         if isinstance(answer, Exception):
             raise answer

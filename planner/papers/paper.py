@@ -212,7 +212,7 @@ def warn_of_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:
     texts = list(dict.fromkeys(text for text in texts if text))
     warnings = [f"text that the page does not show was left out: {_shorten(text)!r}" for text in texts[:_MAX_WARNINGS]]
     if len(texts) > _MAX_WARNINGS:
-        warnings.append(f"{len(texts) - _MAX_WARNINGS} more hidden texts were left out")
+        warnings.append(f"{len(texts) - _MAX_WARNINGS} more hidden texts were left out of the paper")
     return tuple(warnings)
 
 

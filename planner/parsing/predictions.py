@@ -343,10 +343,7 @@ def _find_first_line(text: str, start: int) -> int:
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the offset after an object that fills its line, even one with unpaired quotes, or None.
-
-    The result for the last line of the text is always None.
-    """
+    """Return the offset after an object that fills its line (not the last), even with unpaired quotes, or None."""
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")

@@ -185,10 +185,10 @@ def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path
 
 
 def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
-    """Return the files of a question about a paper.
+    """Return the files in which the plan of a record is stored.
 
-    The first question about a paper has the path of the benchmark's layout. For a further question, `question_name` is
-    added to the name.
+    The first plan of a paper gets the path that published trajectories have. For a plan with other settings,
+    `question_name` is added to the file's name.
 
     Raises:
         TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.

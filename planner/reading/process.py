@@ -59,7 +59,7 @@ ReaderFactory = Callable[[int], Sequence[PaperReader]]
 
 
 def choose_process_count(paper_count: int) -> int:
-    """Return the number of processes for reading the papers: at most 8, one per core and one per four papers."""
+    """Return the number of processes for reading the papers: the least of 8, the cores, and a quarter of the papers."""
     return max(1, min(os.cpu_count() or 1, 8, paper_count // 4))
 
 

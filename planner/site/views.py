@@ -137,7 +137,7 @@ class PaperView:
 
     `title` is plain text; `heading` is the title as HTML with MathML. `source` is the arXiv id or the file name, and
     `address` the address at arXiv. `authors`, `source`, `address` and `abstract` may be "".
-    `has_several_texts` is true if the plans are of different texts with one id.
+    `has_several_texts` is true if the plans were made from different texts of papers with the same id.
     """
 
     title: str

@@ -290,5 +290,5 @@ def test_hidden_stretches_are_quoted_once_each_shortened_and_counted() -> None:
     assert warn_of_hidden_text(["a\n b", "a b", "  "]) == ("text that the page does not show was left out: 'a b'",)
     assert warn_of_hidden_text(["x" * 301])[0].endswith(f"{'x' * 300}…'")
     many = warn_of_hidden_text(f"stretch {n}" for n in range(23))
-    assert (len(many), many[-1]) == (21, "3 more hidden texts were left out")
+    assert (len(many), many[-1]) == (21, "3 more hidden texts were left out of the paper")
     assert len(warn_of_hidden_text(f"stretch {n}" for n in range(20))) == 20

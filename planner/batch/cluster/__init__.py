@@ -1,1 +1,1 @@
-"""Runs on several machines: shards of a run, and workers on a Ray cluster."""
+"""Division of a batch run among several machines, as shards or as workers on a Ray cluster."""

@@ -127,7 +127,7 @@ class StoredRecords:
     reader: LedgerReader
 
     def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
-        """Return (paper, model, number of the valid record or None, number of the last plan or None) of each pair."""
+        """Return (paper, model, number of the valid record or None, number of the record of the last plan or None)."""
         current = f"iif({IS_VALID}, n.number, NULL)"
         return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
 

@@ -138,7 +138,9 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
         RunError: if there is no ledger, or it has another version, or cannot be read.
     """
     if not path.is_file():
-        raise RunError(f"{path.parent} is not the folder of a run: give a folder that `batch` wrote, with {path.name}")
+        raise RunError(
+            f"{path.parent} is not the folder of a run; give a folder that `batch` wrote and that holds {path.name}"
+        )
     try:
         return _connect_readonly(path, "ro")
     except _LEDGER_ERRORS as error:

@@ -126,7 +126,7 @@ class _RequestExporter:
             await self.record_requests()
 
     async def record_requests(self) -> None:
-        """Record in the ledger the requests that were written."""
+        """Add the requests that were written to the files to the ledger."""
         requests, self._unrecorded = self._unrecorded, []
         await self._ledger.submissions.record_exported_requests(requests)
 

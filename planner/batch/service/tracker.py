@@ -199,7 +199,8 @@ class BatchTracker:
     async def _requeue_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
         """Let a submission wait again after the service had no room for its batch; return False.
 
-        If the batch was too large even alone, close the submission and return True; smaller files follow.
+        If the service had no room though no other batch ran there, close the submission and return True; its requests
+        are then submitted in smaller files.
         """
         log.info("batch %s: the service has no room for the batch now; it will be submitted again later", batch.id)
         await self._submitter.update_submission(replace(submission, batch_id="", state=RECORDED))

@@ -1,7 +1,7 @@
 """A model at an OpenAI-compatible endpoint, and the models that an endpoint lists.
 
-A parameter that the endpoint rejects is left out or renamed from then on. Endpoints that truncate a prompt to their
-window without an error are detected by their token counts (Ollama's window is 4,096 tokens).
+A parameter that the endpoint rejects is left out or renamed from then on. Some endpoints truncate a prompt to their
+window without an error (Ollama to 4,096 tokens). The number of prompt tokens that they report shows it.
 """
 
 import os

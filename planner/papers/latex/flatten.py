@@ -224,10 +224,7 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a setting, or a conditional with its branches in braces.
-
-        Return the position to continue from, or None if the command itself stays in the text.
-        """
+        """Follow a setting or a conditional with braces; return its end, or None if it stays in the text."""
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)
@@ -254,10 +251,7 @@ class _Flattener:
         return None
 
     def _open_group_branch(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Return the start of the branch that is read, and record the text after this branch as a dead span.
-
-        Return None, and record nothing, if it is unknown which branch is read.
-        """
+        """Return the start of the branch that is read, with its rest as a dead span; None if the branch is unknown."""
         conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
         first = groups.read_group(end)
         second = groups.read_group(first[1]) if first else None

@@ -181,9 +181,9 @@ def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tu
 def expand_macro_selection(
     source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
 ) -> LatexSource:
-    """Return the source after the expansion of the macros that print nothing, a plain name or a heading.
+    """Expand the macros whose output is empty, a plain name or a heading, and return the source.
 
-    The macros in `extra_names` are expanded too. If `expand_all` is true, all macros are, as titles and abstracts need.
+    The macros in `extra_names` are expanded too. If `expand_all` is true, every macro is; titles and abstracts need it.
     """
     if "\\" not in source.text:
         return source

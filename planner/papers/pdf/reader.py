@@ -166,7 +166,7 @@ def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -
 
 
 def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]:
-    """Return the kind of each section; lettered sections after the body and all after the references are appendices."""
+    """Return each section's kind; appendices are lettered sections after the body, and any after the references."""
     kinds: list[SectionKind] = []
     parents: dict[int, SectionKind] = {}
     past_body = past_references = False
