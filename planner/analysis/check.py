@@ -10,6 +10,7 @@ from importlib.resources import files
 from itertools import islice, pairwise
 from typing import Final
 
+from planner.analysis.metrics import is_specific_metric
 from planner.analysis.parts import (
     is_same_part,
     is_telling,
@@ -21,7 +22,7 @@ from planner.analysis.parts import (
 from planner.analysis.passages import PaperIndex, PassageSearch, ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch
-from planner.analysis.replacements import find_replacements_in_use, find_vague_replacements, is_specific_metric
+from planner.analysis.replacements import find_replacements_in_use, find_vague_replacements
 from planner.details import ALREADY_REPORTED, SAME_PART, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
 from planner.matching import COMMON_STEMS, collect_stems, extract_stems, is_value
 from planner.parsing.reply import Reply
@@ -205,10 +206,8 @@ def _find_absent_quote(evidence: Evidence | None) -> Iterator[tuple[FindingKind,
 
 
 def _find_same_part(ablation: Ablation, earlier: Sequence[Ablation]) -> Iterator[tuple[FindingKind, str]]:
-    for other in earlier:
-        if _have_same_part(ablation, other):
-            yield FindingKind.SAME_PART, f"{SAME_PART} {other.name!r}"
-            return
+    for other in islice((each for each in earlier if _have_same_part(ablation, each)), 1):
+        yield FindingKind.SAME_PART, f"{SAME_PART} {other.name!r}"
 
 
 def _have_same_part(a: Ablation, b: Ablation) -> bool:
@@ -240,7 +239,8 @@ class _AblationChecker:
             where = f" under {repeated[1]!r}" if repeated[1] else ""
             yield FindingKind.ALREADY_REPORTED, f"{ALREADY_REPORTED} {repeated[0]!r} already{where}"
         quote = evidence.quote if evidence and evidence.found is not QuoteMatch.ABSENT else ""
-        for item in find_replacements_in_use(ablation, self._search.find_sentences, quote):
+        around = self._search.find_surroundings(quote)
+        for item in find_replacements_in_use(ablation, self._search.find_sentences, quote, around):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_replacements(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import extract_leading_noun_phrase, find_acronyms, find_run_in_headings
-from planner.matching import build_word_set
+from planner.matching import build_word_set, extract_stems
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
@@ -23,6 +23,13 @@ _QUANTITIES: Final = build_word_set(
     loss losses error errors speed speedup reward rewards return returns regret cost costs frequency percentage
     index perplexity throughput latency agreement coverage diversity overlap gap
     """
+)
+_EMPTY_METRICS: Final = frozenset(
+    extract_stems(
+        "performance quality result results metric metrics evaluation measure measures score scores main overall final "
+        "test standard usual effectiveness all relevant task downstream benchmark outcome improvement appropriate "
+        "various"
+    )
 )
 _NOT_A_RESULT: Final = re.compile(
     r"\b(?:learning|dropout|decay|sampling|clip|buffer|batch|max(?:imum)?|benchmark|test|high(?:est|er)?|"
@@ -204,6 +211,12 @@ def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     for acronym in find_acronyms(text):
         if is_multiword_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
             yield acronym.abbreviation, acronym.expansion_start + len(acronym.expansion)
+
+
+def is_specific_metric(metric: str) -> bool:
+    """Return whether a metric says more than "performance" or "results"."""
+    stems = extract_stems(metric)
+    return not (stems and _EMPTY_METRICS.issuperset(stems))
 
 
 def is_metric_name(name: str) -> bool:

@@ -23,6 +23,8 @@ _OWN_RESULTS: Final = re.compile(
     r"^(?:figure|fig\.|table)\s\d|\\caption\b|\bwe (?:evaluate|measure|report|plot)\b", re.I | re.M
 )
 _BRACKETS: Final = re.compile(r"[(\[][^()\[\]]*[)\]]")
+_CHARS_BEFORE: Final = 300  # characters that belong to a quote before it
+_CHARS_AFTER: Final = 400
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
 _NUMBERED_HEADING: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
@@ -238,6 +240,11 @@ class _SectionText:
         return self.section.lowered_passages
 
     @cached_property
+    def text(self) -> str:
+        """The passages as one text."""
+        return "\n".join(self.section.passages)
+
+    @cached_property
     def numbers(self) -> tuple[frozenset[float], ...]:
         """The numbers in each passage."""
         return tuple(map(extract_numbers, self.section.passages))
@@ -311,6 +318,13 @@ class PassageSearch:
         a, b = (re.escape(each[:_STEM_CHARS]) for each in list_word_beginnings((stem, other)))
         pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
         return any(re.search(pair, self._lowered) for pair in pairs)
+
+    def find_surroundings(self, quote: str) -> str:
+        """Return a quote with the text around it in its section, or "" if its exact letters stand nowhere."""
+        for each in self._sections:
+            if quote and each.section.is_sent and (at := each.text.find(quote)) >= 0:
+                return each.text[max(0, at - _CHARS_BEFORE) : at + len(quote) + _CHARS_AFTER]
+        return ""
 
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
         """Yield pairs (sentence, heading above it) for the sentences that were sent and have these words.

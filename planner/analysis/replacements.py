@@ -7,10 +7,12 @@ from itertools import dropwhile
 from typing import Final
 
 from planner.analysis.parts import list_part_names
+from planner.analysis.sentences import has_row
 from planner.matching import (
     REMOVAL_WORDS,
     STOP_WORDS,
     build_word_set,
+    collect_stems,
     extract_numbers,
     extract_stems,
     is_value,
@@ -18,6 +20,7 @@ from planner.matching import (
     split_words,
     stem_word,
 )
+from planner.papers.leaks import split_sentences
 from planner.schema import Ablation, Action
 
 
@@ -62,10 +65,6 @@ _OWN_WORDS: Final = _parse_stems(
     "keep use using exactly our its proposed paper author unchanged unmodified current full complete same original "
     "default own ours s"
 )
-_EMPTY_METRICS: Final = _parse_stems(
-    "performance quality result results metric metrics evaluation measure measures score scores main overall final "
-    "test standard usual effectiveness all relevant task downstream benchmark outcome improvement appropriate various"
-)
 _ORDER: Final = re.compile(r"\b(?:after|before|then|to|from|over|into|between|by|versus|vs)\b|→|->", re.I)
 _TAIL: Final = re.compile(
     r"\s(?:in|of|for|at|on|between|over|inside|within|before|after|across|from|to|with|that|which)\s.*"
@@ -79,11 +78,12 @@ _USES: Final = re.compile(
     r"performed|feeds?|fed|keeps?|kept|scaled?|normali[sz]ed?)",
     re.I,
 )
+_SERVES: Final = frozenset({"serves as", "serve as", "acts as", "act as"})
 _IS: Final = build_word_set("is are was were")
 _CONTRASTS: Final = re.compile(
     r"\b(?:instead|in place of|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\s(?:of|for))|"
     r"compar\w*|baselines?|alternativ\w*|others?|contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|"
-    r"versus|could|may|might|can (?:also|be an?|be the)|one can|ablat\w*|"
+    r"versus|could|may|might|can (?:also|be an?|be the)|one can|ablat\w*|even \w+ing|"
     r"(?:most|many|several|some|common|popular) (?:\w+ )?(?:methods|works|approaches|models)|"
     r"variants?|different|such|et al|when (?:we )?us(?:e|ing)|remov\w*|current\w*)\b",
     re.I,
@@ -92,6 +92,7 @@ _NOT_USED: Final = re.compile(
     r"\b(?:instead of|in place of|(?:drop-?in )?replacements? (?:for|of)|rather than|than|unlike)\b.*", re.I | re.S
 )
 _WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
+_PREFIX: Final = re.compile(r"\b(pre|fine|re|co|non|multi)-(?=[a-z])", re.I)
 _EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
 # "(Roe et al., 2020)", "(Roe et al. (2020))", a link of Markdown, and "[Roe et al., 2020]" or "[3, 7]".
 _CITATION: Final = re.compile(
@@ -124,7 +125,7 @@ _SMALL_NUMBERS: Final = frozenset(range(10))  # of which any sentence may have o
 _NEAR: Final = 3  # words from a small number to a word of the part whose value it is
 _MAX_WORDS_TO_VERB: Final = 3  # "is then used" after an item
 _FEW_WORDS: Final = 3  # fewer words of a replacement stand in a quote by accident
-_MIN_QUOTED_SHARE: Final = 0.8  # share of the words of a replacement that a quote must hold
+_MIN_SHARE: Final = 0.8  # share of the words of a replacement that a quote, or the text around it, must hold
 _MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
 
@@ -148,32 +149,30 @@ def _is_vague(item: str, part: set[str]) -> bool:
     return bool(words & _VAGUE) and named <= part
 
 
-def is_specific_metric(metric: str) -> bool:
-    """Return whether a metric says more than "performance" or "results"."""
-    stems = extract_stems(metric)
-    return not (stems and _EMPTY_METRICS.issuperset(stems))
-
-
 def find_replacements_in_use(
-    ablation: Ablation, find_sentences: Callable[[str], Iterable[tuple[str, str]]], quote: str = ""
+    ablation: Ablation,
+    find_sentences: Callable[[str], Iterable[tuple[str, str]]],
+    quote: str = "",
+    surroundings: str = "",
 ) -> tuple[str, ...]:
     """Return the replacements that the paper uses already.
 
     Such a replacement repeats the words or the value of the part, refers to the paper ("as in the paper"), or is the
-    setting of the part in the ablation's `quote` or in another sentence of the paper. `find_sentences` returns pairs
-    (sentence, heading above it) for the words of a replacement. Three or more values are a sweep, which may include the
-    paper's own value.
+    setting of the part in the ablation's `quote`, in the `surroundings` of the quote, or in another sentence of the
+    paper. `find_sentences` returns pairs (sentence, heading above it) for the words of a replacement. Three or more
+    values are a sweep, which may include the paper's own value.
     """
     if ablation.action is Action.REMOVE:
         return ()
     part = ablation.ablated_part
     is_sweep = sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
-    _, statements = _split_clauses(_strip_references(quote))
+    statements = _split_clauses(_strip_references(_join_prefixes(quote)))[1]
+    items = (item for item in ablation.replacement if not (is_sweep and _is_setting(item)))
     return tuple(
         item
-        for item in ablation.replacement
-        if not (is_sweep and _is_setting(item))
-        and (_is_quoted(item, part, statements) or (not _OMITS.search(item) and _is_in_use(item, part, find_sentences)))
+        for item in items
+        if _is_quoted(item, part, statements, surroundings)
+        or (not _OMITS.search(item) and _is_in_use(item, part, find_sentences))
     )
 
 
@@ -181,8 +180,14 @@ def _is_in_use(item: str, part: str, find_sentences: Callable[[str], Iterable[tu
     return _repeats_part(item, part) or any(_states(*each, item, part) for each in find_sentences(item))
 
 
-def _is_quoted(item: str, part: str, statements: list[str]) -> bool:
-    """Return whether statements about a part, from the ablation's quote, say that the paper uses a replacement."""
+def _join_prefixes(text: str) -> str:
+    """Return a text in which a word such as "pre-trained" has no hyphen after its prefix."""
+    return _PREFIX.sub(r"\1", text)
+
+
+def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -> bool:
+    """Return whether statements on a part, from a quote, or else its surroundings, say that the paper uses the item."""
+    item, part = _join_prefixes(item), _join_prefixes(part)
     if not set(_OMITS.findall(item)) <= set(_OMITS.findall(" ".join(statements))):
         return False
     numbers = extract_numbers(item)
@@ -190,18 +195,20 @@ def _is_quoted(item: str, part: str, statements: list[str]) -> bool:
         words = {stem for stem in extract_stems(f"{item} {part}") if stem.isalpha()}
         clauses = (clause for statement in statements for clause in _CLAUSE_END.split(statement))
         return any(numbers == extract_numbers(clause) and words & {*extract_stems(clause)} for clause in clauses)
-    own = tuple(stem for stem in extract_stems(item) if stem not in _GENERIC | _VAGUE)
+    own = tuple(stem for stem in extract_stems(item) if stem not in _GENERIC | _VAGUE and len(stem) > 1)
     wanted = set(own).difference(extract_stems(part))
     if not wanted:
         return False  # a choice among the things that the part names
     if len(wanted) < _FEW_WORDS:
         is_long = len(own) >= _FEW_WORDS and not _AND.search(item)
         return any(_is_used(item, each) or (is_long and _hold_together(own, each)) for each in statements)
-    return any(
-        len(wanted.intersection(extract_stems(statement))) >= _MIN_QUOTED_SHARE * len(wanted)
-        and numbers <= extract_numbers(statement)
-        for statement in statements
-    )
+    head, least = wanted.intersection(extract_stems(_TAIL.sub("", item))), _MIN_SHARE * len(wanted)
+    quoted = [(wanted.intersection(extract_stems(each)), extract_numbers(each)) for each in statements]
+    if any(len(each) >= least and numbers <= own for each, own in quoted):
+        return True
+    has_head = bool(head) and any(head <= each for each, _ in quoted)
+    around = " ".join(_NOT_USED.sub(" ", each) for each in split_sentences(surroundings)) if has_head else ""
+    return len(wanted & collect_stems(_join_prefixes(around))) >= least and numbers <= extract_numbers(around)
 
 
 def _repeats_part(item: str, part: str) -> bool:
@@ -256,7 +263,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     item_stems, own_stems = extract_stems(item), extract_stems(sentence)
     stems = set(own_stems)
     part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
-    is_setting = _is_setting(item)
+    is_setting, is_table = _is_setting(item), sentence.count("\n") > _MAX_SENTENCE_BREAKS
     about = part_stems.difference(item_stems, _COUNT) or (part_stems if is_setting else set())
     says_all = len(set(item_stems)) >= _MANY_WORDS and not _AND.search(item)
     if says_all and any(
@@ -269,17 +276,17 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     # "Number" says too little of "number of layers" beside a value.
     head = list_part_names(part)[0] if is_setting and part.isascii() else _TAIL.sub("", _BRACKETS.sub(" ", part))
     head_stems = set(_drop_generic(head)).difference(item_stems)
-    is_about = len(about & stems) >= _MIN_PART_SHARE * len(about) or (
-        bool(head_stems) and head_stems.issubset(own_stems)
-    )
+    is_named = bool(head_stems) and head_stems.issubset(own_stems)
+    is_about = is_named or len(about & stems) >= _MIN_PART_SHARE * len(about)
     if not item_stems or (not is_about and len(_drop_generic(item)) < _TELLING_WORDS):
         return False
     if not is_setting:
-        return any(_is_used(item, statement) for statement in statements)
+        is_listed = is_named and is_table and has_row(sentence, item_stems, head_stems, part_stems)
+        return is_listed or any(_is_used(item, statement) for statement in statements)
     own = extract_numbers(item)
     if not own or (extract_numbers(part) and not _has_numbers(item, part)):
         return False  # in the second case, the part's name already has its value
-    if sentence.count("\n") > _MAX_SENTENCE_BREAKS:
+    if is_table:
         rows = ((row, set(extract_stems(row))) for row in sentence.split("\n"))
         return len(head_stems) > 1 and any(head_stems <= words and own == extract_numbers(row) for row, words in rows)
     words = part_stems.difference(_COUNT) if about <= stems else about
@@ -287,8 +294,8 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     about_part += [
         text for text in statements if (symbols and _SETS.search(text)) or head_stems <= set(extract_stems(text))
     ]
-    stated = map(extract_numbers, about_part)
-    is_stated = any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
+    most = len(own) + _MAX_OTHER_VALUES
+    is_stated = any(own <= numbers and len(numbers) <= most for numbers in map(extract_numbers, about_part))
     return bool(about) and is_stated and _has_part_near(own, part_stems | symbols, sentence)
 
 
@@ -336,6 +343,6 @@ def _is_used(item: str, sentence: str) -> bool:
             if _AND.search(item) and after[:1] == ["and"]:
                 continue
             is_passive = after and after[0] in _IS and any(map(_USES.fullmatch, after[1:_MAX_WORDS_TO_VERB]))
-            if is_passive or (before and _USES.fullmatch(before[0])):
+            if is_passive or " ".join(after[:2]) in _SERVES or (before and _USES.fullmatch(before[0])):
                 return True
     return False

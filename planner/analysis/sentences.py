@@ -277,6 +277,17 @@ def _split_cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split(separator)]
 
 
+def has_row(table: str, cell: tuple[str, ...], head: set[str], part: set[str]) -> bool:
+    """Return whether a table row has a cell with these stems, and is about a part.
+
+    Such a row has a stem of the part in another cell, and it or the first row has all stems of the part's head.
+    """
+    rows = [list(map(extract_stems, _split_cells(row))) for row, _ in split_table_rows(table)]
+    names = set(chain.from_iterable(rows[0])) if rows else set()
+    others = (set(chain.from_iterable(row)) - set(cell) for row in rows if cell in row)
+    return any(part & words and head <= words | names for words in others)
+
+
 def is_left_out(stems: frozenset[str], sentence: str) -> bool:
     """Return whether a sentence says "without" or the like right before words with these stems."""
     count = len(stems) + _MAX_WORDS_BETWEEN

@@ -2,6 +2,7 @@
 
 import pytest
 
+from planner.analysis.passages import IndexedSection, PassageSearch
 from planner.analysis.replacements import find_replacements_in_use, find_vague_replacements
 from planner.schema import Ablation, Action
 
@@ -235,6 +236,8 @@ def test_others_without_a_name_are_nothing_to_run(item: str, is_vague: bool) -> 
         ("layer of the probe", "layer 53", "we probe a deeper layer~($53$) than their default~($36$)"),
         ("heat of the tide", "heat 0", "with 8192 tokens of context and heat 0.0 throughout"),
         ("encoder of the calls", "TideNet", "TideNet is then used to encode calls"),
+        ("measure of owls", "tide score", "Tide score serves as the measure"),
+        ("goal at dusk", "the goal that OWL was pretrained with", "we use the same goal as during pre-training of OWL"),
     ],
 )
 def test_what_the_quote_of_an_ablation_says_is_no_replacement(part: str, item: str, quote: str) -> None:
@@ -253,6 +256,7 @@ def test_what_the_quote_of_an_ablation_says_is_no_replacement(part: str, item: s
         ("place keys of owls", "a linear map of the owl's call", "The key can be a linear map of the owl's call"),
         ("similarity of calls", "moon distance", "we choose the tide similarity rather than using the moon distance"),
         ("number of layers", "8", "It has 6 layers, each with 8 heads"),
+        ("two clocks", "a clock for each owl at dusk", "even setting a clock for each owl at dusk works well"),
         ("tides, gates and moons", "gates and moons", "It has three blocks, i.e., tides, gates and moons"),
         ("sampling of owls", "sampling without weights", "We use sampling with weights of owls"),
     ],
@@ -268,6 +272,38 @@ def test_a_row_of_a_table_states_the_setting_of_a_part_with_a_name() -> None:
         return find_replacements_in_use(replace(part, item), lambda _: [(rows, "A Settings")])
 
     assert [find("owl heat", "1"), find("owl heat", "8"), find("owl food", "2")] == [("1",), (), ()]
+
+
+def test_a_cell_of_a_table_states_what_is_used_for_the_part_of_its_row() -> None:
+    rows = "| Task | Clock | Lamp |\n|---|---|---|\n| owl calls | TideNet | Wick |\n| larks | MoonNet | Wick |\n"
+
+    def find(part: str, item: str) -> tuple[str, ...]:
+        return find_replacements_in_use(replace(part, item), lambda _: [(rows, "A Settings")])
+
+    found = [find("clock of owl calls", "TideNet"), find("clock of owl calls", "MoonNet"), find("bell of owls", "Wick")]
+    assert found == [("TideNet",), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("item", "is_found"),
+    [
+        ("lunar clock with a pace of 0.7 and a lag of 0.9", True),
+        ("lunar clock with a pace of 0.7 and a lag of 0.5", False),
+        ("solar clock with a pace of 0.7 and a lag of 0.9", False),
+        ("lunar clock with copper, brass and tin wheels", False),
+    ],
+)
+def test_the_text_around_a_quote_completes_what_the_quote_says(item: str, is_found: bool) -> None:
+    quote = "we wind a lunar clock at dusk"
+    text = f"In all tides, {quote}. It has a pace of 0.7 and a lag of 0.9, instead of copper, brass and tin wheels."
+    around = PassageSearch([IndexedSection("Method", ("A solar day.", text))]).find_surroundings(quote)
+    found = find_replacements_in_use(replace("winding at dusk", item), lambda _: [], quote, around)
+    assert found == ((item,) if is_found else ())
+
+
+@pytest.mark.parametrize("quote", ["", "we wind no clock"])
+def test_a_quote_that_stands_nowhere_has_no_surroundings(quote: str) -> None:
+    assert PassageSearch([IndexedSection("Method", ("We wind a clock.",))]).find_surroundings(quote) == ""
 
 
 def test_a_number_of_something_else_is_no_setting() -> None:
