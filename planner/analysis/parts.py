@@ -1,6 +1,7 @@
 """Compare the names of parts: "the gate (GFU) in the decoder" and "gated fusion unit (GFU)" are one part."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
 from math import sqrt
@@ -58,7 +59,7 @@ _GENERAL: Final = COMMON_STEMS - _ASPECTS | frozenset(
 )
 # Words of kinds and sizes, beside which others say which part is meant.
 _KINDS: Final = COMMON_STEMS | frozenset(
-    extract_stems("type kind number other another weight size count alone single one together")
+    extract_stems("type kind version variant number other another weight size count alone single one together")
 )
 # Words of everyday language by which a reader may tell of any part.
 _EVERYDAY: Final = frozenset(
@@ -76,7 +77,12 @@ _EVERYDAY: Final = frozenset(
 _DEVICES: Final = frozenset(extract_stems("network module mechanism"))
 _COUNTS: Final = frozenset(extract_stems("number count"))
 _COMMON: Final = _GENERAL | frozenset(extract_stems("hyper factor"))  # those, and words for a value of any part
+_MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
+_LIMITS: Final = re.compile(r"\b(?:(only|alone|just)|(one|single)|(each))\b", re.I)  # words without a stem
 _UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
+
+ONLY: Final = 1
+"""The number of the words like "only" among those that `list_limits` returns."""
 
 
 @lru_cache(maxsize=4096)
@@ -189,13 +195,35 @@ def strip_study_words(name: str) -> str:
     return STUDY_WORDS.sub(" ", name)
 
 
+def has_part(ablation: Ablation, part: str) -> bool:
+    """Return whether an ablation concerns a part, by its `ablated_part` or by a specific name in its own name."""
+    return any(is_same_part(name, part) for name in list_ablation_names(ablation))
+
+
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of an ablation's part: `ablated_part`, and the specific names in the name of the ablation."""
-    # "The encoder without its gate" is about the gate.
-    name = strip_study_words(_WITHOUT.sub("", ablation.name))
+    return (ablation.ablated_part, *_list_parts_in_name(ablation.name))
+
+
+@lru_cache(maxsize=4096)
+def _list_parts_in_name(text: str) -> tuple[str, ...]:
+    name = strip_study_words(_WITHOUT.sub("", text))  # "the encoder without its gate" is about the gate
     # "Kernels" of "kernels on raw inputs" says too little.
-    names = [name] if len(extract_stems(name)) == 1 else [each for each, _ in list_specific_names(name)]
-    return (ablation.ablated_part, *names)
+    return (name,) if len(extract_stems(name)) == 1 else tuple(each for each, _ in list_specific_names(name))
+
+
+def list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the replacements that name their part, such as "a single layer of memory", each with its stems."""
+    part = frozenset(extract_stems(ablation.ablated_part)) - COMMON_STEMS
+    for item in ablation.replacement:
+        stems = frozenset(extract_stems(item))
+        if len(stems) >= _MIN_ITEM_STEMS and len(stems & part) * 2 >= len(part) > 0:
+            yield item, stems
+
+
+def list_limits(text: str) -> frozenset[int | None]:
+    """Return the kinds of limiting words in a text, such as "only", as the numbers of their groups in `_LIMITS`."""
+    return frozenset(match.lastindex for match in _LIMITS.finditer(text))
 
 
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:

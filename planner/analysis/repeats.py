@@ -8,11 +8,14 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from planner.analysis.parts import (
+    ONLY,
+    has_part,
     is_same_part,
     is_symbol,
     is_telling,
     is_told_of,
-    list_ablation_names,
+    list_limits,
+    list_named_replacements,
     list_names,
     list_part_names,
     list_specific_names,
@@ -23,7 +26,6 @@ from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblati
 from planner.analysis.sentences import is_left_out
 from planner.details import ReportedStudy
 from planner.matching import (
-    COMMON_STEMS,
     collect_stems,
     extract_numbers,
     extract_stems,
@@ -48,9 +50,9 @@ _TAKES_OUT: Final = re.compile(r"\b(?:no|none|without|w/o|remov\w*|only|zero|off
 _REMOVAL_OR_VALUE: Final = re.compile(
     r"^(?:remov\w*|no|none|without|w/o|zero|off)\b|(?<![\w.])\d[\d.]*(?:e-?\d+|[x×]\d+)?(?!\w)", re.I
 )
+_PLACES: Final = re.compile(r"\b(?:layer|stage|block)s?\s\d+(?:(?:,|-|\sand)\s?\d+)*", re.I)  # no values
 _PUTS_IN: Final = re.compile(r"\b(?:replac\w*|vs|versus|against|instead)\b", re.I)
 _REPLACED_BY: Final = re.compile(r"\breplac\w* (?:by|with) (.+)", re.I)
-_MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
 _MIN_ITEM_SHARE: Final = 0.75  # share of the words of a replacement in a comparison
 _COMPARISON_SENTENCES: Final = 3  # a sentence that compares, and those after it that describe what is compared
 _MAX_TABLE_SENTENCES: Final = 30  # with its caption
@@ -58,10 +60,12 @@ _MIN_VALUES: Final = 2  # values of a sweep that one sentence names
 _MIN_PART_SHARE: Final = 0.5  # share of the part's words beside its replacement
 _COMPARISON: Final = (
     r"\b(?<!fair )(?:compar(?:e|ed|es|ing|isons?)\b(?! to\b)|(?:vs|versus)\b|"
-    r"(?:different|various|two|three|four|five|\d) (?:[\w-]+\s){0,5}"
+    r"(?:different|various|several|two|three|four|five|\d) (?:[\w-]+\s){0,5}"
     r"(?:methods|strategies|options|choices|approaches|types|kinds|functions)\b)"
 )
 _COMPARES_NAMES: Final = re.compile(_COMPARISON, re.I)
+_OTHER_METHODS: Final = re.compile(r"\b(?:previous|prior|existing|state[- ]of[- ]the[- ]art|SOTA|baselines)\b", re.I)
+_VARIES_PART: Final = re.compile(r"\b(?:vary\w*|varied|(?:different \w+|effects?|impact) of)((?: [\w-]+){1,6})", re.I)
 _COMPARES: Final = re.compile(
     rf"{_COMPARISON}|\b(?:ablat\w*|(?:effects?|choices?) of|options|alternatives?|variants?|experiment(?:ed)? with)\b",
     re.I,
@@ -70,7 +74,6 @@ _VARIES: Final = re.compile(
     r"\b(?:var(?:y|ies|ied|ying)|different|rang(?:es?|ed|ing)|sweep\w*|swept|test(?:ed)?|tried|impact|effect|influence)\b",
     re.I,
 )
-_LIMITS: Final = re.compile(r"\b(?:(only|alone|just)|(one|single)|(each))\b", re.I)  # words without a stem
 # What nobody has outside an experiment, and which a paper puts in place of a part to see how far that is from perfect.
 _ORACLE: Final = re.compile(
     r"\b(?:oracles?|true|ground[- ]truth|upper[- ]bound|perfect|annotations)\b(?![- ](?:positive|negative))", re.I
@@ -88,6 +91,7 @@ class _Sentence(NamedTuple):
     is_table: bool
     around: str
     stems_around: frozenset[str]
+    is_about_ablations: bool
 
     def is_about(self, part: frozenset[str], head: frozenset[str] = frozenset()) -> bool:
         """Return whether sentence and heading (also `around`, if they have all of `head`) have half of the stems."""
@@ -98,11 +102,13 @@ class _Sentence(NamedTuple):
 
     def compares(self, limits: frozenset[int | None]) -> bool:
         """Return whether the sentence makes a comparison, and `around` has all these limits, such as "only"."""
-        return bool(_COMPARES.search(self.text)) and limits <= _list_limits(self.around)
+        return bool(_COMPARES.search(self.text)) and limits <= list_limits(self.around)
 
     def compares_name(self, stems: frozenset[str]) -> bool:
-        """Return whether the sentence is short, compares things that it names, and has all these stems."""
-        return len(self.text) <= _MAX_SENTENCE_CHARS and stems <= self.stems and bool(_COMPARES_NAMES.search(self.text))
+        """Return whether the sentence is short, compares things of this paper by name, and has all these stems."""
+        if len(self.text) > _MAX_SENTENCE_CHARS or _OTHER_METHODS.search(self.text):
+            return False
+        return stems <= self.stems and bool(_COMPARES_NAMES.search(self.text))
 
 
 class ComparisonSearch:
@@ -124,6 +130,7 @@ class ComparisonSearch:
             self._find_removals(part if action is Action.REMOVE else ""),
             self._find_sweeps(part, [item for item in ablation.replacement if is_value(item)]),
             *(self._find_replacements(item, part) for item in items if not is_value(item)),
+            *(self._find_single_use(item, part) for item in items if ONLY in list_limits(item)),
             self._find_oracles(ablation) if action is Action.REPLACE else (),
         )
         return next(found, None)
@@ -142,12 +149,15 @@ class ComparisonSearch:
         for sentence in self._list_sentences(frozenset(stem for stem in part if not stem.isdigit()), 1):
             is_varied = _VARIES.search(sentence.text) and (sentence.is_about(part) or symbols & sentence.stems)
             text = sentence.around if sentence.is_table else sentence.text
+            named = _VARIES_PART.finditer(sentence.text) if part <= sentence.stems else ()
+            if any(part & collect_stems(match[1]) for match in named):
+                yield name, sentence.heading
             if is_varied and len(numbers & extract_numbers(text)) >= max(_MIN_VALUES, len(values) / 2):
                 yield name, sentence.heading
 
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (replacement `item` or a name in it, heading) for comparisons of kinds of the part that name it."""
-        (about, head), limits = select_part_stems(part), _list_limits(item)
+        (about, head), limits = select_part_stems(part), list_limits(item)
         for name, words in list_names(item):
             stems = words - about
             is_whole, says_enough = name == item and len(stems) > 1, len(stems) > 1 or any(map(is_telling, stems))
@@ -155,6 +165,16 @@ class ComparisonSearch:
                 is_compared = each.compares(limits) if is_whole else not limits and each.compares_name(stems)
                 if is_compared and each.is_about(about, head):
                     yield name, each.heading
+
+    def _find_single_use(self, item: str, part: str) -> Iterator[tuple[str, str]]:
+        """Yield a replacement such as "the coarse features only" that a sentence about ablations calls so."""
+        (about, head), limits = select_part_stems(part), list_limits(item)
+        stems, _ = select_part_stems(item)
+        least = _MIN_ITEM_SHARE * len(stems)
+        for each in self._list_sentences(stems, least):
+            is_said = len(stems & each.stems) >= least and limits <= list_limits(each.text)
+            if each.is_about_ablations and is_said and each.is_about(about, head):
+                yield item, each.heading
 
     def _find_oracles(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
         part, items = ablation.ablated_part, ablation.replacement
@@ -189,15 +209,10 @@ class ComparisonSearch:
                 near = [slice(at, at + _COMPARISON_SENTENCES) for at in range(len(texts))]
                 around = [("".join(texts[part]), frozenset[str]().union(*stems[part])) for part in near]
             self._sentences[passage] = [
-                _Sentence(section.heading, text, words, is_table, *rest)
+                _Sentence(section.heading, text, words, is_table, *rest, number in section.ablation_passages)
                 for text, words, rest in zip(texts, stems, around, strict=True)
             ]
         return self._sentences[passage]
-
-
-def _list_limits(text: str) -> frozenset[int | None]:
-    """Return the kinds of limiting words in a text, such as "only", as the numbers of their groups in `_LIMITS`."""
-    return frozenset(match.lastindex for match in _LIMITS.finditer(text))
 
 
 @dataclass(frozen=True)
@@ -258,7 +273,7 @@ class RepeatSearch:
 
     def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return (part of the reported ablation that `ablation` seems to repeat, heading above it), or None."""
-        same = [each for each in self.index.reported_ablations if _has_part(ablation, each.part)]
+        same = [each for each in self.index.reported_ablations if has_part(ablation, each.part)]
         for each in same:
             if _may_repeat(ablation, each) and (each.replacement or self._tells_change(each.part, ablation)):
                 return each.part, each.location.heading
@@ -281,7 +296,7 @@ class RepeatSearch:
             for text, words, passage in self._find_statements(stems):
                 if _may_tell_change(text, words, passage, ablation) and is_told_of(stems, text):
                     yield name, passage.heading
-        for name, stems in _list_named_replacements(ablation):
+        for name, stems in list_named_replacements(ablation):
             yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
@@ -302,18 +317,9 @@ def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage
     return any(item and (len(item & stems) * 2 >= len(item) or item <= passage.stems) for item in items)
 
 
-def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield the replacements that name their part, such as "a single layer of memory", each with its stems."""
-    part = frozenset(extract_stems(ablation.ablated_part)) - COMMON_STEMS
-    for item in ablation.replacement:
-        stems = frozenset(extract_stems(item))
-        if len(stems) >= _MIN_ITEM_STEMS and len(stems & part) * 2 >= len(part) > 0:
-            yield item, stems
-
-
 def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
     """Return whether a study that the model found is about the ablation's part, and about the same change of it."""
-    if study.by == "program" or not _has_part(ablation, strip_study_words(study.name)):
+    if study.by == "program" or not has_part(ablation, strip_study_words(study.name)):
         return False
     if not _only_replaces(ablation):
         return True
@@ -324,21 +330,16 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
 
 def _only_replaces(ablation: Ablation) -> bool:
     """Return whether each replacement puts another thing in place of the part: none has a number or removes it."""
-    items = ablation.replacement if ablation.action is not Action.REMOVE else ()
-    return bool(items) and not any(map(_REMOVAL_OR_VALUE.search, items))
-
-
-def _has_part(ablation: Ablation, part: str) -> bool:
-    return any(is_same_part(name, part) for name in list_ablation_names(ablation))
+    items = [_PLACES.sub("", item) for item in ablation.replacement if ablation.action is not Action.REMOVE]
+    has_other = is_value if ablation.action is Action.ADD else _REMOVAL_OR_VALUE.search
+    return bool(items) and not any(map(has_other, items))
 
 
 def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool:
     """Return whether an ablation may repeat a reported ablation of the same part, by actions and replacements."""
-    if not reported_ablation.replacement:
-        return True
-    if ablation.action is Action.REMOVE:
-        return False
-    return any(is_same_replacement(item, reported_ablation.replacement) for item in ablation.replacement)
+    items = () if ablation.action is Action.REMOVE else ablation.replacement
+    named = reported_ablation.replacement
+    return not named or any(is_same_replacement(item, named) for item in items)
 
 
 def _split_statements(passage: str) -> Iterator[str]:

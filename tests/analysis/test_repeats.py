@@ -134,6 +134,12 @@ COMPARED = paper(
         ),
         (P, "We also experimented with flights to nests whose pace was random."),
         (P, "Choice of the perch\n\nWe compare our perches: OAK, FIR and ELM."),
+        (
+            P,
+            "We show the pace of the wind clock by varying the number of clock turns.",
+        ),
+        (P, "The previous bells that we compared are TIN, BRASS and COPPER."),
+        (P, "In several approaches, owls count leaves by hand or by a sieve."),
         (T, "oak 1 2 3\nfir 4 5 6\nTable 3: Effect of the number of branches on the nest of wrens."),
     ),
     section("Experimental setup", (P, "Baselines use a lake sampler in place of the moon sampler.")),
@@ -162,6 +168,11 @@ COMPARED = paper(
         ("strategy of the flight", ("fir flight",), False),
         ("branches below the nest", ("2", "5"), True),
         ("eggs in the nest of robins", ("2", "5"), False),
+        ("number of turns of the wind clock", ("3", "9"), True),
+        ("number of owls on the wind clock", ("3", "9"), False),
+        ("bells by the lake", ("TIN", "COPPER"), False),
+        ("count of leaves by an owl", ("leaves through a sieve by hand",), True),
+        ("version of the perch", ("fir version",), False),
     ],
 )
 def test_a_comparison_in_an_experiment_is_a_reported_ablation(
@@ -182,6 +193,7 @@ ABLATED = paper(
         "Ablation study",
         (P, "Without the tide clock, scores fall. We compare the dusk filter versus a noon filter."),
         (P, "Impact of λ. We vary λ from 0 to 2. Without the shore map, owls use a star chart."),
+        (P, "Owls that hear only the low hoots lose their way. Each tower fills layer 3 with sand."),
         (P, "The effect of wind on the number of larks is small."),
         (P, "Table 2 shows, for two different tide clocks, that owls profit. We vary the stride of tides from 3 to 9."),
     ),
@@ -207,6 +219,10 @@ ABLATED = paper(
         ("stride of tides", ("3x3", "9x9"), True),
         ("number of larks that the tide clock wakes", ("3", "9"), False),
         ("number of shores L = 3", ("9", "12"), False),
+        ("low and high hoots together", ("the low hoots only",), True),
+        ("low and high hoots together", ("the high hoots only",), False),
+        ("low and high hoots together", ("the low hoots in turn",), False),
+        ("tide clock", ("in layers 3 and 4 of the tower",), False),
     ],
 )
 def test_another_change_of_a_reported_part_is_another_ablation(
@@ -218,9 +234,10 @@ def test_another_change_of_a_reported_part_is_another_ablation(
     assert (found is not None) is is_reported
 
 
-def test_what_is_added_to_a_reported_part_is_another_ablation() -> None:
+@pytest.mark.parametrize("item", ["a brass bell", "a third clock with a pace of 150"])
+def test_what_is_added_to_a_reported_part_is_another_ablation(item: str) -> None:
     ablation = Ablation(
-        name="n", ablated_part="tide clock", action=Action.ADD, replacement=("a brass bell",), metrics=("scores",)
+        name="n", ablated_part="tide clock", action=Action.ADD, replacement=(item,), metrics=("scores",)
     )
     assert RepeatSearch(index(ABLATED)).find_repeated(ablation) is None
 
