@@ -256,6 +256,7 @@ def _write_thousands(number: re.Match[str]) -> str:
     return f"{number[1]}e{3 if number[2] is None else 3 * number[2].count(',')}"
 
 
+@lru_cache(maxsize=4096)
 def is_value(text: str) -> bool:
     """Return whether a text is hardly more than a number, such as "0.1" or "4 heads"."""
     numbers = extract_numbers(text)

@@ -203,10 +203,10 @@ def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -
         is_long = len(own) >= _FEW_WORDS and not _AND.search(item)
         return any(_is_used(item, each) or (is_long and _hold_together(own, each)) for each in statements)
     head, least = wanted.intersection(extract_stems(_TAIL.sub("", item))), _MIN_SHARE * len(wanted)
-    quoted = [(wanted.intersection(extract_stems(each)), extract_numbers(each)) for each in statements]
-    if any(len(each) >= least and numbers <= own for each, own in quoted):
+    quoted = [(wanted.intersection(extract_stems(each)), each) for each in statements]
+    if any(len(words) >= least and numbers <= extract_numbers(each) for words, each in quoted):
         return True
-    has_head = bool(head) and any(head <= each for each, _ in quoted)
+    has_head = bool(head) and any(head <= words for words, _ in quoted)
     around = " ".join(_NOT_USED.sub(" ", each) for each in split_sentences(surroundings)) if has_head else ""
     return len(wanted & collect_stems(_join_prefixes(around))) >= least and numbers <= extract_numbers(around)
 
