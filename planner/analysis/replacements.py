@@ -71,11 +71,11 @@ _TAIL: Final = re.compile(
 )
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _USES: Final = re.compile(
-    r"(?:us(?:e|es|ed|ing)|employ(?:s|ed|ing)?|adopt(?:s|ed|ing)?|appl(?:y|ies|ied|ying)|cho(?:ose|oses|osing|se|sen)|set|sets|implemented|"
-    r"instantiated|initiali[sz]ed|(?:pre-?|fine-?)?(?:trained|tuned)|minimi[sz](?:e|es|ed|ing)|sampl(?:e|es|ed|ing)|drawn|draws?|"
-    r"approximated|estimated|optimi[sz]e[sd]?|parameteri[sz]ed|reali[sz]ed|trains?|computes?|computed|built|builds?|replaced|is|are|"
-    r"utili[sz](?:e|es|ed|ing)|leverag(?:e|es|ed|ing)|adheres?|adhered|follows?|followed|selects?|selected|performs?|"
-    r"performed|feeds?|fed|keeps?|kept|scaled?|normali[sz]ed?)",
+    r"(?:us(?:e|es|ed|ing)|employ(?:s|ed|ing)?|adopt(?:s|ed|ing)?|appl(?:y|ies|ied|ying)|cho(?:ose|oses|osing|se|sen)|"
+    r"sets?|implemented|instantiated|initiali[sz]ed|(?:pre-?|fine-?)?(?:trained|tuned)|minimi[sz](?:e|es|ed|ing)|"
+    r"sampl(?:e|es|ed|ing)|drawn|draws?|approximated|based|estimated|optimi[sz]e[sd]?|parameteri[sz]ed|reali[sz]ed|"
+    r"trains?|compute[sd]?|built|builds?|replaced|is|are|utili[sz](?:e|es|ed|ing)|leverag(?:e|es|ed|ing)|adhere[sd]?|"
+    r"(?:follow|select|perform)(?:s|ed)?|feeds?|fed|keeps?|kept|scaled?|normali[sz]ed?)",
     re.I,
 )
 _SERVES: Final = frozenset({"serves as", "serve as", "acts as", "act as"})
@@ -94,10 +94,11 @@ _NOT_USED: Final = re.compile(
 _WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
 _PREFIX: Final = re.compile(r"\b(pre|fine|re|co|non|multi)-(?=[a-z])", re.I)
 _EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
-# "(Roe et al., 2020)", "(Roe et al. (2020))", a link of Markdown, and "[Roe et al., 2020]" or "[3, 7]".
+# "(Roe et al., 2020)", "(Roe et al. (2020))", a Markdown link, "[Roe et al., 2020]", "[3, 7]", "following Roe (2020)".
 _CITATION: Final = re.compile(
     r"\([^()]*\bet al\b[^()]*(?:\([^()]*\)[^()]*)?\)|\[[^\[\]]*\]\([^()]*\)"
     r"|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
+    r"|\bfollowing\s[A-Z][\w-]+(?:\s(?:et al\b\.?|(?:and|&)\s[A-Z][\w-]+))?\s?\(\d{4}[a-z]?\)"
 )
 _DIMENSIONS: Final = re.compile(r"\b\d-?D\b", re.I)  # a "3D UNet" is no value
 _NUMBERS: Final = re.compile(r"[\[({]?-?\d[\d.]*(?:[,;\s]+-?\d[\d.]*)*[\])}]?")
@@ -124,7 +125,7 @@ _MAX_SENTENCE_BREAKS: Final = 3  # line breaks in a sentence; a text with more i
 _SMALL_NUMBERS: Final = frozenset(range(10))  # of which any sentence may have one
 _NEAR: Final = 3  # words from a small number to a word of the part whose value it is
 _MAX_WORDS_TO_VERB: Final = 3  # "is then used" after an item
-_FEW_WORDS: Final = 3  # fewer words of a replacement stand in a quote by accident
+_FEW_WORDS: Final = 3  # fewer words and numbers of a replacement stand in a quote by accident
 _MIN_SHARE: Final = 0.8  # share of the words of a replacement that a quote, or the text around it, must hold
 _MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
@@ -164,8 +165,7 @@ def find_replacements_in_use(
     """
     if ablation.action is Action.REMOVE:
         return ()
-    part = ablation.ablated_part
-    is_sweep = sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
+    part, is_sweep = ablation.ablated_part, sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
     statements = _split_clauses(_strip_references(_join_prefixes(quote)))[1]
     items = (item for item in ablation.replacement if not (is_sweep and _is_setting(item)))
     return tuple(
@@ -195,13 +195,14 @@ def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -
         words = {stem for stem in extract_stems(f"{item} {part}") if stem.isalpha()}
         clauses = (clause for statement in statements for clause in _CLAUSE_END.split(statement))
         return any(numbers == extract_numbers(clause) and words & {*extract_stems(clause)} for clause in clauses)
-    own = tuple(stem for stem in extract_stems(item) if stem not in _GENERIC | _VAGUE and len(stem) > 1)
+    figures = {stem for stem in extract_stems(item) if stem[0].isdigit()}  # compared as numbers
+    own = tuple(stem for stem in extract_stems(item) if stem not in _GENERIC | _VAGUE | figures and len(stem) > 1)
     wanted = set(own).difference(extract_stems(part))
     if not wanted:
         return False  # a choice among the things that the part names
-    if len(wanted) < _FEW_WORDS:
+    if len(wanted) + len(figures) < _FEW_WORDS:
         is_long = len(own) >= _FEW_WORDS and not _AND.search(item)
-        return any(_is_used(item, each) or (is_long and _hold_together(own, each)) for each in statements)
+        return any(_is_used(item, part, each) or (is_long and _hold_together(own, each)) for each in statements)
     head, least = wanted.intersection(extract_stems(_TAIL.sub("", item))), _MIN_SHARE * len(wanted)
     quoted = [(wanted.intersection(extract_stems(each)), each) for each in statements]
     if any(len(words) >= least and numbers <= extract_numbers(each) for words, each in quoted):
@@ -282,7 +283,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
         return False
     if not is_setting:
         is_listed = is_named and is_table and has_row(sentence, item_stems, head_stems, part_stems)
-        return is_listed or any(_is_used(item, statement) for statement in statements)
+        return is_listed or any(_is_used(item, part, statement) for statement in statements)
     own = extract_numbers(item)
     if not own or (extract_numbers(part) and not _has_numbers(item, part)):
         return False  # in the second case, the part's name already has its value
@@ -331,14 +332,15 @@ def _hold_together(item_stems: tuple[str, ...], sentence: str) -> bool:
     return any(wanted.issubset(stems[at : at + width]) for at in range(len(stems) - len(wanted) + 1))
 
 
-def _is_used(item: str, sentence: str) -> bool:
+def _is_used(item: str, part: str, sentence: str) -> bool:
     """Return whether a sentence says that an item is used; "we use A, B and C" does not say this of "A and B"."""
-    item_stems, words = extract_stems(item), split_words(sentence)
+    item_stems, words, nouns = extract_stems(item), split_words(sentence), _GENERIC.union(extract_stems(part))
     content = [(number, stem_word(word)) for number, word in enumerate(words) if word.lower() not in STOP_WORDS]
     stems = [stem for _, stem in content]
     for at in range(len(content) - len(item_stems) + 1):
         if tuple(stems[at : at + len(item_stems)]) == item_stems:
             after = words[content[at + len(item_stems) - 1][0] + 1 :]
+            after = list(dropwhile(lambda word: stem_word(word) in nouns, after))  # "the ReLU activation was used"
             before = list(dropwhile(lambda word: word.lower() in _LINKS, reversed(words[: content[at][0]])))
             if _AND.search(item) and after[:1] == ["and"]:
                 continue

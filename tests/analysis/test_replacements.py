@@ -237,6 +237,14 @@ def test_others_without_a_name_are_nothing_to_run(item: str, is_vague: bool) -> 
         ("heat of the tide", "heat 0", "with 8192 tokens of context and heat 0.0 throughout"),
         ("encoder of the calls", "TideNet", "TideNet is then used to encode calls"),
         ("measure of owls", "tide score", "Tide score serves as the measure"),
+        ("activation function of a hoot", "HoLU", "The HoLU activation function was applied after each hoot"),
+        ("training of the owls", "tide reversal", "The learning of owls is done at night based on a tide reversal"),
+        ("size of the herd", "128", "For large herds, we set the size to 128 following Heron et al. (2021)"),
+        (
+            "solver of M and I",
+            "Tidal with a step rate of 1e-4",
+            "M uses Tidal for 200 days with a step rate of 1.0 × 10−4",
+        ),
         ("goal at dusk", "the goal that OWL was pretrained with", "we use the same goal as during pre-training of OWL"),
     ],
 )
@@ -259,6 +267,11 @@ def test_what_the_quote_of_an_ablation_says_is_no_replacement(part: str, item: s
         ("two clocks", "a clock for each owl at dusk", "even setting a clock for each owl at dusk works well"),
         ("tides, gates and moons", "gates and moons", "It has three blocks, i.e., tides, gates and moons"),
         ("sampling of owls", "sampling without weights", "We use sampling with weights of owls"),
+        (
+            "mean of owl vectors",
+            "the single nearest owl vector",
+            "It averages owl vectors that are nearest to the third hoot of a night into a single one",
+        ),
     ],
 )
 def test_a_quote_may_name_what_the_paper_does_not_do(part: str, item: str, quote: str) -> None:
