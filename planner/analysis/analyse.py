@@ -290,8 +290,9 @@ def _find_ablated_components(
     """
     if is_about:
         is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.lowered.__contains__, _EFFECT_WORDS))
-        without_owners = blank_out_owners(passage.text)
-        for label, start in names.find_mentions(passage.text) if is_credited else ():
+        mentions = list(names.find_mentions(passage.text)) if is_credited else []
+        without_owners = blank_out_owners(passage.text) if mentions else ""
+        for label, start in mentions:
             if not without_owners[start].isspace():
                 yield from _report_part(passage, label, Action.REMOVE, "", start)
         return
