@@ -47,7 +47,8 @@ def _is_table(element: Element) -> bool:
 def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
     """Return the parts of an element in order, such as the rows of a table.
 
-    The search goes at most `depth` levels below the element's children. It enters neither parts nor inner tables.
+    The search looks at the element's children and at most `depth` levels below them, but not inside a part or an inner
+    table.
     """
     parts = list[Element]()
     for child in element.find_children():
@@ -168,7 +169,7 @@ def read_formula_tex(element: Element) -> str | None:
 
 
 def _read_mathjax(container: Element) -> str:
-    """Return the TeX or MathML of a formula of MathJax 3 or 4; without these, return the characters of its glyphs."""
+    """Return the TeX or MathML of a MathJax 3 or 4 formula; if it has neither, return the characters of its glyphs."""
     codes: list[str] = []
     for element in container.iterate_elements():
         if element.tag == "math":

@@ -202,7 +202,7 @@ class PageWalker:
             self._words.append(f"[{key}]" if key else "")
 
     def _add_unmarked_heading(self, element: Element) -> bool:
-        """Add a heading for an abstract or a list of references that has none; return whether one was added."""
+        """Add a heading if the element is an abstract or a reference list without one; return whether one was added."""
         if is_abstract_without_heading(element):
             self._add_paragraph()
             self.items.append(Heading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
@@ -239,7 +239,7 @@ class PageWalker:
         return colour is not None and is_invisible_on(colour, self._find_background(element))
 
     def _find_background(self, element: Element) -> Colour:
-        """Return the background colour of the element or of the nearest of 40 ancestors that sets one, else white."""
+        """Return the background colour of the element, or of the nearest ancestor with one (up to 40), else white."""
         searched, background = list[Element](), None
         for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
             searched.append(around)

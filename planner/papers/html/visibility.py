@@ -108,7 +108,7 @@ class StyleRules:
         return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
 
     def _is_match(self, selector: _Selector, element: Element) -> bool:
-        """Return whether a selector matches an element; False once the limit of steps for the page is reached."""
+        """Return whether a selector matches an element; False once the page has used up its steps of search."""
         if (selector.related and self._steps_left <= 0) or not selector.subject.is_match(element):
             return False
         related: Element | None = element
@@ -162,7 +162,7 @@ def find_text_colour(style: str) -> Colour | None:
 
 
 def find_background(style: str, element: Element) -> Colour | None:
-    """Return the background that a style or a `bgcolor` attribute sets, None if it sets none."""
+    """Return the background that a style or a `bgcolor` attribute sets, None if neither sets one."""
     declarations = parse_declarations(style)
     values = [declarations.get(name, "") for name in ("background", "background-color", "background-image")]
     values = values if any(values) else [element.attributes.get("bgcolor", "")]
@@ -280,7 +280,7 @@ def _is_moved_off(value: str) -> bool:
 
 
 def _is_empty_clip(value: str) -> bool:
-    """Return whether a `clip` leaves nothing between its top, right, bottom and left."""
+    """Return whether the area that a `clip` shows is at most one pixel wide or high."""
     sides = [_parse_pixels(word, 1_000) for word in re.split(r"[\s,]+", value.removeprefix("rect(").rstrip(") "))]
     if len(sides) != 4 or any(side is None for side in sides):
         return False
