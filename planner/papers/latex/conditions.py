@@ -47,7 +47,7 @@ _MAX_CONDITION_CHARS: Final = 300
 class Conditions:
     """The flags, and the definitions without arguments, that a source has set so far.
 
-    A counter is a definition with the name `value{counter}`. A definition with the value "#" is unknown.
+    A counter is kept as a definition with the name `value{counter}`. The value "#" stands for an unknown definition.
     """
 
     flags: dict[str, bool] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class Conditions:
         return bool(_RELATIONS[relation](*(int(value) for value in values if value)))
 
     def _expand(self, text: str) -> str | None:
-        """Return the text or, if it is a command, its definition; None if this is unknown or has commands itself."""
+        """Return the text or, if it is a command, its definition; None if the definition is unknown or has commands."""
         text = text.strip()
         value = self.definitions.get(text[1:]) if text.startswith("\\") else text
         return value if value is not None and "\\" not in value and "#" not in value else None
@@ -178,10 +178,10 @@ class Conditions:
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional; `branches_before` is None if it is unknown which branch is read.
+    """An open conditional, with the number of branches that are still to be skipped.
 
-    Otherwise `branches_before` is the number of branches to skip before the one that is read: 0 in the branch that is
-    read, and negative after it.
+    `branches_before` is 0 in the branch that is read, and negative in the branches after this one. It is None if the
+    condition is unknown.
     """
 
     branches_before: int | None

@@ -1,4 +1,4 @@
-"""Flatten a paper's files to one LaTeX text: follow inputs inside its root, drop comments and dead branches."""
+"""Join a paper's LaTeX files to one text: insert inputs from the paper's folder, drop comments and dead branches."""
 
 import posixpath
 import re
@@ -154,7 +154,7 @@ class _Flattener:
         return is_shown_verbatim or token.kind == "escape" or (token.kind, token.name) == ("command", "begin")
 
     def _handle_token(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int:
-        """Handle one token; return the position to continue from, or -1 if the token ends the file."""
+        """Handle one token (`nested`: of an input); return the position after it, -1 at the end of the file."""
         if token.kind == "comment":
             return self._skip_comment(text, token)
         if token.kind == "verbatim":
@@ -171,7 +171,7 @@ class _Flattener:
         return token.end
 
     def _skip_comment(self, text: str, token: LatexToken) -> int:
-        """Return the position after a comment and its line break; the line break stays after a space or `\\\\`."""
+        """Return the position after a comment: after its line break, or before it if the two lines must stay apart."""
         line_start = text.rfind("\n", 0, token.start) + 1
         end = token.end
         if not text[line_start : token.start].strip():
@@ -188,7 +188,7 @@ class _Flattener:
             self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` or a flag setter; return the position to continue from, else None."""
+        """Follow `\\if…`, `\\else`, `\\fi` or a flag setter; return the position after it, None for any other."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
             self._conditions.flags.setdefault(flag[1], False)
@@ -224,7 +224,7 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a setting or a conditional with braces; return its end, or None if it stays in the text."""
+        """Follow a setting or a conditional with braces; return where to continue, or None if it stays in the text."""
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)
@@ -251,7 +251,7 @@ class _Flattener:
         return None
 
     def _open_group_branch(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Return the start of the branch that is read, with its rest as a dead span; None if the branch is unknown."""
+        """Return the start of the branch that is read, and store the dead span after it; None if unknown."""
         conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
         first = groups.read_group(end)
         second = groups.read_group(first[1]) if first else None
@@ -265,7 +265,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input or a file's end; return the position after the input, -1 at the end, None for the others."""
+        """Handle an input or a file's end; return the position after an input, -1 at the end, None for any other."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested

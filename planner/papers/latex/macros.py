@@ -183,7 +183,7 @@ def expand_macro_selection(
 ) -> LatexSource:
     """Expand the macros whose output is empty, a plain name or a heading, and return the source.
 
-    The macros in `extra_names` are expanded too. If `expand_all` is true, every macro is; titles and abstracts need it.
+    The macros in `extra_names` are expanded too. If `expand_all` is true, all macros are expanded, as for a title.
     """
     if "\\" not in source.text:
         return source

@@ -61,7 +61,7 @@ _AFTER_SIGN: Final = re.compile(r"\{\}")
 
 
 def convert_latex_to_text(text: str) -> str:
-    """Return the first 20,000 characters of a text in Unicode, without commands and in paragraphs."""
+    """Convert up to 20,000 characters of LaTeX to Unicode text without commands; blank lines divide the paragraphs."""
     text = text[:_MAX_TEXT_CHARS]
     if _SPECIAL.search(text):
         text = _convert_special(text)

@@ -104,7 +104,7 @@ class LatexScanner(Iterable[LatexToken]):
             yield token
 
     def find_matches(self) -> Iterator[re.Match[str]]:
-        """Yield matches instead of tokens, which is faster; the caller must set `position` after verbatim text."""
+        """Yield matches, faster than tokens; the caller must move `position` to the end of a verbatim text."""
         percent, has_moved = self._find_percent_sign(), True
         while has_moved:
             has_moved = False
@@ -194,7 +194,7 @@ class BraceGroups:
 
     @cached_property
     def _nesting(self) -> tuple[list[int], list[int]]:
-        """The positions of all matched braces, and for each the start of the innermost group open after it, or -1."""
+        """The positions of all matched braces; for each, the start of the innermost group open after it, or -1."""
         closing_positions = set(self._closing_positions.values())
         positions = sorted((*self._closing_positions, *closing_positions))
         innermost, open_positions = [], [-1]

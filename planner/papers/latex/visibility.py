@@ -117,7 +117,7 @@ class _BackgroundMap:
         self._open: list[_Background] = []
 
     def find_colour(self, position: int) -> Colour | None:
-        """Return the colour of the innermost background, None if unknown; positions must be in ascending order."""
+        """Return the colour of the innermost background, None if unknown; `position` must rise from call to call."""
         while self._next < len(self._backgrounds) and self._backgrounds[self._next].start <= position:
             self._open.append(self._backgrounds[self._next])
             self._next += 1
@@ -169,7 +169,7 @@ def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -
 
 
 def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_Background]:
-    """Return the backgrounds of whole pages, each up to the next; the first one may be set in the preamble."""
+    """Return the backgrounds of whole pages; each ends where the next begins, and the preamble may set the first."""
     if "\\pagecolor" not in preamble + text:
         return []
     changes = [(0, match) for match in list(_PAGE_COLOUR.finditer(preamble))[-1:]]
@@ -264,7 +264,7 @@ class _HiddenTextFinder:
         return (text[option[1] : close], close + len("\\end{tcolorbox}")) if close >= 0 else None
 
     def _is_white_on_white(self, options: str, key: str) -> bool:
-        """Return whether options make the text white, and neither an option nor a named style may set a background."""
+        """Return whether options make the text white, and no option sets a background or names a style that may."""
         settings = dict(item.strip().partition("=")[::2] for item in options.split(","))
         colour = self._palette.find_colour(settings[key]) if settings.get(key) else None
         if colour is None or not is_similar_colour(colour, WHITE):
@@ -340,7 +340,7 @@ def _is_faint(number: str, limit: float = 0.05) -> bool:
 
 
 def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenText:
-    """Return the text after a switch, up to the next switch or the end of the group, and the end of this text."""
+    """Return the text after a switch such as `\\color`, up to the next switch or the end of the group, and its end."""
     end = groups.find_enclosing_end(position)
     match = _SWITCH_ENDS.search(groups.text, position, end)
     end = match.start() if match else end
