@@ -142,7 +142,7 @@ class _LineClassifier:
         return above if up < 0.9 * down else below
 
     def _find_loose_lines(self, start: int, direction: int) -> list[int]:
-        """Return the rows or labels in the caption's column above (1) or below (-1) line `start`, the nearest first."""
+        """Return the rows or labels in the caption's column, nearest first: above line `start` (1) or below it (-1)."""
         caption = self._lines[start]
 
         def measure_distance(at: int) -> float:
@@ -192,7 +192,7 @@ class _LineClassifier:
         return not (self._is_upright_body_line(index) and is_sentence_end)
 
     def _is_in_narrow_paragraph(self, index: int) -> bool:
-        """Return whether the line is among three successive lines of prose, such as stand beside a wrapped figure."""
+        """Return whether the line is among three successive lines of prose, as in the text beside a figure."""
         above = self._find_prose_line(index, 1)
         if above is not None and self._find_prose_line(above, 1) is not None:
             return True  # the last line of a paragraph may have few words
@@ -217,7 +217,7 @@ class _LineClassifier:
         return round(line.x0 / _GRID_WIDTH), int(line.y / (0.7 * self._body_style.line_spacing))
 
     def _is_prose_line(self, line: Line) -> bool:
-        """Return whether the line is in body type and begins with prose; a label without digits may stand beside it."""
+        """Return whether the line is in body type and begins with prose; it may have a second cell without digits."""
         is_body = not (
             line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line)
         )
@@ -233,7 +233,7 @@ class _LineClassifier:
         return 0 < before.y - line.y < 1.3 * self._body_style.line_spacing
 
     def mark_rows(self) -> None:
-        """Mark three or more successive rows as a table, even without a caption, from the first heading on."""
+        """Mark three or more successive rows after the first heading as a table, even without a caption."""
         first = min(self._heading_lines, default=len(self._lines))
         for is_row, group in groupby(range(first, len(self._lines)), key=self._is_row):
             indices = list(group)
@@ -246,7 +246,7 @@ class _LineClassifier:
         return self._is_unmarked(index) and len(line.cells) >= _MIN_ROWS and not _EQUATION.search(line.text)
 
     def mark_results(self) -> None:
-        """Mark rows of numbers and the names beside and near them as tables, from the first heading on."""
+        """Mark rows of numbers after the first heading, and the names beside and near them, as tables."""
         first = min(self._heading_lines, default=len(self._lines))
         rows = [at for at in range(first, len(self._lines)) if self._is_row_of_numbers(at)]
         for row in rows:

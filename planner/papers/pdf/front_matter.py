@@ -1,6 +1,6 @@
 """Find the title and the abstract of a paper.
 
-The title is the text in the largest type on the first page, apart from banners, stamps and drop caps. The abstract is
+The title is the text in the largest type on the first page, but no banner, stamp or drop cap. The abstract is
 the text under its heading or after a label such as "Abstract:"; without these, it is the longest early paragraph.
 """
 
@@ -70,9 +70,9 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
 
 
 def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
-    """Return the group in the largest type; if that is a logo or a label of a figure, return the title beside it.
+    """Return the group in the largest type, or the title beside this group if it is a logo or a label of a figure.
 
-    `groups` are sorted from the top down. `min_size` is the smallest type size of such a title.
+    `groups` are sorted from the top down. `min_size` is the smallest type size of a title beside a logo or label.
     """
 
     def rank_group(group: Sequence[Line]) -> tuple[float, float]:
@@ -96,7 +96,7 @@ def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
 
 
 def _is_list_of_names(group: Sequence[Line]) -> bool:
-    """Return whether a text may be a list of authors: its words have commas, stops or "and" and begin with capitals."""
+    """Return whether a text may be a list of authors: capitalised words between commas, full stops or "and"."""
     words = " ".join(line.bare_text for line in group).split()
     is_list = any(word == "and" or word.endswith((",", ".")) for word in words)
     return is_list and all(word == "and" or not word[0].islower() for word in words)
@@ -166,7 +166,7 @@ def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> 
 
 
 def _count_same_width_lines(lines: Sequence[Line]) -> int:
-    """Return the number of lines before the first one that is wider on both sides, as after a narrow abstract."""
+    """Return the number of lines in a narrow abstract: all up to the first line that is wider on both sides."""
     for at in range(3, len(lines)):
         line = lines[at]
         margin = 0.7 * line.size

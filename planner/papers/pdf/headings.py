@@ -232,7 +232,7 @@ class _HeadingFinder:
 
 
 def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
-    """Return a heading without lines for a numbered list of references that has none, as is common in physics."""
+    """Return one heading of no lines if a numbered list of references has no heading, as often in physics; else []."""
     entries = [(index, int(m[1])) for index, line in enumerate(lines) if (m := _REFERENCE_ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
     numbers = [number for _, number in entries[first : first + _MIN_ENTRIES]]

@@ -28,7 +28,8 @@ class LinePiece:
     """A piece of a line, or a whole line: runs on one baseline in reading order.
 
     Values are in points. `left` is the start of the first run, and `right` is the end of the last run. `size` is the
-    largest type size. Of the runs in this size, `largest_run_y` is the y of the first, `baseline` that of the longest.
+    largest type size. `largest_run_y` is the y of the first run in this size. `baseline` is the y of the longest run in
+    this size.
     """
 
     __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")
@@ -177,7 +178,7 @@ def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
 
 
 def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
-    """Return rows in reading order by place alone: between rows that cross the gutter, the left column comes first."""
+    """Order rows by place alone: from the top, but left column before right between rows that cross the gutter."""
     if gutter is None:
         return _join_rows(pieces)
     ordered: list[LinePiece] = []

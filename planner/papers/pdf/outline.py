@@ -62,7 +62,7 @@ class OutlineItem:
 
 
 def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
-    """Return the outline's items in order; if one item holds all others, return only these, moved up a level."""
+    """Return the outline's items in order; if one item holds all others, drop it and move the others up a level."""
     items: list[OutlineItem] = []
     for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_ITEMS):
         title = " ".join(bookmark.get_title().replace("\x00", "").split())
@@ -131,7 +131,7 @@ class _LineIndex:
         return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
 
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
-        """Return (score, `index`, count) of the `count` lines from `index` on that match best; score 0 is no match."""
+        """Return (score, `index`, number of lines) for the best match from `index` on; score 0 means no match."""
         letters, best = self._title_letters[index], (0.0, index, 1)
         for count in range(1, MAX_HEADING_LINES + 1):
             score = self._score_text(letters, title, index)
@@ -259,8 +259,8 @@ class NumberSequence:
     def _is_outdone(self, index: int, level: int) -> bool:
         """Return whether a later line with the same number is likelier to be the heading than the line at `index`.
 
-        It is likelier if it has the style of the level's last heading and the line at `index` has not. If the level has
-        no heading yet, return whether the line at `index` stands before the introduction.
+        The later line is likelier if it has the style of the level's last heading, and the line at `index` has another
+        style. If the level has no heading yet, return whether the line at `index` stands before the introduction.
         """
         model = self._models.get(level)
         if model is None:

@@ -166,7 +166,7 @@ def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -
 
 
 def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]:
-    """Return each section's kind; appendices are lettered sections after the body, and any after the references."""
+    """Return each section's kind; lettered sections after the body, and most after the references, are appendices."""
     kinds: list[SectionKind] = []
     parents: dict[int, SectionKind] = {}
     past_body = past_references = False

@@ -116,7 +116,7 @@ class TextPage:
         return string_at(self._buffer, 2 * max(0, written - 1)).decode("utf-16-le", "replace")
 
     def _build_run(self, index: int, length: int, text: str, text_object: int, space_before: bool) -> PlacedRun:
-        """Return the run of `length` characters from an index on, which the given text object paints."""
+        """Return the run of `length` characters from `index` on; `text_object` is the text object that paints it."""
         first = index + len(text) - len(text.lstrip())
         last = max(first, index + length - 1 - (len(text) - len(text.rstrip())))
         pdfium.get_char_matrix(self._text, first, self._matrix.pointers[0])

@@ -1,7 +1,7 @@
 """Separate the text that a reader of a page sees from the hidden text that only a machine finds.
 
 The objects that the page paints, in painting order, show how each text is painted and which surfaces lie under or over
-it. Hidden text is often harmless (a leftover, a venue's canary), so warnings quote it and accuse nobody.
+it. Hidden text is often harmless (a leftover, or a venue's trap for models), so warnings quote it and accuse nobody.
 """
 
 import re
@@ -48,7 +48,7 @@ _WORD: Final = re.compile(r"[^\W_]{3}")
 class PaintedSurface(NamedTuple):
     """A painted area of a page in points; `order` is its number in painting order, `opacity` is 0 to 1.
 
-    `colour` is None if the area has no single colour, as in an image or a frame. A solid area hides all under it.
+    `colour` is None if the area has no single colour, as in an image or a frame. Solid areas hide everything below.
     """
 
     order: int
@@ -178,14 +178,14 @@ class PaintedObjects:
         self.surfaces.append(surface)
 
     def is_covered(self, points: Sequence[tuple[float, float]], order: int) -> bool:
-        """Return whether one solid surface, painted after the object with the given number, lies over all points."""
+        """Return whether one solid surface, painted after object number `order`, lies over all points."""
         later = [
             surface for surface in self._find_surfaces_near(points[0][1]) if surface.is_solid and surface.order > order
         ]
         return any(all(surface.contains_point(x, y) for x, y in points) for surface in later)
 
     def find_background_colour(self, x: float, y: float, order: int) -> Colour | None:
-        """Return the colour under a point when the object with the given number was painted, or None if unknown."""
+        """Return the colour under a point when object number `order` was painted, or None if the colour is unknown."""
         layers: list[tuple[Colour, float]] = []
         for surface in reversed(self._find_surfaces_near(y)):
             if surface.order >= order or not surface.contains_point(x, y):
