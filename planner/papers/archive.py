@@ -168,14 +168,14 @@ class _MemberCollector:
     def is_wanted(self, member: str, size: int) -> bool:
         """Return whether to read a file of the archive.
 
-        Add a warning if the file is not read because its path is unsafe or repeated, or because it is an archive.
+        Add a warning for a file with an unsafe or repeated path, and for an archive; other unwanted files get none.
         """
         if len(member) > MAX_PATH_CHARS:
             self.skip_member(member, f"its path has over {MAX_PATH_CHARS:,} characters")
             return False
         path = normalize_inner_path(member)
         if not path or member.startswith(("/", "\\")) or path.count("/") > MAX_DEPTH:
-            self.skip_member(member, "it is outside the archive" if not path else "it is nested too deeply")
+            self.skip_member(member, "its path leads out of the archive" if not path else "it is nested too deeply")
             return False
         self.count_member()
         self._inside += size

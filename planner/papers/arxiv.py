@@ -88,10 +88,10 @@ class Downloader:
     _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
 
     def download(self, path: str, *, limit: int) -> bytes | None:
-        """Download `path` and return the body, at most `limit` bytes; return None after HTTP 403, 404 or 410.
+        """Download `path` and return the body; return None after HTTP 403, 404 or 410.
 
         Raises:
-            PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends more than `limit`.
+            PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends over `limit` bytes.
         """
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -129,7 +129,7 @@ class Downloader:
             raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a PDF file") from None
 
     def _choose_wait(self, error: HTTPError, attempt: int) -> float:
-        """Return the seconds to wait before the next attempt: as the host asks, else twice as long as the last time."""
+        """Return the seconds to wait before the next attempt: the time that the host states, or twice the last."""
         requested = _parse_retry_after(error.headers)
         error.close()
         return requested if requested is not None else min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
@@ -205,10 +205,10 @@ def _hold_lock(path: Path | None) -> Iterator[Path | None]:
 
 @dataclass(frozen=True, slots=True)
 class ArxivClient:
-    """A client for arXiv or for a mirror at `base_url`; `cache` is its folder, or None for no cache.
+    """A client for arXiv or for a mirror at `base_url`; `cache` is the cache folder, or None for no cache.
 
     If `offline` is true, only the cache is used. `pause` is the shortest time between two requests, in seconds.
-    `around_download` is called for each download and each write to the cache, and returns a context manager for it.
+    Each download and each write to the cache runs inside a context manager that `around_download` returns.
     """
 
     base_url: str = BASE_URL
@@ -238,7 +238,7 @@ class ArxivClient:
         return entry
 
     def fetch_source(self, entry: ArxivEntry) -> bytes | None:
-        """Return the source of a paper as arXiv packs it, or None if there is none."""
+        """Return the file that arXiv sends as the source of a paper, or None if there is no source."""
         return self._fetch_body(entry, "source", ("/e-print/", "/src/"))
 
     def fetch_pdf(self, entry: ArxivEntry) -> bytes | None:

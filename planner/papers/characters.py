@@ -123,7 +123,7 @@ def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _has_share(data: bytes, frequent: re.Pattern[bytes], min_share: float) -> bool:
-    """Return whether at least 1 % of the bytes are above ASCII, and `frequent` covers `min_share` of those bytes."""
+    """Return whether 1 % or more of the bytes are above ASCII, and `frequent` matches at least `min_share` of these."""
     count = _count_above_ascii(data)
     is_frequent = _count_above_ascii(frequent.sub(b"", data)) <= (1 - min_share) * count
     return count >= _MIN_EAST_ASIAN * len(data) and is_frequent
@@ -181,12 +181,13 @@ def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _extract_non_ascii(text: str) -> str:
-    """Return the characters that are not ASCII, in order; a search in these few is ten times as fast."""
+    """Return the characters that are not ASCII, in order; a search in them is ten times as fast as in the text."""
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
 def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
-    """Shorten and count piles of over 30 combining marks: no script has them, and NFC sorts them in quadratic time."""
+    """Return the text with all piles of over 30 combining marks shortened, and the number of these piles."""
+    # No script has such piles, and NFC sorts them in quadratic time.
     marks = "".join(sorted(c for c in characters if unicodedata.combining(c)))
     if not marks:
         return text, 0
@@ -194,7 +195,7 @@ def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
 
 
 def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
-    """Replace look-alikes by ASCII letters in words that have both; return the text and the original words."""
+    """Replace look-alikes by ASCII letters in words with ASCII letters; return the text and the original words."""
     words, chunks, last, end = list[str](), list[str](), 0, 0
     for match in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
         if match.start() < end:

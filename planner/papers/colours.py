@@ -33,7 +33,7 @@ def is_similar_colour(first: Colour, second: Colour, max_difference: float = _MA
 
 
 class Palette:
-    """The named colours of a LaTeX text: those that it defines and the standard ones."""
+    """The named colours of a LaTeX text: the standard colours and those that the text defines."""
 
     def __init__(self, text: str) -> None:
         self._named: dict[str, Colour | None] = {**_STANDARD_COLOURS}
@@ -43,7 +43,7 @@ class Palette:
             self._named[name.strip()] = self.find_colour(value)
 
     def find_colour(self, value: str, model: str = "") -> Colour | None:
-        """Return the colour that a value has in a colour model, None if it is unknown.
+        """Return the colour of a value in a colour model, such as `1,0,0` in `rgb`; None for an unknown colour.
 
         Without a model, the value is the name of a colour or a mixture such as `red!30!blue`.
         """
@@ -89,7 +89,7 @@ class Palette:
 
 
 def _make_colour(numbers: list[float]) -> Colour | None:
-    """Return three components as a colour, None if there are not three; values above 1 count as 1, as in TeX."""
+    """Return a colour from its components, None if there are not three; values above 1 count as 1, as in TeX."""
     if len(numbers) != 3:
         return None
     red, green, blue = (min(1.0, number) for number in numbers)

@@ -70,7 +70,7 @@ def _build_excerpt(
 
 
 def _split_unsent_sections(body: Sequence[Section]) -> tuple[list[Section], list[Omission]]:
-    """Return the sections of a body that a task may send, and an omission for each other section."""
+    """Return the sections that a task may send, and an omission for each of the other sections."""
     unsent = [section for section in body if section.kind in _UNSENT_REASONS]
     omissions = [_describe_omission(section, _UNSENT_REASONS[section.kind]) for section in unsent]
     return [section for section in body if section.kind not in _UNSENT_REASONS], omissions
@@ -97,8 +97,9 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
 def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
     """Return the indexes of the sections with which the results may start, the likeliest first.
 
-    They are first-level sections of the main part, else its subsections, else first-level sections after the main part,
-    else subsections after it. The first one is skipped if it is about measurement and the method follows.
+    Results are looked for in the first-level sections of the main part, then in its subsections, then in the
+    first-level sections after the main part, and then in all others. The first of these places with results counts.
+    A section about measurement is skipped if the method follows.
     """
     results = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
     first_level = [i for i in results if body[i].level == 1]
@@ -116,7 +117,7 @@ def _find_back_matter(body: tuple[Section, ...]) -> int:
 
 
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
-    """Return whether section `index` is about measurement, and the method starts after it but before `next_index`."""
+    """Return whether section `index` is about measurement, and the method starts between it and `next_index`."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
         is_measurement_setup_heading(body[index].heading)
@@ -130,10 +131,10 @@ def _make_heading_variants(heading: str) -> set[str]:
 
 
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
-    """Yield the method sections from index `end` on: those named "Methods" or the like, with their subsections.
+    """Yield the sections on the method that stand at index `end` or later.
 
-    If no method section stands before `end`, yield all later ones. If the results start with a subsection, yield all
-    later ones in the main part.
+    A section named "Methods" or the like is always yielded, with its subsections. If no method section stands before
+    `end`, all others are yielded too. If the results start with a subsection, the others in the main part are yielded.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1

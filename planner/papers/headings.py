@@ -162,13 +162,13 @@ def has_letter_number(heading: str) -> bool:
 def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
-    A subsection has the kind of its parent, with these exceptions:
+    A subsection has the kind of its parent. In four cases it has the kind that its own heading names:
 
-    - Ablations and acknowledgements always have their own kind.
-    - Results in a method have their own kind.
-    - References in other back matter have their own kind, and so does other back matter in references.
-    - Subsections of an abstract, an introduction or OTHER have their own kind, but experiments in an introduction count
-      as introduction.
+    - The heading names ablations or acknowledgements.
+    - The heading names results, and the parent is a method.
+    - One of the two is references, and the other is another kind of back matter.
+    - The parent is an abstract, an introduction or OTHER. Even then, experiments in an introduction count as
+      introduction.
     """
     kind = _classify_without_parent(heading)
     if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
@@ -206,7 +206,8 @@ def _remove_misleading_terms(heading: str) -> str:
 def find_abstract_text(sections: Sequence[Section]) -> str:
     """Return the text of the section "Abstract" and its subsections, without heading lines.
 
-    Without such a section, return the rest of an early paragraph that begins with "Abstract"; "" if there is none.
+    Without such a section, return an early paragraph that begins with "Abstract", but without this word. Return "" if
+    there is no such paragraph.
     """
     abstract_sections: list[Section] = []
     for section in sections:

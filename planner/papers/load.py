@@ -48,7 +48,7 @@ class RecognisedSource(NamedTuple):
 
 
 def read_source(name: str, data: bytes | None = None) -> RecognisedSource:
-    """Read the file, folder or archive `name`, or the bytes `data` with that name.
+    """Read the file, folder or archive at the path `name`; if `data` is given, read these bytes as the file `name`.
 
     Raises:
         PaperError: if the source is missing, empty, damaged, or not a paper.
@@ -154,7 +154,7 @@ def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> Rec
 
 
 def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> RecognisedSource:
-    """Read the source of an arXiv paper, or its PDF if that fails, with arXiv's title and abstract."""
+    """Read an arXiv paper from its source, or from its PDF if the source fails; title and abstract are arXiv's."""
     from planner.papers.arxiv import ArxivClient  # imports an HTTP client
 
     arxiv = arxiv or ArxivClient()
@@ -189,7 +189,7 @@ def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings:
 
 
 def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
-    """Return the paper; the user may give `title`, `abstract` and `paper_id`, each of which is "" if not given."""
+    """Return the paper; `title`, `abstract` and `paper_id` come from the user and are "" if not given."""
     reading, size = parsed.paper, _count_characters(parsed)
     if size < MIN_CHARACTERS and _count_bytes(parsed) < MIN_CHARACTERS:
         raise PaperError(
@@ -217,7 +217,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
 
 
 def _count_bytes(parsed: RecognisedSource) -> int:
-    """Return the length in bytes of UTF-8: a Chinese character counts three, since it says as much as three letters."""
+    """Return the text's length in UTF-8 bytes: a Chinese character counts three, and says as much as three letters."""
     blocks = (block for section in parsed.paper.sections for block in section.blocks)
     return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
 
@@ -227,7 +227,7 @@ def _count_characters(parsed: RecognisedSource) -> int:
 
 
 def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:
-    """Return a warning if a stated title or abstract differs in words from the one found in the paper."""
+    """Return a warning if a stated title or abstract (as `label` says) differs in words from the one in the paper."""
     ours = _extract_words(stated)
     theirs = _extract_words(found) if ours else ours
     if not ours or not theirs or ours == theirs:

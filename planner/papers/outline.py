@@ -199,7 +199,7 @@ def _split_plain_heading(block: Block, after: str, level: int, in_references: bo
 
 
 def _find_section_level(levels: list[int]) -> int:
-    """Return the marked level of first-level sections: the smallest level, or the next if only the title has it."""
+    """Return the marked level of first-level sections: the smallest, or the next if one heading alone has that."""
     top = min(levels, default=1)
     return min((level for level in levels if level > top), default=top) if levels.count(top) == 1 else top
 

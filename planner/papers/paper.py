@@ -17,7 +17,7 @@ _MAX_SAMPLE_BLOCKS: Final = 50
 
 
 class SectionKind(StrEnum):
-    """The kind of a section, by which tasks keep or omit it."""
+    """The kind of a section; it decides if a task keeps or omits the section."""
 
     ABSTRACT = "abstract"
     INTRODUCTION = "introduction"

@@ -158,7 +158,7 @@ def strip_folders_and_endings(name: str) -> str:
 
 
 def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", title: str = "") -> str:
-    """Return the id of a paper: the given one, else one from a given title, else its arXiv id or its file's name.
+    """Return `given_id`, else an id made from `given_title`, else the paper's arXiv id or file name.
 
     A paper from stdin or from an address has no file name. Its id comes from `title`, the title found in the paper.
     """

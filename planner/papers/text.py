@@ -162,7 +162,7 @@ def _has_words(line: str) -> bool:
 
 
 def _begins_sentence(text: str) -> bool:
-    """Return whether a text begins with a sentence, and not with a row of a table or the rest of a line."""
+    """Return whether a text begins with a sentence, and not with a row of a table or the end of a sentence."""
     first_line = text.split("\n", 1)[0].strip()
     return first_line[:1].isupper() and len(first_line.split()) >= _MIN_LINE_WORDS and not is_table(text)
 
