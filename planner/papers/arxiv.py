@@ -129,7 +129,7 @@ class Downloader:
             raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a PDF file") from None
 
     def _choose_wait(self, error: HTTPError, attempt: int) -> float:
-        """Return the seconds to wait before the next attempt: the time that the host states, or twice the last."""
+        """Return the seconds to wait until the next attempt: the host's Retry-After time, else twice the last wait."""
         requested = _parse_retry_after(error.headers)
         error.close()
         return requested if requested is not None else min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
@@ -261,7 +261,7 @@ class ArxivClient:
     def _download(self, path: str, identifier: ArxivId, limit: int) -> bytes | None:
         if self.offline:
             raise PaperError(
-                f"arXiv:{identifier} is not in the cache and cannot be downloaded offline; read it once online"
+                f"arXiv:{identifier} is not in the cache and cannot be downloaded offline; read the paper once online"
             )
         with self.around_download():
             return self.downloader.download(path, limit=limit)

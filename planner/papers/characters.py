@@ -195,7 +195,7 @@ def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
 
 
 def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
-    """Replace look-alikes by ASCII letters in words with ASCII letters; return the text and the original words."""
+    """Replace the look-alikes in words that mix them with ASCII letters; return the text and the original words."""
     words, chunks, last, end = list[str](), list[str](), 0, 0
     for match in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
         if match.start() < end:

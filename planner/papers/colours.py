@@ -97,7 +97,7 @@ def _make_colour(numbers: list[float]) -> Colour | None:
 
 
 def parse_css_colour(value: str) -> Colour | None:
-    """Return the colour at the beginning of a value in a style sheet; None for an unknown colour."""
+    """Return the colour that a value in a style sheet begins with; None if it begins with no known colour."""
     word = re.split(r"[\s;]", value.strip(), maxsplit=1)[0] if "(" not in value else value.strip()
     if word == "transparent":
         return TRANSPARENT

@@ -98,8 +98,8 @@ def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
     """Return the indexes of the sections with which the results may start, the likeliest first.
 
     Results are looked for in the first-level sections of the main part, then in its subsections, then in the
-    first-level sections after the main part, and then in all others. The first of these places with results counts.
-    A section about measurement is skipped if the method follows.
+    first-level sections after the main part, then in all later subsections. The first of these places with results
+    counts. The first section in the main part is skipped if it is about measurement and the method follows.
     """
     results = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
     first_level = [i for i in results if body[i].level == 1]
@@ -134,7 +134,7 @@ def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
     """Yield the sections on the method that stand at index `end` or later.
 
     A section named "Methods" or the like is always yielded, with its subsections. If no method section stands before
-    `end`, all others are yielded too. If the results start with a subsection, the others in the main part are yielded.
+    `end`, all others are yielded too. If the results start with a subsection, those in the main part are too.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1

@@ -90,7 +90,7 @@ def _list_paper_files(tree: SourceTree, *endings: str) -> tuple[str, ...]:
 
 
 def _read_markdown_tree(tree: SourceTree, names: tuple[str, ...]) -> ParsedPaper:
-    """Read a paper from Markdown files: numbered ones, as in manubot, or a main file with others (an appendix)."""
+    """Read a paper from Markdown files: numbered files, as in manubot, or a main file and others (an appendix)."""
     meta = _find_topmost(tree.list_names("metadata.yaml", "metadata.yml"), "")
     known = parse_front_matter(_decode_file(tree, meta)) if meta else FrontMatter()
     content = tuple(n for n in names if "/content/" in f"/{n}")

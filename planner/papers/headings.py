@@ -166,8 +166,8 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
 
     - The heading names ablations or acknowledgements.
     - The heading names results, and the parent is a method.
-    - One of the two is references, and the other is another kind of back matter.
-    - The parent is an abstract, an introduction or OTHER. Even then, experiments in an introduction count as
+    - A list of references is in other back matter, or other back matter is in a list of references.
+    - The parent is an abstract, an introduction or OTHER. However, experiments in an introduction count as
       introduction.
     """
     kind = _classify_without_parent(heading)
@@ -242,6 +242,6 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
 
 
 def _label_text(section: Section, *, first: bool) -> str:
-    """Return the prose of a section of an abstract; unless `first` is true, begin with its heading and a colon."""
+    """Return the prose of a section of an abstract, with the heading and a colon before it if `first` is false."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
     return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"

@@ -217,7 +217,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
 
 
 def _count_bytes(parsed: RecognisedSource) -> int:
-    """Return the text's length in UTF-8 bytes: a Chinese character counts three, and says as much as three letters."""
+    """Return the text's length in UTF-8 bytes. A Chinese character has three, and says as much as three letters."""
     blocks = (block for section in parsed.paper.sections for block in section.blocks)
     return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
 
@@ -227,7 +227,7 @@ def _count_characters(parsed: RecognisedSource) -> int:
 
 
 def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:
-    """Return a warning if a stated title or abstract (as `label` says) differs in words from the one in the paper."""
+    """Return a warning about `label` if a stated title or abstract has other words than the one found."""
     ours = _extract_words(stated)
     theirs = _extract_words(found) if ours else ours
     if not ours or not theirs or ours == theirs:

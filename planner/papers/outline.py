@@ -199,7 +199,7 @@ def _split_plain_heading(block: Block, after: str, level: int, in_references: bo
 
 
 def _find_section_level(levels: list[int]) -> int:
-    """Return the marked level of first-level sections: the smallest, or the next if one heading alone has that."""
+    """Return the marked level of first-level sections: the smallest, or the next if only the title has the smallest."""
     top = min(levels, default=1)
     return min((level for level in levels if level > top), default=top) if levels.count(top) == 1 else top
 
@@ -222,7 +222,7 @@ def is_reference_entry(text: str) -> bool:
 
 
 def _find_title(headings: list[Heading], known_title: str) -> Heading | None:
-    """Return the first heading, or None if another heading ranks higher or the first one names a section."""
+    """Return the first heading if it is the title; None if another one ranks higher or the first names a section."""
     first = headings[0] if headings else None
     if first is None or first.kind is not None or _NUMBERED.match(first.text):
         return None

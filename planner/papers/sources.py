@@ -158,7 +158,7 @@ def strip_folders_and_endings(name: str) -> str:
 
 
 def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", title: str = "") -> str:
-    """Return `given_id`, else an id made from `given_title`, else the paper's arXiv id or file name.
+    """Return a paper's id: `given_id`, else one made from `given_title`, else the arXiv id or the file's name.
 
     A paper from stdin or from an address has no file name. Its id comes from `title`, the title found in the paper.
     """
@@ -288,7 +288,7 @@ def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
 
 
 def _is_file_inside(entry: os.DirEntry[str], base: Path) -> bool:
-    """Return whether an entry is a file, and not a link to a file outside the folder."""
+    """Return whether an entry is a file, and not a link to a file outside the folder `base`."""
     if not entry.is_symlink():
         return entry.is_file()
     path = Path(entry.path)  # check for a file first: a circular link cannot be resolved

@@ -239,7 +239,7 @@ class PageWalker:
         return colour is not None and is_invisible_on(colour, self._find_background(element))
 
     def _find_background(self, element: Element) -> Colour:
-        """Return the background colour of the element, or of the nearest ancestor with one (up to 40), else white."""
+        """Return the nearest background colour that the element or one of 40 ancestors sets; white if none sets one."""
         searched, background = list[Element](), None
         for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
             searched.append(around)

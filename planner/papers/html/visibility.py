@@ -108,7 +108,7 @@ class StyleRules:
         return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
 
     def _is_match(self, selector: _Selector, element: Element) -> bool:
-        """Return whether a selector matches an element; False once the page has used up its steps of search."""
+        """Return whether a selector matches an element; False once the search in the page has taken too many steps."""
         if (selector.related and self._steps_left <= 0) or not selector.subject.is_match(element):
             return False
         related: Element | None = element
@@ -135,7 +135,7 @@ def join_inline_declarations(element: Element) -> str:
 
 
 def parse_declarations(style: str) -> dict[str, str]:
-    """Return each property of a style with its last value, in lower case."""
+    """Return the properties of a style and their values, in lower case; the last value of a property counts."""
     plain = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
     plain = _ESCAPE.sub(lambda match: chr(min(int(match[1], 16), 0xFFFF)), plain).lower()
     values: dict[str, str] = {}

@@ -95,7 +95,7 @@ class Conditions:
         return self.flags.get(name[2:]), position
 
     def decide_group(self, name: str, arguments: list[str]) -> bool | None:
-        """Return whether a conditional with its branches in braces holds; None if that is unknown."""
+        """Return whether the condition of a conditional with branches in braces holds; None if this is unknown."""
         first, *others = (argument.strip() for argument in arguments)
         match name:
             case "iftoggle" | "ifbool":

@@ -154,7 +154,7 @@ class _Flattener:
         return is_shown_verbatim or token.kind == "escape" or (token.kind, token.name) == ("command", "begin")
 
     def _handle_token(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int:
-        """Handle one token (`nested`: of an input); return the position after it, -1 at the end of the file."""
+        """Handle one token; return the position to continue from. Return -1 if the token ends the file."""
         if token.kind == "comment":
             return self._skip_comment(text, token)
         if token.kind == "verbatim":
@@ -171,7 +171,7 @@ class _Flattener:
         return token.end
 
     def _skip_comment(self, text: str, token: LatexToken) -> int:
-        """Return the position after a comment: after its line break, or before it if the two lines must stay apart."""
+        """Return the position after a comment: after its line break, or before the break if the lines stay apart."""
         line_start = text.rfind("\n", 0, token.start) + 1
         end = token.end
         if not text[line_start : token.start].strip():
@@ -188,7 +188,7 @@ class _Flattener:
             self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` or a flag setter; return the position after it, None for any other."""
+        """Follow `\\if…`, `\\else`, `\\fi` or a flag setter; return its end, or None for any other command."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
             self._conditions.flags.setdefault(flag[1], False)
@@ -224,7 +224,7 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a setting or a conditional with braces; return where to continue, or None if it stays in the text."""
+        """Follow a setting or a conditional with braces; return its end, or None if its text is kept."""
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)
@@ -251,7 +251,7 @@ class _Flattener:
         return None
 
     def _open_group_branch(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Return the start of the branch that is read, and store the dead span after it; None if unknown."""
+        """Return the start of the branch to read, and record the dead span after it; None if no branch is known."""
         conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
         first = groups.read_group(end)
         second = groups.read_group(first[1]) if first else None
@@ -265,7 +265,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input or a file's end; return the position after an input, -1 at the end, None for any other."""
+        """Handle an input or the file's end; return an input's end, -1 at the file's end, None for any other."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested

@@ -140,7 +140,7 @@ def _convert_accent(groups: BraceGroups, accent: str, position: int) -> tuple[st
 
 
 def _find_command_end(groups: BraceGroups, name: str, position: int) -> int:
-    """Return the end of a command; the end is after the options and arguments that are dropped with the command."""
+    """Return the end of a command, including the options and arguments that are dropped with the command."""
     if name not in _DROPPED_ARGUMENTS:
         return position
     while option := groups.read_option(position):

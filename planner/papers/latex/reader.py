@@ -222,7 +222,7 @@ def split_headings_and_blocks(
 
 
 def _find_level_shift(body: str) -> int:
-    """Return the number to add to every level to make the highest level in use 1; `\\part` does not count."""
+    """Return the number to add to all levels; it makes the highest level in use 1, and `\\part` does not count."""
     for name in ("chapter", "section", "subsection"):
         if f"\\{name}" in body:
             return 1 - _LEVELS[name]

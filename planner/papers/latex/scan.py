@@ -104,7 +104,7 @@ class LatexScanner(Iterable[LatexToken]):
             yield token
 
     def find_matches(self) -> Iterator[re.Match[str]]:
-        """Yield matches, faster than tokens; the caller must move `position` to the end of a verbatim text."""
+        """Yield matches, faster than tokens. At verbatim text, the caller must move `position` to its end."""
         percent, has_moved = self._find_percent_sign(), True
         while has_moved:
             has_moved = False

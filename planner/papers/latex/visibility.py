@@ -340,7 +340,7 @@ def _is_faint(number: str, limit: float = 0.05) -> bool:
 
 
 def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenText:
-    """Return the text after a switch such as `\\color`, up to the next switch or the end of the group, and its end."""
+    """Return the text after a switch such as `\\color`, and the text's end: the next switch or the end of the group."""
     end = groups.find_enclosing_end(position)
     match = _SWITCH_ENDS.search(groups.text, position, end)
     end = match.start() if match else end

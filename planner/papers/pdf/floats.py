@@ -168,7 +168,7 @@ class _LineClassifier:
         return loose
 
     def _is_in_column(self, line: Line, caption: Line) -> bool:
-        """Return whether the line is in the caption's column, or within the caption's width if that is larger."""
+        """Return whether the line is in the caption's column, or within the caption's width if the caption is wider."""
         centre = (caption.x0 + caption.x1) / 2
         half_width = max(self._body_style.line_width, caption.x1 - caption.x0) / 2
         return line.x0 < centre + half_width and line.x1 > centre - half_width
@@ -200,7 +200,7 @@ class _LineClassifier:
         return below is not None and (above is not None or self._find_prose_line(below, -1) is not None)
 
     def _find_prose_line(self, index: int, direction: int) -> int | None:
-        """Return the index of the line of prose right above (1) or below (-1) with the same left edge, or None."""
+        """Return the index of the prose line right above (`direction` 1) or below (-1), or None if there is none."""
         line, spacing = self._lines[index], self._body_style.line_spacing
         column, row = self._find_place(line)
         places = product((column - 1, column, column + 1), (row + direction, row + 2 * direction, row))
@@ -274,7 +274,7 @@ class _LineClassifier:
         return self._is_paragraph_end(index) or self._is_in_narrow_paragraph(index)
 
     def _mark_names(self, last: int, direction: int) -> None:
-        """Mark the names and column heads above (-1) or below (1) a row; one other line may stand between them."""
+        """Mark names and column heads above (`direction` -1) or below (1) line `last`; one line may stand between."""
         while near := [
             at
             for at in (last + direction, last + 2 * direction)

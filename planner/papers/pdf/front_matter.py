@@ -1,7 +1,7 @@
 """Find the title and the abstract of a paper.
 
-The title is the text in the largest type on the first page, but no banner, stamp or drop cap. The abstract is
-the text under its heading or after a label such as "Abstract:"; without these, it is the longest early paragraph.
+The title is the text in the largest type on the first page; banners, stamps and drop caps do not count. The
+abstract is the text under its heading or after a label such as "Abstract:", or else the longest early paragraph.
 """
 
 import re
@@ -70,7 +70,7 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
 
 
 def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
-    """Return the group in the largest type, or the title beside this group if it is a logo or a label of a figure.
+    """Return the group in the largest type; if this group is a logo or a figure's label, return the title beside it.
 
     `groups` are sorted from the top down. `min_size` is the smallest type size of a title beside a logo or label.
     """
@@ -166,7 +166,7 @@ def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> 
 
 
 def _count_same_width_lines(lines: Sequence[Line]) -> int:
-    """Return the number of lines in a narrow abstract: all up to the first line that is wider on both sides."""
+    """Return the number of lines in a narrow abstract: those before the first line that is wider on both sides."""
     for at in range(3, len(lines)):
         line = lines[at]
         margin = 0.7 * line.size

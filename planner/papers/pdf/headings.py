@@ -192,7 +192,7 @@ class _HeadingFinder:
         return True
 
     def _is_above_text(self, index: int) -> bool:
-        """Return whether running text starts right under a line, as it does not under a label of a figure or table."""
+        """Return whether running text starts right under a line; it does not under a label of a figure or table."""
         end = index + self._count_heading_lines(index)
         if end >= len(self._lines):
             return False
@@ -232,7 +232,7 @@ class _HeadingFinder:
 
 
 def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
-    """Return one heading of no lines if a numbered list of references has no heading, as often in physics; else []."""
+    """Return a heading without lines if a numbered list of references has none (usual in physics), else []."""
     entries = [(index, int(m[1])) for index, line in enumerate(lines) if (m := _REFERENCE_ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
     numbers = [number for _, number in entries[first : first + _MIN_ENTRIES]]

@@ -43,7 +43,7 @@ class LinePiece:
 
     @property
     def width(self) -> float:
-        """The width in points."""
+        """The width of the piece in points."""
         return self.right - self.left
 
     def add_run(self, run: TextRun) -> None:
@@ -178,7 +178,7 @@ def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
 
 
 def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
-    """Order rows by place alone: from the top, but left column before right between rows that cross the gutter."""
+    """Order rows from the top; between two rows that cross the gutter, the left column comes before the right one."""
     if gutter is None:
         return _join_rows(pieces)
     ordered: list[LinePiece] = []

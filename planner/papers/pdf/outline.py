@@ -252,7 +252,7 @@ class NumberSequence:
         return True
 
     def note_kind(self, kind: SectionKind) -> None:
-        """Record the kind of the last heading, since sections after the body have other numbers."""
+        """Record the kind of the last heading, since the sections after the body are numbered in another way."""
         self.is_past_references = self.is_past_references or kind is SectionKind.REFERENCES
         self._is_roman = self._is_roman and kind not in BACK_MATTER
 

@@ -107,7 +107,7 @@ def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]
 
 
 def _quote_text(text: str) -> str:
-    """Return a text in quotes; only the number of characters is given for the rest of a long text."""
+    """Return a text in quotes; a long text is shortened, and the number of the omitted characters is added."""
     rest = len(text) - _MAX_QUOTED
     return f"'{text[:_MAX_QUOTED]}'" + (f" and {rest} more characters" if rest > 0 else "")
 

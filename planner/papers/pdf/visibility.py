@@ -1,7 +1,7 @@
 """Separate the text that a reader of a page sees from the hidden text that only a machine finds.
 
 The objects that the page paints, in painting order, show how each text is painted and which surfaces lie under or over
-it. Hidden text is often harmless (a leftover, or a venue's trap for models), so warnings quote it and accuse nobody.
+it. Hidden text is often harmless (a leftover, or a venue's test for machines), so warnings quote it and accuse nobody.
 """
 
 import re
