@@ -133,8 +133,9 @@ def _make_heading_variants(heading: str) -> set[str]:
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
     """Yield the sections on the method that stand at index `end` or later.
 
-    A section named "Methods" or the like is always yielded, with its subsections. If no method section stands before
-    `end`, all others are yielded too. If the results start with a subsection, those in the main part are too.
+    A section named "Methods" or the like is always yielded, with its subsections. Any other method section is yielded
+    in two cases: no method section stands before `end`, or it is in the main part and the results start with a
+    subsection.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1

@@ -244,7 +244,7 @@ def _find_files_without_ending(tree: SourceTree) -> tuple[str, ...]:
 def _find_fragment(texts: Mapping[str, str]) -> str:
     """Return the main file of a paper without a document class, or "" if several files may be the main one.
 
-    It is the only file with several inputs, else the only file with sections, else the only file.
+    The main file is the only one with several inputs, else the only one with sections, else the only file at all.
     """
     with_inputs = [name for name, text in texts.items() if len(_INPUT.findall(text)) > 1]
     with_sections = [name for name, text in texts.items() if _SECTION.search(text)]

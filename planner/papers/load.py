@@ -129,7 +129,7 @@ def load_paper(
 
     Papers from arXiv are downloaded by `arxiv`, by default a client without a cache. Other addresses are not
     downloaded; give their content in `stdin`. A given title or abstract replaces the one in the paper, with a warning
-    if they differ.
+    if the two differ.
 
     Raises:
         PaperError: if the source is missing, is empty, is no paper, or has under 500 or over 2,000,000 characters.

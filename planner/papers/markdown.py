@@ -179,7 +179,7 @@ def strip_markdown(text: str) -> str:
 
 
 def split_hidden_elements(text: str) -> tuple[str, list[str]]:
-    """Return the text without elements that hide their content, and the content of each; code stays as it is."""
+    """Return the text without elements that hide their content, and the content of each such element; code stays."""
     if "<" not in text or not _HIDING_TAG.search(text):
         return text, []
     code = [match.span() for match in _CODE.finditer(text)]

@@ -156,7 +156,7 @@ def is_hiding_element(element: Element, style: str) -> bool:
 
 
 def find_text_colour(style: str) -> Colour | None:
-    """Return the text colour that a style sets, None if it sets none or an unknown one."""
+    """Return the text colour that a style sets, None if the style sets no known colour."""
     declarations = parse_declarations(style)
     return parse_css_colour(declarations.get("-webkit-text-fill-color") or declarations.get("color", ""))
 

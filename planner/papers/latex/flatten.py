@@ -171,7 +171,7 @@ class _Flattener:
         return token.end
 
     def _skip_comment(self, text: str, token: LatexToken) -> int:
-        """Return the position after a comment: after its line break, or before the break if the lines stay apart."""
+        """Return the position after a comment: after its line break, or before it if the line break must stay."""
         line_start = text.rfind("\n", 0, token.start) + 1
         end = token.end
         if not text[line_start : token.start].strip():
@@ -224,7 +224,7 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a setting or a conditional with braces; return its end, or None if its text is kept."""
+        """Follow a setting or a conditional with braces; return where to continue, None to keep its text."""
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)

@@ -96,7 +96,7 @@ class Macro:
         return is_heading or (0 < len(printed) < self.argument_count and bool(_SELECTION.fullmatch(self.body)))
 
     def expand_call(self, arguments: list[str | None]) -> str:
-        """Return the text that replaces a call with these arguments; None stands for the default."""
+        """Return the text that replaces a call with these arguments; an argument None stands for the default."""
         values = [self.default if value is None else value for value in arguments]
         return re.sub(r"#(\d)", lambda m: values[int(m[1]) - 1] if 0 < int(m[1]) <= len(values) else "", self.body)
 

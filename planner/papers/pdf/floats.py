@@ -130,9 +130,9 @@ class _LineClassifier:
         return is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
-        """Return the rows or labels of a caption: those above or those below it.
+        """Return the rows or labels that belong to a caption: the lines above it or the lines below it.
 
-        For a figure, return those above if there are any; for a table, return the closer ones.
+        For a figure, return the lines above if there are any; for a table, return the closer lines.
         """
         above, below = self._find_loose_lines(start, 1), self._find_loose_lines(end, -1)
         if not (above and below) or body_kind is LineKind.FIGURE:

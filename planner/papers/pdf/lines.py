@@ -42,7 +42,7 @@ class Line:
     """A line of text on a page (counted from 1), with coordinates in points and y upwards.
 
     `text` may end in a line-end hyphen, U+0002. `bare_text` lacks the footnote marks at the end. `cells` are the parts
-    of the line between wide gaps; prose has one. `has_note_mark` is true if the line starts with a footnote mark.
+    of the line between wide gaps; prose has one cell. `has_note_mark` is true if the line starts with a footnote mark.
     """
 
     page: int

@@ -309,7 +309,7 @@ def _convert_roman_number(roman: str) -> int:
 
 
 def _is_next_number(last_number: Sequence[str], number: Sequence[str]) -> bool:
-    """Return whether a section number may follow the last one: it may skip one, but not go back."""
+    """Return whether a section number may follow the last one: at most one number may be missing between them."""
     if not number or len(number) > len(last_number) + 1:
         return False
     depth = len(number) - 1

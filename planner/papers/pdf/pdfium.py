@@ -212,7 +212,7 @@ class ObjectReader:
         return bool(self._modes_buffer.read_numbers()[0] != raw.FPDF_FILLMODE_NONE)
 
     def read_clip(self, item: PdfiumHandle) -> Bounds | None:
-        """Return the box that the object's own clip limits it to, or None if no clip limits it."""
+        """Return the box to which the object's own clip limits the object, or None if the object has no clip."""
         clip = get_clip_path(item)
         count = count_clip_paths(clip)
         if count < 1:
