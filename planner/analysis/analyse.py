@@ -135,7 +135,7 @@ def _index_sections(paper: Paper, excerpt: Excerpt, ablation_texts: frozenset[st
 
 
 def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSection:
-    """Index the blocks of a section, tables and figures last, since they may stand in the middle of a sentence."""
+    """Return a section with its blocks as passages. Tables and figures come last, as they may interrupt a sentence."""
     ordered = sorted(section.blocks, key=lambda block: block.kind in _FLOAT_KINDS)
     texts = tuple(block.text for block in ordered)
     pages = tuple(block.page for block in ordered)
@@ -152,7 +152,7 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
 
 
 def is_possible_part_name(name: str, other_names: frozenset[str]) -> bool:
-    """Return whether a part can have this name: no metric, and more than general words and words of `other_names`."""
+    """Return whether a part can have this name: not a metric, and not only general words and words in `other_names`."""
     if _NO_NAME.fullmatch(name) or _BROKEN.search(name) or is_metric_name(name) or name.lower() in other_names:
         return False
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))
@@ -162,7 +162,7 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
     """Find the ablations that the passages report, one for each part and action, in reading order.
 
     A passage about ablations reports each component that it names in a table or together with a word like "improves".
-    Metrics, data sets and the whole method are no parts.
+    Metrics, data sets and the whole method never count as parts.
     """
     found = [ablation for passage in passages for ablation in _read_passage(passage, names)]
     other_names = names.find_data_and_method_names(passages) if found else frozenset()
@@ -217,7 +217,7 @@ def _read_ablations(passage: Passage, text: CuedText) -> Iterator[ReportedAblati
 
 
 def _read_table(passage: Passage, is_about: bool) -> Iterator[ReportedAblation]:
-    """Yield parts that the rows of a table remove, add or replace, and the part that its head names as varied."""
+    """Yield parts that the rows of a table remove, add or replace, and the part that the header row names as varied."""
     is_table = passage.block_kind is BlockKind.TABLE
     yield from _read_rows(passage, is_table and is_about)
     for head, start in find_part_varied_in_table(passage.text) if is_table else ():
@@ -243,7 +243,7 @@ def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAb
 
 
 def _read_announcement(passage: Passage, text: CuedText) -> Iterator[ReportedAblation]:
-    """Yield parts that a heading, caption or run-in heading outside ablation sections announces as studied."""
+    """Yield parts whose study is announced in a heading, caption or run-in heading outside sections on ablations."""
     if passage.block_kind is BlockKind.HEADING:
         if passage.section_kind is not SectionKind.APPENDIX:  # an appendix describes methods too
             yield from _report_phrases(

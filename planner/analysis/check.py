@@ -108,10 +108,10 @@ def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
 
 
 def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
-    """Return the ablations that the model or the program found in a paper, without repeats, the model's first.
+    """Return the ablations that the model found in a paper, then those that only the program found.
 
-    A quote that is not in the text that was sent becomes "". `section` is the heading above the quote
-    or, if there is none, above the part.
+    A quote that is not in the text that was sent becomes "". The `section` of a study is the heading above its quote.
+    If the quote was not found, `section` is the heading above the part that the program found, or "".
     """
     search = QuoteSearch(index.sections)
     found = list(index.reported_ablations[:_MAX_STUDIES])
@@ -125,7 +125,7 @@ def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: Pap
 
 
 def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
-    """Return whether a study names this part, or names it more briefly and has the whole name in its quote."""
+    """Return whether a study names this part, or has a shorter name for the part and its full name in the quote."""
     name = strip_study_words(study.name)
     stems = collect_stems(name)
     is_quoted = bool(stems) and stems <= collect_stems(part) and part.casefold() in study.quote.casefold()
@@ -137,8 +137,8 @@ def select_distinct_ablations(
 ) -> tuple[ReportedAblation, ...]:
     """Return the first ablation of each part in `found`, except parts whose names say too little.
 
-    A name says too little if it has only common words, or if another part or one of `other_names` has the same words
-    and more: "fusion" beside "multi-scale fusion".
+    A name says too little if it is a common word, or if a longer name in `found` or `other_names` has all its words:
+    "fusion" says too little beside "multi-scale fusion".
     """
     distinct: list[ReportedAblation] = []
     for each in found[:_MAX_STUDIES]:
@@ -211,7 +211,7 @@ def _find_same_part(ablation: Ablation, earlier: Sequence[Ablation]) -> Iterator
 
 
 def _have_same_part(a: Ablation, b: Ablation) -> bool:
-    """Return whether two ablations change the same part, and either both try other values or neither does."""
+    """Return whether two ablations change the same part in the same way: both try values, or neither does."""
     return _is_sweep(a) is _is_sweep(b) and is_same_part(a.ablated_part, b.ablated_part, _MIN_SAME_PART)
 
 
@@ -250,10 +250,10 @@ class _AblationChecker:
     def _has_part(self, part: str) -> bool:
         """Return whether the paper seems to have a part, by the words in the part's description.
 
-        The first name in the description is required: two of its neighbouring words must be neighbours in the paper,
-        or one passage must have all its words. Of the words before any explanation, at most one may be missing from the
-        paper. If no word is missing, two neighbouring words that are neighbours in the paper too are enough. Otherwise,
-        one passage must have most words of one of the part's names, or all words of a name with few words.
+        The result is False if no two neighbouring words of the first name are neighbours in the paper, and no passage
+        has all words of that name. It is also False if the paper lacks two words that precede any explanation.
+        Else it is True if the paper has all words and two of them as neighbours, or if one passage has enough words of
+        one of the part's names: most words of a long name, all words of a short name.
         """
         if not self._has_words(list_head_stems(part)):
             return False
@@ -280,7 +280,7 @@ class _AblationChecker:
         )
 
     def _has_metric(self, metric: str) -> bool:
-        """Return whether the paper names a metric or, in the author task, is of the field of a known metric."""
+        """Return whether the paper names a metric; in the author task, any known metric of its field is enough."""
         if _COST.search(metric) or not is_specific_metric(metric):
             return True
         known, text = _find_known(metric), self._search.own_text
@@ -293,7 +293,7 @@ class _AblationChecker:
         return any(_is_of_field(cue, " ".join(self._index.sections[0].passages), text) for cue, _ in known)
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
-        """Return whether the paper has the words of an unknown metric, or most and two neighbours of a long name."""
+        """Return whether the paper has all words of a metric or, of a long name, most words and two neighbours."""
         missing = sum(not self._search.has_words_together([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False
@@ -302,14 +302,14 @@ class _AblationChecker:
 
 @cache
 def _read_fields() -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
-    """Return pairs (pattern of a research field's words, its metrics); a metric is a tuple of its names."""
+    """Return for each research field (pattern of its words, its metrics). A metric is a tuple of its names."""
     table = tomllib.loads((files("planner") / "analysis" / "metric_fields.toml").read_text(encoding="utf-8"))
     return tuple((each["cue"], tuple(tuple(m.split(" = ")) for m in each["metrics"])) for each in table["fields"])
 
 
 @lru_cache(maxsize=4096)
 def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return pairs (pattern of a field's words, names of a metric) for each known metric in a metric of a plan."""
+    """Return for each known metric that a plan's metric mentions (pattern of its field's words, its names)."""
     lowered = metric.lower()
     return tuple(
         (cue, names) for cue, metrics in _read_fields() for names in metrics if _is_named(names, metric, lowered)
@@ -317,7 +317,7 @@ def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _is_of_field(cue: str, abstract: str, text: str) -> bool:
-    """Return whether a paper belongs to a field, by its title and abstract (`abstract`) or its whole text (`text`)."""
+    """Return whether the words of a field (`cue`) occur in `abstract` or several times in `text`, the whole paper."""
     pattern = re.compile(rf"\b(?:{cue})", re.I)
     return bool(pattern.search(abstract)) or len(list(islice(pattern.finditer(text), _MIN_MENTIONS))) == _MIN_MENTIONS
 
@@ -335,7 +335,7 @@ def _is_named(names: tuple[str, ...], text: str, lowered: str) -> bool:
 
 @cache
 def _list_first_words(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Return each name with its first word in lower case."""
+    """Return (name, its first word in lower case) for each name."""
     return tuple((name, re.split(r"[\s-]", name.lower(), maxsplit=1)[0]) for name in names)
 
 

@@ -94,7 +94,7 @@ class EvidenceKind(StrEnum):
 class Component:
     """A named part of a method; `acronym` may be "".
 
-    `mention_count` counts its name and acronym, except in related work, experiments and appendices.
+    `mention_count` counts the mentions of its name or acronym outside related work, experiments and appendices.
     """
 
     name: str
@@ -311,7 +311,7 @@ class ComponentNames:
 
     @cached_property
     def _parts(self) -> list[Component]:
-        """The components; one whose only evidence is an acronym is left out unless its name is specific."""
+        """The components, except those that have an unspecific name and no evidence but an acronym."""
         return [c for c in self._components if c.evidence != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)]
 
     @cached_property

@@ -166,7 +166,7 @@ def _find_announced(passage: Passage) -> Iterator[MetricMention]:
 
 
 def _drop_known(candidates: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    """Drop names that contain a known metric, since known metrics are counted everywhere."""
+    """Drop names that contain a known metric, since `_find_measured` finds known metrics already."""
     return ((name, start) for name, start in candidates if not _KNOWN_NAME.search(name))
 
 
@@ -186,7 +186,7 @@ def locate_panel_quantities(text: str) -> Iterator[tuple[str, int]]:
 
 
 def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield column heads with an arrow ("FID ↓"), with their offsets; without cell marks, a head is one word."""
+    """Yield column heads with an arrow ("FID ↓") and their offsets; in text without "|" or "&", a head is one word."""
     in_cells = "|" in text or "&" in text
     for match in _ARROW.finditer(text):
         head = strip_markup(match[1]).strip(" ($%")
@@ -266,7 +266,7 @@ def _find_known(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
-    """Return the mentions without lone names of a pair: "recall" is dropped if it never stands with "precision"."""
+    """Return the mentions without names that need a partner: "recall" is dropped if no passage has "precision" too."""
     names_by_passage = [{_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage]
     lone = {name for pair in _PAIRS if not any(pair <= names for names in names_by_passage) for name in pair}
     return [

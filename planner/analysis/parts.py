@@ -82,12 +82,12 @@ _LIMITS: Final = re.compile(r"\b(?:(only|alone|just)|(one|single)|(each))\b", re
 _UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
 
 ONLY: Final = 1
-"""The number of the words like "only" among those that `list_limits` returns."""
+"""The number that `list_limits` returns for "only" and words like it."""
 
 
 @lru_cache(maxsize=4096)
 def list_part_names(text: str) -> tuple[str, ...]:
-    """Return the names in the description of a part: the words before its explanations, and its short names."""
+    """Return the names in a part's description: "gated unit" and "GU" in "gated unit (GU) that weighs the frames"."""
     text = spell_greek(text[:_MAX_CHARS])
     bare = _BRACKETS.sub(lambda bracket: " " * len(bracket[0]), text)
     head = _TAIL.sub("", bare)
@@ -100,7 +100,7 @@ def list_part_names(text: str) -> tuple[str, ...]:
 
 
 def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
-    """Return the stems of each name in a part's description, and of all of it, without words that fit any part."""
+    """Return the stems that say which part is meant: a set for each name in a description, and one for all of it."""
     whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
     sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(text), whole)}
     telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
@@ -162,7 +162,7 @@ def list_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
 
 
 def select_part_stems(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return (stems that say which part a description means, those of them in the description's head).
+    """Return (specific stems of a part's description, specific stems of its head).
 
     The head ends before a word such as "of" or "that": "normalization" in "normalization by the middle chunk".
     """
@@ -181,12 +181,12 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
 
 
 def blank_out_owners(text: str) -> str:
-    """Return a text with blanks for each part of which only an aspect is meant, as in "the size of the gate"."""
+    """Replace by blanks each part of which only an aspect is meant: "the gate" in "the size of the gate"."""
     return _OWNER.sub(lambda match: match[1] + " " * len(match[2]), text)
 
 
 def is_told_of(stems: frozenset[str], text: str) -> bool:
-    """Return whether a text is about a part whose stems it has, and not only about an aspect, such as its size."""
+    """Return whether a text is about the part with these stems, and not only about an aspect such as its size."""
     return bool(stems & _ASPECTS) or stems <= collect_stems(blank_out_owners(text))
 
 
@@ -213,7 +213,7 @@ def _list_parts_in_name(text: str) -> tuple[str, ...]:
 
 
 def list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield the replacements that name their part, such as "a single layer of memory", each with its stems."""
+    """Yield (item, its stems) for replacements with half of the part's words, such as "a single layer of memory"."""
     part = frozenset(extract_stems(ablation.ablated_part)) - COMMON_STEMS
     for item in ablation.replacement:
         stems = frozenset(extract_stems(item))
@@ -222,7 +222,7 @@ def list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset
 
 
 def list_limits(text: str) -> frozenset[int | None]:
-    """Return the kinds of limiting words in a text, such as "only", as the numbers of their groups in `_LIMITS`."""
+    """Return the kinds of limiting words in a text as numbers: 1 for "only" or "just", 2 for "single", 3 for "each"."""
     return frozenset(match.lastindex for match in _LIMITS.finditer(text))
 
 
@@ -251,14 +251,14 @@ def _collect_stems(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _select_content(name: str) -> frozenset[str]:
-    """Return the stems of a name without symbols and common words ("module"); keep them if nothing else is left."""
+    """Return the stems of a name without symbols and common words ("module"), or with them if it has no other."""
     stems = _collect_stems(name)
     return stems - _SYMBOLS - _COMMON or stems - _COMMON or stems
 
 
 @lru_cache(maxsize=4096)
 def _select_kernel(name: str) -> frozenset[str]:
-    """Return the specific stems before "of", or in an action that begins a name: "bias" in "bias of the gate"."""
+    """Return the specific stems of a name before "of" ("bias" in "bias of the gate") or of an action at its start."""
     first, of, _ = name.partition(" of ")
     deed = _DEED.match(name)
     kernel = deed[0] if deed else first if of else ""

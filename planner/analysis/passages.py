@@ -163,8 +163,9 @@ class IndexedSection:
 
     Tables and figures come last in `passages`. `pages` has the page on which each passage starts, and is empty if the
     paper has no pages. `ablation_passages` has the indices of passages that report ablations, and is empty in the
-    author task. `lengths` has the number of characters of each passage in the order of the excerpt, in which tables
-    and figures stay in place; `floats` has their indices in that order. Both are empty if the section was not sent.
+    author task. `lengths` and `floats` follow the order of the excerpt, in which tables and figures stay in place:
+    `lengths` has the number of characters of each passage, and `floats` has the indices of tables and figures. Both are
+    empty if the section was not sent.
     """
 
     heading: str
@@ -219,7 +220,7 @@ class PaperIndex:
 
 
 def _fill_section(section: IndexedSection, passages: list[str]) -> IndexedSection:
-    """Return a section with its passages, given in the order of the excerpt."""
+    """Return a section with these passages, which are in the excerpt's order; move tables and figures to the end."""
     if section.floats:
         floats = frozenset(section.floats)
         passages = [passages[number] for number in sorted(range(len(passages)), key=floats.__contains__)]
@@ -263,7 +264,7 @@ class _SectionText:
 
 
 class PassageSearch:
-    """A search for words in the passages of a paper; to save time, only passages that may have them are split."""
+    """A search for words in the passages of a paper. To save time, only passages that may have the words are split."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
         self._sections = list(map(_SectionText, sections))
@@ -277,7 +278,7 @@ class PassageSearch:
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:
-        """The sections, in which related work has only the passages about the paper's own results."""
+        """The sections; those on related work keep only the passages about the paper's own results."""
         related = SectionKind.RELATED_WORK
         return [
             each.select_own_results() if classify_heading(each.section.heading) is related else each
@@ -286,12 +287,12 @@ class PassageSearch:
 
     @cached_property
     def own_text(self) -> str:
-        """The text without related work."""
+        """The paper's text; of related work, only the passages about the paper's own results."""
         return "\n".join(chain.from_iterable(each.section.passages for each in self._own_sections))
 
     @cached_property
     def lowered_own_text(self) -> str:
-        """The text without related work in lower case."""
+        """The text `own_text` in lower case."""
         return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
 
     def has_words_together(self, stems: Iterable[str], share: float) -> bool:
@@ -309,7 +310,7 @@ class PassageSearch:
         )
 
     def has_word(self, stem: str) -> bool:
-        """Return whether a word of the paper begins like this stem."""
+        """Return whether a word of the paper begins with the first letters of this stem."""
         start = re.escape(list_word_beginnings((stem,))[0][:_BEGINNING_CHARS])
         return bool(re.search(rf"{start}(?<![^\W_]{start})", self._lowered))  # quicker than to look behind first
 
@@ -320,17 +321,17 @@ class PassageSearch:
         return any(re.search(pair, self._lowered) for pair in pairs)
 
     def find_surroundings(self, quote: str) -> str:
-        """Return a quote with the text around it in its section, or "" if its exact letters stand nowhere."""
+        """Return a quote with the text around it, or "" if no section that was sent has the quote."""
         for each in self._sections:
             if quote and each.section.is_sent and (at := each.text.find(quote)) >= 0:
                 return each.text[max(0, at - _CHARS_BEFORE) : at + len(quote) + _CHARS_AFTER]
         return ""
 
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
-        """Yield pairs (sentence, heading above it) for the sentences that were sent and have these words.
+        """Yield (sentence, heading above it) for each sentence that was sent and has these words.
 
-        Words in brackets only need to stand in the same passage. For a value, such as "8 heads", this is so for all its
-        words; passages about ablations are not searched for a value, since they also name values that were tried.
+        Words in brackets may stand anywhere in the passage of the sentence. If `words` is a value, such as "8 heads",
+        all words may do so, and passages about ablations are skipped, since they also name values that were only tried.
         """
         beginnings, numbers = list_word_beginnings(extract_stems(words)), frozenset[float]()
         wanted = list_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))

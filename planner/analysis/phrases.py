@@ -137,7 +137,7 @@ def _split_name(name: str) -> tuple[str, ...]:
 
 
 def extract_leading_noun_phrase(text: str) -> str:
-    """Return the noun phrase at the start of a text, without articles and words of praise, "" if there is none."""
+    """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
     words: list[str] = []
     for word in _EFFECT_OF.sub("", strip_markup(text.partition(" (")[0]).strip(" .:*")).split():
         lowered = word.lower().strip(".,")
@@ -188,7 +188,7 @@ def _is_generic_word(word: str) -> bool:
 
 
 def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
-    """Yield phrases at the start of a line, in bold or before a stop or colon ("Gated unit. To …"), with offsets."""
+    """Yield phrases at the start of a line, in bold or before a colon or full stop ("Gated unit. …"), with offsets."""
     start = 0
     for line in text.split("\n"):
         if match := _RUN_IN_HEADING.match(line):

@@ -78,12 +78,12 @@ class QuoteSearch:
 
     @cached_property
     def _passage_starts(self) -> list[int]:
-        """The number of the first word of each passage."""
+        """The index of the first word of each passage."""
         return [0, *accumulate(map(len, self._words_by_passage))]
 
     @cached_property
     def _positions(self) -> dict[str, list[int]]:
-        """The positions of each word that is no stop word; for a frequent word only the first ones."""
+        """The indices at which each word occurs, without stop words; of a frequent word, only the first indices."""
         positions: dict[str, list[int]] = defaultdict(list)
         for number, word in enumerate(self._words):
             if word not in STOP_WORDS and len(positions[word]) < _MAX_POSITIONS:
@@ -111,7 +111,7 @@ class QuoteSearch:
         return Evidence(quote=quote, found=match, section=heading, page=page)
 
     def _find(self, words: list[str]) -> tuple[int, QuoteMatch] | None:
-        """Return (number of a word at the quote's place, exact or close), or None if the quote is absent."""
+        """Return (index of a word in the text that matches, kind of match), or None if the quote is absent."""
         if _is_short(words):
             at = None if STOP_WORDS.issuperset(words) else self._find_whole_words(words)
         elif (at := self._find_letters("".join(words))) is not None:
@@ -121,7 +121,7 @@ class QuoteSearch:
         return None if at is None else (at, QuoteMatch.CLOSE)
 
     def _find_letters(self, letters: str) -> int | None:
-        """Return the position of the word in which the letters start, None if they are absent; ignore spaces."""
+        """Return the index of the word in which these letters begin, or None if the text lacks the letters."""
         at = self._text.find(letters)
         return None if at < 0 else bisect_right(self._word_starts, at) - 1
 
@@ -131,7 +131,7 @@ class QuoteSearch:
         return None if at < 0 else text.count(" ", 0, at)
 
     def _find_close(self, words: list[str]) -> int | None:
-        """Return the position of the middle word of the most similar stretch of text, or None if none is close."""
+        """Return the index of the middle word of the most similar stretch of text, or None if no stretch is close."""
         from rapidfuzz import fuzz  # takes longer to load than to find exact quotes
 
         likeness, place = CLOSE_RATIO, None
@@ -141,7 +141,7 @@ class QuoteSearch:
         return place
 
     def _list_near_words(self, words: list[str]) -> Iterator[tuple[int, list[str]]]:
-        """Yield the stretches of text that share the most words with a quote, each with its position in words."""
+        """Yield (index of the first word, words) for the stretches of text that share the most words with a quote."""
         width = len(words)
         votes = Counter(
             (position - number) // width

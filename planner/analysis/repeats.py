@@ -74,7 +74,7 @@ _VARIES: Final = re.compile(
     r"\b(?:var(?:y|ies|ied|ying)|different|rang(?:es?|ed|ing)|sweep\w*|swept|test(?:ed)?|tried|impact|effect|influence)\b",
     re.I,
 )
-# What nobody has outside an experiment, and which a paper puts in place of a part to see how far that is from perfect.
+# Nobody has these outside an experiment. A paper puts them in place of a part to see how far it is from perfect.
 _ORACLE: Final = re.compile(
     r"\b(?:oracles?|true|ground[- ]truth|upper[- ]bound|perfect|annotations)\b(?![- ](?:positive|negative))", re.I
 )
@@ -94,14 +94,14 @@ class _Sentence(NamedTuple):
     is_about_ablations: bool
 
     def is_about(self, part: frozenset[str], head: frozenset[str] = frozenset()) -> bool:
-        """Return whether sentence and heading (also `around`, if they have all of `head`) have half of the stems."""
+        """Return whether sentence and heading have half of `part`. If they have all of `head`, `around` counts too."""
         words = self.stems | collect_stems(self.heading)
         if head and head <= words:
             words |= self.stems_around
         return len(part & words) >= _MIN_PART_SHARE * len(part)
 
     def compares(self, limits: frozenset[int | None]) -> bool:
-        """Return whether the sentence makes a comparison, and `around` has all these limits, such as "only"."""
+        """Return whether the sentence makes a comparison, and `around` has each kind of limiting word in `limits`."""
         return bool(_COMPARES.search(self.text)) and limits <= list_limits(self.around)
 
     def compares_name(self, stems: frozenset[str]) -> bool:
@@ -123,7 +123,7 @@ class ComparisonSearch:
         return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
     def find_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return (words of an ablation that an experiment compares, heading above it), or None for no comparison."""
+        """Return (the ablation's words that an experiment compares already, heading above the experiment), or None."""
         part, action = ablation.ablated_part, ablation.action
         items = ablation.replacement if action is Action.REPLACE else ()
         found = chain(
@@ -156,7 +156,7 @@ class ComparisonSearch:
                 yield name, sentence.heading
 
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
-        """Yield (replacement `item` or a name in it, heading) for comparisons of kinds of the part that name it."""
+        """Yield (name, heading) for each comparison about `part` that has the replacement `item` or a name in it."""
         (about, head), limits = select_part_stems(part), list_limits(item)
         for name, words in list_names(item):
             stems = words - about
@@ -167,7 +167,7 @@ class ComparisonSearch:
                     yield name, each.heading
 
     def _find_single_use(self, item: str, part: str) -> Iterator[tuple[str, str]]:
-        """Yield a replacement such as "the coarse features only" that a sentence about ablations calls so."""
+        """Yield (`item`, heading) for each sentence on ablations with `item`, such as "the coarse features only"."""
         (about, head), limits = select_part_stems(part), list_limits(item)
         stems, _ = select_part_stems(item)
         least = _MIN_ITEM_SHARE * len(stems)
@@ -186,7 +186,7 @@ class ComparisonSearch:
                 yield oracles[0], each.heading
 
     def _list_sentences(self, stems: frozenset[str], count: float) -> Iterator[_Sentence]:
-        """Yield the sentences that have at least `count` of these stems in their `around`."""
+        """Yield the sentences whose `around` has at least `count` of these stems."""
         beginnings = list_word_beginnings(stems)
 
         def may_hold(lowered: str) -> bool:
@@ -284,7 +284,7 @@ class RepeatSearch:
         return told or self._comparisons.find_comparison(ablation)
 
     def _find_told(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
-        """Yield (name, heading) for each reported removal, study and statement that may report an ablation."""
+        """Yield (name, heading) for each reported removal, study or statement that may be about this ablation."""
         left_out = [match[1] for match in map(_WITHOUT.match, ablation.replacement) if match]
         for each in self.index.reported_ablations if left_out else ():
             if each.action is Action.REMOVE and any(is_same_part(name, each.part) for name in left_out):
@@ -300,7 +300,7 @@ class RepeatSearch:
             yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
-        """Return whether the paper may report the same change of a part as `ablation`, and not only its removal."""
+        """Return whether the paper may report the change of a part by `ablation`, not only the part's removal."""
         return not _only_replaces(ablation) or any(
             _may_tell_change("" if is_symbol(part) else text, words, passage, ablation)  # other values of a symbol
             for name in list_part_names(part)
@@ -309,7 +309,7 @@ class RepeatSearch:
 
 
 def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage, ablation: Ablation) -> bool:
-    """Return whether a statement about a part may report the change of an ablation, with any replacement in it."""
+    """Return whether a statement about a part may report an ablation's change, by its words or a replacement in it."""
     if not _only_replaces(ablation) or _PUTS_IN.search(text):
         return True
     part = frozenset(extract_stems(ablation.ablated_part))
@@ -329,14 +329,14 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
 
 
 def _only_replaces(ablation: Ablation) -> bool:
-    """Return whether each replacement puts another thing in place of the part: none has a number or removes it."""
+    """Return whether an ablation only puts other things in place of its part: it tries no values and no removal."""
     items = [_PLACES.sub("", item) for item in ablation.replacement if ablation.action is not Action.REMOVE]
     has_other = is_value if ablation.action is Action.ADD else _REMOVAL_OR_VALUE.search
     return bool(items) and not any(map(has_other, items))
 
 
 def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool:
-    """Return whether an ablation may repeat a reported ablation of the same part, by actions and replacements."""
+    """Return whether a reported ablation of the same part has no replacement, or one that `ablation` has too."""
     items = () if ablation.action is Action.REMOVE else ablation.replacement
     named = reported_ablation.replacement
     return not named or any(is_same_replacement(item, named) for item in items)

@@ -186,7 +186,7 @@ def _join_prefixes(text: str) -> str:
 
 
 def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -> bool:
-    """Return whether statements on a part, from a quote, or else its surroundings, say that the paper uses the item."""
+    """Return whether a quote's statements on a part, or the text around the quote, say that the paper uses the item."""
     item, part = _join_prefixes(item), _join_prefixes(part)
     if not set(_OMITS.findall(item)) <= set(_OMITS.findall(" ".join(statements))):
         return False
@@ -228,7 +228,7 @@ def _repeats_part(item: str, part: str) -> bool:
 
 
 def _has_numbers(item: str, part: str) -> bool:
-    """Return whether the numbers of an item stand side by side in a part: "1" is in "3 × 1", but "1 × 1" is not."""
+    """Return whether a part has the numbers of an item side by side, in order: "3 × 1" has "1", but not "1 × 1"."""
     wanted, numbers = list_numbers(item), list_numbers(part)
     return any(numbers[at : at + len(wanted)] == wanted for at in range(len(numbers)))
 
@@ -301,7 +301,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
 
 
 def _has_part_near(numbers: frozenset[float], part_words: set[str], sentence: str) -> bool:
-    """Return whether a sentence has a word of the part; if all numbers are small, one must stand near that word."""
+    """Return whether a sentence has a word of the part and, if all `numbers` are small, one of them near that word."""
     words = split_words(sentence)
     places = [place for place, word in enumerate(words) if part_words & {word, stem_word(word)}]
     near = (" ".join(words[max(0, place - _NEAR) : place + _NEAR + 1]) for place in places)
@@ -316,7 +316,7 @@ def _strip_references(sentence: str) -> str:
 def _split_clauses(sentence: str) -> tuple[list[str], list[str]]:
     """Return (clauses that speak only of the paper, statements of what the paper does) in a sentence.
 
-    The statements are the whole sentence or, if it contrasts the paper with other work, the clauses with "we".
+    The statements are the sentence or, if this contrasts the paper with other work, the clauses with "we".
     """
     clauses = _CLAUSE_END.split(sentence)
     if not _CONTRASTS.search(sentence):

@@ -259,7 +259,7 @@ def match_replacement_row(row: str) -> re.Match[str] | None:
 def find_check_mark_column_heads(text: str) -> Iterator[tuple[str, int]]:
     """Yield the heads of columns of check marks, which name parts that are switched on and off, with their offsets.
 
-    Columns after that of the last mark are left out. In the text of a PDF, which has no columns, each word is a cell.
+    Columns to the right of the last mark are left out. In the text of a PDF, which has no columns, each word is a cell.
     """
     lines = text.split("\n")
     first_marked = next((n for n, line in enumerate(lines) if len(_CHECK_MARK.findall(line)) > 1), 0)
@@ -278,9 +278,9 @@ def _split_cells(line: str) -> list[str]:
 
 
 def has_row(table: str, cell: tuple[str, ...], head: set[str], part: set[str]) -> bool:
-    """Return whether a table row has a cell with these stems, and is about a part.
+    """Return whether a row of a table is about a part and has a cell with the stems `cell`.
 
-    Such a row has a stem of the part in another cell, and it or the first row has all stems of the part's head.
+    A row is about the part if its other cells have a stem of `part` and, with the first row, all of `head`.
     """
     rows = [list(map(extract_stems, _split_cells(row))) for row, _ in split_table_rows(table)]
     names = set(chain.from_iterable(rows[0])) if rows else set()
@@ -296,7 +296,7 @@ def is_left_out(stems: frozenset[str], sentence: str) -> bool:
 
 
 def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the part that a table's head names as varied ("Model (dropout)" or "Temperature"), with its offset."""
+    """Yield the part that a table's header names as varied ("Model (dropout)" or "Temperature"), with its offset."""
     rows = list(_parse_rows(text))
     values = [row for row in rows if row.has_values and _NUMBER.fullmatch(row.cells[0])]
     head = next((row for row in rows if row.cells[0] and not _NUMBER.fullmatch(row.cells[0])), None)
@@ -309,7 +309,7 @@ def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:
 
 
 def find_table_variant_names(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the row names of an ablation table, except the head and whole methods, with their offsets."""
+    """Yield (row name, offset) for rows of an ablation table, except header, removals, additions and whole methods."""
     for row in islice(_parse_rows(text), 1, None):
         is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))
         if is_variant and row.has_values and len(row.name) <= _MAX_VARIANT_CHARS:
