@@ -56,7 +56,7 @@ _REPORTED_LINE: Final = re.compile(r"[-*•\d.)\s]*(?P<name>[^\n]*?)\s*[:–—-
 
 
 def build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None:
-    """Return the ablation of a JSON object, or None, with findings in `log`, if it breaks a rule."""
+    """Return the ablation in a JSON object. If the ablation breaks a rule, add findings to `log` and return None."""
     place = f"line {json_object.line}"
     try:
         fields = _normalize_fields(json_object.value, place, log)
@@ -71,7 +71,7 @@ def build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None
 def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any] | None:
     """Keep the keys of `Ablation`, and convert each value to the type of its field if the meaning is clear.
 
-    Return None, with a finding in `log`, if the fields are too long.
+    If the fields are too long, add a finding to `log` and return None.
     """
     named = _rename_keys(value, place, log)
     if (size := sum(len(str(item)) for item in named.values())) > _MAX_ABLATION_CHARS:

@@ -38,7 +38,7 @@ def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
 
 
 def find_ablation_objects(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
-    """Return (objects that hold ablations, reasoning beside them) in a JSON value; leave out lists of drafts.
+    """Return (objects that are ablations, reasoning) from a JSON value. Lists that are named as drafts are left out.
 
     If `in_strings`, objects are also found in strings that contain JSON, such as the arguments of a tool call.
     """
@@ -83,7 +83,7 @@ def _decode_values(text: str) -> list[Any]:
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the last group with a name such as "plan", or else the objects of all groups that are no drafts."""
+    """Return the objects of the last group with a name such as "plan" or, without one, of all groups but drafts."""
     kept = {name: objects for name, objects in groups.items() if not _DRAFT_WORDS.search(name)} or groups
     plans = [objects for name, objects in kept.items() if _PLAN_WORDS.search(name)]
     return plans[-1] if plans else [each for objects in kept.values() for each in objects]

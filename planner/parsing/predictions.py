@@ -137,7 +137,7 @@ class PredictionsBlock:
 
     @property
     def is_mention(self) -> bool:
-        """True if the block is no plan, but only a sentence that mentions the tag, perhaps with part of an ablation."""
+        """True if the block is no plan but a sentence that mentions the tag, perhaps with an incomplete ablation."""
         is_plan = any("ablated_part" in map(normalize_key, json_object.value) for json_object in self.objects)
         return not (is_plan or self.is_unfinished or self.has_closing_tag)
 
@@ -213,7 +213,7 @@ class _BlockReader:
         )
 
     def _match_end(self) -> re.Match[str] | None:
-        """Return the tag here if it ends the block, else None. `</discussion>` does not if a `<discussion>` is open."""
+        """Return the tag at `position` if it ends the block, else None. A discussion inside a block does not end it."""
         tag = _TAG.match(self.text, self.position)
         if tag is None or tag["closes"] is not None:
             return tag
@@ -265,7 +265,7 @@ class _BlockReader:
         self.groups[-1].end = self.position
 
     def _skip_prose(self) -> None:
-        """Skip text that is not JSON, up to the next object or tag or the end of the line."""
+        """Skip text that is not JSON. Stop at the next object, at the next tag or at the end of the line."""
         stop = _END_OF_PROSE.search(self.text, self.position + 1)
         words = self.text[self.position : stop.start() if stop else len(self.text)]
         if _FIELD_KEY.match(words):
@@ -337,13 +337,13 @@ class _BlockReader:
 
 
 def _find_first_line(text: str, start: int) -> int:
-    """Return the offset of line 1: the text after the tag or, if that line has no more text, the line below."""
+    """Return the offset of a block's line 1: `start` or, if the tag's line has no more text, the next line."""
     rest = _REST_OF_LINE.match(text, start)
     return rest.end() if rest else start
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the offset after an object that fills its line (not the last), even with unpaired quotes, or None."""
+    """Return the offset after an object that fills a line before the last one, or None. Its quotes may be unpaired."""
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")

@@ -87,7 +87,7 @@ class Reply:
 def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -> Reply:
     """Read the reasoning and a plan of at most `k` ablations from a completion.
 
-    If `min_chance` (in percent) is given, details are read too, and less likely candidates are not kept.
+    If `min_chance` (in percent) is given, details are read too, and candidates with a lower chance are not kept.
 
     A reply that the endpoint truncated counts as truncated even if it looks complete, since the missing part is
     unknown. If the finish reason is unknown, as for a pasted reply, a text that ends inside an object counts as
@@ -180,7 +180,7 @@ def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completi
 def _choose_plan(
     objects: Sequence[LocatedObject], k: int, min_chance: int | None, log: ParseLog
 ) -> tuple[Plan, PlanDetails] | None:
-    """Return the plan of the best candidates with its details, or None, with findings in `log`, if it breaks a rule.
+    """Return (plan of the best candidates, its details). If the plan breaks a rule, log findings and return None.
 
     The plan keeps at most `k` candidates: the best one, and those with at least `min_chance` percent. Without chances,
     it keeps the first `k`. If `min_chance` is None, details are not read.
@@ -216,7 +216,7 @@ def _rank_candidates(details: Sequence[Details]) -> list[int]:
 
 
 def _build_plan(objects: Sequence[LocatedObject], log: ParseLog) -> Plan | None:
-    """Return the plan of these objects, or None, with findings in `log`, if they break the plan's rules."""
+    """Return the plan of these objects. If they break the plan's rules, add findings to `log` and return None."""
     ablations = [ablation for each in objects if (ablation := build_ablation(each, log))]
     if log.findings:
         return None

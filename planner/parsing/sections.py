@@ -107,7 +107,7 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
 
 
 def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
-    """Return whether a block in the thoughts is the plan and no draft: nothing or only a discussion follows."""
+    """Return whether a block in the thoughts is the final plan: no text follows the block, or only a discussion."""
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]
@@ -115,7 +115,7 @@ def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
 
 
 def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsBlock]) -> str:
-    """Return the text before a block; if drafts of the plan precede the block, only the text after the last draft."""
+    """Return the text before a block. If that text has drafts of the plan, return only what follows the last draft."""
     earlier = [other.end for other in tagged if other.end <= block.start and not other.is_mention]
     start = earlier[-1] if earlier else 0
     rest = text[start : block.start]
@@ -138,7 +138,10 @@ def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBl
 
 
 def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
-    """Read the block at the first JSON object after the last closing tag, else at the first of all, or return None."""
+    """Read the block at the first JSON object after the last closing tag or, if none follows, at the first in the text.
+
+    Return None if the text has no JSON object.
+    """
     last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
     if first is None:

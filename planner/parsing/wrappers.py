@@ -96,7 +96,7 @@ def _match_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[str] | None:
-    """Return the mark after `start` that ends the thoughts, or None. `opening` is the mark that begins them, if any."""
+    """Return the mark after `start` that ends the thoughts, or None. `opening` is the mark before them, or None."""
     word = opening.groupdict().get("thought") if opening else None
     in_channel = opening is not None and word is None
     for mark in _MARK.finditer(text, start):
@@ -116,7 +116,7 @@ def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _is_answer_after(text: str, start: int, end: re.Match[str], last_tags: dict[str, int]) -> bool:
-    """Return whether a closing mark without an opening one ends thoughts: the last object and tags follow the mark."""
+    """Return whether `end`, a closing mark without an opening one, ends thoughts: the last tags and object follow."""
     before = {match[1].lower() for match in _OPENING_TAG.finditer(text, start, end.start())}
     return all(last_tags[tag] >= end.end() for tag in before | {"{"})
 
