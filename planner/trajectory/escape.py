@@ -63,9 +63,9 @@ class MarkupScan:
     """The markup found in a text, in offsets into it.
 
     `marks` are the characters that must be escaped, since they would begin a heading, a link or other active markup.
-    `tag_starts` are the `<` that would open a tag. `escapes` are the spans of `&lt;`, `&amp;lt;`, `&#35;` and so on.
-    `html_blocks` maps the first line of each raw HTML block to the line after the block. `html_ends` has the line after
-    the last block found, by kind and place. `too_deep` is true if the text nests too deeply to be checked.
+    `tag_starts` are the `<` that would open a tag. `escapes` has the (start, end) of each `&lt;`, `&#35;` and so on.
+    `html_blocks` maps the first line of each raw HTML block to the line after the block. `html_ends` has, for each kind
+    and place, the line after the last block found. `too_deep` is true if the text nests too deeply to be checked.
     """
 
     marks: set[int] = field(default_factory=set)
@@ -143,7 +143,7 @@ def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
 
 
 def _is_safe_code(paragraph: Token, code: Token) -> bool:
-    """Return whether all renderers read the same code span, or its content is harmless in any reading.
+    """Return whether a code span is safe: all renderers find it in the same place, or its content is harmless as text.
 
     Renderers differ on lazy continuation lines of a list or quote, on runs of several backticks and on "~`".
     """
@@ -167,7 +167,7 @@ def _opens_html_block(scan: MarkupScan, token: Token) -> bool:
 
 
 def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[int], int]:
-    """Return a function that converts offsets in an inline text, whose lines are stripped, to offsets in `text`."""
+    """Return a function that converts an offset in the stripped lines of a token to the same place in `text`."""
     assert token.map is not None
     inline_starts: list[int] = []
     text_starts: list[int] = []
@@ -187,7 +187,7 @@ def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[i
 
 
 def _find_unpaired_tags(children: list[Token], *, opens_html_block: bool) -> set[int]:
-    """Return the offsets of the inert tags that are not opened and closed inside the same emphasis of a paragraph."""
+    """Return the offsets of the inert tags that lack an opening or closing partner inside the same emphasis."""
     stack: list[Token] = []
     unpaired: list[Token] = children[:1] if opens_html_block else []
     for child in children[len(unpaired) :]:
@@ -213,7 +213,7 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
 
 
 def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
-    """Return (normal form of the text, whether the text is unchanged); a normal form can be escaped and read back.
+    """Return (text in normal form, whether it equals `text`). A normal form can be escaped and read back.
 
     A text whose markup cannot be checked becomes plain text for good. `prefix` is the text that will stand before this
     text on its first line.
@@ -226,7 +226,7 @@ def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
 
 
 def has_too_much_markup(text: str) -> bool:
-    """Return whether a text has too much markup to be parsed; its normal form has a backslash before each mark."""
+    """Return whether a text has too much markup to parse. Its normal form has a backslash before each mark."""
     return len(text) > _MAX_MARKS and sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
@@ -273,14 +273,14 @@ def _write_escapes(text: str, prefix: str) -> str | None:
 
 
 def _write_tag_escapes(text: str, scan: MarkupScan, own_starts: set[int]) -> str:
-    """Escape the tags of a text and its literal references such as `&lt;`; skip the escapes at `own_starts`."""
+    """Escape the tags in a text and each reference such as `&lt;`, but not the new ones that begin at `own_starts`."""
     tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_starts)
     literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escapes if start not in own_starts)
     return _replace_spans(text, (*tags, *literals))
 
 
 def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
-    """Replace the spans of a text, each given by its start, its end and the new text."""
+    """Replace pieces of a text; each item of `spans` is (start, end, new text)."""
     parts: list[str] = []
     end = 0
     for start, next_end, replacement in sorted(spans):

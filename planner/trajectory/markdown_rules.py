@@ -1,7 +1,7 @@
 """Replace markdown-it's rules by rules that record markup and leave the text as it is.
 
-Inline rules record markup on tokens, with offsets into the inline text; `escape` converts them later to offsets into
-the whole text. Block rules record markup in the `scan` of the parser's environment.
+Inline rules record markup on tokens, with offsets into the inline text; the module `escape` later converts these
+offsets to offsets into the whole text. Block rules record markup in the `scan` of the parser's environment.
 """
 
 import re
@@ -201,7 +201,7 @@ def _is_closed(token: Token) -> bool:
 
 
 def _is_safe_fence(state: StateBlock, token: Token) -> bool:
-    """Return whether all renderers read the same fenced code, or its content is harmless in any reading."""
+    """Return whether fenced code is safe: all renderers read it as code, or its content is harmless as text."""
     assert token.map is not None
     is_harmless = not TAG_START.search(token.content) and "](" not in token.content
     previous = state.tokens[-2].type if len(state.tokens) > 1 else ""

@@ -95,7 +95,7 @@ def _has_headings(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Boxes:
-    """The two boxes of a file, still escaped; `plan_line` is the line of the file where the plan begins, from 1."""
+    """The texts in the two boxes of a file, still escaped. The plan begins on line `plan_line` of the file (from 1)."""
 
     heading: str
     reasoning: str
