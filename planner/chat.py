@@ -246,7 +246,7 @@ class TokenCounter:
             self.ratio = max(self.ratio, ratio)
 
     def with_correction(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
-        """Return a counter for one paper whose count of this prompt is at least `prompt_tokens`.
+        """Return a token counter for one paper; in this prompt, the counter finds at least `prompt_tokens` tokens.
 
         The new ratio is at most 3, even if the count is then below `prompt_tokens`. The ratio depends only on this
         counter and the arguments, so a repeated run has the same ratio.
@@ -289,7 +289,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
-    """Return the estimated number of tokens in a piece; `glued` is true if no space stands before it."""
+    """Return the estimated number of tokens in a piece of this kind; `glued` is true if no space precedes the piece."""
     if kind in _WEIGHTS_WITHOUT_SPACE:
         weight = _WEIGHTS_WITHOUT_SPACE[kind] if glued else _WEIGHTS[kind]
         weight += max(0, len(piece) - 5) * _WEIGHTS_BEYOND_5.get((kind, glued), 0.0)

@@ -252,7 +252,7 @@ def find_rejections(
     """Return for each candidate the reason why the plan does not keep it, or None if the plan keeps it.
 
     `chances` begins with the best candidate. The plan keeps the first `k` candidates that have at least `min_chance`
-    percent or no chance; if there is none, it keeps the best candidate.
+    percent or no chance. If all are less likely, it keeps only the best one.
     """
     are_likely = [chance is None or chance >= (min_chance or 0) for chance in chances]
     kept = ([number for number, is_likely in enumerate(are_likely) if is_likely] or [0])[:k]
@@ -286,9 +286,9 @@ def count_runs(details: Sequence[Details]) -> int | None:
 
 
 def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
-    """Yield sentences that tell the order in which to run the ablations, the number of runs and shared controls.
+    """Yield sentences that tell the order in which to run the ablations, the number of runs, and shared controls.
 
-    `order` has the indices of the ablations. Nothing is yielded without `order` or with fewer than two `details`.
+    `order` has the indices of ablations. Nothing is yielded if `order` is empty or `details` has under two items.
     """
     if len(details) < 2 or not order:
         return

@@ -264,7 +264,7 @@ def is_value(text: str) -> bool:
 
 
 def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, ...], ...]:
-    """Group the ablations in the plans for one paper that are surely the same; no group has two of the same plan.
+    """Group the ablations that are surely the same in the plans for one paper. A group has at most one of each plan.
 
     An ablation is alone in its group if no other is the same, or if its part has no letters. The most similar ablations
     are joined first. Only 40 ablations a plan, 10 replacements an ablation and 300 characters a text are compared.
@@ -320,7 +320,7 @@ def _has_opposite(words: frozenset[str], other_words: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _list_opposite_stems(word: str) -> frozenset[str]:
-    """Return the stems of a word's opposites, even of opposites that do not exist: "decod", "outcod" for "encoder"."""
+    """Return the stems of a word's opposites, real words or not: "decod" and "outcod" for "encoder"."""
     opposites = [other + word.removeprefix(own) for own, other in _OPPOSITE_PAIRS if word.startswith(own)]
     if prefix := _NEGATIVE_PREFIX.match(word):
         opposites.append(word[prefix.end() :])
@@ -329,7 +329,7 @@ def _list_opposite_stems(word: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _collect_signed_words(text: str) -> frozenset[str]:
-    """Return the words of a text in lower case, without stop words; "non" is put before a word after a negation."""
+    """Return the words of a text in lower case, without stop words. A word after a negation begins with "non"."""
     words, prefix = set(), ""
     joined = _HYPHENATED_PREFIX.sub(r"\1", text)
     for word in map(str.lower, split_words(f"{text} {joined}".replace("w/o", "without"))):
