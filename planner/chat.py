@@ -121,10 +121,10 @@ class RateLimits:
 class Completion:
     """A reply as it arrived, not yet parsed.
 
-    `finish_reason` is the endpoint's value ("stop", "length", "content_filter", …) or "";
-    `reasoning` is the provider's own reasoning field; `seconds` the time from the request to the last byte;
-    `raw` the endpoint's whole response, masked; `notes` are warnings about this reply, one sentence each;
-    `limits` the rate limits that the endpoint reported, or None.
+    `finish_reason` is the endpoint's value ("stop", "length", "content_filter", …) or "".
+    `reasoning` is the provider's own reasoning field. `seconds` is the time from the request to the last byte.
+    `raw` is the endpoint's whole response, masked. `notes` are warnings about this reply, one sentence each.
+    `limits` are the rate limits that the endpoint reported, or None.
     """
 
     text: str

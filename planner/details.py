@@ -182,7 +182,7 @@ class RevisionResponse(StrEnum):
 
 
 class Revision(_Part):
-    """A fault that the program found in a model's first reply, the model's response, and the reason for it."""
+    """A fault that the program found in a model's first reply, the model's response, and the response's reason."""
 
     name: str
     finding: str
@@ -195,7 +195,7 @@ class Revision(_Part):
 
 
 class Vote(_Part):
-    """A vote for an ablation of a combined plan: its name, rank (from 1) and chance in the plan of `member`."""
+    """A vote for an ablation of a combined plan: name, rank (from 1) and chance of the ablation in `member`'s plan."""
 
     member: str
     name: str

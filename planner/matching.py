@@ -211,7 +211,7 @@ def _is_removal(ablation: Ablation) -> bool:
 def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
     """Return whether two replacements share most of their words, so that they count as the same.
 
-    If both hold numbers, they must share a number. That is enough if one of them is hardly more than a number.
+    If both hold numbers, they must share one. A shared number is enough if one text is hardly more than a number.
     """
     numbers_a, numbers_b = extract_numbers(text_a), extract_numbers(text_b)
     if numbers_a and numbers_b:
@@ -307,7 +307,7 @@ def _is_surely_same_replacement(text_a: str, text_b: str) -> bool:
 
 
 def are_opposite(text_a: str, text_b: str) -> bool:
-    """Return whether a word of one text has an opposite in the other, and neither text has both."""
+    """Return whether a word of one text has an opposite in the other, and neither text has both words."""
     words_a, words_b = _collect_signed_words(text_a), _collect_signed_words(text_b)
     return _has_opposite(words_a, words_b) or _has_opposite(words_b, words_a)
 

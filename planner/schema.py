@@ -3,7 +3,7 @@
 Field names and actions are those of AblationBench (arXiv 2507.08038). Published files, which break some rules, are read
 with the same types: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_rule_violations`
 lists the broken rules. `PLAN_FIELDS` lists the fields of `Ablation`; prompts, parser, files, exports and pages are made
-from it.
+from this list.
 """
 
 from collections import Counter

@@ -302,14 +302,14 @@ class _AblationChecker:
 
 @cache
 def _read_fields() -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
-    """Return for each research field (pattern of its words, its metrics). A metric is a tuple of its names."""
+    """Return pairs (pattern of a field's words, metrics) for the research fields. A metric is a tuple of its names."""
     table = tomllib.loads((files("planner") / "analysis" / "metric_fields.toml").read_text(encoding="utf-8"))
     return tuple((each["cue"], tuple(tuple(m.split(" = ")) for m in each["metrics"])) for each in table["fields"])
 
 
 @lru_cache(maxsize=4096)
 def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return for each known metric that a plan's metric mentions (pattern of its field's words, its names)."""
+    """Return pairs (pattern of a field's words, names of a metric) for the known metrics that `metric` mentions."""
     lowered = metric.lower()
     return tuple(
         (cue, names) for cue, metrics in _read_fields() for names in metrics if _is_named(names, metric, lowered)
@@ -341,7 +341,7 @@ def _list_first_words(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _compile_name(name: str) -> re.Pattern[str]:
-    """Return the pattern of a name, in lower case unless the name is ambiguous.
+    """Return a pattern that matches a name; the pattern is in lower case unless the name is ambiguous.
 
     Spaces or hyphens may separate its words, and a plural "s" or a number may follow.
     """

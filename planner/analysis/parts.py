@@ -196,7 +196,7 @@ def strip_study_words(name: str) -> str:
 
 
 def has_part(ablation: Ablation, part: str) -> bool:
-    """Return whether an ablation concerns a part, by its `ablated_part` or by a specific name in its own name."""
+    """Return whether an ablation concerns a part: its `ablated_part` or a specific name in its `name` means it."""
     return any(is_same_part(name, part) for name in list_ablation_names(ablation))
 
 

@@ -191,7 +191,7 @@ class IndexedSection:
 
 @dataclass(frozen=True, slots=True)
 class PaperIndex:
-    """The text of a paper by sections, and the ablations that it reports.
+    """The text of a paper by sections, and the ablations that the paper reports.
 
     `reported_ablations` is empty for the author task, which does not need them. After `omit_text`, `text_start` is the
     offset in the prompt at which the excerpt begins.

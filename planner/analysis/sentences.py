@@ -145,7 +145,7 @@ _MIN_CELLS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class AblationPhrase:
-    """An ablation in the words of a text; `part` starts `start` characters into it, and `replacement` may be ""."""
+    """An ablation in a text's words; `part` starts `start` characters into the text, and `replacement` may be ""."""
 
     part: str
     action: Action

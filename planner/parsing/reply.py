@@ -91,7 +91,7 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
 
     A reply that the endpoint truncated counts as truncated even if it looks complete, since the missing part is
     unknown. If the finish reason is unknown, as for a pasted reply, a text that ends inside an object counts as
-    truncated, and a text with fewer than `k` objects and no closing tag gets a note that ablations may be missing.
+    truncated. A text with fewer than `k` objects and no closing tag then gets a note that ablations may be missing.
 
     Raises:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.

@@ -1,8 +1,8 @@
 """Escape a model's text so that it cannot end the HTML box around it, and has no headings, images or unsafe HTML.
 
-A CommonMark parser reads the text. Its rules record active markup (headings, links, raw HTML …) and then treat it as
-plain text, since the escapes will make it plain text. Renderers disagree in rare cases (marked, which docsify uses, is
-not a CommonMark parser), so a construct is trusted only in a form that all renderers read in the same way.
+A CommonMark parser reads the text. Its rules record active markup (headings, links, raw HTML …) and read on as if
+this markup were plain text, since the escapes will make it so. Renderers disagree in rare cases (marked, which docsify
+uses, is not a CommonMark parser), so a construct is trusted only in a form that all renderers read in the same way.
 
 Paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links and closed inert tags (such as
 `<sup>`) stay. The characters that begin headings, images, other links, bare addresses, unclosed fences and other tags
@@ -77,7 +77,7 @@ class MarkupScan:
 
 
 def find_active_markup(text: str) -> MarkupScan:
-    """Find the markup in a text without control characters."""
+    """Find the markup in a text that has no control characters."""
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
     scan = MarkupScan()
     tokens = _build_parser().parse(text, {"scan": scan})
@@ -226,7 +226,7 @@ def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
 
 
 def has_too_much_markup(text: str) -> bool:
-    """Return whether a text has too much markup to parse. Its normal form has a backslash before each mark."""
+    """Return whether a text has too much markup to parse; then its normal form has a backslash before each mark."""
     return len(text) > _MAX_MARKS and sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 

@@ -1,4 +1,4 @@
-"""A trajectory, which is the reasoning and the plan of one paper, and its published file format, byte for byte."""
+"""A trajectory (the reasoning and the plan of one paper) and its published file format, byte for byte."""
 
 import re
 from collections.abc import Iterator, Sequence

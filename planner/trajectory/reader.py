@@ -46,7 +46,7 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
     Flaws of published files (mojibake, a missing end, a plan that breaks the rules) only add a warning.
 
     Raises:
-        TrajectoryError: if the file is not a trajectory; the text names the expected line.
+        TrajectoryError: if the file is not a trajectory; the message names the expected line.
     """
     text, repairs = _decode_trajectory(data, file_name)
     boxes = _find_boxes(text, file_name)
