@@ -209,9 +209,9 @@ def _is_removal(ablation: Ablation) -> bool:
 
 
 def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
-    """Return whether two replacements share most of their words, so that they count as the same.
+    """Return whether two replacements are the same: they share most words and, if both hold numbers, one number.
 
-    If both hold numbers, they must share one. A shared number is enough if one text is hardly more than a number.
+    If one of them is hardly more than a number, a shared number is enough.
     """
     numbers_a, numbers_b = extract_numbers(text_a), extract_numbers(text_b)
     if numbers_a and numbers_b:
