@@ -29,7 +29,7 @@ _FIRST_ERROR_STATUS: Final = 400
 
 
 def compute_max_prompt_tokens(prompt: Prompt) -> int:
-    """Return an upper bound of the number of tokens in a prompt: each token stands for at least one byte."""
+    """Return the highest number of tokens that a prompt can have, since each token stands for at least one byte."""
     return len(prompt.messages_json) + _PROMPT_OVERHEAD_TOKENS
 
 
@@ -41,9 +41,10 @@ class CostReservation:
 
 
 class Budget:
-    """A cost limit in USD, None for no limit; a request in flight counts at its highest cost, to keep to the limit.
+    """The money that a run may spend: `limit` is in USD, None for no limit.
 
-    `spent` is in USD, and starts with the charges of earlier calls in the ledger.
+    A request in flight counts at its highest cost. `spent` is the sum of all charges in USD, and begins with the
+    charges of earlier commands on the run.
     """
 
     def __init__(self, limit: float | None, spent: float = 0.0) -> None:
@@ -54,12 +55,12 @@ class Budget:
 
     @asynccontextmanager
     async def reserve(self, max_cost: float | None) -> AsyncIterator[CostReservation]:
-        """Reserve `max_cost`, the highest cost of a request, within the block; then add the charge to `spent`.
+        """Reserve `max_cost`, the highest cost of a request in USD, for the block; then add the charge to `spent`.
 
-        If the rest of the limit may suffice after requests in flight have ended, wait for these requests.
+        If the requests in flight leave too little of the limit now, wait until some of them end and cost less.
 
         Raises:
-            BudgetExceeded: if the rest of the limit does not suffice.
+            BudgetExceeded: if the request could exceed the limit.
         """
         await self._wait_and_reserve(max_cost or 0.0)
         reservation = CostReservation()
@@ -92,7 +93,7 @@ class Budget:
 
 
 class WaitingTasks:
-    """The tasks that wait; stopping the run cancels these, but lets a task with a request in flight finish."""
+    """The tasks that have no request in flight; when the run stops, these are cancelled, and the others finish."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -125,7 +126,7 @@ class WaitingTasks:
 
 @dataclass(slots=True)
 class SharedModelState:
-    """The state that the papers of one model share: the ledger, the limits, the budget and the retry policy.
+    """The state that all papers planned with one model share: the ledger, the limits, the budget and the retry policy.
 
     `with_retry` wraps a model so that it retries. `price` returns the cost of token counts in USD. `max_reply_tokens`
     is the limit of a reply in tokens, None if there is no cost limit. If the endpoint asks for a pause of more than
@@ -166,7 +167,7 @@ class LedgerClient:
         return tuple(self._sender.attempt_records.values()) if self._has_sent_all else None
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return the reply from the ledger, else send the request.
+        """Return the reply from the ledger; if there is none, send the request.
 
         Raises:
             RunStopped: if the run is being stopped, or must stop since the endpoint cannot be reached.
@@ -197,7 +198,7 @@ class LedgerClient:
 
 @dataclass(slots=True)
 class _PromptWaits:
-    """The waits of the last prompt that was sent: their sum in seconds, and the time of its last failure."""
+    """The waits of the last prompt; `seconds` is their sum, `failed_at` the time when its last request failed."""
 
     prompt: Prompt | None = None
     seconds: float = 0.0
@@ -212,7 +213,7 @@ class _PromptWaits:
 
 
 class LedgerRequestSender:
-    """A sender that records each request in `attempt_records` and the ledger before sending it, and then its reply."""
+    """A sender of requests; it records each request, and later the reply, in `attempt_records` and in the ledger."""
 
     def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
         self.attempt_records: dict[str, AttemptRecord] = {}
@@ -227,7 +228,7 @@ class LedgerRequestSender:
         return self._queue.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Wait for the limits and the budget, then send the request."""
+        """Wait until the limits and the budget allow the request, record the request, and send it."""
         queue, max_cost = self._queue, self._estimate_max_cost(prompt)
         async with (
             queue.budget.reserve(max_cost) as reservation,
@@ -265,7 +266,7 @@ class LedgerRequestSender:
         return completion
 
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
-        """Return the highest cost of a request in USD, None without a price; estimate it if replies have no limit."""
+        """Return the highest cost of a request in USD, None without a price; assume a reply length if none is set."""
         return self._queue.price(
             Usage(compute_max_prompt_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
         )

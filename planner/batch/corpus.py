@@ -84,7 +84,7 @@ class _EntryCollector:
             self.problems.append(CorpusProblem(argument, _describe_missing(argument)))
 
     def _add_path(self, path: Path, *, listed: bool = True) -> None:
-        """Add the papers at a path; `listed` is true if the user named the file, so that any file counts as a paper."""
+        """Add the papers at a path; if the user named the path (`listed`), a file is a paper whatever its name is."""
         if path.is_dir():
             for found in self.scan.find_papers(path):
                 self._add_entry(CorpusEntry("", str(found.path), "", found.kind))
@@ -126,7 +126,7 @@ class _EntryCollector:
         place = str(parse_arxiv_id(entry.source)) if is_paper_id else os.path.realpath(entry.source)
         if (shown := place.encode("utf-8", "replace").decode()) != place:  # on Linux a name may be any bytes
             self.problems.append(
-                CorpusProblem(shown, "its name is not UTF-8, so its plan cannot be named after it; rename the file")
+                CorpusProblem(shown, "its name is not UTF-8, so no plan can get this name; rename the file")
             )
             return
         if place in self._seen:
@@ -171,7 +171,7 @@ def _resolve_source(row: ManifestRow) -> tuple[str, str]:
 
 
 def _compute_stamp(place: str, entry: CorpusEntry) -> str:
-    """Return a hash that changes with the paper: names, sizes and times of its files, and its title and abstract."""
+    """Return a hash of the names, sizes and times of a paper's files and of its title and abstract."""
     digest = hashlib.blake2b("\0".join((entry.title, entry.abstract)).encode("utf-8", "surrogatepass"), digest_size=16)
     if entry.kind != ARXIV:
         for name, facts in _list_files(place):

@@ -74,7 +74,7 @@ class FolderScan:
         return sorted([*own, *below], key=lambda found: found.path)
 
     def skip_files(self, files: Sequence[Path]) -> None:
-        """Count files that are not papers, and remember the first names."""
+        """Count files that are not papers, and store the names of the first few."""
         self.skipped_files += len(files)
         self.skipped_names += [file.name for file in files[: _MAX_SKIPPED_NAMES - len(self.skipped_names)]]
 
@@ -108,7 +108,7 @@ def _is_file(item: os.DirEntry[str]) -> bool:
 
 
 def _describe_special_file(path: Path) -> CorpusProblem:
-    """Return the problem with a pipe, a device, a broken link, or a link to a folder, which may be circular."""
+    """Return the problem with a path that is a pipe, a device, a broken link, or a link to a folder."""
     if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
         return CorpusProblem(str(path), "a link to a folder is not followed; give the folder's path", harmless=True)
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
@@ -122,7 +122,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
 
 
 def detect_paper_kind(file: Path) -> str:
-    """Return the format of a paper by its file's name, "" for no paper; a LaTeX file must also set a document class."""
+    """Return the format that a file's name tells, "" if it is no paper; a LaTeX paper must set a document class."""
     if is_named_like_other_file(file.name):
         return ""
     kind = find_kind_by_name(file.name)
@@ -132,7 +132,7 @@ def detect_paper_kind(file: Path) -> str:
 
 
 def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
-    """Return the format of a folder whose own files show that the folder is one paper, "" if it is not."""
+    """Return the format of the paper that a folder is, as its own files show; "" if the folder is not one paper."""
     if any(file.suffix.lower() in _TEX_ENDINGS and _has_active_class(file) for file in files):
         return "latex"
     names = {file.name.lower() for file in files}

@@ -61,7 +61,7 @@ class LocalEngine:
         """Plan everything that is pending, or as much as the limits and `stop` allow.
 
         Raises:
-            RunError: if the run's folder or ledger fails; what was recorded is safe.
+            RunError: if the run's folder or ledger cannot be written; all earlier records are safe.
             PromptError: if a template is faulty, so that no paper can be planned.
         """
         limits = self._job.limits
@@ -160,7 +160,7 @@ class ResultRecorder:
         self._run_models = job.models_by_key
 
     async def begin_call(self) -> None:
-        """Record the papers and the models of this call, write missing files, and count the results of earlier calls.
+        """Record the papers and the models of this command, write missing files, and count the earlier results.
 
         Raises:
             RunError: if the run's folder or ledger cannot be used.
@@ -180,8 +180,8 @@ class ResultRecorder:
     ) -> None:
         """Record the result of a paper.
 
-        `attempt_records` are all requests that the paper needed, None to look them up in the ledger. `started` is the
-        time when its planning began, None for the time of its first request.
+        `attempt_records` are all requests that the paper needed; None takes them from the ledger. `started` is the
+        time when planning the paper began; None stands for the time of the first request.
 
         Raises:
             RunError: if the run's folder or ledger cannot be written.
@@ -193,7 +193,7 @@ class ResultRecorder:
         started = started or min((attempt.started for attempt in attempt_records), default=None)
         begun = begin_record(paper_info, run_model.info, run_model.settings, started=started)
         record = finish_record(begun, result, attempt_records)
-        # The files are written first, so that a recorded result has its files; the next call writes missing files.
+        # The files are written first, so that a recorded result has its files; the next command writes missing files.
         files = partial(self._write_files, record, result.trajectory)
         await self._ledger.record_result(plan_task, run_model.ledger_model.settings_hash, result, record, files)
         self._progress.record_result(plan_task.entry.id, result.outcome, result.reason)
@@ -226,7 +226,7 @@ class ResultRecorder:
             write_record_and_trajectory(self._run.trajectory_folder, record, trajectory)
 
     def _load_earlier_progress(self) -> None:
-        """Add the results of earlier calls to the progress."""
+        """Add the results of earlier commands to the progress."""
         self._progress.total_results = self._ledger.count_expected_results()
         self._progress.earlier_outcomes = self._ledger.count_outcomes()
         for outcome in _list_outcomes_to_repeat(self._job):
@@ -256,12 +256,12 @@ class ModelEstimate:
 
     @property
     def cost(self) -> float | None:
-        """The cost in USD, None where no price is known."""
+        """The estimated cost of the requests in USD, None if no price is known."""
         return self.price(Usage(self.prompt_tokens, self.reply_tokens))
 
     @property
     def seconds(self) -> float:
-        """The estimated duration in seconds, given the rate limits and the concurrency of the command."""
+        """The estimated time for the requests in seconds, given the rate limits and the concurrency of the command."""
         waits = [
             self.request_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.model.client.host else 0.0
         ]
@@ -272,7 +272,7 @@ class ModelEstimate:
         return max(waits)
 
     def add_paper(self, paper: RemotePaper | PaperError) -> None:
-        """Add the prompt of a paper, or the error that prevented it.
+        """Count the requests and tokens for a paper, or store the error that prevented its prompt.
 
         Raises:
             PromptError: if the templates are at fault.
@@ -296,8 +296,8 @@ async def estimate_run(
 ) -> list[ModelEstimate]:
     """Read the papers and estimate the requests to each model, live or through its batch service.
 
-    `results` are the results of earlier calls, by paper and model. A paper with a result needs no requests. A paper
-    that could not be read is read again, to report the reason.
+    `results` are the results of earlier commands, by paper and model. A paper with a result needs no requests. But a
+    paper that could not be read is read again, so that the estimate tells the reason.
 
     Raises:
         PromptError: if the templates are at fault.
@@ -323,7 +323,7 @@ async def estimate_run(
 
 
 def _is_finished(plan_task: PlanTask, job: BatchJob, results: Mapping[tuple[str, str], LatestResult]) -> bool:
-    """Return whether the paper has a result for these settings, was read, and need not be planned again."""
+    """Return whether the paper was read, has a result for the same settings, and need not be planned again."""
     settings_hash = job.models_by_key[plan_task.model].ledger_model.settings_hash
     last = results.get((plan_task.entry.id, plan_task.model))
     if last is None or (last.asked, last.stamp) != (settings_hash, plan_task.entry.stamp):

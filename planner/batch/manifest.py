@@ -43,7 +43,7 @@ class CorpusEntry:
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """A paper to plan with a model; `has_requests` is true if the ledger has requests of earlier calls for it."""
+    """A paper to plan with a model; `has_requests` is true if earlier commands recorded requests for this task."""
 
     entry: CorpusEntry
     model: str
@@ -61,9 +61,9 @@ class CorpusProblem:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The papers in a stable order, the problems of the inputs, and the files that are not papers.
+    """The papers in a stable order, and the problems of the inputs.
 
-    `skipped_files` is the number of these files, and `skipped_names` holds the names of the first few.
+    `skipped_files` is the number of files that are not papers; `skipped_names` holds the names of the first few.
     """
 
     entries: tuple[CorpusEntry, ...]

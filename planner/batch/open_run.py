@@ -76,7 +76,7 @@ EngineRunner = Callable[[Engine], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that is locked against other processes, with the call, its job and its ledger."""
+    """A run that is locked against other processes, its ledger, and the options and the job of this command."""
 
     spec: RunSpec
     job: BatchJob
@@ -86,11 +86,11 @@ class OpenRun:
 
 @asynccontextmanager
 async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
-    """Open a run and lock it against other processes; if the call names a corpus, save the call for later ones.
+    """Open a run and lock it against other processes; save the options if the command names a corpus.
 
     Raises:
-        UsageError: if the call cannot be carried out as it is.
-        RunError: if the run cannot be used, or if the call would pay twice.
+        UsageError: if the command cannot be carried out with these options.
+        RunError: if the run cannot be used, or if the command would pay for requests twice.
     """
     spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
@@ -120,7 +120,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
 
 
 def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
-    """Return the call that continues a run with the settings of its last `batch` call.
+    """Return the options that continue a run with the settings of its last `batch` command.
 
     Raises:
         RunError: if there is no run, or it cannot be continued.
@@ -137,7 +137,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
 async def estimate_spec(
     spec: RunSpec, arxiv: ArxivClient, *, with_finished: bool = False
 ) -> tuple[Corpus, list[ModelEstimate]]:
-    """Return the corpus of a call, and an estimate for each model; `with_finished` includes papers with a result."""
+    """Return (corpus, estimate for each model) of a command; `with_finished` includes papers that have a result."""
     spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
@@ -157,7 +157,7 @@ async def record_corpus(opened: OpenRun) -> None:
 
 
 async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan the pending papers of a run with the engine of its call, and return the exit code."""
+    """Plan the pending papers of a run with the engine of the command, and return the exit code."""
     if opened.spec.uses_batch_service:
         return await _plan_through_service(opened, run_engine)
     if unsent := await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
@@ -173,7 +173,7 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
 
 
 async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan through the batch service; with --finish-live, then send live the requests that got no reply."""
+    """Plan through the batch service; with --finish-live, then send the requests without a reply directly."""
     from planner.batch.service.engine import BatchServiceEngine
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
@@ -191,7 +191,7 @@ async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> in
 
 
 def _limit_to_begun_papers(job: BatchJob) -> BatchJob:
-    """Return a job for collecting results; if the saved call had --max-papers, the job begins no further papers."""
+    """Return a job for collecting results; if the saved command had --max-papers, the job begins no more papers."""
     most = None if job.limits.max_papers is None else 0
     return replace(job, limits=replace(job.limits, max_papers=most))
 
@@ -245,14 +245,14 @@ def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
     if corpus.skipped_files:
         more = corpus.skipped_files - len(corpus.skipped_names)
         names = ", ".join(corpus.skipped_names) + (f" and {more:,} more" if more else "")
-        log.info("skipped %s that are not papers by their names: %s", format_count(corpus.skipped_files, "file"), names)
+        log.info("skipped %s that are no papers, judged by name: %s", format_count(corpus.skipped_files, "file"), names)
     if not corpus.entries:
         raise UsageError(f"{', '.join(sources)}: no papers found; give PDF, LaTeX, Markdown, HTML or text")
     return corpus
 
 
 def _choose_run_folder(spec: RunSpec) -> RunFolder:
-    """Return the folder that a call works in; refuse a call that could pay for requests again."""
+    """Return the run folder of a command; refuse a command that could pay for requests again."""
     if spec.shard is None:
         refuse_unmerged_shards(spec.run)
         return spec.run
@@ -262,7 +262,7 @@ def _choose_run_folder(spec: RunSpec) -> RunFolder:
 
 
 def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
-    """Return the papers of a call; if it is for a shard, copy the run's results for these papers to the shard."""
+    """Return the papers of a command; if it plans a shard, copy the run's results for these papers to the shard."""
     if spec.shard is None:
         return corpus
     selected = spec.shard.select_papers(corpus)
@@ -273,9 +273,9 @@ def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
 
 
 def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Container[str]) -> None:
-    """Refuse a call that would lose requests at a batch service, or send them live too.
+    """Refuse a command that would lose requests at a batch service, or pay for them again by sending them directly.
 
-    `collected_models` are the models whose results the call itself collects from the service.
+    `collected_models` are the models whose results the command itself collects from the service.
     """
     waiting = [
         submission
@@ -286,7 +286,8 @@ def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Co
         requests, models = sum(each.request_count for each in waiting), sorted({each.model for each in waiting})
         raise RunError(
             f"a batch service has {format_count(requests, 'request')} of {run.path} to {', '.join(models)}; "
-            f"collect the results first: ablation-planner collect {run.path} (with --finish-live to send the rest live)"
+            f"collect the results first: ablation-planner collect {run.path} (with --finish-live, unanswered requests "
+            "are sent directly)"
         )
 
 
@@ -302,7 +303,7 @@ def _list_addresses(spec: RunSpec, models: tuple[RunModel, ...]) -> Mapping[str,
 def _describe_run(
     spec: RunSpec, earlier: Mapping[str, JsonValue], corpus: Corpus, models: tuple[RunModel, ...]
 ) -> dict[str, JsonValue]:
-    """Return the facts that `run.json` holds about this `batch` command; `started` is the time of the run's first."""
+    """Return the facts in `run.json` about this command; `started` is the time of the first command on the run."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "program_version": __version__,
@@ -324,7 +325,7 @@ def _describe_run(
 async def _open_engine(
     spec: RunSpec, models: tuple[RunModel, ...], arxiv: ArxivClient
 ) -> AsyncIterator[tuple[tuple[RunModel, ...], ReaderFactory]]:
-    """Yield the models that the chosen engine uses, and the factory of its paper readers."""
+    """Yield (models, factory of paper readers) for the engine of the command."""
     if spec.engine.engine != RAY_ENGINE:
         yield models, make_reader_factory(arxiv)
         return

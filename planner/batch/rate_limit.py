@@ -1,9 +1,8 @@
 """Limit the requests to an endpoint: an even pace, a shared pause, and an adaptive number in flight.
 
 A 429 halves the number of requests that may be in flight, and pauses all requests until the time that the endpoint
-named. After as many replies as requests may be in flight, the number rises by one. A library such as `aiolimiter` only
-counts: it cannot be paused, it takes no corrections from true token counts or headers, and it allows all requests of a
-minute at once.
+named. After that number of replies, the number rises by one. A library such as `aiolimiter` only counts: it cannot be
+paused, it takes no corrections from true token counts or headers, and it allows all requests of a minute at once.
 """
 
 import asyncio
@@ -76,7 +75,7 @@ class MinuteWindow:
             self._next_due = due + amount * MINUTE_SECONDS / (self.limit * USED_SHARE)
 
     def _find_time_with_room(self, amount: float) -> float:
-        """Return the time at which so many earlier amounts are a minute old that `amount` fits the limit."""
+        """Return the earliest time at which `amount` fits the limit, when enough earlier amounts are a minute old."""
         assert self.limit is not None
         excess = self._past_amount + amount - self.limit * USED_SHARE
         earliest = float("-inf")
@@ -93,7 +92,7 @@ class MinuteWindow:
 
 @dataclass(slots=True)
 class RequestSlot:
-    """The permission to send one request, with its time in seconds and its expected tokens.
+    """The permission to send one request at the time `sent_at`; `expected_tokens` count towards the limit.
 
     `rough_tokens` is the caller's own estimate of the tokens. `paused` is the time in seconds that the request spent in
     pauses.
@@ -134,7 +133,7 @@ class RateLimiter:
 
     @property
     def max_in_flight(self) -> int:
-        """The number of requests that may be in flight at once now."""
+        """The current limit of requests in flight."""
         return int(self._allowed)
 
     @property
@@ -238,7 +237,7 @@ class RateLimiter:
     def _adopt_limits(self, header_limits: RateLimits) -> None:
         """Use the limits in headers as limits a minute, unless the user set limits.
 
-        Some services give limits for an hour or a day there; then only the 429s of the service slow the run down.
+        Some services state limits for an hour or a day in these headers; then only their 429s slow the run down.
         """
         requests_given, tokens_given = self._is_given
         if header_limits.requests and not requests_given:

@@ -42,7 +42,7 @@ class PromptModel(Protocol):
 class RemotePaper:
     """A paper that another process read, and the prompt about it; for other settings, the paper must be read again.
 
-    `number` is the index of the prompt in the result.
+    `number` is the index of the prompt in `result.prompts`.
     """
 
     result: ReadResult
@@ -71,7 +71,7 @@ class RemotePaper:
         return self.result.prompts[self.number]
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
-        """Return the first prompt about the paper, or raise the error that prevented it."""
+        """Return the first prompt about the paper (before any re-ask), or raise the error that prevented it."""
         prompt_request = PromptRequest(settings, token_counter)
         paper_prompt = (
             self.paper_prompt if prompt_request == self.prompt_request else await self.rebuild_prompt(prompt_request)
@@ -105,9 +105,10 @@ async def read_papers_ahead(
     readers: Sequence[PaperReader],
     max_ahead: int,
 ) -> AsyncIterator[AsyncIterator[TaskWithPaper]]:
-    """Read the papers of `plan_tasks` for their models, at most about `max_ahead` papers in advance.
+    """Yield an iterator of `plan_tasks` with their papers, and read about `max_ahead` papers in advance.
 
-    Many tasks may take papers from the result. A paper that several models need is read once.
+    Several coroutines may share the iterator. A paper that several models need is read once. `targets` holds the models
+    by their names in the ledger.
     """
     async with AsyncExitStack() as stack:
         papers_ahead = ReadAheadQueue(
@@ -189,6 +190,6 @@ class ReadAheadQueue:
 
 
 def _group_by_paper(plan_tasks: Iterator[PlanTask]) -> Iterator[tuple[PlanTask, ...]]:
-    """Group neighbouring tasks that are about the same paper."""
+    """Yield the tasks in groups; neighbouring tasks about the same paper form a group."""
     for _, group in itertools.groupby(plan_tasks, key=lambda plan_task: plan_task.entry.id):
         yield tuple(group)

@@ -29,7 +29,7 @@ FORMAT_VERSION: Final = "ablation-planner-run-1"
 _SHARED_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs"}
 )
-_MAX_DESCRIPTION_BYTES: Final = 100_000_000  # bytes of a `run.json`, which names every argument of its call
+_MAX_DESCRIPTION_BYTES: Final = 100_000_000  # bytes of a `run.json`, which names every argument of its command
 _STATUS_SECONDS: Final = 0.1  # longer than `status` holds the lock
 _SHARD_OPTION: Final = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
 _SHARD_FOLDER: Final = re.compile(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", re.ASCII)
@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def trajectory_folder(self) -> Path:
-        """The folder of trajectories, laid out as published."""
+        """The folder of trajectories, in the layout of the published trajectories."""
         return self.path / "trajectories"
 
     @property
@@ -263,7 +263,7 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
 
 
 def load_ids_by_canonical_source(run: RunFolder) -> dict[str, str]:
-    """Return the ids of all papers that the run and its shards ever had, by the place of the paper."""
+    """Return the ids of all papers that the run and its shards ever had, by the paper's path or arXiv id."""
     # Damage is reported later, when the ledger is opened for writing.
     query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
     ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]

@@ -1,4 +1,4 @@
-"""A call of `batch`: the options of the user, their saved form in the ledger, and the job for an engine."""
+"""The options of a `batch` command, their saved form in the ledger, and the job that they describe for an engine."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ ENGINES: Final = ("local", BATCH_SERVICE_ENGINE, RAY_ENGINE)
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """The limits of a call: requests at once, requests and tokens a minute, USD, and papers; None is no limit."""
+    """The limits of a command: requests at once, requests and tokens a minute, USD, and papers; None is no limit."""
 
     concurrency: int
     rpm: float | None = None
@@ -62,9 +62,9 @@ class EngineOptions:
 class SubmissionOptions:
     """Options for a batch service.
 
-    With `submit_only` the call does not wait for the results. With `finish_live` a request that came back without a
-    reply is sent live. With `prepare` the call writes files and sends nothing. `poll` is the pause between two checks
-    in seconds, None for pauses that grow.
+    With `submit_only` the command does not wait for the results. With `finish_live` a request that the service leaves
+    unanswered is sent directly. With `prepare` the command writes files and sends nothing. `poll` is the pause between
+    two checks in seconds, None for pauses that grow.
     """
 
     submit_only: bool = False
@@ -75,13 +75,13 @@ class SubmissionOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A call of `batch`, or of a command that continues a run; without sources, it uses the corpus of the run.
+    """The options of `batch`, or of a command that continues a run; without sources, they mean the corpus of the run.
 
     The models differ only in name, address, key and price. With `prompt_folders` nothing is sent: prompts go to files,
-    and replies come from files. `folder` is the folder that paths are relative to. If `sends` is false, the call only
-    estimates, records or exchanges files, so it needs no key. `unsaid` holds the names of the fields that neither the
-    command line nor the environment gives; `uses_settings` is true if a settings file gives one of them. `words` are
-    the words of the command as it was typed, without secrets.
+    and replies come from files. `folder` is the folder that paths are relative to. If `sends` is false, the command
+    only estimates, records or exchanges files, so it needs no key. `unsaid` holds the names of the fields that the
+    command line and the environment leave open; `uses_settings` is true if a settings file gives one of them. `words`
+    are the words of the command as it was typed, without secrets.
     """
 
     run: RunFolder
@@ -125,7 +125,7 @@ class _SavedModel:
 
 @dataclass(frozen=True, slots=True)
 class _SavedRunSpec:
-    """The saved part of a call; its field names are keys in the ledger, and `endpoints` holds addresses by model."""
+    """The saved options of a command; field names are keys in the ledger, and `endpoints` holds addresses by model."""
 
     folder: str
     endpoints: Mapping[str, str]
@@ -146,7 +146,7 @@ _SAVED_SPEC_ADAPTER: Final = TypeAdapter(_SavedRunSpec)
 
 
 def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
-    """Return a call as JSON text without secrets; `addresses` are the addresses of its models, by name."""
+    """Return the options as JSON text without secrets; `addresses` are the addresses of their models, by name."""
     templates = spec.settings.templates.resolve() if spec.settings.templates else None
     saved = _SavedRunSpec(
         str(spec.folder),
@@ -185,9 +185,9 @@ def read_spec_to_continue(run: RunFolder) -> RunSpec:
 
 
 def inherit_settings(spec: RunSpec) -> RunSpec:
-    """Return a call in which options that the user did not give are those of the run that it continues.
+    """Return the options of a command; take each option that the user did not give from the run.
 
-    `plain` is always inherited. If the run or the call uses settings files, everything that such files can change is
+    `plain` is always inherited. If the run or the command uses settings files, everything that such files can change is
     inherited too: the models, their addresses, and the settings of the prompts.
 
     Raises:
@@ -215,7 +215,7 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
 
 
 def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...]:
-    """Return the models of a call; if the user gave no models or no addresses, use those of the run."""
+    """Return the models of a command; models or addresses that the user did not give are those of the run."""
     if "models" in spec.unsaid:
         restored = [
             saved.restore_model(name, spec.models[0], () if spec.prompt_folders else _choose_base_url(name, address))
@@ -235,7 +235,7 @@ def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...
 
 
 def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
-    """Return whether a run asks for plain plans: by its first result or, if there is none, by its saved call."""
+    """Return whether a run has plain plans: as its first result says or, if there is none, its saved options."""
     query = (  # NULL for a record that is damaged
         "SELECT iif(json_valid(facts), json_extract(facts, '$.min_chance') IS NULL, NULL)"
         " FROM plannings ORDER BY number LIMIT 1"
@@ -246,7 +246,7 @@ def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
-    """Return the saved call of a run, None if there is none; `plain` is true if an earlier version did not save it."""
+    """Return the saved options of a run, None if there are none; `plain` is true if an old version did not save it."""
     rows = query_ledger(run.ledger_path, "SELECT value FROM run WHERE name = ?", RUN_SPEC_KEY)
     if not rows:
         return None
@@ -310,7 +310,7 @@ def join_client_and_settings(client: ModelClient, settings: PlanSettings) -> Run
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """A corpus, the models that plan it, and the limits of the call; `make_readers` makes the readers of the papers.
+    """A corpus, the models that plan it, and the limits of the command; `make_readers` makes the paper readers.
 
     `max_reply_tokens` is the limit of a reply in tokens, None if there is no cost limit.
     """

@@ -1,4 +1,4 @@
-"""The progress of a run: the counts of a call for display, and the status that the ledger holds."""
+"""The progress of a run: the counts of the running command for display, and the status that the ledger holds."""
 
 import re
 import sqlite3
@@ -30,11 +30,11 @@ _MAX_PROBLEMS: Final = 5
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of a run in this call; `total_results` results are wanted, and earlier calls had `earlier_outcomes`.
+    """The progress of a run in this command; `earlier_outcomes` counts the results of earlier commands.
 
-    `tokens` and `cost` (in USD, None if a price is unknown) count only this call. `problems` are the last failures.
-    `batch_requests_by_state` counts the requests at a batch service by the state of their batch. `waiting_prompts` is
-    the number of prompts whose replies are to come from files.
+    `total_results` is the number of results that the run needs. `tokens` and `cost` (in USD, None if a price is
+    unknown) count only this command. `problems` are the last failures. `batch_requests_by_state` counts the requests at
+    a batch service by the state of their batch. `waiting_prompts` is the number of prompts without a reply in a file.
     """
 
     total_results: int = 0
@@ -52,12 +52,12 @@ class Progress:
 
     @property
     def planned(self) -> int:
-        """The number of plans, from this call and before."""
+        """The number of plans, from this command and earlier ones."""
         return self.earlier_outcomes[Outcome.PLANNED] + self.outcomes[Outcome.PLANNED]
 
     @property
     def failed(self) -> int:
-        """The number of results without a plan, from this call and before."""
+        """The number of results without a plan, from this command and earlier ones."""
         return self.earlier_outcomes.total() + self.outcomes.total() - self.planned
 
     @property
@@ -77,7 +77,7 @@ class Progress:
 
     @property
     def expected_cost(self) -> float | None:
-        """The expected cost of the whole call in USD, None if unknown, from the average cost of the results so far."""
+        """The expected cost of this command at its end in USD, by the average cost so far; None if it is unknown."""
         result_count = self.outcomes.total()
         if self.cost is None or not result_count:
             return None
@@ -128,10 +128,10 @@ class LedgerStatus:
     """The status of a run; `pending` is the number of results that are still wanted, one for each paper and model.
 
     `models` holds, by model, the number of papers with each outcome. `requests` is the number of requests sent.
-    `lost_requests` of them have no reply and may have been billed, for example since the process was killed; a running
-    call still waits for the replies to `in_flight` of these. `cost` is the cost of the replies in USD; it is None if a
-    price is unknown, or if requests were lost and none has a reply. If the ledger is damaged, only its readable part is
-    counted, and `damage` is the error.
+    `lost_requests` is the number of requests that may have been billed but have no reply, for example since the process
+    was killed. For `in_flight` of the lost requests, a running command still waits for the reply. `cost` is the cost of
+    the replies in USD; it is None if a price is unknown, or if requests were lost and none has a reply. If the ledger
+    is damaged, only its readable part is counted, and `damage` is the error.
     """
 
     papers: int

@@ -307,7 +307,7 @@ def test_a_run_names_what_it_passes_over_and_counts_its_own_call_apart(run: Run,
     server.answer = lambda request: as_asked(request, GOOD_REPLY).late(0.3)
     words = ("batch", "my papers", "-o", "run", *at(server), "--max-papers", "1")
     first = run(*words)
-    assert "skipped 4 files that are not papers by their names: a.docx, b.png, c.zip.part and 1 more\n" in first.stderr
+    assert "skipped 4 files that are no papers, judged by name: a.docx, b.png, c.zip.part and 1 more\n" in first.stderr
     assert "2 papers: 1 planned, 0 failed, 1 left\n1 request, 1,000 tokens in, 20 out, cost unknown\n" in first.stderr
     assert "in this call" not in first.stderr
     second = run(*words)

@@ -55,7 +55,7 @@ class MergeResult:
 
 
 def merge_shards(run: RunFolder) -> MergeResult:
-    """Merge the shards of a run into the run; a later merge adds only what the shards recorded after this one.
+    """Merge the shards of a run into the run; a repeated merge adds only the records that are new in the shards.
 
     Raises:
         RunError: if there are no shards, their settings differ, or a file cannot be read or written.
@@ -100,7 +100,7 @@ def list_unmerged_shards(run: RunFolder) -> list[Shard]:
 
 
 def refuse_unmerged_shards(run: RunFolder) -> None:
-    """Refuse a run whose shards are not merged, since it would pay for their requests again.
+    """Refuse a run if a shard is not merged, since the run would pay for the shard's requests again.
 
     Raises:
         RunError: if a shard is not merged.
@@ -114,7 +114,7 @@ def refuse_submitted_requests(run: RunFolder) -> None:
     """Refuse shards while the run has requests at a batch service, since the shards would pay for them again.
 
     Raises:
-        RunError: if there are such requests, or they are about to be submitted.
+        RunError: if a request is at a batch service, or is about to be submitted.
     """
     if run.ledger_path.is_file() and (requests := _count_submitted_requests(run)):
         raise RunError(
@@ -138,7 +138,7 @@ def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]
 
 
 def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
-    """Copy the replies of an earlier run into a run, so that the requests that both need are paid for once.
+    """Copy the replies of the run `earlier` into `run`, so that `run` does not pay for the same requests again.
 
     Raises:
         RunError: if a ledger cannot be read or written.
@@ -172,10 +172,10 @@ def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
 
 
 def refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
-    """Refuse a shard that holds papers of another shard, such as a renamed copy; its own papers would be missing.
+    """Refuse a shard that holds another shard's papers instead of its own; perhaps the folder is a renamed copy.
 
     Raises:
-        RunError: if a shard holds papers of another.
+        RunError: if a shard holds papers of another shard.
     """
     for shard in shards:
         folder = shard.locate_folder(run)
@@ -241,7 +241,7 @@ def _write_description(run: RunFolder, shards: list[Shard]) -> None:
 
 
 def _read_settings(shard_run: RunFolder) -> dict[str, str]:
-    """Return the settings of a shard's last call, by name."""
+    """Return the settings of the last command on a shard, by name."""
     with open_ledger_readonly(shard_run.ledger_path) as db:
         task = db.execute("SELECT value FROM run WHERE name = 'task'").fetchone()
         rows = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key").fetchall()

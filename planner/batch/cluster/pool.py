@@ -30,7 +30,7 @@ class WorkerLostError(Exception):
 
 
 class Worker(Protocol):
-    """A process on a machine that reads papers and asks models; it returns errors of papers and models."""
+    """A process on a machine that reads papers and asks models; it returns their errors and does not raise them."""
 
     machine: str
 
@@ -42,7 +42,7 @@ class Worker(Protocol):
         """
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:
-        """Send a request once to the model that has this name in the ledger.
+        """Send a prompt once to the model whose name in the ledger is `model_key`.
 
         Raises:
             WorkerLostError: if the worker is lost; the request may have been sent.
@@ -50,7 +50,7 @@ class Worker(Protocol):
 
 
 class WorkerPool:
-    """A pool of workers, which can be used like one reader of papers.
+    """A pool of workers; callers use the pool like one reader of papers.
 
     `max_seconds_without_worker` is the longest time in seconds that work waits while the pool has no worker.
     """
@@ -102,10 +102,10 @@ class WorkerPool:
         return PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while reading it; leave this paper out")
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion:
-        """Send a request once; if its worker is lost, the request may have been billed.
+        """Send a prompt to a model once, from the least busy worker.
 
         Raises:
-            ModelError: if there is no completion.
+            ModelError: if there is no completion. If the worker was lost, the request may have been billed.
             RunError: if there has been no worker for too long.
         """
         try:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """The configuration of a worker; relative paths start at `start_folder`, where the run was started."""
+    """The configuration of a worker; paths are relative to `start_folder`, the folder in which the run was started."""
 
     models: Mapping[str, WorkerModelSpec]
     arxiv: ArxivClient
@@ -106,10 +106,10 @@ def make_error_picklable(error: ModelError) -> ModelError:
 
 @asynccontextmanager
 async def open_ray_pool(config: WorkerConfig, address: str) -> AsyncIterator[WorkerPool]:
-    """Connect to the cluster at `address`, or start one on this machine for "local", and keep workers on it.
+    """Yield a pool of workers on the Ray cluster at `address`; "local" starts a cluster on this machine.
 
     Raises:
-        UsageError: if Ray is not installed, or the address is of Ray Client, which is not supported.
+        UsageError: if Ray is not installed, or if `address` is an address of Ray Client (ray://).
         RunError: if there is no such cluster, or no worker could be started.
     """
     if address.startswith("ray://"):

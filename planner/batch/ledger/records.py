@@ -1,6 +1,6 @@
 """Read the records of a ledger with their replies, and merge one ledger into another.
 
-Merging adds what is new and leaves the rest, so that merging twice has no further effect.
+Merging ledger A into ledger B adds the records that B lacks. Merging A again adds nothing.
 """
 
 import json
@@ -22,13 +22,13 @@ STORED_COMPLETION: Final = TypeAdapter(Completion)
 _RECORD: Final = TypeAdapter(PlanRecord)
 _DAMAGE_HINT: Final = "`export` writes all plans that can be read; start a new run with another -o"
 
-# Every pair of a paper and a model of the last call or of an earlier result, and its latest result if there is one.
+# Every pair of a paper and a model of the last command or of an earlier result, and its latest result if there is one.
 ALL_PAIRS: Final = (
     "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
     " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
     " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
 )
-# A latest result is valid if the paper and the settings are unchanged, or if the last call does not name the pair.
+# A latest result is valid if the paper and the settings are unchanged, or if the last command does not name the pair.
 IS_VALID: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
@@ -72,7 +72,7 @@ _COPY_REPLIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class LedgerReader:
-    """A connection that only reads the ledger at `path`, also while another connection writes it.
+    """A connection that only reads the ledger at `path`; another connection may write the ledger meanwhile.
 
     Raises:
         RunError: in each method, if the ledger cannot be read, for example because it was damaged during the run.
@@ -97,7 +97,7 @@ class LedgerReader:
 
 
 class LatestResult(NamedTuple):
-    """The latest result of a paper and a model: the hash of its settings, the stamp of its paper, and its outcome."""
+    """The latest result of a paper and a model, with hashes: `asked` of the settings, `stamp` of the paper's files."""
 
     asked: str
     stamp: str
@@ -127,17 +127,21 @@ class StoredRecords:
     reader: LedgerReader
 
     def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
-        """Return (paper, model, number of the valid record or None, number of the record of the last plan or None)."""
+        """Return (paper, model, number of the latest record, number of the latest record with a plan).
+
+        A number is None if there is no such record. The first number is also None if the latest record does not fit
+        the settings and the paper of the last command.
+        """
         current = f"iif({IS_VALID}, n.number, NULL)"
         return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
 
     def load_current_record(self, paper_id: str, model_key: str) -> PlanRecord:
-        """Return the latest record of a paper and a model, which must exist."""
+        """Return the latest record of a paper and a model; there must be one."""
         query = "SELECT max(number) FROM plannings WHERE paper = ? AND model = ?"
         return self.load_record(self.reader.fetch_value(query, paper_id, model_key))
 
     def load_record(self, number: int) -> PlanRecord:
-        """Return the record with a number, which must exist."""
+        """Return the record with this number; there must be one."""
         paper_id, facts = self.reader.fetch_row("SELECT paper, facts FROM plannings WHERE number = ?", number)
         try:
             record = load_stored_json(_RECORD, facts)
@@ -161,7 +165,8 @@ def load_reply(identity: str, reply: str) -> Completion:
     try:
         return load_stored_json(STORED_COMPLETION, reply)
     except ValueError as error:
-        raise RunError(f"the ledger is damaged: the reply to {identity[:12]} cannot be read; {_DAMAGE_HINT}") from error
+        message = f"the ledger is damaged: the reply to request {identity[:12]} cannot be read; {_DAMAGE_HINT}"
+        raise RunError(message) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,7 @@ class MergeCounts:
 
 @contextmanager
 def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[str] | None = None) -> Iterator[None]:
-    """Attach another ledger within the block, as the schema `other`, limited to `paper_ids`, None for all papers.
+    """Attach another ledger within the block, as the schema `other`; use only `paper_ids`, or all papers if None.
 
     Raises:
         RunError: if one of the two ledgers cannot be read or written.
@@ -193,7 +198,7 @@ def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[
 
 
 def list_results_only_in_attached(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return (paper, model) of each latest result in the attached ledger that the main one lacks, oldest first."""
+    """Return (paper, model) of each latest result in the attached ledger that the main ledger lacks, oldest first."""
     query = (
         f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
         " (SELECT max(number) FROM other.plannings WHERE paper = n.paper AND model = n.model) ORDER BY n.number"

@@ -116,7 +116,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
 
     Commits are synchronised to the disk, so that they survive a power cut. On a shared disk the ledger has a plain
     journal, since a write-ahead log needs memory that all users of the ledger share. With `check`, all pages and values
-    are checked first, since a damaged ledger could not store the replies that a call pays for.
+    are checked first, since a damaged ledger could not store the replies that a command pays for.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
@@ -132,10 +132,10 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
 
 
 def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
-    """Open a ledger for reading, also while a run writes it.
+    """Open a ledger for reading; a run may write the ledger meanwhile.
 
     Raises:
-        RunError: if there is no ledger, or it has another version, or cannot be read.
+        RunError: if the ledger is missing, has another version, or cannot be read.
     """
     if not path.is_file():
         raise RunError(
@@ -183,7 +183,7 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """Yield (a connection for reading a ledger, ""); for a damaged ledger, (a copy of its readable rows, the error).
+    """Yield (connection for reading a ledger, ""); for a damaged ledger, (connection to a readable copy, error).
 
     Raises:
         RunError: as for `connect_ledger_readonly`, and if nothing can be read.
@@ -204,7 +204,7 @@ def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, st
 
 
 def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: str, condition: str) -> None:
-    """Copy the rows of a table that meet a condition, from its beginning and from its end, each up to the damage."""
+    """Copy the rows of a table that meet a condition; read from both ends of the table until the damage."""
     (definition,) = copy.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     fields = [name for _, name, *_ in copy.execute(f"PRAGMA table_info({table})")]
     key = fields[0]

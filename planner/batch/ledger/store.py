@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 
-# Outcomes that say nothing about the paper, so that the next call plans it again without --retry-failed.
+# Outcomes that say nothing about the paper, so that the next command plans it again without --retry-failed.
 UNFINISHED_OUTCOMES: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
 
 _HAS_REQUESTS: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
@@ -45,7 +45,7 @@ _PAGE_ROWS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model of this call; `settings_hash` is a hash of its endpoint, parameters, task, k and templates."""
+    """A model of a command; `settings_hash` is a hash of all settings that its plans depend on."""
 
     info: ModelInfo
     settings_hash: str
@@ -57,13 +57,13 @@ class ModelEntry:
 
 
 class Ledger:
-    """The ledger of a run, open for writing; a change is durable when its method returns."""
+    """The ledger of a run, open for writing; when a method returns, its change is durable."""
 
     def __init__(self, path: Path, *, shared_disk: bool = False) -> None:
         """Open a ledger, or create it.
 
         Raises:
-            RunError: if it cannot be opened, or has another version; every method raises it if the ledger is damaged.
+            RunError: if the ledger cannot be opened or has another version; in every method, if it is damaged.
         """
         self._path = path
         connection = connect_ledger(path, shared_disk=shared_disk)
@@ -85,7 +85,7 @@ class Ledger:
         self._reader.connection.close()
 
     def refuse_other_task(self, task: Task) -> None:
-        """Refuse a call for another task than the run's.
+        """Refuse a command for another task than the run's.
 
         Raises:
             RunError: if the run has another task.
@@ -97,7 +97,7 @@ class Ledger:
             )
 
     async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[ModelEntry]) -> None:
-        """Record the task, the corpus and the models of this call.
+        """Record the task, the corpus and the models of this command.
 
         Requests that a killed process left in flight are marked as lost: sent, perhaps billed, never answered.
 
@@ -117,7 +117,7 @@ class Ledger:
         await self._writer.write_change(change)
 
     def iterate_pending(self, *, retry_failed: bool = False) -> Iterator[PlanTask]:
-        """Yield the tasks that are pending, in the order of the corpus; with `retry_failed`, also those that failed."""
+        """Yield the pending tasks in the order of the corpus; with `retry_failed`, yield the failed tasks too."""
         finished = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNFINISHED_OUTCOMES)
         query = (
             "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key,"
@@ -134,12 +134,12 @@ class Ledger:
                 yield PlanTask(entry, model, bool(has_requests))
 
     def list_results(self) -> Iterator[tuple[str, str, Outcome]]:
-        """Return paper, model and outcome of every result that is valid for the last call."""
+        """Return (paper, model, outcome) of every result that fits the papers and settings of the last command."""
         rows = self._reader.fetch_rows(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}")
         return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
 
     def count_outcomes(self) -> Counter[Outcome]:
-        """Count the valid results by outcome."""
+        """Count the results that fit the last command, by outcome."""
         rows = self._reader.fetch_rows(f"SELECT n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY n.outcome")
         return Counter({Outcome(outcome): count for outcome, count in rows})
 
@@ -148,9 +148,10 @@ class Ledger:
         return int(self._reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
-        """Return the sample number for a first prompt; a new number asks for a new reply to the same prompt.
+        """Return the sample number for a first prompt; another number asks for another reply to the same prompt.
 
-        It is the last number that has a reply, or 0. With `retry_failed`, it is the next number if that reply failed.
+        Return the highest number that has a reply, 0 if there is no reply. With `retry_failed`, return the next number
+        if that reply was unusable.
         """
         last = self._reader.fetch_value(
             "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
@@ -166,8 +167,8 @@ class Ledger:
     ) -> tuple[AttemptRecord, ...]:
         """Return every recorded request about a paper to a model, oldest first.
 
-        If two papers have the same text, only one of them sends requests. For the other paper, give these requests in
-        `reused_identities`; their cost is 0 in its records.
+        If two papers have the same text, only one of them sends requests. For the other paper, pass the identities of
+        these requests as `reused_identities`; the returned records state a cost of 0 for them.
         """
         rows = self._reader.fetch_rows(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
@@ -191,7 +192,7 @@ class Ledger:
         )
 
     def sum_charges(self) -> float:
-        """Return the USD that may have been spent: known costs, and highest costs of requests with an unknown cost."""
+        """Return the USD that may have been spent; a request with an unknown cost counts at its highest cost."""
         known = self._reader.fetch_value("SELECT sum(charged) FROM requests")
         lost = self._reader.fetch_value("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
@@ -217,7 +218,7 @@ class Ledger:
         """Record the reply to an attempt.
 
         Raises:
-            RunError: if the ledger cannot be written; the reply is kept in a file, which the next call stores.
+            RunError: if the ledger cannot be written; the reply is kept in a file, and the next command stores it.
         """
         now, text = format_time(datetime.now(UTC)), STORED_COMPLETION.dump_json(completion).decode()
         tokens = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
@@ -232,7 +233,7 @@ class Ledger:
         """Return a clause that names the folders with the replies that could not be stored, "" if there are none."""
         folders = ", ".join(map(str, dict.fromkeys(self._kept_replies)))
         count = len(self._kept_replies)
-        return f"paid replies are kept in {folders} ({count}), and the next call stores them" if count else ""
+        return f"paid replies are kept in {folders} ({count}), and the next command stores them" if count else ""
 
     def _keep_reply(self, reply: LedgerReply, text: str) -> None:
         try:
@@ -284,7 +285,7 @@ class Ledger:
         await self._writer.write_change(lambda db: db.execute(query, (name, value)))
 
     def load_corpus(self) -> Corpus:
-        """Return the papers of the last call."""
+        """Return the papers of the last command."""
         rows = self._reader.fetch_rows(
             "SELECT id, source, place, kind, title, abstract, stamp FROM papers"
             " WHERE position IS NOT NULL ORDER BY position"

@@ -55,7 +55,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The reason why a submitted request has no reply; `again` is true if submitting it again may help.
+    """The reason why a submitted request has no reply; `again` is true if submitting the request again may help.
 
     If `was_sent` is false, the request never reached the service, and counts as not submitted. `limit` is the model's
     window and `prompt_tokens` the length of the prompt, both in tokens as the service counts them.
@@ -95,7 +95,7 @@ class SubmittedRequest:
 
 
 class Submissions:
-    """The submissions of a run; `reserve_attempt_numbers` reserves as many numbers as given, and returns the first."""
+    """The submissions of a run; `reserve_attempt_numbers(count)` reserves `count` numbers, and returns the first."""
 
     def __init__(
         self, reader: LedgerReader, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]
@@ -241,7 +241,10 @@ class Submissions:
         return None if row is None else SubmittedRequest(row[0], row[1], row[2], bool(row[3]))
 
     def find_request(self, identity_prefix: str) -> tuple[str, str, bool] | None:
-        """Return (identity, model, whether there is a reply) of the request with this prefix, or None."""
+        """Return (identity, model, whether it has a reply) of the request whose identity begins with the prefix.
+
+        Return None if there is no such request.
+        """
         row = self._reader.fetch_row(
             "SELECT identity, model, reply IS NOT NULL FROM requests WHERE identity >= ? AND identity < ?",
             identity_prefix,
@@ -251,7 +254,7 @@ class Submissions:
 
 
 def insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
-    """Insert the requests that the ledger lacks; mark requests that were only exported so far as sent."""
+    """Insert the requests that the ledger lacks; mark the others as sent at `sent_at` if they were only exported."""
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"

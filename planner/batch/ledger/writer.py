@@ -48,7 +48,7 @@ class _QueuedChange:
 
 
 class LedgerWriter:
-    """The thread that makes changes durable, in the order of the calls; after a failed write it accepts no changes."""
+    """The thread that makes changes durable in the order of their arrival; it refuses changes after a failed write."""
 
     def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
         self._path = path
@@ -168,7 +168,7 @@ def _suggest_fix(error: Exception, path: Path, size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReply:
-    """A reply as the ledger stores it: `replied` in ISO 8601, `reply` the completion as JSON, costs in USD."""
+    """A reply as the ledger stores it; `replied` is in ISO 8601, `reply` is the completion as JSON, costs are in USD."""
 
     attempt_number: _Integer
     identity: str
@@ -215,7 +215,7 @@ def save_unstored_reply(ledger_path: Path, reply: LedgerReply) -> Path:
 
 
 def store_kept_replies(db: sqlite3.Connection, ledger_path: Path) -> None:
-    """Store the replies that an earlier call kept in files, and delete these files; keep those of other ledgers."""
+    """Store the replies that an earlier command kept in files, and delete the files; leave other ledgers' files."""
     stored, query = [], "SELECT 1 FROM requests WHERE identity = ?"
     with convert_ledger_errors(ledger_path), db:
         db.execute("BEGIN IMMEDIATE")
@@ -229,7 +229,7 @@ def store_kept_replies(db: sqlite3.Connection, ledger_path: Path) -> None:
         with suppress(OSError):  # the folder is missing, or not empty
             folder.rmdir()
     if stored:
-        log.info("%s: stored %d replies that an earlier call had kept in files", ledger_path, len(stored))
+        log.info("%s: stored %d replies that an earlier command had kept in files", ledger_path, len(stored))
 
 
 def _read_kept_replies(ledger_path: Path) -> Iterator[tuple[Path, LedgerReply]]:
@@ -254,7 +254,7 @@ def _list_folders(ledger_path: Path) -> tuple[Path, Path]:
 
 
 def _refuse_foreign_folder(folder: Path) -> None:
-    """Refuse a folder for kept replies that is a link, or that another user made.
+    """Refuse a folder for kept replies if the folder is a link or belongs to another user.
 
     Raises:
         OSError: if the folder is refused.

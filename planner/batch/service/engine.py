@@ -1,6 +1,7 @@
 """Plan a run through a batch service: submit the missing requests, wait, collect, and repeat until all is done.
 
-Each paper is planned with its recorded replies; the first request without a reply is submitted, and the paper waits.
+Each paper is planned with its recorded replies. The first request without a reply is submitted, and the paper waits for
+the reply. To send a request live means to send it directly to the model's endpoint.
 """
 
 import asyncio
@@ -211,7 +212,7 @@ class BatchServiceEngine:
         """Plan everything that is pending, or as much as the limits, `stop` and the service allow.
 
         Raises:
-            RunError: if the run's folder or ledger cannot be used; what was recorded is safe.
+            RunError: if the run's folder or ledger cannot be used; all earlier records are safe.
             PromptError: if a prompt template is faulty.
         """
         for model in self._job.models:
@@ -328,4 +329,4 @@ class BatchServiceEngine:
 
 
 async def _leave_request(_: NewRequest, __: Prompt) -> None:
-    """Do nothing, so that a later call submits the request."""
+    """Do nothing, so that a later command submits the request."""

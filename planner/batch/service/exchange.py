@@ -60,7 +60,7 @@ class ImportReport:
 async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target: Path) -> list[tuple[Path, int]]:
     """Write to the file `target` the requests without a reply; return each file with its number of requests.
 
-    Requests that do not fit into one file, and those to further models, go to files with similar names.
+    A further file with a similar name is written for each further model, and when a file is full.
 
     Raises:
         RunError: if the run or the target cannot be written.
@@ -74,7 +74,7 @@ async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target:
 async def import_results_and_replan(
     job: BatchJob, run: RunFolder, ledger: Ledger, files: Sequence[Path]
 ) -> ImportReport:
-    """Record results in the ledger, and finish the papers that now have all their replies.
+    """Record the results from `files` in the ledger, and finish the papers that now have all their replies.
 
     Raises:
         RunError: if the run cannot be written.
@@ -126,7 +126,7 @@ class _RequestExporter:
             await self.record_requests()
 
     async def record_requests(self) -> None:
-        """Add the requests that were written to the files to the ledger."""
+        """Record the exported requests in the ledger."""
         requests, self._unrecorded = self._unrecorded, []
         await self._ledger.submissions.record_exported_requests(requests)
 
@@ -177,7 +177,7 @@ class _ResultImporter:
             await self.commit_results()
 
     async def commit_results(self) -> None:
-        """Commit the pending results all at once, so that they wait for the disk once."""
+        """Record all pending results in the ledger with a single wait for the disk."""
         await asyncio.gather(
             *(self._record_result(identity, *pending) for identity, pending in self.pending_results.items())
         )
@@ -231,7 +231,7 @@ class PromptFileEngine:
         self._replanner.is_stopped = True
 
     async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
-        """Return the reply in the ledger or else in a file, and record the latter; return None if there is none."""
+        """Return the reply from the ledger, else from a file (then record it); None if neither has one."""
         async with self._turn:
             if (reply := self._ledger.records.find_reply(request.identity)) is None:
                 reply = self._read_reply(request, prompt)

@@ -1,6 +1,6 @@
 """Name requests at a batch service, and record their results in the ledger before anything uses them.
 
-A name holds the paper's id for people, and the beginning of the request's identity, by which the ledger finds it.
+A name holds the paper's id, for people, and the beginning of the request's identity, to find the request in the ledger.
 """
 
 import asyncio

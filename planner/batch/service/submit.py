@@ -45,7 +45,7 @@ class SubmissionLimits:
 
 
 def build_submission_path(folder: Path, number: int) -> Path:
-    """Return the path of the file that holds the requests of a submission until its results are in."""
+    """Return the path of the file with a submission's requests; the file is kept until all results are recorded."""
     return folder / f"part-{number:05}.jsonl"
 
 
@@ -70,8 +70,8 @@ class _DraftFile:
 class SubmissionWriter:
     """A writer of requests to files; a full file is recorded in the ledger and then handed to `submit`.
 
-    `max_cost` is the cost limit of the run in USD; `unaffordable_requests` counts the requests above the limit, which
-    are left out.
+    `max_cost` is the cost limit of the run in USD. `unaffordable_requests` counts the requests that were left out since
+    they could exceed the limit.
     """
 
     def __init__(
@@ -165,9 +165,11 @@ def _store_durably(draft: Path, path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SubmitOptions:
-    """Options for submitting: the retries of a failing call, and the seconds between checks for a batch that may exist.
+    """The options for submitting files; `retry_policy` says how often a request to the service is repeated.
 
-    If it is unknown whether the service has a batch, `allow_resubmission` permits submitting and paying for it again.
+    After a failure the service may have created the batch without an answer. Then `lookup_pauses` are the seconds
+    between checks for the batch. If it stays unknown whether there is a batch, `allow_resubmission` permits
+    submitting the file, and paying for it, again.
     """
 
     retry_policy: RetryPolicy
@@ -241,7 +243,7 @@ class BatchSubmitter:
                 return []
             raise ModelError(
                 f"{service.host} lists no batches, so it is unknown whether {submission.request_count} requests "
-                "arrived there before the call was interrupted; to submit them again, and perhaps pay twice: "
+                "arrived there before the command was interrupted; to submit them again, and perhaps pay twice: "
                 "batch --retry-failed",
                 status=error.status,
             ) from None

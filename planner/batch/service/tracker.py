@@ -31,7 +31,7 @@ class BatchTracker:
     """A tracker of submissions; `open_submissions` holds, by number, those whose results are not all in the ledger.
 
     `unknown_batches` holds, by number, a message to the user for each submission whose batch the service does not know.
-    `max_requests` is the most requests that a submission may have, None before the service refuses one for its size.
+    `max_requests` limits the requests of a submission; it is None until the service refuses one for its size.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class BatchTracker:
 
     @property
     def running_submissions(self) -> list[Submission]:
-        """The submissions that have a batch which the service knows."""
+        """The submissions with a batch that the service knows."""
         return [s for s in self.open_submissions.values() if s.batch_id and s.number not in self.unknown_batches]
 
     @property
@@ -85,7 +85,7 @@ class BatchTracker:
         return any(0 < self._missing_checks[s.number] <= _MAX_MISSING_CHECKS for s in self.running_submissions)
 
     async def submit(self, submission: Submission) -> None:
-        """Submit a recorded submission, unless the service is full.
+        """Submit a recorded submission if the service has room for it.
 
         Raises:
             ModelError: if the service does not accept the submission, which stays recorded.
@@ -103,7 +103,7 @@ class BatchTracker:
         self._update_progress()
 
     async def submit_waiting(self) -> None:
-        """Submit the recorded submissions that have no batch; if the service had no room before, only the first one.
+        """Submit the recorded submissions that have no batch; after the service had no room, submit only the first.
 
         Raises:
             ModelError: if the service does not accept a submission.
@@ -178,7 +178,7 @@ class BatchTracker:
     async def _collect_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
         """Collect a batch that has ended, and close its submission; return whether the submission is closed.
 
-        It stays open if a result file may still appear, or if the batch had no room and is submitted again.
+        The submission stays open if a result file may still appear, or if the service had no room for the batch.
         """
         if batch.state is BatchState.FAILED and NO_ROOM_CODE in batch.error_codes:
             return await self._requeue_batch(submission, batch)
