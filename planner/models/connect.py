@@ -78,7 +78,7 @@ class WorkerModelSpec:
     """A model as it is described to a worker; the description crosses the network, so it holds no key or password.
 
     `model` is the name that the user gave. `base_urls` are the addresses of the replicas; "" stands for the address in
-    the worker's environment. The worker opens a model from these facts, whose `info` must equal this `info`.
+    the worker's environment. The worker opens a model from these facts; the model's `info` must equal this `info`.
     `key_variable` has the same meaning as in `ModelSpec`.
     """
 

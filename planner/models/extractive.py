@@ -34,7 +34,7 @@ NOT_ENGLISH: Final = (
 )
 _NAMED_BY_TITLE: Final = "in the title"
 _REPORTED: Final = "in a reported ablation"
-_NO_PART: Final = 'not named after a mechanism such as "gate", nor in a heading that the text often repeats'
+_NO_PART: Final = 'not named after a mechanism such as "gate", nor named in a heading and mentioned often'
 UNKNOWN_METRIC: Final = "the paper's main metric"
 _MAX_METRICS: Final = 3
 _COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ablation that covers it
@@ -124,7 +124,7 @@ class Proposal:
 
     @property
     def effort(self) -> Effort:
-        """The work for the ablation: one run for each replacement, and new code if more than a value is replaced."""
+        """The work for the ablation: one run for each replacement; a replacement needs new code unless it is a value."""
         is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence
         kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
         return Effort(kind=kind, runs=max(1, len(self.replacement)))
@@ -134,8 +134,8 @@ class ExtractiveModel:
     """A model that answers every prompt with a plan made from one excerpt; it ignores the prompt itself.
 
     The model sees only the excerpt, so it cannot use text that the task leaves out. `with_details` adds a reason, a
-    quote that names the part, and the effort to each ablation, but no estimate of its chance. The model cannot revise a
-    plan. `repeats` finds ablations that the paper already reports; these are not proposed.
+    quote that names the component, and the effort to each ablation, but no estimate of its chance. The model cannot
+    revise a plan. `repeats` finds ablations that the paper already reports; these are not proposed.
     """
 
     def __init__(

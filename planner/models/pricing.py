@@ -88,7 +88,7 @@ def find_context_window(info: ModelInfo) -> int | None:
 
 @lru_cache(maxsize=256)
 def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | None":
-    """Find the provider and model by the endpoint's address, or else by the model's name, or return None."""
+    """Find the provider and model by the endpoint's address, else by the model's name; return None if both fail."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
@@ -196,7 +196,7 @@ def describe_openai_default(model: str, environment: Mapping[str, str]) -> str:
 
 
 def _choose_base_price(price: "Decimal | TieredPrices | None") -> Decimal | None:
-    """Return the price of a short prompt."""
+    """Return the price for a short prompt in USD per million tokens, None if it is unknown."""
     return price if price is None or isinstance(price, Decimal) else price.base
 
 

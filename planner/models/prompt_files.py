@@ -31,7 +31,7 @@ def write_prompt(path: Path, prompt: Prompt) -> None:
 
 
 def read_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion | None:
-    """Return the reply in these files, None if there is none; a blank file or one with the prompt holds no reply.
+    """Return the reply in these files, None if there is none; skip blank files and files with the prompt itself.
 
     Raises:
         ModelError: if two files hold a reply, or a file cannot be read.

@@ -74,7 +74,7 @@ class CachedModel:
 
 @dataclass(slots=True)
 class _Replica:
-    """A replica and its state; `rests_until` is a time of the clock, `last_turn` the number of its last request."""
+    """A replica, which gets no requests until the time `rests_until`; `last_turn` is the number of its last request."""
 
     model: Model
     in_flight: int = 0
@@ -84,7 +84,7 @@ class _Replica:
 
 
 def balance_replicas(replicas: Sequence[Model]) -> Model:
-    """Return one model over all replicas, or the only replica unchanged."""
+    """Return a model that spreads its requests over all replicas; a single replica is returned unchanged."""
     return replicas[0] if len(replicas) == 1 else ReplicatedModel(replicas)
 
 
@@ -204,7 +204,7 @@ class RetryingModel:
         """Send the prompt until there is a completion, and report the waits in the completion's `notes`.
 
         Raises:
-            ModelError: if retrying cannot help, or a limit of the policy is reached; its text then names the limit.
+            ModelError: if retrying cannot help, or at a limit of the policy; then the error's text names the limit.
         """
         state = _RetryState(self.policy, self._jitter, self._on_wait)
         completion = await state.call_until_success(partial(self.model.complete, prompt), self._sleep)
@@ -215,7 +215,7 @@ async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy
     """Call a function until it succeeds, and log each wait.
 
     Raises:
-        ModelError: if retrying cannot help, or a limit of the policy is reached; its text then names the limit.
+        ModelError: if retrying cannot help, or at a limit of the policy; then the error's text names the limit.
     """
     return await _RetryState(policy, random.random, log_wait).call_until_success(call, asyncio.sleep)
 

@@ -57,7 +57,7 @@ class BatchResult:
 
 
 def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
-    """Return the result in a line of an output or error file, masked; None if the line is not a result.
+    """Return the result in a line of an output or error file, without secrets; None if the line is not a result.
 
     The result for a prompt that a content filter refused is a completion, as with a live request.
     """
@@ -126,7 +126,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteBatch:
-    """A batch at the service; `state_name` is the service's own name of the state, and files are ids, "" for none."""
+    """A batch at the service; `state_name` is the service's own name of the state. A file is an id, "" for none."""
 
     id: str
     state: BatchState
@@ -195,7 +195,7 @@ def _read_count(value: JsonObject, name: str) -> int:
 class BatchService:
     """The batch service of one endpoint, for one model; an async context manager.
 
-    Each call is sent once. Before a caller repeats a call, it must check whether the first one had an effect.
+    Each method sends its request once. Before calling a method again, check whether the first request had an effect.
     """
 
     def __init__(self, endpoint: Endpoint, options: RequestOptions) -> None:

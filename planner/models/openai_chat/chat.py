@@ -1,7 +1,7 @@
 """A model at an OpenAI-compatible endpoint, and the models that an endpoint lists.
 
 A parameter that the endpoint rejects is left out or renamed from then on. Some endpoints truncate a prompt to their
-window without an error (Ollama to 4,096 tokens). The number of prompt tokens that they report shows it.
+window without an error (Ollama to 4,096 tokens). The number of prompt tokens in their response shows the truncation.
 """
 
 import os
@@ -156,7 +156,7 @@ class OpenAIChat:
                     raise
 
     async def _send_once(self, parameters: JsonObject, prompt: Prompt) -> Completion:
-        """Send one request, and report its text as it arrives."""
+        """Send one request, and report the text of the reply as it arrives."""
         transport, streams = self._open_transport(), bool(parameters.get("stream"))
         body = build_request_body(parameters, prompt)
         if self._on_text is None:
@@ -189,7 +189,7 @@ class ParameterAdapter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The changes, one sentence each."""
+        """The changes that were made to requests, one sentence each."""
         dropped = (f"the endpoint does not accept {name}; it was not sent" for name in sorted(self._dropped))
         renamed = (f"{name} was sent as {other}, as the endpoint requires" for name, other in self._renamed.items())
         return (*dropped, *renamed)
@@ -256,7 +256,7 @@ def build_model_info(endpoint: Endpoint, options: RequestOptions) -> ModelInfo:
 
 
 def build_parameters(model: str, options: RequestOptions) -> JsonObject:
-    """Return all of a request's parameters except the messages, not yet adapted to the endpoint."""
+    """Return the parameters of a request without its messages; they are not adapted to the endpoint yet."""
     cap: JsonObject = {} if options.token_cap is None else {"max_tokens": options.token_cap}
     parameters: JsonObject = {"model": repair_surrogates(model), **cap, **dict(options.parameters)}
     if options.stream:

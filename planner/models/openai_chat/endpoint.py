@@ -210,7 +210,7 @@ def _parse_address(address: str, origin: str) -> SplitResult:
 
 
 def find_address_fault(address: str) -> str:
-    """Return the fault of an address, or ""; the fault does not repeat the address, which may contain a password."""
+    """Return the fault of an address, "" for none; the text omits the address, which may contain a password."""
     text = address.strip()
     if any(c.isspace() or not c.isprintable() for c in text) or "\\" in text:
         return "contains a space, a backslash or a control character"

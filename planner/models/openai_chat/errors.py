@@ -89,7 +89,7 @@ _ADVICE: Final[Mapping[int, str]] = {
 def convert_exception(
     error: Exception, endpoint: Endpoint, *, timeout: float, received_note: str = "", body: str = ""
 ) -> ModelError:
-    """Return the error for an exception of `TRANSPORT_EXCEPTIONS`.
+    """Return the `ModelError` for an exception that is one of `TRANSPORT_EXCEPTIONS`.
 
     `timeout` is in seconds. `body` is the received part of a reply, and `received_note` is a phrase about its length.
     """
@@ -103,7 +103,7 @@ def convert_exception(
 
 
 def convert_response(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
-    """Return the error for a response with an HTTP error status."""
+    """Return the `ModelError` for a response with an HTTP error status."""
     # Mask before shortening, since half a key would not be recognised.
     body = endpoint.mask.mask_json(repair_json_surrogates(decode_json(content)))
     text = format_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
@@ -119,7 +119,7 @@ def convert_error_body(
     body: str,
     received_note: str = "",
 ) -> ModelError:
-    """Return the error for an error body with masked secrets; `status`, that of the response, may be 200."""
+    """Return the `ModelError` for an error body, with secrets masked; the response's `status` may be 200."""
     status = error_body.status or status if status < 400 else status
     request_id = endpoint.mask.mask_text(headers.get("x-request-id", ""))
     message = endpoint.mask.mask_text(_format_message(error_body, endpoint, status, headers)) + received_note
@@ -227,7 +227,7 @@ def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait, from the header `retry-after-ms` or `Retry-After`, or None.
+    """Return the seconds to wait, as `retry-after-ms` or `Retry-After` says; None if neither header can be read.
 
     A `Retry-After` that is a date is compared with the response's own Date header, so that a wrong local clock does no
     harm.

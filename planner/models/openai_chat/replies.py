@@ -138,7 +138,7 @@ def parse_usage(value: JsonValue) -> Usage:
 
 
 def find_error(body: JsonValue) -> JsonValue:
-    """Return an object that holds the error in a body or in its first choice, or None if there is no error."""
+    """Return the object with the error of a body or of the body's first choice, None if there is no error."""
     if parse_error_body(body):
         return body
     choice = next(iter(list_objects(as_object(body).get("choices"))), {})
@@ -153,7 +153,7 @@ def list_objects(value: JsonValue) -> list[JsonObject]:
 
 
 def as_object(value: JsonValue) -> JsonObject:
-    """Return the value if it is an object, else an empty one."""
+    """Return the value if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 
 

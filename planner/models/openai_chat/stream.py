@@ -55,7 +55,7 @@ def decode_json(content: bytes) -> JsonValue:
 
 
 def compute_max_json_values(content: bytes | bytearray) -> int:
-    """Return an upper bound of the values in JSON: the number of opening brackets and commas, without parsing it."""
+    """Return the highest number of values that the JSON can hold: its opening brackets and commas are counted."""
     return sum(map(content.count, (b"[", b"{", b",")))
 
 
