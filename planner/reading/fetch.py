@@ -124,7 +124,8 @@ class PaperFetcher:
         addresses = await self.look_up(host, port)
         refused = next((address for address in addresses if not self.is_allowed(address)), None)
         if refused or not addresses:
-            raise PaperError(f"{host} is at {refused or 'no known address'}, which is not a public address; {_ADVICE}")
+            fault = f"is at {refused}, which is not a public address" if refused else "has no address"
+            raise PaperError(f"{host} {fault}; {_ADVICE}")
         return addresses[:_MAX_TRIED_ADDRESSES]
 
     async def _connect(self, client: httpx2.AsyncClient, url: httpx2.URL, addresses: Sequence[str]) -> httpx2.Response:

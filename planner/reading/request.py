@@ -142,8 +142,8 @@ def _error_from_json(value: Any) -> PlannerError:
 class ReadResult:
     """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested.
 
-    `index` serves to check plans. It lacks the passages that stand in the first prompt too; `restore_index` adds them.
-    It is None if no prompt was built.
+    `index` serves to check plans; it is None if no prompt was built. Passages that the first prompt holds are left out
+    of the index, and `restore_index` adds them again.
     """
 
     info: PaperInfo

@@ -91,7 +91,7 @@ def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt 
 
 
 def serve_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
-    """Answer read requests until stdin ends; `arguments` are the arXiv access, the cache folder and the limits."""
+    """Answer the requests for papers on stdin; `arguments` are the arXiv access, the cache folder and the limits."""
     access, cache, limits_json = arguments
     limits = ReadLimits(**json.loads(limits_json))
     # Ctrl-C reaches the whole process group, but the program decides when its workers end.
@@ -141,7 +141,7 @@ def _receive_request(stdin: BinaryIO) -> ReadRequest | None:
 
 @contextlib.contextmanager
 def _lift_limits(limits: ReadLimits, results: BinaryIO) -> Iterator[None]:
-    """Lift the limits of time and files for a download, which may have to wait and writes into the cache."""
+    """Lift the limits of time and of written bytes during a download, which may wait and writes into the cache."""
     _send(results, RESULT_SIZE.pack(DOWNLOAD_BEGINS))
     set_process_limits(limits, is_downloading=True)
     try:
