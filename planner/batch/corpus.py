@@ -43,8 +43,9 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
 def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
     """Return the corpus with ids that are unique in the run on any file system.
 
-    A paper in `ids_by_place` keeps its id. A new id comes from the id or title in the manifest, else from the file's
-    name. If two new ids would be the same, the paper whose path sorts second gets `-2`.
+    `ids_by_place` holds the ids of known papers by their path or arXiv id; these ids stay. A new id comes from the id
+    or title in the manifest, else from the file's name. If two new ids would be the same, the paper whose path sorts
+    second gets `-2`.
     """
     entries = corpus.entries
     unique_ids = UniqueNames(

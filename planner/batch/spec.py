@@ -108,7 +108,7 @@ class RunSpec:
 
     @property
     def max_reply_tokens(self) -> int | None:
-        """The limit of a reply in tokens, which a cost limit needs; None if there is no cost limit.
+        """The limit of a reply in tokens that keeps a run to its cost limit; None if there is no cost limit.
 
         The default is a length that hardly any reply exceeds, since the price data hold no limits of models.
         """

@@ -124,7 +124,7 @@ class Proposal:
 
     @property
     def effort(self) -> Effort:
-        """The work for the ablation: one run for each replacement; a replacement needs new code unless it is a value."""
+        """The work for the ablation: one run for each replacement; a replacement needs new code if it is no value."""
         is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence
         kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
         return Effort(kind=kind, runs=max(1, len(self.replacement)))

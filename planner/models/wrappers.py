@@ -160,7 +160,8 @@ class RetryPolicy:
 class RetryWait:
     """A wait before the next request: its length in seconds, the error before it, and the number of failures so far.
 
-    A rate limit applies to all requests to the endpoint, so `on_wait` should hold back parallel requests too.
+    A rate limit applies to all requests to the endpoint, so the `on_wait` of a `RetryingModel` should
+    hold back parallel requests too.
     """
 
     seconds: float

@@ -168,7 +168,7 @@ def _suggest_fix(error: Exception, path: Path, size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReply:
-    """A reply as the ledger stores it; `replied` is in ISO 8601, `reply` is the completion as JSON, costs are in USD."""
+    """A reply as the ledger stores it: `replied` is in ISO 8601, `reply` is a completion as JSON, costs are in USD."""
 
     attempt_number: _Integer
     identity: str

@@ -267,7 +267,7 @@ class BatchServiceEngine:
         return ended
 
     def _is_finished(self, tracker: BatchTracker) -> bool:
-        """Return whether there is nothing to wait for; in that case, stop with the reason if requests are left."""
+        """Return whether there is nothing to wait for; if requests are left nevertheless, stop with the reason."""
         more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
         if more_to_come and (self._wait or tracker.has_late_results):
             return False

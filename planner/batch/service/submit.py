@@ -201,7 +201,7 @@ class BatchSubmitter:
         self._surely_uploaded: set[int] = set()
 
     async def submit(self, number: int) -> None:
-        """Send an open submission; if the outcome of an earlier try is unknown, look for its batch first.
+        """Send an open submission; if an earlier try may have created a batch for it, look for this batch first.
 
         Raises:
             ModelError: if the service does not accept the submission, which stays recorded.
