@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """The engine that plans the pending papers of a run; `progress` counts the results, `stop` ends the planning early."""
+    """The engine that plans the pending papers of a run; `progress` counts the results, `stop` ends the run early."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger) -> None:
         self._job = job
