@@ -129,8 +129,8 @@ class StoredRecords:
     def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
         """Return (paper, model, number of the latest record, number of the latest record with a plan).
 
-        A number is None if there is no such record. The first number is also None if the latest record does not fit
-        the settings and the paper of the last command.
+        A number is None if there is no such record. The first number is also None if the paper or the settings have
+        changed since the latest record.
         """
         current = f"iif({IS_VALID}, n.number, NULL)"
         return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")

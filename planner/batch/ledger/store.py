@@ -134,12 +134,12 @@ class Ledger:
                 yield PlanTask(entry, model, bool(has_requests))
 
     def list_results(self) -> Iterator[tuple[str, str, Outcome]]:
-        """Return (paper, model, outcome) of every result that fits the papers and settings of the last command."""
+        """Return (paper, model, outcome) of every result whose paper and settings have not changed since."""
         rows = self._reader.fetch_rows(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}")
         return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
 
     def count_outcomes(self) -> Counter[Outcome]:
-        """Count the results that fit the last command, by outcome."""
+        """Count the results of `list_results` by outcome."""
         rows = self._reader.fetch_rows(f"SELECT n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY n.outcome")
         return Counter({Outcome(outcome): count for outcome, count in rows})
 
