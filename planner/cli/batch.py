@@ -155,14 +155,14 @@ def batch(
 
 
 def _list_typed_words() -> tuple[str, ...]:
-    """Return the words of this call as they were typed, without keys and passwords."""
+    """Return the words of the command line as the user typed them, with keys and passwords masked."""
     mask = build_secret_mask(os.environ, get_settings().key_variables)
     words = click.get_current_context().meta[TYPED_WORDS]
     return tuple(mask.mask_text(_CREDENTIALS.sub(f"://{MASK_TEXT}@", word)) for word in words)
 
 
 def _list_unsaid_fields() -> dict[str, ParameterSource]:
-    """Return the `RunSpec` fields whose values come from a settings file or are defaults, each with that source."""
+    """Return the source of each `RunSpec` field that a settings file or a default sets, by the field's name."""
     context = click.get_current_context()
     fields = {"prompts": "templates", "context_window": "window"}
     sources = {name: context.get_parameter_source(name) for name in context.params}

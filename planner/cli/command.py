@@ -80,7 +80,7 @@ class Command(click.Command):
     context_class = _Context
 
     def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names of the help option, `-h` and `--help`, in every context."""
+        """Return the names of the help option: `-h` and `--help`."""
         return list(HELP_OPTIONS)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -167,7 +167,7 @@ class CommandGroup(click.Group):
     def _resolve_with_settings(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the called command, with defaults from the settings files unless the call only asks for help."""
+        """Return the called command. Set its defaults from the settings files, unless the user only asks for help."""
         name, called, rest = super().resolve_command(ctx, args)
         if name and called and not ctx.resilient_parsing and not {*HELP_OPTIONS} & {*rest}:
             from planner.cli.settings import apply_settings  # not for --help
@@ -216,7 +216,7 @@ class _ErrorMessage(click.ClickException):
 
 
 class _UsageMessage(_ErrorMessage):
-    """The error that ends a call with wrong arguments, before any work."""
+    """The error that ends a command with wrong arguments, before the command does any work."""
 
     exit_code = 2
 

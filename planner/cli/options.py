@@ -28,7 +28,7 @@ ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """Title, abstract and id that replace the detected ones, "" to keep those.
+    """The title, abstract and id that the user gives for a paper; "" keeps the detected one.
 
     `offline` forbids downloads. `fetch` allows a web address in place of a paper's path.
     """
@@ -79,7 +79,7 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """Options for messages: the amount (`quiet`, or `verbose` from 0 to 2), and a file that gets all of them."""
+    """Options for log messages: how many are printed (`quiet`, or `verbose` from 0 to 2), and a file for all."""
 
     verbose: int
     quiet: bool

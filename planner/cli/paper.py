@@ -62,7 +62,7 @@ def refuse_missing_only_source(sources: Sequence[str]) -> None:
 
 
 def open_isolated_reader(*, offline: bool) -> IsolatedReader:
-    """Return a reader that reads papers in a separate process; the first paper that needs it starts the process."""
+    """Return a reader that reads papers in a separate process. The process starts with the first paper."""
     return IsolatedReader(open_arxiv(offline=offline))
 
 
@@ -103,7 +103,7 @@ async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
 
 
 def read_command_paper(source: str, metadata: MetadataOptions) -> Paper:
-    """Read the only paper of a command, as `read_named_paper` does."""
+    """Read the only paper of a command; the arguments and errors are those of `read_named_paper`."""
 
     async def read() -> Paper:
         async with open_isolated_reader(offline=metadata.offline) as reader:

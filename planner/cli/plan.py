@@ -206,7 +206,7 @@ async def _plan_papers(
 
 @dataclass(frozen=True, slots=True)
 class _PaperPlanner:
-    """The planner of all papers in one call; they share a model, an output folder and a token counter."""
+    """The planner of the papers of one `plan` command; the papers share a model, a folder and a token counter."""
 
     output: Path
     client: ModelClient

@@ -92,7 +92,7 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _SettingsTable(_Table):
-    """The settings that a file may have; a setting that is not in the file is left out when the file is read."""
+    """The settings that a file may have. Each default only says that the setting is optional; its value is not used."""
 
     model: _Text = ""
     task: Annotated[str, _check_choice(*Task)] = ""
@@ -194,7 +194,7 @@ def _describe_fault(fault: ErrorDetails) -> str:
 
 
 def _find_line(text: str, path: Sequence[str]) -> int:
-    """Return the number of the line that sets the value at `path`, else of the line that begins its table, else 1."""
+    """Return the line number of the setting at `path` (its tables' names and its own), else of its table, else 1."""
     table: list[str] = []
     found, depth = 1, 0
     for number, line in enumerate(text.splitlines(), start=1):

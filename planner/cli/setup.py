@@ -74,7 +74,7 @@ def show(as_json: bool) -> None:
 
 
 def _list_settings() -> Iterator[tuple[str, object, str]]:
-    """Yield the name, value and origin of each setting, as click finds them for `plan` and `batch`."""
+    """Yield (name, value, origin) of each setting, as the commands `plan` and `batch` would use it."""
     root, shown = click.get_current_context().find_root(), set[str]()
     group = root.command
     assert isinstance(group, click.Group)
@@ -99,7 +99,7 @@ def _find_origin(context: click.Context, option: click.Parameter) -> str:
 
 
 def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield name, value and origin of the endpoint for models without a prefix, the prices, and the named endpoints."""
+    """Yield (name, value, origin) of the setting `endpoint`, of each model's price, and of each named endpoint."""
     if address := os.environ.get(OPENAI.address_variable, "").strip():
         yield "endpoint", build_secret_mask(os.environ).mask_text(address), OPENAI.address_variable
     else:

@@ -33,7 +33,7 @@ def format_progress(progress: Progress) -> str:
 
 
 def format_batch_call_totals(progress: Progress) -> str:
-    """Return one line with the plans, failures, tokens and cost of this call of `batch`, without earlier calls."""
+    """Return one line with the plans, failures, tokens and cost of this `batch` command, not of earlier ones."""
     if not (progress.outcomes or progress.tokens or progress.remaining):
         return "nothing was left to do"
     planned = progress.outcomes[Outcome.PLANNED]
@@ -61,7 +61,7 @@ def format_cost(progress: Progress) -> str:
 
 
 def format_rate_limit_pause(progress: Progress) -> str:
-    """Return the rest of the pause after status 429 (too many requests), "" if there is none."""
+    """Return the remaining time of a pause after status 429 (too many requests), "" if there is no pause."""
     longest = max(progress.rate_limiters, key=lambda limits: limits.pause_seconds, default=None)
     if longest is None or not (seconds := longest.pause_seconds):
         return ""
@@ -70,7 +70,7 @@ def format_rate_limit_pause(progress: Progress) -> str:
 
 
 def format_batch_requests(progress: Progress) -> str:
-    """Return the number of requests at the batch service by state, "" if there are none."""
+    """Return as text the number of requests in each state at the batch service, "" if there are none."""
     states = ", ".join(
         f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(progress.batch_requests_by_state.items())
     )

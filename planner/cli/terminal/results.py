@@ -39,9 +39,9 @@ _INDENT: Final = "   "
 
 @dataclass(slots=True)
 class PlanReporter:
-    """A reporter of the results of a call; on a terminal, it shows the progress of replies and previews of plans.
+    """A reporter of a command's results; on a terminal, it shows the progress of replies and previews of plans.
 
-    If `shows_plan` is true, it prints each plan in full, as `demo` does.
+    If `shows_plan` is true, the reporter prints each plan in full, as `demo` needs.
     """
 
     as_json: bool = False
@@ -133,7 +133,7 @@ def _explain_count(record: PlanRecord, count: int) -> str:
 
 
 def _count_responses(revisions: Sequence[Revision]) -> str:
-    """Return the number of findings, and how often the model repaired, withdrew or defended its ablation."""
+    """Return as text the number of findings (faults in a plan), and how often the model gave each kind of response."""
     counts = Counter(revision.response for revision in revisions)
     return ", ".join((format_count(len(revisions), "finding"), *(f"{counts[each]} {each}" for each in counts)))
 
@@ -150,7 +150,7 @@ def _describe_failure(result: PlanOutput) -> str:
 
 
 def _describe_usage(record: PlanRecord) -> str:
-    """Return tokens and cost of this call, then those of earlier calls; "" if the model has no endpoint."""
+    """Return the tokens and cost of this command, then of earlier commands; "" if the model has no endpoint."""
     if not record.endpoint:
         return ""
     answered = [attempt for attempt in record.attempts if attempt.completion]
