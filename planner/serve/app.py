@@ -1,4 +1,4 @@
-"""The application behind the page: it answers addresses with pages, and changes papers, jobs and plans."""
+"""The web application behind the page: it answers requests with pages, and changes papers, jobs and plans."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ _Message = TypeVar("_Message", bound=BaseModel)
 
 @dataclass(slots=True)
 class PageApp:
-    """The application of one output folder."""
+    """The web application for the papers and plans of one output folder."""
 
     defaults: PageDefaults
     papers: PaperFolder
@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return (client of the chosen model, ""), (None, "") if no client is needed, or (None, reason) if it fails."""
+        """Return (client of the model, or None if none is needed; ""), or (None, reason) if the model is not usable."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:
@@ -169,7 +169,7 @@ class PageApp:
     async def _find_plan_on_record(
         self, given: GivenPaper, form: PlanForm, settings: PlanSettings, client: ModelClient | None
     ) -> str:
-        """Return the path, as in page addresses, of a finished plan for the same question, "" if there is none."""
+        """Return the path, as in page addresses, of a finished plan of this paper, model and settings, or ""."""
         paper = await self.papers.read_paper(given)
         info = client.info if client else describe_manual_model(self.defaults.make_model_spec(form))
         path = await asyncio.to_thread(find_plan_on_record, self.defaults.output, paper, info, settings)
@@ -275,7 +275,7 @@ class PageApp:
 
 
 def _may_have_begun(job: Job, plan: KeptResult) -> bool:
-    """Return whether a plan is unfinished ("interrupted" in its record), and for the paper and task of a job."""
+    """Return whether a job may have begun a plan: it was interrupted, and has the job's task and paper text."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256

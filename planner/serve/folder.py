@@ -99,7 +99,7 @@ class PaperFolder:
         return paper if paper.key == key and is_safe else None
 
     def _is_kept(self, paper: GivenPaper) -> bool:
-        """Return whether the path of a paper's file has a safe name and leads through no link."""
+        """Return whether a paper's file has a safe name, and no part of the file's path is a link."""
         inside = Path(_FOLDER, paper.key, paper.source)
         real = self._folder.parent.resolve() / inside
         return paper.source == sanitize_file_name(paper.source) and self._build_path(paper).resolve() == real

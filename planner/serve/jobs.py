@@ -301,7 +301,7 @@ class _ManualModel:
 
 @dataclass(slots=True)
 class _ReportedModel:
-    """A wrapper of a model, which adds a message to a job for each request."""
+    """A model that sends each request to another model, and first adds a message about the request to a job."""
 
     model: Model
     job: Job

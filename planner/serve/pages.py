@@ -1,4 +1,4 @@
-"""The rendered pages, the facts of a paper that they show, and the checked messages that they send back."""
+"""The pages as HTML, the facts of a paper that the pages show, and the messages that the pages send back, checked."""
 
 import re
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ class PaperFacts:
 
 @dataclass(frozen=True, slots=True)
 class PlanPrice:
-    """The requests and tokens that a plan needs, and their cost in USD, None if the price is not known."""
+    """The requests and tokens that a plan needs, and their cost in USD; the cost is None if the price is not known."""
 
     estimate: RequestEstimate
     cost: float | None

@@ -109,7 +109,7 @@ class PlanEntry:
 
     @property
     def model_name(self) -> str:
-        """The name of the language model, or "planner/model" for a combined plan or one of the built-in planner."""
+        """The language model's name; "planner/model" if the plan was combined, or made by the built-in planner."""
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
@@ -179,7 +179,10 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
 
 
 def derive_run_name(folder: Path) -> str:
-    """Return the name of a folder; a folder `trajectories` gets its run's name or, outside a run, its parent's too."""
+    """Return the name that stands for a folder of plans in headings: the folder's own name.
+
+    A folder `trajectories` inside a run is called like the run's folder, and outside a run `PARENT/trajectories`.
+    """
     path = folder.resolve()
     if path.name != _RUN_FOLDER or not path.parent.name:
         return path.name or str(path)
@@ -273,7 +276,7 @@ def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) 
     """Find the entries in run folders, or in other folders of trajectories.
 
     In a run, search only the folder `trajectories`. Skip hidden files and the folder `excluded_folder`. `plan` and
-    `batch` may give the same paper different ids; of papers with the same text, the id in the earliest folder is used.
+    `batch` may give the same paper different ids; papers with the same text all get the id from the first folder.
     """
     papers: dict[str, list[EntrySource]] = defaultdict(list)
     unread: list[UnreadFile] = []

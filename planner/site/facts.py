@@ -104,7 +104,7 @@ def _lower_word(match: re.Match[str], spellings: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlanFact:
-    """One line of the run facts."""
+    """A fact about how a plan was made: a label such as "Run", and a value."""
 
     label: str
     value: str
@@ -122,7 +122,7 @@ class ReplyView:
 
 
 def list_key_figures(entry: PlanEntry) -> Iterator[str]:
-    """Yield the task, the counts, the cost and the time of an entry, as far as they are known."""
+    """Yield the task, the number of ablations, the cost and the time of an entry, as far as they are known."""
     yield f"{entry.task} task"
     if entry.ablations:
         yield format_count(len(entry.ablations), "ablation")

@@ -43,7 +43,7 @@ _ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Acti
 
 @dataclass(frozen=True, slots=True, order=True)
 class AblationPlace:
-    """The place of an ablation: the number of its entry, and its number in that plan, both from 0."""
+    """The place of an ablation: the number of the entry on its page, and its own number in the entry's plan, from 0."""
 
     entry_number: int
     ablation_number: int
