@@ -161,7 +161,7 @@ def _hash_names(names: Sequence[str]) -> str:
 def _write_plan(
     output: Path, names: Sequence[str], paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
 ) -> CombineResult:
-    """Write a paper's combined plan; `names` also has the task's members that have no plan for this paper."""
+    """Write a paper's combined plan; `names` are all members for the task, even those without a plan for this paper."""
     if len(members) == 1:
         return SingleMemberPaper(paper_id, task, members[0].name)
     if not chosen.kept:
@@ -205,7 +205,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
 
 
 def _list_findings(plan: Plan, members: Sequence[Member], chosen: ChosenStudies) -> Iterator[str]:
-    """Yield as warnings the faults that the program found in the ablations that this plan takes from its members."""
+    """Yield a warning for each fault that the program found in an ablation that the combined plan has from a member."""
     records = {member.name: member.entry.record for member in members}
     for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
         best, record = study.best_proposal, records[study.best_proposal.member]

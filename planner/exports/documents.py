@@ -59,7 +59,10 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 
 
 def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a Markdown file for each plan: its studies, candidates if there are fewer than k, and the rest in short."""
+    """Write a Markdown file for each plan with the plan's studies.
+
+    If a plan has fewer than k studies, its best candidates follow until there are k. Other candidates get a line each.
+    """
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
         lines += map(_render_section, plan.studies)

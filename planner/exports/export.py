@@ -60,10 +60,10 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """The lines that an export reports, one for each plan.
+    """The messages of an export, one line each.
 
-    `left_out` names the plans that were left out or taken from an earlier call; `damage` names the plans that were lost
-    because the run's ledger is damaged.
+    `left_out` names the papers whose plan was left out, or taken from an earlier `batch` command. `damage` names the
+    papers whose plan was lost because the run's ledger is damaged.
     """
 
     left_out: tuple[str, ...]
@@ -116,7 +116,7 @@ def build_export_file(entry: PlanEntry, form: str) -> tuple[str, bytes]:
 
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
-    """Yield the result of each paper and model: the plan of the last call that has one, else the current failure."""
+    """Yield the entry of each paper and model: the latest plan or, if there is no plan, the current failure."""
     with open_ledger_with_damage(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = StoredRecords(LedgerReader(run.ledger_path, db))
