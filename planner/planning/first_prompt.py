@@ -51,14 +51,14 @@ class PlanSettings:
 
     @property
     def kept_chance(self) -> int | None:
-        """The least chance in percent of an ablation that is kept; None if the prompt asks for no chances."""
+        """The chance in percent that an ablation needs to be kept; None if the prompt asks for no chances."""
         if self.plain:
             return None
         return DEFAULT_MIN_CHANCE[self.task] if self.min_chance is None else self.min_chance
 
     @property
     def reply_reserve(self) -> int:
-        """The tokens of the window that are kept free for replies; fewer if `max_reply_tokens` is small."""
+        """The number of tokens in the window that are kept free for replies; less if `max_reply_tokens` is small."""
         most = min((self.window or 0) // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
         reserve = most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
         # A later prompt also holds the reply to the prompt before it.
@@ -112,7 +112,7 @@ class LoadedPaper:
         return build_prompt(self.paper, settings, token_counter)
 
     def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in the excerpt."""
+        """Return the faults of a reply's plan, and the plan's details with their quotes located in the excerpt."""
         from planner.analysis.analyse import index_paper_for_check
         from planner.analysis.check import check_reply  # compiles many patterns, which only a reply needs
 

@@ -1,4 +1,7 @@
-"""Plan papers and write their trajectories and records to a folder, or write both again from a record."""
+"""Plan papers and write their trajectories and records to a folder, or write both again from a record.
+
+A question is a paper's text, a model and the settings of a prompt. Each question has its own plan.
+"""
 
 import logging
 from dataclasses import dataclass, replace
@@ -81,8 +84,8 @@ async def plan_to_folder(
     """Plan one paper and write its trajectory and record into `folder`.
 
     A request whose reply is on record in the folder is not sent again, unless the reply made the paper fail or `force`
-    is true. Pass the same `token_counter` for several papers to use the token counts of all replies. `report_step` gets
-    the reason when the model is asked again.
+    is true. Pass the same `token_counter` for several papers, since it learns from the token counts of replies.
+    `report_step` is called with the reason when the model is asked again.
 
     Raises:
         TrajectoryError: if the record's path holds another kind of file.
@@ -175,7 +178,7 @@ def write_unreadable_paper(
 ) -> PlanOutput:
     """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source.
 
-    Nothing is written if the source is not a paper, or if another process is planning the paper.
+    Nothing is written if the source is something else than a paper, or if another process is planning the paper.
     """
     paper = PaperInfo(id=given_id or propose_paper_id(source), title="", format="", source=source)
     paper = replace(paper, id=choose_paper_id(folder, paper, info))
@@ -196,8 +199,8 @@ def write_unreadable_paper(
 def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
     """Write the record and trajectory of a paper in a run; without a trajectory, an earlier plan and its record stay.
 
-    If the path holds a plan for another question, that plan is first moved to its path as a further plan. The files are
-    not synchronised to the disk, since the run's ledger restores a file that a power cut destroys.
+    If the path holds a plan for another question, that plan is first moved to another path (see `choose_plan_files`).
+    The files are not synchronised to the disk, since the run's ledger restores a file that a power cut destroys.
 
     Raises:
         OSError: if the folder cannot be written.

@@ -76,7 +76,7 @@ def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: 
 
 
 def _describe_error(session: PaperSession, error: PlannerError) -> str:
-    """Return the reason for a failure: for the built-in planner its own note, for a language model the error."""
+    """Return the reason for a failure: the built-in planner's message or, for a language model, the error's text."""
     completion = session.attempts[-1].completion if session.attempts else None
     if completion is not None and completion.notes and session.model.info.planner != LM_PLANNER:
         return completion.notes[0]

@@ -1,4 +1,7 @@
-"""The files of plans in a folder: the paths for a question about a paper, its stored replies, and its lock."""
+"""The files of plans in a folder: the paths for a question, the stored replies, and the lock of a paper.
+
+A question is a paper's text, a model and the settings of a prompt. Each question has its own plan.
+"""
 
 import asyncio
 import itertools
@@ -110,7 +113,7 @@ class RecordStore:
         self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
     def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
-        """Change the last attempt at a request; later attempts may exist, since other requests may be in flight too."""
+        """Change the last attempt at this request; attempts at other requests may follow it, as several run at once."""
         last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
         self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
 

@@ -130,7 +130,7 @@ class PlanRecord(_Record):
 
     @property
     def question(self) -> tuple[str | int, ...]:
-        """The model, the paper, its text's hash and the settings of its prompt; each question has its own plan."""
+        """The model, the paper, the hash of the paper's text and the prompt's settings; each question has a plan."""
         paper = (self.paper.id, self.paper.sha256)
         asked = (self.task.value, self.k, self.template_sha256, self.cut_at)
         further = () if self.min_chance is None else (self.min_chance,)

@@ -53,7 +53,7 @@ class PlannablePaper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request with its outcome; `completion` is None without a reply, `step` is "" for the first of the steps."""
+    """One request with its outcome; `completion` is None if no reply came, `step` is "" in a strategy's first step."""
 
     identity: str
     completion: Completion | None
@@ -103,7 +103,7 @@ class PaperSession:
             return await self._ask_until_valid(await self._build_shorter_prompt(prompt, error))
 
     def check_plan(self, reply: Reply) -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in the excerpt."""
+        """Return the faults of a reply's plan, and the plan's details with their quotes located in the excerpt."""
         assert self.paper_prompt is not None, "the first prompt was built before"
         return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
 

@@ -51,7 +51,7 @@ class PlanSession(Protocol):
         """
 
     def check_plan(self, reply: "Reply") -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in the excerpt."""
+        """Return the faults of a reply's plan, and the plan's details with their quotes located in the excerpt."""
 
     def report_step(self, message: str, /) -> None:
         """Tell the user what the strategy does next."""
@@ -169,7 +169,7 @@ def _get_details(reply: "Reply", number: int) -> Details:
 
 
 def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
-    """Return the index of an ablation in a plan, by its name or else by its part; None if it is not in the plan."""
+    """Return the index in a reply's plan of the ablation with the same name, else the same part; None without one."""
     others = reply.plan.ablations
     by_name = (n for n, other in enumerate(others) if other.name == ablation.name)
     by_part = (n for n, other in enumerate(others) if other.ablated_part == ablation.ablated_part)
@@ -190,7 +190,7 @@ def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblati
 
 
 def estimate_two_requests(prompt_tokens: int) -> RequestEstimate:
-    """Return the estimate of a draft and its revision, which most papers need."""
+    """Return the estimate of two requests, for a draft and its revision; most papers need both."""
     second_prompt = prompt_tokens + TYPICAL_REPLY_TOKENS + _FINDINGS_TOKENS
     return RequestEstimate(2, prompt_tokens + second_prompt, 2 * TYPICAL_REPLY_TOKENS)
 
