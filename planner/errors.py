@@ -55,7 +55,7 @@ class PlannerError(Exception):
 class UsageError(PlannerError):
     """A command or its options are wrong (exit code 2); nothing was read, sent or written.
 
-    `fault` is the text without the advice. `advice` names other commands and options.
+    `fault` says what is wrong. `advice` says what to do instead, by names of commands and options. The text has both.
     """
 
     def __init__(self, fault: str, advice: str = "") -> None:

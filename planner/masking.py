@@ -134,7 +134,7 @@ def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _list_letters(secrets: frozenset[str]) -> tuple[str, ...]:
-    """Return the letters and digits, in lower case, of each form of each secret, and of that form as a JSON string."""
+    """Return each form of each secret, as it is and as JSON, reduced to its letters and digits in lower case."""
     forms = [form for form, _ in _list_all_forms(secrets)]
     spellings = (*forms, *(json.dumps(form, ensure_ascii=False) for form in forms))
     return tuple({_NO_LETTERS.sub("", spelling.casefold()) for spelling in spellings})
@@ -168,12 +168,12 @@ def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
 
 
 def _build_key_pattern(key: str) -> str:
-    """Return a pattern like that of `_build_pattern` that ignores case and allows spaces inside the key."""
+    """Return the pattern of `_build_pattern` for a key, made to ignore case and to allow spaces inside the key."""
     return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
 
 
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
-    """Return a pattern that finds a text even if characters are escaped or invisible characters stand between them."""
+    """Return a pattern that finds a text even if its characters are escaped, or matches of `gap` are between them."""
     characters = [_spell_character(character, fold_case) for character in text]
     if re.search(_UNSEEN, text):  # the gap would match characters of the text itself
         return "".join(characters)
@@ -185,7 +185,7 @@ def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) ->
 def _build_base64_pattern(code: str) -> str:
     """Return a pattern that finds base64, which may be broken over lines, percent-encoded and padded.
 
-    The padding may follow one more character, which holds the last bits of the secret.
+    One more character may stand before the padding; it holds the last bits of the secret.
     """
     characters = [re.escape(c) if c.isalnum() else f"(?:{re.escape(c)}|%(?i:{ord(c):02x}))" for c in code]
     pattern = r"(?:[^\w+/=%\\-]|\\{1,8}[nr])*+".join(characters)

@@ -246,7 +246,7 @@ class PlanTools:
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
 
     async def wait_for_plannings(self) -> None:
-        """Wait until all plans that were begun are kept, even if the client left, as their requests are paid for."""
+        """Wait until all plans that were begun are kept. Their requests are paid for, even if the client has left."""
         await asyncio.gather(*self._plannings, return_exceptions=True)
 
     def _list_paths(self, paper: RecognisedPaper) -> Iterator[Path]:
