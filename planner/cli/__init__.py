@@ -17,9 +17,9 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
     "One paper": {
         "plan": CommandRow("planner.cli.plan.plan", "Plan the missing ablations of a paper, or of several."),
         "demo": CommandRow("planner.cli.plan.demo", "Plan a paper that comes with the program; needs no key."),
-        "paper": CommandRow("planner.cli.paper.paper", "Show what is read from a paper, and what would not be sent."),
-        "prompt": CommandRow("planner.cli.paper.prompt", "Print the messages of `plan` without sending them."),
-        "parse": CommandRow("planner.cli.plan.parse", "Check a reply that you fetched yourself, and write its plan."),
+        "paper": CommandRow("planner.cli.paper.paper", "Show what is read from a paper, and what `plan` leaves out."),
+        "prompt": CommandRow("planner.cli.paper.prompt", "Print the messages that `plan` would send; send nothing."),
+        "parse": CommandRow("planner.cli.plan.parse", "Check a reply that you got yourself, and write its plan."),
         "serve": CommandRow("planner.cli.serve.serve", "Plan papers on a page in your browser, on this machine."),
     },
     "Many papers": {

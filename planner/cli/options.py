@@ -138,7 +138,7 @@ metadata_options = group_options(
     paper_option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
     paper_option("--id", "paper_id", default="", help="Id for headings and file names.  [default: the file's name]"),
     offline_option(),
-    paper_option("--fetch", is_flag=True, help="Accept an https address as the paper; print the host first."),
+    paper_option("--fetch", is_flag=True, help="Accept an https address as the paper; its host is printed first."),
 )
 
 task_options = group_options(
@@ -208,14 +208,14 @@ _ENDPOINT_OPTIONS: Final = (
         "--base-url",
         multiple=True,
         metavar="URL",
-        help="Address of a Chat Completions endpoint; repeat the option for copies that share the work.  "
+        help="Address of a Chat Completions endpoint; repeat the option for several that share the work.  "
         "[env var: OPENAI_BASE_URL]",
     ),
     model_option(
         "--stream/--no-stream",
         default=_DEFAULTS.stream,
         show_default=True,
-        help="Receive the reply while it is written; --timeout then limits each pause in it.",
+        help="Receive the reply while it is written; --timeout then limits each pause in the reply.",
     ),
     model_option(
         "--timeout",

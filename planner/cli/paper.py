@@ -175,7 +175,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
 @task_options
 @log_options
 def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, log_settings: LogOptions) -> None:
-    """Show what is read from a paper: title, abstract, sections, sizes, parts that would not be sent, and warnings."""
+    """Show what is read from a paper: title, abstract, sections, sizes, warnings, and parts that `plan` leaves out."""
     refuse_missing_only_source((source,))
     settings = task.settings
     with send_log_messages(log_settings):

@@ -30,13 +30,17 @@ limit_options = group_options(
         help="Maximum number of requests at once; fewer are sent while the endpoint reports too many.",
     ),
     limit_option(
-        "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests a minute.  [default: the endpoint's limit]"
+        "--rpm",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Maximum number of requests a minute.  [default: the endpoint's limit]",
     ),
     limit_option(
-        "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens a minute.  [default: the endpoint's limit]"
+        "--tpm",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Maximum number of tokens a minute.  [default: the endpoint's limit]",
     ),
     limit_option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Maximum cost of the run."),
-    limit_option("--max-papers", type=click.IntRange(min=1), help="Maximum number of papers to begin in this call."),
+    limit_option("--max-papers", type=click.IntRange(min=1), help="Maximum number of papers to begin in this command."),
 )
 
 _FINISH_LIVE_OPTION = service_option(
@@ -56,7 +60,9 @@ submission_options = group_options(
     "submission",
     SubmissionOptions,
     service_option(
-        "--submit-only", is_flag=True, help="With --engine openai-batch: submit and exit; `collect` gets the results."
+        "--submit-only",
+        is_flag=True,
+        help="With --engine openai-batch: submit the requests and exit; `collect` gets the results.",
     ),
     _FINISH_LIVE_OPTION,
     service_option("--prepare", is_flag=True, help="Record the corpus and send nothing; continue with `export`."),

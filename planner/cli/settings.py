@@ -26,8 +26,8 @@ from planner.schema import MAX_K, Task
 PROJECT_FILE_NAME: Final = "ablation-planner.toml"
 _VARIABLE_PREFIX: Final = "ABLATION_PLANNER_"
 _PROJECT_LIMIT: Final = (
-    "a project may not define endpoints, since your keys are sent to them; define the endpoint in your own file (see "
-    '`config path`), and give its name here, as in endpoint = "lab"'
+    "a project's settings may not define endpoints, since your keys are sent to them; define the endpoint in your own "
+    'file (see `config path`), and give its name here, as in endpoint = "lab"'
 )
 MAX_SETTINGS_BYTES: Final = 100_000
 FOLDER_SETTINGS: Final = frozenset(("output", "prompts"))
@@ -49,7 +49,7 @@ def _check_address(address: str) -> str:
 
 def _check_endpoint_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,50}", name) or name in (EXTRACTIVE, *(p.prefix for p in PROVIDERS)):
-        raise ValueError("the name of an endpoint consists of letters and digits, and is no prefix such as openai")
+        raise ValueError("the name of an endpoint must be letters and digits, and no prefix such as openai")
     return name
 
 
@@ -328,7 +328,9 @@ def load_settings(file: Path | None = None) -> Settings:
     for name in sorted(FOLDER_SETTINGS & project.values.keys()):
         folder, parent = os.path.realpath(project.values[name]), os.path.realpath(project_file.parent)
         if not Path(folder).is_relative_to(parent):
-            raise UsageError(f"{project.find_origin(name)}: {name}: a project may name no folder outside the project")
+            raise UsageError(
+                f"{project.find_origin(name)}: {name}: a project's settings may name no folder outside the project"
+            )
     return _build_settings([*files, project])
 
 

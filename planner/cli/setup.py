@@ -56,7 +56,7 @@ def path() -> None:
     file = find_named_file() or find_user_file()
     click.echo(make_printable(str(file)))
     if not os.access(file, os.F_OK):
-        click.echo("there is no such file yet", err=True)
+        click.echo("this file does not exist yet", err=True)
     if (project := find_project_file()) and find_named_file() is None:
         click.echo(make_printable(f"the settings of this project win over your own: {project}"), err=True)
 
@@ -170,7 +170,7 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
             return
         _print_table([*([] if endpoint else [_HEADINGS]), *map(_format_row, rows)] if rows else [])
         if not endpoint:
-            log.info("prices are in USD per million tokens in and out; %s", _describe_keys(rows))
+            log.info("prices are in USD per million input and output tokens; %s", _describe_keys(rows))
             names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
             log.info("to list an endpoint's models: models --endpoint NAME; NAME is an address, or one of %s", names)
 

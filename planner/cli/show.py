@@ -217,7 +217,7 @@ def _list_files(paths: tuple[Path, ...]) -> list[Path]:
     for path in paths:
         found = find_trajectories(path) if path.is_dir() else [path]
         if not found and len(paths) == 1:
-            raise UsageError(f"{path}: this folder holds no trajectories; name one to which `plan` or `batch` wrote")
+            raise UsageError(f"{path}: this folder holds no trajectories; name one in which `plan` or `batch` put some")
         files += found or [path]
     return files
 
@@ -270,7 +270,8 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
 @output_option(
     "-k",
     type=click.IntRange(1, MAX_K),
-    help=f"Most ablations in a plan.  [default: reviewer {DEFAULT_K[Task.REVIEWER]}, author {DEFAULT_K[Task.AUTHOR]}]",
+    help="Maximum number of ablations in a plan.  "
+    f"[default: reviewer {DEFAULT_K[Task.REVIEWER]}, author {DEFAULT_K[Task.AUTHOR]}]",
 )
 @output_option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @log_options

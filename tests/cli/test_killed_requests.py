@@ -36,7 +36,7 @@ def test_plan_tells_of_it_with_every_later_result(run: Run, start: Start, server
     assert f"planned 1 ablation (1,000 tokens in, 20 out, $0.0011; {LOST})" in run(*words).stderr
     again = run(*words).stderr
     assert "stored reply" not in again, "nothing was sent, which is no reason for a warning"
-    assert f"(nothing was sent; earlier calls: 1,000 tokens in, 20 out, $0.0011; {LOST})" in again
+    assert f"(nothing was sent; earlier commands: 1,000 tokens in, 20 out, $0.0011; {LOST})" in again
 
 
 def test_a_paper_with_only_such_requests_has_no_known_cost(run: Run, start: Start, server: Server) -> None:

@@ -79,7 +79,7 @@ def test_a_named_file_is_read_instead_of_the_others(run: Run, user_file: Path, w
 def test_the_path_is_told_also_of_a_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
     result = run("config", "path")
     assert result.stdout == f"{tmp_path / '.config' / 'ablation-planner' / 'config.toml'}\n"
-    assert "no such file yet" in result.stderr
+    assert "this file does not exist yet" in result.stderr
 
 
 def test_a_setting_is_no_default_of_an_option_that_means_something_else(run: Run, user_file: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_project_file_names_folders_of_its_own_only(run: Run, work_folder: Pat
         (work_folder / "ablation-planner.toml").write_text(f'output = "{folder}"\n', encoding="utf-8")
         result = run("config", "show")
         assert result.exit_code == 2
-        assert "ablation-planner.toml:1: output: a project may name no folder outside the project" in result.stderr
+        assert "ablation-planner.toml:1: output: a project's settings may name no folder outside" in result.stderr
 
 
 def test_a_project_file_sends_no_key_to_an_address_of_its_own(run: Run, work_folder: Path, server: Server) -> None:
@@ -171,7 +171,7 @@ def test_a_project_file_sends_no_key_to_an_address_of_its_own(run: Run, work_fol
     (work_folder / "ablation-planner.toml").write_text(text, encoding="utf-8")
     result = run("plan", "paper.md", env={"OPENAI_API_KEY": KEY})
     assert result.exit_code == 2
-    assert "ablation-planner.toml:3: a project may not define endpoints" in result.stderr
+    assert "ablation-planner.toml:3: a project's settings may not define endpoints" in result.stderr
     assert not server.journal
 
 

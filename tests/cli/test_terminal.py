@@ -246,9 +246,9 @@ def test_a_call_says_what_it_cost_itself_and_apart_from_it_what_all_cost(run: Ru
     words = ("plan", "paper.md", *at(server))
     priced = (*words, "--price", "1000,0", "-o", "priced")
     assert "planned 1 ablation (1,000 tokens in, 20 out, $1.00)\n" in run(*priced).stderr
-    assert "(nothing was sent; earlier calls: 1,000 tokens in, 20 out, $1.00)\n" in run(*priced).stderr
+    assert "(nothing was sent; earlier commands: 1,000 tokens in, 20 out, $1.00)\n" in run(*priced).stderr
     assert (
-        "(1,000 tokens in, 20 out, $1.00; earlier calls: 1,000 tokens in, 20 out, $1.00)\n"
+        "(1,000 tokens in, 20 out, $1.00; earlier commands: 1,000 tokens in, 20 out, $1.00)\n"
         in run(*priced, "--force").stderr
     )
     assert "(1,000 tokens in, 20 out, cost unknown)\n" in run(*words).stderr

@@ -75,7 +75,7 @@ class _LogFileHandler(logging.FileHandler):
         elif self in log.handlers:
             log.removeHandler(self)
             reason = error.strerror or error
-            log.error("%s: cannot be written: %s; no more messages go to it", self.baseFilename, reason)
+            log.error("%s: cannot be written: %s; no more messages are written to this file", self.baseFilename, reason)
 
     def close(self) -> None:
         with suppress(OSError):  # the last messages of a file that cannot be written
@@ -119,7 +119,7 @@ def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
 
 
 def _describe_omissions(omissions: "Sequence[Omission]") -> str:
-    """Return one line on the parts of a paper that are left out, by their reasons; there is at least one."""
+    """Return one line on the parts of a paper that are left out, grouped by reason; one part or more is given."""
     first = omissions[0]
     if len(omissions) == 1:
         return f"left out {first.heading!r}, {first.chars:,} characters: {first.why}"

@@ -158,7 +158,7 @@ def _describe_usage(record: PlanRecord) -> str:
     answered_now = [attempt for attempt in sent_now if attempt.completion]
     nothing = "no reply came" if sent_now else "nothing was sent"
     earlier = [attempt for attempt in answered if attempt.started < record.started]
-    before = f"earlier calls: {_format_usage(earlier)}" if earlier else ""
+    before = f"earlier commands: {_format_usage(earlier)}" if earlier else ""
     lost = describe_lost_requests(sum(attempt.is_lost for attempt in record.attempts))
     return "; ".join(filter(None, (_format_usage(answered_now) if answered_now else nothing, before, lost)))
 
