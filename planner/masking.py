@@ -43,7 +43,7 @@ class SecretMask:
 
     The forms are the secret itself, percent-encoded, as a JSON string, with HTML entities, in hexadecimal and in
     base64, each also with invisible characters inside. `basic_credentials` are `user:password` pairs. Each pair is a
-    secret, and its password alone is one too (the user, if there is no password). The mask's repr shows no secret.
+    secret. So is the password alone or, if there is no password, the user alone. The mask's repr shows no secret.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, basic_credentials: Iterable[str] = ()) -> None:
@@ -173,7 +173,10 @@ def _build_key_pattern(key: str) -> str:
 
 
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
-    """Return a pattern that finds a text even if its characters are escaped, or matches of `gap` are between them."""
+    """Return a pattern that finds a text even if its characters are escaped or separated by matches of `gap`.
+
+    `fold_case` makes the pattern ignore case.
+    """
     characters = [_spell_character(character, fold_case) for character in text]
     if re.search(_UNSEEN, text):  # the gap would match characters of the text itself
         return "".join(characters)
@@ -198,7 +201,7 @@ def _build_hexadecimal_pattern(code: str) -> str:
 
 
 def _spell_character(character: str, fold_case: bool) -> str:
-    """Return a pattern that finds a character as it is, or escaped for a URL, for JSON, for Python or for HTML."""
+    """Return a pattern that finds a character (`fold_case`: in any case), or its escape for URLs, JSON, Python or HTML."""
     literals = {character, *((character.lower(), character.upper()) if fold_case else ())}
     code, names = ord(character), "|".join(f"{name};" for name in _list_entity_names().get(character, ()))
     as_json = "|".join(dict.fromkeys(re.escape(json.dumps(c)[1:-1].lstrip("\\")) for c in literals))

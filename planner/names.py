@@ -52,7 +52,7 @@ def parse_arxiv_id(source: str) -> ArxivId | None:
 
 
 def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> str:
-    """Return the id of a paper: the given one, else one from the title, else one from its file's name without endings.
+    """Return a paper's id: the given one, else one from the title, else one from the file's name without endings.
 
     A title is normalized to NFC; then every character that is not a letter, a digit or an underscore becomes `_`, as in
     the published trajectories. An id over 120 bytes (200 if given) is shortened and gets a short hash.

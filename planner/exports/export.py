@@ -125,7 +125,7 @@ def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[P
                 if last_plan and last_plan != current:
                     now = records.load_record(current) if current else None
                     why = now.reason if now else "pending"
-                    notes.append(f"taken from an earlier call: {model}/{paper}: {why}")
+                    notes.append(f"taken from an earlier `batch` command: {model}/{paper}: {why}")
                 if number := last_plan or current:
                     yield _rebuild_entry(records.load_record(number))
                 else:

@@ -50,7 +50,7 @@ _MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which 
 
 @dataclass(slots=True)
 class RecordStore:
-    """The reply store of one paper: it writes each request and each reply to the sidecar file at `path` at once.
+    """The reply store of one paper. It writes each request and each reply to the sidecar file at `path` immediately.
 
     `other_attempts` are the attempts on record for other questions; if one of them has the reply to a request, the
     attempt is copied. With `force`, stored replies to the first prompt are not used.

@@ -160,7 +160,7 @@ def render_reask_prompt(
 
 
 def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path | None, **values: object) -> Prompt:
-    """Render the prompt that follows a reply: the opening messages, the reply, and a message from a template.
+    """Render the prompt that follows a reply: the first prompt's messages, the reply, and a message from a template.
 
     The prompt holds only the last reply, without its middle if it is very long, so that the conversation stays short.
 
@@ -218,7 +218,7 @@ def _find_included_templates(name: str, source: str) -> tuple[str, ...]:
 
 @_template_cache
 def _find_variables(name: str, source: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the variables that a template uses but does not set, and those that it sets."""
+    """Return (variables that a template uses but does not set, variables that the template sets)."""
     tree = _parse_template(name, source)
     own = frozenset(node.name for node in tree.find_all(nodes.Name) if node.ctx != "load")
     return frozenset(meta.find_undeclared_variables(tree)), own

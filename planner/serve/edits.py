@@ -30,8 +30,8 @@ Change = Literal["strike", "restore", "up", "down", "replace"]
 class EditedAblation(BaseModel):
     """An ablation of the model's plan, or a candidate that the plan does not keep, as the person edited it.
 
-    `origin` and `number` say which one: "plan" and its index among the ablations, or "considered" and its index among
-    the candidates. `replacement` is None if the person did not change the model's replacement.
+    `origin` and `number` say which one it is: "plan" and its index among the ablations, or "considered" and its index
+    among the candidates. `replacement` is None if the person did not change the model's replacement.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -168,7 +168,7 @@ def _change_edit(edit: PlanEdit, change: Change, ablation_id: str, replacement: 
 
 
 def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequence[EditedAblation]) -> PlanEntry:
-    """Return an entry whose plan has only the chosen ablations; raise `UsageError` if a replacement is not valid."""
+    """Return an entry with the plan of `chosen` and the rejected `left_out`; raise `UsageError` if one is not valid."""
     assert entry.trajectory is not None, "only a plan is edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
     old, findings = (

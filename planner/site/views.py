@@ -217,7 +217,7 @@ class _PlaceLinks:
 def make_anchor_id(label: str) -> str:
     """Return the ASCII id of a panel on its page; different labels have different ids.
 
-    Other ids on a page cannot be the same: those of the page itself begin with "_", and those of ablations hold a "/".
+    No other id on the page is the same: ids of the page itself begin with "_", and ids of ablations hold a "/".
     """
     slug = _UNSAFE.sub("-", label)[:_MAX_ANCHOR_LENGTH].strip("-._")
     return slug if slug and slug == label.replace(" ", "-") else f"{slug or 'model'}~{_hash_text(label)}"
