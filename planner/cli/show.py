@@ -217,7 +217,7 @@ def _list_files(paths: tuple[Path, ...]) -> list[Path]:
     for path in paths:
         found = find_trajectories(path) if path.is_dir() else [path]
         if not found and len(paths) == 1:
-            raise UsageError(f"{path}: this folder holds no trajectories; name one in which `plan` or `batch` put some")
+            raise UsageError(f"{path}: this folder holds no trajectories; name an output folder of `plan` or `batch`")
         files += found or [path]
     return files
 
