@@ -52,7 +52,7 @@ class NoSuchPaperError(PaperError):
 
 
 def refuse_missing_only_source(sources: Sequence[str]) -> None:
-    """Refuse the only source if it does not exist; among several, a missing source is reported as a failure later.
+    """Refuse a single source that does not exist. If there are several, a missing one is reported as a failure later.
 
     Raises:
         UsageError: if the only source does not exist.

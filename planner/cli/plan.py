@@ -82,7 +82,7 @@ def plan(
 ) -> None:
     """Plan the missing ablations of each PAPER: a file, an archive or folder of LaTeX, an arXiv id, or - for stdin.
 
-    Writes a trajectory, the file with the plan and its reasoning, for each paper, and prints its path.
+    For each paper, writes a trajectory, the file with the plan and its reasoning, and prints the path of this file.
     """
     if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
         raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
@@ -206,7 +206,7 @@ async def _plan_papers(
 
 @dataclass(frozen=True, slots=True)
 class _PaperPlanner:
-    """The planner of the papers of one `plan` command; the papers share a model, a folder and a token counter."""
+    """The planner of all papers of one command; they share a model, an output folder and a token counter."""
 
     output: Path
     client: ModelClient
@@ -244,8 +244,8 @@ class _PaperPlanner:
 def _suggest_batch(source: str, *, is_read: bool) -> str:
     """Return advice to use `batch` for a folder that seems to hold several papers, "" for any other source.
 
-    Plain texts are not counted. If the folder was read as one paper (`is_read`), files in its subfolders may be
-    figures, so they are not counted either.
+    Plain texts do not count as papers. Nor do files in subfolders if the folder was read as one paper (`is_read`): they
+    may be figures.
     """
     if source == "-" or not Path(source).is_dir():
         return ""

@@ -77,7 +77,7 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_setting
 )
 @log_options
 def import_batch_results(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> None:
-    """Import results of exported requests into a RUN: output and error files of a batch service or of `run-batch`."""
+    """Import results of exported requests into a RUN: output and error files of a batch service or vLLM's run-batch."""
     paths = [path.resolve() for path in files]
     with send_log_messages(log_settings):
         spec = replace(load_run_spec(run, SubmissionOptions()), sends=False)

@@ -311,7 +311,7 @@ def find_setting_name(option: click.Parameter) -> str:
 
 
 def load_settings(file: Path | None = None) -> Settings:
-    """Read `file`, or else the user's file and the project's file, which wins over the user's.
+    """Read the settings in `file` or, if it is None, in the user's and the project's file; the project's file wins.
 
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.

@@ -179,7 +179,7 @@ def _resolve_named_endpoint(name: str) -> Endpoint:
     """Return the endpoint with this address, provider prefix, or name in the settings.
 
     Raises:
-        UsageError: if there is none, or its key is not set.
+        UsageError: if there is no such endpoint, or its key is not set.
     """
     named = get_settings().endpoints
     if "://" in name:

@@ -90,7 +90,7 @@ def _render_experiment(plan: ExportedPlan, study: Study | None, variant: Variant
 
 
 def _escape_interpolation(text: str) -> str:
-    """Return a text that OmegaConf reads back as the given one, without replacing anything like `${oc.env:HOME}`."""
+    """Return a text that OmegaConf reads as the given one, without replacing parts such as `${oc.env:HOME}`."""
     return _INTERPOLATION.sub(lambda match: f"{match[1] * 2}\\${{", text)
 
 
@@ -216,7 +216,7 @@ def _build_json_fields(entry: PlanEntry) -> dict[str, object]:
 
 
 def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write one row per ablation, and one for each paper that has none. If any plan has details, add their columns.
+    """Write a row for each ablation, and for each paper that failed. If a plan has details, add columns for details.
 
     `cost` and `warnings` of a row are those of the whole plan; `findings` are only those of the row's ablation.
     """

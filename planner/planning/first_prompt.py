@@ -34,8 +34,8 @@ class PlanSettings:
     task. `window` is the model's context window in tokens, None if it is unknown. `max_reply_tokens` is the limit of
     a reply or None. `strategy` is a name in `STRATEGIES`. If `plain` is true, the prompt asks only for the benchmark's
     five fields. If it is false, the prompt asks for candidates with their chances, and candidates below `min_chance`
-    percent (None: the task's default) are not kept. If it is None, the earlier plan or run decides; without one it is
-    false.
+    percent (None: the task's default) are not kept. If `plain` is None, the earlier plan or run decides; if there is
+    none, `plain` is false.
     """
 
     task: Task

@@ -137,7 +137,7 @@ async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, sett
 
 
 def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> Path | None:
-    """Return the path of the plan if the folder has it and all its replies, so that nothing need be sent; else None.
+    """Return the path of the plan if the folder has the plan and all replies to its requests, otherwise None.
 
     The errors are those of `plan_to_folder` and `planner.planning.first_prompt.build_prompt`.
     """
@@ -197,7 +197,7 @@ def write_unreadable_paper(
 
 
 def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and trajectory of a paper in a run; without a trajectory, an earlier plan and its record stay.
+    """Write the record and trajectory of a paper in a run. If there is no plan, an earlier plan and its record stay.
 
     If the path holds a plan for another question, that plan is first moved to another path (see `choose_plan_files`).
     The files are not synchronised to the disk, since the run's ledger restores a file that a power cut destroys.
@@ -266,7 +266,7 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 
 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and trajectory; without a trajectory, only update the requests in an earlier plan's record."""
+    """Write the record and trajectory. If only an earlier plan exists, only update the requests in its record."""
     if trajectory is None and files.planned:
         write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
         return PlanOutput(record, None, files.path)

@@ -168,7 +168,7 @@ class PlanFiles:
 
     @property
     def planned(self) -> PlanRecord | None:
-        """The existing record if it has a plan, else None; only a record with a plan may replace it."""
+        """The existing record if it has a plan, else None. A record without a plan must not replace it."""
         return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
 
     @property
@@ -253,7 +253,7 @@ class PlanFileIndex:
         self._names_by_model: dict[tuple[str, str], frozenset[str]] = {}
 
     def has_paper_files(self, info: ModelInfo, paper_id: str, *, trajectory: bool) -> bool:
-        """Return whether the record of a paper exists, and also its trajectory if `trajectory` is true."""
+        """Return whether a paper's record exists or, if `trajectory` is true, both the record and the trajectory."""
         made_by = (info.planner, info.name)
         if made_by not in self._names_by_model:
             self._names_by_model[made_by] = frozenset(_list_complete_files(self._folder / build_model_folder(*made_by)))

@@ -65,7 +65,7 @@ class PromptTemplates:
         return _render_template(sources, name, values)
 
     def _collect_sources(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the sources, by name, of these templates and of all templates that they include."""
+        """Return the sources of these templates, and of all templates that they include, by the templates' names."""
         waiting, sources = list(names), dict[str, str]()
         while waiting:
             name = waiting.pop()

@@ -182,7 +182,7 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
     """Return the value in JSON that this program stored.
 
     Raises:
-        ValueError: if the content is not the JSON of such a value; the text is one line.
+        ValueError: if the content is not the JSON of such a value; the error's text is one line.
     """
     data = content.encode() if isinstance(content, str) else content
     if compute_max_json_values(data) > MAX_STORED_VALUES:

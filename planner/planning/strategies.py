@@ -157,7 +157,7 @@ def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionRes
 
 
 def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:
-    """Yield, for each ablation of a revision without details, the details that the draft gives for the ablation."""
+    """Yield the draft's details for each ablation of `revised`, a revised plan that states no details itself."""
     if draft.details:
         for ablation in revised.plan.ablations:
             place = _find_ablation(ablation, draft)

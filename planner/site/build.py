@@ -1,7 +1,7 @@
 """The builder of a site from folders of trajectories, and of a docsify site, in AblationBench's layout of trajectories.
 
 The docsify site consists of the trajectories and three files. Unlike the other pages, it needs a web server, and loads
-docsify from a public address. The loaded files are pinned by their hashes, and the page's Content Security Policy
+docsify from a public address. The page loads docsify's files only if their hashes match. Its Content Security Policy
 allows no other script. The policy allows styles, since the trajectories contain some. The trajectories are written
 again from their parsed text, so they hold no active content.
 """

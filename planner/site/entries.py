@@ -93,7 +93,7 @@ class PlanEntry:
         )
 
     def list_findings(self, number: int) -> tuple[str, ...]:
-        """Return the faults that the program found in an ablation, which is given by its index."""
+        """Return the faults that the program found in an ablation; `number` is the ablation's index in the plan."""
         return self.record.list_findings(number + 1, self.ablations[number].name) if self.record else ()
 
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

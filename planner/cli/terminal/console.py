@@ -177,9 +177,9 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
     """Run the work and return its exit code; return 130 after Ctrl-C and 143 after SIGTERM.
 
     After the first signal, the work may still finish a step that must not be interrupted, such as writing a file. The
-    second signal ends the work at once. With `at_once`, the first signal ends the work at once; pass this only
-    for work that handles signals itself while it sends requests. Replies that have arrived are always on record, so the
-    same command continues from them.
+    second signal ends the work at once. Pass `at_once` only for work that handles signals itself while it sends
+    requests; the first signal then ends the work at once. Replies that have arrived are always on record, so the same
+    command continues from them.
     """
     received: list[int] = []
 

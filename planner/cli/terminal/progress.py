@@ -83,7 +83,7 @@ def format_stop_reason(progress: Progress) -> str:
 
 
 def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
-    """Return one line for each paper, then one for each model."""
+    """Return the result of a dry run as text: a line for each paper, then a line with the estimate for each model."""
     lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
     lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
     for each in estimates:
@@ -111,7 +111,7 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
 
 
 def format_estimate_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
-    """Return the papers and the estimates as one JSON object."""
+    """Return the result of a dry run, the papers and the estimates for each model, as one JSON object."""
     whole = {
         "papers": [{"id": e.id, "kind": e.kind, "source": e.source} for e in corpus.entries],
         "problems": [{"source": p.source, "what": p.reason} for p in corpus.problems],
