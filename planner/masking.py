@@ -201,7 +201,7 @@ def _build_hexadecimal_pattern(code: str) -> str:
 
 
 def _spell_character(character: str, fold_case: bool) -> str:
-    """Return a pattern that finds a character (`fold_case`: in any case) or its escape: for URLs, JSON, Python, HTML."""
+    """Return a pattern that finds a character (`fold_case`: in any case) or its escape, as in URLs, JSON or HTML."""
     literals = {character, *((character.lower(), character.upper()) if fold_case else ())}
     code, names = ord(character), "|".join(f"{name};" for name in _list_entity_names().get(character, ()))
     as_json = "|".join(dict.fromkeys(re.escape(json.dumps(c)[1:-1].lstrip("\\")) for c in literals))

@@ -258,7 +258,7 @@ def wrap_line(line: str, width: int) -> str:
 
 
 def shorten_middle(text: str, width: int | None) -> str:
-    """Return a name shortened to `width` (at least 20) characters by an ellipsis in the middle; None: the whole name."""
+    """Return a name shortened to `width` (at least 20) characters by an ellipsis in its middle; None: the full name."""
     if width is None or len(text) <= max(_LEAST_NAME, width):
         return text
     kept = max(_LEAST_NAME, width) - 1

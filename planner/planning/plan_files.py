@@ -191,7 +191,7 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     """Return the files in which the plan of a record is stored.
 
     The first plan of a paper gets the path that published trajectories have. For a plan with other settings,
-    `question_name` is added to the file's name.
+    the record's `question_name` is added to the file's name.
 
     Raises:
         TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
@@ -295,7 +295,7 @@ def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
 
 
 def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
-    """Return the id of the first record of a text in the folder of a model, "" if there is none."""
+    """Return the id of the first record in a model's folder that has the paper's text, "" if there is none."""
     for path in sorted(model_folder.glob(f"*{RECORD_SUFFIX}")) if paper.sha256 else ():
         with suppress(TrajectoryError, OSError):  # a damaged record, or another file
             refuse_special_file(path)  # opening a pipe that nobody writes to would never end

@@ -93,8 +93,9 @@ class PlanRecord(_Record):
 
     The cost is None if the cost of a reply is unknown, or if there are no replies but lost requests.
 
-    `details` and `votes` have one item for each ablation. `order` holds the indices of the ablations in the best order
-    to run them. Each of the three may be empty. `min_chance` is None for a plain plan. Empty values are not written.
+    `details` and `votes` (of the members of a combined plan) have one item for each ablation. `order` holds the indices
+    of the ablations in the best order to run them. Each of the three may be empty. `min_chance` is None for a plain
+    plan. Empty values are not written.
     """
 
     format_version: str = FORMAT_VERSION

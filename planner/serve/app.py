@@ -230,7 +230,7 @@ class PageApp:
         return _lead_to(f"jobs/{job.id}")
 
     async def show_plan(self, request: Request) -> Response:
-        """Show a plan with the person's edits, or the failure to make one."""
+        """Show a plan with the person's edits, or the reason why there is no plan."""
         plan = await self._find_plan(request)
         edited, problem = None, ""
         try:

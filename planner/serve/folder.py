@@ -32,7 +32,7 @@ _MAX_READ_PAPERS: Final = 4  # papers whose text is kept in memory
 class GivenPaper(BaseModel):
     """A paper that was given to the page as a file or as an arXiv id.
 
-    `title` and `sha256` are "" until the paper is read. A title in capitals is kept in title case.
+    `title` and `sha256` are "" until the paper is read. A title in capitals is stored in title case.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

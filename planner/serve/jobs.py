@@ -142,8 +142,8 @@ class Job:
     async def follow(self) -> AsyncIterator[tuple[str, str]]:
         """Yield all messages as pairs (kind, text), the earlier ones first, then each new one until the job ends.
 
-        Pieces of a reply ("text") are joined. At the beginning and after each change of state, also yield "state" and
-        `progress`.
+        Pieces of a reply ("text") are joined. At the beginning and after each change of state, also yield the pair
+        ("state", `progress`).
         """
         shown, state = 0, ""
         while True:

@@ -59,7 +59,7 @@ class PaperFacts:
 
     @classmethod
     def collect(cls, paper: Paper, settings: PlanSettings) -> "PaperFacts":
-        """Return the facts of a paper for a task."""
+        """Return the facts of a paper; `settings` decides on the parts that are left out."""
         try:
             author_task_omissions = select_excerpt(paper, replace(settings, task=Task.AUTHOR), TokenCounter()).omissions
         except PlannerError:
@@ -99,7 +99,7 @@ def render_plan_page(base: str, plan: KeptResult, edited: EditedPlan | None, **v
 
 
 def read_asset(name: str) -> tuple[str, str] | None:
-    """Return the text and the media type of a style sheet or a script, or None if there is no such file."""
+    """Return (text, media type) of a style sheet or a script, or None if there is no such file."""
     if name not in (*_OWN_ASSETS, *_SITE_ASSETS):
         return None
     package = "planner.serve" if name in _OWN_ASSETS else "planner.site"

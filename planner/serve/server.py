@@ -1,4 +1,4 @@
-"""The server of the page, which only this machine can reach, and only with the token in the address."""
+"""The server of the page. Only this machine can reach the page, and only with the token in the page's address."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The builder of a site from folders of trajectories, and of a docsify site, in AblationBench's layout of trajectories.
+"""Build a site from folders of trajectories, and a docsify site that has AblationBench's layout of trajectories.
 
 The docsify site consists of the trajectories and three files. Unlike the other pages, it needs a web server, and loads
 docsify from a public address. The page loads docsify's files only if their hashes match. Its Content Security Policy

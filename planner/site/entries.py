@@ -84,7 +84,7 @@ class PlanEntry:
 
     @property
     def review_details(self) -> tuple[Details, ...]:
-        """The details for a review, without the quote if the paper seems to report the ablation already."""
+        """The details for a review; the quote is left out if the paper seems to report the ablation already."""
         return tuple(
             each.model_copy(update={"evidence": None})
             if any(finding.startswith(ALREADY_REPORTED) for finding in self.list_findings(number))
@@ -181,7 +181,7 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
 def derive_run_name(folder: Path) -> str:
     """Return the name that stands for a folder of plans in headings: the folder's own name.
 
-    A folder `trajectories` inside a run is called like the run's folder, and outside a run `PARENT/trajectories`.
+    A folder `trajectories` has the name of the run's folder. Outside a run, it has the name `PARENT/trajectories`.
     """
     path = folder.resolve()
     if path.name != _RUN_FOLDER or not path.parent.name:

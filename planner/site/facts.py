@@ -31,7 +31,7 @@ _MIN_WORDS: Final = 3
 
 
 def choose_title(entries: Sequence[PlanEntry]) -> str:
-    """Return the paper's title, or its id in words if no title is known; put a title in capitals in title case."""
+    """Return the paper's title, or its id in words if no title is known; turn a title in capitals into title case."""
     paper_id = entries[0].paper_id
     on_record = ((entry.title, entry.record.paper.abstract if entry.record else "") for entry in entries)
     candidates = (*on_record, (re.sub(r"[_\s]+", " ", paper_id), ""), (paper_id, ""))
@@ -59,7 +59,7 @@ def _list_labels(entry: PlanEntry) -> list[str]:
 
 
 def fix_title_case(title: str, abstract: str) -> str:
-    """Return a title that is in capitals in title case, and any other title unchanged.
+    """Return the title; if it is written in capitals, turn it into title case.
 
     Acronyms and names are written as in the paper's abstract.
     """

@@ -164,7 +164,7 @@ def render_formulas_as_html(text: str) -> Markup:
 
 
 def render_formulas_as_text(text: str) -> str:
-    """Return a text with its formulas as plain text, such as "x^2"; a formula that cannot be converted stays."""
+    """Return a text with its formulas as plain text, such as "x^2"; keep a formula that cannot be converted."""
     return text if has_too_much_markup(text) else FORMULA.sub(lambda each: _render_plain_formula(each[0]), text)
 
 

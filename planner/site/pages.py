@@ -159,7 +159,7 @@ def render_index_page(rows: Sequence[IndexRow], runs: Sequence[str], unread: Seq
 
 
 def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
-    """Return the page of one paper; `index` is the address of the page that lists it, "" if there is none."""
+    """Return the page of one paper; `index` is the address of the index page, "" if there is none."""
     return _render_page(
         "paper.html.jinja", _load_assets("paper"), title=view.title, view=view, index=index, sureness=SURENESS
     )
