@@ -121,7 +121,7 @@ def _mask_text(text: str, secrets: frozenset[str]) -> str:
 
 
 def _may_hold_secret(text: str, secrets: frozenset[str]) -> bool:
-    """Return whether a text may hold a secret. If false, the patterns, which take 0.1 s to compile, are not needed."""
+    """Return whether a text may hold a secret; if not, the patterns need not be compiled, which takes 0.1 s."""
     letters = _NO_LETTERS.sub("", text.casefold())
     return bool(_ESCAPES.search(text)) or any(form in letters for form in _list_letters(secrets))
 

@@ -121,7 +121,7 @@ class NamedFolders:
         return any(path.is_relative_to(folder) for folder in (*self.named, *self.real))
 
     def _list_inner_parts(self, path: Path) -> tuple[str, ...]:
-        """Return the parts of a real path below the innermost named folder that contains the path."""
+        """Return the names in a real path that come after the innermost named folder on the path."""
         return min((path.relative_to(each).parts for each in self.real if path.is_relative_to(each)), key=len)
 
 

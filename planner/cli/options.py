@@ -79,7 +79,7 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """Options for log messages: how many are printed (`quiet`, or `verbose` from 0 to 2), and a file for all."""
+    """Options for log messages: the printed ones (`quiet`, or `verbose` from 0 to 2), and a file that gets all."""
 
     verbose: int
     quiet: bool

@@ -67,7 +67,7 @@ def open_isolated_reader(*, offline: bool) -> IsolatedReader:
 
 
 async def read_named_paper(source: str, metadata: MetadataOptions, reader: IsolatedReader) -> Paper:
-    """Read the paper that the user named, in a separate process unless it is a short text.
+    """Read the paper that the user named: a short text in this process, and any other paper in a separate process.
 
     Raises:
         NoSuchPaperError: if the source does not exist.

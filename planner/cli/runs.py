@@ -48,7 +48,7 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
 
 
 def _describe_next_call(run: RunFolder) -> str:
-    """Return advice to continue a run; it has the last `batch` command of the run if `run.json` has that."""
+    """Return advice to continue a run, with the run's last `batch` command if `run.json` has one."""
     facts = run.read_description()
     words, folder = facts.get("words"), facts.get("folder")
     if not (isinstance(words, list) and words and isinstance(folder, str)):

@@ -1,7 +1,7 @@
 """Settings files: the user's own file and a project's, or the file that --config names.
 
-A value on the command line wins over one in the environment, which wins over the project's file, and that file wins
-over the user's.
+A value on the command line wins over one in the environment. A value in the environment wins over the project's file,
+and the project's file wins over the user's.
 """
 
 import os
@@ -258,7 +258,7 @@ def get_settings() -> Settings:
 
 
 def find_named_file() -> Path | None:
-    """Return the settings file that --config names for the running command, None without one."""
+    """Return the settings file that --config names for the running command, None without --config."""
     named: Path | None = click.get_current_context().find_root().params["config"]
     return named
 

@@ -51,7 +51,7 @@ class PlanSettings:
 
     @property
     def kept_chance(self) -> int | None:
-        """The chance in percent that an ablation needs to be kept; None if the prompt asks for no chances."""
+        """The minimum chance in percent of the ablations that are kept; None if the prompt asks for no chances."""
         if self.plain:
             return None
         return DEFAULT_MIN_CHANCE[self.task] if self.min_chance is None else self.min_chance

@@ -176,7 +176,7 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
 def write_unreadable_paper(
     folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, given_id: str = ""
 ) -> PlanOutput:
-    """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source.
+    """Write the record of a paper that cannot be read; the paper's id is `given_id`, or is made from the source.
 
     Nothing is written if the source is something else than a paper, or if another process is planning the paper.
     """

@@ -119,7 +119,7 @@ def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
 
 
 def _describe_omissions(omissions: "Sequence[Omission]") -> str:
-    """Return one line on the parts of a paper that are left out, grouped by reason; one part or more is given."""
+    """Return one line on the parts of a paper that are left out, grouped by reason; there is at least one part."""
     first = omissions[0]
     if len(omissions) == 1:
         return f"left out {first.heading!r}, {first.chars:,} characters: {first.why}"
