@@ -116,7 +116,7 @@ class PlanEntry:
     def shown_reason(self) -> str:
         """The reason why there is no plan, as pages show it."""
         interrupted = (
-            "It was cancelled, or the program was stopped. Planning again continues from the replies on record."
+            "The plan was cancelled, or the program was stopped. Planning again continues from the replies on record."
         )
         unknown = interrupted if self.outcome is Outcome.INTERRUPTED else "No reason is on record."
         return self.reason or unknown

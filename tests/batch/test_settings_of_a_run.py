@@ -110,11 +110,11 @@ def test_results_are_collected_with_the_key_and_the_price_of_their_model(
     ("model", "more", "cost"),
     [
         ("gpt-4o", (), "about $"),
-        ("openrouter/x/unknown", (), "cost unknown (set it with --price IN,OUT; --max-cost needs a price)"),
+        ("openrouter/x/unknown", (), "cost unknown (set a price with --price IN,OUT; --max-cost needs a price)"),
         (
             "openrouter/x/unknown",
             ("--max-cost", "1"),
-            "cost unknown (set it with --price IN,OUT; --max-cost needs a price)",
+            "cost unknown (set a price with --price IN,OUT; --max-cost needs a price)",
         ),
         ("openrouter/x/unknown", ("--price", "1,2"), "about $"),
         ("gpt-4o", ("--engine", "openai-batch"), "about $"),

@@ -245,7 +245,7 @@ def test_what_is_cancelled_by_hand_was_never_sent(client: Client) -> None:
     assert "No request was in flight. Complete replies are kept" in client.get(job).text
     assert "pasted, reviewer task: cancelled" in client.get().text
     plan = client.get().text.partition('id="_plans"')[2].partition('href="')[2].partition('"')[0]
-    assert "It was cancelled, or the program was stopped" in client.send("GET", plan).text
+    assert "The plan was cancelled, or the program was stopped" in client.send("GET", plan).text
 
 
 def test_a_plan_is_edited_and_the_models_own_stays(asked: Client) -> None:

@@ -103,7 +103,7 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
     else:
         yield tokens
     if estimate.cost is None:
-        yield "cost unknown (set it with --price IN,OUT; --max-cost needs a price)"
+        yield "cost unknown (set a price with --price IN,OUT; --max-cost needs a price)"
     else:
         yield f"about {format_usd(estimate.cost)}"
     yield f"about {format_duration(estimate.seconds)}"
