@@ -66,7 +66,7 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
 
 
 def build_trajectory_path(planner: str, model: str, paper_id: str, question: str = "") -> PurePosixPath:
-    """Return a trajectory's path in the output folder. In the path, `/` becomes `_` and the model's name loses its dots.
+    """Return a trajectory's path in the output folder. In the path, `/` becomes `_`, and the model's dots are removed.
 
     `question` is "" for a paper's first plan, and distinguishes its other plans, such as one for another task.
     """
