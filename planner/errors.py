@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
     @property
     def words(self) -> str:
-        """The outcome as people read it after a count of papers, such as "3 too long for the model"."""
+        """The words for this outcome that follow a number of papers, as in "3 too long for the model"."""
         return _OUTCOME_WORDS.get(self, self.value)
 
 

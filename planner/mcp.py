@@ -137,7 +137,7 @@ def _find_real_path(path: Path) -> Path | None:
 class PlanTools:
     """The tools, for papers in `folders` and plans in `output`; `model_spec` names the configured model.
 
-    `choose_settings` returns the settings for a task, k, heading and strategy; None or "" means the user's own setting.
+    `choose_settings` makes settings from a task, k, heading and strategy; for None or "" it takes the user's own one.
     """
 
     folders: NamedFolders

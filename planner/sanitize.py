@@ -57,7 +57,7 @@ class CleanText:
 
 
 def clean_text(text: str) -> CleanText:
-    """Remove control characters (but not tab and newline), whole escape sequences, overrides and isolates.
+    """Remove control characters (but not tab and newline), escape sequences, and marks of the direction of text.
 
     Line ends become "\\n"; a lone surrogate, which cannot be encoded, becomes U+FFFD. Cleaning a clean text changes
     nothing.

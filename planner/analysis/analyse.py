@@ -243,7 +243,7 @@ def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAb
 
 
 def _read_announcement(passage: Passage, text: CuedText) -> Iterator[ReportedAblation]:
-    """Yield parts whose study is announced in a heading, caption or run-in heading outside sections on ablations."""
+    """Yield the parts that a heading or caption outside the sections on ablations announces as studied."""
     if passage.block_kind is BlockKind.HEADING:
         if passage.section_kind is not SectionKind.APPENDIX:  # an appendix describes methods too
             yield from _report_phrases(

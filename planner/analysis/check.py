@@ -135,7 +135,7 @@ def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
 def select_distinct_ablations(
     found: Sequence[ReportedAblation], other_names: Sequence[str] = ()
 ) -> tuple[ReportedAblation, ...]:
-    """Return the first ablation of each part in `found`, except parts whose names say too little.
+    """Return the first ablation in `found` of each part, without parts whose names say too little.
 
     A name says too little if it is a common word, or if a longer name in `found` or `other_names` has all its words:
     "fusion" says too little beside "multi-scale fusion".

@@ -123,7 +123,7 @@ class ComparisonSearch:
         return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
     def find_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return (the ablation's words that an experiment compares already, heading above the experiment), or None."""
+        """Return (the ablation's words, heading) of an experiment that makes its comparison already, or None."""
         part, action = ablation.ablated_part, ablation.action
         items = ablation.replacement if action is Action.REPLACE else ()
         found = chain(
@@ -236,7 +236,7 @@ class _AblationPassage:
 
 @dataclass(frozen=True)
 class RepeatSearch:
-    """A search for an ablation among the reported ablations in a paper's index, and in the sentences of the paper.
+    """A search that finds whether a paper reports a proposed ablation already, by its index or its sentences.
 
     `studies` are the ablation studies that the model found in the paper.
     """

@@ -121,7 +121,7 @@ def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
 
 
 def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
-    """Return (entry, reason why a file cannot be used, or ""). A record that belongs to another plan is dropped."""
+    """Return (entry without a record of another plan, reason why one of its files cannot be used or "")."""
     entry = read_plan_entry(source)
     record, why = entry.record, entry.warnings[-1] if entry.warnings else ""
     if entry.trajectory is None:

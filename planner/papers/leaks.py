@@ -117,7 +117,7 @@ def remove_leaks(
 
 
 def remove_ablation_announcements(text: str) -> str:
-    """Remove the sentences that announce an ablation from a text, such as an abstract."""
+    """Remove from a text, such as an abstract, the sentences that announce an ablation."""
     return "".join(sentence for sentence in split_sentences(text) if not _is_announcement(sentence)).strip()
 
 

@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return (client of the model, or None if none is needed; ""), or (None, reason) if the model is not usable."""
+        """Return (client of the model, ""), (None, "") if none is needed, or (None, why the model is not usable)."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:

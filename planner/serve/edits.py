@@ -97,7 +97,7 @@ class EditedPlan:
         return _select(self.entry, self.edit.left_out, ())
 
     def get_ablation(self, edited: EditedAblation) -> Ablation:
-        """Return an ablation with its edited replacement."""
+        """Return the ablation that `edited` names, with its replacement as the user edited it."""
         return _build_ablation(self.entry, edited)
 
     def change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":

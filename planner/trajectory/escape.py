@@ -231,7 +231,7 @@ def has_too_much_markup(text: str) -> bool:
 
 
 def escape_markup(text: str, *, prefix: str = "") -> str:
-    """Escape the active markup of a text in normal form; `unescape_markup` reverses it."""
+    """Escape the markup that a renderer would obey; `text` is in normal form, and `unescape_markup` reverses it."""
     written = text if has_too_much_markup(text) else _write_escapes(text, prefix)
     assert written is not None, "a text in normal form can be escaped"
     return written

@@ -151,7 +151,7 @@ class ChunkMerger:
 
     @property
     def item_count(self) -> int:
-        """The number of fields and list items so far."""
+        """The number of JSON fields and list items that have arrived so far."""
         fields = sum(len(part) for part in (self._top, self._message, self._pieces, self._item_pieces, self._choice))
         return fields + self._list_items
 

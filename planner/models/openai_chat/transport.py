@@ -272,7 +272,7 @@ def _extend(limit: asyncio.Timeout, seconds: float, ends_at: float) -> None:
 
 
 async def _receive(response: httpx2.Response, response_body: ResponseBody, extend_limit: Callable[[], None]) -> None:
-    """Read a body to its end, or to the end of the reply; each token extends the time limit."""
+    """Read a body until it ends or the model's reply in it is complete; each token extends the time limit."""
     content = response.aiter_bytes()
     async for piece in content:
         token_count = response_body.token_count

@@ -162,7 +162,7 @@ class _TitleMatcher:
         self._matcher = SequenceMatcher(None, "", self.letters, autojunk=False)
 
     def measure_likeness(self, printed_letters: str) -> float:
-        """Return the share of letters that both texts have in the same order; 0 if the share is too small to count."""
+        """Return the share of the title's letters that a printed text has in the same order, 0 if negligible."""
         if printed_letters == self.letters:
             return 1.0
         if abs(len(printed_letters) - len(self.letters)) > self._max_difference:
