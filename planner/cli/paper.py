@@ -116,7 +116,9 @@ def _read_stdin() -> bytes:
     try:
         return read_stdin(MAX_FILE_BYTES)
     except OSError as error:
-        raise PaperError(f"stdin cannot be read: {error.strerror}; send only the paper to stdin") from None
+        raise PaperError(
+            f"stdin cannot be read: {error.strerror}; pipe one paper and nothing else into the command"
+        ) from None
 
 
 def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:

@@ -154,7 +154,7 @@ def mcp(
     help="Write the skill to this folder of skills, and print the path of its file.",
 )
 def skill(folder: Path | None) -> None:
-    """Print a skill: a file that tells a coding agent how to plan a paper itself, without a key."""
+    """Print a skill: a file that tells a coding agent how to write plans with its own model, without a key."""
     text = (files("planner") / "skill" / "SKILL.md").read_text(encoding="utf-8")
     if folder is None:
         click.echo(text.encode(), nl=False)

@@ -41,7 +41,7 @@ _NAME: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
 
 
 def _check_address(address: str) -> str:
-    fault = "holds a user or a password" if "@" in address else find_address_fault(address)
+    fault = "holds a user name or a password" if "@" in address else find_address_fault(address)
     if fault:
         raise ValueError(f"the address {fault}; it should look like http://localhost:8000/v1")
     return address

@@ -194,5 +194,5 @@ def _parse_address(address: str, name: str) -> httpx2.URL:
     if url.scheme != "https" or not url.host or not 0 < (url.port or 443) < _PORTS:
         raise PaperError(f"{name} is not an https address, the only kind that is fetched; {_ADVICE}")
     if url.userinfo:
-        raise PaperError(f"{url.host}: the address holds a user or a password; remove them from the address")
+        raise PaperError(f"{url.host}: the address holds a user name or a password; remove them from the address")
     return url
