@@ -209,7 +209,7 @@ def _is_removal(ablation: Ablation) -> bool:
 
 
 def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
-    """Return whether two replacements share most words, and one number if both have some; values need only that."""
+    """Return whether two replacements share a number, if both have one, and most words, unless one is a value."""
     numbers_a, numbers_b = extract_numbers(text_a), extract_numbers(text_b)
     if numbers_a and numbers_b:
         if not numbers_a & numbers_b:

@@ -57,7 +57,7 @@ class CleanText:
 
 
 def clean_text(text: str) -> CleanText:
-    """Remove control characters (but not tab and newline), escape sequences, and marks of the direction of text.
+    """Remove control characters (but not tab and newline), escape sequences, and directional overrides and isolates.
 
     Line ends become "\\n"; a lone surrogate, which cannot be encoded, becomes U+FFFD. Cleaning a clean text changes
     nothing.

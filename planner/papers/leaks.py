@@ -105,13 +105,12 @@ def remove_leaks(
     redacted: list[Section] = []
     omissions: list[Omission] = []
     for section in sections:
-        kinds = [_classify_block(block) for block in section.blocks]
-        texts = [_redact_block(*pair, results) for pair in zip(section.blocks, kinds, strict=True)]
-        removed = [len(block.text) - len(text) for block, text in zip(section.blocks, texts, strict=True)]
-        for removed_kinds, reason in ((_FLOAT_KINDS, FLOAT_REASON), (_TEXT_KINDS, ANNOUNCEMENT_REASON)):
-            if count := sum(n for n, kind in zip(removed, kinds, strict=True) if kind in removed_kinds):
-                omissions.append(Omission(section.display_heading, count, reason))
-        blocks = tuple(replace(b, text=text) for b, text in zip(section.blocks, texts, strict=True) if text.strip())
+        rows = [(b, kind := _classify_block(b), _redact_block(b, kind, results)) for b in section.blocks]
+        for kinds, reason in ((_FLOAT_KINDS, FLOAT_REASON), (_TEXT_KINDS, ANNOUNCEMENT_REASON)):
+            removed = sum(len(block.text) - len(text) for block, kind, text in rows if kind in kinds)
+            if removed:
+                omissions.append(Omission(section.display_heading, removed, reason))
+        blocks = tuple(replace(block, text=text) for block, _, text in rows if text.strip())
         redacted.append(replace(section, blocks=blocks))
     return tuple(redacted), tuple(omissions)
 
