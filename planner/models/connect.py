@@ -1,4 +1,4 @@
-"""Open the model that the user names: one at an endpoint, or the built-in planner, which is also the default."""
+"""Open the model that the user names, or the built-in planner if the user names none."""
 
 import logging
 import os
@@ -38,11 +38,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model as the user names it, its endpoint and the parameters of its requests; times are in seconds.
+    """A model as the user names it, with its addresses and the parameters of its requests.
 
-    Several addresses belong to replicas that share the requests. Parameters that are "" or None are not sent.
-    `price` is "IN,OUT" in USD per million tokens, "" to look the price up. `key_variable` is the environment variable
-    that holds the key, "" for no key, None to choose the variable by the address or the model's prefix.
+    Times are in seconds. If there are several addresses, they share the requests. A parameter that is "" or None is not
+    sent. `price` is "IN,OUT" in USD per million tokens; if it is "", the price is looked up. `key_variable` is the
+    environment variable that holds the key: "" for no key, None to choose it by the address or the model's prefix.
     """
 
     model: str = ""
@@ -58,10 +58,10 @@ class ModelSpec:
 
     @property
     def is_builtin(self) -> bool:
-        """True for the built-in planner.
+        """True if the user names the built-in planner, or no model at all.
 
         Raises:
-            UsageError: if a key or an address is set but no model is named.
+            UsageError: if no model is named, but a key or an address is set.
         """
         if self.model:
             return self.model == EXTRACTIVE
@@ -75,10 +75,10 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class WorkerModelSpec:
-    """A model as it is described to a worker; the description crosses the network, so it holds no key or password.
+    """A description of a model for a worker on another machine; it holds no key or password.
 
-    `model` is the name that the user gave. `base_urls` are the addresses of the replicas; "" stands for the address in
-    the worker's environment. The worker opens a model from these facts; the model's `info` must equal this `info`.
+    `model` is the name that the user gave. `base_urls` are the addresses; for "", the worker reads the address from its
+    own environment. The worker opens the model and checks that its name, address and parameters equal `info`.
     `key_variable` has the same meaning as in `ModelSpec`.
     """
 
@@ -91,12 +91,13 @@ class WorkerModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelClient:
-    """An open model: `model` sends each request once, without retries; `model` is None for the built-in planner.
+    """A model that is ready for requests.
 
-    `compute_price` returns the cost of a request in USD, None if it is unknown. `host` is the host that requests go to,
-    "" if none are sent. `worker_spec` tells a worker on another machine how to connect. `batch_api` is the endpoint's
-    batch service, None if it was not opened. `warm_up` may be called in any thread, to do slow set-up before the first
-    request. `key_source` names the source of the key in words, "" if no key is sent.
+    `model` sends each request once, without retries; it is None for the built-in planner. `compute_price` returns the
+    cost of a request in USD, None if it is unknown. `host` is the host that gets the requests, "" if none are sent. A
+    worker on another machine opens the model from `worker_spec`. `batch_api` is None if the batch service was not
+    opened. `warm_up` does slow work before the first request; any thread may call it. `key_source` says where the key
+    comes from; it is "" if no key is sent.
     """
 
     info: ModelInfo
@@ -110,13 +111,13 @@ class ModelClient:
 
     @property
     def window(self) -> int | None:
-        """The context window in tokens, None for an unknown window and for the built-in planner."""
+        """The model's context window in tokens; None if it is unknown, and for the built-in planner."""
         return None if self.model is None else find_context_window(self.info)
 
     def make_paper_model(
         self, paper: Paper | None, task: Task, k: int, cut_at: str = "", *, with_details: bool = True
     ) -> Model:
-        """Return the model that plans a paper; only the built-in planner uses the arguments."""
+        """Return the model that plans `paper`; only the built-in planner needs the arguments."""
         if self.model is not None:
             return self.model
         from planner.analysis.analyse import index_paper_for_check
@@ -133,7 +134,7 @@ class ModelClient:
         return ExtractiveModel(excerpt, k, with_details=with_details, repeats=repeats)
 
     def price_at_batch_service(self, usage: Usage) -> float | None:
-        """Return the cost of a request at the batch service in USD, None if no price is known."""
+        """Return the cost in USD of a request that is sent in a batch, None if no price is known."""
         live = self.compute_price(usage)
         return None if live is None else live * BATCH_PRICE_SHARE
 
@@ -149,16 +150,16 @@ async def open_model(
     sends: bool = True,
     on_text: Callable[[str], None] | None = None,
 ) -> AsyncIterator[ModelClient]:
-    """Yield a client of the model that the spec and the environment name.
+    """Open the model that `spec` names, and yield a client for it.
 
-    `max_connections` limits the requests in flight. `reply_limit` limits the tokens of a reply if the user set no
-    limit. With `with_batch_service`, the endpoint's batch service is opened too. If `sends` is false, the client sends
-    nothing, so it needs no key and may be opened offline. `on_text` gets each piece of a reply as it arrives: the text
-    and the reasoning, with keys masked.
+    `max_connections` is the largest number of requests at a time. `reply_limit` is the largest number of tokens in a
+    reply; it applies if the user set no limit. If `with_batch_service` is true, the client can also send batches. If
+    `sends` is false, the client will send nothing; it then needs no key and may be offline. `on_text` gets the text and
+    the reasoning of a reply in pieces, with keys masked.
 
     Raises:
-        UsageError: if a key or an address is set but no model is named, if the address or the price is invalid, or if
-            `offline` forbids requests.
+        UsageError: if no model is named but a key or an address is set, if the address or the price is invalid, or
+            if `offline` forbids requests.
     """
     if spec.is_builtin:
         from planner.models.extractive import BUILTIN_INFO  # compiles a hundred patterns, which only this planner needs
@@ -202,7 +203,7 @@ async def open_model(
 
 
 def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
-    """Return a client whose prompts go to files, and whose replies come from files and cost nothing.
+    """Return a client that writes its prompts to files and reads the replies from files; they cost nothing.
 
     Raises:
         UsageError: if no model is named.
@@ -214,13 +215,13 @@ def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
 
 
 def log_request_host(client: ModelClient) -> None:
-    """Log the host that requests go to; the built-in planner has no host, and sends nothing."""
+    """Log the host that gets the requests; log nothing if there is none."""
     if client.host:
         log.info("sending to %s, model %s", client.host, client.info.asked)
 
 
 class HostLoggingModel:
-    """The model of a client, which logs the host that requests go to before it sends the first one."""
+    """A model that logs its host before it sends its first request."""
 
     def __init__(self, client: ModelClient, model: Model) -> None:
         self._client = client
@@ -245,7 +246,7 @@ class HostLoggingModel:
 
 
 def log_host_at_first_request(client: ModelClient) -> ModelClient:
-    """Return a client that logs its host before its first request; if no request is sent, it logs nothing."""
+    """Return a client that logs its host before it sends its first request."""
     return replace(client, model=HostLoggingModel(client, client.model)) if client.model else client
 
 
@@ -255,7 +256,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
 
 
 def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
-    """Return the endpoint at each address of a model; warn if OpenAI is assumed but probably not meant."""
+    """Return one endpoint for each address; warn if the user probably did not mean OpenAI."""
     hint = "" if spec.base_url else describe_openai_default(spec.model, os.environ)
     try:
         endpoints = [

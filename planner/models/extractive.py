@@ -1,7 +1,7 @@
 """The built-in planner: it makes a plan from the paper's own text, without a language model.
 
-The planner ranks the method's components that no reported ablation seems to cover, and proposes to remove each
-component or to replace it by a simple alternative. It is a baseline, and its plans say so.
+The planner looks for components of the method that the paper does not ablate yet. It proposes to remove each of them,
+or to replace it by something simple. The planner is a baseline, and its plans say so.
 """
 
 import json
@@ -91,7 +91,8 @@ _SHARE: Final = re.compile(r"\b(?:threshold|ratio|margin|temperature)\b", re.I)
 class Proposal:
     """An ablation that the built-in planner proposes; it removes the component if `replacement` is empty.
 
-    `evidence` is a sentence that names the component, "" if there is none, None if no details are asked for.
+    `evidence` is a sentence of the paper that names the component. It is "" if there is no such sentence, and None if
+    the plan has no details.
     """
 
     component: Component
@@ -105,7 +106,7 @@ class Proposal:
 
     @property
     def ablation(self) -> Ablation:
-        """The ablation that is proposed, without metrics."""
+        """The proposed ablation; its list of metrics is empty."""
         verb = "Replace" if self.replacement else "Remove"
         return Ablation.model_construct(
             name=f"{verb} {self.component.label}",
@@ -124,18 +125,18 @@ class Proposal:
 
     @property
     def effort(self) -> Effort:
-        """The work for the ablation: one run for each replacement; a replacement needs new code if it is no value."""
+        """The effort: IMPLEMENT if a replacement needs new code, otherwise RETRAIN; one run for each replacement."""
         is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence
         kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
         return Effort(kind=kind, runs=max(1, len(self.replacement)))
 
 
 class ExtractiveModel:
-    """A model that answers every prompt with a plan made from one excerpt; it ignores the prompt itself.
+    """The built-in planner as a model; it plans from one excerpt and ignores the text of the prompt.
 
-    The model sees only the excerpt, so it cannot use text that the task leaves out. `with_details` adds a reason, a
-    quote that names the component, and the effort to each ablation, but no estimate of its chance. The model cannot
-    revise a plan. `repeats` finds ablations that the paper already reports; these are not proposed.
+    A plan has at most `k` ablations. With `with_details`, each ablation has a reason, a quote that names the component,
+    and an effort, but no chance. `repeats` finds ablations that the paper already reports; they are left out. The model
+    cannot revise a plan.
     """
 
     def __init__(
@@ -152,10 +153,10 @@ class ExtractiveModel:
         return BUILTIN_INFO
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return a plan in the required format; if no component is proposed, return an empty text and a warning.
+        """Return a plan; if there is nothing to propose, return an empty text and a note with the reason.
 
         Raises:
-            ModelError: if the prompt is not the first one of a strategy.
+            ModelError: if the prompt asks to revise a plan.
         """
         if prompt.step:
             raise ModelError("the built-in planner cannot revise its plan")
@@ -176,7 +177,7 @@ class ExtractiveModel:
 def propose_ablations(
     analysis: Analysis, title: str, k: int, repeats: RepeatSearch | None = None
 ) -> tuple[Proposal, ...]:
-    """Return at most k proposals for the analysed text, the best first; leave out proposals that `repeats` finds."""
+    """Return at most `k` proposals, the best first, without ablations that `repeats` finds in the paper."""
     candidates = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
     components = list(filter(is_method_part, candidates)) or list(filter(_may_be_part, candidates))
     chosen: list[Proposal] = []
@@ -191,7 +192,7 @@ def propose_ablations(
 
 
 def _explain_no_plan(analysis: Analysis, title: str) -> str:
-    """Return a sentence with the reasons why no component is proposed, and the number of components for each reason."""
+    """Return a sentence that says why nothing is proposed, with the number of components for each reason."""
     reasons = Counter(_explain_omission(component, analysis, title) for component in analysis.components)
     told = ", ".join(f"{why} ({count})" for why, count in reasons.items())
     named = f"the components that the text names are {told}" if told else "the text names no component"
@@ -206,7 +207,7 @@ def _explain_omission(component: Component, analysis: Analysis, title: str) -> s
 
 
 def _is_covered(component: Component, analysis: Analysis) -> bool:
-    """Return whether a reported ablation seems to cover the component, by its name or its acronym."""
+    """Return whether the paper already seems to report an ablation of the component."""
     return any(
         compute_stem_overlap(component.label, reported.part) >= _COVERED_OVERLAP
         or component.acronym in reported.part.split()
@@ -217,7 +218,7 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
 def is_method_part(component: Component) -> bool:
     """Return whether the text shows that a component is a part of the method.
 
-    A part is a mechanism, a value that is varied, or a proposal with an acronym. A task or a background is not a part.
+    A part is a mechanism such as a gate, a value that can be varied, or a named proposal. A task is not a part.
     """
     if EvidenceKind.SYMBOL in component.evidence:
         return True
@@ -231,7 +232,7 @@ def is_method_part(component: Component) -> bool:
 
 
 def _may_be_part(component: Component) -> bool:
-    """Return whether a component may be a part because a heading names it and the text mentions it often."""
+    """Return whether a component may be a part of the method: a heading and many sentences name it."""
     is_title = EvidenceKind.HEADING in component.evidence and component.mention_count >= _MIN_TITLE_MENTIONS
     return is_title and not _BACKGROUND.search(component.name) and not is_metric_name(component.name)
 

@@ -6,10 +6,10 @@ from planner.chat import LM_PLANNER, Completion, ModelInfo, Prompt, Usage
 
 
 class FakeModel:
-    """A model that gives one prepared answer to each request, in order, and keeps the prompts that it got.
+    """A model that answers each request with the next prepared answer, and keeps the prompts in `prompts`.
 
-    An answer is the text of a reply, a whole completion, or an exception to raise. Like `OpenAIChat`, the model is an
-    async context manager.
+    An answer is the text of a reply, a whole completion, or an exception to raise. The model is an async context
+    manager, as `OpenAIChat` is.
     """
 
     def __init__(self, *answers: str | Completion | Exception, name: str = "fake") -> None:
@@ -24,7 +24,7 @@ class FakeModel:
         """Do nothing, since no connection is open."""
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return or raise the next answer; a text becomes a completion of 100 prompt and 10 completion tokens.
+        """Return or raise the next answer; the completion of a text has 100 prompt and 10 completion tokens.
 
         Raises:
             AssertionError: if there are more requests than answers.

@@ -1,4 +1,4 @@
-"""Look up models, their prices and their context windows in the data of `genai-prices`, without the network.
+"""Look up the prices and context windows of models in the package `genai-prices`, without the network.
 
 An unknown price or window is None, never 0 and never an error.
 """
@@ -54,9 +54,10 @@ def parse_price(text: str) -> Price:
 
 
 def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> float | None:
-    """Return the cost of one completion in US dollars, or None if it is unknown; `price` replaces the known price.
+    """Return the cost of one completion in USD, None if it is unknown.
 
-    Cached tokens have their own price if it is known. Reasoning tokens count as completion tokens.
+    `price` replaces the known price of the model. Cached tokens have their own price if it is known. Reasoning tokens
+    count as completion tokens.
     """
     if usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
@@ -88,7 +89,7 @@ def find_context_window(info: ModelInfo) -> int | None:
 
 @lru_cache(maxsize=256)
 def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | None":
-    """Find the provider and model by the endpoint's address, else by the model's name; return None if both fail."""
+    """Return (provider, model) by the address or, if it is unknown, by the name; None if there is no such model."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
@@ -103,9 +104,9 @@ def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | No
 
 
 def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
-    """Find the provider and model by the name alone.
+    """Return (provider, model) by the name alone, None if there is no such model.
 
-    Return None for a model whose weights may be public, since any provider may offer it at its own price.
+    A model with public weights is left out, because each provider may offer it at another price.
     """
     from genai_prices.data_snapshot import get_snapshot
 
@@ -127,13 +128,13 @@ def format_usd(cost: float | None) -> str:
 
 
 def describe_lost_requests(count: int) -> str:
-    """Return a phrase about `count` requests that got no reply, for example since the program was killed; "" for 0."""
+    """Return a phrase about `count` requests that got no reply, "" for 0."""
     cost = "its cost" if count == 1 else "their cost"
     return f"{format_count(count, 'request')} with no reply on record, {cost} unknown" if count else ""
 
 
 def format_tokens(prompt_tokens: int | None, completion_tokens: int | None) -> str:
-    """Return the tokens of prompts and of replies in words; "?" stands for a number that is not known."""
+    """Return the token counts as text, such as "1,200 tokens in, 300 out"; "?" is an unknown count."""
     sent, received = ("?" if count is None else f"{count:,}" for count in (prompt_tokens, completion_tokens))
     return f"{sent} tokens in, {received} out"
 
@@ -154,7 +155,7 @@ class KnownModel:
 
 
 def list_known_models() -> list[KnownModel]:
-    """Return the models of the known providers that are not deprecated, sorted by name."""
+    """Return all models of the known providers except deprecated ones, sorted by name."""
     from genai_prices.data_snapshot import get_snapshot
 
     now, providers = datetime.now(UTC), {provider.id: provider for provider in get_snapshot().providers}
@@ -176,9 +177,9 @@ def list_known_models() -> list[KnownModel]:
 
 
 def describe_openai_default(model: str, environment: Mapping[str, str]) -> str:
-    """Return a warning that a model was taken for one of OpenAI, with its name at other providers.
+    """Return a warning if a model without a prefix is probably not one of OpenAI, otherwise "".
 
-    Return "" for a known model of OpenAI, for a name with a prefix, and if OPENAI_BASE_URL is set.
+    The warning gives a better name. There is no warning if OPENAI_BASE_URL is set.
     """
     if not model.strip() or find_provider_by_prefix(model) or environment.get(OPENAI.address_variable, "").strip():
         return ""

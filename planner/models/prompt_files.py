@@ -1,6 +1,7 @@
-"""Models without an endpoint; their replies come from files or were pasted by the user.
+"""Models that send nothing; the user provides the replies as files or pastes them.
 
-The name of each file holds the model, the paper and the identity of the request, so that each reply finds its prompt.
+A file's name holds the model, the paper and the hash of the request. The hash tells which reply belongs to which
+prompt.
 """
 
 import re
@@ -31,7 +32,7 @@ def write_prompt(path: Path, prompt: Prompt) -> None:
 
 
 def read_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion | None:
-    """Return the reply in these files, None if there is none; skip blank files and files with the prompt itself.
+    """Return the reply in the files at `paths`, or None; a blank file or a copy of the prompt is no reply.
 
     Raises:
         ModelError: if two files hold a reply, or a file cannot be read.
@@ -43,7 +44,7 @@ def read_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion 
 
 
 def _format_prompt(prompt: Prompt) -> str:
-    """Return the messages as text; the messages after the first two, which a re-ask adds, get headings."""
+    """Return the messages as text; each message after the first two gets a heading."""
     contents = [message.content for message in prompt.messages[:_FIRST_MESSAGES]]
     contents += [f"{_HEADINGS[m.role]}\n\n{m.content}" for m in prompt.messages[_FIRST_MESSAGES:]]
     return "\n\n".join(contents) + "\n"
@@ -72,14 +73,14 @@ class PromptFolders:
 
 @dataclass
 class PromptFiles:
-    """The prompts and replies in two folders; `waiting` holds the identities of the requests that have no reply."""
+    """The prompts and replies in two folders; `waiting` holds the hashes of the requests without a reply."""
 
     folders: PromptFolders
     waiting: set[str] = field(default_factory=set)
 
     @cached_property
     def _replies(self) -> dict[str, list[Path]]:
-        """The files in the folder of replies, grouped by the identity in their names."""
+        """The files in the folder of replies, by the request's hash in their names."""
         files: dict[str, list[Path]] = {}
         folder = self.folders.replies_from
         for path in sorted(folder.iterdir()) if folder and folder.exists() else ():  # replies may come later
@@ -88,9 +89,9 @@ class PromptFiles:
         return files
 
     def find_reply_or_write_prompt(self, info: ModelInfo, paper_id: str, prompt: Prompt) -> Completion | None:
-        """Return the reply to a request, or None.
+        """Return the reply to a request; if there is none, write the prompt and return None.
 
-        If there is no reply, write the prompt and add the request's identity to `waiting`.
+        `waiting` holds the request's hash as long as there is no reply.
 
         Raises:
             ModelError: if the reply cannot be read.
@@ -109,17 +110,17 @@ class PromptFiles:
 
 @dataclass(frozen=True, slots=True)
 class PromptFileModel:
-    """A model whose prompts about one paper go to files, and whose replies come from files."""
+    """A model that writes its prompts about one paper to files, and reads the replies from files."""
 
     info: ModelInfo
     files: PromptFiles
     paper_id: str
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return the reply in a file.
+        """Return the reply to the prompt from a file.
 
         Raises:
-            ModelError: if there is no reply yet, or it cannot be read.
+            ModelError: if there is no reply yet, or the reply cannot be read.
         """
         reply = self.files.find_reply_or_write_prompt(self.info, self.paper_id, prompt)
         if reply is None:
@@ -130,8 +131,8 @@ class PromptFileModel:
 class PastedModel:
     """A model that returns the replies that the user pasted; their finish reasons are unknown.
 
-    `completions` are the replies not yet returned. `next_message` is the last message of a prompt for which no reply
-    was left; it is "" before that.
+    `completions` are the replies that are left. If a prompt finds no reply left, `next_message` becomes the last
+    message of this prompt; it is "" at first.
     """
 
     def __init__(self, model: str, *completions: Completion) -> None:

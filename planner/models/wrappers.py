@@ -1,4 +1,4 @@
-"""Models that wrap other models: they store each reply, share requests among replicas, or retry failed requests."""
+"""Models that wrap other models: they store replies, share requests among replicas, or retry failed requests."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class ReplyStore(Protocol):
-    """A store of requests and their replies, by identity."""
+    """A store of requests and replies; the `identity` of a request is its hash."""
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the stored reply to a request, or None."""
@@ -42,7 +42,7 @@ class ReplyStore(Protocol):
 
 
 class CachedModel:
-    """A model that stores each reply durably before it returns it."""
+    """A model that stores each reply, and does not send a request again if its reply is stored."""
 
     def __init__(self, model: Model, store: ReplyStore) -> None:
         self._model = model
@@ -74,7 +74,7 @@ class CachedModel:
 
 @dataclass(slots=True)
 class _Replica:
-    """A replica, which gets no requests until the time `rests_until`; `last_turn` is the number of its last request."""
+    """A replica of a model; it gets no requests before `rests_until`. `last_turn` is the number of its last request."""
 
     model: Model
     in_flight: int = 0
@@ -89,11 +89,11 @@ def balance_replicas(replicas: Sequence[Model]) -> Model:
 
 
 class ReplicatedModel:
-    """A model that spreads its requests over several replicas of the same model.
+    """A model that spreads its requests over several replicas, which are servers with the same model.
 
-    Request identities use the first replica's address, so further replicas can come and go without changing them.
-    Errors are passed on. A replica that was unreachable or had a server error gets no requests for a while, so a retry
-    goes to another one. When all replicas rest, the one whose rest ends first is used. `clock` returns seconds.
+    Request hashes contain the address of the first replica only, so further replicas can come and go. A replica that
+    was unreachable or had a server error rests: it gets no requests for a while, and a retry goes to another replica.
+    If all replicas rest, the replica with the earliest end of its rest is used. `clock` returns seconds.
     """
 
     def __init__(self, replicas: Sequence[Model], clock: Callable[[], float] = time.monotonic) -> None:
@@ -110,7 +110,7 @@ class ReplicatedModel:
         """Send the prompt to one replica, once.
 
         Raises:
-            ModelError: if that replica returns no completion.
+            ModelError: if the replica returns no completion.
         """
         replica = self._choose_replica()
         replica.in_flight += 1
@@ -125,7 +125,7 @@ class ReplicatedModel:
         return completion
 
     def _choose_replica(self) -> _Replica:
-        """Return the replica with the fewest requests in flight, leaving out replicas that rest if possible."""
+        """Return the replica with the fewest requests in flight; a resting replica only if all rest."""
         now = self._clock()
         available = [replica for replica in self._replicas if replica.rests_until <= now]
         candidates = available or [min(self._replicas, key=lambda replica: replica.rests_until)]
@@ -135,7 +135,7 @@ class ReplicatedModel:
         return chosen
 
     def _record_failure(self, replica: _Replica, error: ModelError) -> None:
-        """Let a replica rest after a failure of its own, not after an error that any replica would give."""
+        """Let a replica rest after a server error or a broken connection, but not after other errors."""
         if error.status is None or error.status >= _FIRST_SERVER_ERROR:
             replica.rests_until = self._clock() + min(_LONGEST_REST, _FIRST_REST * 2.0**replica.failures)
             replica.failures = min(replica.failures + 1, 10)
@@ -143,10 +143,10 @@ class ReplicatedModel:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """The limits for retrying one prompt; times are in seconds.
+    """The limits for retries of one prompt; times are in seconds.
 
-    After `max_failures` failed requests the prompt is given up; responses with status 429 do not count. `max_wait`
-    limits the sum of all waits, including the pauses that hold back all requests. If the endpoint asks for no wait, the
+    The prompt is given up after `max_failures` failed requests; responses with status 429 do not count. `max_wait`
+    limits the sum of all waits, including the pauses that a rate limit causes. If the endpoint asks for no wait, the
     first wait is `first_wait`, and each further wait is twice as long, up to `longest_wait`.
     """
 
@@ -158,10 +158,9 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RetryWait:
-    """A wait before the next request: its length in seconds, the error before it, and the number of failures so far.
+    """A wait before the next request: its length in seconds, the last error, and the number of failures so far.
 
-    A rate limit applies to all requests to the endpoint, so the `on_wait` of a `RetryingModel` should
-    hold back parallel requests too.
+    A rate limit applies to all requests to the endpoint; `on_wait` in `RetryingModel` can hold back the others.
     """
 
     seconds: float
@@ -177,8 +176,9 @@ def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
 class RetryingModel:
     """A model that retries the failed requests of another model if a retry may help.
 
-    Waits are at least as long as the endpoint's Retry-After. Each wait has a random part, so that many clients do not
-    send at the same moment. `sleep` and `jitter`, which returns a random number from 0 to 1, can be replaced in tests.
+    A wait is at least as long as the endpoint's Retry-After. It has a random part, because many clients may wait for
+    the same moment. `on_wait` is called before each wait. `jitter` returns a random number from 0 to 1; tests replace
+    `jitter` and `sleep`.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class RetryingModel:
         """Send the prompt until there is a completion, and report the waits in the completion's `notes`.
 
         Raises:
-            ModelError: if retrying cannot help, or at a limit of the policy; then the error's text names the limit.
+            ModelError: if a retry cannot help, or if a limit of the policy is reached.
         """
         state = _RetryState(self.policy, self._jitter, self._on_wait)
         completion = await state.call_until_success(partial(self.model.complete, prompt), self._sleep)
@@ -216,7 +216,7 @@ async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy
     """Call a function until it succeeds, and log each wait.
 
     Raises:
-        ModelError: if retrying cannot help, or at a limit of the policy; then the error's text names the limit.
+        ModelError: if a retry cannot help, or if a limit of the policy is reached.
     """
     return await _RetryState(policy, random.random, log_wait).call_until_success(call, asyncio.sleep)
 
@@ -253,7 +253,7 @@ class _RetryState:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One sentence about the waits; empty if there were no waits."""
+        """A tuple with one sentence about the waits, empty if there were no waits."""
         if not self._waits:
             return ()
         last = self._waits[-1]
@@ -266,7 +266,7 @@ class _RetryState:
     def compute_wait(self, state: RetryCallState) -> float:
         """Return the seconds until the next request, with a random part.
 
-        If a wait of exactly Retry-After keeps to `max_wait`, the random part does not make it exceed `max_wait`.
+        The random part does not push a wait over `max_wait`.
         """
         self._paused += _get_error(state).paused
         backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))
@@ -278,7 +278,7 @@ class _RetryState:
         return retry_after + (min(extra, left) if left >= 0 else extra)
 
     def is_over(self, state: RetryCallState) -> bool:
-        """Return whether to give up now, and if so, store the reason in `stop_reason`."""
+        """Return whether to give up now; if so, store the reason in `stop_reason`."""
         self._failures += _get_error(state).status != _TOO_MANY_REQUESTS
         gave_up = f"gave up after {format_count(state.attempt_number, 'request')}"
         if self._failures >= self._policy.max_failures:

@@ -1,6 +1,6 @@
-"""Build the first prompt about a paper: select the excerpt for the task, fit it to the window and render the prompt.
+"""Build the first prompt about a paper from an excerpt that suits the task and fits the context window.
 
-The module also describes a paper as JSON, with the parts that the paper has and the parts that would be sent.
+The module also describes a paper as JSON.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -30,12 +30,12 @@ _MAX_REPLY_TOKENS: Final = 8_000
 class PlanSettings:
     """The settings of a plan: the task, at most `k` ablations, and how often to ask again after an invalid reply.
 
-    `templates` is a folder with the user's own prompts. `cut_at` is the heading at which the excerpt ends in the author
-    task. `window` is the model's context window in tokens, None if it is unknown. `max_reply_tokens` is the limit of
-    a reply or None. `strategy` is a name in `STRATEGIES`. If `plain` is true, the prompt asks only for the benchmark's
-    five fields. If it is false, the prompt asks for candidates with their chances, and candidates below `min_chance`
-    percent (None: the task's default) are not kept. If `plain` is None, the earlier plan or run decides; if there is
-    none, `plain` is false.
+    `templates` is a folder with the user's own prompts. For the task `author`, the excerpt ends at the heading
+    `cut_at`. `window` is the model's context window in tokens, None if it is unknown. `max_reply_tokens` limits a
+    reply; None is no limit. `strategy` is a name in `STRATEGIES`. If `plain` is true, the prompt asks only for the five
+    fields of the benchmark. If it is false, the prompt also asks for chances, and ablations below `min_chance` percent
+    are not kept (None: the default of the task). If `plain` is None, an earlier plan or run decides; without an earlier
+    one, it means false.
     """
 
     task: Task
@@ -51,28 +51,28 @@ class PlanSettings:
 
     @property
     def kept_chance(self) -> int | None:
-        """The minimum chance in percent of the ablations that are kept; None if the prompt asks for no chances."""
+        """The smallest chance of an ablation that is kept, in percent; None if the prompt asks for no chances."""
         if self.plain:
             return None
         return DEFAULT_MIN_CHANCE[self.task] if self.min_chance is None else self.min_chance
 
     @property
     def reply_reserve(self) -> int:
-        """The number of tokens in the window that are kept free for replies; less if `max_reply_tokens` is small."""
+        """The number of tokens in the context window that stay free for the model's replies."""
         most = min((self.window or 0) // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
         reserve = most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
         # A later prompt also holds the reply to the prompt before it.
         return reserve * 2 if STRATEGIES[self.strategy].templates else reserve
 
     def render_empty_prompt(self) -> Prompt:
-        """Render the first prompt without a paper; its template hash is the same as with any paper."""
+        """Render the first prompt without a paper; it has the same template hash as the prompt with a paper."""
         return self.render_prompt(Excerpt("", "", ""))
 
     def render_prompt(self, excerpt: Excerpt) -> Prompt:
         """Render the first prompt about an excerpt.
 
         Raises:
-            PromptError: if a template is missing or faulty, including templates that the strategy needs later.
+            PromptError: if a template is missing or faulty, even one that only a later prompt needs.
         """
         later_templates = STRATEGIES[self.strategy].templates
         return render_prompt(excerpt, self.task, self.k, self.templates, later_templates, with_details=not self.plain)
@@ -80,9 +80,9 @@ class PlanSettings:
 
 @dataclass(frozen=True, slots=True)
 class PaperPrompt:
-    """The first prompt about a paper, the parts of the paper that it leaves out, and warnings about the excerpt.
+    """The first prompt about a paper, the omitted parts of the paper, and warnings about the excerpt.
 
-    `excerpt` is the text that is sent; it is None outside the process that built the prompt.
+    `excerpt` is the text that is sent; it is None if another process built the prompt.
     """
 
     prompt: Prompt
@@ -108,11 +108,11 @@ class LoadedPaper:
         return self.paper.warnings
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
-        """Build the first prompt about the paper, as `planner.planning.first_prompt.build_prompt` does."""
+        """Build the first prompt about the paper, as the function `build_prompt` does."""
         return build_prompt(self.paper, settings, token_counter)
 
     def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return the faults of a reply's plan, and the plan's details with their quotes located in the excerpt."""
+        """Return the faults of the plan in `reply`, and the plan's details with the places of their quotes."""
         from planner.analysis.analyse import index_paper_for_check
         from planner.analysis.check import check_reply  # compiles many patterns, which only a reply needs
 
@@ -124,8 +124,8 @@ def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCount
     """Build the first prompt about a paper.
 
     Raises:
-        PaperError: if no excerpt can be selected for the task.
-        TooLongError: if the parts that must be sent do not fit the window.
+        PaperError: if the paper has no suitable excerpt for the task.
+        TooLongError: if even the shortest excerpt does not fit the context window.
         PromptError: if a template cannot be rendered.
     """
     excerpt = select_excerpt(paper, settings, token_counter)
@@ -133,7 +133,7 @@ def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCount
 
 
 def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> Excerpt:
-    """Return the excerpt of a paper that is sent for this task and fits the window.
+    """Return the excerpt of a paper that suits the task and fits the model's context window.
 
     Raises:
         PaperError, TooLongError, PromptError: as in `build_prompt`.
@@ -146,7 +146,7 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
 
 
 def describe_paper_as_json(paper: Paper, settings: PlanSettings) -> dict[str, object]:
-    """Return the paper as a JSON object; an error in building its prompt becomes a warning."""
+    """Return the paper as a JSON object; if its prompt cannot be built, the error becomes a warning."""
     from planner.analysis.analyse import analyse_paper  # compiles many patterns
 
     counter, prompt_tokens = TokenCounter(), None

@@ -1,4 +1,4 @@
-"""Plan papers and write their trajectories and records to a folder, or write both again from a record.
+"""Plan papers, and write the trajectories and records to a folder.
 
 A question is a paper's text, a model and the settings of a prompt. Each question has its own plan.
 """
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 class PlanOutput:
     """The record of a finished paper, its trajectory (None if there is no plan), and the path of the trajectory.
 
-    If there is no trajectory, the file at `path` exists only if an earlier plan for the same question is kept.
+    Without a trajectory, there is a file at `path` only if an earlier plan for the same question is kept.
     """
 
     record: PlanRecord
@@ -55,7 +55,7 @@ class PlanOutput:
         return build_record_path(self.path)
 
     def summarize(self, source: str) -> dict[str, object]:
-        """Return the result as a JSON object; `source` is the paper as the user named it."""
+        """Return the result as a JSON object; `source` is the paper's file or address as the user gave it."""
         record = self.record
         return {
             "source": source,
@@ -83,9 +83,9 @@ async def plan_to_folder(
 ) -> PlanOutput:
     """Plan one paper and write its trajectory and record into `folder`.
 
-    A request whose reply is on record in the folder is not sent again, unless the reply made the paper fail or `force`
-    is true. Pass the same `token_counter` for several papers, since it learns from the token counts of replies.
-    `report_step` is called with the reason when the model is asked again.
+    If the folder holds the reply to a request, the request is not sent again. It is sent again if this reply made the
+    paper fail, or if `force` is true. Use one `token_counter` for several papers, because it learns from each reply. If
+    the model is asked again, `report_step` gets the reason.
 
     Raises:
         TrajectoryError: if the record's path holds another kind of file.
@@ -114,7 +114,7 @@ async def plan_with_client(
     token_counter: TokenCounter | None = None,
     report_step: StepReporter = log.info,
 ) -> PlanOutput:
-    """Plan one paper as `plan_to_folder` does, with an open model that retries for up to `max_wait` seconds."""
+    """Plan one paper as `plan_to_folder` does; retry failed requests for up to `max_wait` seconds."""
     model = client.make_paper_model(paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain)
     return await plan_to_folder(
         folder,
@@ -129,17 +129,17 @@ async def plan_with_client(
 
 
 async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, settings: PlanSettings) -> PlanOutput:
-    """Write the plan in replies that the user pasted, as `plan_to_folder` does.
+    """Write the plan in the replies that the user pasted, as `plan_to_folder` does.
 
-    Replies on record are not used, since the user may have corrected one. There are no re-asks.
+    The pasted replies replace recorded replies, because the user may have corrected them. The model is not asked again.
     """
     return await plan_to_folder(folder, paper, model, replace(settings, reasks=0), lambda _: None, force=True)
 
 
 def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> Path | None:
-    """Return the path of the plan if the folder has the plan and all replies to its requests, otherwise None.
+    """Return the path of the plan if the folder holds it and the replies to all its requests, otherwise None.
 
-    The errors are those of `plan_to_folder` and `planner.planning.first_prompt.build_prompt`.
+    The errors are those of `plan_to_folder` and `build_prompt`.
     """
     paper, settings, record = _open_question(folder, paper, info, settings)
     files = choose_plan_files(folder, record)
@@ -154,7 +154,7 @@ def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: P
 def _open_question(
     folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings
 ) -> tuple[Paper, PlanSettings, PlanRecord]:
-    """Return (the paper with its id in the folder, the settings with `plain` decided, a new record of the question)."""
+    """Return (paper with its id in the folder, settings with `plain` true or false, new record)."""
     paper = replace(paper, id=choose_paper_id(folder, paper.info, info))
     settings = replace(settings, plain=_has_plain_plan(folder, paper, info, settings))
     return paper, settings, _begin_record(paper, info, settings)
@@ -165,7 +165,7 @@ def _begin_record(paper: Paper, info: ModelInfo, settings: PlanSettings) -> Plan
 
 
 def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> bool:
-    """Return `settings.plain` or, if it is None, whether the folder holds a plain plan for this question."""
+    """Return `settings.plain`; if it is None, return whether the folder has a plan that was made with `plain`."""
     if settings.plain is not None:
         return settings.plain
     record = _begin_record(paper, info, replace(settings, plain=True))
@@ -176,9 +176,9 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
 def write_unreadable_paper(
     folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, given_id: str = ""
 ) -> PlanOutput:
-    """Write the record of a paper that cannot be read; the paper's id is `given_id`, or is made from the source.
+    """Write the record of a paper that cannot be read; its id is `given_id` or is made from `source`.
 
-    Nothing is written if the source is something else than a paper, or if another process is planning the paper.
+    Nothing is written if `source` is not a paper at all, or if another process is planning the paper.
     """
     paper = PaperInfo(id=given_id or propose_paper_id(source), title="", format="", source=source)
     paper = replace(paper, id=choose_paper_id(folder, paper, info))
@@ -197,10 +197,10 @@ def write_unreadable_paper(
 
 
 def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and trajectory of a paper in a run. If there is no plan, an earlier plan and its record stay.
+    """Write the record and the trajectory of a paper in a run; without a plan, keep an earlier plan.
 
-    If the path holds a plan for another question, that plan is first moved to another path (see `choose_plan_files`).
-    The files are not synchronised to the disk, since the run's ledger restores a file that a power cut destroys.
+    If there is a plan for another question at the path, that plan is moved to another path. The files may be lost in a
+    power cut; the next run then restores them from its ledger.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -217,7 +217,7 @@ def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Tr
 
 
 def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
-    """Move the plan at a path and its record if they are for another question; return whether they were moved."""
+    """Move the plan at `path` to another path if it is for another question; return whether it was moved."""
     try:
         earlier = PlanFiles.read(path)
     except TrajectoryError:  # a damaged record, whose content the run's ledger has too
@@ -235,7 +235,7 @@ def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
 def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory) -> PlanOutput:
     """Write a plan that was combined from others; plans for other questions about the paper stay.
 
-    The files are not synchronised to the disk, since the plan can be made again.
+    The files may be lost in a power cut, because the plan can be made again.
 
     Raises:
         TrajectoryError: if the plan's path holds another kind of file, or the plan of another paper.
@@ -245,10 +245,10 @@ def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory
 
 
 def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
-    """Return the trajectory from the replies in a record; None if no reply gave a plan.
+    """Return the trajectory from the replies in a record, None if no reply gave a plan.
 
     Raises:
-        OutputError: if the reply that gave a plan can no longer be parsed.
+        OutputError: if the reply with the plan can no longer be parsed.
     """
     planned = [a.completion for a in record.attempts if a.outcome == record.outcome and a.completion is not None]
     if record.outcome != "planned" or not planned:
@@ -266,7 +266,7 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 
 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and trajectory. If only an earlier plan exists, only update the requests in its record."""
+    """Write the record and the trajectory; without a trajectory, keep an earlier plan and add the requests."""
     if trajectory is None and files.planned:
         write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
         return PlanOutput(record, None, files.path)

@@ -38,10 +38,10 @@ async def plan_paper(
     token_counter: TokenCounter | None = None,
     report_step: StepReporter = log.debug,
 ) -> PlanResult:
-    """Plan the ablations of one paper; a failure of this paper is returned as an outcome, not raised.
+    """Plan the ablations of one paper; if the paper fails, return its outcome and raise no error.
 
     Raises:
-        PromptError: if a template cannot be rendered, which would fail for every paper.
+        PromptError: if a template cannot be rendered, since this would fail for every paper.
     """
     source, token_counter = LoadedPaper(paper), token_counter or TokenCounter()
     return await run_plan(source, model, settings, choose_sample, token_counter, report_step)
@@ -76,7 +76,7 @@ def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: 
 
 
 def _describe_error(session: PaperSession, error: PlannerError) -> str:
-    """Return the reason for a failure: the built-in planner's message or, for a language model, the error's text."""
+    """Return the reason for a failure in words; the built-in planner gives the reason as a note."""
     completion = session.attempts[-1].completion if session.attempts else None
     if completion is not None and completion.notes and session.model.info.planner != LM_PLANNER:
         return completion.notes[0]
@@ -86,7 +86,7 @@ def _describe_error(session: PaperSession, error: PlannerError) -> str:
 def _make_result(
     session: PaperSession, outcome: Outcome, plan_warnings: tuple[str, ...] = (), reason: str = ""
 ) -> PlanResult:
-    """Return a result that has no plan yet, with all attempts and without repeated warnings."""
+    """Return a result with the session's requests and warnings, but without a plan."""
     warnings = (
         *session.source.warnings,
         *(session.paper_prompt.warnings if session.paper_prompt else ()),

@@ -1,4 +1,4 @@
-"""The files of plans in a folder: the paths for a question, the stored replies, and the lock of a paper.
+"""The files of plans in a folder: their paths, the stored replies, and the lock of a paper.
 
 A question is a paper's text, a model and the settings of a prompt. Each question has its own plan.
 """
@@ -50,10 +50,10 @@ _MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which 
 
 @dataclass(slots=True)
 class RecordStore:
-    """The reply store of one paper. It writes each request and each reply to the sidecar file at `path` immediately.
+    """A store of the replies about one paper; it writes each request and each reply to `path` at once.
 
-    `other_attempts` are the attempts on record for other questions; if one of them has the reply to a request, the
-    attempt is copied. With `force`, stored replies to the first prompt are not used.
+    `other_attempts` are requests that the folder holds for other questions; their replies are used too. If `force` is
+    true, stored replies to the first prompt are not used.
     """
 
     path: Path
@@ -89,7 +89,7 @@ class RecordStore:
         """Record the reply to a request.
 
         Raises:
-            OSError: if the record cannot be written; the text names the file that holds the reply instead.
+            OSError: if the record cannot be written; the message names a temporary file that holds the reply.
         """
         try:
             self._update_attempt(identity, {"completion": completion, "cost": self.pricing(completion)})
@@ -97,7 +97,7 @@ class RecordStore:
             raise OSError(f"{self.path}: {describe_os_error(error)}; {self._keep_elsewhere(completion)}") from error
 
     def _keep_elsewhere(self, completion: Completion) -> str:
-        """Write the record with a paid reply to a temporary file; return a sentence that names the file."""
+        """Write the record with a paid reply to a temporary file; return a sentence that names this file."""
         try:
             place = write_temporary_file(self.record.to_json(), RECORD_SUFFIX)
         except OSError as error:
@@ -113,7 +113,7 @@ class RecordStore:
         self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
     def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
-        """Change the last attempt at this request; attempts at other requests may follow it, as several run at once."""
+        """Change the last record of the request `identity`; it may not be the last record in the list."""
         last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
         self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
 
@@ -123,10 +123,10 @@ class RecordStore:
 
 
 def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
-    """Return the sample number for a first prompt; a new number asks for a new reply to the same prompt.
+    """Return the sample number for a first prompt; with a new number, the same prompt gets a new reply.
 
-    The number is 0 if no reply is recorded. It is one higher than the last if the last reply was truncated, refused,
-    empty or invalid, or if `force` is true. Otherwise it is the last number, and the recorded replies are used again.
+    The number is 0 if no reply is recorded. It is one more than the last number if the recorded replies gave no plan,
+    or if `force` is true. Otherwise it is the last number, and the recorded replies are used again.
     """
     starts = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
     if not starts:
@@ -140,14 +140,14 @@ def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool
 
 @dataclass(frozen=True, slots=True)
 class PlanFiles:
-    """The files of the plan for one question about a paper, and the existing record, None if there is none."""
+    """The files of one plan: the path of the trajectory, and the record that exists already (None if there is none)."""
 
     path: Path
     earlier: PlanRecord | None
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the record beside the trajectory at a path.
+        """Read the record that belongs to the trajectory at `path`.
 
         Raises:
             TrajectoryError: if the record's path holds another kind of file.
@@ -163,17 +163,17 @@ class PlanFiles:
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
-        """The requests on record."""
+        """The requests in the existing record."""
         return self.earlier.attempts if self.earlier else ()
 
     @property
     def planned(self) -> PlanRecord | None:
-        """The existing record if it has a plan, else None. A record without a plan must not replace it."""
+        """The existing record if it has a plan, otherwise None; no record without a plan may replace it."""
         return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
 
     @property
     def is_free(self) -> bool:
-        """True if another question may use these files, since they hold neither a plan nor a reply."""
+        """True if another question may use the files, because they hold neither a plan nor a reply."""
         if self.earlier is None:
             return not self.path.exists()
         is_unread = not self.earlier.paper.sha256
@@ -181,20 +181,20 @@ class PlanFiles:
 
 
 def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
-    """Return (the path for the first question about the paper, the path for a further question)."""
+    """Return (path of the first plan about a paper, path of a further plan for this record)."""
     about = (record.planner, record.model, record.paper.id)
     first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
     return first, further
 
 
 def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
-    """Return the files in which the plan of a record is stored.
+    """Return the files for the plan of a record.
 
-    The first plan of a paper gets the path that published trajectories have. For a plan with other settings,
-    the record's `question_name` is added to the file's name.
+    The first plan of a paper gets the usual file name. For a plan with other settings, `question_name` is added to the
+    name.
 
     Raises:
-        TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
+        TrajectoryError: if files with these names are not from this program or hold other plans.
         OSError: if a record cannot be read.
     """
     first, further = map(PlanFiles.read, build_first_and_further_path(folder, record))
@@ -206,7 +206,7 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
 
 
 def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
-    """Return the answered requests about a paper in all of its records except the record in the `chosen` files.
+    """Return the answered requests in all records about a paper except the `chosen` one.
 
     The errors are those of `PlanFiles.read`.
     """
@@ -221,14 +221,14 @@ def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: 
 
 
 def build_lock_path(folder: Path, record: PlanRecord) -> Path:
-    """Return the path of the file that is locked while a paper is planned by a model."""
+    """Return the path of the file that is locked while a model plans a paper."""
     path, _ = build_first_and_further_path(folder, record)
     return path.with_name(f".{path.name.removesuffix(TRAJECTORY_SUFFIX)}.lock")
 
 
 @asynccontextmanager
 async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
-    """Hold the lock of a paper and a model in a folder within the block; wait while another process holds the lock.
+    """Hold the lock of a paper within the `with` block; wait while another process holds it.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -246,14 +246,14 @@ async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
 
 
 class PlanFileIndex:
-    """An index of the files of a run, made from one listing per folder."""
+    """An index of the files in a run's folder; it lists each subfolder only once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names_by_model: dict[tuple[str, str], frozenset[str]] = {}
 
     def has_paper_files(self, info: ModelInfo, paper_id: str, *, trajectory: bool) -> bool:
-        """Return whether a paper's record exists or, if `trajectory` is true, both the record and the trajectory."""
+        """Return whether the paper's record exists and, if `trajectory` is true, its trajectory too."""
         made_by = (info.planner, info.name)
         if made_by not in self._names_by_model:
             self._names_by_model[made_by] = frozenset(_list_complete_files(self._folder / build_model_folder(*made_by)))
@@ -262,7 +262,7 @@ class PlanFileIndex:
 
 
 def _list_complete_files(folder: Path) -> Iterator[str]:
-    """Yield the names of files that are not empty; delete half-written files that a killed process left."""
+    """Yield the names of the files that are not empty; delete files that were only half written."""
     if not folder.is_dir():
         return
     with os.scandir(folder) as listing:
@@ -274,10 +274,10 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
 
 
 def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
-    """Return the id of a paper in a folder of plans: its earlier id or a new one.
+    """Return the id that a paper has, or will get, in a folder of plans.
 
-    An id that was not made from the file name stays. Otherwise the id is that of a record of the same paper, if there
-    is one. Without such a record, `-2` is added if another paper has the id.
+    An id that the user chose stays. Otherwise, a paper that has a record keeps the id of this record. A new paper gets
+    the id from its file name, with `-2` added if another paper has this id.
 
     Raises:
         TrajectoryError: if the file at a record's path is not a record, or is damaged.
@@ -295,7 +295,7 @@ def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
 
 
 def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
-    """Return the id of the first record in a model's folder that has the paper's text, "" if there is none."""
+    """Return the id in the first record with the text of `paper`, "" if there is none."""
     for path in sorted(model_folder.glob(f"*{RECORD_SUFFIX}")) if paper.sha256 else ():
         with suppress(TrajectoryError, OSError):  # a damaged record, or another file
             refuse_special_file(path)  # opening a pipe that nobody writes to would never end
@@ -307,7 +307,7 @@ def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
 
 
 def _is_same_paper(earlier: PaperRecord, paper: PaperInfo) -> bool:
-    """Return whether a record is about this paper: the text is the same, or the source and the title are."""
+    """Return whether a record is about `paper`: the text is the same, or the source and the title are the same."""
     if earlier.sha256 and earlier.sha256 == paper.sha256:
         return True
     is_unread = not (earlier.sha256 and paper.sha256)

@@ -1,7 +1,7 @@
 """Render prompts from strict Jinja templates.
 
-A paper is a value, never a template. A prompt contains no time and nothing random: the same paper, task and k give the
-same bytes, so that a paid request is recognised later.
+A paper's text is a value and never a template. The same paper, task and `k` always give the same bytes, so a paid
+request is recognised later.
 """
 
 import hashlib
@@ -33,17 +33,18 @@ _MAX_FINDINGS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplates:
-    """The templates in a folder; None stands for the folder that is part of the program."""
+    """The prompt templates in a folder; if `folder` is None, the templates of the program."""
 
     folder: Path | None = None
 
     def render_prompt(self, system: str, user: str, /, later_templates: Iterable[str] = (), **values: object) -> Prompt:
-        """Render a prompt from two templates, given by name: one for the system message, one for the user message.
+        """Render a prompt from the template `system` and the template `user`, each given by its file name.
 
-        `later_templates` names templates that later messages need; they must exist, and are part of the template hash.
+        `later_templates` are needed by later messages. They must exist, and they are part of the prompt's template
+        hash.
 
         Raises:
-            PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
+            PromptError: if a template is missing or faulty, or uses unknown variables.
         """
         needed = self._collect_sources([system, user])
         sources = needed | self._collect_sources(later_templates)
@@ -65,7 +66,7 @@ class PromptTemplates:
         return _render_template(sources, name, values)
 
     def _collect_sources(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the sources of these templates, and of all templates that they include, by the templates' names."""
+        """Return the sources of the named templates and of all templates that they include, by name."""
         waiting, sources = list(names), dict[str, str]()
         while waiting:
             name = waiting.pop()
@@ -75,7 +76,7 @@ class PromptTemplates:
         return sources
 
     def _read_source(self, name: str) -> str:
-        """Return the source of a template, from the cache if it is part of the program or its file has not changed."""
+        """Return the source of a template; a file that has not changed is not read again."""
         if self.folder is None:
             return _read_template_cached(_find_shipped_folder(), name)
         try:
@@ -116,14 +117,14 @@ def render_prompt(
     *,
     with_details: bool = False,
 ) -> Prompt:
-    """Render the prompt that asks for at most k ablations of a paper.
+    """Render the prompt that asks for at most `k` ablations of a paper.
 
-    `later_templates` names templates that later messages need, as in `PromptTemplates.render_prompt`. `with_details`
-    asks for candidates with their details; the program keeps at most k of them. If the user's folder has no template
-    for candidates, the prompt asks for plain ablations.
+    `later_templates` are needed by later messages and must exist. `with_details` also asks for details, such as
+    chances; the model may then propose more than `k` ablations. If the folder `templates` has no template for this, the
+    prompt asks for no details.
 
     Raises:
-        PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
+        PromptError: if a template is missing or faulty, or uses unknown variables.
     """
     user = f"{task.value}-details.user.jinja"
     if not with_details or (templates is not None and not (templates / user).exists()):
@@ -147,9 +148,9 @@ def render_prompt(
 def render_reask_prompt(
     prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None, *, failures: int = 1
 ) -> Prompt:
-    """Render the prompt that asks again after an invalid reply, and names the faults of the reply.
+    """Render the prompt that names the faults of an invalid reply and asks again.
 
-    `failures` is the number of invalid replies so far; the template may use it, so that each prompt is different.
+    `failures` is the number of invalid replies so far. The template may use it; then each prompt is different.
 
     Raises:
         PromptError: as in `render_prompt`.
@@ -160,9 +161,9 @@ def render_reask_prompt(
 
 
 def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path | None, **values: object) -> Prompt:
-    """Render the prompt that follows a reply: the first prompt's messages, the reply, and a message from a template.
+    """Render the prompt after a reply: the messages of the first prompt, the reply, and a new message.
 
-    The prompt holds only the last reply, without its middle if it is very long, so that the conversation stays short.
+    `template` gives the new message. The middle of a very long reply is left out.
 
     Raises:
         PromptError: as in `render_prompt`.
@@ -174,7 +175,7 @@ def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path 
 
 
 def derive_end_marker(*values: str) -> str:
-    """Return a word that marks the end of untrusted text; it depends only on the values and occurs in none of them."""
+    """Return a word that marks the end of untrusted text; it is made from `values` but occurs in none of them."""
     word = _hash_texts(*values)[:16]
     while any(word in value for value in values):
         word = _hash_texts(word)[:16]
@@ -225,7 +226,7 @@ def _find_variables(name: str, source: str) -> tuple[frozenset[str], frozenset[s
 
 
 def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -> None:
-    """Raise PromptError with all unknown variables; a template may use variables that any of the others sets."""
+    """Raise PromptError if a template uses a variable that neither `values` nor any template sets."""
     found = [_find_variables(name, source) for name, source in sources.items()]
     asked = frozenset[str]().union(*(asks for asks, _ in found))
     own = frozenset[str]().union(*(sets for _, sets in found))
@@ -235,7 +236,7 @@ def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -
 
 
 def _shorten(text: str, max_chars: int) -> str:
-    """Return the text; if it is too long, replace its middle by a line with the number of omitted characters."""
+    """Return the text; if it is too long, replace its middle with a line that says so."""
     if len(text) <= max_chars:
         return text
     half = max_chars // 2

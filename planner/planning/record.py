@@ -1,4 +1,4 @@
-"""The record of planning a paper, and the sidecar: the JSON file beside a trajectory that holds the record."""
+"""The record of planning a paper; a JSON file beside the trajectory (the sidecar file) holds the record."""
 
 import hashlib
 import json
@@ -47,9 +47,9 @@ class _Record(BaseModel):
 
 
 class PaperRecord(_Record):
-    """The paper that was read, and its parts that were not sent; sizes are in characters.
+    """The facts about a paper that was read, and the parts that were not sent; sizes are in characters.
 
-    If the abstract or the authors are unknown, the field is not written.
+    The fields for the abstract and the authors are left out of the file if they are unknown.
     """
 
     id: str
@@ -67,8 +67,7 @@ class PaperRecord(_Record):
 class AttemptRecord(_Record):
     """One request and its result; `completion` is None if no reply came, `cost` (in USD) None if it is unknown.
 
-    `step` names the step of the strategy that sent the request. It is "" for a first request and its re-asks, and is
-    then not written.
+    `step` names a later step of the strategy. It is "" for the first prompt and its retries, and is then not written.
     """
 
     identity: str
@@ -89,13 +88,13 @@ class AttemptRecord(_Record):
 
 
 class PlanRecord(_Record):
-    """The record of planning one paper; `cost` (in USD) and `usage` (in tokens) are sums over all its replies.
+    """The record of planning one paper; `cost` (in USD) and `usage` (in tokens) are sums over all replies.
 
-    The cost is None if the cost of a reply is unknown, or if there are no replies but lost requests.
+    The cost is None if the cost of any reply is unknown, or if requests were lost and no reply came.
 
-    `details` and `votes` (of the members of a combined plan) have one item for each ablation. `order` holds the indices
-    of the ablations in the best order to run them. Each of the three may be empty. `min_chance` is None for a plain
-    plan. Empty values are not written.
+    `details` and `votes` have one item for each ablation, or are empty; only a combined plan has votes. `order` lists
+    the indices of the ablations in the best order to run them. `min_chance` is None if no chances were asked for. Empty
+    fields are not written.
     """
 
     format_version: str = FORMAT_VERSION
@@ -131,7 +130,7 @@ class PlanRecord(_Record):
 
     @property
     def question(self) -> tuple[str | int, ...]:
-        """The model, the paper, the hash of the paper's text and the prompt's settings; each question has a plan."""
+        """The facts that identify a plan: the model, the paper, the paper's text and the prompt's settings."""
         paper = (self.paper.id, self.paper.sha256)
         asked = (self.task.value, self.k, self.template_sha256, self.cut_at)
         further = () if self.min_chance is None else (self.min_chance,)
@@ -139,17 +138,17 @@ class PlanRecord(_Record):
 
     @property
     def question_name(self) -> str:
-        """The task, k and a short hash, which name the question in the file names of a further plan."""
+        """The task, `k` and a short hash; they make the file names of plans with other settings different."""
         hashed = hashlib.sha256(json.dumps(self.question).encode()).hexdigest()
         return f"{self.task}-{self.k}-{hashed[:8]}"
 
     def list_findings(self, number: int, name: str) -> tuple[str, ...]:
-        """Return the faults that the program found in the ablation with this number, counted from 1, and this name."""
+        """Return the faults that the program found in one ablation; `number` counts from 1."""
         beginning = f"ablation {number} ({name!r}): "
         return tuple(each.removeprefix(beginning) for each in self.warnings if each.startswith(beginning))
 
     def dump_plan_fields(self) -> dict[str, JsonValue]:
-        """Return the record's fields about the plan, such as the details, as JSON values; empty fields are left out."""
+        """Return the fields about the plan, such as the details, as JSON values, without empty fields."""
         return self.model_dump(mode="json", include=_PLAN_FIELDS)
 
     @property
@@ -183,7 +182,7 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
     """Return the value in JSON that this program stored.
 
     Raises:
-        ValueError: if the content is not the JSON of such a value; the error's text is one line.
+        ValueError: if the content is not valid; the message is one line.
     """
     data = content.encode() if isinstance(content, str) else content
     if compute_max_json_values(data) > MAX_STORED_VALUES:
@@ -228,7 +227,7 @@ def begin_record(
     template_sha256: str = "",
     started: datetime | None = None,
 ) -> PlanRecord:
-    """Return the record of a paper whose planning starts now, or at `started`."""
+    """Return the record of a paper at the start of its planning, which is `started` or now."""
     return PlanRecord(
         planner=info.planner,
         model=info.name,
@@ -257,7 +256,7 @@ def begin_record(
 
 
 def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[AttemptRecord]) -> PlanRecord:
-    """Return the record with the result of planning; `attempts` are all recorded requests, including earlier ones."""
+    """Return the record with the result; `attempts` are all recorded requests, including earlier ones."""
     paper_prompt = result.paper_prompt
     models = [attempt.completion.model for attempt in result.attempts if attempt.completion]
     return record.model_copy(
@@ -281,7 +280,7 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
 
 
 def replace_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
-    """Return the record of an earlier plan with these requests, and the sums of their tokens and costs."""
+    """Return the record with other requests, and with the sums of their tokens and costs."""
     return record.model_copy(update=_sum_attempts(attempts))
 
 
@@ -295,7 +294,7 @@ def _sum_attempts(attempts: Sequence[AttemptRecord]) -> dict[str, object]:
 
 
 def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:
-    """Return the records of requests with their outcomes; a request without reply and outcome is INTERRUPTED."""
+    """Return the requests with their outcomes; a request without a reply or an error is INTERRUPTED."""
     attempts = {attempt.identity: attempt for attempt in result.attempts}
     last = {record.identity: number for number, record in enumerate(records)}
 
@@ -313,7 +312,7 @@ def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tu
 
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:
-    """Return the sums of the token counts; missing counts are skipped, and a sum is None if all are missing."""
+    """Return the sums of the token counts without unknown counts; a sum of unknown counts only is None."""
     counted = list(usages)
 
     def total(name: str) -> int | None:

@@ -34,7 +34,7 @@ class ReaskBuilder(Protocol):
 
 
 class PlannablePaper(Protocol):
-    """A paper that builds its first prompt and checks its plan; in `batch`, its text is in another process."""
+    """A paper that can be planned; its text may be in another process."""
 
     @property
     def id(self) -> str:
@@ -48,12 +48,12 @@ class PlannablePaper(Protocol):
         """Build the first prompt about the paper; the errors are those of `first_prompt.build_prompt`."""
 
     def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return the result of `planner.analysis.check.check_reply`; `paper_prompt` is the first prompt as sent."""
+        """Return the faults of the plan in `reply` and its details; `paper_prompt` is the first prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request with its outcome; `completion` is None if no reply came, `step` is "" in a strategy's first step."""
+    """One request with its outcome; `completion` is None if no reply came. `step` is "" for a strategy's first step."""
 
     identity: str
     completion: Completion | None
@@ -64,7 +64,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class PaperSession:
-    """The `PlanSession` of one paper; it keeps all attempts, so that a failure does not lose any."""
+    """The session of one paper, which a strategy uses; `attempts` keeps all requests, even after a failure."""
 
     source: PlannablePaper
     model: Model
@@ -77,7 +77,7 @@ class PaperSession:
     attempts: list[Attempt] = field(default_factory=list)
 
     async def build_prompt(self) -> Prompt:
-        """Build the first prompt with the current settings, and set its sample number."""
+        """Build the first prompt about the paper, and set its sample number."""
         paper_prompt = await self.source.build_prompt(self.settings, self.token_counter)
         if sample := self.choose_sample(paper_prompt.prompt):
             paper_prompt = replace(paper_prompt, prompt=replace(paper_prompt.prompt, sample=sample))
@@ -85,15 +85,15 @@ class PaperSession:
         return paper_prompt.prompt
 
     def continue_prompt(self, template: str, **values: object) -> Prompt:
-        """Return the first prompt, continued by the last reply and a message that is rendered from a template."""
+        """Return the prompt for the next step: the first prompt, the last reply and a rendered template."""
         assert self.paper_prompt is not None, "the first prompt was built before"
         reply = next(attempt.completion.text for attempt in reversed(self.attempts) if attempt.completion)
         return render_follow_up(self.paper_prompt.prompt, reply, template, self.settings.templates, **values)
 
     async def ask(self, prompt: Prompt, step: str = "") -> Reply:
-        """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid.
+        """Send a prompt and return the reply; if the reply is invalid, ask again and name its faults.
 
-        If a first prompt is too long for the endpoint, a shorter one is built and sent.
+        If the first prompt is too long for the endpoint, a shorter one is sent.
         """
         if step:
             return await self._ask_until_valid(replace(prompt, step=step))
@@ -103,7 +103,7 @@ class PaperSession:
             return await self._ask_until_valid(await self._build_shorter_prompt(prompt, error))
 
     def check_plan(self, reply: Reply) -> "PlanCheck":
-        """Return the faults of a reply's plan, and the plan's details with their quotes located in the excerpt."""
+        """Return the faults of the plan in `reply`, and the plan's details with the places of their quotes."""
         assert self.paper_prompt is not None, "the first prompt was built before"
         return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
 
@@ -142,10 +142,10 @@ class PaperSession:
         self.attempts.append(Attempt(identity, completion, outcome, findings, prompt.step))
 
     async def _build_shorter_prompt(self, first_prompt: Prompt, error: TooLongError) -> Prompt:
-        """Build a shorter first prompt, from the window and the token count that the endpoint reported.
+        """Build a shorter first prompt for the context window that the endpoint reported.
 
         Raises:
-            TooLongError: if the endpoint reported no window, or if no shorter prompt is possible.
+            TooLongError: if the endpoint reported no context window, or if no shorter prompt is possible.
         """
         if self.last_prompt is None or error.limit is None:
             raise error
@@ -172,13 +172,13 @@ async def ask_until_valid(
     *,
     sample_step: int = 1,
 ) -> T:
-    """Ask and return the parsed reply; while it is invalid, ask again with the findings, at most `max_reasks` times.
+    """Send a prompt until the reply is valid; after an invalid reply, ask again, at most `max_reasks` times.
 
-    If the model ends a reply without any text, the prompt is sent once more, with a sample number that is higher by
-    `sample_step`. The new request has its own identity, so that both replies are stored.
+    If a reply has no text, the same prompt is sent once more, as a new request: `sample_step` is added to its sample
+    number.
 
     Raises:
-        OutputError: if no reply is valid; at once if a reply was truncated or refused.
+        OutputError: if no reply is valid, or if a reply was truncated or refused.
     """
     failures, is_repeated = 0, False
     while True:

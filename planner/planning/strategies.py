@@ -1,6 +1,6 @@
-"""The strategies for planning a paper: functions that send requests, and estimates of the tokens of these requests.
+"""The strategies for planning a paper: the requests that they send, and estimates of the tokens.
 
-A new strategy is a function that gets a `PlanSession` and returns a reply, and a row in the table of `STRATEGIES`.
+A new strategy is a function that gets a `PlanSession` and returns a reply, and an entry in `STRATEGIES`.
 """
 
 import re
@@ -30,28 +30,28 @@ class PlanSession(Protocol):
     """The functions that a strategy may call to plan one paper."""
 
     async def build_prompt(self) -> Prompt:
-        """Build the first prompt about the paper, fitted to the model's window."""
+        """Build the first prompt about the paper; it fits the model's context window."""
 
     def continue_prompt(self, template: str, **values: object) -> Prompt:
-        """Return the first prompt, continued by the last reply and a message that is rendered from a template.
+        """Return the prompt for the next step: the first prompt, the last reply and a rendered template.
 
         Raises:
             PromptError: if the template is missing or faulty.
         """
 
     async def ask(self, prompt: Prompt, step: str = "") -> "Reply":
-        """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid.
+        """Send a prompt and return the reply; if the reply is invalid, ask again and name its faults.
 
-        `step` names the step of the strategy in the records; it is "" for the step that sends the first prompt.
+        `step` names the step in the records; it is "" for the first prompt.
 
         Raises:
-            ModelError: if there is no completion.
+            ModelError: if the request fails.
             BudgetExceeded: if the request could exceed the cost limit.
-            OutputError: if the reply holds no plan.
+            OutputError: if no reply holds a valid plan.
         """
 
     def check_plan(self, reply: "Reply") -> "PlanCheck":
-        """Return the faults of a reply's plan, and the plan's details with their quotes located in the excerpt."""
+        """Return the faults of the plan in `reply`, and the plan's details with the places of their quotes."""
 
     def report_step(self, message: str, /) -> None:
         """Tell the user what the strategy does next."""
@@ -59,7 +59,7 @@ class PlanSession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RequestEstimate:
-    """An estimate of the requests for one paper: their number, and the sums of their prompt and reply tokens."""
+    """An estimate for one paper: the number of requests, and the sums of their prompt and reply tokens."""
 
     requests: int
     prompt_tokens: int
@@ -68,9 +68,10 @@ class RequestEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A way to plan a paper: `run` asks the model; `estimate` is called with the number of tokens of the first prompt.
+    """A way to plan a paper: `run` asks the model, and `estimate` estimates the requests.
 
-    `templates` names the templates that the strategy needs besides those of the task.
+    The argument of `estimate` is the number of tokens of the first prompt. `templates` are needed besides those of the
+    task.
     """
 
     name: str
@@ -90,14 +91,14 @@ def estimate_one_request(prompt_tokens: int) -> RequestEstimate:
 
 
 async def plan_and_revise(session: PlanSession) -> "Reply":
-    """Ask for a plan, the draft, then ask the model to revise it; return the revised plan.
+    """Ask for a plan (the draft), ask the model to revise it, and return the revised plan.
 
-    Return the draft if the program finds no faults in it, or if the model's revision is not valid.
+    The draft is returned if the program finds no faults in it, or if the revised plan is not valid.
 
     Raises:
-        ModelError, BudgetExceeded, OutputError: if the first request gives no draft, as in `PlanSession.ask`.
+        ModelError, BudgetExceeded, OutputError: if the first request gives no draft.
         ModelError: if the second request failed but may succeed in a later run.
-        BudgetExceeded: if the second request could exceed the cost limit; a later run with a higher limit sends it.
+        BudgetExceeded: if the second request could exceed the cost limit.
     """
     draft = await session.ask(await session.build_prompt())
     findings = session.check_plan(draft).findings
@@ -117,7 +118,7 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
 
 
 def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply") -> "Reply":
-    """Return the revised reply with the model's response to each finding, and with the withdrawn ablations."""
+    """Return the revised reply with the model's response to each fault, and with the withdrawn ablations."""
     reasons = _read_reasons(revised.reasoning)
     revisions = tuple(
         Revision(
@@ -140,7 +141,7 @@ def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply
 
 
 def _read_reasons(reasoning: str) -> dict[int, str]:
-    """Return the model's reasons for its responses, by the number of the finding."""
+    """Return the model's reasons for its responses, by the number of the fault that they answer."""
     answers = filter(None, map(_ANSWER.match, reasoning.split("\n")))
     return {int(a["number"]): _RESPONSE.sub("", a["rest"], count=1).strip()[:_MAX_WHY_CHARS] for a in answers}
 
@@ -157,7 +158,7 @@ def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionRes
 
 
 def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:
-    """Yield the draft's details for each ablation of `revised`, a revised plan that states no details itself."""
+    """Yield the details of the draft for each ablation of the revised plan, which has no details of its own."""
     if draft.details:
         for ablation in revised.plan.ablations:
             place = _find_ablation(ablation, draft)
@@ -169,7 +170,7 @@ def _get_details(reply: "Reply", number: int) -> Details:
 
 
 def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
-    """Return the index in a reply's plan of the ablation with the same name, else the same part; None without one."""
+    """Return the index in a reply's plan of the ablation with the same name or part, None if there is none."""
     others = reply.plan.ablations
     by_name = (n for n, other in enumerate(others) if other.name == ablation.name)
     by_part = (n for n, other in enumerate(others) if other.ablated_part == ablation.ablated_part)
@@ -177,12 +178,12 @@ def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
 
 
 def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[RejectedAblation, ...]:
-    """Return the candidates that the draft rejected, except those that the revised plan contains."""
+    """Return the candidates that the draft did not keep and the revised plan does not keep either."""
     return tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
 
 
 def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblation]:
-    """Yield the ablations of the draft that the revised reply neither keeps nor lists as rejected candidates."""
+    """Yield the ablations of the draft that are neither in the revised plan nor among its rejected candidates."""
     considered = {candidate.name for candidate in revised.considered}
     for number, ablation in enumerate(draft.plan.ablations):
         if _find_ablation(ablation, revised) is None and ablation.name not in considered:
@@ -190,7 +191,7 @@ def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblati
 
 
 def estimate_two_requests(prompt_tokens: int) -> RequestEstimate:
-    """Return the estimate of two requests, for a draft and its revision; most papers need both."""
+    """Return the estimate of two requests, for a plan and its revision; most papers need both."""
     second_prompt = prompt_tokens + TYPICAL_REPLY_TOKENS + _FINDINGS_TOKENS
     return RequestEstimate(2, prompt_tokens + second_prompt, 2 * TYPICAL_REPLY_TOKENS)
 

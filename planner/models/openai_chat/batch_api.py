@@ -50,16 +50,16 @@ _MAX_CONNECTIONS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The result of the request with this `custom_id`: a completion or an error."""
+    """The completion or the error for one request of a batch; `custom_id` is the id that the request was given."""
 
     custom_id: str
     result: Completion | ModelError
 
 
 def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
-    """Return the result in a line of an output or error file, without secrets; None if the line is not a result.
+    """Return the result in a line of a batch's result file, with secrets masked; None if it has no result.
 
-    The result for a prompt that a content filter refused is a completion, as with a live request.
+    If a content filter refused the prompt, the result is a completion with a refusal, not an error.
     """
     line = as_object(repair_json_surrogates(decode_json(content)))
     custom_id = line.get("custom_id")
@@ -101,7 +101,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
 
 
 class BatchState(StrEnum):
-    """The state of a batch; a state with any other name is UNKNOWN, and counts as still running."""
+    """The state of a batch; UNKNOWN stands for any other name, and counts as still running."""
 
     VALIDATING = "validating"
     FAILED = "failed"
@@ -116,7 +116,7 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An input file; `size` is in bytes or None, `is_broken` is true if the service reports an error in the file."""
+    """An input file at the service; `size` is in bytes. A file is broken if the service found an error in it."""
 
     id: str
     name: str
@@ -126,7 +126,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteBatch:
-    """A batch at the service; `state_name` is the service's own name of the state. A file is an id, "" for none."""
+    """A batch at the service; `state_name` is the state in the service's words. Files are ids, "" for none."""
 
     id: str
     state: BatchState
@@ -146,7 +146,7 @@ RemoteItem = TypeVar("RemoteItem", RemoteFile, RemoteBatch)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[RemoteItem]):
-    """A page of a list; `has_more` is true if further pages follow."""
+    """One page of a list at the service; `has_more` is true if more pages follow."""
 
     items: tuple[RemoteItem, ...]
     has_more: bool
@@ -195,7 +195,7 @@ def _read_count(value: JsonObject, name: str) -> int:
 class BatchService:
     """The batch service of one endpoint, for one model; an async context manager.
 
-    Each method sends its request once. Before calling a method again, check whether the first request had an effect.
+    No method retries. A request that failed may still have had an effect; check this before you send it again.
     """
 
     def __init__(self, endpoint: Endpoint, options: RequestOptions) -> None:
@@ -224,7 +224,7 @@ class BatchService:
     def parse_result_line(self, content: bytes) -> BatchResult | None:
         """Return the result in a line of a result file, or None if the line is not a result.
 
-        If the endpoint rejected a parameter, later requests are adapted, and the error in the result is retryable.
+        If the endpoint rejected a parameter, later requests leave it out or rename it, and the error may be retried.
         """
         result = parse_result_line(content, self._endpoint)
         if result and isinstance(error := result.result, RejectedParameterError):
@@ -235,7 +235,7 @@ class BatchService:
         """Upload an input file and return its id.
 
         Raises:
-            ModelError: if the service reports an error; all methods of this class that send something raise it.
+            ModelError: if the request fails; this also holds for the other methods that send a request.
         """
         with path.open("rb") as content:
             upload = (name, content, "application/jsonl")
@@ -243,17 +243,17 @@ class BatchService:
         return get_string_or_empty(answer.get("id"))
 
     async def list_files(self, after: str = "") -> Page[RemoteFile]:
-        """Return a page of the service's input files: the first page, or the page that follows the file `after`."""
+        """Return the first page of the input files, or the page that follows the file with the id `after`."""
         query = {"purpose": "batch", **_build_page_query(after)}
         return _parse_page(await self._call_service("GET", "files", params=query), _parse_file)
 
     async def create_batch(self, file_id: str, metadata: dict[str, str]) -> RemoteBatch:
-        """Create a batch from an input file; this costs money."""
+        """Start a batch of the requests in an input file; this costs money."""
         order = {"input_file_id": file_id, "endpoint": _URL, "completion_window": "24h", "metadata": metadata}
         return _parse_batch(await self._call_service("POST", "batches", json=order))
 
     async def list_batches(self, after: str = "") -> Page[RemoteBatch]:
-        """Return a page of the account's batches: the first page, or the page that follows the batch `after`."""
+        """Return the first page of the account's batches, or the page that follows the batch `after`."""
         return _parse_page(await self._call_service("GET", "batches", params=_build_page_query(after)), _parse_batch)
 
     async def fetch_batch(self, batch_id: str) -> RemoteBatch:
@@ -261,7 +261,7 @@ class BatchService:
         return _parse_batch(await self._call_service("GET", f"batches/{quote(batch_id, safe='')}"))
 
     async def stream_lines(self, file_id: str) -> AsyncGenerator[bytes]:
-        """Yield the lines of a file as they arrive; a line above the size limit of a reply is left out."""
+        """Yield the lines of a file as they arrive; skip lines that are longer than any reply."""
         async with aclosing(self._open_transport().stream_lines(f"files/{quote(file_id, safe='')}/content")) as lines:
             async for line in lines:
                 yield line

@@ -1,7 +1,7 @@
-"""A model at an OpenAI-compatible endpoint, and the models that an endpoint lists.
+"""Send prompts to a model at an OpenAI-compatible endpoint, and list the models of an endpoint.
 
-A parameter that the endpoint rejects is left out or renamed from then on. Some endpoints truncate a prompt to their
-window without an error (Ollama to 4,096 tokens). The number of prompt tokens in their response shows the truncation.
+If an endpoint rejects a parameter, later requests leave it out or rename it. Some endpoints, such as Ollama, truncate
+long prompts without an error. The number of prompt tokens in the response shows this.
 """
 
 import os
@@ -44,11 +44,11 @@ _OPTIONAL: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort"
 class RequestOptions:
     """The options of requests to a model; a parameter that is None is not sent.
 
-    `timeout` is in seconds: with streaming the longest time without a token, else the time for the whole reply.
-    Streaming is the default because gateways close silent connections during long reasoning. A streamed reply of 1,000
-    chunks costs 14 ms of CPU, one without streaming 1 ms (`python -m tests.openai_chat.bench`).
-    `connections` is the largest number of connections. `token_cap` is sent as `max_tokens` if the user gave none. It
-    only enforces a cost limit, so it is not part of the request's identity.
+    `timeout` is in seconds. With streaming, it limits the time without a token; otherwise, it limits the whole reply.
+    Streaming is the default because gateways close silent connections during long reasoning. A reply of 1,000 chunks
+    takes 14 ms of CPU with streaming and 1 ms without (`python -m tests.openai_chat.bench`). `connections` is the
+    largest number of connections. `token_cap` is sent as `max_tokens` if the user set no limit. It limits the cost, and
+    does not change the request's hash.
     """
 
     stream: bool = True
@@ -72,15 +72,16 @@ _DEFAULTS: Final = RequestOptions()
 
 
 class OpenAIChat:
-    """A model at an endpoint, as an async context manager that closes its connections.
+    """A model at an endpoint; an async context manager that closes its connections.
 
-    Given a model's name, such as "gpt-4o" or "ollama/llama3.1", it takes address and key from the environment and
-    retries failed requests. Given an `Endpoint`, it sends one request per call; wrap it in `RetryingModel` for retries.
-    A parameter that the endpoint rejects is renamed or left out from then on, and `Completion.notes` reports that. Use
-    an instance in one event loop only. `on_text` gets the text and the reasoning of streamed replies as they arrive.
+    `model` is an `Endpoint` or a name, such as "gpt-4o" or "ollama/llama3.1". For a name, the address and the key come
+    from the environment, and failed requests are retried. For an `Endpoint`, each call sends one request;
+    `RetryingModel` adds retries. If the endpoint rejects a parameter, later requests leave it out or rename it, and
+    `Completion.notes` says so. `on_text` gets the text and the reasoning of a streamed reply in pieces. Use an instance
+    in one event loop only.
 
     Raises:
-        UsageError: if the environment holds no key for the named model, or an invalid address.
+        UsageError: if the environment has no key for the named model, or an invalid address.
     """
 
     def __init__(
@@ -126,8 +127,8 @@ class OpenAIChat:
         """Return the completion; if a content filter refuses the prompt, the completion has a refusal and no text.
 
         Raises:
-            TooLongError: if the prompt does not fit the window.
-            ModelError: if there is no completion for another reason.
+            TooLongError: if the prompt does not fit the model's context window.
+            ModelError: if the request fails for another reason.
         """
         if not self._retries:
             return await self._complete_once(prompt)
@@ -178,9 +179,9 @@ class OpenAIChat:
 
 
 class ParameterAdapter:
-    """An adapter of requests to one endpoint, which renames or leaves out the parameters that the endpoint rejects.
+    """A record of the parameters that one endpoint rejects; it adapts later requests.
 
-    A limit on tokens is only renamed, never left out, since a cost limit may need it.
+    The limit on tokens may be renamed but is never left out, because a cost limit may need it.
     """
 
     def __init__(self) -> None:
@@ -195,12 +196,12 @@ class ParameterAdapter:
         return (*dropped, *renamed)
 
     def adapt_parameters(self, parameters: Mapping[str, JsonValue]) -> JsonObject:
-        """Return the parameters of a request without those that this endpoint rejects, or with their other names."""
+        """Return the parameters of a request as the endpoint accepts them: some renamed, some left out."""
         dropped = self._dropped | ({"stream_options"} if "stream" in self._dropped else set())
         return {self._renamed.get(name, name): value for name, value in parameters.items() if name not in dropped}
 
     def observe_rejection(self, parameter: str, sent: Mapping[str, JsonValue]) -> bool:
-        """Remember a rejected parameter; return whether the next request will differ from the one sent."""
+        """Remember that `parameter` was rejected; return whether a changed request can be sent instead."""
         if parameter not in sent:
             return False
         if parameter in self._dropped or parameter in self._renamed:
@@ -217,8 +218,8 @@ class ParameterAdapter:
 class TextReporter:
     """A reporter of the text and the reasoning of a reply while they arrive.
 
-    `on_text` gets whole words. `mask` removes keys from the text; since a key may arrive in pieces, the end of the text
-    is always held back. If reasoning comes in several fields, only one of them is reported.
+    `on_text` gets whole words. `mask` hides keys in a text. A key may arrive in pieces, so the last characters are held
+    back until more text arrives. If reasoning comes in several fields, only one of them is reported.
     """
 
     def __init__(self, on_text: Callable[[str], None], mask: Callable[[str], str]) -> None:
@@ -229,7 +230,7 @@ class TextReporter:
         self._rest = ""
 
     def add_piece(self, field: str, text: str) -> None:
-        """Add a piece of text from a field of the reply, and report all text except its end."""
+        """Add a piece of text that arrived in `field`, and report all text except the last characters."""
         if field in REASONING_FIELDS:
             self._reasoning_field = self._reasoning_field or field
         if not text or (field in REASONING_FIELDS and field != self._reasoning_field):
@@ -244,7 +245,7 @@ class TextReporter:
             self._rest = self._rest[end:]
 
     def finish(self) -> None:
-        """Report the end of the text, which was held back."""
+        """Report the last characters, which were held back."""
         if self._rest:
             self._on_text(self._rest)
         self._rest = ""
@@ -256,7 +257,7 @@ def build_model_info(endpoint: Endpoint, options: RequestOptions) -> ModelInfo:
 
 
 def build_parameters(model: str, options: RequestOptions) -> JsonObject:
-    """Return the parameters of a request without its messages; they are not adapted to the endpoint yet."""
+    """Return all parameters of a request except its messages, before a `ParameterAdapter` changes them."""
     cap: JsonObject = {} if options.token_cap is None else {"max_tokens": options.token_cap}
     parameters: JsonObject = {"model": repair_surrogates(model), **cap, **dict(options.parameters)}
     if options.stream:
@@ -265,12 +266,12 @@ def build_parameters(model: str, options: RequestOptions) -> JsonObject:
 
 
 def build_request_body(parameters: JsonObject, prompt: Prompt) -> bytes:
-    """Return a request's JSON; the messages of the prompt are inserted as the JSON that they already are."""
+    """Return the JSON of a request with these parameters and the messages of `prompt`."""
     return to_json(parameters)[:-1] + b',"messages":' + prompt.messages_json + b"}"
 
 
 def build_content_filter_completion(error: FilteredPromptError) -> Completion:
-    """Return the completion for a prompt that a content filter refused: a completion with a refusal and no text."""
+    """Return a completion with a refusal and no text, for a prompt that a content filter refused."""
     return Completion(
         text="",
         refusal=str(error),
@@ -281,7 +282,7 @@ def build_content_filter_completion(error: FilteredPromptError) -> Completion:
 
 
 def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
-    """Return a warning if the endpoint counted fewer tokens than the prompt has, else an empty tuple."""
+    """Return one warning if the endpoint counted too few prompt tokens, otherwise an empty tuple."""
     least, counted = prompt.min_tokens, usage.prompt_tokens
     if counted is None or least < _MIN_TOKENS:
         return ()

@@ -1,4 +1,4 @@
-"""Find a model's endpoint: the name to send, the address and the key, from the options and the environment."""
+"""Find the address, the key and the model's name for requests, from the options and the environment."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _NO_SECRET: Final = SecretStr("")
 class Provider:
     """A known service: its model prefix, its address, and the environment variables for its key and address.
 
-    A provider without a variable for its key is sent no key, unless the user names a variable.
+    If `key_variable` is "", the service gets no key, unless the user names a variable.
     """
 
     prefix: str
@@ -39,8 +39,8 @@ PROVIDERS: Final[tuple[Provider, ...]] = (OPENAI, OPENROUTER, OLLAMA)
 class Endpoint:
     """A model at an address; `base_url` contains no credentials, and the repr shows neither key nor password.
 
-    `credentials` (`user:password`) are sent as HTTP basic authentication, instead of the key. `key_variable` is the
-    environment variable that sets the key. `proxy_credentials` are only needed to mask them.
+    `credentials` (`user:password`) are sent with HTTP basic authentication, instead of the key. `key_variable` is the
+    environment variable that holds the key. `proxy_credentials` are not sent, but are hidden in messages.
     """
 
     model: str
@@ -65,7 +65,7 @@ class Endpoint:
 
     @property
     def key_source(self) -> str:
-        """The source of the key or password that is sent, in words: a variable or the address; "" if none is sent."""
+        """Words that say where the key or password comes from; "" if neither is sent."""
         if self.authorization is None:
             return ""
         is_password = bool(self.credentials.get_secret_value())
@@ -73,15 +73,15 @@ class Endpoint:
 
     @property
     def mask(self) -> SecretMask:
-        """A mask of the key and all credentials."""
+        """A mask that hides the key and all credentials in a text."""
         pairs = [pair.get_secret_value() for pair in (self.credentials, *self.proxy_credentials)]
         return SecretMask([self.key.get_secret_value()], basic_credentials=filter(None, pairs))
 
 
 def build_secret_mask(environment: Mapping[str, str], key_variables: Iterable[str] = ()) -> SecretMask:
-    """Return a mask of the keys in an environment, and of the credentials in its addresses of endpoints and proxies.
+    """Return a mask that hides the keys and passwords in the environment variables.
 
-    `key_variables` are the names of further variables that hold keys, besides those of the known providers.
+    Passwords stand in the addresses of endpoints and proxies. `key_variables` are further variables that hold keys.
     """
     variables = (*(provider.key_variable for provider in PROVIDERS), *key_variables)
     keys = (environment.get(name, "").strip() for name in variables)
@@ -102,12 +102,12 @@ def resolve_endpoint(
     key_variable: str | None = None,
     requires_key: bool = True,
 ) -> Endpoint:
-    """Find the endpoint of a model.
+    """Return the endpoint of a model.
 
-    A prefix (`openrouter/…`, `ollama/…`) names a provider. A given base URL takes precedence over a prefix, and a
-    prefix over OPENAI_BASE_URL. An address with `user:password@` is used with HTTP basic authentication.
-    `key_variable` is the environment variable that holds the key, "" for no key, None to choose the variable by the
-    address or the prefix. A caller that sends nothing sets `requires_key` to false; then the key may be missing.
+    A prefix of `model` (`openrouter/…`, `ollama/…`) names a provider. `base_url` takes precedence over a prefix, and a
+    prefix over OPENAI_BASE_URL. An address with `user:password@` is used with HTTP basic authentication. `key_variable`
+    is the environment variable that holds the key: "" for no key, None to choose it by the address or the prefix. If
+    `requires_key` is false, the key may be missing, because nothing will be sent.
 
     Raises:
         UsageError: if there is no model name, the address is invalid, or a required key is not set.
@@ -141,7 +141,7 @@ def resolve_endpoint(
 
 
 def find_provider_by_prefix(model: str) -> Provider | None:
-    """Return the provider that the prefix of a model's name stands for, None if there is no such prefix."""
+    """Return the provider that the prefix of a model's name stands for, None if it has no known prefix."""
     prefix, slash, _ = model.partition("/")
     return next((p for p in PROVIDERS if slash and p.prefix == prefix), None)
 
@@ -168,7 +168,7 @@ def _choose_request_name(model: str, provider: Provider | None, host_provider: P
 
 
 def _choose_address(provider: Provider | None, base_url: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return the address and the name of its source: the option, the environment variable or the provider."""
+    """Return (address, name of the option, environment variable or provider that it comes from)."""
     if base_url:
         return base_url, "--base-url"
     chosen = provider or OPENAI
@@ -210,7 +210,7 @@ def _parse_address(address: str, origin: str) -> SplitResult:
 
 
 def find_address_fault(address: str) -> str:
-    """Return the fault of an address, "" for none; the text omits the address, which may contain a password."""
+    """Return a phrase for the fault of an address, "" if it is valid. The phrase shows no password."""
     text = address.strip()
     if any(c.isspace() or not c.isprintable() for c in text) or "\\" in text:
         return "contains a space, a backslash or a control character"
@@ -227,7 +227,7 @@ def find_address_fault(address: str) -> str:
 
 
 def _split_credentials(url: SplitResult) -> tuple[str, str]:
-    """Return an address without credentials, and its decoded `user:password`, "" if it has none."""
+    """Return (address without credentials, decoded `user:password` or "")."""
     pair, _, host = url.netloc.rpartition("@")
     user, _, password = pair.partition(":")
     plain_url = urlunsplit((url.scheme.lower(), host.lower(), url.path.rstrip("/"), "", ""))
@@ -235,6 +235,6 @@ def _split_credentials(url: SplitResult) -> tuple[str, str]:
 
 
 def _check_key(key: str, variable: str) -> None:
-    """Raise UsageError if a key holds characters that a header cannot, such as a line break or a typographic quote."""
+    """Raise UsageError if a key holds characters that an HTTP header cannot have, such as a line break."""
     if not (key.isascii() and key.isprintable()):
         raise UsageError(f"{variable or 'the key'} contains invalid characters; was it pasted correctly?")

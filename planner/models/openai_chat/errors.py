@@ -1,4 +1,4 @@
-"""Turn every failure of a request into a `ModelError` that says what to do, and read waits and limits in headers."""
+"""Turn failed requests into `ModelError`s that say what to do, and read rate limits in headers."""
 
 import errno
 import math
@@ -89,9 +89,9 @@ _ADVICE: Final[Mapping[int, str]] = {
 def convert_exception(
     error: Exception, endpoint: Endpoint, *, timeout: float, received_note: str = "", body: str = ""
 ) -> ModelError:
-    """Return the `ModelError` for an exception that is one of `TRANSPORT_EXCEPTIONS`.
+    """Return the `ModelError` for a failure of the network, which is one of `TRANSPORT_EXCEPTIONS`.
 
-    `timeout` is in seconds. `body` is the received part of a reply, and `received_note` is a phrase about its length.
+    `timeout` is in seconds. `body` is the part of the reply that arrived; `received_note` says how long this part is.
     """
     message, retryable = _describe_transport_error(error, endpoint, timeout)
     return ModelError(
@@ -119,7 +119,7 @@ def convert_error_body(
     body: str,
     received_note: str = "",
 ) -> ModelError:
-    """Return the `ModelError` for an error body, with secrets masked; the response's `status` may be 200."""
+    """Return the `ModelError` for an error in a response's body, with secrets masked; `status` may be 200."""
     status = error_body.status or status if status < 400 else status
     request_id = endpoint.mask.mask_text(headers.get("x-request-id", ""))
     message = endpoint.mask.mask_text(_format_message(error_body, endpoint, status, headers)) + received_note
@@ -156,7 +156,7 @@ def _format_message(error_body: ErrorBody, endpoint: Endpoint, status: int, head
 
 
 def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
-    """Return advice for the user, "" if there is none or if only waiting helps."""
+    """Return advice for the user, "" if there is none."""
     if 300 <= status < 400:
         target = endpoint.mask.mask_text(headers.get("location", "another address"))
         return f"it redirects to {target!r}; redirects are not followed, to protect the key; set --base-url"
@@ -168,7 +168,7 @@ def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, heade
 
 
 def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[str, bool]:
-    """Return the message for a failure below HTTP, and whether retrying may help."""
+    """Return (message for the user, whether a retry may help) for a failure of the network."""
     causes = list(_iterate_causes(error))
     address = endpoint.base_url
     for cause in causes:
@@ -204,13 +204,13 @@ def _describe_broken_response(error: Exception, detail: str, endpoint: Endpoint)
 
 
 def _is_connection_missing(error: Exception) -> bool:
-    """Return whether no connection could be opened, so that nothing was sent."""
+    """Return whether the error shows that no connection was opened and nothing was sent."""
     kinds = (kind for cause in _iterate_causes(error) for kind in type(cause).__mro__)
     return any(f"{kind.__module__}.{kind.__name__}" in _NO_CONNECTION for kind in kinds)
 
 
 def _describe_exception(error: BaseException) -> str:
-    """Return the message of an exception, without the received data and the status 400 that aiohttp's parser adds."""
+    """Return the message of an exception on one line, without the data that aiohttp adds."""
     message = getattr(error, "message", None)
     reason = message if isinstance(message, str) else str(error)
     return format_one_line(_PARSED_DATA.sub("", reason)) or type(error).__name__
@@ -227,10 +227,9 @@ def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait, as `retry-after-ms` or `Retry-After` says; None if neither header can be read.
+    """Return the seconds to wait, from `retry-after-ms` or `Retry-After`; None if neither can be read.
 
-    A `Retry-After` that is a date is compared with the response's own Date header, so that a wrong local clock does no
-    harm.
+    A date in `Retry-After` is compared with the response's own Date header, because the local clock may be wrong.
     """
     if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
@@ -272,7 +271,7 @@ def _parse_count(text: str | None) -> int | None:
 
 
 def _parse_duration(text: str | None) -> float | None:
-    """Return the seconds in "6m0s", "1h2m3.5s", "12ms" or a plain number, or None."""
+    """Return the seconds in a text such as "6m0s", "12ms" or "1.5", None if it is not a duration."""
     if (seconds := _parse_number(text)) is not None:
         return seconds
     match = _DURATION.fullmatch((text or "").strip())

@@ -87,7 +87,7 @@ _LARGER_THAN_A_MINUTE: Final = re.compile(r"request too large", re.IGNORECASE)
 
 
 def find_completion(value: JsonValue) -> Completion | None:
-    """Parse the completion in a body; return None if it has no choices."""
+    """Return the completion in a response's body, None if the body has no choices."""
     body = as_object(value)
     choice = next(iter(list_objects(body.get("choices"))), None)
     if choice is None:
@@ -107,10 +107,9 @@ def find_completion(value: JsonValue) -> Completion | None:
 
 
 def find_completion_without_secrets(value: JsonValue, mask: SecretMask) -> Completion | None:
-    """Parse the completion in a body, with all secrets masked; return None if the body has no choices.
+    """Return the completion in a response's body with secrets masked, None if it has no choices.
 
-    The body's strings are masked one by one, and the joined texts of the completion are masked again, since a secret
-    may be split over several parts of the content. If a secret was split, the joined texts replace the parts in `raw`.
+    A secret may be split over several parts of the content. Then the parts are joined and masked, also in `raw`.
     """
     completion = find_completion(mask.mask_reply(value))
     if completion is None:
@@ -127,7 +126,7 @@ def find_completion_without_secrets(value: JsonValue, mask: SecretMask) -> Compl
 
 
 def parse_usage(value: JsonValue) -> Usage:
-    """Parse token counts; a count that is missing, negative, absurdly large or not a number is None."""
+    """Return the token counts in the `usage` of a body; a count that is missing or makes no sense is None."""
     counts = as_object(value)
     return Usage(
         prompt_tokens=_to_count(counts.get("prompt_tokens")),
@@ -138,7 +137,7 @@ def parse_usage(value: JsonValue) -> Usage:
 
 
 def find_error(body: JsonValue) -> JsonValue:
-    """Return the object with the error of a body or of the body's first choice, None if there is no error."""
+    """Return an object with the error in a body or in its first choice, None if there is no error."""
     if parse_error_body(body):
         return body
     choice = next(iter(list_objects(as_object(body).get("choices"))), {})
@@ -148,7 +147,7 @@ def find_error(body: JsonValue) -> JsonValue:
 
 
 def list_objects(value: JsonValue) -> list[JsonObject]:
-    """Return the objects in a list, an empty list if the value is not a list."""
+    """Return the items of a list that are objects, an empty list if the value is not a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
@@ -163,12 +162,12 @@ def get_string_or_empty(value: JsonValue) -> str:
 
 
 def read_field_text(value: JsonValue, separator: str = "") -> str:
-    """Return the text of a field: a string as it is, or the joined texts of a list of items."""
+    """Return the text of a field: a string as it is, or the texts of a list of items, joined."""
     return value if isinstance(value, str) else _join_texts(value, lambda _: True, separator)
 
 
 def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
-    """Return the reasoning from the first field that has any, since gateways send it under several names."""
+    """Return the reasoning in a message, which gateways send under several names."""
     for name in REASONING_FIELDS:
         if text := read_field_text(message.get(name), "\n\n"):
             return text
@@ -202,7 +201,7 @@ def _to_count(value: JsonValue) -> int | None:
 
 
 class RejectedParameterError(ModelError):
-    """The error that the endpoint does not accept a parameter; `parameter` is the parameter's name as it was sent."""
+    """An error for a parameter that the endpoint does not accept; `parameter` is its name in the request."""
 
     def __init__(self, message: str, *, parameter: str, status: int | None, request_id: str, body: str) -> None:
         super().__init__(message, status=status, request_id=request_id, body=body)
@@ -210,15 +209,15 @@ class RejectedParameterError(ModelError):
 
 
 class FilteredPromptError(ModelError):
-    """The error that a content filter refused the prompt, so that the prompt did not reach the model."""
+    """An error for a prompt that a content filter refused; the model did not see the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """An error as the endpoint reported it; fields that it did not report are "" or None.
+    """An error in the body of a response; a field that the body lacks is "" or None.
 
-    `code` is text even if it was a number. `status` is the HTTP status that the body itself states. `window` is the
-    model's context window and `prompt_tokens` the length of the prompt, both in tokens.
+    `code` is text even if it was a number. `status` is the HTTP status that the body states. `window` is the model's
+    context window and `prompt_tokens` the length of the prompt, both in tokens.
     """
 
     message: str
@@ -230,7 +229,7 @@ class ErrorBody:
     prompt_tokens: int | None = None
 
     def is_too_long(self, status: int) -> bool:
-        """Return whether the prompt alone exceeds the window or the limit per minute, so that waiting does not help."""
+        """Return whether the prompt is too long for the context window or for the tokens per minute."""
         if status in (401, 403, 404):
             return False
         if status == 429:
@@ -240,7 +239,7 @@ class ErrorBody:
 
     @property
     def is_exhausted(self) -> bool:
-        """True if the account's quota is used up, so that waiting does not help."""
+        """True if the account's quota is used up; waiting does not help then."""
         coded = bool(_EXHAUSTED.search(f"{self.code} {self.type}"))
         return coded or bool(_EXHAUSTED.search(self.message) and not _RETRY_SOON.search(self.message))
 
@@ -251,9 +250,9 @@ class ErrorBody:
 
     @property
     def rejected_parameter(self) -> str:
-        """The parameter that the endpoint does not accept.
+        """The name of the parameter that the endpoint does not accept.
 
-        It is "" if only the value is wrong, or if requests without the parameter make no sense.
+        It is "" if only the value is wrong, or if a request cannot do without the parameter.
         """
         if not _REJECTED.search(f"{self.code.replace('_', ' ')} {self.message}"):
             return ""
@@ -267,7 +266,7 @@ class ErrorBody:
 
 
 def parse_error_body(body: JsonValue) -> ErrorBody | None:
-    """Return the error in a body (in `error`, in `detail` or the body itself), or None if there is none."""
+    """Return the error that a response's body describes, None if there is none."""
     if not isinstance(body, dict):
         return None
     error = body.get("error") or body.get("detail") or (body if body.get("object") == "error" else None)

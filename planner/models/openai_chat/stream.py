@@ -1,6 +1,6 @@
-"""Read the body of a response as its bytes arrive: JSON, or a stream of server-sent events.
+"""Read the body of a response in pieces; the body is JSON or a stream of server-sent events.
 
-If the connection breaks, the error can report the part of the reply that arrived.
+If the connection breaks, the part of the reply that arrived can be reported.
 """
 
 import json
@@ -38,10 +38,10 @@ PieceReporter = Callable[[str, str], None]
 
 
 def decode_json(content: bytes) -> JsonValue:
-    """Return the JSON value in the bytes; None if they are not JSON or have more than `MAX_JSON_VALUES` values.
+    """Return the value of JSON bytes, None if they are not JSON or have more than `MAX_JSON_VALUES` values.
 
-    Levels deeper than `MAX_JSON_DEPTH` are left out, so that a paid reply is kept even if another part of the body is
-    nested too deeply. A number out of range, such as 1e999 or one of 5,000 digits, becomes None.
+    Levels deeper than `MAX_JSON_DEPTH` are left out, because the other levels may hold a paid reply. A number that is
+    too large, such as 1e999, becomes None.
     """
     if compute_max_json_values(content) > MAX_JSON_VALUES:
         return None
@@ -55,7 +55,7 @@ def decode_json(content: bytes) -> JsonValue:
 
 
 def compute_max_json_values(content: bytes | bytearray) -> int:
-    """Return the highest number of values that the JSON can hold: its opening brackets and commas are counted."""
+    """Return a high estimate of the number of values in JSON: its opening brackets and commas."""
     return sum(map(content.count, (b"[", b"{", b",")))
 
 
@@ -72,7 +72,7 @@ def _parse_int(text: str) -> int | None:
 
 
 def _cut_deep_levels(content: bytes) -> bytes:
-    """Return JSON text whose lists and objects at level `MAX_JSON_DEPTH` are emptied."""
+    """Return the JSON text with empty lists and objects at level `MAX_JSON_DEPTH`."""
     if content.count(b"[") + content.count(b"{") <= MAX_JSON_DEPTH:
         return content
     kept, depth, start = bytearray(), 0, 0
@@ -94,9 +94,10 @@ def format_json(value: JsonValue) -> str:
 
 
 def repair_json_surrogates(value: JsonValue) -> JsonValue:
-    """Return the value with the surrogate pairs in all texts joined, since a stream may split a pair over two chunks.
+    """Return the value with valid Unicode in all of its texts.
 
-    A lone surrogate, which cannot be encoded, becomes U+FFFD.
+    A stream may split a character (a surrogate pair) over two chunks. Its halves are joined; a lone half becomes
+    U+FFFD.
     """
     if isinstance(value, str):
         return repair_surrogates(value)
@@ -118,7 +119,7 @@ class EventDecoder:
         self._data = bytearray()
 
     def feed(self, content: bytes) -> Iterator[bytes]:
-        """Add bytes, and yield the data of each event that they complete."""
+        """Add received bytes, and yield the data of each event that is now complete."""
         *lines, rest = content.split(b"\n")
         if lines:
             lines[0] = b"".join((*self._rest, lines[0]))
@@ -134,9 +135,9 @@ class EventDecoder:
 
 
 class ChunkMerger:
-    """A merger of the chunks of a stream into the response body that would have come without streaming.
+    """A merger of the chunks of a stream; the result looks like a response without streaming.
 
-    `on_piece` gets the name of the field and the text of each piece of a reply or of reasoning.
+    `on_piece` is called with the name of a field and the text that a chunk adds to the field.
     """
 
     def __init__(self, on_piece: PieceReporter | None = None) -> None:
@@ -162,7 +163,7 @@ class ChunkMerger:
 
     @property
     def body(self) -> JsonObject:
-        """The chat completion so far, without `choices` if no chunk had any."""
+        """The chat completion so far; `choices` is missing if no chunk had any."""
         message = self._message | {name: "".join(pieces) for name, pieces in self._pieces.items()}
         for (_, name), (item, pieces) in self._item_pieces.items():
             item[name] = "".join(pieces)
@@ -171,7 +172,7 @@ class ChunkMerger:
         return self._top | {"choices": [self._choice | {"message": message}]}
 
     def add_chunk(self, chunk: JsonObject) -> None:
-        """Add one chunk; only the first choice is read, since only one was requested."""
+        """Add one chunk; choices after the first are ignored."""
         self._top |= {name: value for name, value in chunk.items() if name not in ("choices", "object") and value}
         for choice in list_objects(chunk.get("choices")):
             if choice.get("index") in (0, None):
@@ -193,7 +194,7 @@ class ChunkMerger:
             self._message[name] = value
 
     def _add_items(self, items: list[JsonValue], added: list[JsonValue]) -> None:
-        """Add items to a list; an item with the type and index of the list's last item continues that item."""
+        """Append `added` to `items`; an item with the type and index of the last item continues that item."""
         for item in added:
             last = items[-1] if items else None
             if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
@@ -217,7 +218,7 @@ class ChunkMerger:
 
 
 def _has_text(value: JsonValue) -> bool:
-    """Return whether a field of a reply holds text; encrypted reasoning has `data` instead."""
+    """Return whether a field of a reply holds text or encrypted reasoning."""
     return bool(read_field_text(value)) or any(item.get("data") for item in list_objects(value))
 
 
@@ -226,10 +227,10 @@ def _is_same_item(last: JsonObject, item: JsonObject) -> bool:
 
 
 class ResponseBody:
-    """The body of one response, read piece by piece: JSON, or server-sent events that are merged into the same JSON.
+    """The body of one response, which arrives in pieces; a stream of events becomes one JSON value.
 
-    `is_done` is true after the stream's [DONE] event; `garbled_event` holds the first event that is not JSON, or b"".
-    `on_piece` gets each piece of text of a stream as it arrives.
+    `is_done` is true after the stream's [DONE] event. `garbled_event` holds the first event that is not JSON, or b"".
+    `on_piece` gets the name of the field and the text of each piece of a stream.
     """
 
     def __init__(self, on_piece: PieceReporter | None = None) -> None:
@@ -244,12 +245,12 @@ class ResponseBody:
 
     @property
     def token_count(self) -> int:
-        """The number of received pieces of text or reasoning, the only sign that the model is working."""
+        """The number of pieces of text or reasoning so far; it grows while the model works."""
         return self._merger.token_count
 
     @property
     def is_oversized(self) -> bool:
-        """True if the body has more bytes or more values than any reply."""
+        """True if the body is larger than any reply, in bytes or in JSON values."""
         return self._size > MAX_REPLY_BYTES or self._value_count > MAX_JSON_VALUES
 
     @property
@@ -259,7 +260,7 @@ class ResponseBody:
 
     @property
     def has_finish_reason(self) -> bool:
-        """True if the model gave a finish reason; then the text is complete even if the connection breaks."""
+        """True if the model gave a finish reason; then the whole text has arrived."""
         return self._merger.has_finish_reason and not self.garbled_event
 
     @property
@@ -269,7 +270,7 @@ class ResponseBody:
 
     @property
     def json(self) -> JsonValue:
-        """The JSON of the reply, or None if it is not JSON."""
+        """The body as a JSON value, None if the body is not JSON."""
         return repair_json_surrogates(self._merger.body if self._events else decode_json(bytes(self._content)))
 
     @property
@@ -298,7 +299,7 @@ class ResponseBody:
             self._value_count = compute_max_json_values(self._content)
 
     def describe_progress(self) -> str:
-        """Return a phrase for an error message that says how much of a reply arrived; "" if nothing did."""
+        """Return a phrase that says how much of a reply arrived, "" if nothing arrived."""
         if not self._size:
             return ""
         completion = find_completion(self._merger.body) if self._events else None
@@ -343,5 +344,5 @@ class ResponseBody:
 
 
 def _is_event_stream(beginning: bytes | bytearray) -> bool:
-    """Return whether a body with this beginning is a stream of events; the content type is not reliable."""
+    """Return whether a body with this beginning is a stream of events; its content type may be wrong."""
     return beginning.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))

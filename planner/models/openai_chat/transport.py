@@ -1,8 +1,8 @@
-"""Send one request over HTTP with the SDK's address, headers and transport, and read its response.
+"""Send requests over HTTP with the headers and the HTTP client of the SDK, and read the responses.
 
-Two parts of the SDK are too slow to be used (`python -m tests.openai_chat.bench`). Its request function takes half of
-the 1.15 ms of CPU for a prompt of 80 KB. Its objects for a streamed reply of 1,000 chunks take 80 ms of CPU, whereas
-reading the bytes takes 14 ms.
+Two parts of the SDK are too slow to be used. Its function for requests takes half of the 1.15 ms of CPU for a prompt of
+80 KB. Its objects for a streamed reply of 1,000 chunks take 80 ms of CPU; reading the bytes takes 14 ms. `python -m
+tests.openai_chat.bench` measures these times.
 """
 
 import asyncio
@@ -44,13 +44,13 @@ _MAX_SHOWN_CHARS: Final = 100  # characters of an unreadable response that are s
 class Transport:
     """A client of one endpoint with a limited number of connections.
 
-    `timeout` is in seconds: for a streaming request the longest time without a token, for any other the total time.
-    Proxies are taken from the environment, as in httpx. Redirects are not followed. `fast` allows the use of aiohttp,
-    which is faster for many requests at once.
+    `timeout` is in seconds. For a stream, it limits the time without a token; otherwise, it limits the total time.
+    Proxies come from the environment, as in httpx. Redirects are not followed. `fast` allows the use of aiohttp, which
+    is faster for many requests at once.
 
     Raises:
-        ModelError: if a proxy from the environment cannot be used; the methods raise it for every failure of the
-            network, the endpoint or its response.
+        ModelError: if a proxy in the environment cannot be used; the methods raise it if the network or the
+            endpoint fails.
     """
 
     def __init__(self, endpoint: Endpoint, *, timeout: float, max_connections: int, fast: bool = True) -> None:
@@ -80,9 +80,10 @@ class Transport:
         await self._http_client.aclose()
 
     async def post_request(self, body: bytes, *, streams: bool, on_piece: PieceReporter | None = None) -> Completion:
-        """Send one request and return its completion, masked; `streams` is true if the request asks for a stream.
+        """Send one chat request and return its completion, with secrets masked.
 
-        `on_piece` gets the name of the field and the text of each piece of a stream as it arrives, not masked.
+        `streams` is true if `body` asks for a stream. `on_piece` gets the name of the field and the text of each piece,
+        unmasked.
         """
         outcome = await self._send_and_receive(body, ResponseBody(on_piece), streams=streams)
         if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
@@ -90,9 +91,9 @@ class Transport:
         return outcome
 
     async def call_api(self, method: str, path: str, **content: Any) -> JsonValue:
-        """Send a request to a path of the API and return the JSON of its response, masked; None if it is not JSON.
+        """Send a request and return the JSON of the response, with secrets masked; None if it is not JSON.
 
-        `content` are arguments of httpx2: `params`, `json`, `data` and `files`.
+        `path` is a path of the API. `content` are arguments of httpx2: `params`, `json`, `data` and `files`.
         """
         pieces, failed = bytearray(), _NO_ERROR
         async with self._open_response(method, path, **content) as response:
@@ -106,7 +107,7 @@ class Transport:
         return self._mask.mask_json(repair_json_surrogates(decode_json(bytes(pieces))))
 
     async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
-        """Yield the lines of a file as they arrive, each within the timeout; oversized lines are left out."""
+        """Yield the lines of a file as they arrive; skip lines that are longer than any reply."""
         failed = _NO_ERROR
         async with self._open_response("GET", path) as response:
             lines = _split_lines(response.aiter_bytes())
@@ -242,9 +243,9 @@ def _build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
 
 
 def _create_http_client(timeout: float, max_connections: int, *, fast: bool) -> httpx2.AsyncClient | str:
-    """Return an HTTP client, or the reason why there is none; with `fast`, the client uses aiohttp if it is installed.
+    """Return an HTTP client, or the reason why there is none; `fast` chooses aiohttp if it is installed.
 
-    Each of 64 parallel requests of 80 KB takes 0.3 ms of CPU with aiohttp, whose parser is in C, and 1.2 ms without.
+    With aiohttp, whose parser is in C, each of 64 parallel requests of 80 KB takes 0.3 ms of CPU instead of 1.2 ms.
     """
     options = _ClientOptions(
         limits=httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
@@ -287,7 +288,7 @@ async def _receive(response: httpx2.Response, response_body: ResponseBody, exten
 
 
 async def _read_bounded(response: httpx2.Response, content: bytearray, max_bytes: int) -> None:
-    """Add the body of a response to `content`, at most `max_bytes` bytes of it."""
+    """Read at most `max_bytes` bytes of a response's body into `content`."""
     async for piece in response.aiter_bytes():
         content += piece
         if len(content) > max_bytes:
@@ -296,7 +297,7 @@ async def _read_bounded(response: httpx2.Response, content: bytearray, max_bytes
 
 
 async def _split_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the lines that are not blank; leave out lines above the size limit of a reply."""
+    """Yield the lines in `pieces`, except blank lines and lines that are longer than any reply."""
     rest, oversized = bytearray(), False
     async for piece in pieces:
         *line_ends, line_start = piece.split(b"\n")
@@ -312,7 +313,7 @@ async def _split_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _drain(content: AsyncIterator[bytes]) -> None:
-    """Read any bytes after the end of a stream, so that the connection can be reused."""
+    """Read the bytes that follow the end of a stream; then the connection can be reused."""
     with suppress(*errors.TRANSPORT_EXCEPTIONS):
         async with asyncio.timeout(_LAST_BYTES_SECONDS):
             async for _ in content:
