@@ -1,7 +1,6 @@
 """Read ablations and their details from JSON objects.
 
-Harmless format errors are repaired, and other errors become findings. A detail that cannot be read is left out, with a
-note in the log.
+Harmless format errors are repaired, and other errors become findings. A detail that cannot be read is left out.
 """
 
 import json
@@ -69,10 +68,7 @@ def build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None
 
 
 def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any] | None:
-    """Keep the keys of `Ablation`, and convert each value to the type of its field if the meaning is clear.
-
-    If the fields are too long, add a finding to `log` and return None.
-    """
+    """Return the fields of an ablation; if a value has the wrong type but a clear meaning, convert it."""
     named = _rename_keys(value, place, log)
     if (size := sum(len(str(item)) for item in named.values())) > _MAX_ABLATION_CHARS:
         log.add_finding(f"{place}: has {size:,} characters, over {_MAX_ABLATION_CHARS:,}")
@@ -138,7 +134,7 @@ def _normalize_texts(value: Any, place: str, log: ParseLog) -> Any:
 
 
 def _mend_line(text: str, place: str, log: ParseLog) -> str:
-    """Repair a text so that it can be written as one line of UTF-8; whitespace other than line breaks stays."""
+    """Return the text as one line of valid Unicode, and add a note for each repair."""
     mended = _LOST_BACKSLASH.sub(lambda match: _BACKSLASH_ESCAPES[match[0]], text)
     if mended != text:
         log.add_note(f"{place}: a backslash that JSON had read as an escape was restored")
@@ -152,7 +148,7 @@ def _mend_line(text: str, place: str, log: ParseLog) -> str:
 
 
 def _join_lines(text: str) -> str:
-    """Replace line breaks, and the whitespace around them, with one blank each."""
+    """Replace each line break and the blanks around it with one blank."""
     first, *others = _LINE_BREAK.split(text)
     if not others:
         return text
@@ -166,7 +162,7 @@ def _name_detail(key: str) -> str:
 
 
 def read_ablation_details(value: dict[str, Any], place: str, log: ParseLog) -> Details:
-    """Return the details in a JSON object; `place` names the object in notes."""
+    """Return the details of an ablation from its JSON object; `place` names the object in messages."""
     nested = value.get("details")
     given: dict[str, Any] = {}
     for key, item in [*value.items(), *(nested.items() if isinstance(nested, dict) else ())]:
@@ -186,7 +182,7 @@ def read_ablation_details(value: dict[str, Any], place: str, log: ParseLog) -> D
 
 
 def read_reported_studies(text: str) -> tuple[ReportedStudy, ...]:
-    """Return the studies in the text of a <reported> block, which has a JSON object or "name: quote" on each line."""
+    """Return the studies in a <reported> block; each line of `text` is a JSON object or "name: quote"."""
     studies = (_read_reported_line(line.strip().rstrip(",")) for line in text.split("\n"))
     return tuple(dict.fromkeys(study for study in studies if study is not None))[:_MAX_REPORTED]
 

@@ -1,4 +1,4 @@
-"""Find the JSON objects that hold ablations, however deep they are nested, and repair broken objects."""
+"""Find the JSON objects that are ablations, at any depth, and repair broken objects."""
 
 import json
 import re
@@ -32,15 +32,15 @@ def normalize_key(key: str) -> str:
 
 
 def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
-    """Return whether an ablation is one of the prompt's own examples."""
+    """Return whether an ablation is an example from the prompt that the model copied."""
     part = ablation_object.get("ablated_part")
     return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
 
 
 def find_ablation_objects(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
-    """Return (objects that are ablations, reasoning) from a JSON value. Lists that are named as drafts are left out.
+    """Return (objects that are ablations, text of the reasoning) from a JSON value.
 
-    If `in_strings`, objects are also found in strings that contain JSON, such as the arguments of a tool call.
+    Drafts of the plan are left out. If `in_strings` is true, strings that contain JSON are searched too.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     reasoning = ""
@@ -65,12 +65,12 @@ def _is_ablation_object(value: dict[str, Any]) -> bool:
 
 
 def _name_group(key: str) -> str:
-    """Return the name of the group of ablations under a key: "ablation_1" and "ablation 2" are in the same group."""
+    """Return the key without its number; "ablation_1" and "ablation 2" name the same group of ablations."""
     return normalize_key(key).rstrip("0123456789_#.")
 
 
 def _decode_values(text: str) -> list[Any]:
-    """Return the JSON values in a text, up to the first that cannot be read."""
+    """Return the JSON values in a text; stop at the first value that cannot be read."""
     values: list[Any] = []
     end = 0
     while start := _VALUE_START.search(text, end):
@@ -83,21 +83,21 @@ def _decode_values(text: str) -> list[Any]:
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the objects of the last group with a name such as "plan" or, without one, of all groups but drafts."""
+    """Return the objects in the last group with a name like "plan"; without it, all objects except drafts."""
     kept = {name: objects for name, objects in groups.items() if not _DRAFT_WORDS.search(name)} or groups
     plans = [objects for name, objects in kept.items() if _PLAN_WORDS.search(name)]
     return plans[-1] if plans else [each for objects in kept.values() for each in objects]
 
 
 def find_only_object_list(value: Any) -> list[dict[str, Any]]:
-    """Return the only list of objects among the values of a JSON object; [] if there is no such list or several."""
+    """Return the list of objects in a JSON object; [] if there is no such list or more than one."""
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
     return lists[0] if len(lists) == 1 else []
 
 
 def find_object_end(text: str, start: int) -> int | None:
-    """Return the offset after the brace that closes the brace at `start`, or None. Braces in strings do not count."""
+    """Return the offset after the JSON object that begins at `start`, None if the object is not closed."""
     depth, at = 0, start
     while found := _STRING_OR_BRACE.search(text, at, start + _MAX_OBJECT_CHARS):
         at = found.end()
@@ -114,15 +114,15 @@ def find_object_end(text: str, start: int) -> int | None:
 
 
 class JsonRepairer:
-    """A repairer of broken JSON objects in one reply, which repairs at most 10,000 characters in all."""
+    """A repairer of the broken JSON objects in one reply; it repairs at most 10,000 characters in all."""
 
     def __init__(self) -> None:
         self._chars = 0
 
     def repair(self, text: str) -> dict[str, Any] | None:
-        """Return the repaired object in a text; the object must end where the text ends.
+        """Return the repaired JSON object in `text`, which must end with the object.
 
-        Return None if the text cannot be repaired, if two ablations would become one, or if the limit is exceeded.
+        Return None if the repair fails or would merge two ablations, or if the limit is exceeded.
         """
         self._chars += len(text)
         if self._chars > _MAX_REPAIRED_CHARS or text.count("{") + text.count("[") > _MAX_BRACKETS:

@@ -1,8 +1,8 @@
-"""Read JSON objects from the text of a predictions block, in whatever layout a model wrote them.
+"""Read the JSON objects in the predictions block of a reply, in any layout that models use.
 
-A strict decoder reads valid objects. A broken object is repaired by `json_repair`, but only if its end is known, since
-the repair would silently complete a truncated object, and keep only the last of several objects.
-A log collects the format errors that were repaired and the errors that make the reply invalid.
+A strict decoder reads valid objects, and `json_repair` repairs broken ones. An object is repaired only if its end is
+known, because the repair would silently complete a truncated object. A log collects the format errors that were
+repaired, and the errors that make the reply invalid.
 """
 
 import json
@@ -42,9 +42,9 @@ _MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a
 
 
 class ParseLog:
-    """A log of notes (at most 50) and findings, without repeats, in the order in which they were added.
+    """A log of notes (repaired errors, at most 50) and findings (errors that make the reply invalid).
 
-    `lines_before` counts the lines of the reply before the first line of the block that is read; None if it is unknown.
+    `lines_before` is the number of lines in the reply before the block with the plan; None if it is unknown.
     """
 
     def __init__(self, *, reads_details: bool = False) -> None:
@@ -60,22 +60,22 @@ class ParseLog:
                 self._notes[sentence] = None
 
     def add_finding(self, *sentences: str) -> None:
-        """Add sentences about errors that make the reply invalid, which only the model can correct."""
+        """Add sentences about errors that make the reply invalid."""
         self._findings.update(dict.fromkeys(sentences))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The sentences about format errors that were repaired, with lines counted from the first line of the reply."""
+        """The sentences about repaired format errors; line numbers count from the start of the reply."""
         return tuple(map(self._count_lines_in_reply, self._notes))
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """The sentences about errors that make the reply invalid, with lines counted from the start of the block."""
+        """The sentences about errors that make the reply invalid; line numbers count from the start of the block."""
         return tuple(self._findings)
 
     @property
     def shown_findings(self) -> tuple[str, ...]:
-        """The findings as shown to people, with lines counted from the first line of the reply."""
+        """The same sentences as in `findings`, but line numbers count from the start of the reply."""
         return tuple(map(self._count_lines_in_reply, self._findings))
 
     def _count_lines_in_reply(self, sentence: str) -> str:
@@ -90,7 +90,7 @@ def quote_value(value: object) -> str:
 
 
 class _RepeatedKeyError(ValueError):
-    """An error for an object that has a key twice, and so may be two objects that the model ran together."""
+    """An error for an object with a repeated key; the model may have joined two objects by mistake."""
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ _DECODER: Final = json.JSONDecoder(strict=False, object_pairs_hook=_build_object
 
 @dataclass(frozen=True, slots=True)
 class LocatedObject:
-    """A JSON object, and the line of the block on which it begins, counted from 1."""
+    """A JSON object and its line number, counted from 1 at the start of the block of predictions."""
 
     line: int
     value: dict[str, Any]
@@ -113,12 +113,12 @@ class LocatedObject:
 
 @dataclass(frozen=True, slots=True)
 class PredictionsBlock:
-    """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
+    """The block of predictions in a text; positions are offsets into the text.
 
-    The block's line 1 begins at `first_line_start`. The plan's objects, with any brackets around them, run from
-    `plan_start` to `plan_end`; `draft_end` is the end of a draft or an example before them, or 0. `has_content` is true
-    if the block has an object, even an unreadable one. `is_unfinished` is true if the text ends inside an object or an
-    array. `reasoning` is the discussion in the JSON object that also holds the list of ablations, or "".
+    The block with its tags lies between `start` and `end`, and the plan lies between `plan_start` and `plan_end`. Line
+    1 begins at `first_line_start`. `draft_end` is the end of a draft before the plan, or 0. `has_content` is true if
+    there is an object, even an unreadable one. `is_unfinished` is true if the text ends inside an object or an array.
+    `reasoning` is the discussion if it stands in the JSON, otherwise "".
     """
 
     start: int
@@ -137,13 +137,13 @@ class PredictionsBlock:
 
     @property
     def is_mention(self) -> bool:
-        """True if the block is no plan but a sentence that mentions the tag, perhaps with an incomplete ablation."""
+        """True if the block holds no plan, because a sentence only mentions the tag."""
         is_plan = any("ablated_part" in map(normalize_key, json_object.value) for json_object in self.objects)
         return not (is_plan or self.is_unfinished or self.has_closing_tag)
 
 
 def read_predictions(text: str, start: int, objects_start: int, repairer: JsonRepairer) -> PredictionsBlock:
-    """Read the block that begins at `start`: its objects from offset `objects_start` to the next tag of predictions.
+    """Read the block that begins at offset `start`; its objects begin at `objects_start`.
 
     All blocks of a reply share one `repairer`.
     """
@@ -152,7 +152,7 @@ def read_predictions(text: str, start: int, objects_start: int, repairer: JsonRe
 
 @dataclass(slots=True)
 class _ObjectGroup:
-    """Objects without words between them, from offset `start` to `end`; `is_list` is true if a JSON list holds them."""
+    """Objects with no words between them, from offset `start` to `end`; `is_list` is true if they form a JSON list."""
 
     start: int
     end: int
@@ -213,7 +213,7 @@ class _BlockReader:
         )
 
     def _match_end(self) -> re.Match[str] | None:
-        """Return the tag at `position` if it ends the block, else None. A discussion inside a block does not end it."""
+        """Return the tag at `position` if it ends the block, otherwise None."""
         tag = _TAG.match(self.text, self.position)
         if tag is None or tag["closes"] is not None:
             return tag
@@ -221,7 +221,7 @@ class _BlockReader:
         return None if self.has_discussion else tag
 
     def _drop_draft(self) -> None:
-        """Drop the earlier groups if they are drafts of the last: they share a name with it, or all are JSON lists."""
+        """Drop all groups but the last if they are drafts: names are repeated, or all groups are lists."""
         self.groups = [group for group in self.groups if group.objects] or self.groups[-1:]
         *earlier, last = self.groups
         is_again = any(last.names & group.names for group in earlier) or all(group.is_list for group in self.groups)
@@ -265,7 +265,7 @@ class _BlockReader:
         self.groups[-1].end = self.position
 
     def _skip_prose(self) -> None:
-        """Skip text that is not JSON. Stop at the next object, at the next tag or at the end of the line."""
+        """Skip text that is not JSON, up to the next object, the next tag or the end of the line."""
         stop = _END_OF_PROSE.search(self.text, self.position + 1)
         words = self.text[self.position : stop.start() if stop else len(self.text)]
         if _FIELD_KEY.match(words):
@@ -337,13 +337,13 @@ class _BlockReader:
 
 
 def _find_first_line(text: str, start: int) -> int:
-    """Return the offset of a block's line 1: `start` or, if the tag's line has no more text, the next line."""
+    """Return the offset of line 1: `start`, or the start of the next line if the rest of this line is blank."""
     rest = _REST_OF_LINE.match(text, start)
     return rest.end() if rest else start
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the offset after an object that fills a line before the last one, or None. Its quotes may be unpaired."""
+    """Return the end of the object at `start` if it ends with its line and text follows, otherwise None."""
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")

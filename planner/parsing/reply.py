@@ -1,4 +1,4 @@
-"""Read the reasoning and the plan from a completion, or raise the outcome that explains why there is no plan."""
+"""Read the reasoning and the plan from a completion, or raise an error that says why there is no plan."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -68,11 +68,11 @@ _PERCEIVE: Final = re.compile(r"\b(?:see|find|access|open|read|view|locate)\b", 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A valid plan with its reasoning; `notes` list the format errors that were repaired, one sentence each.
+    """A valid plan with its reasoning; `notes` are sentences about format errors that were repaired.
 
-    `details` has one item for each ablation, or is empty if the reply gave none; `considered` are the candidates that
-    the plan does not keep, and `reported` the studies that the paper reports already, according to the model.
-    `revisions` tell what the model did about the faults that the program found in an earlier reply.
+    `details` has one item for each ablation, or is empty. `considered` are the candidates that the plan does not keep.
+    `reported` are the studies that the paper already reports, according to the model. `revisions` are the model's
+    responses to faults in its earlier plan.
     """
 
     reasoning: str
@@ -87,11 +87,10 @@ class Reply:
 def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -> Reply:
     """Read the reasoning and a plan of at most `k` ablations from a completion.
 
-    If `min_chance` (in percent) is given, details are read too, and candidates with a lower chance are not kept.
+    If `min_chance` (in percent) is given, details are read too, and ablations with a lower chance are not kept.
 
-    A reply that the endpoint truncated counts as truncated even if it looks complete, since the missing part is
-    unknown. If the finish reason is unknown, as for a pasted reply, a text that ends inside an object counts as
-    truncated. A text with fewer than `k` objects and no closing tag then gets a note that ablations may be missing.
+    A reply that the endpoint truncated counts as truncated, even if it looks complete. A pasted reply has no finish reason: it
+    counts as truncated if it ends inside an object, and it gets a note if ablations may be missing.
 
     Raises:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
@@ -146,7 +145,7 @@ def _select_answer(completion: Completion, log: ParseLog) -> str:
 
 
 def _clean_text(text: str, log: ParseLog) -> str:
-    """Convert all line ends to LF and replace unpaired surrogates, which no file can hold."""
+    """Return the text with LF as its only line end and without invalid characters."""
     whole = repair_surrogates(text)
     if whole != text:
         log.add_note("an invalid character (half a surrogate pair) was replaced")
@@ -161,7 +160,7 @@ def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
 
 
 def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completion, log: ParseLog) -> None:
-    """Log the parts that a reply with predictions lacks; raise OutputError if the reply is truncated."""
+    """Log the missing parts of a reply; raise OutputError if the reply is truncated."""
     assert parts.block is not None
     if parts.is_unfinished and not completion.finish_reason:
         log.add_finding("the reply ends in the middle of its predictions", *parts.block.findings)
@@ -180,10 +179,10 @@ def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completi
 def _choose_plan(
     objects: Sequence[LocatedObject], k: int, min_chance: int | None, log: ParseLog
 ) -> tuple[Plan, PlanDetails] | None:
-    """Return (plan of the best candidates, its details). If the plan breaks a rule, log findings and return None.
+    """Return (plan, its details) from all candidates of a reply; if the plan breaks a rule, return None.
 
-    The plan keeps at most `k` candidates: the best one, and those with at least `min_chance` percent. Without chances,
-    it keeps the first `k`. If `min_chance` is None, details are not read.
+    The plan keeps at most `k` candidates: the best one, and others with a chance of at least `min_chance` percent. If
+    no candidate has a chance, the plan keeps the first `k`. If `min_chance` is None, details are not read.
     """
     details = [
         Details() if min_chance is None else read_ablation_details(o.value, f"line {o.line}", log) for o in objects
@@ -205,9 +204,9 @@ def _choose_plan(
 
 
 def _rank_candidates(details: Sequence[Details]) -> list[int]:
-    """Return the indices of the candidates, the likeliest first.
+    """Return the indices of the candidates, the candidate with the highest chance first.
 
-    A candidate without a chance is as likely as the least likely one before it, since a reply gives the best first.
+    A candidate without a chance gets the lowest chance of the candidates before it, because models put the best first.
     """
     chances: list[int] = []
     for each in details:
@@ -230,7 +229,7 @@ def _build_plan(objects: Sequence[LocatedObject], log: ParseLog) -> Plan | None:
 def _build_candidates(
     left_out: Sequence[tuple[LocatedObject, Details, RejectionReason]], log: ParseLog
 ) -> Iterator[RejectedAblation]:
-    """Yield the candidates that the plan does not keep; one that breaks a rule is left out, with a note in `log`."""
+    """Yield the candidates that the plan does not keep; skip invalid ones and add a note to `log`."""
     for json_object, details, why in left_out:
         own_log = ParseLog(reads_details=True)
         if ablation := build_ablation(json_object, own_log):
@@ -248,7 +247,7 @@ def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog
 
 
 def _find_refusal(answer: str) -> str:
-    """Return the answer as one line if it is short and refuses to help, in one of several languages; else ""."""
+    """Return the answer as one line if it is a short refusal in one of several languages, otherwise ""."""
     line = " ".join(_TAG.sub(" ", answer).split())
     refusal = re.search(_REFUSAL, line, re.IGNORECASE) if len(line) <= _MAX_REFUSAL_CHARS else None
     return line if refusal and not _PERCEIVE.search(refusal[0]) else ""

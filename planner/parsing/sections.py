@@ -26,10 +26,10 @@ _OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s
 
 @dataclass(frozen=True, slots=True)
 class ReplyParts:
-    """The parts of a reply: its answer, the reasoning in it, and the block that holds the plan (None if there is none).
+    """The parts of a reply: the answer, the reasoning, and the block with the plan (None if there is none).
 
-    `is_unfinished` is true if the text ends before its thoughts, discussion or predictions end. `is_json_alone` is true
-    if no tag marks the plan. `reported` is the text of the block of studies that the paper reports already.
+    `is_unfinished` is true if the text ends inside the thoughts, the discussion or the predictions. `is_json_alone` is
+    true if the plan has no tags. `reported` is the content of the <reported> block, the studies in the paper.
     """
 
     answer: str
@@ -41,7 +41,7 @@ class ReplyParts:
 
 
 def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
-    """Split a reply into its reasoning and its last block of predictions that is not empty."""
+    """Find the reasoning and the last block of predictions in a reply; log errors in its layout."""
     answer = split_thoughts(text)
     reported = ""
     if log.reads_details:
@@ -79,14 +79,14 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
 
 
 def _count_lines_before(reply: str, answer: str, block: PredictionsBlock) -> int | None:
-    """Return the number of lines in a reply before line 1 of a block, or None if the reply lacks the block's text."""
+    """Return the number of lines in `reply` before line 1 of `block`, None if the block is not found."""
     start = reply.rfind(answer[block.start : block.end])
     lines_in_block = answer.count("\n", block.start, block.first_line_start)
     return None if start < 0 else reply.count("\n", 0, start) + lines_in_block
 
 
 def _take_reported_block(text: str) -> tuple[str, str]:
-    """Return a text without its last <reported> block, and the content of that block."""
+    """Return (text without the last <reported> block, content of this block or "")."""
     openings = list(_REPORTED.finditer(text))
     if not openings:
         return text, ""
@@ -98,7 +98,7 @@ def _take_reported_block(text: str) -> tuple[str, str]:
 
 
 def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsBlock | None:
-    """Return the last tagged block with a plan, or None. A mention of the tag counts only if there is no plan."""
+    """Return the last block with a plan; if there is none, return the last block with content, or None."""
     filled = [block for block in tagged if block.has_content]
     plans = [block for block in filled if not block.is_mention] or filled
     if len(plans) > 1:
@@ -107,7 +107,7 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
 
 
 def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
-    """Return whether a block in the thoughts is the final plan: no text follows the block, or only a discussion."""
+    """Return whether at most a discussion follows the block; then the block is the final plan, not a draft."""
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]
@@ -115,7 +115,7 @@ def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
 
 
 def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsBlock]) -> str:
-    """Return the text before a block. If that text has drafts of the plan, return only what follows the last draft."""
+    """Return the text before `block`; if an earlier draft of the plan is in this text, begin after the draft."""
     earlier = [other.end for other in tagged if other.end <= block.start and not other.is_mention]
     start = earlier[-1] if earlier else 0
     rest = text[start : block.start]
@@ -127,7 +127,7 @@ def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsB
 
 
 def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBlock]:
-    """Read a block after each opening tag. A tag inside an object of an earlier block is a value and is skipped."""
+    """Read the block after each opening tag; skip a tag inside an object of an earlier block."""
     blocks: list[PredictionsBlock] = []
     offset = 0
     while tag := _PREDICTIONS.search(text, offset):
@@ -138,9 +138,9 @@ def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBl
 
 
 def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
-    """Read the block at the first JSON object after the last closing tag or, if none follows, at the first in the text.
+    """Read the block that begins at a JSON object without a tag; return None if there is no object.
 
-    Return None if the text has no JSON object.
+    The object is the first one after the last closing tag, or the first one in the text if none follows the tag.
     """
     last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
@@ -171,7 +171,7 @@ def _has_unclosed_tag(text: str) -> bool:
 
 
 def _find_discussion(before: str, after: str, log: ParseLog) -> str:
-    """Return the text of the discussion, which stands before the predictions or, rarely, after them."""
+    """Return the discussion, which may come before or after the predictions, or ""."""
     if discussion := _read_discussion(before, log):
         return discussion
     if DISCUSSION_START.search(after) and (discussion := _read_discussion(after, log)):
@@ -194,7 +194,7 @@ def _read_discussion(text: str, log: ParseLog) -> str:
 
 
 def _find_prose(before: str, log: ParseLog) -> str:
-    """Return the text before the predictions, which serves as the reasoning if there is no discussion."""
+    """Return the text before the predictions; it serves as the reasoning if there is no discussion."""
     for tag in (DISCUSSION_START, _DISCUSSION_END, _OPENER_AT_END):
         before = tag.sub("", before)
     if prose := before.strip():

@@ -1,8 +1,8 @@
-"""Unwrap the answer of a reply: take it out of a completion object, and separate it from the thoughts before it.
+"""Find the answer in a reply that also holds the model's thoughts, or that is a completion object in JSON.
 
-A reply is `token* (thoughts token*)* answer token*`. Thoughts run from a mark to its closing mark: `<think>`,
-`<reasoning>`, `[THINK]`, `<|begin_of_thought|>`, or an analysis channel of the harmony format. Tokens are the marks of
-an answer (`<answer>`, a final channel) and a model's special tokens.
+Thoughts lie between two marks, such as `<think>` and `</think>`, or in an analysis channel of the harmony format. Marks
+of the answer (`<answer>`, a final channel) and special tokens of a model are called tokens and are skipped. A reply has
+the form `token* (thoughts token*)* answer token*`.
 """
 
 import json
@@ -48,8 +48,8 @@ _MAX_DEPTH: Final = 12
 class Answer:
     """The answer of a reply, and the thoughts before it.
 
-    `is_in_thoughts` is true if nothing follows the last thoughts; `text` is then their content. `is_open` is true if
-    these thoughts also lack a closing mark.
+    `is_in_thoughts` is true if the reply ends with thoughts; the answer is then the text of these thoughts. `is_open`
+    is true if the closing mark of these thoughts is missing too.
     """
 
     text: str
@@ -88,7 +88,7 @@ def _is_thought_mark(mark: re.Match[str]) -> bool:
 
 
 def _match_thoughts(text: str, start: int) -> re.Match[str] | None:
-    """Return the match of a mark that opens thoughts at an offset, or None."""
+    """Return the mark at offset `start` if it opens thoughts, otherwise None."""
     mark = _MARK.match(text, start)
     if mark and _is_thought_mark(mark) and not mark["end"]:
         return mark
@@ -96,7 +96,7 @@ def _match_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[str] | None:
-    """Return the mark after `start` that ends the thoughts, or None. `opening` is the mark before them, or None."""
+    """Return the mark after `start` that closes the thoughts, or None; `opening` is their opening mark, or None."""
     word = opening.groupdict().get("thought") if opening else None
     in_channel = opening is not None and word is None
     for mark in _MARK.finditer(text, start):
@@ -108,7 +108,7 @@ def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[
 
 
 def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
-    """Return the opening mark of thoughts without an end, or None; the mark begins a line, before any tag or object."""
+    """Return the opening mark of thoughts that never end, or None; it must begin a line before the answer."""
     answer = _ANSWER_START.search(text, start)
     marks = _MARK.finditer(text, start, answer.start() if answer else len(text))
     opening = next((m for m in marks if _is_thought_mark(m) and not m["end"] and text[m.start() - 1] == "\n"), None)
@@ -116,7 +116,7 @@ def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _is_answer_after(text: str, start: int, end: re.Match[str], last_tags: dict[str, int]) -> bool:
-    """Return whether `end`, a closing mark without an opening one, ends thoughts: the last tags and object follow."""
+    """Return whether the last tags and the last object follow the mark `end`; then only thoughts precede it."""
     before = {match[1].lower() for match in _OPENING_TAG.finditer(text, start, end.start())}
     return all(last_tags[tag] >= end.end() for tag in before | {"{"})
 
@@ -133,7 +133,7 @@ def _skip_tokens(text: str, start: int) -> int:
 
 
 def _find_tokens_at_end(text: str) -> int:
-    """Return the offset at which the tokens and blanks at the end of a text begin."""
+    """Return the offset of the tokens and blanks at the end of a text."""
     end = len(text.rstrip())
     while mark := next((m for m in _MARK.finditer(text, max(0, end - _MAX_MARK_CHARS), end) if m.end() == end), None):
         if not (mark["token"] or (mark["answer"] and mark["end"])):
@@ -145,7 +145,7 @@ def _find_tokens_at_end(text: str) -> int:
 
 
 def unwrap_json_completion(completion: Completion) -> Completion:
-    """Return the completion that the text of `completion` contains as JSON, or `completion` if there is none."""
+    """Return the completion that stands as JSON in the text of `completion`; else return `completion`."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)
     try:
@@ -176,7 +176,7 @@ def _list_objects(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def _list_texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield the texts that an assistant wrote in the first choice of a completion object, without thoughts."""
+    """Yield the assistant's texts in the first choice of a completion object, without thoughts."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):

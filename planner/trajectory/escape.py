@@ -1,12 +1,11 @@
-"""Escape a model's text so that it cannot end the HTML box around it, and has no headings, images or unsafe HTML.
+"""Escape a model's text: it must not end the HTML box around it, or have headings, images or unsafe HTML.
 
-A CommonMark parser reads the text. Its rules record active markup (headings, links, raw HTML …) and read on as if
-this markup were plain text, since the escapes will make it so. Renderers disagree in rare cases (marked, which docsify
-uses, is not a CommonMark parser), so a construct is trusted only in a form that all renderers read in the same way.
+A CommonMark parser finds the active markup: headings, links, raw HTML and so on. Other renderers read some markup in
+another way; marked, which docsify uses, is one of them. So markup stays only if all renderers read it in the same way.
 
-Paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links and closed inert tags (such as
-`<sup>`) stay. The characters that begin headings, images, other links, bare addresses, unclosed fences and other tags
-become character references (`&#35;`, `&lt;`); `unescape_markup` restores them. A literal `&lt;` becomes `&amp;lt;`.
+Paragraphs, lists, quotes, emphasis, rules, tables, code, plain links (`[text](https://…)`) and harmless tags with a
+closing tag (such as `<sup>`) stay. The characters that begin other markup become character references (`&#35;`,
+`&lt;`), and a literal `&lt;` becomes `&amp;lt;`. The function `unescape_markup` restores the text.
 """
 
 import re
@@ -60,12 +59,12 @@ _SUSPICIOUS_TEXT: Final = re.compile(
 
 @dataclass(slots=True)
 class MarkupScan:
-    """The markup found in a text, in offsets into it.
+    """The markup in a text, as offsets into the text.
 
-    `marks` are the characters that must be escaped, since they would begin a heading, a link or other active markup.
-    `tag_starts` are the `<` that would open a tag. `escapes` has the (start, end) of each `&lt;`, `&#35;` and so on.
-    `html_blocks` maps the first line of each raw HTML block to the line after the block. `html_ends` has, for each kind
-    and place, the line after the last block found. `too_deep` is true if the text nests too deeply to be checked.
+    `marks` are the characters that must be escaped, because they begin a heading, a link or other active markup.
+    `tag_starts` are the `<` that open a tag. `escapes` are the (start, end) of each `&lt;`, `&#35;` and so on.
+    `html_blocks` maps the first line of each raw HTML block to the line after the block. `html_ends` helps to find
+    these blocks only once. `too_deep` is true if the text is nested too deeply for the parser.
     """
 
     marks: set[int] = field(default_factory=set)
@@ -77,7 +76,7 @@ class MarkupScan:
 
 
 def find_active_markup(text: str) -> MarkupScan:
-    """Find the markup in a text that has no control characters."""
+    """Return the markup in a text; the text must have no control characters."""
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
     scan = MarkupScan()
     tokens = _build_parser().parse(text, {"scan": scan})
@@ -101,7 +100,7 @@ def _build_parser() -> MarkdownIt:
 
 
 def _scan_indented_code(scan: MarkupScan, text: str, line_starts: list[int], token: Token) -> None:
-    """Record the markup in indented code, since some renderers do not read indented lines as code."""
+    """Record the markup in indented code, because some renderers do not read it as code."""
     assert token.map is not None
     start, end = line_starts[token.map[0]], line_starts[token.map[1]] - 1
     scan.tag_starts.update(match.start() for match in TAG_START.finditer(text, start, end))
@@ -132,7 +131,7 @@ def _scan_inline(scan: MarkupScan, text: str, line_starts: list[int], token: Tok
 
 
 def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
-    """Yield the offsets of the characters that turn bare addresses into links, outside code and explicit links."""
+    """Yield one offset in each bare address outside code and links; an escape there prevents a link."""
     spans = iter([(child.meta["at"], child.meta["end"]) for child in children if child.meta and "end" in child.meta])
     start, end = next(spans, (len(content), 0))
     for match in ADDRESS.finditer(content):
@@ -143,9 +142,9 @@ def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
 
 
 def _is_safe_code(paragraph: Token, code: Token) -> bool:
-    """Return whether a code span is safe: all renderers find it in the same place, or its content is harmless as text.
+    """Return whether all renderers read a code span as code, or its content is harmless as text.
 
-    Renderers differ on lazy continuation lines of a list or quote, on runs of several backticks and on "~`".
+    Renderers differ if the span is in a list or a quote and continues on a new line, or is near two backticks or "~`".
     """
     text, start, end = paragraph.content, code.meta["at"], code.meta["end"]
     harmless = not TAG_START.search(text, start, end) and "](" not in text[start:end]
@@ -154,10 +153,9 @@ def _is_safe_code(paragraph: Token, code: Token) -> bool:
 
 
 def _opens_html_block(scan: MarkupScan, token: Token) -> bool:
-    """Return whether the inert tag at the start of a paragraph must be escaped, since it opens a block of raw HTML.
+    """Return whether the tag at the start of a paragraph must be escaped, because it opens raw HTML.
 
-    Code and emphasis do not work in raw HTML. So the tag may stay only if the block is exactly this paragraph and
-    nothing in it needs Markdown.
+    Markdown does not work in raw HTML. So the tag stays only if the HTML is exactly the paragraph and has no Markdown.
     """
     assert token.map is not None
     after = scan.html_blocks.get(token.map[0])
@@ -167,7 +165,7 @@ def _opens_html_block(scan: MarkupScan, token: Token) -> bool:
 
 
 def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[int], int]:
-    """Return a function that converts an offset in the stripped lines of a token to the same place in `text`."""
+    """Return a function that converts an offset in the content of `token` to an offset in `text`."""
     assert token.map is not None
     inline_starts: list[int] = []
     text_starts: list[int] = []
@@ -187,7 +185,7 @@ def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[i
 
 
 def _find_unpaired_tags(children: list[Token], *, opens_html_block: bool) -> set[int]:
-    """Return the offsets of the inert tags that lack an opening or closing partner inside the same emphasis."""
+    """Return the offsets of harmless tags without an opening or closing tag in the same emphasis."""
     stack: list[Token] = []
     unpaired: list[Token] = children[:1] if opens_html_block else []
     for child in children[len(unpaired) :]:
@@ -205,7 +203,7 @@ def _find_unpaired_tags(children: list[Token], *, opens_html_block: bool) -> set
 
 
 def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
-    """Close the innermost emphasis, and yield the tags that were left open in it."""
+    """Close the innermost emphasis, and yield the tags that are still open in it."""
     while stack and stack[-1].nesting != 1:
         yield stack.pop()
     if stack:
@@ -213,10 +211,10 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
 
 
 def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
-    """Return (text in normal form, whether it equals `text`). A normal form can be escaped and read back.
+    """Return (text that can be escaped and restored, whether it equals `text`).
 
-    A text whose markup cannot be checked becomes plain text for good. `prefix` is the text that will stand before this
-    text on its first line.
+    If the markup of a text cannot be checked, the text becomes plain text. `prefix` will stand before the text on its
+    first line.
     """
     written = None if has_too_much_markup(text) else _write_escapes(text, prefix)
     if written is not None and not has_too_much_markup(written) and unescape_markup(written, prefix=prefix) == text:
@@ -226,19 +224,19 @@ def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
 
 
 def has_too_much_markup(text: str) -> bool:
-    """Return whether a text has too much markup to parse; then its normal form has a backslash before each mark."""
+    """Return whether a text has too much markup to be parsed."""
     return len(text) > _MAX_MARKS and sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
 def escape_markup(text: str, *, prefix: str = "") -> str:
-    """Escape the markup that a renderer would obey; `text` is in normal form, and `unescape_markup` reverses it."""
+    """Return the text with its active markup escaped; `text` must come from `make_markup_escapable`."""
     written = text if has_too_much_markup(text) else _write_escapes(text, prefix)
     assert written is not None, "a text in normal form can be escaped"
     return written
 
 
 def unescape_markup(text: str, *, prefix: str = "") -> str:
-    """Undo `escape_markup`."""
+    """Return the text as it was before `escape_markup`."""
     if not ESCAPE.search(text) or has_too_much_markup(text):
         return text
     whole = prefix + text
@@ -250,7 +248,7 @@ def unescape_markup(text: str, *, prefix: str = "") -> str:
 
 @lru_cache(maxsize=64)  # the fields of a trajectory are checked first, then written
 def _write_escapes(text: str, prefix: str) -> str | None:
-    """Return the escaped text, or None if its markup cannot be escaped or an escape would be inside code."""
+    """Return the escaped text, None if the markup cannot be escaped or the text could not be restored."""
     if not (_SUSPICIOUS_TEXT if "\n" in text else _SUSPICIOUS_LINE).search(text) and not ADDRESS.search(text):
         return text
     whole = prefix + text
@@ -273,7 +271,7 @@ def _write_escapes(text: str, prefix: str) -> str | None:
 
 
 def _write_tag_escapes(text: str, scan: MarkupScan, own_starts: set[int]) -> str:
-    """Escape the tags in a text and each reference such as `&lt;`, but not the new ones that begin at `own_starts`."""
+    """Escape the tags and the references such as `&lt;`, except the references that begin at `own_starts`."""
     tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_starts)
     literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escapes if start not in own_starts)
     return _replace_spans(text, (*tags, *literals))
@@ -290,7 +288,7 @@ def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
 
 
 def _escape_punctuation(text: str) -> str:
-    """Turn each line into plain text: remove its indent, and escape all punctuation that is not escaped yet."""
+    """Return plain text: lines without indents, and a backslash before each punctuation character."""
     parts = _ESCAPED_MARK.split("\n".join(line.lstrip() for line in text.split("\n")))
     parts[::2] = (part.translate(_PUNCTUATION) for part in parts[::2])
     return "".join(parts)

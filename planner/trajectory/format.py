@@ -57,8 +57,8 @@ LINE_PREFIX: Final = "x "
 class Trajectory:
     """A trajectory: the reasoning and the plan of one model for one paper, as the file shows them.
 
-    `planner`, `model` and `paper_id` are the segments of the heading. `warnings` list the flaws that were found and the
-    changes that were made when the file was read or written; they are not stored in the file.
+    `planner`, `model` and `paper_id` form the heading of the file. `warnings` name the flaws of a file that was read,
+    and the texts that were changed to be written; they are not stored in the file.
     """
 
     planner: str
@@ -75,9 +75,9 @@ _LINE_BREAK: Final = re.compile("[\n\u2028\u2029]")
 
 
 def render_trajectory(trajectory: Trajectory, *, allow_violations: bool = False) -> str:
-    """Return the text of the trajectory's file, in normal form, without a line end after its last line.
+    """Return the content of a trajectory's file; it does not end with a line break.
 
-    `allow_violations` allows a plan that was read from a published file and breaks the plan's rules.
+    A plan in a published file may break the plan's rules; `allow_violations` allows this.
 
     Raises:
         TrajectoryError: if the plan breaks the rules and `allow_violations` is false.
@@ -96,9 +96,9 @@ def render_trajectory(trajectory: Trajectory, *, allow_violations: bool = False)
 
 
 def normalize_trajectory(trajectory: Trajectory, *, allow_violations: bool = False) -> Trajectory:
-    """Return the trajectory in normal form: all markup escapable, control characters removed, reasoning stripped.
+    """Return the trajectory in normal form: its file, when read again, gives exactly this trajectory.
 
-    Permanent changes are added to the warnings. Reading the written file gives exactly this trajectory.
+    Control characters are removed, for example. Such changes are added to the warnings.
 
     Raises:
         TrajectoryError: if the plan breaks the rules and `allow_violations` is false.
@@ -142,14 +142,14 @@ def _escape_line(text: str) -> str:
 
 
 class _Normalizer:
-    """A converter of one trajectory's texts to normal form; `warnings` list the permanent changes."""
+    """A converter of one trajectory's texts to normal form; `warnings` name the changes."""
 
     def __init__(self, allow_violations: bool) -> None:
         self.allow_violations = allow_violations
         self.warnings: list[str] = []
 
     def normalize_heading(self, trajectory: Trajectory) -> tuple[str, str, str]:
-        """Normalize the planner, model and paper id. Slashes become "_", except in the model's name."""
+        """Return (planner, model, paper id) in normal form; only the model may contain slashes."""
         planner, paper_id = (segment.replace("/", "_") for segment in (trajectory.planner, trajectory.paper_id))
         if (planner, paper_id) != (trajectory.planner, trajectory.paper_id):
             self.warnings.append("heading: a slash in the planner's name or the paper's id became an underscore")
@@ -186,7 +186,7 @@ class _Normalizer:
         return self.normalize_line(place, value)
 
     def normalize_metrics(self, place: str, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        """Normalize metrics to the form in which they will be read: a metric with a separator in it becomes several."""
+        """Return the metrics as they will be read again; a separator in a metric splits the metric."""
         if not metrics:
             return ()
         parts = self.normalize_line(place, METRICS_SEPARATOR.join(metrics)).split(METRICS_SEPARATOR)
@@ -196,7 +196,7 @@ class _Normalizer:
         return tuple(kept) or (_REPLACEMENT_CHARACTER,)
 
     def normalize_line(self, place: str, text: str, *, prefix: str = LINE_PREFIX) -> str:
-        """Normalize a text to one line: characters at which some renderers break a line become blanks."""
+        """Return a text as one line in normal form; line breaks become blanks."""
         cleaned, breaks = _LINE_BREAK.subn(" ", self._remove_controls(place, text))
         if breaks:
             self.warnings.append(f"{place}: {breaks} line breaks became blanks")
@@ -216,7 +216,7 @@ class _Normalizer:
         return neutral
 
     def _number_duplicates(self, names: Sequence[str]) -> list[str]:
-        """Add numbers to names that became equal when characters were removed from them."""
+        """Return the names with numbers added to names that have become equal."""
         if self.allow_violations:
             return list(names)
         unique: dict[str, None] = {}

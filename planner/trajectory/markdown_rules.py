@@ -1,7 +1,7 @@
-"""Replace markdown-it's rules by rules that record markup and leave the text as it is.
+"""Rules for the parser markdown-it, which record active markup and leave the text as it is.
 
-Inline rules record markup on tokens, with offsets into the inline text; the module `escape` later converts these
-offsets to offsets into the whole text. Block rules record markup in the `scan` of the parser's environment.
+Rules for inline text add tokens with offsets into this text; the module `escape` converts the offsets later. Rules for
+blocks add to the `scan` in the parser's environment.
 """
 
 import re
@@ -28,7 +28,7 @@ _BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
 def install_inline_markup_rules(parser: MarkdownIt) -> None:
-    """Replace the parser's own inline rules by rules that record markup."""
+    """Replace inline rules of the parser with rules that record markup."""
     rules = parser.inline.ruler
     rules.at("link", _detect_link)
     rules.at("backticks", _detect_code)
@@ -37,7 +37,7 @@ def install_inline_markup_rules(parser: MarkdownIt) -> None:
 
 
 def install_block_markup_rules(parser: MarkdownIt) -> None:
-    """Replace the parser's own block rules by rules that record markup in the `scan` of the parser's environment."""
+    """Replace block rules of the parser with rules that record markup in the environment's `scan`."""
     rules = parser.block.ruler
     ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
     ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
@@ -59,7 +59,7 @@ def _detect_tag(state: StateInline, silent: bool) -> bool:
 
 
 def _push_token(state: StateInline, kind: str, end: int, silent: bool) -> None:
-    """Move to offset `end`, and make a token of the skipped text unless the parser only looks ahead (`silent`)."""
+    """Move to offset `end`; add a token for the skipped text, unless `silent` is true."""
     if not silent:
         token = state.push(kind, "", 0)
         token.content = state.src[state.pos : end]
@@ -110,18 +110,18 @@ def _find_line_start(state: StateBlock, line: int) -> int:
 
 
 def _mark_line(state: StateBlock, line: int) -> None:
-    """Record the first character of a line as one that must be escaped."""
+    """Record that the first character of a line must be escaped."""
     state.env["scan"].marks.add(_find_line_start(state, line))
 
 
 def _read_line_above(state: StateBlock, line: int) -> str:
-    """Return the whole line above `line`, with any `>` at its start."""
+    """Return the line above `line`, with the `>` of a quote."""
     end = max(state.src.rfind("\n", 0, _find_line_start(state, line)), 0)
     return state.src[state.src.rfind("\n", 0, end) + 1 : end]
 
 
 def _find_block_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int | None:
-    """Return the line after the block that a rule would make, or None if it makes none. Leave the state unchanged."""
+    """Return the line after the block that `rule` finds, None if it finds none; leave the state unchanged."""
     tokens, line, parent = len(state.tokens), state.line, state.parentType
     is_block = rule(state, start, end, False)
     after = state.line
@@ -145,7 +145,7 @@ def _detect_underlined_heading(state: StateBlock, start: int, end: int, _silent:
 
 
 def _detect_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Record a horizontal rule of dashes right below text, which some renderers read as a heading's underline."""
+    """Record dashes below a line of text, because some renderers read them as the underline of a heading."""
     line = state.src[_find_line_start(state, start) : state.eMarks[start]].rstrip()
     if hr(state, start, end, True) and not line.strip("-") and _read_line_above(state, start).strip(" \t>"):
         _mark_line(state, start)
@@ -160,7 +160,7 @@ def _detect_reference(state: StateBlock, start: int, end: int, _silent: bool) ->
 
 
 def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Record a block of raw HTML; a block inside another of the same kind ends where the outer block ends."""
+    """Record a block of raw HTML; a block inside a block of its kind ends where the outer block ends."""
     line = state.src[_find_line_start(state, start) : state.eMarks[start]]
     closing = next((closing for opening, closing, _ in HTML_SEQUENCES if opening.search(line)), None)
     if silent or closing is None or state.is_code_block(start):
@@ -175,7 +175,7 @@ def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) ->
 
 
 def _detect_table(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
-    """Record a table that contains a tag, since a table splits its lines at each `|`, even inside code."""
+    """Record a table that contains a tag, because a table is split at each `|`, even inside code."""
     after = _find_block_end(table, state, start, end)
     if after is not None and TAG_START.search(state.src, state.bMarks[start], state.eMarks[after - 1]):
         _mark_line(state, start + 1)
@@ -201,7 +201,7 @@ def _is_closed(token: Token) -> bool:
 
 
 def _is_safe_fence(state: StateBlock, token: Token) -> bool:
-    """Return whether fenced code is safe: all renderers read it as code, or its content is harmless as text."""
+    """Return whether all renderers read fenced code as code, or its content is harmless as text."""
     assert token.map is not None
     is_harmless = not TAG_START.search(token.content) and "](" not in token.content
     previous = state.tokens[-2].type if len(state.tokens) > 1 else ""

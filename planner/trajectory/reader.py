@@ -1,4 +1,4 @@
-"""Read a trajectory from a file, even from a published file that was once decoded with the wrong code page."""
+"""Read a trajectory from a file, even from a published file with wrongly decoded characters."""
 
 import re
 from dataclasses import dataclass, field
@@ -41,12 +41,12 @@ def read_trajectory(path: Path) -> Trajectory:
 
 
 def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
-    """Read a trajectory from the bytes of a file; `file_name` is the file's name for errors.
+    """Read a trajectory from the bytes of a file; `file_name` is for error messages.
 
-    Flaws of published files (mojibake, a missing end, a plan that breaks the rules) only add a warning.
+    Flaws that published files have, such as a missing end or a plan that breaks the rules, only add a warning.
 
     Raises:
-        TrajectoryError: if the file is not a trajectory; the message names the expected line.
+        TrajectoryError: if the file is not a trajectory; the message says which line was expected.
     """
     text, repairs = _decode_trajectory(data, file_name)
     boxes = _find_boxes(text, file_name)
@@ -65,10 +65,9 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
 
 
 def _decode_trajectory(data: bytes, file_name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text of a file, with LF as its only line end, and warnings about repairs.
+    """Return (text of a file with LF as its only line end, warnings about repairs).
 
-    The constant headings show if the file was once decoded wrongly. If they are intact, nothing is repaired, so that an
-    odd character of a sound file is never mistaken for damage.
+    Wrongly decoded characters are repaired only if the headings are damaged too; they are in every trajectory.
     """
     if len(data) > MAX_TRAJECTORY_BYTES:
         raise TrajectoryError(f"{file_name}: too large for a trajectory (over {MAX_TRAJECTORY_BYTES // 1024**2} MiB)")
@@ -95,7 +94,7 @@ def _has_headings(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Boxes:
-    """The texts in the two boxes of a file, still escaped. The plan begins on line `plan_line` of the file (from 1)."""
+    """The texts in the two boxes of a file, not unescaped yet; `plan_line` is the plan's first line, from 1."""
 
     heading: str
     reasoning: str
@@ -106,7 +105,7 @@ class _Boxes:
 
 
 def _find_boxes(text: str, file_name: str) -> _Boxes:
-    """Find the first reasoning box and the last plan box. All text between them is reasoning."""
+    """Return the texts of the first reasoning box and the last plan box; all text between is reasoning."""
     before, box, rest = text.partition(f"\n{format.REASONING_BOX}\n")
     if not box:
         raise TrajectoryError(
@@ -129,7 +128,7 @@ def _find_boxes(text: str, file_name: str) -> _Boxes:
 
 
 def _find_plan_box(text: str, file_name: str) -> tuple[Task, int, int]:
-    """Return the task of the last plan box, the offset of the box and the offset of its content."""
+    """Return (task, offset of the last plan box, offset of its content)."""
     starts = {task: text.rfind(f"\n{box}\n") for task, box in format.PLAN_BOXES.items()}
     task = max(starts, key=starts.__getitem__)
     if starts[task] < 0:
@@ -153,19 +152,19 @@ def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
 
 @dataclass(slots=True)
 class _AblationDraft:
-    """An ablation that is being read, field by field; `list_name` is the list whose label was read last."""
+    """The fields of an ablation that have been read; list items are added to the list `list_name`."""
 
     name: str
     values: dict[str, Any] = field(default_factory=dict)
     list_name: str = "replacement"
 
     def add_item(self, item: str) -> None:
-        """Add an item to the list that `list_name` names."""
+        """Add an item to the list `list_name`."""
         self.values.setdefault(self.list_name, []).append(item)
 
 
 class _PlanReader:
-    """A reader of the lines of a plan box; the beginning of a line shows its kind."""
+    """A reader of the lines in a plan box; the beginning of a line shows its kind."""
 
     def __init__(self, file_name: str, first_line: int) -> None:
         self.file_name = file_name
@@ -197,7 +196,7 @@ class _PlanReader:
             )
 
     def _read_field(self, draft: _AblationDraft, line: str) -> bool:
-        """Store a line in its field of the draft. Return False if the line belongs to no field."""
+        """Store the value in a line in the draft; return False if the line belongs to no field."""
         if line.startswith(format.ITEM_LABEL):
             draft.add_item(_unescape_line(line.removeprefix(format.ITEM_LABEL), format.ITEM_PREFIX))
             return True
@@ -250,7 +249,7 @@ class _PlanReader:
 
 
 def _strip_label(label: str, line: str) -> str | None:
-    """Return the text after a label, or None if the line lacks the label. The label's last blank may be missing."""
+    """Return the text of a line after `label`, None if the line does not begin with `label`."""
     if line.startswith(label):
         return line.removeprefix(label)
     return "" if line == label.rstrip() else None
