@@ -154,7 +154,7 @@ async def open_model(
 
     `max_connections` is the largest number of requests at a time. `reply_limit` is the largest number of tokens in a
     reply; it applies if the user set no limit. If `with_batch_service` is true, the client can also send batches. If
-    `sends` is false, the client will send nothing; it then needs no key and may be offline. `on_text` gets the text and
+    `sends` is false, the client will send nothing, and needs neither a key nor the network. `on_text` gets the text and
     the reasoning of a reply in pieces, with keys masked.
 
     Raises:
@@ -203,7 +203,7 @@ async def open_model(
 
 
 def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
-    """Return a client that writes its prompts to files and reads the replies from files; they cost nothing.
+    """Return a client that writes its prompts to files and reads the replies from files, at no cost.
 
     Raises:
         UsageError: if no model is named.

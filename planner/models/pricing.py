@@ -89,7 +89,7 @@ def find_context_window(info: ModelInfo) -> int | None:
 
 @lru_cache(maxsize=256)
 def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | None":
-    """Return (provider, model) by the address or, if it is unknown, by the name; None if there is no such model."""
+    """Return (provider, model) for a model's name, None if it is unknown; an unknown `endpoint` is ignored."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
@@ -104,7 +104,7 @@ def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | No
 
 
 def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
-    """Return (provider, model) by the name alone, None if there is no such model.
+    """Return (provider, model) for a model's name alone, None if there is no such model.
 
     A model with public weights is left out, because each provider may offer it at another price.
     """

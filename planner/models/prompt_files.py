@@ -131,8 +131,8 @@ class PromptFileModel:
 class PastedModel:
     """A model that returns the replies that the user pasted; their finish reasons are unknown.
 
-    `completions` are the replies that are left. If a prompt finds no reply left, `next_message` becomes the last
-    message of this prompt; it is "" at first.
+    `completions` are the replies that are left. If none is left for a prompt, `next_message` becomes the last message
+    of this prompt; it is "" before.
     """
 
     def __init__(self, model: str, *completions: Completion) -> None:

@@ -93,7 +93,7 @@ class ReplicatedModel:
 
     Request hashes contain the address of the first replica only, so further replicas can come and go. A replica that
     was unreachable or had a server error rests: it gets no requests for a while, and a retry goes to another replica.
-    If all replicas rest, the replica with the earliest end of its rest is used. `clock` returns seconds.
+    If all replicas rest, the one whose rest ends first is used. `clock` returns seconds.
     """
 
     def __init__(self, replicas: Sequence[Model], clock: Callable[[], float] = time.monotonic) -> None:
@@ -125,7 +125,7 @@ class ReplicatedModel:
         return completion
 
     def _choose_replica(self) -> _Replica:
-        """Return the replica with the fewest requests in flight; a resting replica only if all rest."""
+        """Return the replica with the fewest requests in flight; if possible, choose one that does not rest."""
         now = self._clock()
         available = [replica for replica in self._replicas if replica.rests_until <= now]
         candidates = available or [min(self._replicas, key=lambda replica: replica.rests_until)]
@@ -160,7 +160,7 @@ class RetryPolicy:
 class RetryWait:
     """A wait before the next request: its length in seconds, the last error, and the number of failures so far.
 
-    A rate limit applies to all requests to the endpoint; `on_wait` in `RetryingModel` can hold back the others.
+    A rate limit holds for all requests to the endpoint; `on_wait` in `RetryingModel` can delay the other requests.
     """
 
     seconds: float
@@ -176,9 +176,9 @@ def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
 class RetryingModel:
     """A model that retries the failed requests of another model if a retry may help.
 
-    A wait is at least as long as the endpoint's Retry-After. It has a random part, because many clients may wait for
-    the same moment. `on_wait` is called before each wait. `jitter` returns a random number from 0 to 1; tests replace
-    `jitter` and `sleep`.
+    A wait is at least as long as the endpoint's Retry-After. It has a random part, because otherwise many clients might
+    send at the same moment. `on_wait` is called before each wait. `jitter` returns a random number from 0 to 1; tests
+    replace `jitter` and `sleep`.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ def build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None
 
 
 def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any] | None:
-    """Return the fields of an ablation; if a value has the wrong type but a clear meaning, convert it."""
+    """Return the fields of an ablation with wrong types repaired, None if the fields are too long."""
     named = _rename_keys(value, place, log)
     if (size := sum(len(str(item)) for item in named.values())) > _MAX_ABLATION_CHARS:
         log.add_finding(f"{place}: has {size:,} characters, over {_MAX_ABLATION_CHARS:,}")

@@ -32,7 +32,7 @@ def normalize_key(key: str) -> str:
 
 
 def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
-    """Return whether an ablation is an example from the prompt that the model copied."""
+    """Return whether an ablation is copied from the examples in the prompt."""
     part = ablation_object.get("ablated_part")
     return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
 
@@ -83,7 +83,7 @@ def _decode_values(text: str) -> list[Any]:
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the objects in the last group with a name like "plan"; without it, all objects except drafts."""
+    """Return the objects in the last group named like "plan"; if there is none, return all except drafts."""
     kept = {name: objects for name, objects in groups.items() if not _DRAFT_WORDS.search(name)} or groups
     plans = [objects for name, objects in kept.items() if _PLAN_WORDS.search(name)]
     return plans[-1] if plans else [each for objects in kept.values() for each in objects]

@@ -221,7 +221,7 @@ class _BlockReader:
         return None if self.has_discussion else tag
 
     def _drop_draft(self) -> None:
-        """Drop all groups but the last if they are drafts: names are repeated, or all groups are lists."""
+        """Drop the earlier groups of objects if they look like drafts of the last group."""
         self.groups = [group for group in self.groups if group.objects] or self.groups[-1:]
         *earlier, last = self.groups
         is_again = any(last.names & group.names for group in earlier) or all(group.is_list for group in self.groups)
@@ -343,7 +343,7 @@ def _find_first_line(text: str, start: int) -> int:
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the end of the object at `start` if it ends with its line and text follows, otherwise None."""
+    """Return the end of the object at `start` if the line ends there and text follows, otherwise None."""
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")

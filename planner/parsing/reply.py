@@ -89,8 +89,8 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
 
     If `min_chance` (in percent) is given, details are read too, and ablations with a lower chance are not kept.
 
-    A reply that the endpoint truncated counts as truncated, even if it looks complete. A pasted reply has no finish reason: it
-    counts as truncated if it ends inside an object, and it gets a note if ablations may be missing.
+    A reply that the endpoint truncated counts as truncated, even if it looks complete. A pasted reply has no finish
+    reason. It counts as truncated if it ends inside an object, and gets a note if ablations may be missing.
 
     Raises:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.

@@ -107,7 +107,7 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
 
 
 def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
-    """Return whether at most a discussion follows the block; then the block is the final plan, not a draft."""
+    """Return whether no text but a discussion follows the block; then the block is the final plan."""
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]

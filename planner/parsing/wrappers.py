@@ -145,7 +145,7 @@ def _find_tokens_at_end(text: str) -> int:
 
 
 def unwrap_json_completion(completion: Completion) -> Completion:
-    """Return the completion that stands as JSON in the text of `completion`; else return `completion`."""
+    """Return the completion that the text of `completion` holds as JSON; if it holds none, `completion`."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)
     try:

@@ -34,8 +34,8 @@ class PlanSettings:
     `cut_at`. `window` is the model's context window in tokens, None if it is unknown. `max_reply_tokens` limits a
     reply; None is no limit. `strategy` is a name in `STRATEGIES`. If `plain` is true, the prompt asks only for the five
     fields of the benchmark. If it is false, the prompt also asks for chances, and ablations below `min_chance` percent
-    are not kept (None: the default of the task). If `plain` is None, an earlier plan or run decides; without an earlier
-    one, it means false.
+    are not kept (None: the default of the task). If `plain` is None, it is taken from an earlier plan or run, or is
+    false.
     """
 
     task: Task
@@ -112,7 +112,7 @@ class LoadedPaper:
         return build_prompt(self.paper, settings, token_counter)
 
     def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return the faults of the plan in `reply`, and the plan's details with the places of their quotes."""
+        """Return the faults of the plan in `reply`, and the plan's details with the place of each quote."""
         from planner.analysis.analyse import index_paper_for_check
         from planner.analysis.check import check_reply  # compiles many patterns, which only a reply needs
 

@@ -137,7 +137,7 @@ async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, sett
 
 
 def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> Path | None:
-    """Return the path of the plan if the folder holds it and the replies to all its requests, otherwise None.
+    """Return the path of the plan if the folder has the plan and all of its replies, otherwise None.
 
     The errors are those of `plan_to_folder` and `build_prompt`.
     """
@@ -165,7 +165,7 @@ def _begin_record(paper: Paper, info: ModelInfo, settings: PlanSettings) -> Plan
 
 
 def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> bool:
-    """Return `settings.plain`; if it is None, return whether the folder has a plan that was made with `plain`."""
+    """Return `settings.plain`; if it is None, return whether the folder has a plan with `plain` true."""
     if settings.plain is not None:
         return settings.plain
     record = _begin_record(paper, info, replace(settings, plain=True))
@@ -197,10 +197,10 @@ def write_unreadable_paper(
 
 
 def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and the trajectory of a paper in a run; without a plan, keep an earlier plan.
+    """Write the record and trajectory of a paper in a run; if there is no new plan, keep an earlier one.
 
-    If there is a plan for another question at the path, that plan is moved to another path. The files may be lost in a
-    power cut; the next run then restores them from its ledger.
+    If the path holds a plan for another question, that plan is moved to another path. The files are not synchronised to
+    the disk, because the run's ledger can restore them.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -235,7 +235,7 @@ def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
 def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory) -> PlanOutput:
     """Write a plan that was combined from others; plans for other questions about the paper stay.
 
-    The files may be lost in a power cut, because the plan can be made again.
+    The files are not synchronised to the disk, because the plan can be made again.
 
     Raises:
         TrajectoryError: if the plan's path holds another kind of file, or the plan of another paper.
@@ -266,7 +266,7 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 
 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and the trajectory; without a trajectory, keep an earlier plan and add the requests."""
+    """Write the record and the trajectory; if there is only an earlier plan, add the requests to its record."""
     if trajectory is None and files.planned:
         write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
         return PlanOutput(record, None, files.path)

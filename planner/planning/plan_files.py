@@ -113,7 +113,7 @@ class RecordStore:
         self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
     def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
-        """Change the last record of the request `identity`; it may not be the last record in the list."""
+        """Change the last record of the request `identity`; records of other requests may follow it."""
         last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
         self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
 
@@ -190,8 +190,8 @@ def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path
 def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     """Return the files for the plan of a record.
 
-    The first plan of a paper gets the usual file name. For a plan with other settings, `question_name` is added to the
-    name.
+    The first plan of a paper gets the usual file name. For a plan with other settings, the record's `question_name` is
+    added.
 
     Raises:
         TrajectoryError: if files with these names are not from this program or hold other plans.

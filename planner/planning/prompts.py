@@ -119,8 +119,8 @@ def render_prompt(
 ) -> Prompt:
     """Render the prompt that asks for at most `k` ablations of a paper.
 
-    `later_templates` are needed by later messages and must exist. `with_details` also asks for details, such as
-    chances; the model may then propose more than `k` ablations. If the folder `templates` has no template for this, the
+    `later_templates` are needed by later messages and must exist. If `with_details` is true, the prompt also asks for
+    details such as chances, and allows more than `k` ablations. If the folder `templates` has no template for this, the
     prompt asks for no details.
 
     Raises:
@@ -236,7 +236,7 @@ def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -
 
 
 def _shorten(text: str, max_chars: int) -> str:
-    """Return the text; if it is too long, replace its middle with a line that says so."""
+    """Return the text; if it is too long, replace its middle with a line that counts the omitted characters."""
     if len(text) <= max_chars:
         return text
     half = max_chars // 2

@@ -138,7 +138,7 @@ class PlanRecord(_Record):
 
     @property
     def question_name(self) -> str:
-        """The task, `k` and a short hash; they make the file names of plans with other settings different."""
+        """The task, `k` and a short hash; the file name of a further plan contains this text."""
         hashed = hashlib.sha256(json.dumps(self.question).encode()).hexdigest()
         return f"{self.task}-{self.k}-{hashed[:8]}"
 
@@ -227,7 +227,7 @@ def begin_record(
     template_sha256: str = "",
     started: datetime | None = None,
 ) -> PlanRecord:
-    """Return the record of a paper at the start of its planning, which is `started` or now."""
+    """Return the record of a paper at the start of its planning; the time is `started` or now."""
     return PlanRecord(
         planner=info.planner,
         model=info.name,
@@ -312,7 +312,7 @@ def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tu
 
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:
-    """Return the sums of the token counts without unknown counts; a sum of unknown counts only is None."""
+    """Return the sums of the known token counts; a sum is None if none of its counts is known."""
     counted = list(usages)
 
     def total(name: str) -> int | None:

@@ -48,7 +48,7 @@ class PlannablePaper(Protocol):
         """Build the first prompt about the paper; the errors are those of `first_prompt.build_prompt`."""
 
     def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return the faults of the plan in `reply` and its details; `paper_prompt` is the first prompt."""
+        """Return the faults and the details of the plan in `reply`; `paper_prompt` is the first prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class PaperSession:
             return await self._ask_until_valid(await self._build_shorter_prompt(prompt, error))
 
     def check_plan(self, reply: Reply) -> "PlanCheck":
-        """Return the faults of the plan in `reply`, and the plan's details with the places of their quotes."""
+        """Return the faults of the plan in `reply`, and the plan's details with the place of each quote."""
         assert self.paper_prompt is not None, "the first prompt was built before"
         return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
 
@@ -172,7 +172,7 @@ async def ask_until_valid(
     *,
     sample_step: int = 1,
 ) -> T:
-    """Send a prompt until the reply is valid; after an invalid reply, ask again, at most `max_reasks` times.
+    """Send a prompt and return the parsed reply; if it is invalid, ask again, at most `max_reasks` times.
 
     If a reply has no text, the same prompt is sent once more, as a new request: `sample_step` is added to its sample
     number.

@@ -51,7 +51,7 @@ class PlanSession(Protocol):
         """
 
     def check_plan(self, reply: "Reply") -> "PlanCheck":
-        """Return the faults of the plan in `reply`, and the plan's details with the places of their quotes."""
+        """Return the faults of the plan in `reply`, and the plan's details with the place of each quote."""
 
     def report_step(self, message: str, /) -> None:
         """Tell the user what the strategy does next."""
@@ -141,7 +141,7 @@ def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply
 
 
 def _read_reasons(reasoning: str) -> dict[int, str]:
-    """Return the model's reasons for its responses, by the number of the fault that they answer."""
+    """Return the model's reason for its response to each fault, by the number of the fault."""
     answers = filter(None, map(_ANSWER.match, reasoning.split("\n")))
     return {int(a["number"]): _RESPONSE.sub("", a["rest"], count=1).strip()[:_MAX_WHY_CHARS] for a in answers}
 
@@ -178,12 +178,12 @@ def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
 
 
 def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[RejectedAblation, ...]:
-    """Return the candidates that the draft did not keep and the revised plan does not keep either."""
+    """Return the candidates that neither the draft nor the revised plan keeps."""
     return tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
 
 
 def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblation]:
-    """Yield the ablations of the draft that are neither in the revised plan nor among its rejected candidates."""
+    """Yield the ablations of the draft that the revised reply neither keeps nor rejects."""
     considered = {candidate.name for candidate in revised.considered}
     for number, ablation in enumerate(draft.plan.ablations):
         if _find_ablation(ablation, revised) is None and ablation.name not in considered:

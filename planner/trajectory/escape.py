@@ -142,7 +142,7 @@ def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
 
 
 def _is_safe_code(paragraph: Token, code: Token) -> bool:
-    """Return whether all renderers read a code span as code, or its content is harmless as text.
+    """Return whether a code span is safe in all renderers, even in those that do not read it as code.
 
     Renderers differ if the span is in a list or a quote and continues on a new line, or is near two backticks or "~`".
     """

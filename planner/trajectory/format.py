@@ -57,8 +57,8 @@ LINE_PREFIX: Final = "x "
 class Trajectory:
     """A trajectory: the reasoning and the plan of one model for one paper, as the file shows them.
 
-    `planner`, `model` and `paper_id` form the heading of the file. `warnings` name the flaws of a file that was read,
-    and the texts that were changed to be written; they are not stored in the file.
+    `planner`, `model` and `paper_id` form the heading of the file. `warnings` are about flaws in the file and changes
+    to the texts; they are not stored in the file.
     """
 
     planner: str
@@ -96,7 +96,7 @@ def render_trajectory(trajectory: Trajectory, *, allow_violations: bool = False)
 
 
 def normalize_trajectory(trajectory: Trajectory, *, allow_violations: bool = False) -> Trajectory:
-    """Return the trajectory in normal form: its file, when read again, gives exactly this trajectory.
+    """Return the trajectory in normal form, which stays the same when it is written and read again.
 
     Control characters are removed, for example. Such changes are added to the warnings.
 

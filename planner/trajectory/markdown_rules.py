@@ -1,7 +1,7 @@
 """Rules for the parser markdown-it, which record active markup and leave the text as it is.
 
-Rules for inline text add tokens with offsets into this text; the module `escape` converts the offsets later. Rules for
-blocks add to the `scan` in the parser's environment.
+Rules for inline text add tokens, whose offsets count from the start of the inline text. Rules for blocks add to the
+`MarkupScan` in the parser's environment.
 """
 
 import re
@@ -160,7 +160,7 @@ def _detect_reference(state: StateBlock, start: int, end: int, _silent: bool) ->
 
 
 def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Record a block of raw HTML; a block inside a block of its kind ends where the outer block ends."""
+    """Record the first line and the end of a block of raw HTML."""
     line = state.src[_find_line_start(state, start) : state.eMarks[start]]
     closing = next((closing for opening, closing, _ in HTML_SEQUENCES if opening.search(line)), None)
     if silent or closing is None or state.is_code_block(start):
@@ -201,7 +201,7 @@ def _is_closed(token: Token) -> bool:
 
 
 def _is_safe_fence(state: StateBlock, token: Token) -> bool:
-    """Return whether all renderers read fenced code as code, or its content is harmless as text."""
+    """Return whether fenced code is safe in all renderers, even in those that do not read it as code."""
     assert token.map is not None
     is_harmless = not TAG_START.search(token.content) and "](" not in token.content
     previous = state.tokens[-2].type if len(state.tokens) > 1 else ""

@@ -67,7 +67,7 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
 def _decode_trajectory(data: bytes, file_name: str) -> tuple[str, tuple[str, ...]]:
     """Return (text of a file with LF as its only line end, warnings about repairs).
 
-    Wrongly decoded characters are repaired only if the headings are damaged too; they are in every trajectory.
+    Wrongly decoded characters are repaired only if the headings, which every trajectory has, are damaged too.
     """
     if len(data) > MAX_TRAJECTORY_BYTES:
         raise TrajectoryError(f"{file_name}: too large for a trajectory (over {MAX_TRAJECTORY_BYTES // 1024**2} MiB)")
@@ -94,7 +94,7 @@ def _has_headings(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Boxes:
-    """The texts in the two boxes of a file, not unescaped yet; `plan_line` is the plan's first line, from 1."""
+    """The texts in the two boxes of a file, still escaped; the plan begins on line `plan_line`, counted from 1."""
 
     heading: str
     reasoning: str
@@ -196,7 +196,7 @@ class _PlanReader:
             )
 
     def _read_field(self, draft: _AblationDraft, line: str) -> bool:
-        """Store the value in a line in the draft; return False if the line belongs to no field."""
+        """Store the value of a line in the draft; return False if the line belongs to no field."""
         if line.startswith(format.ITEM_LABEL):
             draft.add_item(_unescape_line(line.removeprefix(format.ITEM_LABEL), format.ITEM_PREFIX))
             return True

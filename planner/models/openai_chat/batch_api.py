@@ -57,7 +57,7 @@ class BatchResult:
 
 
 def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
-    """Return the result in a line of a batch's result file, with secrets masked; None if it has no result.
+    """Return the result in a line of a batch's result file, with secrets masked; None if there is none.
 
     If a content filter refused the prompt, the result is a completion with a refusal, not an error.
     """
@@ -126,7 +126,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteBatch:
-    """A batch at the service; `state_name` is the state in the service's words. Files are ids, "" for none."""
+    """A batch at the service, with the ids of its files ("" for none); `state_name` is the service's own word."""
 
     id: str
     state: BatchState

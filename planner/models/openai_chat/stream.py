@@ -55,7 +55,7 @@ def decode_json(content: bytes) -> JsonValue:
 
 
 def compute_max_json_values(content: bytes | bytearray) -> int:
-    """Return a high estimate of the number of values in JSON: its opening brackets and commas."""
+    """Return a quick estimate of the number of values in JSON; it counts opening brackets and commas."""
     return sum(map(content.count, (b"[", b"{", b",")))
 
 
@@ -72,7 +72,7 @@ def _parse_int(text: str) -> int | None:
 
 
 def _cut_deep_levels(content: bytes) -> bytes:
-    """Return the JSON text with empty lists and objects at level `MAX_JSON_DEPTH`."""
+    """Return the JSON text; lists and objects at level `MAX_JSON_DEPTH` lose their content."""
     if content.count(b"[") + content.count(b"{") <= MAX_JSON_DEPTH:
         return content
     kept, depth, start = bytearray(), 0, 0

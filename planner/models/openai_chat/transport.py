@@ -82,8 +82,8 @@ class Transport:
     async def post_request(self, body: bytes, *, streams: bool, on_piece: PieceReporter | None = None) -> Completion:
         """Send one chat request and return its completion, with secrets masked.
 
-        `streams` is true if `body` asks for a stream. `on_piece` gets the name of the field and the text of each piece,
-        unmasked.
+        `streams` is true if `body` asks for a stream. `on_piece` gets each piece of a stream: a field's name and its
+        text, unmasked.
         """
         outcome = await self._send_and_receive(body, ResponseBody(on_piece), streams=streams)
         if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
