@@ -65,17 +65,17 @@ class ParseLog:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The sentences about repaired format errors; line numbers count from the start of the reply."""
+        """The sentences about format errors that were repaired; line 1 is the first line of the reply."""
         return tuple(map(self._count_lines_in_reply, self._notes))
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """The sentences about errors that make the reply invalid; line numbers count from the start of the block."""
+        """The sentences about errors that make the reply invalid; line 1 is the first line of the predictions."""
         return tuple(self._findings)
 
     @property
     def shown_findings(self) -> tuple[str, ...]:
-        """The same sentences as in `findings`, but line numbers count from the start of the reply."""
+        """The same sentences as in `findings`, but line 1 is the first line of the reply."""
         return tuple(map(self._count_lines_in_reply, self._findings))
 
     def _count_lines_in_reply(self, sentence: str) -> str:
@@ -105,7 +105,7 @@ _DECODER: Final = json.JSONDecoder(strict=False, object_pairs_hook=_build_object
 
 @dataclass(frozen=True, slots=True)
 class LocatedObject:
-    """A JSON object and its line number, counted from 1 at the start of the block of predictions."""
+    """A JSON object and the number of the line on which it begins; line 1 is the first line of the block."""
 
     line: int
     value: dict[str, Any]

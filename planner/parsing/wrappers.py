@@ -122,7 +122,7 @@ def _is_answer_after(text: str, start: int, end: re.Match[str], last_tags: dict[
 
 
 def _skip_tokens(text: str, start: int) -> int:
-    """Return the offset after the blanks and tokens at `start`."""
+    """Return the offset after the blanks and special tokens at `start`."""
     while True:
         while start < len(text) and text[start].isspace():
             start += 1
@@ -133,7 +133,7 @@ def _skip_tokens(text: str, start: int) -> int:
 
 
 def _find_tokens_at_end(text: str) -> int:
-    """Return the offset of the tokens and blanks at the end of a text."""
+    """Return the offset of the special tokens and blanks at the end of a text."""
     end = len(text.rstrip())
     while mark := next((m for m in _MARK.finditer(text, max(0, end - _MAX_MARK_CHARS), end) if m.end() == end), None):
         if not (mark["token"] or (mark["answer"] and mark["end"])):

@@ -206,7 +206,7 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
 
 
 def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
-    """Return the answered requests in all records about a paper except the `chosen` one.
+    """Return the requests with a reply from all records about a paper except the one in `chosen`.
 
     The errors are those of `PlanFiles.read`.
     """

@@ -70,8 +70,8 @@ class RequestEstimate:
 class Strategy:
     """A way to plan a paper: `run` asks the model, and `estimate` estimates the requests.
 
-    The argument of `estimate` is the number of tokens of the first prompt. `templates` are needed besides those of the
-    task.
+    The argument of `estimate` is the number of tokens of the first prompt. `templates` are the prompt templates that
+    the strategy needs besides those of the task.
     """
 
     name: str

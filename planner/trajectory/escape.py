@@ -32,7 +32,7 @@ from planner.trajectory.markdown_rules import (
 _UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
 # A heading for other renderers: after the checkbox of a task, or with a Unicode blank.
 _ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
-# Unicode blanks that markdown-it, against CommonMark, strips from a paragraph, so that its lines would be miscounted.
+# Unlike CommonMark, markdown-it strips these Unicode blanks from a paragraph. Its lines would be miscounted then.
 _ODD_LINE_END: Final = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)
 # A fence for other renderers: after the mark of a list that may not interrupt a paragraph.
 _ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)

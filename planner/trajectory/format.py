@@ -142,14 +142,14 @@ def _escape_line(text: str) -> str:
 
 
 class _Normalizer:
-    """A converter of one trajectory's texts to normal form; `warnings` name the changes."""
+    """A converter of a trajectory's texts to texts that the file can hold; `warnings` name the changes."""
 
     def __init__(self, allow_violations: bool) -> None:
         self.allow_violations = allow_violations
         self.warnings: list[str] = []
 
     def normalize_heading(self, trajectory: Trajectory) -> tuple[str, str, str]:
-        """Return (planner, model, paper id) in normal form; only the model may contain slashes."""
+        """Return (planner, model, paper id) as the file can hold them; only the model may contain slashes."""
         planner, paper_id = (segment.replace("/", "_") for segment in (trajectory.planner, trajectory.paper_id))
         if (planner, paper_id) != (trajectory.planner, trajectory.paper_id):
             self.warnings.append("heading: a slash in the planner's name or the paper's id became an underscore")
@@ -196,7 +196,7 @@ class _Normalizer:
         return tuple(kept) or (_REPLACEMENT_CHARACTER,)
 
     def normalize_line(self, place: str, text: str, *, prefix: str = LINE_PREFIX) -> str:
-        """Return a text as one line in normal form; line breaks become blanks."""
+        """Return a text as the file can hold it on one line; line breaks become blanks."""
         cleaned, breaks = _LINE_BREAK.subn(" ", self._remove_controls(place, text))
         if breaks:
             self.warnings.append(f"{place}: {breaks} line breaks became blanks")

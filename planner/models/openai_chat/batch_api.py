@@ -195,7 +195,7 @@ def _read_count(value: JsonObject, name: str) -> int:
 class BatchService:
     """The batch service of one endpoint, for one model; an async context manager.
 
-    No method retries. A request that failed may still have had an effect; check this before you send it again.
+    No method sends its request again. A failed request may still have had an effect; check this before you try again.
     """
 
     def __init__(self, endpoint: Endpoint, options: RequestOptions) -> None:

@@ -81,7 +81,7 @@ class Endpoint:
 def build_secret_mask(environment: Mapping[str, str], key_variables: Iterable[str] = ()) -> SecretMask:
     """Return a mask that hides the keys and passwords from the environment variables.
 
-    Passwords stand in the addresses of endpoints and proxies. `key_variables` are further variables that hold keys.
+    Passwords come from the addresses of endpoints and proxies. `key_variables` are further variables that hold keys.
     """
     variables = (*(provider.key_variable for provider in PROVIDERS), *key_variables)
     keys = (environment.get(name, "").strip() for name in variables)
