@@ -276,8 +276,8 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
 def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
     """Return the id that a paper has, or will get, in a folder of plans.
 
-    An id that the user chose stays. Otherwise, a paper that has a record keeps the id of this record. A new paper gets
-    the id from its file name, with `-2` added if another paper has this id.
+    An id that was given or was made from a title stays. Otherwise, a paper that has a record gets the id in this
+    record. A new paper keeps its id, with `-2` added if another paper has the same id.
 
     Raises:
         TrajectoryError: if the file at a record's path is not a record, or is damaged.

@@ -141,7 +141,7 @@ def resolve_endpoint(
 
 
 def find_provider_by_prefix(model: str) -> Provider | None:
-    """Return the provider that the prefix of a model's name stands for, None if it has no known prefix."""
+    """Return the provider that the prefix of a model's name stands for, None if the prefix is not known."""
     prefix, slash, _ = model.partition("/")
     return next((p for p in PROVIDERS if slash and p.prefix == prefix), None)
 

@@ -107,7 +107,7 @@ class Transport:
         return self._mask.mask_json(repair_json_surrogates(decode_json(bytes(pieces))))
 
     async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
-        """Yield the lines of a file as they arrive; skip lines that are longer than any reply."""
+        """Yield the lines of a file as they arrive, each within the timeout; skip lines longer than any reply."""
         failed = _NO_ERROR
         async with self._open_response("GET", path) as response:
             lines = _split_lines(response.aiter_bytes())
