@@ -1,1 +1,1 @@
-"""Papers: their types, and one loader for each format."""
+"""The types of papers, and a loader for each format."""

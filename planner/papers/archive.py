@@ -1,7 +1,7 @@
-"""Read archives in memory, with limits on their members and size.
+"""Read zip and tar archives and compressed files in memory.
 
-Nothing is unpacked to disk. Links, devices, and files with paths outside the archive are skipped with a warning. Sizes
-are counted while the archive is read, so an archive that states a false size is refused too.
+Nothing is unpacked to disk. Links, devices, and files with paths outside the archive are skipped with a warning. An
+archive is refused if its content is too large, even if the archive states a smaller size.
 """
 
 import bz2
@@ -43,10 +43,10 @@ _READABLE_ENDINGS: Final = (*itertools.chain(*PAPER_ENDINGS.values()), *PART_END
 
 
 def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree | bytes:
-    """Return the files of a zip or tar archive, or the bytes of a single compressed file.
+    """Return the files in a zip or tar archive, or the unpacked bytes of a single compressed file.
 
     Raises:
-        PaperError: if the archive is damaged or encrypted, or if its content is larger than any paper.
+        PaperError: if the archive is damaged or encrypted, or if it unpacks to more bytes than any paper has.
     """
     limit = min(MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, len(data) * MAX_UNPACKED_RATIO))
     try:
@@ -72,7 +72,7 @@ def _read_compressed(data: bytes, kind: FileFormat, name: str, limit: int) -> So
 
 
 class _XzStream(io.RawIOBase):
-    """A stream of the unpacked content of an xz file, with a limit on memory; `lzma.LZMAFile` has no such limit."""
+    """A stream that unpacks an xz file; unlike `lzma.LZMAFile`, it refuses a file that needs too much memory."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ DECOMPRESSORS: Final[Mapping[FileFormat, Callable[[bytes], io.BufferedIOBase | i
 
 
 class _LimitedStream(io.RawIOBase):
-    """A stream that raises `PaperError` once more than `limit` bytes were read from it."""
+    """A stream that can be read up to `limit` bytes; reading more raises `PaperError`."""
 
     def __init__(self, stream: io.BufferedIOBase | io.RawIOBase, name: str, limit: int) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ def _read_zip(data: bytes, name: str, limit: int) -> SourceTree:
 
 
 class _MemberCollector:
-    """A collector of the archive members to keep, with limits on their number, depth and size."""
+    """The files of one archive that a loader could read; too many members or bytes raise `PaperError`."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name, self._limit = name, limit
@@ -166,9 +166,10 @@ class _MemberCollector:
         self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: {reason}")
 
     def is_wanted(self, member: str, size: int) -> bool:
-        """Return whether to read a file of the archive.
+        """Return whether to read the file `member` of the archive.
 
-        Add a warning for a file with an unsafe or repeated path, and for an archive; other unwanted files get none.
+        A file with an unsafe or repeated path is skipped with a warning, and so is an archive inside the archive. A
+        file that no loader can read is skipped without a warning.
         """
         if len(member) > MAX_PATH_CHARS:
             self.skip_member(member, f"its path has over {MAX_PATH_CHARS:,} characters")

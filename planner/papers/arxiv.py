@@ -1,8 +1,7 @@
-"""Fetch the metadata, source and PDF of papers from arXiv, with a cache and at most one request every three seconds.
+"""Download papers and their metadata from arXiv, and keep them in a cache.
 
-The API is described in https://info.arxiv.org/help/api/user-manual.html, the request rate in
-https://info.arxiv.org/help/api/tou.html. The client repeats failed requests, limits the size of a response, and stays
-on arXiv's hosts. This module reads no environment variables.
+The API is described in https://info.arxiv.org/help/api/user-manual.html. At most one request is sent every three
+seconds, as https://info.arxiv.org/help/api/tou.html asks. Failed requests are repeated.
 """
 
 import email.utils
@@ -45,7 +44,7 @@ _WITHDRAWN: Final = re.compile(r"\bwithdrawn\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class ArxivEntry:
-    """The arXiv metadata of one version of a paper; `withdrawal` is a warning if the paper is withdrawn, else ""."""
+    """The metadata of a paper on arXiv; `withdrawal` is a warning if the paper was withdrawn, else ""."""
 
     id: ArxivId
     title: str
@@ -60,7 +59,7 @@ class ArxivEntry:
 
 
 class _SameHostRedirects(HTTPRedirectHandler):
-    """A redirect handler that stays on the host or on arXiv's own hosts, and never goes from https to http."""
+    """A handler that refuses redirects from https to http and to other hosts; arXiv's hosts count as one host."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
@@ -76,9 +75,9 @@ class _SameHostRedirects(HTTPRedirectHandler):
 
 @dataclass(slots=True)
 class Downloader:
-    """A client that downloads from `base_url`, with at least `pause` seconds between two requests.
+    """A client that downloads from `base_url` and waits `pause` seconds between two requests.
 
-    Processes with the same `lock_file` keep this pause between all their requests.
+    Processes with the same `lock_file` also wait for each other.
     """
 
     base_url: str
@@ -88,7 +87,7 @@ class Downloader:
     _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
 
     def download(self, path: str, *, limit: int) -> bytes | None:
-        """Download `path` and return the body; return None after HTTP 403, 404 or 410.
+        """Return the bytes that the host sends for `path`, or None if it answers HTTP 403, 404 or 410.
 
         Raises:
             PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends over `limit` bytes.
@@ -129,14 +128,14 @@ class Downloader:
             raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a PDF file") from None
 
     def _choose_wait(self, error: HTTPError, attempt: int) -> float:
-        """Return the seconds to wait until the next attempt: the host's Retry-After time, else twice the last wait."""
+        """Return the seconds to wait: the host's Retry-After time, or a time that doubles with each attempt."""
         requested = _parse_retry_after(error.headers)
         error.close()
         return requested if requested is not None else min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
 
     @contextmanager
     def _take_turn(self) -> Iterator[None]:
-        """Wait until `pause` seconds have passed since the last request of any process with the same lock file."""
+        """Wait until `pause` seconds have passed since the last request, then let the block send a request."""
         with _hold_lock(self.lock_file) as lock:
             last = max(self._last_request, lock.stat().st_mtime if lock else 0.0)
             time.sleep(min(self.pause, max(0.0, last + self.pause - time.time())))
@@ -164,7 +163,7 @@ def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> byt
 
 
 def _parse_retry_after(headers: Message) -> float | None:
-    """Return the seconds to wait that a Retry-After header states, as a number or a date; None if it states none."""
+    """Return the seconds to wait that the Retry-After header asks for; None without a valid header."""
     value = str(headers.get("Retry-After", "")).strip()
     if value.isdigit():
         return float(value)
@@ -176,10 +175,7 @@ def _parse_retry_after(headers: Message) -> float | None:
 
 @contextmanager
 def _hold_lock(path: Path | None) -> Iterator[Path | None]:
-    """Lock the file `path` and yield `path`; if `path` is None, lock nothing and yield None.
-
-    The modification time of the file is the time of the last request, or 0 before the first request.
-    """
+    """Lock the file `path` during the block, and yield `path`; if `path` is None, lock nothing."""
     if path is None:
         yield None
         return
@@ -207,8 +203,8 @@ def _hold_lock(path: Path | None) -> Iterator[Path | None]:
 class ArxivClient:
     """A client for arXiv or for a mirror at `base_url`; `cache` is the cache folder, or None for no cache.
 
-    If `offline` is true, only the cache is used. `pause` is the shortest time between two requests, in seconds.
-    Each download and each write to the cache runs inside a context manager that `around_download` returns.
+    If `offline` is true, nothing is downloaded. `pause` is the shortest time between two requests, in seconds. Each
+    download and each write to the cache runs inside the context manager that `around_download()` returns.
     """
 
     base_url: str = BASE_URL
@@ -238,11 +234,11 @@ class ArxivClient:
         return entry
 
     def fetch_source(self, entry: ArxivEntry) -> bytes | None:
-        """Return the file that arXiv sends as the source of a paper, or None if there is no source."""
+        """Return the source file that arXiv has of a paper, or None if arXiv has no source."""
         return self._fetch_body(entry, "source", ("/e-print/", "/src/"))
 
     def fetch_pdf(self, entry: ArxivEntry) -> bytes | None:
-        """Return the PDF of a paper, or None if there is none."""
+        """Return the PDF of a paper, or None if arXiv has no PDF."""
         return self._fetch_body(entry, "pdf", ("/pdf/",))
 
     def _fetch_body(self, entry: ArxivEntry, kind: str, paths: tuple[str, ...]) -> bytes | None:
@@ -290,10 +286,10 @@ class ArxivClient:
 
 
 def _parse_entry(feed: bytes, identifier: ArxivId) -> ArxivEntry:
-    """Parse the metadata of a paper from arXiv's Atom feed.
+    """Return the metadata of a paper from arXiv's response, an Atom feed.
 
     Raises:
-        PaperError: if the data is not an Atom feed, or the feed has no such paper.
+        PaperError: if the response is not an Atom feed, or if arXiv has no such paper.
     """
     if b"<!DOCTYPE" in feed or b"<!ENTITY" in feed:
         raise PaperError(f"arXiv's response for {identifier} is not an Atom feed; try again later")

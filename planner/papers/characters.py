@@ -1,4 +1,4 @@
-"""Decode bytes, and remove characters that a reader cannot see or would mistake for others."""
+"""Decode the bytes of a text, remove invisible characters, and replace letters that only look Latin."""
 
 import re
 import unicodedata
@@ -74,7 +74,7 @@ _LOOK_ALIKE_LETTERS: Final = str.maketrans(
 
 
 def decode_text(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the decoded text of a file, and a warning if the encoding is a guess.
+    """Return the text of a file, and a tuple that holds a warning if the encoding had to be guessed.
 
     Raises:
         PaperError: if the file is larger than 20 MB, or is not text.
@@ -95,16 +95,17 @@ def decode_text(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def is_binary(data: bytes) -> bool:
-    """Return whether the bytes are binary data: they hold NULs, or over 2 % control characters."""
+    """Return whether the bytes are not text: they hold a zero byte or over 2 % control characters."""
     head = data[:65_536]
     controls = len(head) - len(head.translate(None, bytes(range(9)) + bytes(range(14, 32))))
     return b"\x00" in data[:1_000_000] or controls * 50 > len(head)
 
 
 def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text and a warning if the encoding is a guess.
+    """Return the text of bytes that are not UTF-8, and a tuple that holds a warning if the encoding was guessed.
 
-    Try the encoding that the file declares, UTF-8 with few invalid bytes, East Asian encodings, and then Latin-1.
+    The encoding that the file declares is tried first. UTF-8 with a few invalid bytes, the East Asian encodings and
+    Latin-1 follow in this order.
     """
     declarations = (group for match in _DECLARED_ENCODING.finditer(data[:100_000]) for group in match.groups() if group)
     declared = next((name.decode().lower() for name in declarations), "")
@@ -123,7 +124,7 @@ def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _has_share(data: bytes, frequent: re.Pattern[bytes], min_share: float) -> bool:
-    """Return whether 1 % or more of the bytes are above ASCII, and `frequent` matches at least `min_share` of these."""
+    """Return whether at least 1 % of the bytes are above ASCII, and `frequent` matches most (`min_share`) of them."""
     count = _count_above_ascii(data)
     is_frequent = _count_above_ascii(frequent.sub(b"", data)) <= (1 - min_share) * count
     return count >= _MIN_EAST_ASIAN * len(data) and is_frequent
@@ -141,7 +142,7 @@ def _try_decode(data: bytes, encoding: str) -> str | None:
 
 
 def is_english(text: str) -> bool:
-    """Return whether a text seems to be English; a text with under 100 words in Latin letters counts as English."""
+    """Return whether a text seems to be English; a short text in Latin letters always does."""
     if 3 * len(_FOREIGN_LETTER.findall(_extract_non_ascii(text))) > len(text):
         return False
     words = text.casefold().split()
@@ -149,9 +150,10 @@ def is_english(text: str) -> bool:
 
 
 def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text in NFC, without invisible characters, and a warning for each kind of change.
+    """Return the text without invisible and misleading characters, and a warning for each kind of change.
 
-    Look-alikes of Latin letters in Latin words are replaced too. The time is linear in the length of the text.
+    The text is in the Unicode form NFC. Letters that look Latin are replaced by Latin letters if the rest of the word
+    is Latin. The time is linear in the length of the text.
     """
     text = text.replace("\r\n", "\n") if "\r" in text else text  # a search for one character is far faster
     # One `replace` per character takes a hundredth of the time of a pattern.
@@ -181,12 +183,12 @@ def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _extract_non_ascii(text: str) -> str:
-    """Return the characters that are not ASCII, in order; a search in them is ten times as fast as in the text."""
+    """Return the characters of a text that are not ASCII; searching them is much faster than searching the text."""
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
 def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
-    """Return the text with all piles of over 30 combining marks shortened, and the number of these piles."""
+    """Return the text with at most 30 combining marks on a letter, and the number of letters that had more."""
     # No script has such piles, and NFC sorts them in quadratic time.
     marks = "".join(sorted(c for c in characters if unicodedata.combining(c)))
     if not marks:
@@ -195,7 +197,7 @@ def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
 
 
 def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
-    """Replace the look-alikes in words that mix them with ASCII letters; return the text and the original words."""
+    """Replace letters that look Latin in words that are otherwise Latin; return the text and the old words."""
     words, chunks, last, end = list[str](), list[str](), 0, 0
     for match in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
         if match.start() < end:
@@ -211,7 +213,7 @@ def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
 
 
 def _find_word_bounds(text: str, position: int, min_start: int) -> tuple[int, int]:
-    """Return the start and end of the word around the letter at `position`; the start is at least `min_start`."""
+    """Return the start and end of the word around `position`; letters before `min_start` are not looked at."""
     start, end = position, position
     while start > min_start and _LETTER.match(text, start - 1):
         start -= 1

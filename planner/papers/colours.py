@@ -1,4 +1,4 @@
-"""The colours of LaTeX (packages color and xcolor) and of style sheets, as red, green and blue from 0 to 1."""
+"""Parse the colours of LaTeX and style sheets; a colour is (red, green, blue), and each number is from 0 to 1."""
 
 import colorsys
 import re
@@ -28,12 +28,12 @@ _CSS_COLOURS: Final = {
 
 
 def is_similar_colour(first: Colour, second: Colour, max_difference: float = _MAX_DIFFERENCE) -> bool:
-    """Return whether two colours look the same: they differ by at most `max_difference` in each component."""
+    """Return whether two colours look the same: no component differs by more than `max_difference`."""
     return all(abs(a - b) <= max_difference for a, b in zip(first, second, strict=True))
 
 
 class Palette:
-    """The named colours of a LaTeX text: the standard colours and those that the text defines."""
+    """The named colours of a LaTeX text: the standard colours, and the colours that the text defines."""
 
     def __init__(self, text: str) -> None:
         self._named: dict[str, Colour | None] = {**_STANDARD_COLOURS}
@@ -43,9 +43,9 @@ class Palette:
             self._named[name.strip()] = self.find_colour(value)
 
     def find_colour(self, value: str, model: str = "") -> Colour | None:
-        """Return the colour of a value in a colour model, such as `1,0,0` in `rgb`; None for an unknown colour.
+        """Return the colour for a value in a colour model, such as `1,0,0` in `rgb`; None if it is unknown.
 
-        Without a model, the value is the name of a colour or a mixture such as `red!30!blue`.
+        If no model is given, the value is a name such as `red` or a mixture such as `red!30!blue`.
         """
         value, model = value.strip(), model.strip()
         if not model or model == "named":
@@ -72,7 +72,7 @@ class Palette:
     def _mix_colours(self, value: str) -> Colour | None:
         """Return the colour of a name or mixture: `red!30!blue` is 30 % red and 70 % blue, `red!30` is 70 % white.
 
-        An unknown colour is ignored if its share is too small to be seen; with a larger share, the result is None.
+        Return None if a colour is unknown, unless its share is too small to be seen.
         """
         name, *rest = (part.strip() for part in value.split("!"))
         mixed = self._named.get(name)
@@ -89,7 +89,7 @@ class Palette:
 
 
 def _make_colour(numbers: list[float]) -> Colour | None:
-    """Return a colour from its components, None if there are not three; values above 1 count as 1, as in TeX."""
+    """Return the colour with three given components, or None for another count; values above 1 count as 1."""
     if len(numbers) != 3:
         return None
     red, green, blue = (min(1.0, number) for number in numbers)
@@ -97,7 +97,7 @@ def _make_colour(numbers: list[float]) -> Colour | None:
 
 
 def parse_css_colour(value: str) -> Colour | None:
-    """Return the colour that a value in a style sheet begins with; None if it begins with no known colour."""
+    """Return the colour with which a style sheet's value begins; None if this is no known colour."""
     word = re.split(r"[\s;]", value.strip(), maxsplit=1)[0] if "(" not in value else value.strip()
     if word == "transparent":
         return TRANSPARENT
@@ -111,7 +111,7 @@ def parse_css_colour(value: str) -> Colour | None:
 
 
 def _compute_colour(kind: str, numbers: list[str]) -> Colour | None:
-    """Return the colour of an `rgb` or `hsl` value with an optional opacity; None with fewer than three numbers."""
+    """Return the colour of the numbers in `rgb(…)` or `hsl(…)`; None if there are fewer than three numbers."""
     if len(numbers) < 3:
         return None
     if len(numbers) > 3 and _parse_share(numbers[3], 1) < _MAX_UNSEEN_OPACITY:
@@ -124,6 +124,6 @@ def _compute_colour(kind: str, numbers: list[str]) -> Colour | None:
 
 
 def _parse_share(number: str, whole: float) -> float:
-    """Return a number or percentage as a share of `whole`, between 0 and 1."""
+    """Return a share from 0 to 1: a percentage such as `50%`, or a number divided by `whole`."""
     value = float(number.rstrip("%")) / (100 if number.endswith("%") else whole)
     return min(max(value, 0.0), 1.0)

@@ -1,6 +1,6 @@
-"""Select the sections of a paper that a task sees, and omit the least important ones until they fit a model's window.
+"""Select the sections of a paper that a task sends, and omit sections that do not fit into the model's window.
 
-The reviewer task sees all sections; the author task sees only those before the experiments.
+The task `reviewer` sends all sections. The task `author` sends only the sections before the experiments.
 """
 
 import re
@@ -34,9 +34,10 @@ _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
 def select_sections(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
-    """Return the excerpt of a paper for a task.
+    """Return the excerpt of a paper that a task sends to the model.
 
-    The author task ends before the heading `cut_at`. If `cut_at` is "", the author task ends before the results.
+    The excerpt for the task `author` ends before the heading `cut_at`. If `cut_at` is "", it ends before the results.
+
     Raises:
         PaperError: if no heading is named `cut_at`, or if no heading starts the results.
     """
@@ -70,7 +71,7 @@ def _build_excerpt(
 
 
 def _split_unsent_sections(body: Sequence[Section]) -> tuple[list[Section], list[Omission]]:
-    """Return the sections that a task may send, and an omission for each of the other sections."""
+    """Return the sections without references and checklists, and an omission for each section left out."""
     unsent = [section for section in body if section.kind in _UNSENT_REASONS]
     omissions = [_describe_omission(section, _UNSENT_REASONS[section.kind]) for section in unsent]
     return [section for section in body if section.kind not in _UNSENT_REASONS], omissions
@@ -95,11 +96,11 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
 
 
 def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
-    """Return the indexes of the sections with which the results may start, the likeliest first.
+    """Return the indexes of the sections that may start the results, the likeliest first.
 
-    Results are looked for in the first-level sections of the main part, then in its subsections, then in the
-    first-level sections after the main part, then in all later subsections. The first of these places with results
-    counts. The first section in the main part is skipped if it is about measurement and the method follows.
+    The sections are taken from the first group that is not empty: first-level sections of the main part, its
+    subsections, later first-level sections, later subsections. A first section on measurement is skipped if the method
+    comes after it.
     """
     results = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
     first_level = [i for i in results if body[i].level == 1]
@@ -111,13 +112,13 @@ def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
 
 
 def _find_back_matter(body: tuple[Section, ...]) -> int:
-    """Return the index of the first section after the main part, such as the conclusion; `len(body)` if none."""
+    """Return the index of the first section after the main part, such as the conclusion; `len(body)` if none exists."""
     ends = (i for i, section in enumerate(body) if section.level == 1 and section.kind in _BACK_MATTER_KINDS)
     return next(ends, len(body))
 
 
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
-    """Return whether section `index` is about measurement, and the method starts between it and `next_index`."""
+    """Return whether section `index` is about measurement, and the method comes between it and `next_index`."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
         is_measurement_setup_heading(body[index].heading)
@@ -133,9 +134,8 @@ def _make_heading_variants(heading: str) -> set[str]:
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
     """Yield the sections on the method that stand at index `end` or later.
 
-    A section named "Methods" or the like is always yielded, with its subsections. Any other method section is yielded
-    in two cases: no method section stands before `end`, or it is in the main part and the results start with a
-    subsection.
+    A section named "Methods" or the like counts with its subsections. Other sections on the method count if there is no
+    method before `end`. They also count in the main part if section `end` is a subsection.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1
@@ -153,7 +153,7 @@ def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
 
 
 def _warn_of_lost_method(body: Iterable[Section], sent: Iterable[Section]) -> tuple[str, ...]:
-    """Return a warning if under a tenth of the text between introduction and conclusion is sent."""
+    """Return a warning if `sent` holds under a tenth of the prose between introduction and conclusion."""
     whole, left = (sum(map(_count_method_characters, sections)) for sections in (body, sent))
     if left >= _MIN_METHOD_SHARE * whole:
         return ()
@@ -170,10 +170,10 @@ def _count_method_characters(section: Section) -> int:
 
 
 def fit_sections(excerpt: Excerpt, paper: Paper, token_limit: int, count_tokens: Callable[[str], int]) -> Excerpt:
-    """Omit sections until title, abstract and text have at most `token_limit` tokens, as counted by `count_tokens`.
+    """Return the excerpt, shortened to at most `token_limit` tokens; `count_tokens` counts the tokens of a text.
 
-    References, acknowledgements and checklists are omitted first, then the sections of the appendix that share the
-    fewest words with title, abstract and method. All other sections are always kept.
+    References, acknowledgements and checklists are omitted first. Sections of the appendix follow; those that share the
+    fewest words with title, abstract and method go first. All other sections are always kept.
 
     Raises:
         TooLongError: if the sections that are always kept do not fit.
@@ -211,7 +211,7 @@ def _order_for_omission(excerpt: Excerpt) -> Iterator[Section]:
 
 
 def _compute_overlap(section: Section, words: frozenset[str]) -> float:
-    """Return the share of a section's distinct words that are in `words`, from 0 to 1."""
+    """Return the share of a section's distinct words that are in `words`, as a number from 0 to 1."""
     section_words = _extract_words(section.text)
     return len(section_words & words) / len(section_words) if section_words else 0.0
 

@@ -1,4 +1,4 @@
-"""Find the paper in a tree of files, and read it in its format."""
+"""Find the paper in a tree of files (a folder or an archive), and read it."""
 
 import json
 import posixpath
@@ -58,10 +58,10 @@ _PLACEHOLDER_TITLE: Final = re.compile(r"paper title\*?\s*\}")
 
 
 def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileFormat, ParsedPaper]:
-    """Return the format and the content of the paper in a tree.
+    """Return the format and the content of the paper in a tree of files.
 
     Raises:
-        NotAPaperError: if there is no paper, or if there are several and none is the main one.
+        NotAPaperError: if there is no paper, or if several files could be the paper.
     """
     if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
         main, others = find_main_file(tree)
@@ -90,7 +90,7 @@ def _list_paper_files(tree: SourceTree, *endings: str) -> tuple[str, ...]:
 
 
 def _read_markdown_tree(tree: SourceTree, names: tuple[str, ...]) -> ParsedPaper:
-    """Read a paper from Markdown files: numbered files, as in manubot, or a main file and others (an appendix)."""
+    """Read a paper from Markdown files: numbered parts of the paper, or a main file and its appendix."""
     meta = _find_topmost(tree.list_names("metadata.yaml", "metadata.yml"), "")
     known = parse_front_matter(_decode_file(tree, meta)) if meta else FrontMatter()
     content = tuple(n for n in names if "/content/" in f"/{n}")
@@ -107,11 +107,11 @@ def _read_markdown_tree(tree: SourceTree, names: tuple[str, ...]) -> ParsedPaper
 
 
 def _select_paper_files(tree: SourceTree, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the files of one paper, its main file first and its appendix last.
+    """Return the files of one paper, the main file first and the appendix last.
 
     Raises:
-        NotAPaperError: if several files have an abstract and no name shows which is the paper, or if the files are in
-            several folders and none is the main file.
+        NotAPaperError: if several files have an abstract and none is named like a main file, or if files are in several
+            folders and no main file is found.
     """
     if len(names) == 1:
         return names
@@ -129,7 +129,7 @@ def _select_paper_files(tree: SourceTree, names: tuple[str, ...]) -> tuple[str, 
 
 
 def _read_mixed_files(tree: SourceTree, names: Sequence[str], read_text: TextReader) -> ParsedPaper:
-    """Read the text, Markdown and LaTeX files of one paper in order, and join them."""
+    """Read text, Markdown and LaTeX files in the given order, and join them to one paper."""
     readings = [_read_one_file(tree, name, read_text) for name in names]
     return ParsedPaper(
         title=next((r.title for r in readings if r.title), ""),
@@ -177,7 +177,7 @@ def _decode_file(tree: SourceTree, name: str) -> str:
 
 
 def _find_topmost(names: Iterable[str], stem: str) -> str:
-    """Return the path nearest to the root whose file name begins with `stem`; "" if there is none."""
+    """Return the path with the fewest folders whose file name begins with `stem`; "" if there is none."""
     fit = [n for n in names if posixpath.basename(n).lower().startswith(stem)]
     return min(fit, key=lambda n: (n.count("/"), n), default="")
 
@@ -187,7 +187,7 @@ def _has_numbered_names(names: Sequence[str]) -> bool:
 
 
 def _is_manubot_template(text: str) -> bool:
-    """Return whether a file is manubot's front-matter template, which holds no text of the paper."""
+    """Return whether a text is a template of the tool manubot, which holds no text of the paper."""
     return text.count("{%") + text.count("{{") > 5 and "## Authors" in text
 
 
@@ -203,7 +203,7 @@ class _Candidate:
 
 
 def find_main_file(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
-    """Return the main file of a tree ("" if there is none), and the other files that could be compiled alone."""
+    """Return the main LaTeX file of a tree ("" if there is none), and other files that may be the main file."""
     texts = {
         name: _read_without_comments(tree, name)
         for name in tree.list_names(*TEXT_ENDINGS[FileFormat.LATEX]) or _find_files_without_ending(tree)
@@ -227,7 +227,7 @@ def find_main_file(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
 
 
 def has_document_class(tree: SourceTree, name: str) -> bool:
-    """Return whether a file has a `\\documentclass` outside comments."""
+    """Return whether a file has a command `\\documentclass` that is not in a comment."""
     return bool(_CLASS.search(_read_without_comments(tree, name)))
 
 
@@ -242,9 +242,9 @@ def _find_files_without_ending(tree: SourceTree) -> tuple[str, ...]:
 
 
 def _find_fragment(texts: Mapping[str, str]) -> str:
-    """Return the main file of a paper without a document class, or "" if several files may be the main one.
+    """Return the main file among files without a document class, or "" if it is unclear.
 
-    The main file is the only one with several inputs, else the only one with sections, else the only file at all.
+    The main file is the only file with several inputs, or the only file with sections, or the only file.
     """
     with_inputs = [name for name, text in texts.items() if len(_INPUT.findall(text)) > 1]
     with_sections = [name for name, text in texts.items() if _SECTION.search(text)]
@@ -252,7 +252,7 @@ def _find_fragment(texts: Mapping[str, str]) -> str:
 
 
 def _measure_total_length(tree: SourceTree, name: str, texts: Mapping[str, str]) -> int:
-    """Return the number of characters in a file and its inputs, each file counted once."""
+    """Return the number of characters in a file and in the files that it includes."""
     seen, waiting, size = {name}, [name], 0
     while waiting:
         current = waiting.pop()
@@ -273,7 +273,7 @@ def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
 
 
 def _count_root_comments(tree: SourceTree) -> dict[str, int]:
-    """Return, for each file, the number of other files that name it as their root in a `% !TEX root` comment."""
+    """Return the number of comments `% !TEX root = FILE` in other files, for each file that they name."""
     counts = Counter[str]()
     for name in tree.list_names(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):
@@ -303,7 +303,7 @@ def _score_candidate(tree: SourceTree, candidate: _Candidate, roots: Mapping[str
 
 
 def _read_stated_main_file(tree: SourceTree, documents: Mapping[str, str]) -> str:
-    """Return the main file that arXiv's file 00README names; "" if it names none."""
+    """Return the main file that arXiv's file 00README names; "" if there is no such file."""
     for name in tree.list_names("00readme.json", "00readme.xxx"):
         text = tree.read_bytes(name).decode("utf-8", "replace")
         paths = re.findall(r"^(\S+)\s+toplevelfile", text, re.M)
@@ -316,7 +316,7 @@ def _read_stated_main_file(tree: SourceTree, documents: Mapping[str, str]) -> st
 
 
 def _parse_readme_paths(text: str) -> list[str]:
-    """Return the paths of the top-level files in a JSON 00README; [] if the JSON has another form."""
+    """Return the paths that a JSON file 00README marks as main files; [] if the text is not valid."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Classify sections by their headings and the kind of their parent section, and find the abstract among them."""
+"""Find the kinds of sections from their headings, and find the abstract."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -149,13 +149,13 @@ def strip_number_and_punctuation(heading: str) -> str:
 
 
 def has_roman_numbers(headings: Iterable[str]) -> bool:
-    """Return whether sections are numbered I, II, III; in such papers, a letter may number a subsection."""
+    """Return whether headings have the Roman section numbers I and II."""
     numbers = {match[1] for heading in headings if (match := _ROMAN_NUMBER.match(heading))}
     return {"I", "II"} <= numbers
 
 
 def has_letter_number(heading: str) -> bool:
-    """Return whether a heading begins with a letter that is not a Roman numeral: "B. Training"."""
+    """Return whether a heading has a letter as its number, as in "B. Training"; the letters I, V and X do not count."""
     return bool(_LETTER_NUMBER.match(heading))
 
 
@@ -166,7 +166,7 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
 
     - The heading names ablations or acknowledgements.
     - The heading names results, and the parent is a method.
-    - A list of references is in other back matter, or other back matter is in a list of references.
+    - The section or its parent is a list of references, and the other is a conclusion, an appendix or a checklist.
     - The parent is an abstract, an introduction or OTHER. However, experiments in an introduction count as
       introduction.
     """
@@ -184,7 +184,7 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
 
 
 def is_measurement_setup_heading(heading: str) -> bool:
-    """Return whether a heading, such as "Evaluation Metrics", is about measurement and names no results."""
+    """Return whether a heading, such as "Evaluation Metrics", is about measurement and not about results."""
     text = _remove_misleading_terms(heading)
     return bool(_MEASUREMENT.search(text)) and not _RESULTS.search(text)
 
@@ -204,10 +204,10 @@ def _remove_misleading_terms(heading: str) -> str:
 
 
 def find_abstract_text(sections: Sequence[Section]) -> str:
-    """Return the text of the section "Abstract" and its subsections, without heading lines.
+    """Return the text of the abstract without its heading, or "" if there is no abstract.
 
-    Without such a section, return an early paragraph that begins with "Abstract", but without this word. Return "" if
-    there is no such paragraph.
+    The abstract is the section "Abstract" with its subsections. If there is none, it is an early paragraph that begins
+    with the word "Abstract".
     """
     abstract_sections: list[Section] = []
     for section in sections:
@@ -242,6 +242,6 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
 
 
 def _label_text(section: Section, *, first: bool) -> str:
-    """Return the prose of a section of an abstract, with the heading and a colon before it if `first` is false."""
+    """Return the prose of one section of the abstract; if it is not the first, its heading comes before the prose."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
     return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"

@@ -1,6 +1,6 @@
-"""Remove the floats and sentences that reveal a paper's results or ablations in the sections before its experiments.
+"""Remove tables, figures and sentences that would tell a model the results or ablations of a paper.
 
-Sentences are found by their final punctuation.
+The task `author` sends the sections before the experiments, and these may already mention results.
 """
 
 import re
@@ -74,32 +74,31 @@ ANNOUNCEMENT_REASON: Final = "sentences that point to results or ablations are n
 
 @dataclass(frozen=True, slots=True)
 class _ResultReferences:
-    """The names and labels of floats with results, and the numbers of the omitted sections on ablations."""
+    """The names and labels of tables and figures with results, and the numbers of omitted sections on ablations."""
 
     floats: frozenset[str]
     sections: frozenset[str]
 
     def is_named_in(self, sentence: str) -> bool:
-        """Return whether a sentence refers to these floats or sections, or refers to any float and names ablations."""
+        """Return whether a sentence refers to one of these, or mentions an ablation and refers to a table or figure."""
         references = tuple(_find_references(sentence)) if _has_cue(sentence, _REFERENCE_CUES) else ()
         if any(name in self.floats for name in references) or (references and _ABLATION_WORDS.search(sentence)):
             return True
         return bool(self.sections) and any(match[1] in self.sections for match in _SECTION.finditer(sentence))
 
     def may_be_named_in(self, text: str) -> bool:
-        """Return whether a sentence of a text may refer to a float or section, by a quick test for typical words."""
+        """Return whether `is_named_in` may be true for a sentence of the text; this test is quicker."""
         return _has_cue(text, _REFERENCE_CUES) or (bool(self.sections) and _has_cue(text, _SECTION_CUES))
 
 
 def remove_leaks(
     sections: Sequence[Section], omitted_sections: Sequence[Section]
 ) -> tuple[tuple[Section, ...], tuple[Omission, ...]]:
-    """Return the sections of a task without the text that reveals ablations, and the omissions.
+    """Return the sections without the text that reveals results or ablations, and an omission for each removal.
 
-    `omitted_sections` are the sections that the task omits.
-    All tables and figures are removed, but the caption of a figure that shows the method stays. A sentence is removed
-    in three cases: it announces an ablation, it describes an ablation and refers to a float, or it refers to omitted
-    results or ablations.
+    `omitted_sections` are the sections that the task does not send. Tables and figures are removed; only the caption of
+    a figure that shows the method stays. A sentence is removed if it announces an ablation, if it mentions an ablation
+    and refers to a table or figure, or if it refers to omitted results or ablations.
     """
     results = _collect_result_references(sections, omitted_sections)
     redacted: list[Section] = []
@@ -116,12 +115,12 @@ def remove_leaks(
 
 
 def remove_ablation_announcements(text: str) -> str:
-    """Remove from a text, such as an abstract, the sentences that announce an ablation."""
+    """Return a text, such as the abstract, without the sentences that announce an ablation."""
     return "".join(sentence for sentence in split_sentences(text) if not _is_announcement(sentence)).strip()
 
 
 def split_sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a text, each with the white space after it; joined, they are the text."""
+    """Yield the sentences of a text in order, each with the white space after it."""
     start = 0
     for match in _SENTENCE_END.finditer(text):
         if match[0].startswith(".") and _ABBREVIATION.search(text[max(start, match.start() - 16) : match.start() + 1]):
@@ -158,9 +157,9 @@ def _has_cue(text: str, cues: Iterable[str]) -> bool:
 
 
 def _classify_block(block: Block) -> BlockKind:
-    """Return the kind of a block, corrected by its text.
+    """Return the kind of a block; its text may show that the loader chose a wrong kind.
 
-    A caption has the kind of its float. Prose that looks like a table is a table. A figure that holds prose and has no
+    A caption is a figure or a table. Prose that looks like a table is a table. A figure that holds prose and has no
     caption is prose.
     """
     if block.kind is BlockKind.PROSE and (match := _CAPTION.match(block.text)):
@@ -225,14 +224,14 @@ def _is_numeric(text: str) -> bool:
 
 
 def _find_float_names(text: str) -> set[str]:
-    """Return the names of a float: the number in its caption, such as "fig 3", and its labels."""
+    """Return the names of a table or figure: its labels, and the number in its caption, such as "fig 3"."""
     match = _CAPTION.search(text)
     names = {f"{(match[1] or match[2]).lower()} {match[3]}"} if match else set()
     return names | set(_LABEL.findall(text))
 
 
 def _find_section_number(section: Section) -> set[str]:
-    """Return a set with the number in a section's heading; an empty set if the heading has no number."""
+    """Return a set with the number in a section's heading; the set is empty if there is no number."""
     heading = section.heading.strip()
     if strip_number_and_punctuation(heading) == heading:
         return set()
@@ -241,7 +240,7 @@ def _find_section_number(section: Section) -> set[str]:
 
 
 def _find_references(sentence: str) -> Iterator[str]:
-    """Yield the numbers ("fig 3") and labels of the floats that a sentence refers to."""
+    """Yield the names of the tables and figures that a sentence refers to: a number, such as "fig 3", or a label."""
     for match in _REFERENCE.finditer(sentence):
         if match[4] is not None:
             yield from (label.strip() for label in match[4].split(","))

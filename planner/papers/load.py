@@ -1,4 +1,4 @@
-"""Load a paper from a file, a folder, an archive, bytes or arXiv, in this process and without a time limit."""
+"""Load a paper from a file, a folder, an archive, bytes or arXiv; there is no time limit."""
 
 import os
 import re
@@ -48,7 +48,7 @@ class RecognisedSource(NamedTuple):
 
 
 def read_source(name: str, data: bytes | None = None) -> RecognisedSource:
-    """Read the file, folder or archive at the path `name`; if `data` is given, read these bytes as the file `name`.
+    """Read the paper in the file, folder or archive `name`, or in the bytes `data` of a file called `name`.
 
     Raises:
         PaperError: if the source is missing, empty, damaged, or not a paper.
@@ -106,7 +106,7 @@ def _read_text(data: bytes, name: str) -> RecognisedSource:
 
 
 def read_one_file_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
-    """Read a paper from the text of one file, in any format but LaTeX; a LaTeX paper may need several files."""
+    """Read a paper from the text of the file `name`, whose format is HTML, Markdown or plain text."""
     match kind:
         case FileFormat.HTML:
             return read_html(text, name)
@@ -125,11 +125,10 @@ def load_paper(
     stdin: bytes | None = None,
     arxiv: "ArxivClient | None" = None,
 ) -> Paper:
-    """Load a paper from a path, from an arXiv id or address, or from the bytes in `stdin` if `source` is `-`.
+    """Load a paper from a path, from an arXiv id or address, or from the bytes `stdin` if `source` is `-`.
 
-    Papers from arXiv are downloaded by `arxiv`, by default a client without a cache. Other addresses are not
-    downloaded; give their content in `stdin`. A given title or abstract replaces the one in the paper, with a warning
-    if the two differ.
+    `arxiv` is the client that downloads from arXiv; the default client has no cache. For any other address, pass its
+    content in `stdin`. A given title or abstract replaces the one in the paper; a warning says if they differ.
 
     Raises:
         PaperError: if the source is missing, is empty, is no paper, or has under 500 or over 2,000,000 characters.
@@ -154,7 +153,7 @@ def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> Rec
 
 
 def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> RecognisedSource:
-    """Read an arXiv paper from its source, or from its PDF if the source fails; title and abstract are arXiv's."""
+    """Read a paper from arXiv: from its source, or from its PDF if the source cannot be read."""
     from planner.papers.arxiv import ArxivClient  # imports an HTTP client
 
     arxiv = arxiv or ArxivClient()
@@ -189,7 +188,7 @@ def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings:
 
 
 def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
-    """Return the paper; `title`, `abstract` and `paper_id` come from the user and are "" if not given."""
+    """Return the paper; a title, an abstract and an id from the user replace those in the paper if they are not ""."""
     reading, size = parsed.paper, _count_characters(parsed)
     if size < MIN_CHARACTERS and _count_bytes(parsed) < MIN_CHARACTERS:
         raise PaperError(
@@ -217,7 +216,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
 
 
 def _count_bytes(parsed: RecognisedSource) -> int:
-    """Return the text's length in UTF-8 bytes. A Chinese character has three, and says as much as three letters."""
+    """Return the length of the paper's text in UTF-8 bytes, which counts a Chinese character as three."""
     blocks = (block for section in parsed.paper.sections for block in section.blocks)
     return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
 
@@ -227,7 +226,7 @@ def _count_characters(parsed: RecognisedSource) -> int:
 
 
 def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:
-    """Return a warning about `label` if a stated title or abstract has other words than the one found."""
+    """Return a warning if `stated` and `found` differ in their words; `label` says, for example, "given title"."""
     ours = _extract_words(stated)
     theirs = _extract_words(found) if ours else ours
     if not ours or not theirs or ours == theirs:

@@ -1,7 +1,7 @@
-"""Read papers in Markdown; a CommonMark parser finds the lines of each block, and the text of a block is not changed.
+"""Read papers in Markdown.
 
-Titles and abstracts may also stand in a front matter or in a metadata file. HTML elements that hide their content are
-removed.
+A CommonMark parser finds the blocks, and each block keeps its text as it is in the file. HTML elements that hide their
+content are removed. Title and abstract may also be in a front matter or in a metadata file.
 """
 
 import re
@@ -66,24 +66,23 @@ _MAX_CONTENT_CHARS: Final = 100_000  # of a hidden element
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """The title and abstract in a front matter or metadata file; "" for a missing one."""
+    """The title and the abstract in a front matter or a metadata file; a missing title or abstract is ""."""
 
     title: str = ""
     abstract: str = ""
 
 
 def read_markdown(text: str, file_name: str) -> ParsedPaper:
-    """Read a paper from the text of one Markdown file with the name `file_name`."""
+    """Read a paper from the text of the Markdown file `file_name`."""
     return read_markdown_files({file_name: text}, main_file=file_name)
 
 
 def read_markdown_files(
     files: Mapping[str, str], *, main_file: str, metadata: FrontMatter | None = None
 ) -> ParsedPaper:
-    """Read a paper from the Markdown texts in `files`, which are in order and have the file names as keys.
+    """Read a paper from Markdown files; `files` has the text of each file by name, in the order of the paper.
 
-    `metadata` is from a separate metadata file. If no title is known, the first heading is the title, unless the first
-    heading names a section or another heading has a higher level.
+    `metadata` comes from a separate metadata file. If no title is known, the first heading may be the title.
     """
     known = metadata or FrontMatter()
     items: list[HeadingOrBlock] = []
@@ -111,7 +110,7 @@ def read_markdown_files(
 
 
 def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:
-    """Return the headings and top-level blocks in order, and the hidden text of HTML blocks."""
+    """Return the headings and blocks of a text in order, and the hidden text in its HTML."""
     lines, tokens = text.split("\n"), BLOCK_PARSER.parse(text)
     items: list[HeadingOrBlock] = []
     hidden_texts: list[str] = []
@@ -145,10 +144,10 @@ def _classify_block(type_: str, source: str) -> BlockKind:
 
 
 def _promote_bold_lines(items: list[HeadingOrBlock]) -> list[HeadingOrBlock]:
-    """Turn lines that are all bold into headings, if a converter marked fewer than three headings.
+    """Return the items, in which bold lines may become headings if a text has fewer than three headings.
 
-    Such a line must have a number, name a section, or be the first item, which may be the title. If there are three
-    or more marked headings, only a bold "Abstract" becomes a heading.
+    A bold line becomes a heading if it has a number, names a section, or is the first item (perhaps the title). In a
+    text with more headings, only a bold line "Abstract" becomes a heading.
     """
     headings = [_parse_bold_heading(item, is_first=index == 0) for index, item in enumerate(items)]
     if sum(isinstance(item, Heading) for item in items) >= _MIN_MARKED_HEADINGS:
@@ -172,14 +171,14 @@ def _clean_heading(content: str) -> str:
 
 
 def strip_markdown(text: str) -> str:
-    """Return Markdown as plain text: links as their words, no emphasis, no tags, at most 20,000 characters."""
+    """Return the words of up to 20,000 characters of Markdown, without links, emphasis and tags."""
     text = _TAG.sub("", _LINK.sub(r"\1", text[:_MAX_ABSTRACT_CHARS]))
     text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.{1,300}?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub(r"\\([\\`*_{}\[\]()#+.!|<>~-])", r"\1", text).strip()
 
 
 def split_hidden_elements(text: str) -> tuple[str, list[str]]:
-    """Return the text without elements that hide their content, and the content of each such element; code stays."""
+    """Return a text without its hidden HTML elements, and the content of each; elements in code are kept."""
     if "<" not in text or not _HIDING_TAG.search(text):
         return text, []
     code = [match.span() for match in _CODE.finditer(text)]
@@ -208,7 +207,7 @@ def _is_hiding_tag(tag: str) -> bool:
 
 
 def _find_content_end(text: str, tag: str, position: int) -> tuple[int, int]:
-    """Return the end of an element's content and the end of its end tag, given the start of the content.
+    """Return the end of an element's content and the end of its end tag; `position` is the start of the content.
 
     If the end tag is missing, both are the end of the paragraph.
     """
@@ -228,7 +227,7 @@ def _is_within(spans: list[tuple[int, int]], position: int) -> bool:
 
 
 def split_front_matter(text: str) -> tuple[FrontMatter, str]:
-    """Return the front matter at the beginning of a text, and the rest of the text."""
+    """Return the title and abstract in the front matter of a text, and the text after the front matter."""
     if match := _YAML_BLOCK.match(text) or _TOML_BLOCK.match(text):
         return parse_front_matter(match[1]), text[match.end() :]
     if match := _PANDOC_TITLE.match(text):
@@ -237,9 +236,9 @@ def split_front_matter(text: str) -> tuple[FrontMatter, str]:
 
 
 def parse_front_matter(yaml: str) -> FrontMatter:
-    """Return title and abstract from plain, quoted or folded top-level scalars of YAML or TOML.
+    """Return the title and the abstract that YAML or TOML text states.
 
-    A description of at least 30 words, as in Distill articles, serves as the abstract if there is no other.
+    If there is no abstract, a description of at least 30 words takes its place.
     """
     description = _parse_scalar(yaml, "description")
     summary = description if len(description.split()) >= _MIN_ABSTRACT_WORDS else ""
@@ -260,10 +259,10 @@ def _parse_scalar(yaml: str, key: str) -> str:
 
 
 def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Parse a top-level paragraph; return False if one of its lines might begin another block.
+    """Parse a paragraph; return False if one of its lines might begin another kind of block.
 
-    This rule runs first and spares most blocks the parser's eleven other rules. The paragraph's token states only the
-    lines of the paragraph, not its content.
+    The parser tries this rule first, since the rule is faster than the parser's own rules. The rule records only the
+    lines of the paragraph and not its content.
     """
     if silent or state.level or state.is_code_block(first):
         return False
@@ -278,7 +277,7 @@ def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> b
 
 
 def _parse_plain_table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Parse a pandoc table, so that its dashes are not read as headings or rules; return False if there is none."""
+    """Parse a table of plain characters; return False if no such table begins at line `first`."""
     if silent or state.level:
         return False
     # The first line of a table, or the line below it, begins with dashes, equals signs or a border.

@@ -1,7 +1,7 @@
-"""Find the title and the section levels among marked headings, and build the sections of a paper.
+"""Find a paper's title and section levels from its marked headings, and build its sections.
 
-Converters choose arbitrary heading levels, and mark authors and comments in code as headings. The numbers and the
-usual names of sections are more reliable.
+Converters often mark wrong levels, and mark authors or lines of code as headings. So the numbers and the usual names of
+sections count more.
 """
 
 import re
@@ -42,8 +42,8 @@ _MAX_HEADING_CHARS: Final = 250
 class Heading:
     """A heading with its text as printed, its level (counted from 1) and its lines in the source.
 
-    `kind` is set if the source marks the kind of the section; `appendix` is true if the heading is in an appendix. A
-    heading with the text "" only ends the section before it.
+    `kind` is the section's kind if the source marks it. `appendix` is true if the heading is in an appendix. A heading
+    with the text "" only ends the section before it.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Heading:
 
     @property
     def number_parts(self) -> tuple[str, ...]:
-        """The parts of the heading's number, () if it has none: "B.2 Data" gives ("B", "2")."""
+        """The parts of the section number, such as ("B", "2") for "B.2 Data"; () for a heading without a number."""
         match = _NUMBER.match(self.text)
         return (match[1], *match[2].split(".")[1:]) if match else ()
 
@@ -64,7 +64,7 @@ HeadingOrBlock = Heading | Block
 
 @dataclass(frozen=True, slots=True)
 class ResolvedHeadings:
-    """The title, the headings and blocks in order, and the number of headings that were demoted to text."""
+    """The title, the headings and blocks in order, and the number of marked headings that turned out to be code."""
 
     title: str
     items: tuple[HeadingOrBlock, ...]
@@ -119,7 +119,7 @@ def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matt
 
 
 def _is_reference_list(blocks: Sequence[Block]) -> bool:
-    """Return whether the blocks are a numbered list of references: three or more entries, and a year for each entry."""
+    """Return whether blocks are a numbered list of references: at least three entries, and a year for each entry."""
     first = next((text for block in blocks if (text := block.text.lstrip())), "")
     if not _REFERENCE_NUMBER.match(first.partition("\n")[0]):
         return False
@@ -130,7 +130,7 @@ def _is_reference_list(blocks: Sequence[Block]) -> bool:
 
 
 def resolve_headings(items: Sequence[HeadingOrBlock], *, known_title: str = "") -> ResolvedHeadings:
-    """Find the title among the marked headings, set the levels of the sections, and turn other headings into text."""
+    """Return the title, and the items with corrected heading levels; false headings become text."""
     headings = [item for item in items if isinstance(item, Heading) and item.text]
     numbered = len({h.number_parts for h in headings if h.number_parts}) >= _MIN_NUMBERED
     code_lines = [h for h in headings if _looks_like_code(h, numbered=numbered)]
@@ -151,7 +151,7 @@ def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading |
 
 
 def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
-    """Return the items; unmarked lines that name the references, or a section after the references, become headings.
+    """Return the items with unmarked headings of the references, and of sections after them, turned into headings.
 
     The line "References" becomes a heading only if a reference follows on the next line or in the next block.
     """
@@ -185,9 +185,9 @@ def _begins_references(heading: Heading, after: str) -> bool:
 
 
 def _split_plain_heading(block: Block, after: str, level: int, in_references: bool) -> list[HeadingOrBlock]:
-    """Split a block after its first line if this line is a heading of back matter; else return the block alone.
+    """Return a block, split after its first line if that line is a heading of the references or a later section.
 
-    `after` is the text of the next block.
+    `after` is the text of the next block, and `level` is the level of a found heading.
     """
     line, _, rest = block.text.strip().partition("\n")
     if not (in_references or is_reference_entry(rest or after)):  # a quick test that ends here for most blocks
@@ -199,13 +199,13 @@ def _split_plain_heading(block: Block, after: str, level: int, in_references: bo
 
 
 def _find_section_level(levels: list[int]) -> int:
-    """Return the marked level of first-level sections: the smallest, or the next if only the title has the smallest."""
+    """Return the smallest level, or the second smallest if only one heading (the title) has the smallest."""
     top = min(levels, default=1)
     return min((level for level in levels if level > top), default=top) if levels.count(top) == 1 else top
 
 
 def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
-    """Return whether a line is the heading of the references or, if `in_references`, of the section that follows them.
+    """Return whether a line is the heading of the references, or of a section after them if `in_references` is true.
 
     `after` is the text after the line.
     """
@@ -217,12 +217,12 @@ def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
 
 
 def is_reference_entry(text: str) -> bool:
-    """Return whether a text begins like an entry in a list of references: with a number, or soon followed by a year."""
+    """Return whether a text begins like a reference: with a number, or with a year in its first 400 characters."""
     return bool(_REFERENCE_NUMBER.match(text) or _YEAR.search(text, 0, _MAX_REFERENCE_CHARS))
 
 
 def _find_title(headings: list[Heading], known_title: str) -> Heading | None:
-    """Return the first heading if it is the title; None if another one ranks higher or the first names a section."""
+    """Return the first heading if it is the title of the paper, else None."""
     first = headings[0] if headings else None
     if first is None or first.kind is not None or _NUMBERED.match(first.text):
         return None
@@ -237,7 +237,7 @@ def _find_title(headings: list[Heading], known_title: str) -> Heading | None:
 def _find_headings_before_abstract(headings: list[Heading], title: Heading | None) -> set[int]:
     """Return the object ids of the headings before the abstract, such as the title and the authors.
 
-    If no abstract is found, return only the id of the title.
+    If there is no abstract, return only the id of the title.
     """
     start = headings.index(title) if title else 0
     for end, heading in enumerate(headings[start : start + 15], start):
@@ -250,7 +250,7 @@ def _find_headings_before_abstract(headings: list[Heading], title: Heading | Non
 
 
 def _assign_levels(headings: list[Heading], *, numbered: bool) -> dict[int, int]:
-    """Return the level of each heading by object id, from its number or, if it has none, from its marked level."""
+    """Return the level of each heading by object id, from the heading's number, name or marked level."""
     top = min((h.level for h in headings), default=1)
     roman = has_roman_numbers(h.text for h in headings)
     level_by_mark: dict[int, int] = {}
@@ -272,7 +272,7 @@ def _assign_levels(headings: list[Heading], *, numbered: bool) -> dict[int, int]
 
 
 def _roman_level(text: str) -> int:
-    """Return 1 for a heading with a Roman number, 2 for one with a letter, 0 for any other."""
+    """Return 1 for a heading with a Roman number, 2 for a heading with a letter, and 0 for any other heading."""
     return 2 if has_letter_number(text) else int(bool(_ROMAN_NUMBER.match(text)))
 
 

@@ -1,4 +1,4 @@
-"""The types of a paper and its parts, the same for all formats, and warnings about the reading of a paper."""
+"""The types of papers and of their parts, and warnings about text that may have been read wrongly."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ _MAX_SAMPLE_BLOCKS: Final = 50
 
 
 class SectionKind(StrEnum):
-    """The kind of a section; it decides if a task keeps or omits the section."""
+    """The kind of a section, which decides whether a task sends the section."""
 
     ABSTRACT = "abstract"
     INTRODUCTION = "introduction"
@@ -44,10 +44,10 @@ class BlockKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of the text of a paper, as in the source; a table or figure includes its caption.
+    """A part of a paper's text, such as a paragraph; a table or figure includes its caption.
 
-    `page` is the page on which the block starts, counted from 1, or None if the format has no pages. Comparisons ignore
-    the page.
+    `page` is the page on which the block starts, counted from 1, or None if the format has no pages. Blocks are
+    compared without their pages.
     """
 
     kind: BlockKind
@@ -72,7 +72,7 @@ class Section:
 
     @property
     def display_heading(self) -> str:
-        """The heading in messages, "(before the first heading)" for text without one."""
+        """The heading for messages; for text without a heading, "(before the first heading)"."""
         return self.heading or "(before the first heading)"
 
     @property
@@ -83,9 +83,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ParsedPaper:
-    """A paper as the loader of one format parsed it; a missing title or abstract is "", unknown authors are ().
+    """A paper as it was read from a source; a missing title or abstract is "", and unknown authors are ().
 
-    `sections` are in reading order and hold the whole text; `main_file` is the file in which the text starts.
+    `sections` are in reading order and hold the whole text. `main_file` is the file in which the text starts.
     """
 
     title: str
@@ -138,14 +138,14 @@ class Paper:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 hash of title, abstract and text in hexadecimal; a plan depends on nothing else of the paper."""
+        """The SHA-256 hash of the title, abstract and text, as hexadecimal digits."""
         joined = "\0".join((self.title, self.abstract, self.text))
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class PaperInfo:
-    """The metadata of a paper; `chars` is the length of its text in characters, the other fields are as in `Paper`."""
+    """The metadata of a paper; `chars` is the number of characters in its text. See `Paper` for the other fields."""
 
     id: str
     title: str
@@ -170,7 +170,7 @@ class Omission:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The part of a paper that one task sends; `text` is the joined text of `sections`."""
+    """The part of a paper that a task sends to the model; `text` is the joined text of `sections`."""
 
     title: str
     abstract: str
@@ -207,7 +207,7 @@ def is_english_paper(sections: Iterable[Section]) -> bool:
 
 
 def warn_of_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:
-    """Return one neutral warning for each distinct hidden text; some venues hide text on purpose."""
+    """Return a warning for each distinct hidden text; after 20 warnings, one more counts the other texts."""
     texts = [" ".join(text.split()) for text in hidden_texts]
     texts = list(dict.fromkeys(text for text in texts if text))
     warnings = [f"text that the page does not show was left out: {_shorten(text)!r}" for text in texts[:_MAX_WARNINGS]]

@@ -1,6 +1,6 @@
-"""Find the format of a source from its name and its bytes, and list the files of a folder.
+"""Find the format of a paper from its name and bytes, and list the files in a paper's folder.
 
-Nothing outside a paper's folder is read.
+Links to files outside the folder are not followed.
 """
 
 import errno
@@ -22,7 +22,7 @@ from planner.papers.characters import MAX_TEXT_BYTES, is_binary
 
 
 class FileFormat(StrEnum):
-    """The kind of a source; the first five are the formats of papers."""
+    """The kind of a file: a format of papers (the first five), an archive or compressed file, other, or empty."""
 
     PDF = "pdf"
     LATEX = "latex"
@@ -106,7 +106,7 @@ _STRIPPED_ENDINGS: Final = re.compile(
 
 
 def detect_kind(data: bytes, name: str = "") -> FileFormat:
-    """Return the kind of a source; `name` only helps to choose between text formats."""
+    """Return the kind of a file from its bytes; `name` only helps to choose between text formats."""
     if not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"):
         return FileFormat.EMPTY
     for magic, kind in _MAGIC:
@@ -122,7 +122,7 @@ def detect_kind(data: bytes, name: str = "") -> FileFormat:
 
 
 def find_kind_by_name(name: str) -> FileFormat:
-    """Return the format that the ending of a file's name stands for; OTHER for an unknown ending."""
+    """Return the format that belongs to the ending of a file's name; OTHER for an unknown ending."""
     ending = PurePath(name).suffix.lower()
     return next((kind for kind, endings in PAPER_ENDINGS.items() if ending in endings), FileFormat.OTHER)
 
@@ -158,9 +158,10 @@ def strip_folders_and_endings(name: str) -> str:
 
 
 def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", title: str = "") -> str:
-    """Return a paper's id: `given_id`, else one made from `given_title`, else the arXiv id or the file's name.
+    """Return an id for a paper: `given_id`, or an id made from the title, the arXiv id or the file's name.
 
-    A paper from stdin or from an address has no file name. Its id comes from `title`, the title found in the paper.
+    `given_title` and `given_id` come from the user, or are "". `title` is the title found in the paper; it is used for
+    a paper from stdin or from an address other than arXiv's.
     """
     arxiv_id, stem = parse_arxiv_id(source), "stdin" if source == "-" else strip_folders_and_endings(source)
     has_name = bool(arxiv_id) or not (source == "-" or "://" in source)
@@ -169,7 +170,7 @@ def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", 
 
 
 def is_named_like_other_file(name: str) -> bool:
-    """Return whether a file's name shows that the file is no paper, but a README, a licence, data or a figure."""
+    """Return whether a file's name shows that the file is no paper: a README, a licence, data or a figure."""
     path = PurePath(name)
     return bool(_NON_PAPER_NAME.match(path.stem)) or path.suffix.lower() in _NON_PAPER_ENDINGS
 
@@ -178,7 +179,7 @@ def is_named_like_other_file(name: str) -> bool:
 class SourceTree:
     """The files of a paper; `warnings` are about files that were skipped.
 
-    `files` maps the relative path of each file, with `/`, to a function that reads the file; the paths are sorted.
+    `files` maps each file's relative path to a function that returns the file's bytes. Paths use `/` and are sorted.
     """
 
     name: str
@@ -190,7 +191,7 @@ class SourceTree:
         object.__setattr__(self, "_names_by_folded", {name.casefold(): name for name in reversed(list(self.files))})
 
     def list_names(self, *endings: str) -> tuple[str, ...]:
-        """Return the names with one of `endings` (in lower case), ignoring case; without `endings`, all names."""
+        """Return the paths with one of the `endings`, such as ".tex" or ".TEX"; without `endings`, return all paths."""
         return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
 
     def read_bytes(self, name: str) -> bytes:
@@ -202,14 +203,14 @@ class SourceTree:
         return self.files[name]()
 
     def add_file(self, name: str, data: bytes) -> "SourceTree":
-        """Return the tree with one more file; an existing file of that name stays as it is."""
+        """Return a copy of the tree with one more file; a file that is already there is not replaced."""
         path = normalize_inner_path(name)
         return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
 
     def find_file(self, path: str, *folders: str) -> str:
-        """Return the name of the file at `path` in the first of `folders` that has this file; "" if none has it.
+        """Return the path of the file `path` in the first of `folders` that has it; "" if none has it.
 
-        An absolute path, or one that leads out of the root, is never found. Case is ignored if no exact match exists.
+        Nothing outside the tree is found. Case is ignored if no file has exactly this name.
         """
         wanted = []
         for folder in folders:
@@ -222,19 +223,19 @@ class SourceTree:
         )
 
     def find_unique(self, path: str) -> str:
-        """Return the only name that ends in a slash and `path`; "" if no name or several names end so."""
+        """Return the only file called `path` in any folder; "" if there is none, or if there are several."""
         fit = [name for name in self.files if name.endswith("/" + normalize_inner_path(path))]
         return fit[0] if len(fit) == 1 else ""
 
 
 def normalize_inner_path(path: str) -> str:
-    """Normalize a path relative to the root; return "" if it is absolute or leads out of the root."""
+    """Return a path without "." and ".."; "" if the path is absolute or leads out of the tree."""
     path = posixpath.normpath(path.replace("\\", "/")) if "\0" not in path else ".."
     return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path
 
 
 def build_folder_tree(root: Path) -> SourceTree:
-    """Return the files of a folder, each read at most once; links are followed only to files inside the folder.
+    """Return the files of a folder; a link to a file outside the folder is left out.
 
     Raises:
         PaperError: if the folder cannot be listed, or holds more than 20,000 files.
@@ -264,7 +265,7 @@ def read_source_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 
 def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
-    """Yield the relative name and the path of each file below a folder; hidden files are skipped."""
+    """Yield the relative path and the full path of each file in a folder and its folders, except hidden files."""
     waiting, count, root = [(str(base), 0)], 0, len(str(base))
     while waiting:
         folder, depth = waiting.pop()
@@ -288,7 +289,7 @@ def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
 
 
 def _is_file_inside(entry: os.DirEntry[str], base: Path) -> bool:
-    """Return whether an entry is a file, and not a link to a file outside the folder `base`."""
+    """Return whether an entry is a file in the folder `base`, or a link to such a file."""
     if not entry.is_symlink():
         return entry.is_file()
     path = Path(entry.path)  # check for a file first: a circular link cannot be resolved

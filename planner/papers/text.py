@@ -1,7 +1,7 @@
-"""Read papers in plain text; headings are found by their numbers, their names and the blank lines around them.
+"""Read papers in plain text; headings are found by their numbers, names and surrounding blank lines.
 
-Tables in plain characters are recognised: grids, columns under dashes, and rows of numbers. The first two are the grid,
-simple and multiline tables of pandoc (https://pandoc.org/MANUAL.html#tables) and the tables of reStructuredText.
+Rows of numbers are recognised as tables. So are the tables of pandoc (https://pandoc.org/MANUAL.html#tables) and of
+reStructuredText: grids, and columns under dashes.
 """
 
 import re
@@ -44,7 +44,7 @@ _MAX_HEADING_WORDS: Final = 5  # of a numbered heading without a blank line afte
 
 
 def find_table_end(lines: Sequence[str], first: int, end: int) -> int:
-    """Return the index after the table that begins at line `first` and ends before `end`; `first` if there is none."""
+    """Return the index after the last line of the table that begins at line `first`; `first` if there is no table."""
     end = min(end, first + MAX_TABLE_LINES)
     if _BORDER.fullmatch(lines[first]):
         return next((at for at in range(first, end) if not lines[at].lstrip().startswith(("+", "|"))), end)
@@ -55,7 +55,7 @@ def find_table_end(lines: Sequence[str], first: int, end: int) -> int:
 
 
 def _find_closing_dashes(lines: Sequence[str], first: int, end: int) -> int:
-    """Return the index after the line of dashes that closes a table; `first` if no such line follows."""
+    """Return the index after the line of dashes that ends a table; `first` if there is no such line."""
     has_columns = bool(_DASHES_BY_COLUMN.fullmatch(lines[first]))
     for at in range(first + 1, end):
         is_columns = bool(_DASHES_BY_COLUMN.fullmatch(lines[at]))
@@ -128,7 +128,7 @@ def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
 
 
 def _is_among_references(line: str, after: str) -> bool:
-    """Return whether a line that looks like a heading is part of a reference, given the text `after` the line."""
+    """Return whether a line among the references is not a heading; `after` is the text after the line."""
     is_named = classify_heading(line) in (SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
     return not is_named and (is_reference_entry(line[-_MAX_HEADING_CHARS:]) or is_reference_entry(after))
 
@@ -136,7 +136,7 @@ def _is_among_references(line: str, after: str) -> bool:
 def _parse_level(line: str, last_number: tuple[int, ...], *, rest: str) -> tuple[int, tuple[int, ...]]:
     """Return the level and number of a heading line; the level is 0 if the line is no heading.
 
-    A heading has the number after `last_number`, or no number and a usual name. `rest` is the text directly below.
+    `last_number` is the number of the heading before. `rest` is the text directly below the line, or "".
     """
     if len(line) > _MAX_HEADING_CHARS or _SENTENCE_END.search(line) or not _has_words(line):
         return 0, ()
@@ -156,26 +156,26 @@ def _parse_level(line: str, last_number: tuple[int, ...], *, rest: str) -> tuple
 
 
 def _has_words(line: str) -> bool:
-    """Return whether most of a line is words of two letters or more, and not the signs and symbols of a formula."""
+    """Return whether most characters of a line are in words of at least two letters, unlike those of a formula."""
     characters = len("".join(line.split()))
     return "=" not in line and 2 * sum(len(word) for word in _WORD.findall(line)) > characters
 
 
 def _begins_sentence(text: str) -> bool:
-    """Return whether a text begins with a sentence, and not with a row of a table or the end of a sentence."""
+    """Return whether a text begins with a sentence, rather than with a table row or the end of a sentence."""
     first_line = text.split("\n", 1)[0].strip()
     return first_line[:1].isupper() and len(first_line.split()) >= _MIN_LINE_WORDS and not is_table(text)
 
 
 def _is_section_name(line: str) -> bool:
-    """Return whether a numbered line directly above text is a heading: it names a section in at most five words."""
+    """Return whether a line has at most five words after its number, and names a usual section."""
     words = strip_number_and_punctuation(line).split()
     is_short = len(words) <= _MAX_HEADING_WORDS and words[0][:1].isupper()
     return is_short and classify_heading(line) is not SectionKind.OTHER
 
 
 def _parse_number(number: str) -> tuple[int, ...]:
-    """Parse a section number into integers: "B.2" gives (1002, 2), so that appendices are sorted after sections."""
+    """Return a section number as integers: (3, 1) for "3.1", and (1002, 2) for "B.2" in an appendix."""
     first, *rest = number.split(".")
     if first.isdigit():
         return (int(first), *map(int, rest))
@@ -185,7 +185,7 @@ def _parse_number(number: str) -> tuple[int, ...]:
 
 
 def _is_next_number(number: tuple[int, ...], last_number: tuple[int, ...]) -> bool:
-    """Return whether a section number may follow `last_number`: "3.1", "2.2" and "3" may follow "2.1", for example."""
+    """Return whether a section number may follow `last_number`: "2.1.1", "2.2", "3" and "4" may follow "2.1"."""
     if not last_number:
         return number[0] < _LETTER_OFFSET  # "A. Author" is in a list of authors
     if number in ((1,), (_LETTER_OFFSET + 1,)):
@@ -197,7 +197,7 @@ def _is_next_number(number: tuple[int, ...], last_number: tuple[int, ...]) -> bo
 
 
 def _find_title(paragraphs: list[str]) -> str:
-    """Return the first paragraph if it is short and is no heading of an abstract or introduction, else ""."""
+    """Return the first paragraph, or its first line, if it may be the title; else return ""."""
     lines = [line.strip() for line in paragraphs[0].split("\n") if not _UNDERLINE.match(line)] if paragraphs else []
     is_short = len(" ".join(lines)) < 300
     title = re.sub(r"^(?:Title:|#+)\s*", "", " ".join(lines[:3] if is_short else lines[:1]))
