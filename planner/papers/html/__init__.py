@@ -1,1 +1,1 @@
-"""Read papers from HTML pages (of arXiv, ar5iv, Distill and others) as a reader of the page sees them."""
+"""Read papers from HTML pages, such as those of arXiv, ar5iv and Distill."""

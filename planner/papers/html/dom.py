@@ -1,10 +1,9 @@
 """Parse HTML of any quality and depth into a tree of elements, in linear time.
 
-Before Python 3.13, the standard library's tokenizer takes quadratic time on broken markup (CVE-2025-6069). Common HTML5
-parsers take quadratic time on deep nesting. Papers come from strangers, so this parser is our own. It follows the
-tokenizer of the HTML standard (https://html.spec.whatwg.org/#tokenization) as far as the text depends on it. Of the
-rules for implied end tags, it follows those that matter for text. Nothing recurses or searches far up, so a page may
-nest 100,000 elements.
+Papers come from strangers, so bad markup must not slow the parser down. Before Python 3.13, the parser of the standard
+library takes quadratic time for some broken tags (CVE-2025-6069). Common HTML5 parsers take quadratic time for deep
+nesting. This parser follows the HTML standard (https://html.spec.whatwg.org/#tokenization) where the text depends on
+it. A page may nest 100,000 elements.
 """
 
 import re
@@ -58,7 +57,7 @@ _PARAGRAPH_FENCES: Final = (
 
 
 class StartTag(NamedTuple):
-    """A start tag; `is_self_closing` is true if it ends with `/>`. A repeated attribute has its first value."""
+    """A start tag; `is_self_closing` is true if it ends with `/>`. Of a repeated attribute, the first value is kept."""
 
     tag: str
     attributes: dict[str, str]
@@ -73,7 +72,7 @@ class EndTag(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Element:
-    """An element of a page, with its children (elements and strings in order), its parent and its previous sibling."""
+    """An element of a page, with its children (elements and strings), its parent and its previous sibling element."""
 
     tag: str
     attributes: dict[str, str]
@@ -90,7 +89,7 @@ class Element:
 
     @property
     def lowercase_classes(self) -> frozenset[str]:
-        """The class names in lower case, computed once because style rules need them often."""
+        """The names in the class attribute in lower case."""
         if self._lowercase_classes is None:
             self._lowercase_classes = frozenset(self.attributes.get("class", "").lower().split())
         return self._lowercase_classes
@@ -100,14 +99,14 @@ class Element:
         return [child for child in self.children if isinstance(child, Element) and (not tags or child.tag in tags)]
 
     def iterate_ancestors(self) -> Iterator["Element"]:
-        """Yield the elements around the element, the innermost first."""
+        """Yield the parent of the element, the parent's parent, and so on."""
         element = self.parent
         while element is not None:
             yield element
             element = element.parent
 
     def iterate_elements(self) -> Iterator["Element"]:
-        """Yield the element and all elements below it, in the order of the page."""
+        """Yield the element and all elements inside it, in the order of the page."""
         waiting: list[Element] = [self]
         while waiting:
             element = waiting.pop()
@@ -116,7 +115,7 @@ class Element:
                 waiting += [child for child in reversed(element.children) if isinstance(child, Element)]
 
     def collect_text(self, *, skipped_tags: Container[str] = ()) -> str:
-        """Return the text inside the element, without the text inside elements that have one of `skipped_tags`."""
+        """Return the text in the element, without the text of elements whose tag is in `skipped_tags`."""
         texts: list[str] = []
         waiting: list[Element | str] = [self]
         while waiting:
@@ -129,7 +128,7 @@ class Element:
 
 
 def parse_html(html: str) -> Element:
-    """Return the root element of a page; its tag is ""."""
+    """Return the root of a page's tree of elements; the root has the tag ""."""
     builder = _TreeBuilder()
     for token in tokenize_html(html):
         builder.add_token(token)
@@ -137,7 +136,7 @@ def parse_html(html: str) -> Element:
 
 
 class _TreeBuilder:
-    """A builder of the tree of a page from its tokens."""
+    """A builder that makes the tree of a page from its tags and strings."""
 
     def __init__(self) -> None:
         self.root = Element("", {})
@@ -170,7 +169,7 @@ class _TreeBuilder:
                 return
 
     def _close_implied(self, tag: str) -> None:
-        """Close the elements that a start tag ends implicitly, such as the list item before a new `li`."""
+        """Close the elements that end where a start tag begins, such as the list item before a new `li`."""
         if tag in _IMPLIED_ENDS:
             ended, fences = _IMPLIED_ENDS[tag]
             self._close_above(ended, fences)
@@ -180,7 +179,7 @@ class _TreeBuilder:
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
         """Close the outermost open element with a tag in `ended`, and the elements inside it.
 
-        The search goes up a few levels from the innermost open element, and stops at a tag in `fences`.
+        Only the innermost open elements are searched. The search stops at an element with a tag in `fences`.
         """
         element, outermost = self._current, None
         for _ in range(_MAX_LEVELS):
@@ -194,7 +193,7 @@ class _TreeBuilder:
 
 
 def tokenize_html(html: str) -> Iterator[StartTag | EndTag | str]:
-    """Yield start tags, end tags and text; comments, doctypes and processing instructions are left out."""
+    """Yield the start tags, end tags and texts of a page; comments, doctypes and other declarations are left out."""
     position = 0
     while match := _TAG.search(html, position):
         if match.start() > position:

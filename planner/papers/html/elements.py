@@ -1,4 +1,4 @@
-"""Recognise the elements of a page: formulas, tables, floats, captions, abstracts and lists of references."""
+"""Recognise elements of a page: formulas, tables, figures, captions, abstracts and lists of references."""
 
 import re
 import unicodedata
@@ -47,8 +47,7 @@ def _is_table(element: Element) -> bool:
 def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
     """Return the parts of an element in order, such as the rows of a table.
 
-    The search looks at the element's children and at most `depth` levels below them, but not inside a part or an inner
-    table.
+    Parts are searched at most `depth` levels below the children. The search does not enter parts and inner tables.
     """
     parts = list[Element]()
     for child in element.find_children():
@@ -79,7 +78,7 @@ def _is_cell(element: Element) -> bool:
 
 
 def is_data_table(element: Element) -> bool:
-    """Return whether an element is a table of data, rather than one for the layout or for an equation."""
+    """Return whether an element is a table of data; a table for the layout or for an equation is none."""
     if not _is_table(element) or element.classes & _EQUATION_CLASSES:
         return False
     widths = [len(find_row_cells(row)) for row in find_table_rows(element)]
@@ -90,7 +89,7 @@ def is_data_table(element: Element) -> bool:
 
 
 def classify_float(element: Element, table_count: int) -> BlockKind:
-    """Return the kind of a float that holds `table_count` tables; algorithms and listings count as prose."""
+    """Return the kind of a table, figure or algorithm that holds `table_count` tables; algorithms are prose."""
     if any(map(_ALGORITHM_CLASS.search, element.classes)):
         return BlockKind.PROSE
     if table_count or "ltx_table" in element.classes:
@@ -102,25 +101,25 @@ def classify_float(element: Element, table_count: int) -> BlockKind:
 
 
 def is_caption(element: Element) -> bool:
-    """Return whether an element is the caption of a float."""
+    """Return whether an element is the caption of a table or figure."""
     return element.tag in _CAPTION_TAGS or (element.tag in BLOCK_TAGS and "caption" in element.classes)
 
 
 def is_false_heading(heading: Element) -> bool:
-    """Return whether LaTeXML marked other text as a heading, such as a theorem's name or a date."""
+    """Return whether a heading is really other text that LaTeXML marked so, such as a theorem's name or a date."""
     if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
         return False
     return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
 
 
 def is_abstract(element: Element) -> bool:
-    """Return whether an element holds the abstract."""
+    """Return whether an element is marked as the abstract."""
     is_marked = element.tag in _ABSTRACT_TAGS or bool(element.classes & _ABSTRACT_CLASSES)
     return is_marked or element.attributes.get("role") == "doc-abstract" or _is_distill_summary(element)
 
 
 def _is_distill_summary(element: Element) -> bool:
-    """Return whether an element is the long paragraph or heading below the title of a Distill page."""
+    """Return whether an element is the summary (a long paragraph or heading) below the title of a Distill page."""
     if element.tag not in ("p", "h2") or element.parent is None or element.parent.tag not in _SUMMARY_PARENTS:
         return False
     previous = element.previous_sibling
@@ -129,13 +128,13 @@ def _is_distill_summary(element: Element) -> bool:
 
 
 def is_abstract_without_heading(element: Element) -> bool:
-    """Return whether an element is an abstract without a heading of its own."""
+    """Return whether an element is an abstract that does not begin with a heading."""
     children = element.find_children()
     return is_abstract(element) and not (children and children[0].tag in HEADING_TAGS)
 
 
 def is_reference_list(element: Element) -> bool:
-    """Return whether an element is a list of references without a heading of its own."""
+    """Return whether an element is a list of references that has no heading."""
     is_marked = element.tag in _REFERENCES_CONTAINERS and (
         bool(element.lowercase_classes & _REFERENCES_CLASSES)
         or element.attributes.get("id") == "refs"
@@ -147,7 +146,7 @@ def is_reference_list(element: Element) -> bool:
 
 
 def read_formula_tex(element: Element) -> str | None:
-    """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
+    """Return the TeX of a formula, None if the element is no formula; the second copy of a formula returns ""."""
     tag, classes = element.tag, element.classes
     if tag == "math":
         is_display = element.attributes.get("display") == "block" or _is_displayed(element)
@@ -169,7 +168,7 @@ def read_formula_tex(element: Element) -> str | None:
 
 
 def _read_mathjax(container: Element) -> str:
-    """Return the TeX or MathML of a MathJax 3 or 4 formula; if it has neither, return the characters of its glyphs."""
+    """Return the TeX or MathML of a MathJax formula; if there is neither, return its printed characters."""
     codes: list[str] = []
     for element in container.iterate_elements():
         if element.tag == "math":
@@ -187,7 +186,7 @@ def _decode_glyph(code: str) -> str:
 
 
 def _read_tex(math: Element) -> str:
-    """Return the TeX of a `math` element; without TeX, return the element's characters."""
+    """Return the TeX that a `math` element holds; if it holds none, return its characters."""
     for element in math.iterate_elements():
         if element.tag in ("annotation", "annotation-xml") and "tex" in element.attributes.get("encoding", "").lower():
             return element.collect_text()

@@ -1,4 +1,4 @@
-"""Read a paper from an HTML page, in one walk over its elements that collects headings and blocks in reading order."""
+"""Read a paper from an HTML page by collecting the headings and blocks of its elements in order."""
 
 import re
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ _SECTION_END: Final = Heading("", 0, "")  # ends a section where no heading foll
 
 
 def read_html(html: str, file_name: str) -> ParsedPaper:
-    """Read the paper that a page shows; `file_name` is the name of its file."""
+    """Read the paper that a page shows; `file_name` becomes the main file of the paper."""
     html, warnings = clean_source_text(html)
     root = parse_html(html)
     walker = PageWalker(StyleRules(root))
@@ -84,7 +84,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
 
 
 def _find_main_element(root: Element) -> Element:
-    """Return the element that the page marks as its main part; the root if no element is marked."""
+    """Return the element that is marked as the main part of the page, or `root` if none is marked."""
     for element in root.iterate_elements():
         if element.classes & {"ltx_page_main", "ltx_page_content"} or element.tag == "main":
             return element
@@ -92,7 +92,7 @@ def _find_main_element(root: Element) -> Element:
 
 
 def read_html_fragment_blocks(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
-    """Return the headings and blocks of a piece of HTML from a Markdown file, and the hidden texts of the piece."""
+    """Return the headings and blocks in a piece of HTML from a Markdown file, and the hidden texts in it."""
     root = parse_html(html)
     walker = PageWalker(StyleRules(root))
     walker.walk_page(root)
@@ -100,7 +100,7 @@ def read_html_fragment_blocks(html: str) -> tuple[list[HeadingOrBlock], list[str
 
 
 def find_page_title(root: Element) -> str:
-    """Return a page's title from its metadata, LaTeXML title, Distill front matter or `<title>`; "" if it has none."""
+    """Return the title that a page states, for example in `meta` elements or in `<title>`; "" if it states none."""
     titles: dict[str, str] = {}
     for element in root.iterate_elements():
         attributes = element.attributes
@@ -120,7 +120,7 @@ def find_page_title(root: Element) -> str:
 
 
 def _list_authors(root: Element) -> tuple[str, ...]:
-    """Return the authors in a page's `citation_author` tags, which publishers and arXiv write for search engines."""
+    """Return the authors in the `citation_author` tags that publishers and arXiv write for search engines."""
     tags = (element.attributes for element in root.iterate_elements() if element.tag == "meta")
     names = (tag.get("content", "") for tag in tags if tag.get("name", "").lower() == "citation_author")
     in_order = (" ".join(" ".join(reversed(name.split(","))).split()) for name in names)  # of "Example, Ada"
@@ -134,7 +134,7 @@ def _find_front_matter_title(text: str) -> str:
 
 @dataclass(slots=True)
 class PageWalker:
-    """A walk over a page that collects its headings and blocks in order, and its hidden texts."""
+    """A walk over the elements of a page, which collects headings, blocks and hidden texts in order."""
 
     styles: StyleRules
     is_nested: bool = False  # in a cell or a heading, where a table is plain text
@@ -148,7 +148,7 @@ class PageWalker:
     _backgrounds: dict[Element, Colour] = field(default_factory=dict)
 
     def walk_page(self, root: Element) -> None:
-        """Collect the headings, blocks and hidden texts inside an element."""
+        """Collect the headings, blocks and hidden texts in the element `root`."""
         waiting: list[tuple[Element | str, bool]] = [(root, False)]
         while waiting:
             item, is_end = waiting.pop()
@@ -162,7 +162,7 @@ class PageWalker:
         self._add_paragraph()
 
     def _enter_element(self, element: Element) -> bool:
-        """Handle the start of an element and return whether to walk over its children."""
+        """Handle the start of an element, and return whether its children must be walked over too."""
         tag = element.tag
         if (tex := read_formula_tex(element)) is not None:
             self._words.append(tex)
@@ -202,7 +202,7 @@ class PageWalker:
             self._words.append(f"[{key}]" if key else "")
 
     def _add_unmarked_heading(self, element: Element) -> bool:
-        """Add a heading if the element is an abstract or a reference list without one; return whether one was added."""
+        """Add a heading for an abstract or a list of references that has none; return whether one was added."""
         if is_abstract_without_heading(element):
             self._add_paragraph()
             self.items.append(Heading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
@@ -239,7 +239,7 @@ class PageWalker:
         return colour is not None and is_invisible_on(colour, self._find_background(element))
 
     def _find_background(self, element: Element) -> Colour:
-        """Return the nearest background colour that the element or one of 40 ancestors sets; white if none sets one."""
+        """Return the background colour of the element or its nearest coloured ancestor; white if there is none."""
         searched, background = list[Element](), None
         for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
             searched.append(around)
@@ -273,7 +273,7 @@ class PageWalker:
         self.items.append(Heading(text, level, source_text, kind, "ltx_title_appendix" in classes))
 
     def _add_table_or_code(self, element: Element) -> None:
-        """Add a table (one line for each row) or preformatted text as one block."""
+        """Add a table (with one line for each row) or code as one block."""
         if element.tag == "pre":
             self._add_block(element.collect_text().strip("\n"), BlockKind.PROSE)
             return
@@ -290,7 +290,7 @@ class PageWalker:
                 yield _tidy_spaces(self.read_inline_text(cell)).replace("\n", " ")
 
     def read_inline_text(self, root: Element) -> str:
-        """Return the text in an element as one string, with formulas as TeX."""
+        """Return the text in an element as one string; formulas are TeX."""
         inner = PageWalker(self.styles, is_nested=True)
         inner._float_lines = []
         inner.walk_page(Element("", {}, None, list(root.children)))
@@ -299,12 +299,12 @@ class PageWalker:
 
 
 def remove_footnotes(heading: Element) -> Element:
-    """Return a heading or title without the footnotes that LaTeXML writes into it."""
+    """Return a heading without the footnotes that LaTeXML puts into headings."""
     children = [c for c in heading.children if isinstance(c, str) or not c.classes & _NOTE_CLASSES]
     return Element(heading.tag, heading.attributes, heading.parent, children)
 
 
 def _tidy_spaces(text: str) -> str:
-    """Return the text with single spaces and without blank lines; the other line breaks stay."""
+    """Return the text without blank lines and with single spaces; other line breaks stay."""
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)

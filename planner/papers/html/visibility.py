@@ -1,6 +1,6 @@
-"""Find hidden elements by their attributes, their inline styles, their colours, and the style rules of the page.
+"""Find hidden elements by their attributes, inline styles and colours, and by the style rules of the page.
 
-Style rules are applied if their selectors name nothing but tags, classes, ids, attributes, relations and positions.
+Rules with selectors for states, such as `:hover`, are ignored.
 """
 
 import re
@@ -41,22 +41,22 @@ _NO_COLOUR: Final = re.compile(r"none|transparent|inherit|initial|unset")
 
 @dataclass(frozen=True, slots=True)
 class _CompoundSelector:
-    """A compound selector: the tag ("" for any), classes, ids, attributes and position that an element must have."""
+    """A CSS selector for one element: its tag ("" for any) and conditions such as `.class` and `:first-child`."""
 
     tag: str
     conditions: tuple[str, ...]
 
     def is_match(self, element: Element) -> bool:
-        """Return whether the compound matches an element."""
+        """Return whether an element has the tag and meets all conditions."""
         return self.tag in ("", element.tag) and all(_has_condition(element, part) for part in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
 class _Selector:
-    """A selector: the compound that an element must match, and the compounds that related elements must match.
+    """A CSS selector: `subject` is the selector for an element, `related` are selectors for elements around it.
 
-    `related` has the relation and the compound of each related element, the nearest first. The relations are those of
-    CSS: "" for any ancestor, ">" for the parent, "+" for the previous sibling, "~" for any earlier sibling.
+    `related` has pairs of a relation and a selector, the nearest element first. The relations are those of CSS: "" for
+    any ancestor, ">" for the parent, "+" for the previous sibling, "~" for any earlier sibling.
     """
 
     subject: _CompoundSelector
@@ -64,7 +64,7 @@ class _Selector:
 
 
 class StyleRules:
-    """The rules of a page's style sheets, looked up by element."""
+    """The style rules of a page, by which the style of an element is found."""
 
     def __init__(self, root: Element) -> None:
         self._rules: defaultdict[str, deque[tuple[int, _Selector, str]]] = defaultdict(lambda: deque(maxlen=_MAX_RULES))
@@ -77,7 +77,7 @@ class StyleRules:
 
     @property
     def has_skipped_rules(self) -> bool:
-        """True if the page has too many rules to match them all."""
+        """True if the page has so many rules that some were not applied."""
         return self._steps_left <= 0
 
     def _add_sheet(self, sheet: str) -> None:
@@ -92,7 +92,7 @@ class StyleRules:
                     self._count += 1
 
     def find_style(self, element: Element) -> str:
-        """Return the declarations that apply to an element; those in its own attributes come last."""
+        """Return the style of an element: the declarations of all matching rules, then those in its attributes."""
         inline = join_inline_declarations(element)
         if not self._rules:
             return inline
@@ -108,7 +108,7 @@ class StyleRules:
         return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
 
     def _is_match(self, selector: _Selector, element: Element) -> bool:
-        """Return whether a selector matches an element; False once the search in the page has taken too many steps."""
+        """Return whether a selector matches an element; False after too many steps of searching in the page."""
         if (selector.related and self._steps_left <= 0) or not selector.subject.is_match(element):
             return False
         related: Element | None = element
@@ -117,7 +117,7 @@ class StyleRules:
         return related is not None
 
     def _find_related(self, element: Element, relation: str, compound: _CompoundSelector) -> Element | None:
-        """Return the nearest element in a relation to `element` that matches the compound; None if none does."""
+        """Return the nearest element with the relation to `element` that matches `compound`; None if there is none."""
         other: Element | None = element
         for _ in range(min(1 if relation in (">", "+") else _MAX_RELATED, self._steps_left)):
             self._steps_left -= 1
@@ -128,14 +128,14 @@ class StyleRules:
 
 
 def join_inline_declarations(element: Element) -> str:
-    """Return the declarations in an element's attributes: `style`, and `color` of a `font` element."""
+    """Return the style in an element's attributes: `style`, and the `color` of a `font` element."""
     style = element.attributes.get("style", "")
     colour = element.attributes.get("color", "") if element.tag == "font" else ""
     return f"color:{colour};{style}" if colour else style
 
 
 def parse_declarations(style: str) -> dict[str, str]:
-    """Return the properties of a style and their values, in lower case; the last value of a property counts."""
+    """Return the values of a style's properties by name, in lower case; the last value of a property counts."""
     plain = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
     plain = _ESCAPE.sub(lambda match: chr(min(int(match[1], 16), 0xFFFF)), plain).lower()
     values: dict[str, str] = {}
@@ -146,7 +146,7 @@ def parse_declarations(style: str) -> dict[str, str]:
 
 
 def is_hiding_element(element: Element, style: str) -> bool:
-    """Return whether an element's attributes or `style` hide the element; the element's ancestors are not checked."""
+    """Return whether an element is hidden by its attributes or by `style`; elements around it are not checked."""
     attributes = element.attributes
     if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
         return True
@@ -156,13 +156,13 @@ def is_hiding_element(element: Element, style: str) -> bool:
 
 
 def find_text_colour(style: str) -> Colour | None:
-    """Return the text colour that a style sets, None if the style sets no known colour."""
+    """Return the text colour that a style sets; None if it sets no known colour."""
     declarations = parse_declarations(style)
     return parse_css_colour(declarations.get("-webkit-text-fill-color") or declarations.get("color", ""))
 
 
 def find_background(style: str, element: Element) -> Colour | None:
-    """Return the background that a style or a `bgcolor` attribute sets, None if neither sets one."""
+    """Return the background colour that a style or a `bgcolor` attribute sets; None if there is none."""
     declarations = parse_declarations(style)
     values = [declarations.get(name, "") for name in ("background", "background-color", "background-image")]
     values = values if any(values) else [element.attributes.get("bgcolor", "")]
@@ -175,7 +175,7 @@ def find_background(style: str, element: Element) -> Colour | None:
 
 
 def is_invisible_on(colour: Colour | None, background: Colour) -> bool:
-    """Return whether text of a colour cannot be seen on its background."""
+    """Return whether text in the given colour cannot be seen on the background."""
     return colour is not None and (
         colour == TRANSPARENT or is_similar_colour(colour, background, _MAX_COLOUR_DIFFERENCE)
     )
@@ -191,7 +191,7 @@ def _is_hiding_style(style: Mapping[str, str]) -> bool:
 
 
 def _parse_selector(text: str) -> _Selector | None:
-    """Return the selector in a lower-case text; None if a part of it, such as a state, is not supported."""
+    """Return the selector that a text in lower case states; None if it has a part that is not supported."""
     relations: list[str] = []
     compounds: list[_CompoundSelector] = []
     for word in _RELATION.sub(r" \1", text.strip()).split():
@@ -216,7 +216,7 @@ def _parse_compound(text: str) -> _CompoundSelector | None:
 
 
 def _find_position(element: Element) -> int:
-    """Return the element's position among its sibling elements from 1; counting stops after a limit."""
+    """Return the position of an element among its siblings, counted from 1; counting stops at a limit."""
     position, sibling = 1, element.previous_sibling
     while sibling is not None and position <= _MAX_RELATED:
         position, sibling = position + 1, sibling.previous_sibling
@@ -240,7 +240,7 @@ def _has_condition(element: Element, condition: str) -> bool:
 
 
 def _parse_pixels(value: str, whole: float) -> float | None:
-    """Return a length in pixels; a percentage is a share of `whole`. Return None if the value is no length."""
+    """Return a length in pixels, or None if `value` is no length; a percentage is a share of `whole`."""
     match = _LENGTH.fullmatch(value)
     if match is None:
         return None
@@ -280,7 +280,7 @@ def _is_moved_off(value: str) -> bool:
 
 
 def _is_empty_clip(value: str) -> bool:
-    """Return whether the area that a `clip` shows is at most one pixel wide or high."""
+    """Return whether a `clip` shows an area that is at most one pixel wide or high."""
     sides = [_parse_pixels(word, 1_000) for word in re.split(r"[\s,]+", value.removeprefix("rect(").rstrip(") "))]
     if len(sides) != 4 or any(side is None for side in sides):
         return False

@@ -1,1 +1,1 @@
-"""Read LaTeX papers: flatten the files and find title, abstract and sections; nothing is compiled or executed."""
+"""Read LaTeX papers without compiling or executing anything."""

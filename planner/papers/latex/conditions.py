@@ -1,6 +1,6 @@
-"""Decide the conditionals of a LaTeX source by the flags, counters and definitions that stand before them.
+"""Decide conditionals of a LaTeX source, such as `\\ifdraft`, by the flags and definitions before them.
 
-A decision is None if it depends on anything else.
+A decision is None if it depends on anything that is not known.
 """
 
 import re
@@ -45,16 +45,16 @@ _MAX_CONDITION_CHARS: Final = 300
 
 @dataclass(slots=True)
 class Conditions:
-    """The flags, and the definitions without arguments, that a source has set so far.
+    """The flags, counters and definitions without arguments that a source has set so far.
 
-    A counter is kept as a definition with the name `value{counter}`. The value "#" stands for an unknown definition.
+    A counter is kept as a definition called `value{counter}`. The value "#" stands for an unknown definition.
     """
 
     flags: dict[str, bool] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
 
     def set_flag(self, text: str, name: str, position: int) -> None:
-        """Set the flag that a command such as `\\newtoggle`, `\\toggletrue` or `\\setboolean` sets."""
+        """Set a flag after the command `name`, such as `\\newtoggle`, `\\toggletrue` or `\\setboolean`."""
         if match := _FLAG_VALUE.match(text, position):
             value = name.endswith("true") or (name.startswith("set") and "true" in (match[2], match[3]))
             if name.startswith(("new", "provide")):
@@ -63,7 +63,7 @@ class Conditions:
                 self.flags[match[1]] = value
 
     def set_counter(self, text: str, name: str, position: int) -> None:
-        """Set a counter of the paper as `\\newcounter` or `\\setcounter` does; any other command makes it unknown."""
+        """Set a counter after `\\newcounter` or `\\setcounter`; after another command, the counter is unknown."""
         if match := _COUNTER_VALUE.match(text, position):
             counter = f"value{{{match[1]}}}"
             if name == "newcounter":
@@ -72,13 +72,13 @@ class Conditions:
                 self.definitions[counter] = (match[2] if name == "setcounter" else None) or "#"
 
     def copy_definition(self, name: str, target: str) -> None:
-        """Copy the definition of `target` to `name` as `\\let` does; without a known definition, copy "#"."""
+        """Give `name` the definition of `target`, as `\\let` does; the definition is "#" if it is unknown."""
         self.definitions[name] = self.definitions.get(target, "" if target.endswith("empty") else "#")
         if target in _NEVER_DEFINED:
             del self.definitions[name]
 
     def decide_primitive(self, text: str, name: str, position: int) -> tuple[bool | None, int]:
-        """Return whether `\\if…` holds, and the position after its condition; (None, `position`) if that is unknown."""
+        """Return whether the condition of `\\if…` holds, and its end; (None, `position`) if this is unknown."""
         if name in ("iftrue", "iffalse"):
             return name == "iftrue", position
         if name == "if" and (digits := _IF_DIGITS.match(text, position)):
@@ -95,7 +95,7 @@ class Conditions:
         return self.flags.get(name[2:]), position
 
     def decide_group(self, name: str, arguments: list[str]) -> bool | None:
-        """Return whether the condition of a conditional with branches in braces holds; None if this is unknown."""
+        """Return whether the condition holds in a command such as `\\iftoggle{a}{yes}{no}`; None if this is unknown."""
         first, *others = (argument.strip() for argument in arguments)
         match name:
             case "iftoggle" | "ifbool":
@@ -123,7 +123,7 @@ class Conditions:
         return None if is_defined is None else is_defined == (name in ("ifdef", "ifcsdef"))
 
     def _decide_logic(self, condition: str) -> bool | None:
-        """Return the value of a logical expression in the grammar of `ifthen` and `etoolbox`; None if it is unknown."""
+        """Return the value of a logical expression of the packages `ifthen` and `etoolbox`; None if it is unknown."""
         if len(condition) > _MAX_CONDITION_CHARS:
             return None
         words, position = list[str](), 0
@@ -159,13 +159,13 @@ class Conditions:
         return bool(_RELATIONS[relation](*(int(value) for value in values if value)))
 
     def _expand(self, text: str) -> str | None:
-        """Return the text or, if it is a command, its definition; None if the definition is unknown or has commands."""
+        """Return the text, or the definition if the text is a command; None if its expansion is not plain text."""
         text = text.strip()
         value = self.definitions.get(text[1:]) if text.startswith("\\") else text
         return value if value is not None and "\\" not in value and "#" not in value else None
 
     def _is_defined(self, command: str) -> bool | None:
-        """Return True for a command that the paper defines, False for `\\undefined`, None for any other."""
+        """Return True for a command that the paper defines, False for `\\undefined`, and None for any other command."""
         return False if command in _NEVER_DEFINED else True if command in self.definitions else None
 
     def _is_same(self, left: str, right: str) -> bool | None:
@@ -178,10 +178,9 @@ class Conditions:
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional, with the number of branches that are still to be skipped.
+    """An open conditional; `branches_before` is the number of branches to skip before the branch that is read.
 
-    `branches_before` is 0 in the branch that is read, and negative in the branches after this one. It is None if the
-    condition is unknown.
+    The number is 0 in the branch that is read, and negative after it. It is None if the condition is unknown.
     """
 
     branches_before: int | None
@@ -190,27 +189,27 @@ class _Branch:
 
 
 class OpenConditionals:
-    """The conditionals that are open at a position of a source, the innermost last."""
+    """The conditionals that are open at the current position, the innermost last."""
 
     def __init__(self) -> None:
         self._branches: list[_Branch] = []
 
     @property
     def is_dead(self) -> bool:
-        """True if the text is in a branch that is not read."""
+        """True if the current position is in a branch that is not read."""
         if not self._branches:
             return False
         innermost = self._branches[-1]
         return innermost.is_outer_dead or innermost.branches_before not in (None, 0)
 
     def open(self, branches_before: int | None, *, is_case: bool) -> None:
-        """Open a conditional; `branches_before` is the number of branches to skip first, or None if unknown."""
+        """Open a conditional; `branches_before` branches are skipped first (None if the condition is unknown)."""
         self._branches.append(_Branch(branches_before, self.is_dead, is_case))
 
     def follow(self, name: str) -> bool | None:
-        """Follow `\\else`, `\\or` or `\\fi`; return None for any other command, or if no conditional is open.
+        """Follow `\\else`, `\\or` or `\\fi`; return None if `name` is another command, or if no conditional is open.
 
-        Return True if the command stays in the text because the condition is unknown, else False.
+        Return True if the command must stay in the text because the condition is unknown, else False.
         """
         branch = self._branches[-1] if self._branches else None
         if branch is None or not (name in ("else", "fi") or (name == "or" and branch.is_case)):
@@ -226,7 +225,7 @@ class OpenConditionals:
 
 @dataclass(slots=True)
 class _LogicParser:
-    """A parser of a logical expression; "or" and "and" are evaluated from left to right, as in `ifthen`."""
+    """A parser of logical expressions; it evaluates "or" and "and" from left to right, as `ifthen` does."""
 
     words: list[str]
 

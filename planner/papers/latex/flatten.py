@@ -1,4 +1,7 @@
-"""Join a paper's LaTeX files to one text: insert inputs from the paper's folder, drop comments and dead branches."""
+"""Join the LaTeX files of a paper to one text, without comments and without branches that are never read.
+
+Input files are read only from the paper's folder.
+"""
 
 import posixpath
 import re
@@ -73,7 +76,7 @@ _INDENT: Final = re.compile(r"\n?[ \t]*")
 
 @dataclass(frozen=True, slots=True)
 class FlattenedSource:
-    """A paper's LaTeX source as one text, preamble included; `files` are the files in it, in order."""
+    """The LaTeX source of a paper as one text with its preamble; `files` are the files in it, in order."""
 
     text: str
     files: tuple[str, ...]
@@ -81,10 +84,10 @@ class FlattenedSource:
 
 
 def flatten_source(tree: SourceTree, main_name: str) -> FlattenedSource:
-    """Return the text of the main file with every input in its place.
+    """Return the text of the main file, with the text of each input file in place of its command.
 
     Raises:
-        PaperError: if the inputs are over 3,000 files or 20 million characters, or a file cannot be read.
+        PaperError: if there are over 3,000 inputs or 20 million characters, or if a file cannot be read.
     """
     flattener = _Flattener(tree, posixpath.dirname(main_name))
     flattener.add_file(main_name)
@@ -111,7 +114,7 @@ class _Flattener:
     _is_finished: bool = False
 
     def add_file(self, name: str) -> None:
-        """Add one file of the tree to the text."""
+        """Add the text of one file of the tree."""
         text, encoding_warnings = decode_text(self.tree.read_bytes(name), name)
         text, character_warnings = clean_source_text(text)
         self.warnings += [f"{name}: {warning}" for warning in (*encoding_warnings, *character_warnings)]
@@ -144,7 +147,7 @@ class _Flattener:
         self._dead_spans = spans
 
     def _skip_dead_span(self, text: str, position: int) -> int:
-        """Add the text up to the next dead span (part of a branch that is not read); return the end of this span."""
+        """Add the text before the next part that is never read (a dead span), and return the end of that part."""
         start, end = self._dead_spans.pop()
         self._add_text(text[position:start])
         return max(position, end)
@@ -154,7 +157,7 @@ class _Flattener:
         return is_shown_verbatim or token.kind == "escape" or (token.kind, token.name) == ("command", "begin")
 
     def _handle_token(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int:
-        """Handle one token; return the position to continue from. Return -1 if the token ends the file."""
+        """Handle a token, and return the position from which to continue; -1 if the file ends here."""
         if token.kind == "comment":
             return self._skip_comment(text, token)
         if token.kind == "verbatim":
@@ -171,7 +174,7 @@ class _Flattener:
         return token.end
 
     def _skip_comment(self, text: str, token: LatexToken) -> int:
-        """Return the position after a comment: after its line break, or before it if the line break must stay."""
+        """Return the position after a comment; its line break is skipped too, unless it must stay in the text."""
         line_start = text.rfind("\n", 0, token.start) + 1
         end = token.end
         if not text[line_start : token.start].strip():
@@ -182,13 +185,13 @@ class _Flattener:
         return _INDENT.match(text, end).end() if joins_lines and next_line.strip() else end  # type: ignore[union-attr]
 
     def _keep_file_contents(self, text: str, token: LatexToken) -> None:
-        """Add to the tree the file that a `filecontents` environment holds, since a later input may name this file."""
+        """Add the file in a `filecontents` environment to the tree, since the paper may input this file later."""
         contents = _FILE_CONTENTS.fullmatch(text, token.start, token.end)
         if contents and not self._open_conditionals.is_dead:
             self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` or a flag setter; return its end, or None for any other command."""
+        """Follow `\\if…`, `\\else`, `\\fi` or a command that sets a flag; return its end, or None for others."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
             self._conditions.flags.setdefault(flag[1], False)
@@ -224,7 +227,7 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a setting or a conditional with braces; return where to continue, None to keep its text."""
+        """Follow a setting or a conditional with braces; return where to continue, or None if its text must stay."""
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)
@@ -251,7 +254,7 @@ class _Flattener:
         return None
 
     def _open_group_branch(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Return the start of the branch to read, and record the dead span after it; None if no branch is known."""
+        """Return the start of the branch to read, and skip the other branch; None if the condition is unknown."""
         conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
         first = groups.read_group(end)
         second = groups.read_group(first[1]) if first else None
@@ -265,7 +268,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input or the file's end; return an input's end, -1 at the file's end, None for any other."""
+        """Handle a command; return the end of an input, -1 at the end of the file, or None for others."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested

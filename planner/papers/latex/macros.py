@@ -1,6 +1,6 @@
 """Find the commands and environments that a LaTeX paper defines, and expand its commands.
 
-Commands are expanded if they print nothing, a name or a heading. Environments that the paper defines may be floats.
+A command is expanded if it prints nothing, a name or a heading.
 """
 
 import re
@@ -70,7 +70,7 @@ _GRAPHICS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """A definition of a command; `body` replaces a call, and `default` replaces a missing optional argument."""
+    """The definition of a command: `body` replaces the command, and `default` a missing optional argument."""
 
     name: str
     argument_count: int
@@ -80,12 +80,12 @@ class Macro:
 
     @property
     def is_empty(self) -> bool:
-        """True if a call prints nothing, not even its arguments."""
+        """True if the command prints nothing, not even its arguments."""
         return _EMPTY_BODY.fullmatch(self.body) is not None
 
     @property
     def is_always_expanded(self) -> bool:
-        """True if a call prints nothing, a name in plain words, a heading, or only some of its arguments."""
+        """True if the command prints nothing, a name in plain words, a heading, or only some of its arguments."""
         if self.is_empty:
             return True
         if not self.argument_count:
@@ -96,7 +96,7 @@ class Macro:
         return is_heading or (0 < len(printed) < self.argument_count and bool(_SELECTION.fullmatch(self.body)))
 
     def expand_call(self, arguments: list[str | None]) -> str:
-        """Return the text that replaces a call with these arguments; an argument None stands for the default."""
+        """Return the text that replaces the command with these arguments; None stands for the default argument."""
         values = [self.default if value is None else value for value in arguments]
         return re.sub(r"#(\d)", lambda m: values[int(m[1]) - 1] if 0 < int(m[1]) <= len(values) else "", self.body)
 
@@ -117,7 +117,7 @@ DRIVER_COMMANDS: Final = {"special": Macro("special", 1, "")}  # they may hide t
 
 
 def find_macros(source: LatexSource) -> dict[str, Macro]:
-    """Return the definitions in a text without comments, by name; the last definition of a name counts."""
+    """Return the commands that a text without comments defines, by name; the last definition counts."""
     macros, position = dict[str, Macro](), 0
     for token in source.find_commands(_DEFINERS.__contains__):
         if token.start >= position and token.name != "long":
@@ -128,7 +128,7 @@ def find_macros(source: LatexSource) -> dict[str, Macro]:
 
 
 def _read_definition(source: LatexSource, definer: str, position: int) -> tuple[Macro | None, int]:
-    """Return the macro that a command such as `\\def` defines (None for an unknown form), and the definition's end."""
+    """Return the definition after a command such as `\\def` (None if it is not understood), and its end."""
     name = _NAME.match(source.text, position)
     if name is None:
         return None, position
@@ -181,9 +181,9 @@ def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tu
 def expand_macro_selection(
     source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
 ) -> LatexSource:
-    """Expand the macros whose output is empty, a plain name or a heading, and return the source.
+    """Return the source with its commands replaced if they print nothing, a plain name or a heading.
 
-    The macros in `extra_names` are expanded too. If `expand_all` is true, all macros are expanded, as for a title.
+    Commands in `extra_names` are replaced too. If `expand_all` is true, all commands in `macros` are replaced.
     """
     if "\\" not in source.text:
         return source
@@ -221,7 +221,7 @@ def _expand_once(source: LatexSource, macros: Mapping[str, Macro]) -> str:
 
 
 def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: int) -> tuple[str, int]:
-    """Return the text that replaces a call, and the end of the call; a `{}` after the name is part of the call."""
+    """Return the text that replaces a command, and the command's end; `{}` after the name belongs to the command."""
     if macro.is_empty:
         return "", end
     if macro.argument_count:
@@ -234,7 +234,7 @@ def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: 
 
 
 def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
-    """Return the kinds of the floats that a source defines, by the names of their environments."""
+    """Return the kinds of the figure and table environments that a source defines, by name."""
     kinds = dict[str, BlockKind]()
     for token in source.find_commands(_FLOAT_DEFINERS.__contains__):
         name = source.groups.read_group(source.groups.skip_option(token.end))
@@ -256,16 +256,16 @@ def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
 
 
 def find_float_kind_by_name(name: str) -> BlockKind | None:
-    """Return the kind of a float by its environment in LaTeX or a package; None if the environment is no float."""
+    """Return the kind of a usual figure or table environment; None for any other environment."""
     if name in _TABLES or name in _BARE_TABLES:
         return BlockKind.TABLE
     return BlockKind.FIGURE if name in _FIGURES else None
 
 
 def classify_float(name: str, text: str) -> BlockKind:
-    """Return the kind of a float with the environment `name`.
+    """Return the kind of the figure or table in the environment `name`.
 
-    A figure with a tabular and no graphics is a table. A figure with an algorithm and no graphics is prose.
+    A figure that holds a tabular but no graphics is a table. A figure that holds an algorithm but no graphics is prose.
     """
     if name not in _FIGURES or ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
         return BlockKind.TABLE

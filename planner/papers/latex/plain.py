@@ -1,4 +1,4 @@
-"""Convert LaTeX titles, abstracts and headings to plain text: accents and symbols in Unicode, no commands."""
+"""Convert LaTeX titles, abstracts and headings to plain text in Unicode, without commands."""
 
 import re
 import unicodedata
@@ -61,7 +61,7 @@ _AFTER_SIGN: Final = re.compile(r"\{\}")
 
 
 def convert_latex_to_text(text: str) -> str:
-    """Convert up to 20,000 characters of LaTeX to Unicode text without commands; blank lines divide the paragraphs."""
+    """Return up to 20,000 characters of LaTeX as plain text; paragraphs are divided by blank lines."""
     text = text[:_MAX_TEXT_CHARS]
     if _SPECIAL.search(text):
         text = _convert_special(text)
@@ -70,7 +70,7 @@ def convert_latex_to_text(text: str) -> str:
 
 
 def convert_latex_to_line(text: str) -> str:
-    """Return the text in Unicode without commands, in one line."""
+    """Return a LaTeX text as plain text in one line."""
     return " ".join(re.sub(r"\(\s*[,;]*\s*\)", "", convert_latex_to_text(text)).split())
 
 
@@ -97,7 +97,7 @@ def _remove_braces(text: str) -> str:
 
 
 def _convert_token(text: str, groups: BraceGroups, token: LatexToken) -> tuple[str, int]:
-    """Return the printed form of one token, and the end of the command with its arguments."""
+    """Return the text that a token prints, and the end of the token with its arguments."""
     if token.kind == "comment":
         return "", token.end
     if token.kind == "verbatim":
@@ -140,7 +140,7 @@ def _convert_accent(groups: BraceGroups, accent: str, position: int) -> tuple[st
 
 
 def _find_command_end(groups: BraceGroups, name: str, position: int) -> int:
-    """Return the end of a command, including the options and arguments that are dropped with the command."""
+    """Return the end of a command that prints nothing, with the arguments that belong to it."""
     if name not in _DROPPED_ARGUMENTS:
         return position
     while option := groups.read_option(position):

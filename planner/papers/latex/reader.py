@@ -1,4 +1,4 @@
-"""Read a paper from its LaTeX files: title, abstract and sections of the flattened text."""
+"""Read a paper from its LaTeX files: the title, the abstract and the sections."""
 
 import posixpath
 import re
@@ -68,7 +68,7 @@ _MAX_STYLE_BYTES: Final = 100_000  # a larger style file is a publisher's
 
 @dataclass(frozen=True, slots=True)
 class _BodyPart:
-    """A part of a body: a heading, a float, an environment with its own heading, or the start of the appendix."""
+    """A part of a body: a heading, a figure or table, an environment such as the abstract, or `\\appendix`."""
 
     start: int
     end: int
@@ -82,7 +82,7 @@ _ABSTRACT_HEADING: Final = Heading("Abstract", 1, "\\section*{Abstract}", Sectio
 
 
 def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ...] = ()) -> ParsedPaper:
-    """Read the paper with the given main file; a warning names other possible main files.
+    """Read the paper with the main file `main_name`; a warning lists `other_main_names`.
 
     Raises:
         PaperError: if the files are too large or cannot be read.
@@ -125,14 +125,14 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
 
 
 def _find_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
-    """Return the names of the paper's own commands that hide their arguments."""
+    """Return the names of the paper's own commands that hide their arguments from readers."""
     suspects = [macro for macro in macros.values() if macro.argument_count and _HIDING_COMMAND.search(macro.body)]
     calls = {macro.name: LatexSource(macro.expand_call(["words"] * macro.argument_count)) for macro in suspects}
     return frozenset(name for name, call in calls.items() if split_invisible_text(call, preamble)[1])
 
 
 def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
-    """Return the text of the paper's own style files, which define its commands."""
+    """Return the text of the paper's own style files, since they may define commands."""
     texts = []
     for packages in _PACKAGES.findall(preamble):
         for package in packages.split(","):
@@ -143,9 +143,9 @@ def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
 
 
 def _add_references(tree: SourceTree, main_name: str, body: str) -> str:
-    """Return the body with the references of a `.bbl` file in place of `\\bibliography`.
+    """Return the body with the references from a `.bbl` file in place of `\\bibliography`.
 
-    Without a `.bbl` file, return the body with a heading before `\\bibliography`.
+    If there is no such file, only a heading "References" is added.
     """
     if "\\begin{thebibliography}" in body:
         return body
@@ -166,14 +166,14 @@ def _warn_of_other_main_files(main_name: str, other_main_names: tuple[str, ...])
 
 
 def split_preamble(text: str) -> tuple[str, str]:
-    """Return the preamble and the body of a source; all is body if there is no `document` environment."""
+    """Return the preamble and the body of a source; without a `document` environment, the preamble is ""."""
     preamble, separator, rest = text.partition("\\begin{document}")
     body, end, _ = rest.rpartition("\\end{document}")  # the last one: a listing may show another
     return (preamble, body if end else rest) if separator else ("", text)
 
 
 def find_title_latex(*sources: LatexSource) -> str:
-    """Return the LaTeX of the last title given in the sources; "" if there is none."""
+    """Return the LaTeX of the last title in the sources; "" if there is none."""
     titles = [title for source in sources for title in _find_titles(source)]
     titles = titles or [match[1] for source in sources if (match := _PDF_TITLE.search(source.text))]
     return titles[-1][:_MAX_TITLE_CHARS] if titles else ""
@@ -187,7 +187,7 @@ def _find_titles(source: LatexSource) -> Iterator[str]:
 
 
 def find_abstract_source(source: LatexSource) -> str:
-    """Return the LaTeX in the environment or the command of the abstract; "" if there is none."""
+    """Return the LaTeX of the abstract in its environment or command; "" if there is none."""
     tokens = source.find_commands(_is_abstract_command)
     parts = (_read_abstract(source.text, source.groups, token) for token in tokens)
     return next((part.inner for part in parts if part is not None), "")
@@ -198,7 +198,10 @@ def split_headings_and_blocks(
     convert_heading: Callable[[str], str],
     own_floats: Mapping[str, BlockKind],
 ) -> Iterator[HeadingOrBlock]:
-    """Yield all headings and blocks of a body in order; `convert_heading` turns a heading into plain text."""
+    """Yield the headings and blocks of a body in order; `convert_heading` turns LaTeX into plain text.
+
+    `own_floats` are the kinds of the figure and table environments that the paper defines.
+    """
     body, position, appendix, has_top_heading = source.text, 0, False, True
     shift = _find_level_shift(body)
     for part in (*_find_parts(source, own_floats), _BodyPart(len(body), len(body))):
@@ -222,7 +225,7 @@ def split_headings_and_blocks(
 
 
 def _find_level_shift(body: str) -> int:
-    """Return the number to add to all levels; it makes the highest level in use 1, and `\\part` does not count."""
+    """Return the number to add to the levels of headings to make the highest level in use 1."""
     for name in ("chapter", "section", "subsection"):
         if f"\\{name}" in body:
             return 1 - _LEVELS[name]
@@ -270,7 +273,7 @@ def _read_heading(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPar
 
 
 def _read_caption(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    """Return the caption in a `\\captionof` as a float of its own; None if an argument is missing."""
+    """Return the caption in a `\\captionof` as a figure or table of its own; None if an argument is missing."""
     float_type = groups.read_group(token.end)
     caption = groups.read_group(groups.skip_option(float_type[1])) if float_type else None
     if float_type is None or caption is None:
@@ -284,7 +287,7 @@ def _is_abstract_command(name: str) -> bool:
 
 
 def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    """Return the abstract if the token begins an environment or a command of an abstract, else None."""
+    """Return the abstract that begins at the token, or None if no abstract begins there."""
     group = groups.read_group(groups.skip_option(token.end))
     name = group[0] if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):
@@ -331,7 +334,7 @@ def _read_environment(
 
 
 def _is_array_of_results(array: str) -> bool:
-    """Return whether most rows of an array begin with words and go on with numbers."""
+    """Return whether an array is a table: most rows begin with words, and numbers follow."""
     rows = _ARRAY_RULES.sub("", " ".join(array.split())).replace("\\\\", "\n")
     return bool(_LABELLED_ROW.search(rows)) and is_table(rows)
 

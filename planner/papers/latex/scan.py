@@ -1,6 +1,6 @@
-"""Scan LaTeX text: find commands, escapes, comments and verbatim text, and read the arguments of commands.
+"""Scan LaTeX text for commands, escapes, comments and verbatim text, and read the arguments of commands.
 
-As in TeX, escapes and comments do not count in verbatim text. Every function takes linear time in the text.
+Verbatim text holds no escapes and comments, as in TeX. Every function takes linear time.
 """
 
 import re
@@ -31,8 +31,8 @@ _SINGLE_ARGUMENT: Final = re.compile(r"[ \t]*(\\[A-Za-z@]+|\\.|[^\s{}\\%])")
 class LatexToken(NamedTuple):
     """A token of a LaTeX text; `kind` is command, escape, comment or verbatim.
 
-    `name` depends on the kind: the command without its backslash but with its star, the escaped character, the text of
-    the comment, or the name of the verbatim environment or command.
+    `name` is the command without its backslash (but with its star), the escaped character, the text of the comment, or
+    the name of the verbatim environment or command.
     """
 
     kind: str
@@ -42,9 +42,9 @@ class LatexToken(NamedTuple):
 
 
 def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
-    """Compile a pattern that finds all verbatim text, and the commands and escapes that match the given patterns.
+    """Return a pattern that finds verbatim text, and commands and escapes that match the given expressions.
 
-    `escape_regex` must match backslashes and percent signs. The pattern is fast because it begins with a backslash.
+    `escape_regex` must match backslashes and percent signs.
     """
     return re.compile(
         rf"""
@@ -65,14 +65,14 @@ _TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
 
 
 class ClosingStringFinder:
-    """A finder of closing strings in a text; a string that was not found once is not searched for again."""
+    """A finder of strings that end something; it never searches twice for a string that is missing."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._absent: set[str] = set()
 
     def find_end(self, closing: str, position: int) -> int:
-        """Return the end of the next closing string from a position on, 0 if there is none."""
+        """Return the end of the next string `closing` after a position; 0 if there is none."""
         start = -1 if closing in self._absent else self.text.find(closing, position)
         if start < 0:
             self._absent.add(closing)
@@ -80,10 +80,10 @@ class ClosingStringFinder:
 
 
 class LatexScanner(Iterable[LatexToken]):
-    """A scanner that yields the comments of a text and the tokens that `pattern` finds, in order.
+    """A scanner that yields the comments of a text, and the tokens that `pattern` finds, in order.
 
-    Verbatim text is one token. The environments in `extra_environments` are verbatim too; a caller may add names to
-    them during the scan. A caller may move `position` to skip an argument.
+    Verbatim text is one token. Environments in `extra_environments` are verbatim too, and a caller may add to them at
+    any time. A caller may change `position`, for example to skip an argument.
     """
 
     def __init__(
@@ -104,7 +104,10 @@ class LatexScanner(Iterable[LatexToken]):
             yield token
 
     def find_matches(self) -> Iterator[re.Match[str]]:
-        """Yield matches, faster than tokens. At verbatim text, the caller must move `position` to its end."""
+        """Yield matches of the pattern, which is faster than tokens.
+
+        After a match that begins verbatim text, the caller must set `position` to the end of that text.
+        """
         percent, has_moved = self._find_percent_sign(), True
         while has_moved:
             has_moved = False
@@ -133,7 +136,7 @@ class LatexScanner(Iterable[LatexToken]):
         return position if position >= 0 else len(self.text)
 
     def make_token(self, match: re.Match[str]) -> LatexToken:
-        """Return the token that begins at a match of the pattern."""
+        """Return the token that begins with a match of the pattern."""
         start, end = match.span()
         match match.lastgroup:
             case "command":
@@ -155,7 +158,7 @@ class LatexScanner(Iterable[LatexToken]):
         return LatexToken("verbatim", match["address"], start, close + 1 if close >= 0 else end)
 
     def _make_extra_verbatim(self, start: int, end: int) -> LatexToken | None:
-        """Return the token of an environment that the paper defines as verbatim; None for any other environment."""
+        """Return the token of an extra verbatim environment; None if another environment begins at `start`."""
         name = _ENVIRONMENT.match(self.text, end)
         if name is None or name[1] not in self._extra_environments:
             return None
@@ -164,7 +167,7 @@ class LatexScanner(Iterable[LatexToken]):
 
 
 def blank_comments(text: str) -> str:
-    """Return the text with spaces in place of comments, so that braces in comments do not count."""
+    """Return the text with comments replaced by spaces, so that braces in comments do not count."""
     chunks, last = list[str](), 0
     for token in LatexScanner(text):
         if token.kind == "comment":
@@ -174,7 +177,7 @@ def blank_comments(text: str) -> str:
 
 
 class BraceGroups:
-    """The brace groups of a text, matched one by one at first, and all at once if many are needed."""
+    """The groups in braces of a text; if many are read, the braces of the whole text are matched at once."""
 
     def __init__(self, text: str) -> None:
         self.text, self.closing_finder = text, ClosingStringFinder(text)
@@ -182,7 +185,7 @@ class BraceGroups:
 
     @cached_property
     def _closing_positions(self) -> dict[int, int]:
-        """The position of each group's closing brace, by the position of its opening brace."""
+        """The positions of closing braces; the keys are the positions of their opening braces."""
         closing_positions: dict[int, int] = {}
         open_positions: list[int] = []
         for match in _BRACE_OR_ESCAPE.finditer(self.text):
@@ -194,7 +197,7 @@ class BraceGroups:
 
     @cached_property
     def _nesting(self) -> tuple[list[int], list[int]]:
-        """The positions of all matched braces; for each, the start of the innermost group open after it, or -1."""
+        """The positions of matched braces, and for each brace the start of the group open after it, or -1."""
         closing_positions = set(self._closing_positions.values())
         positions = sorted((*self._closing_positions, *closing_positions))
         innermost, open_positions = [], [-1]
@@ -207,18 +210,18 @@ class BraceGroups:
         return positions, innermost
 
     def read_group(self, position: int) -> tuple[str, int] | None:
-        """Return the content and the end of the group at a position, after any spaces; None if there is none."""
+        """Return the content and the end of the group in braces at a position; None if there is no group."""
         position = _SPACES.match(self.text, position).end()  # type: ignore[union-attr]
         close = self._find_closing_brace(position)
         return None if close is None else (self.text[position + 1 : close], close + 1)
 
     def find_group_end(self, position: int) -> int:
-        """Return the end of the group whose brace is at `position`; `position` if the group is never closed."""
+        """Return the end of the group that begins at a position; return the position if the group never ends."""
         close = self._find_closing_brace(position)
         return position if close is None else close + 1
 
     def _find_closing_brace(self, position: int) -> int | None:
-        """Return the position of the brace that closes the one at a position; None if there is none."""
+        """Return the position of the brace that closes the brace at `position`; None if there is none."""
         if not self.text.startswith("{", position):
             return None
         is_after_backslash = self.text.endswith("\\", 0, position)  # only a full scan knows what is escaped
@@ -237,13 +240,13 @@ class BraceGroups:
         return None
 
     def find_enclosing_end(self, position: int) -> int:
-        """Return the position of the brace that closes the innermost group around a position, else the text's end."""
+        """Return the position of the closing brace of the group around a position, or the end of the text."""
         positions, innermost = self._nesting
         index = bisect_left(positions, position) - 1
         return self._closing_positions.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
 
     def read_option(self, position: int) -> tuple[str, int] | None:
-        """Return the content and the end of the `[…]` at a position, after any spaces; None if there is none."""
+        """Return the content and the end of the option `[…]` at a position; None if there is no option."""
         position = _SPACES.match(self.text, position).end()  # type: ignore[union-attr]
         if not self.text.startswith("[", position) or self.text.find("]", position, position + _MAX_OPTION_CHARS) < 0:
             return None
@@ -258,14 +261,15 @@ class BraceGroups:
         return None
 
     def skip_option(self, position: int) -> int:
-        """Return the end of the `[…]` at a position, the position itself if there is none."""
+        """Return the end of the option `[…]` at a position; return the position if there is no option."""
         option = self.read_option(position)
         return option[1] if option else position
 
     def read_arguments(self, position: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
-        """Return up to `count` arguments from a position, and their end; if `optional`, the first is a `[…]` or None.
+        """Return up to `count` arguments after a position, and the end of the last one.
 
-        An argument without braces is one character or one command, as in TeX.
+        If `optional` is true, the first argument is an option `[…]`, or None if it is missing. An argument without
+        braces is one character or one command, as in TeX.
         """
         values: list[str | None] = []
         if optional and count:
@@ -286,24 +290,23 @@ class BraceGroups:
 
 
 class LatexSource:
-    """A LaTeX text with its commands and brace groups, each found only once.
+    """A LaTeX text with its commands and its groups in braces, which are each searched only once.
 
-    The commands include those inside the arguments of other commands. A caller that handles the arguments of a command
-    must skip the commands inside.
+    Commands in the arguments of other commands are found too; a caller may have to skip them.
     """
 
     def __init__(self, text: str) -> None:
         self.text, self.groups = text, BraceGroups(text)
 
     def find_commands(self, is_wanted: Callable[[str], object]) -> list[LatexToken]:
-        """Return the commands with wanted names outside verbatim text, in order."""
+        """Return the commands whose names are wanted, in order; commands in verbatim text are left out."""
         wanted = ((name, spans) for name, spans in self._command_spans.items() if is_wanted(name))
         tokens = [LatexToken("command", name, *span) for name, spans in wanted for span in spans]
         return sorted(tokens, key=attrgetter("start"))
 
     @cached_property
     def _command_spans(self) -> dict[str, list[tuple[int, int]]]:
-        """The start and end of every command by name, so that a search checks each name only once."""
+        """The start and end of every command, by the name of the command."""
         spans, scanner = defaultdict(list), LatexScanner(self.text)
         for match in scanner.find_matches():
             kind = match.lastgroup
@@ -318,7 +321,7 @@ class LatexSource:
 
 
 def find_document_start(text: str) -> int:
-    """Return the position of the first `\\begin{document}` outside verbatim text, -1 if there is none."""
+    """Return the position of the first `\\begin{document}` outside verbatim text; -1 if there is none."""
     if "\\begin{document}" not in text:
         return -1
     tokens = LatexSource(text).find_commands("begin".__eq__)

@@ -1,6 +1,6 @@
-"""Remove from a LaTeX source the text that the page would not show.
+"""Remove text from a LaTeX source that readers of the printed page cannot see.
 
-Such text has the colour of its background, is a phantom, or is too small to be seen.
+Such text has the colour of its background, is a phantom, or is too small.
 """
 
 import re
@@ -71,10 +71,9 @@ _HiddenText = tuple[str, int]  # the text and the position where it ends
 
 
 def split_invisible_text(source: LatexSource, preamble: str = "") -> tuple[LatexSource, tuple[str, ...]]:
-    """Return the source without the text that the page would not show, and each hidden text.
+    """Return the source without the text that readers cannot see, and a tuple of the removed texts.
 
-    White text on a dark background stays; black text on black does not. Phantoms of digits and signs stay: they
-    only align columns.
+    Text without letters is never removed.
     """
     text, chunks, hidden_texts, last = source.text, list[str](), list[str](), 0
     finder = _HiddenTextFinder(source, preamble)
@@ -89,7 +88,7 @@ def split_invisible_text(source: LatexSource, preamble: str = "") -> tuple[Latex
 
 @dataclass(frozen=True, slots=True)
 class _Background:
-    """A background from `start` to `end` of the text; its colour is None if unknown, as in a drawing."""
+    """A background colour from `start` to `end` of the text; None if the colour is unknown, as in a drawing."""
 
     start: int
     end: int
@@ -97,7 +96,7 @@ class _Background:
 
 
 class _ColourBox(NamedTuple):
-    """A coloured box: its background colour, its content, and the position of its end."""
+    """A coloured box: its background colour, its content, and the position at which it ends."""
 
     colour: Colour | None
     content: str
@@ -105,7 +104,7 @@ class _ColourBox(NamedTuple):
 
 
 class _BackgroundMap:
-    """The backgrounds of a text, looked up by position."""
+    """The background colours of a text, found by position."""
 
     def __init__(self, source: LatexSource, palette: Palette, preamble: str) -> None:
         environments = _BACKGROUND_ENVIRONMENTS | frozenset(_BOX_DEFINITION.findall(preamble + source.text))
@@ -117,7 +116,7 @@ class _BackgroundMap:
         self._open: list[_Background] = []
 
     def find_colour(self, position: int) -> Colour | None:
-        """Return the colour of the innermost background, None if unknown; `position` must rise from call to call."""
+        """Return the background colour at a position, None if unknown; each position must be after the last."""
         while self._next < len(self._backgrounds) and self._backgrounds[self._next].start <= position:
             self._open.append(self._backgrounds[self._next])
             self._next += 1
@@ -145,7 +144,7 @@ def _read_background(
 
 
 def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -> _ColourBox | None:
-    """Return the box of a `\\colorbox` or `\\fcolorbox` command, None if an argument is missing."""
+    """Return the box of a `\\colorbox` or `\\fcolorbox` command; None if an argument is missing."""
     count = 3 if token.name == "fcolorbox" else 2
     model, values, end = _read_colour_arguments(groups, token, count)
     if len(values) < count:
@@ -154,7 +153,7 @@ def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -
 
 
 def _read_row_background(groups: BraceGroups, token: LatexToken, palette: Palette) -> _Background | None:
-    """Return the background of a row or cell from its colour command to the row's end; None without a colour."""
+    """Return the background that a command sets for the rest of a table row; None if the colour is missing."""
     model, values, end = _read_colour_arguments(groups, token, 1)
     if not values:
         return None
@@ -163,13 +162,13 @@ def _read_row_background(groups: BraceGroups, token: LatexToken, palette: Palett
 
 
 def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -> tuple[str, list[str | None], int]:
-    """Return the colour model ("" if not given), up to `count` arguments, and the end of a command."""
+    """Return the colour model ("" if none is given), up to `count` arguments, and the end of the command."""
     (model, *values), end = groups.read_arguments(token.end, count + 1, optional=True)
     return model or "", values, end
 
 
 def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_Background]:
-    """Return the backgrounds of whole pages; each ends where the next begins, and the preamble may set the first."""
+    """Return the backgrounds of pages, which `\\pagecolor` sets; a background ends where the next one begins."""
     if "\\pagecolor" not in preamble + text:
         return []
     changes = [(0, match) for match in list(_PAGE_COLOUR.finditer(preamble))[-1:]]
@@ -183,7 +182,7 @@ def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_
 
 
 class _HiddenTextFinder:
-    """A finder of the text that commands hide; the commands must be given in the order of the text."""
+    """A finder of the text that commands hide; commands must be given in the order of the text."""
 
     def __init__(self, source: LatexSource, preamble: str) -> None:
         self._groups = source.groups
@@ -203,7 +202,7 @@ class _HiddenTextFinder:
         return frozenset(_BOX_PRINTING.findall(self._full_text))
 
     def find_hidden_text(self, token: LatexToken) -> _HiddenText | None:
-        """Return the text that a command hides, None if it hides none."""
+        """Return the text that a command hides, or None if it hides no text."""
         groups, name, end = self._groups, token.name, token.end
         if name in _PHANTOM_COMMANDS:
             return groups.read_group(end)
@@ -237,7 +236,7 @@ class _HiddenTextFinder:
         return _read_switched_text(self._groups, named[1])
 
     def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
-        """Return the text of a black box if no command in or before the box sets another colour than black."""
+        """Return the text in a black box; None if the paragraph before it or the box sets another text colour."""
         box = _read_colour_box(self._groups, token, self._palette)
         if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
             return None
@@ -246,7 +245,7 @@ class _HiddenTextFinder:
         return None if _COLOUR_SETTING.search(in_paragraph + box.content) else (box.content, box.end)
 
     def _read_white_node(self, token: LatexToken) -> _HiddenText | None:
-        """Return the white text of a node if no area of the drawing is filled."""
+        """Return the white text of a node in a drawing; None if the drawing may have a filled area."""
         text = self._groups.text
         match = _NODE_OPTIONS.match(text, token.end, token.end + _MAX_PATH_CHARS) if token.name == "node" else None
         if match is None or not self._is_white_on_white(match[1], "text"):
@@ -255,7 +254,7 @@ class _HiddenTextFinder:
         return self._groups.read_group(match.end()) if picture[1] and not _FILLING.search(picture[2]) else None
 
     def _read_white_box(self, token: LatexToken) -> _HiddenText | None:
-        """Return the white text of a `tcolorbox` with the usual background."""
+        """Return the white text in a `tcolorbox` environment that has the usual background."""
         text, start = self._groups.text, token.end + len("{tcolorbox}")
         option = self._groups.read_option(start) if text.startswith("{tcolorbox}", token.end) else None
         if option is None or not self._is_white_on_white(option[0], "coltext"):
@@ -264,7 +263,7 @@ class _HiddenTextFinder:
         return (text[option[1] : close], close + len("\\end{tcolorbox}")) if close >= 0 else None
 
     def _is_white_on_white(self, options: str, key: str) -> bool:
-        """Return whether options make the text white, and no option sets a background or names a style that may."""
+        """Return whether options set white text in the setting `key`, and none of them may set a background."""
         settings = dict(item.strip().partition("=")[::2] for item in options.split(","))
         colour = self._palette.find_colour(settings[key]) if settings.get(key) else None
         if colour is None or not is_similar_colour(colour, WHITE):
@@ -272,7 +271,7 @@ class _HiddenTextFinder:
         return not _FILLING.search(options) and all(value or not name for name, value in settings.items())
 
     def _read_unused_box(self, token: LatexToken) -> _HiddenText | None:
-        """Return the text put into a box that is never printed."""
+        """Return the text that is saved in a box if the box is never printed."""
         text = self._groups.text
         match = _BOX_FILLING.match(text, token.start)
         if match is None or match[1] in self._printed_boxes:
@@ -284,7 +283,7 @@ class _HiddenTextFinder:
 
 
 def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
-    """Return the text that a command for the PDF driver makes white or invisible."""
+    """Return the text that an instruction for the PDF makes white or invisible."""
     words = _LITERAL_WORDS.match(groups.text, end)
     setting = groups.read_group(words.end()) if words else None
     if setting is None or not _UNPAINTED.search(setting[0]):
@@ -293,7 +292,7 @@ def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | N
 
 
 def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
-    """Return the text that is too small, too faint or too far off the page to be seen."""
+    """Return the text of a command that makes it too small, too faint, or moves it off the page."""
     first = groups.read_group(end)
     if first and name == "transparent":
         return _read_switched_text(groups, first[1]) if _is_faint(first[0]) else None
@@ -315,7 +314,7 @@ def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenText | 
 
 
 def _read_faint_node(groups: BraceGroups, end: int) -> _HiddenText | None:
-    """Return the text of the first node in a drawing command if the node is nearly transparent."""
+    """Return the text of the first node in a drawing command if the text is nearly transparent."""
     match = _NODE.match(groups.text, end, end + _MAX_PATH_CHARS)
     opacities = dict(_OPACITY.findall(match[1])) if match else {}
     opacity = next((opacities[kind] for kind in ("text", "fill", "") if kind in opacities), "1")  # words are filled too
@@ -323,7 +322,7 @@ def _read_faint_node(groups: BraceGroups, end: int) -> _HiddenText | None:
 
 
 def _parse_points(length: str, unit: str = "") -> float | None:
-    """Return a length in points without its sign; a bare number is in `unit`. Return None if there is no length."""
+    """Return a length in points without its sign, None if it is invalid; `unit` is the unit of a bare number."""
     match = _LENGTH.fullmatch(length)
     unit = (match[2] or unit) if match else ""
     return float(match[1]) * _POINTS[unit] if match and unit else None
@@ -340,7 +339,7 @@ def _is_faint(number: str, limit: float = 0.05) -> bool:
 
 
 def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenText:
-    """Return the text after a switch such as `\\color`, and the text's end: the next switch or the end of the group."""
+    """Return the text after a switch such as `\\color`, and its end: the next switch or the end of the group."""
     end = groups.find_enclosing_end(position)
     match = _SWITCH_ENDS.search(groups.text, position, end)
     end = match.start() if match else end
