@@ -1,7 +1,4 @@
-"""Join the LaTeX files of a paper to one text, without comments and without branches that are never read.
-
-Input files are read only from the paper's folder.
-"""
+"""Join the LaTeX files of a paper to one text, without comments and without branches that are never read."""
 
 import posixpath
 import re

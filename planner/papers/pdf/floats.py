@@ -1,4 +1,4 @@
-"""Separate captions, table rows, figure labels, algorithms and footnotes from running text."""
+"""Tell captions, table rows, figure labels, algorithms and footnotes from running text."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ _MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into sing
 
 
 def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_style: BodyStyle) -> list[LineKind]:
-    """Return the kind of each line; no float extends across the heading lines, which are given by their indices."""
+    """Return the kind of each line; `heading_lines` are the indices of headings, and a figure or table ends at them."""
     classifier = _LineClassifier(lines, frozenset(heading_lines), body_style)
     starts = classifier.mark_captions()
     classifier.mark_bodies(starts)
@@ -62,7 +62,7 @@ def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_sty
 
 
 class _LineClassifier:
-    """A classifier of a paper's lines, which marks lines of the surest kinds first."""
+    """A classifier of the lines of a paper; it marks the kinds that are easiest to find first."""
 
     def __init__(self, lines: Sequence[Line], heading_lines: frozenset[int], body_style: BodyStyle) -> None:
         self.line_kinds = [LineKind.FIGURE if line.is_rotated else LineKind.PROSE for line in lines]
@@ -79,7 +79,7 @@ class _LineClassifier:
         return index not in self._heading_lines and self.line_kinds[index] is LineKind.PROSE
 
     def mark_captions(self) -> list[int]:
-        """Mark captions and algorithms, and return the indices of the lines where captions start."""
+        """Mark captions and algorithms, and return the index of the first line of each caption."""
         starts: list[int] = []
         for at in range(len(self._lines)):
             kind = find_label_kind_at(self._lines, at, self._body_style) if self._is_unmarked(at) else None
@@ -117,7 +117,7 @@ class _LineClassifier:
             self.line_kinds[at] = LineKind.ALGORITHM
 
     def mark_bodies(self, caption_starts: Iterable[int]) -> None:
-        """Mark the rows or labels right above or below each caption as the caption's table or figure."""
+        """Mark the table rows or figure labels of each caption; `caption_starts` are the captions' first lines."""
         for start in caption_starts:
             caption, body = self.line_kinds[start], FLOAT_KINDS[self.line_kinds[start]]
             end = start
@@ -130,9 +130,10 @@ class _LineClassifier:
         return is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
-        """Return the rows or labels that belong to a caption: the lines above it or the lines below it.
+        """Return the table rows or figure labels of a caption whose lines are from `start` to `end`.
 
-        For a figure, return the lines above if there are any; for a table, return the closer lines.
+        They are above or below the caption. If both sides have some, a figure is above, and a table is on the nearer
+        side.
         """
         above, below = self._find_loose_lines(start, 1), self._find_loose_lines(end, -1)
         if not (above and below) or body_kind is LineKind.FIGURE:
@@ -142,7 +143,7 @@ class _LineClassifier:
         return above if up < 0.9 * down else below
 
     def _find_loose_lines(self, start: int, direction: int) -> list[int]:
-        """Return the rows or labels in the caption's column, nearest first: above line `start` (1) or below it (-1)."""
+        """Return the rows or labels above line `start` (`direction` 1) or below it (-1), nearest first."""
         caption = self._lines[start]
 
         def measure_distance(at: int) -> float:
@@ -168,7 +169,7 @@ class _LineClassifier:
         return loose
 
     def _is_in_column(self, line: Line, caption: Line) -> bool:
-        """Return whether the line is in the caption's column, or within the caption's width if the caption is wider."""
+        """Return whether the line is in the caption's column, or above or below a caption that is even wider."""
         centre = (caption.x0 + caption.x1) / 2
         half_width = max(self._body_style.line_width, caption.x1 - caption.x0) / 2
         return line.x0 < centre + half_width and line.x1 > centre - half_width
@@ -178,7 +179,7 @@ class _LineClassifier:
         return len(line.cells) == 1 and not self._body_style.has_small_type(line) and not line.is_rotated
 
     def _is_loose(self, index: int) -> bool:
-        """Return whether the line is a row or a label rather than running text or a formula."""
+        """Return whether the line may be a table row or a figure label; running text and formulas may not."""
         line = self._lines[index]
         if index in self._heading_lines or self.line_kinds[index] not in (LineKind.PROSE, LineKind.FIGURE):
             return False
@@ -192,7 +193,7 @@ class _LineClassifier:
         return not (self._is_upright_body_line(index) and is_sentence_end)
 
     def _is_in_narrow_paragraph(self, index: int) -> bool:
-        """Return whether the line is among three successive lines of prose, as in the text beside a figure."""
+        """Return whether the line is one of three lines of prose in a row, as in text beside a figure."""
         above = self._find_prose_line(index, 1)
         if above is not None and self._find_prose_line(above, 1) is not None:
             return True  # the last line of a paragraph may have few words
@@ -200,7 +201,7 @@ class _LineClassifier:
         return below is not None and (above is not None or self._find_prose_line(below, -1) is not None)
 
     def _find_prose_line(self, index: int, direction: int) -> int | None:
-        """Return the index of the prose line right above (`direction` 1) or below (-1), or None if there is none."""
+        """Return the index of the line of prose just above (`direction` 1) or below (-1); None if there is none."""
         line, spacing = self._lines[index], self._body_style.line_spacing
         column, row = self._find_place(line)
         places = product((column - 1, column, column + 1), (row + direction, row + 2 * direction, row))
@@ -213,11 +214,11 @@ class _LineClassifier:
         return None
 
     def _find_place(self, line: Line) -> tuple[int, int]:
-        """Return the column and row of the cell in which a line starts, in a grid over the page."""
+        """Return the column and the row of a grid over the page in which a line starts."""
         return round(line.x0 / _GRID_WIDTH), int(line.y / (0.7 * self._body_style.line_spacing))
 
     def _is_prose_line(self, line: Line) -> bool:
-        """Return whether the line is in body type and begins with prose; it may have a second cell without digits."""
+        """Return whether the line has the type of running text and begins with words."""
         is_body = not (
             line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line)
         )
@@ -226,14 +227,14 @@ class _LineClassifier:
         return is_one_text and len(_WORD.findall(line.cells[0])) >= _MIN_PROSE_WORDS
 
     def _is_paragraph_end(self, index: int) -> bool:
-        """Return whether the line stands close below a full line of running text."""
+        """Return whether the line is close below a full line of running text, as a paragraph's last line is."""
         line, before = self._lines[index], self._lines[index - 1] if index else None
         if before is None or before.page != line.page or not self._body_style.is_full_line(before):
             return False
         return 0 < before.y - line.y < 1.3 * self._body_style.line_spacing
 
     def mark_rows(self) -> None:
-        """Mark three or more successive rows after the first heading as a table, even without a caption."""
+        """Mark three or more rows that follow each other as a table, even if they have no caption."""
         first = min(self._heading_lines, default=len(self._lines))
         for is_row, group in groupby(range(first, len(self._lines)), key=self._is_row):
             indices = list(group)
@@ -246,7 +247,7 @@ class _LineClassifier:
         return self._is_unmarked(index) and len(line.cells) >= _MIN_ROWS and not _EQUATION.search(line.text)
 
     def mark_results(self) -> None:
-        """Mark rows of numbers after the first heading, and the names beside and near them, as tables."""
+        """Mark rows of numbers as tables, together with the names beside, above and below them."""
         first = min(self._heading_lines, default=len(self._lines))
         rows = [at for at in range(first, len(self._lines)) if self._is_row_of_numbers(at)]
         for row in rows:
@@ -259,7 +260,7 @@ class _LineClassifier:
                 self.line_kinds[at] = LineKind.TABLE
 
     def _is_row_of_numbers(self, index: int) -> bool:
-        """Return whether most words of a line are decimal numbers, and the line is no part of a sentence or matrix."""
+        """Return whether at least half of a line is decimal numbers, and the line is not in a paragraph or a matrix."""
         text = self._lines[index].text
         if text.count(".") + text.count("%") < _MIN_NUMBERS:
             return False
@@ -274,7 +275,7 @@ class _LineClassifier:
         return self._is_paragraph_end(index) or self._is_in_narrow_paragraph(index)
 
     def _mark_names(self, last: int, direction: int) -> None:
-        """Mark names and column heads above (`direction` -1) or below (1) line `last`; one line may stand between."""
+        """Mark names and column heads above (`direction` -1) or below (1) line `last` as part of a table."""
         while near := [
             at
             for at in (last + direction, last + 2 * direction)
@@ -294,7 +295,7 @@ class _LineClassifier:
         return is_name and self._is_unmarked(index) and not self._is_of_paragraph(index)
 
     def mark_notes(self) -> None:
-        """Mark footnotes: small type that starts with a raised mark, and the lines that continue it."""
+        """Mark footnotes: lines in small type that begin with a raised mark, and the lines that continue them."""
         for at, line in enumerate(self._lines):
             is_small = line.size < 0.95 * self._body_style.font_size
             is_continued = at > 0 and self.line_kinds[at - 1] is LineKind.NOTE and self._is_continuation(at)
@@ -307,14 +308,14 @@ def _is_overlapping(line: Line, other: Line) -> bool:
 
 
 def _is_formula(lines: Sequence[Line]) -> bool:
-    """Return whether lines of several cells are pieces of formulas rather than table rows."""
+    """Return whether lines with several cells are parts of formulas, and not the rows of a table."""
     cells = [cell for line in lines for cell in line.cells]
     relation_count = sum(bool(_RELATION.search(line.text)) for line in lines)
     return relation_count >= 0.2 * len(lines) or sum(map(len, cells)) < _MIN_CELL_LENGTH * len(cells)
 
 
 def find_label_kind(line: Line) -> LineKind | None:
-    """Return the kind of text whose label a line begins with, such as "Table 2:" or "Algorithm 1", or None."""
+    """Return the kind of a line that begins with a label, such as "Table 2:" or "Algorithm 1"; None without a label."""
     match = _LABEL.match(line.text)
     return _LABEL_KINDS[match.lastindex - 1] if match and match.lastindex else None
 
@@ -325,7 +326,7 @@ def is_caption_start(line: Line) -> bool:
 
 
 def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
-    """Return the kind of text whose label begins a line; None without a label, or if a sentence only mentions it."""
+    """Return the kind of a line that begins with a label; None if there is no label, or if it is part of a sentence."""
     line, kind = lines[index], find_label_kind(lines[index])
     if kind is None or index == 0:
         return kind
@@ -337,6 +338,6 @@ def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle)
 
 
 def is_caption_continuation(before: Line, line: Line) -> bool:
-    """Return whether the line continues the caption or note of the line before it: same type size, close below."""
+    """Return whether `line` is close below the line `before`, and has the same type size, as in one caption."""
     step = (before.y - line.y) / before.size
     return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step < 1.45

@@ -1,7 +1,7 @@
 """Find the title and the abstract of a paper.
 
-The title is the text in the largest type on the first page; banners, stamps and drop caps do not count. The
-abstract is the text under its heading or after a label such as "Abstract:", or else the longest early paragraph.
+The title is in the largest type on the first page, if banners, stamps and large initials are ignored. The abstract
+follows its heading or a label such as "Abstract:". Without both, it is the longest early paragraph.
 """
 
 import re
@@ -53,9 +53,9 @@ _LOWER_CASE_SHARE: Final = 0.6  # of the words of prose; in lists of authors and
 
 
 def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabulary) -> tuple[str, tuple[Line, ...]]:
-    """Return the title and its lines on the first page, or ("", ()) if no lines look like a title.
+    """Return the title and its lines, or ("", ()) if there is no title; `lines` are those of the first page.
 
-    The title in the file's metadata only serves to choose between groups of large type.
+    If a text in large type is like the title in the PDF's metadata, that text is the title.
     """
     groups = [group for group in _group_lines_by_type(_select_top_lines(lines)) if _is_title_candidate(group)]
     if not groups:
@@ -70,9 +70,9 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
 
 
 def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
-    """Return the group in the largest type; if this group is a logo or a figure's label, return the title beside it.
+    """Return the group of lines in the largest type, or a title near it if that group is a logo or a label.
 
-    `groups` are sorted from the top down. `min_size` is the smallest type size of a title beside a logo or label.
+    `groups` are sorted from the top down. `min_size` is the smallest type size of such a title.
     """
 
     def rank_group(group: Sequence[Line]) -> tuple[float, float]:
@@ -96,7 +96,7 @@ def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
 
 
 def _is_list_of_names(group: Sequence[Line]) -> bool:
-    """Return whether a text may be a list of authors: capitalised words between commas, full stops or "and"."""
+    """Return whether lines may list authors: no word begins with a small letter, except "and"."""
     words = " ".join(line.bare_text for line in group).split()
     is_list = any(word == "and" or word.endswith((",", ".")) for word in words)
     return is_list and all(word == "and" or not word[0].islower() for word in words)
@@ -107,14 +107,14 @@ def _count_words(group: Sequence[Line]) -> int:
 
 
 def _select_top_lines(lines: Sequence[Line]) -> list[Line]:
-    """Return the upright lines from the top down, as far as the heading of the abstract or of the introduction."""
+    """Return the lines of a page from the top down to the heading of the abstract or the introduction."""
     upright = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
     ends = (at for at, line in enumerate(upright) if at and classify_heading(line.bare_text) in _TITLE_END)
     return upright[: next(ends, len(upright))]
 
 
 def _group_lines_by_type(lines: Sequence[Line]) -> list[list[Line]]:
-    """Return groups of lines of one type that stand close below each other; `lines` are sorted from the top down."""
+    """Return groups of lines that have the same type and are close together; `lines` are sorted from the top down."""
     groups: list[list[Line]] = []
     for line in lines:
         group = next((group for group in reversed(groups[-_MAX_OPEN_GROUPS:]) if _is_continued(group[-1], line)), None)
@@ -126,7 +126,7 @@ def _group_lines_by_type(lines: Sequence[Line]) -> list[list[Line]]:
 
 
 def _is_continued(before: Line, line: Line) -> bool:
-    """Return whether a line is set like the line before and stands close below it, as a title's next line does."""
+    """Return whether a line may continue the line before it in a title: same type, and close below."""
     growth = (line.size - before.size) / before.size
     is_same_size = -_SIZE_TOLERANCE <= growth <= (_CAPITALS_TOLERANCE if before.text.isupper() else _SIZE_TOLERANCE)
     is_near = 0 <= before.y - line.y <= _MAX_LINE_DISTANCE * before.size
@@ -141,7 +141,7 @@ def _is_title_candidate(group: Sequence[Line]) -> bool:
 
 
 def _measure_likeness(text: str, metadata_title: str) -> float:
-    """Return the share of letters that two titles have in the same order; 0 if the share is too small to count."""
+    """Return the share of letters that two titles have in common, from 0 to 1; a small share counts as 0."""
     if len(metadata_title) < 2 * _MIN_LETTERS:
         return 0.0
     letters, metadata_letters = (_NON_WORD.sub("", title.casefold()) for title in (text, metadata_title))
@@ -151,7 +151,7 @@ def _measure_likeness(text: str, metadata_title: str) -> float:
 
 
 def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> str:
-    """Return the abstract's text, or "" if none is found."""
+    """Return the text of the abstract, or "" if there is none."""
     lines = builder.lines
     for heading, start, end in find_lines_under_headings(headings, len(lines)):
         if classify_heading(heading.text) is SectionKind.ABSTRACT:
@@ -166,7 +166,7 @@ def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> 
 
 
 def _count_same_width_lines(lines: Sequence[Line]) -> int:
-    """Return the number of lines in a narrow abstract: those before the first line that is wider on both sides."""
+    """Return the number of lines before the first line that is wider than the lines above it on both sides."""
     for at in range(3, len(lines)):
         line = lines[at]
         margin = 0.7 * line.size
@@ -182,19 +182,19 @@ def _count_same_width_lines(lines: Sequence[Line]) -> int:
 
 
 def _join_leading_prose(blocks: Sequence[Block]) -> str:
-    """Return the paragraphs of prose, up to the first that is no part of an abstract, such as keywords."""
+    """Return the paragraphs of prose before the first that is not in the abstract, such as the keywords."""
     prose = (block.text for block in blocks if block.kind is BlockKind.PROSE)
     return "\n\n".join(takewhile(lambda text: not _NOT_ABSTRACT.match(text), prose))
 
 
 def _is_prose(text: str) -> bool:
-    """Return whether a paragraph is prose rather than a list of authors and affiliations."""
+    """Return whether a paragraph is prose: most of its words begin with a small letter, unlike those of names."""
     words = text.split()
     return sum(word[0].islower() for word in words) >= _LOWER_CASE_SHARE * len(words)
 
 
 def _find_longest_prose(blocks: Sequence[Block]) -> str:
-    """Return the longest paragraph of prose, or "" if it is too short for an abstract."""
+    """Return the longest paragraph of prose, or "" if all are too short for an abstract."""
     prose = [block.text for block in blocks if block.kind is BlockKind.PROSE and not _NOT_ABSTRACT.match(block.text)]
     longest = max((text for text in prose if _is_prose(text)), key=len, default="")
     return longest if len(longest.split()) >= _MIN_ABSTRACT_WORDS else ""

@@ -1,4 +1,4 @@
-"""Find the headings among a paper's lines, by the PDF's outline or by their type and numbering."""
+"""Find the headings among the lines of a paper, by the PDF's outline or by type and section numbers."""
 
 import re
 from collections import Counter
@@ -47,7 +47,7 @@ _SENTENCE_END: Final = re.compile(r"[a-z]{2}[.;,]$")
 def find_headings(
     lines: Sequence[Line], outline: Sequence[OutlineItem], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return the headings in reading order, and the outline's items that were not found."""
+    """Return the headings in reading order, and the items of the PDF's outline that are not on the pages."""
     finder = _HeadingFinder(lines, body_style, vocabulary)
     listed, missing = find_printed_headings(outline, lines, vocabulary)
     headings = finder.add_unlisted_headings(listed) if len(listed) >= 3 else finder.find_headings_by_type()
@@ -59,15 +59,15 @@ def find_headings(
 
 
 class _HeadingFinder:
-    """A finder of the headings among a paper's lines by their type, their numbers and their standard titles."""
+    """A finder of headings among the lines of a paper, by type, section numbers and standard titles."""
 
     def __init__(self, lines: Sequence[Line], body_style: BodyStyle, vocabulary: Vocabulary) -> None:
         self._lines, self._body_style, self._vocabulary = lines, body_style, vocabulary
 
     def add_unlisted_headings(self, listed: Sequence[PrintedHeading]) -> list[PrintedHeading]:
-        """Return the headings that the outline lists, and those that it leaves out.
+        """Return the headings that the PDF's outline lists, and headings that it leaves out.
 
-        The outline may leave out headings with a standard title, and the headings after the references.
+        It may leave out headings with a standard title, such as "References", and headings after the references.
         """
         headings = [*listed, *self._find_unlisted_headings(listed)]
         last = max(headings, key=attrgetter("first_line"))
@@ -80,7 +80,7 @@ class _HeadingFinder:
         return headings + [heading for heading in self.find_headings_by_type() if heading.first_line >= end]
 
     def _find_unlisted_headings(self, listed: Sequence[PrintedHeading]) -> list[PrintedHeading]:
-        """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
+        """Return the headings with a standard title, such as "References", that the PDF's outline leaves out."""
         lines = self._lines
         styles = {read_type_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
         listed_lines = {index for heading in listed for index in heading.line_indices}
@@ -97,10 +97,10 @@ class _HeadingFinder:
         return unlisted
 
     def find_headings_by_type(self) -> list[PrintedHeading]:
-        """Return the headings found without the outline.
+        """Return the headings that are found without the PDF's outline.
 
-        They have the next section number, a standard title, or the style of such headings. If no section has a number,
-        other lines in a common style may be subheadings.
+        A heading continues the section numbers, has a standard title, or has the style of such headings. In a paper
+        without section numbers, other lines of a common style may be subheadings.
         """
         lines = self._lines
         candidates = [at for at, line in enumerate(lines) if self._is_candidate(line)]
@@ -122,7 +122,7 @@ class _HeadingFinder:
         return headings + [self._build_heading(at, 2) for at in lower if styles[read_type_style(lines[at])] >= 2]
 
     def _select_sure_headings(self, candidates: Sequence[int]) -> list[PrintedHeading]:
-        """Return the candidates with the next section number or a standard title."""
+        """Return the candidates (line indices) that continue the section numbers or have a standard title."""
         sequence = NumberSequence(self._lines, candidates)
         is_in_body = False
         headings: list[PrintedHeading] = []
@@ -142,7 +142,7 @@ class _HeadingFinder:
         return headings
 
     def _find_set_off_lines(self, candidates: Iterable[int], taken: Set[int]) -> list[int]:
-        """Return the candidates that have space above or are right under a heading; lines in `taken` are left out."""
+        """Return the candidates with space above them or with a heading above them; lines in `taken` are left out."""
         found: list[int] = []
         end = 0
         for at in candidates:
@@ -153,7 +153,7 @@ class _HeadingFinder:
         return found
 
     def _find_top_styles(self, headings: Sequence[PrintedHeading]) -> set[HeadingStyle]:
-        """Return the styles of top-level headings that no line of running text can have."""
+        """Return the styles of first-level headings that differ from running text in size or in capitals."""
         styles = Counter(read_type_style(self._lines[h.first_line]) for h in headings if h.level == 1)
         distinct = {style for style in styles if style.size > 1.07 * self._body_style.font_size or style.all_capitals}
         return {style for style in distinct if styles[style] >= 2}
@@ -170,13 +170,13 @@ class _HeadingFinder:
         return line.size > 1.07 * body_size or (is_emphasized and line.size > 0.88 * body_size)
 
     def _is_standard_heading(self, index: int, is_in_body: bool) -> bool:
-        """Return whether a line has a standard title and stands over text; in the body, "Abstract" does not count."""
+        """Return whether a line is a heading with a standard title; "Abstract" counts only before the body."""
         if not _has_standard_title(self._lines[index]) or not self._is_over_text(index):
             return False
         return not is_in_body or classify_heading(self._lines[index].bare_text) is not SectionKind.ABSTRACT
 
     def _is_over_text(self, index: int) -> bool:
-        """Return whether a line stands over text as a heading does, rather than in a stack of labels in a figure."""
+        """Return whether text follows a line, as under a heading; labels in a figure follow each other."""
         line = self._lines[index]
         if self._body_style.has_large_type(line):
             return True
@@ -192,7 +192,7 @@ class _HeadingFinder:
         return True
 
     def _is_above_text(self, index: int) -> bool:
-        """Return whether running text starts right under a line; it does not under a label of a figure or table."""
+        """Return whether running text begins right below the heading at `index`."""
         end = index + self._count_heading_lines(index)
         if end >= len(self._lines):
             return False
@@ -202,7 +202,7 @@ class _HeadingFinder:
         return is_near and len(below.cells) == 1 and len(below.text) > 30 and abs(below.size - size) < 0.5
 
     def _is_title_of_supplement(self, index: int, headings: Sequence[PrintedHeading]) -> bool:
-        """Return whether a line after the references names a supplement, or is larger than all headings."""
+        """Return whether a line names a supplement, or is in larger type than all `headings`."""
         line = self._lines[index]
         is_larger = all(line.size > self._lines[heading.first_line].size + 0.5 for heading in headings)
         is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
@@ -216,8 +216,7 @@ class _HeadingFinder:
     def _count_heading_lines(self, index: int) -> int:
         """Return the number of lines in the heading that begins at `index`.
 
-        Its other lines follow close below in the same style, without a section number. A short line is the last one:
-        the next words of the heading would have found room on it.
+        A further line is close below, has the same style and no section number. A short line ends the heading.
         """
         count = 1
         while count < MAX_HEADING_LINES and index + count < len(self._lines):
@@ -232,7 +231,10 @@ class _HeadingFinder:
 
 
 def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
-    """Return a heading without lines if a numbered list of references has none (usual in physics), else []."""
+    """Return a heading for a numbered list of references, [] if there is no such list.
+
+    The heading has no lines on the page. Papers in physics often have no heading of the references.
+    """
     entries = [(index, int(m[1])) for index, line in enumerate(lines) if (m := _REFERENCE_ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
     numbers = [number for _, number in entries[first : first + _MIN_ENTRIES]]
@@ -242,7 +244,7 @@ def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
 
 
 def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHeading]) -> list[PrintedHeading]:
-    """Return the headings without those that are lines of references, such as "PMID: 3423"."""
+    """Return the headings without lines from the list of references, such as "PMID: 3423"."""
     kept: list[PrintedHeading] = []
     is_after_references = False
     for heading, start, end in find_lines_under_headings(headings, len(lines)):
@@ -255,12 +257,12 @@ def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHea
 
 
 def _has_dense_years(lines: Sequence[Line]) -> bool:
-    """Return whether the lines name years as often as references do."""
+    """Return whether the lines have as many years as a list of references."""
     return 0 < len(lines) <= _LINES_PER_YEAR * sum(bool(_YEAR.search(line.text)) for line in lines)
 
 
 def _lower_lettered_headings(headings: list[PrintedHeading]) -> list[PrintedHeading]:
-    """Return the headings; if sections have Roman numbers, headings with letters are set to level 2."""
+    """Return the headings; in a paper with Roman numbers, headings with letters get level 2."""
     if not has_roman_numbers(heading.text for heading in headings):
         return headings
     back_matter = (at for at, heading in enumerate(headings) if classify_heading(heading.text) in BACK_MATTER)
@@ -297,7 +299,7 @@ def _is_alone_in_row(lines: Sequence[Line], index: int) -> bool:
 
 
 def _is_alone_title(lines: Sequence[Line], index: int) -> bool:
-    """Return whether a line without a number stands alone in its row, as a heading does."""
+    """Return whether a line begins with a letter and is alone in its row, as a heading without a number."""
     line = lines[index]
     has_words = line.bare_text[:1].isalpha() and not has_line_end_hyphen(line.text) and find_label_kind(line) is None
     return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index)

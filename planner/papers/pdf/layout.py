@@ -1,8 +1,7 @@
 """Group the runs of a page into lines, and put the lines into reading order.
 
-Runs that stand close together on one baseline make a piece of a line; the pieces of a line, such as the cells of a row,
-are joined. Most PDFs paint a page in reading order, so the painting order is kept unless the page shows that it is
-wrong: two columns are painted across the gutter between them, or the text jumps back up the page again and again.
+Most PDFs paint a page in reading order, so the painting order is kept. It is replaced by the order of places if the
+text jumps often between two columns or back up the page.
 """
 
 from bisect import bisect_left, bisect_right
@@ -27,9 +26,8 @@ _DISORDER_SHARE: Final = 0.3
 class LinePiece:
     """A piece of a line, or a whole line: runs on one baseline in reading order.
 
-    Values are in points. `left` is the start of the first run, and `right` is the end of the last run. `size` is the
-    largest type size. `largest_run_y` is the y of the first run in this size. `baseline` is the y of the longest run in
-    this size.
+    All values are in points. `left` and `right` are the ends of the piece, and `size` is the largest type size.
+    `baseline` is the y of the longest run in that size, and `largest_run_y` is the y of the first run in it.
     """
 
     __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")
@@ -47,7 +45,7 @@ class LinePiece:
         return self.right - self.left
 
     def add_run(self, run: TextRun) -> None:
-        """Add a run at the end."""
+        """Add a run to the right end."""
         self.runs.append(run)
         self.right = run.x1
         if run.size > self.size:
@@ -57,12 +55,12 @@ class LinePiece:
             self.baseline, self._length = run.y, len(run.text)
 
     def add_piece(self, piece: "LinePiece") -> None:
-        """Add the runs of another piece at the end."""
+        """Add the runs of another piece to the right end."""
         for run in piece.runs:
             self.add_run(run)
 
     def is_continued_by(self, run: TextRun, gap: float) -> bool:
-        """Return whether the run stands to the right on the same baseline, at most `gap` type sizes away."""
+        """Return whether a run follows on the same baseline, at most `gap` times the type size to the right."""
         size = max(self.size, run.size)
         return (
             abs(run.y - self.largest_run_y) <= _MAX_BASELINE_SHIFT * size
@@ -70,7 +68,7 @@ class LinePiece:
         )
 
     def is_across(self, x: float) -> bool:
-        """Return whether the piece reaches from left of `x` to right of it."""
+        """Return whether `x` is between the left and the right end of the piece."""
         return self.left < x < self.right
 
 
@@ -105,7 +103,7 @@ def _join_pieces(pieces: Sequence[LinePiece]) -> LinePiece:
 
 
 def _find_gutter(pieces: Iterable[LinePiece], start: float, width: float) -> float | None:
-    """Return the x of the gap between two columns, or None for a page of one column."""
+    """Return the x of the gap (the gutter) between two columns, or None if the page has one column."""
     long = [piece for piece in pieces if piece.width >= _COLUMN_SHARE * width]
     starts, ends = sorted(piece.left for piece in long), sorted(piece.right for piece in long)
     best: tuple[int, float] | None = None
@@ -121,7 +119,7 @@ def _find_gutter(pieces: Iterable[LinePiece], start: float, width: float) -> flo
 
 
 def _is_disordered(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> bool:
-    """Return whether the page's painting order cannot be the reading order."""
+    """Return whether the order in which the page is painted cannot be the reading order."""
     long = [piece for piece in pieces if piece.width >= _COLUMN_SHARE * width]
     sides = [piece.left >= gutter for piece in long if not piece.is_across(gutter)] if gutter else []
     crossings = sum(before != after for before, after in pairwise(sides))
@@ -130,12 +128,12 @@ def _is_disordered(pieces: Sequence[LinePiece], gutter: float | None, width: flo
 
 
 def _count_climbs(pieces: Iterable[LinePiece]) -> int:
-    """Return how often a piece stands higher on the page than the piece before it."""
+    """Return the number of pieces that are higher on the page than the piece before them."""
     return sum(after.baseline > before.baseline + 1 for before, after in pairwise(pieces))
 
 
 def _join_cells(pieces: Iterable[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
-    """Return the pieces; pieces that follow each other on one baseline, such as the cells of a row, are joined."""
+    """Return the pieces, joined if they follow each other on one baseline, as the cells of a table row do."""
     rows: list[LinePiece] = []
     for piece in pieces:
         is_same_row = rows and rows[-1].is_continued_by(piece.runs[0], width)
@@ -147,14 +145,14 @@ def _join_cells(pieces: Iterable[LinePiece], gutter: float | None, width: float)
 
 
 def _is_across_columns(before: LinePiece, after: LinePiece, gutter: float | None, width: float) -> bool:
-    """Return whether the pieces are lines of neighbouring columns rather than cells of one row."""
+    """Return whether two pieces are lines of different columns, and not cells of one row."""
     if gutter is None or not before.right <= gutter <= after.left:
         return False
     return min(before.width, after.width) >= _COLUMN_SHARE * width
 
 
 def _regroup_tables(rows: Sequence[LinePiece], gutter: float | None) -> list[LinePiece]:
-    """Return the rows; the cells of a table that was painted column by column are regrouped into rows."""
+    """Return the rows; if a table was painted column by column, its cells are joined to rows."""
     regrouped: list[LinePiece] = []
     short_rows: list[LinePiece] = []
     max_short_width = _SHORT_SHARE * max((row.width for row in rows), default=0.0)
@@ -173,12 +171,12 @@ def _regroup_short_rows(rows: list[LinePiece]) -> list[LinePiece]:
 
 
 def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
-    """Return the pieces joined into rows from the top down, each from left to right."""
+    """Return the rows from the top down, in which pieces at the same height are joined from left to right."""
     return [_join_pieces(row) for row in _group_rows(pieces)]
 
 
 def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
-    """Order rows from the top; between two rows that cross the gutter, the left column comes before the right one."""
+    """Return the rows from the top down; between rows that cross the gutter, the left column comes first."""
     if gutter is None:
         return _join_rows(pieces)
     ordered: list[LinePiece] = []
@@ -193,7 +191,7 @@ def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: fl
 
 
 def _join_crossing_rows(pieces: Sequence[LinePiece], gutter: float, width: float) -> list[LinePiece]:
-    """Return the pieces from the top down; rows of narrow cells on both sides of the gutter are joined."""
+    """Return the pieces from the top down; narrow cells at the same height in both columns are joined to a row."""
     rows: list[LinePiece] = []
     for row in _group_rows(pieces):
         is_narrow = all(piece.width < _COLUMN_SHARE * width for piece in row)

@@ -1,6 +1,6 @@
 """Build lines from the runs of a page, and measure the style of a paper's running text.
 
-Running heads, page numbers, line numbers and stamps are removed, since they are no part of the paper.
+Running heads, page numbers, line numbers and stamps are removed, since they are not part of the paper's text.
 """
 
 import re
@@ -39,10 +39,11 @@ _STAMP: Final = re.compile(r"arxiv:\s*(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text on a page (counted from 1), with coordinates in points and y upwards.
+    """A line of text on a page; coordinates are in points, and y grows upwards.
 
-    `text` may end in a line-end hyphen, U+0002. `bare_text` lacks the footnote marks at the end. `cells` are the parts
-    of the line between wide gaps; prose has one cell. `has_note_mark` is true if the line starts with a footnote mark.
+    `text` may end in U+0002, which stands for a hyphen at a line end. `bare_text` has no footnote marks at its end.
+    `cells` are the texts between wide gaps; prose has one cell. `has_note_mark` is true if a footnote mark begins the
+    line.
     """
 
     page: int
@@ -61,14 +62,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class BodyStyle:
-    """The style of running text: type size, width of a full line and distance of baselines, all in points."""
+    """The style of running text: the type size, the width of a full line and the distance of lines, in points."""
 
     font_size: float
     line_width: float
     line_spacing: float
 
     def is_full_line(self, line: Line) -> bool:
-        """Return whether the line is clearly a full line of running text."""
+        """Return whether the line has the full width of running text, and enough words."""
         is_wide = line.x1 - line.x0 >= _FULL_LINE_SHARE * self.line_width
         return len(line.cells) == 1 and is_wide and len(_WORD.findall(line.text)) >= _MIN_WORDS
 
@@ -82,7 +83,7 @@ class BodyStyle:
 
 
 def build_line(page_number: int, runs: Sequence[TextRun]) -> Line:
-    """Return the line that consists of the runs, which must be in reading order."""
+    """Return the line with the given runs, which must be in reading order."""
     return _build_line_from_run(page_number, runs[0]) if len(runs) == 1 else _build_line_from_runs(page_number, runs)
 
 
@@ -120,7 +121,7 @@ def _build_line_from_runs(page_number: int, runs: Sequence[TextRun]) -> Line:
 
 
 def _is_one_word(before: TextRun, after: TextRun) -> bool:
-    """Return whether two neighbouring runs on a line have no space between them."""
+    """Return whether no space separates two runs that are neighbours on a line."""
     largest_gap = _NO_GAP if after.space_before else _WORD_GAP
     if after.x0 - before.x1 >= largest_gap * max(before.size, after.size):
         return False
@@ -129,7 +130,7 @@ def _is_one_word(before: TextRun, after: TextRun) -> bool:
 
 
 def _find_main_value(values: Sequence[float], lengths: Iterable[int]) -> float:
-    """Return the value that most characters have, given each run's value and number of characters."""
+    """Return the value that most characters have; `lengths` are the numbers of characters with each of `values`."""
     weights = dict.fromkeys(values, 0)
     for value, length in zip(values, lengths, strict=True):
         weights[value] += length
@@ -152,7 +153,7 @@ def _join_runs(runs: Sequence[TextRun]) -> str:
 
 
 def _join_letters(runs: Sequence[TextRun]) -> str:
-    """Return the words that spaced letters make; the gaps between words are wider than those between letters."""
+    """Return the words of a heading in spaced letters; the gaps between words are wider than between letters."""
     gaps = [after.x0 - before.x1 for before, after in pairwise(runs)]
     letter_gap = max(0.0, sorted(gaps)[len(gaps) // 2])
     if letter_gap > CELL_GAP * runs[0].size:  # labels in a row
@@ -164,13 +165,13 @@ def _join_letters(runs: Sequence[TextRun]) -> str:
 
 
 def _split_cells(runs: Sequence[TextRun], size: float) -> tuple[str, ...]:
-    """Return the texts between wide gaps, or () if there is no such gap."""
+    """Return the texts between the wide gaps of a line, or () if the line has no wide gap."""
     starts = [at for at, (before, after) in enumerate(pairwise(runs), 1) if after.x0 - before.x1 > CELL_GAP * size]
     return tuple(_join_runs(runs[start:end]) for start, end in pairwise([0, *starts, len(runs)])) if starts else ()
 
 
 def measure_body_style(lines: Sequence[Line]) -> BodyStyle:
-    """Return the style that most of the text has."""
+    """Return the style of running text, which is the most frequent style."""
     sizes: Counter[float] = Counter()  # the number of characters in each size
     for line in lines:
         sizes[round(line.size, 1)] += len(line.text)
@@ -185,9 +186,9 @@ def measure_body_style(lines: Sequence[Line]) -> BodyStyle:
 
 
 def remove_line_numbers(pages: Sequence[Sequence[TextRun]]) -> list[list[TextRun]]:
-    """Return each page's runs without the line numbers that review copies print beside the text.
+    """Return the runs of each page without the line numbers that review copies have beside the text.
 
-    A page of figures may have few numbers, so a column of numbers found on one page is removed from all pages.
+    A page may have too few numbers to recognise, so all pages lose the columns of numbers found on one page.
     """
     outer_numerals = [_find_outer_numerals(runs) for runs in pages]
     edges = {
@@ -203,7 +204,7 @@ def remove_line_numbers(pages: Sequence[Sequence[TextRun]]) -> list[list[TextRun
 
 
 def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[TextRun]]:
-    """Return the numerals to the left and to the right of all of a page's running text."""
+    """Return the numbers to the left of a page's running text, and those to the right."""
     long = [run for run in runs if len(run.text) >= _MIN_TEXT_LENGTH and not run.is_rotated]
     numerals = [run for run in runs if len(run.text) <= _MAX_DIGITS and run.text.isdecimal() and not run.is_rotated]
     left = min((run.x0 for run in long), default=0.0)
@@ -212,7 +213,7 @@ def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[T
 
 
 def _locate_inner_edge(run: TextRun, side: int) -> tuple[int, int]:
-    """Return `side` (0 left of the text, 1 right) and the rounded x of the edge at which line numbers align."""
+    """Return `side` (0 left of the text, 1 right) and the rounded x of a number's edge that is next to the text."""
     return side, round((run.x1 if side == 0 else run.x0) / _ALIGNMENT)
 
 
@@ -237,7 +238,7 @@ def _is_counting_up(column: Iterable[TextRun]) -> bool:
 
 
 def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Return each page's lines without running heads and feet, page numbers and stamps."""
+    """Return the lines of each page without running heads and feet, page numbers and stamps."""
     edges = [_find_edge_lines(lines) for lines in pages]
     removed = _find_repeated_lines(edges) | _find_page_numbers(edges)
     removed |= {id(line) for lines in pages for line in lines if line.is_rotated and _STAMP.search(line.text)}
@@ -245,7 +246,7 @@ def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
 
 
 def _find_edge_lines(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines of the first three and last three rows of a page that are near its top or foot."""
+    """Return the lines that are near the top or the foot of a page, at most three rows each."""
     upright = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
     if not upright:
         return []
@@ -263,7 +264,7 @@ def _select_outer_rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
 
 
 def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Return the object ids of the edge lines, such as running heads, that several pages have at the same height."""
+    """Return the object ids of lines that several pages have at the same height, such as running heads."""
     min_pages = max(2, len(edges) // _PAGES_PER_REPEAT)
     places: defaultdict[str, list[Line]] = defaultdict(list)
     for line in (line for edge in edges for line in edge if len(line.cells) <= _MAX_CELLS):
@@ -281,7 +282,7 @@ def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
 
 
 def _find_page_numbers(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Return the object ids of the edge lines that hold only a page number."""
+    """Return the object ids of lines that hold only a page number."""
     candidates = [line for edge in edges for line in edge if _PAGE_NUMBER.fullmatch(line.text.strip())]
     heights = Counter(round(line.y / _SAME_HEIGHT) for line in candidates)
     min_count = 2 if len(edges) > 1 else 1

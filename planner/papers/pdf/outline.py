@@ -1,6 +1,6 @@
 """Find the headings that the outline of a PDF lists, and follow the section numbers of a paper.
 
-A title in the outline and lines on a page are compared by their letters, without the section number.
+The outline is the PDF's own list of titles. A title in it is compared with lines on a page by their letters and digits.
 """
 
 import re
@@ -39,7 +39,7 @@ Number = tuple[str, ...]  # the parts of a section number: "2.1" gives ("2", "1"
 
 @dataclass(frozen=True, slots=True)
 class PrintedHeading:
-    """A heading: the index of its first line in the paper, its number of lines, its text, and its level from 1."""
+    """A heading: the index of its first line, the number of its lines, its text, and its level (counted from 1)."""
 
     first_line: int
     line_count: int
@@ -48,13 +48,13 @@ class PrintedHeading:
 
     @property
     def line_indices(self) -> range:
-        """The indices of the heading's lines in the paper."""
+        """The indices of the heading's lines among the lines of the paper."""
         return range(self.first_line, self.first_line + self.line_count)
 
 
 @dataclass(frozen=True, slots=True)
 class OutlineItem:
-    """A title in the outline; `level` and `page` begin at 1, and `page` is None if the item leads to no page."""
+    """A title in the PDF's outline; `level` and `page` count from 1, and `page` is None for a title without a page."""
 
     title: str
     level: int
@@ -62,7 +62,7 @@ class OutlineItem:
 
 
 def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
-    """Return the outline's items in order; if one item holds all others, drop it and move the others up a level."""
+    """Return the titles in a PDF's outline, in order; a first title that holds all others is left out."""
     items: list[OutlineItem] = []
     for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_ITEMS):
         title = " ".join(bookmark.get_title().replace("\x00", "").split())
@@ -77,9 +77,9 @@ def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
 def find_printed_headings(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return the headings for the outline's items that are found on the pages, and the items that are not found.
+    """Return the headings of outline titles that are on the pages, and the titles that are not on the pages.
 
-    A title that is found only as the beginning of a line of text is in neither list.
+    A title that only begins a line of running text is in neither list.
     """
     if not items:
         return [], []
@@ -96,7 +96,7 @@ def find_printed_headings(
 
 
 class _LineIndex:
-    """The lines of a paper, prepared to look up titles by page."""
+    """The lines of a paper, in which the titles of the outline are looked up."""
 
     def __init__(self, lines: Sequence[Line], vocabulary: Vocabulary) -> None:
         self._lines = lines
@@ -108,7 +108,7 @@ class _LineIndex:
             self._pages.setdefault(line.page, []).append(index)
 
     def find_heading(self, item: OutlineItem, after_line: int) -> PrintedHeading | None:
-        """Return an item's heading after a given line, on the item's page or a neighbouring one; None if not found."""
+        """Return the heading of an outline title after line `after_line`, near the title's page; None if not found."""
         title = _TitleMatcher(item.title)
         if item.page is None or not title.letters:
             return None
@@ -125,13 +125,13 @@ class _LineIndex:
         return None
 
     def is_run_in(self, item: OutlineItem) -> bool:
-        """Return whether a line on the item's page begins with the item's title, and goes on with other text."""
+        """Return whether a line begins with the title and goes on with other text, on the title's page."""
         letters = fold_to_alphanumerics(strip_section_number(item.title))
         on_page = self._pages.get(item.page, []) if item.page else []
         return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
 
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
-        """Return (score, `index`, number of lines) for the best match from `index` on; score 0 means no match."""
+        """Return (score, `index`, number of lines) for the best match at line `index`; score 0 means no match."""
         letters, best = self._title_letters[index], (0.0, index, 1)
         for count in range(1, MAX_HEADING_LINES + 1):
             score = self._score_text(letters, title, index)
@@ -152,7 +152,7 @@ class _LineIndex:
 
 
 class _TitleMatcher:
-    """A matcher that compares one title with many lines by their letters; a much longer line never matches."""
+    """A matcher that compares the letters of a title with those of many lines; a much longer line never matches."""
 
     def __init__(self, text: str) -> None:
         self.letters = fold_to_alphanumerics(strip_section_number(text))
@@ -162,7 +162,7 @@ class _TitleMatcher:
         self._matcher = SequenceMatcher(None, "", self.letters, autojunk=False)
 
     def measure_likeness(self, printed_letters: str) -> float:
-        """Return the share of the title's letters that a printed text has in the same order, 0 if negligible."""
+        """Return the likeness of printed letters and the title's letters, from 0 to 1; a small likeness counts as 0."""
         if printed_letters == self.letters:
             return 1.0
         if abs(len(printed_letters) - len(self.letters)) > self._max_difference:
@@ -177,31 +177,31 @@ class _TitleMatcher:
 def find_lines_under_headings(
     headings: Sequence[PrintedHeading], line_count: int
 ) -> list[tuple[PrintedHeading, int, int]]:
-    """Return (heading, start, end) for each heading; `end` is the index after the last line under the heading."""
+    """Return (heading, start, end) for each heading; the lines under the heading are from `start` to before `end`."""
     ends = [*(heading.first_line for heading in headings[1:]), line_count]
     return [(heading, heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]
 
 
 def extract_section_number(text: str) -> str:
-    """Return the section number that a text starts with, its parts joined by dots, or "" for none."""
+    """Return the section number with which a text begins, such as "3.2"; "" if there is none."""
     match = _ROMAN_NUMBER.match(text) or _ARABIC_NUMBER.match(text)
     return match[1] if match else ""
 
 
 def strip_section_number(text: str) -> str:
-    """Return the text without the section number that it starts with."""
+    """Return the text without the section number with which it begins."""
     match = _ROMAN_NUMBER.match(text) or _ARABIC_NUMBER.match(text)
     return text[match.end() :] if match else text
 
 
 def fold_to_alphanumerics(text: str) -> str:
-    """Return the letters and digits of a text, case folded, to compare two printings of one heading."""
+    """Return the letters and digits of a text, without upper case, to compare titles."""
     return "".join(filter(str.isalnum, text.casefold()))
 
 
 @dataclass(frozen=True, slots=True)
 class HeadingStyle:
-    """The type of a heading: its size in points, and flags for bold, italic and all capitals."""
+    """The style of a heading: its type size in points, and whether it is bold, italic and all in capitals."""
 
     size: float
     bold: bool
@@ -210,9 +210,9 @@ class HeadingStyle:
 
 
 class NumberSequence:
-    """The section numbers of a paper, read in order from lines that may be headings.
+    """The section numbers of a paper, which are read from lines that may be headings, in order.
 
-    `is_past_references` is true after the references, where a supplement may begin with number 1 again.
+    `is_past_references` is true after the references, since numbers may begin again there.
     """
 
     def __init__(self, lines: Sequence[Line], candidates: Sequence[int]) -> None:
@@ -230,14 +230,14 @@ class NumberSequence:
         self._introduction = next(introductions, -1)
 
     def read_number(self, index: int) -> Number:
-        """Return the parts of a line's number, or () for none."""
+        """Return the parts of the section number of line `index`, or () if it has no number."""
         text = self._lines[index].bare_text
         if self._is_roman:
             return _read_roman_number(text, self._last_number)
         return tuple(filter(None, extract_section_number(text).split(".")))
 
     def accept_number(self, index: int, number: Number) -> bool:
-        """Return whether a line is the heading of the next section; if so, record its number as the last one."""
+        """Return whether line `index` is the heading with the next section number; if so, remember `number`."""
         line = self._lines[index]
         follows = _is_next_number(self._last_number, number) or (
             (not self._last_number and bool(_APPENDIX_A.match(line.bare_text)))
@@ -252,15 +252,15 @@ class NumberSequence:
         return True
 
     def note_kind(self, kind: SectionKind) -> None:
-        """Record the kind of the last heading, since the sections after the body are numbered in another way."""
+        """Record the kind of the last heading, since numbers follow other rules after the body."""
         self.is_past_references = self.is_past_references or kind is SectionKind.REFERENCES
         self._is_roman = self._is_roman and kind not in BACK_MATTER
 
     def _is_outdone(self, index: int, level: int) -> bool:
-        """Return whether a later line with the same number is likelier to be the heading than the line at `index`.
+        """Return whether another line is likelier to be the heading with this number than line `index`.
 
-        The later line is likelier if it has the style of the level's last heading, and the line at `index` has another
-        style. If the level has no heading yet, return whether the line at `index` stands before the introduction.
+        A later line with the same number is likelier if only its style is that of the last heading of the level. If
+        there is no such heading yet, the introduction is likelier than a line before it.
         """
         model = self._models.get(level)
         if model is None:
@@ -271,18 +271,18 @@ class NumberSequence:
 
 
 def read_type_style(line: Line) -> HeadingStyle:
-    """Return the style of a line that may be a heading."""
+    """Return the style of a line, as of a heading."""
     return HeadingStyle(round(line.size, 0), line.bold, line.italic, line.text.isupper())
 
 
 def _read_number_style(line: Line) -> tuple[str, HeadingStyle, str]:
-    """Return a line's section number, its style, and the character after the number, such as a full stop, or ""."""
+    """Return a line's section number, its style, and the character after the number, such as "."; "" if missing."""
     number = extract_section_number(line.bare_text)
     return number, read_type_style(line), line.bare_text.partition(number)[2][:1] if number else ""
 
 
 def _runs_on(lines: Sequence[Line], index: int) -> bool:
-    """Return whether a line is the beginning of a sentence that continues in another style on the line below."""
+    """Return whether a line begins a sentence that goes on in another style on the next line."""
     line, below = lines[index], lines[index + 1] if index + 1 < len(lines) else None
     if below is None or below.page != line.page or read_type_style(below) == read_type_style(line):
         return False
@@ -290,13 +290,13 @@ def _runs_on(lines: Sequence[Line], index: int) -> bool:
 
 
 def has_space_above(lines: Sequence[Line], index: int) -> bool:
-    """Return whether there is more space above the line than between lines of text."""
+    """Return whether the space above a line is larger than the space between lines of text."""
     line, before = lines[index], lines[index - 1] if index else None
     return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size
 
 
 def _read_roman_number(text: str, last_number: Number) -> Number:
-    """Return the number of a heading in a paper with Roman section numbers and lettered subsections, () for none."""
+    """Return the parts of a heading's number in a paper with Roman numbers and lettered subsections; () for none."""
     number = extract_section_number(text)
     if has_letter_number(text) and number:
         return (*last_number[:1], number)
@@ -309,7 +309,7 @@ def _convert_roman_number(roman: str) -> int:
 
 
 def _is_next_number(last_number: Sequence[str], number: Sequence[str]) -> bool:
-    """Return whether a section number may follow the last one: at most one number may be missing between them."""
+    """Return whether a section number may follow the last one; one number may be missing between the two."""
     if not number or len(number) > len(last_number) + 1:
         return False
     depth = len(number) - 1
@@ -325,7 +325,7 @@ def _is_next_number(last_number: Sequence[str], number: Sequence[str]) -> bool:
 
 
 def _rank_number(number_part: str) -> int:
-    """Return the value of one part of a section number: 2 for "2", "S2", "II" or "B", 0 for ""."""
+    """Return the value of a part of a section number: 2 for "2", "S2", "II" and "B"; 0 for ""."""
     digits = number_part.upper().removeprefix("S")
     if digits.isdigit():
         return int(digits)

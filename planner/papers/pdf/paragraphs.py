@@ -1,6 +1,6 @@
-"""Build blocks from lines: paragraphs that continue across pages, and tables and figures with their captions.
+"""Build blocks from lines: paragraphs, which may go on on the next page, and tables and figures with captions.
 
-Where a line ends in a hyphen, the paper's own words decide if the hyphen belongs to the word.
+Where a line ends in a hyphen, the paper's own words show whether the hyphen belongs to the word.
 """
 
 import re
@@ -34,7 +34,7 @@ _BULLETS: Final = "•◦▪■‣∙·"
 
 
 class Vocabulary:
-    """The words inside a paper's lines, where no line break can have changed their spelling."""
+    """The words of a paper that no line break can have split."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         tokens = _find_unbroken_words(lines)
@@ -42,7 +42,7 @@ class Vocabulary:
         self._compounds = Counter(part for token in tokens if "-" in token for part in _generate_compounds(token))
 
     def is_hyphen_kept(self, before: str, after: str) -> bool:
-        """Return whether the hyphen at a line's end, between the given texts, belongs to the word."""
+        """Return whether a word keeps the hyphen at a line's end; the texts `before` and `after` are around it."""
         head, tail = _LAST_WORD.search(before.rpartition(" ")[2]), _FIRST_WORD.search(after)
         if head is None or tail is None:
             return True
@@ -64,7 +64,7 @@ class Vocabulary:
 
 @dataclass(slots=True)
 class _LineGroup:
-    """Neighbouring lines of one family: running text, a table, a figure, an algorithm or a note."""
+    """Lines that follow each other in one family: running text, a table, a figure, an algorithm or a note."""
 
     family: LineKind
     lines: list[Line] = field(default_factory=list)
@@ -72,7 +72,7 @@ class _LineGroup:
     caption_first: bool = False
 
     def is_continued_by(self, kind: LineKind, starts_caption: bool) -> bool:
-        """Return whether a further line of the given kind belongs to the group."""
+        """Return whether the next line belongs to the group; `kind` is the kind of the next line."""
         if FLOAT_KINDS.get(kind, kind) is not self.family:
             return False
         if kind in FLOAT_KINDS:
@@ -89,7 +89,7 @@ class _LineGroup:
 
 @dataclass(frozen=True, slots=True)
 class BlockBuilder:
-    """A builder of blocks from the lines of a paper, given the kind of each line."""
+    """A builder of blocks from the lines of a paper; `line_kinds` has the kind of each line."""
 
     lines: Sequence[Line]
     line_kinds: Sequence[LineKind]
@@ -97,9 +97,9 @@ class BlockBuilder:
     vocabulary: Vocabulary
 
     def build_blocks(self, start: int, end: int, *, is_hanging: bool = False) -> tuple[Block, ...]:
-        """Return the blocks of the lines from `start` to `end`; a float inside a paragraph comes after the paragraph.
+        """Return the blocks of the lines from `start` to before `end`; a paragraph comes before the floats in it.
 
-        Hanging paragraphs are indented from the second line on, as in a list of references.
+        Pass `is_hanging` for a list in which all lines of an entry but the first are indented, such as the references.
         """
         is_start = _is_entry_start if is_hanging else _is_paragraph_start
         blocks: list[Block] = []
@@ -173,7 +173,7 @@ def _is_paragraph_start(before: Line, line: Line, body_style: BodyStyle) -> bool
 
 
 def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
-    """Return whether a line of a list with hanging indents begins a new entry."""
+    """Return whether a line begins a new entry in a list with hanging indents."""
     if has_line_end_hyphen(before.text):
         return False
     if _ITEM_START.match(line.text) and _is_sentence_end(before):
@@ -185,7 +185,7 @@ def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
 
 
 def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
-    """Return the lines joined to one line, without the hyphens of words that a line break split."""
+    """Return the lines joined to one line; a hyphen is removed if it only marks a word split by a line break."""
     text = ""
     for line in lines:
         text = _append_line(text, line.strip(), vocabulary) if text else line.strip()
@@ -199,17 +199,17 @@ def _append_line(text: str, line: str, vocabulary: Vocabulary) -> str:
 
 
 def replace_hyphen_placeholders(text: str) -> str:
-    """Return the text with each remaining line-end hyphen (U+0002) as a plain hyphen."""
+    """Return the text with "-" in place of U+0002, which stands for a hyphen at a line end."""
     return text.replace(LINE_END_HYPHEN, "-")
 
 
 def has_line_end_hyphen(text: str) -> bool:
-    """Return whether the line ends in a hyphen that may break a word."""
+    """Return whether a line ends in a hyphen that may split a word."""
     return text.endswith(_HYPHENS) and text[-2:-1].isalnum()
 
 
 def _find_unbroken_words(lines: Iterable[str]) -> list[str]:
-    """Return the words of the lines, without those that a line break may have split."""
+    """Return the words of the lines, without words that a line break may have split."""
     tokens: list[str] = []
     after_break = False
     for line in lines:
@@ -221,7 +221,7 @@ def _find_unbroken_words(lines: Iterable[str]) -> list[str]:
 
 
 def _generate_compounds(token: str) -> Iterator[str]:
-    """Yield every sequence of two or more neighbouring parts of a hyphenated word."""
+    """Yield the parts of a hyphenated word in groups of two or more: "a-b-c" gives "a-b", "a-b-c" and "b-c"."""
     parts = token.split("-")
     for start, end in combinations(range(len(parts) + 1), 2):
         if end - start > 1:

@@ -1,9 +1,9 @@
 """Open PDFs, and read the objects that a page paints.
 
-The pdfium functions that run thousands of times for each page are bound in this module. The bindings of pypdfium2
-check and convert every argument and let other threads run; this takes three times as long as the call itself. The
-bindings of this module do not check arguments, and a wrong argument can crash the process. A pointer must be a handle
-(of this module or of pypdfium2) or point into a `NumberBuffer`. Any other argument must be an int of 32 bits.
+Some pdfium functions run thousands of times for each page. The bindings of pypdfium2 would take three times as long for
+them, so this module has its own bindings. They do not check arguments: a wrong argument can crash the process. A
+pointer must be a handle (of this module or of pypdfium2) or point into a `NumberBuffer`. Any other argument must be an
+int of 32 bits.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ _STROKE_MODES: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTR
 
 
 class Matrix(NamedTuple):
-    """An affine map as the six numbers of a PDF matrix (ISO 32000-1, 8.3.4)."""
+    """A matrix of a PDF, which maps points to points (ISO 32000-1, 8.3.4)."""
 
     a: float
     b: float
@@ -42,11 +42,11 @@ class Matrix(NamedTuple):
     f: float
 
     def map_point(self, x: float, y: float) -> tuple[float, float]:
-        """Return the point to which the map takes a point."""
+        """Return the point to which the matrix maps the point (`x`, `y`)."""
         return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
 
     def map_box(self, box: Bounds) -> Bounds:
-        """Return the upright box around a box after the map."""
+        """Return the upright box around a box that the matrix maps."""
         if self is IDENTITY_MATRIX:  # true for nearly everything on a page
             return box
         left, bottom, right, top = box
@@ -58,7 +58,7 @@ class Matrix(NamedTuple):
         return across[0], near + low + self.f, across[1], far + high + self.f
 
     def compose(self, inner: "Matrix") -> "Matrix":
-        """Return the map that applies `inner` first and then this map."""
+        """Return the matrix that maps by `inner` first and by this matrix second."""
         return Matrix(
             self.a * inner.a + self.c * inner.b,
             self.b * inner.a + self.d * inner.b,
@@ -72,7 +72,7 @@ IDENTITY_MATRIX: Final = Matrix(1, 0, 0, 1, 0, 0)
 
 
 def intersect_boxes(first: Bounds, second: Bounds) -> Bounds:
-    """Return the box that two boxes share; if they share none, its width or its height is negative."""
+    """Return the area that two boxes share; if they share none, its width or its height is negative."""
     if second == UNBOUNDED:
         return first
     return max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3])
@@ -80,7 +80,7 @@ def intersect_boxes(first: Bounds, second: Bounds) -> Bounds:
 
 @contextmanager
 def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
-    """Yield the document of a PDF's bytes, and close it at the end of the block; error messages begin with `name`.
+    """Open a PDF during the block, and yield its document; error messages begin with `name`.
 
     Raises:
         PaperError: if the bytes are no PDF, are incomplete or damaged, have no pages or need a password.
@@ -104,7 +104,7 @@ def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
 
 
 def _explain_open_error(data: bytes, error_code: int) -> str:
-    """Return why a file that begins like a PDF could not be opened, and a remedy."""
+    """Return the reason why a PDF cannot be opened, and a remedy."""
     if error_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
         return "the PDF is encrypted and needs a password; save a copy without one"
     if b"%%EOF" not in data[-2 * _HEADER_SEARCH_LENGTH :]:
@@ -117,14 +117,14 @@ class PdfiumHandle(c_void_p):
 
 
 class NumberBuffer:
-    """A buffer of numbers that a pdfium function writes, with a pointer for each number to pass as an argument."""
+    """A buffer of numbers for the output of a pdfium function; `pointers` are arguments that point to the numbers."""
 
     def __init__(self, number_type: type[c_double] | type[c_float] | type[c_uint] | type[c_int], count: int) -> None:
         self._numbers: Any = (number_type * count)()
         self.pointers = tuple(byref(self._numbers, at * sizeof(number_type)) for at in range(count))
 
     def read_numbers(self) -> list[Any]:
-        """Return the numbers that were last written."""
+        """Return the numbers that the last function wrote."""
         numbers: list[Any] = self._numbers[:]
         return numbers
 
@@ -169,7 +169,7 @@ get_clip_segment: Final = _bind_function(raw.FPDFClipPath_GetPathSegment, Pdfium
 
 
 class ObjectReader:
-    """A reader for the objects of one page; the page has to stay open."""
+    """A reader of the objects on a page, which must be open."""
 
     def __init__(self) -> None:
         self._bounds_buffer = NumberBuffer(c_float, 4)
@@ -180,22 +180,22 @@ class ObjectReader:
         self._clips: dict[tuple[int | None, ...], Bounds | None] = {}
 
     def read_bounds(self, item: PdfiumHandle) -> Bounds:
-        """Return the box around the object, in the coordinates of the page or form that holds it."""
+        """Return the box around an object, in the coordinates of the page or form that holds the object."""
         get_object_bounds(item, *self._bounds_buffer.pointers)
         left, bottom, right, top = self._bounds_buffer.read_numbers()
         return left, bottom, right, top
 
     def read_form_matrix(self, form: PdfiumHandle) -> Matrix:
-        """Return the map from a form's content to the page or form that holds it."""
+        """Return the matrix that maps the content of a form to the page or form around it."""
         get_object_matrix(form, self._matrix_buffer.pointers[0])
         return Matrix(*self._matrix_buffer.read_numbers())
 
     def read_fill(self, item: PdfiumHandle) -> tuple[Colour | None, float]:
-        """Return the object's fill colour (None for a pattern) and its opacity (0 to 1)."""
+        """Return an object's fill colour (None for a pattern) and its opacity from 0 to 1."""
         return self._read_colour(get_fill_colour(item, *self._colour_buffer.pointers))
 
     def read_text_style(self, text: PdfiumHandle) -> tuple[int, Colour | None, float]:
-        """Return a text object's PDF render mode, its colour (None for a pattern) and its opacity (0 to 1)."""
+        """Return a text object's render mode (a number of the PDF standard), its colour and its opacity (0 to 1)."""
         mode: int = get_text_render_mode(text)
         read = get_stroke_colour if mode in _STROKE_MODES else get_fill_colour
         return mode, *self._read_colour(read(text, *self._colour_buffer.pointers))
@@ -207,12 +207,12 @@ class ObjectReader:
         return (red, green, blue), alpha / 255
 
     def is_filled(self, path: PdfiumHandle) -> bool:
-        """Return whether the path is filled rather than only stroked."""
+        """Return whether the path is filled, and not only drawn as a line."""
         get_path_draw_mode(path, *self._modes_buffer.pointers)
         return bool(self._modes_buffer.read_numbers()[0] != raw.FPDF_FILLMODE_NONE)
 
     def read_clip(self, item: PdfiumHandle) -> Bounds | None:
-        """Return the box to which the object's own clip limits the object, or None if the object has no clip."""
+        """Return the box outside which an object is not painted, or None if there is no such box."""
         clip = get_clip_path(item)
         count = count_clip_paths(clip)
         if count < 1:
@@ -240,7 +240,7 @@ class ObjectReader:
 
 
 def is_box_filling_path(path: PdfiumHandle) -> bool:
-    """Return whether the path fills about all of its box: a plain or rounded box, not a frame or a drawing."""
+    """Return whether the path fills its box, as a plain or rounded box does; a frame or a drawing does not."""
     count = count_path_segments(path)
     if count > _MAX_SEGMENTS:
         return False

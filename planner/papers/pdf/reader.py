@@ -1,4 +1,4 @@
-"""Read a paper from a PDF: its title, its abstract, and its sections with their kinds."""
+"""Read a paper from a PDF: the title, the abstract and the sections."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _MAX_QUOTED: Final = 500  # characters
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """The visible runs of a page and its hidden text; `is_ocr` is true if the runs are the OCR layer of a scan."""
+    """The visible runs and the hidden text of a page; `is_ocr` is true if the runs come from OCR of a scan."""
 
     runs: list[TextRun]
     hidden_text: str = ""
@@ -40,9 +40,9 @@ class PageText:
 
 
 def read_pdf(data: bytes, name: str) -> ParsedPaper:
-    """Return the paper that a PDF holds, with a warning for each doubt; error messages begin with `name`.
+    """Return the paper in a PDF, with warnings about doubtful parts; error messages begin with `name`.
 
-    Read untrusted files in a separate process: pdfium is native code without limits of time and memory.
+    Read an untrusted file in a separate process, since pdfium limits neither time nor memory.
 
     Raises:
         PaperError: if the bytes are no PDF, are damaged or encrypted, or hold no text.
@@ -107,7 +107,7 @@ def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]
 
 
 def _quote_text(text: str) -> str:
-    """Return a text in quotes; a long text is shortened, and the number of the omitted characters is added."""
+    """Return a text in quotes; if it is long, return its beginning and the number of the other characters."""
     rest = len(text) - _MAX_QUOTED
     return f"'{text[:_MAX_QUOTED]}'" + (f" and {rest} more characters" if rest > 0 else "")
 
@@ -135,7 +135,7 @@ def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
 
 
 def _list_missing_parts(title: str, abstract: str, missing_items: Sequence[OutlineItem]) -> list[str]:
-    """Return warnings of the outline's headings that were not found, of a missing title, and of a missing abstract."""
+    """Return a warning for each missing part: headings of the PDF's outline, the title and the abstract."""
     warnings = []
     titles = [
         item.title for item in missing_items if not (abstract and classify_heading(item.title) is SectionKind.ABSTRACT)
@@ -152,7 +152,7 @@ def _list_missing_parts(title: str, abstract: str, missing_items: Sequence[Outli
 
 
 def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> tuple[Section, ...]:
-    """Return the sections of a paper in reading order, with the text before the first heading as the first section."""
+    """Return the sections in reading order; text before the first heading becomes the first section."""
     lines, kinds = builder.lines, _find_section_kinds(headings)
     sections: list[Section] = []
     if front := builder.build_blocks(0, headings[0].first_line if headings else len(lines)):
@@ -166,7 +166,7 @@ def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -
 
 
 def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]:
-    """Return each section's kind; lettered sections after the body, and most after the references, are appendices."""
+    """Return the kind of each section; most sections after the references are in the appendix."""
     kinds: list[SectionKind] = []
     parents: dict[int, SectionKind] = {}
     past_body = past_references = False

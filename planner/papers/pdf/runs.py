@@ -1,4 +1,4 @@
-"""Read the text of a page as runs: characters that one text object paints, with their place and type."""
+"""Read the text of a page as runs; a run is text that is painted at once, with its place and type."""
 
 import math
 import re
@@ -37,10 +37,10 @@ _BOLD_NAMES: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx",
 
 
 class TextRun(NamedTuple):
-    """A stretch of text of one type size on one baseline, with a flag for a space before it.
+    """A piece of text in one type size on one baseline; `space_before` is true if a space comes before it.
 
-    Coordinates are in points, y upwards, with the page turned for reading. `is_rotated` is true if the text does
-    not run in the page's main direction. `text_object` is the address of the text object that paints the run.
+    Coordinates are in points on the upright page, and y grows upwards. `is_rotated` is true if the text does not run in
+    the main direction of the page. `text_object` is the address of the PDF's text object.
     """
 
     text: str
@@ -56,7 +56,7 @@ class TextRun(NamedTuple):
 
 
 class PlacedRun(NamedTuple):
-    """A run in the page's own coordinates, not yet turned for reading; `direction` counts quarter turns."""
+    """A run in the coordinates of the page before it is turned upright; `direction` counts quarter turns."""
 
     run: TextRun
     end_y: float
@@ -64,9 +64,9 @@ class PlacedRun(NamedTuple):
 
 
 class TextPage:
-    """The text of one pdfium page, as a context manager that frees it.
+    """The text of a page of pdfium; use it in a `with` block, which frees it.
 
-    `is_complete` is False if the page has over 100,000 characters, more than any page of a paper; the rest are skipped.
+    `is_complete` is False if the page has over 100,000 characters; the other characters are not read.
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
@@ -87,7 +87,7 @@ class TextPage:
         raw.FPDFText_ClosePage(self._text)
 
     def read_runs(self) -> list[PlacedRun]:
-        """Return every run that has text, in painting order."""
+        """Return the runs of the page in the order in which they are painted."""
         characters = zip(repeat(self._text), range(self._character_count))
         text_objects = starmap(pdfium.get_text_object, characters)  # `map` would take a third longer
         page_text = self._read_text(0, self._character_count)
@@ -116,7 +116,7 @@ class TextPage:
         return string_at(self._buffer, 2 * max(0, written - 1)).decode("utf-16-le", "replace")
 
     def _build_run(self, index: int, length: int, text: str, text_object: int, space_before: bool) -> PlacedRun:
-        """Return the run of `length` characters from `index` on; `text_object` is the text object that paints it."""
+        """Return the run of `length` characters from character `index` on, which `text_object` paints."""
         first = index + len(text) - len(text.lstrip())
         last = max(first, index + length - 1 - (len(text) - len(text.rstrip())))
         pdfium.get_char_matrix(self._text, first, self._matrix.pointers[0])
@@ -131,7 +131,7 @@ class TextPage:
         return PlacedRun(run, end_y, direction)
 
     def _split_cells(self, index: int, length: int, text: str, placed_run: PlacedRun) -> list[PlacedRun]:
-        """Return the run, or its parts if one text object paints several cells or spaced letters."""
+        """Return the run, or its parts if it holds several cells of a table or spaced letters."""
         run = placed_run.run
         has_spaced_letters = run.text[-2:-1] == " " and is_letter_spaced(run.text)
         is_loose = has_spaced_letters or run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
@@ -155,13 +155,13 @@ class TextPage:
         return x - right
 
     def _read_extent(self, first: int, last: int) -> list[float]:
-        """Return x and y of the first character's origin, and left, right, bottom and top of the last character."""
+        """Return x and y where character `first` begins, and left, right, bottom and top of character `last`."""
         pdfium.get_char_origin(self._text, first, *self._origin)
         pdfium.get_char_box(self._text, last, *self._box)
         return self._extents.read_numbers()
 
     def _read_font_style(self, text_object: int) -> tuple[bool, bool]:
-        """Return whether the font of a text object is bold, and whether it is italic, according to the font's name."""
+        """Return (bold, italic) for the font of a text object, according to the font's name."""
         font = pdfium.get_text_font(PdfiumHandle(text_object))
         key = font.value
         if key not in self._fonts:
@@ -178,7 +178,7 @@ def is_letter_spaced(text: str) -> bool:
 
 
 def rotate_page_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
-    """Return the runs in the coordinates of the page after a turn that makes most of the text upright."""
+    """Return the runs on the page after it is turned to make most of the text upright."""
     if not any(placed.direction for placed in placed_runs):
         return [placed.run for placed in placed_runs]
     lengths: Counter[int] = Counter()

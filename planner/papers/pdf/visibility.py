@@ -1,7 +1,7 @@
-"""Separate the text that a reader of a page sees from the hidden text that only a machine finds.
+"""Separate the text that a reader of a page sees from hidden text that only a machine finds.
 
-The objects that the page paints, in painting order, show how each text is painted and which surfaces lie under or over
-it. Hidden text is often harmless (a leftover, or a venue's test for machines), so warnings quote it and accuse nobody.
+The objects of the page, in the order in which they are painted, show how a text is painted and what lies over or under
+it. Hidden text is often harmless, so warnings only quote it.
 """
 
 import re
@@ -46,9 +46,10 @@ _WORD: Final = re.compile(r"[^\W_]{3}")
 
 
 class PaintedSurface(NamedTuple):
-    """A painted area of a page in points; `order` is its number in painting order, `opacity` is 0 to 1.
+    """An area that is painted on a page, in points; `order` is its number in the order of painting.
 
-    `colour` is None if the area has no single colour, as in an image or a frame. Solid areas hide everything below.
+    `colour` is None if the area has several colours, as an image has. A solid area hides everything below it. `opacity`
+    is from 0 to 1.
     """
 
     order: int
@@ -66,9 +67,10 @@ class PaintedSurface(NamedTuple):
 
 
 class TextPaint(NamedTuple):
-    """The way a text object is painted: place in painting order, colour, opacity (0 to 1), PDF render mode and clip.
+    """The way in which a text object is painted; `order` is its number in the order of painting.
 
-    `colour` is None for a pattern. Nothing outside `clip` is painted.
+    `colour` is None for a pattern. `opacity` is from 0 to 1. `render_mode` is that of the PDF standard. Nothing outside
+    `clip` is painted.
     """
 
     order: int
@@ -80,7 +82,7 @@ class TextPaint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """The matrix, opacity, depth of nested forms, clip and blending that a form object gives its content."""
+    """The settings that a form (a group of objects) gives to its content; `depth` counts the forms around it."""
 
     matrix: Matrix = IDENTITY_MATRIX
     opacity: float = 1.0
@@ -90,7 +92,7 @@ class FormContext:
     _clips: dict[Bounds, Bounds] = field(default_factory=dict)
 
     def intersect_clip(self, object_clip: Bounds | None) -> Bounds:
-        """Return the box that an object in the form is clipped to, given the object's own clip in the form."""
+        """Return the box outside which an object in the form is not painted; `object_clip` is the object's own box."""
         if object_clip is None:
             return self.clip
         if object_clip not in self._clips:
@@ -99,10 +101,10 @@ class FormContext:
 
 
 class PaintedObjects:
-    """The painted objects of a page, including those inside form objects.
+    """The objects that a page paints, including those inside forms.
 
-    `text_paints` has the addresses of text objects as keys; `surfaces` and the boxes of images are in painting order.
-    `is_complete` is False if the page has too many objects; the rest are skipped.
+    `text_paints` has the addresses of text objects as keys. `surfaces` and `image_bounds` are in the order of painting.
+    `is_complete` is False if the page has too many objects; the other objects are not read.
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
@@ -178,14 +180,14 @@ class PaintedObjects:
         self.surfaces.append(surface)
 
     def is_covered(self, points: Sequence[tuple[float, float]], order: int) -> bool:
-        """Return whether one solid surface, painted after object number `order`, lies over all points."""
+        """Return whether one solid surface that is painted after object `order` covers all points."""
         later = [
             surface for surface in self._find_surfaces_near(points[0][1]) if surface.is_solid and surface.order > order
         ]
         return any(all(surface.contains_point(x, y) for x, y in points) for surface in later)
 
     def find_background_colour(self, x: float, y: float, order: int) -> Colour | None:
-        """Return the colour under a point when object number `order` was painted, or None if the colour is unknown."""
+        """Return the colour under a point before object `order` is painted, or None if the colour is unknown."""
         layers: list[tuple[Colour, float]] = []
         for surface in reversed(self._find_surfaces_near(y)):
             if surface.order >= order or not surface.contains_point(x, y):
@@ -201,7 +203,7 @@ class PaintedObjects:
         return background
 
     def _find_surfaces_near(self, y: float) -> list[PaintedSurface]:
-        """Return the surfaces that reach into the horizontal band of the page around `y`, in painting order."""
+        """Return the surfaces near the height `y`, in the order of painting."""
         band = int(y // _BAND_HEIGHT)
         if band not in self._bands:
             low, high = band * _BAND_HEIGHT, (band + 1) * _BAND_HEIGHT
@@ -210,7 +212,7 @@ class PaintedObjects:
 
 
 def _blend_colours(colour: Colour, background: Colour, opacity: float) -> Colour:
-    """Return the visible colour where `colour` is painted over `background` with an opacity (0 to 1)."""
+    """Return the colour that is seen if `colour` is painted over `background` with an opacity from 0 to 1."""
     red, green, blue = (
         round(below + (above - below) * opacity) for above, below in zip(colour, background, strict=True)
     )
@@ -225,7 +227,7 @@ def _is_narrow(bounds: Bounds) -> bool:
 def separate_hidden_text(
     placed_runs: list[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds
 ) -> tuple[list[PlacedRun], str, bool]:
-    """Return the visible runs of a page, its hidden text, and whether the runs are the OCR layer of a scan."""
+    """Return the visible runs of a page, its hidden text, and whether the visible runs come from OCR of a scan."""
     unpainted_ids = _find_unpainted_runs(placed_runs, painted_objects)
     is_ocr = bool(unpainted_ids) and _is_scan(placed_runs, unpainted_ids, painted_objects, page_box)
     hidden_ids = {id(placed) for placed in placed_runs if _is_hidden(placed, painted_objects, page_box)}
@@ -240,7 +242,7 @@ def separate_hidden_text(
 
 
 def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects) -> set[int]:
-    """Return the object ids of the runs whose PDF render mode paints nothing."""
+    """Return the object ids of the runs that the PDF does not paint, according to their render mode."""
     paints = painted_objects.text_paints
     unpainted = {address for address, paint in paints.items() if paint.render_mode in _UNPAINTED_MODES}
     return {id(placed) for placed in placed_runs if placed.run.text_object in unpainted} if unpainted else set()
@@ -249,7 +251,7 @@ def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: Pain
 def _is_scan(
     placed_runs: Iterable[PlacedRun], unpainted_ids: set[int], painted_objects: PaintedObjects, page_box: Bounds
 ) -> bool:
-    """Return whether the page has a large image and nearly all of its text is unpainted."""
+    """Return whether a page seems to be a scan: it has a large image, and nearly none of its text is painted."""
     text_length = sum(len(placed.run.text) for placed in placed_runs)
     painted_length = sum(len(placed.run.text) for placed in placed_runs if id(placed) not in unpainted_ids)
     largest = max(map(_compute_area, painted_objects.image_bounds), default=0.0)
@@ -262,7 +264,7 @@ def _compute_area(bounds: Bounds) -> float:
 
 
 def _has_usable_place(placed_run: PlacedRun) -> bool:
-    """Return whether the run has a usable place and size; a damaged file may state any number."""
+    """Return whether a run's coordinates and size are usable; a damaged file may have any numbers."""
     run = placed_run.run
     is_placed = abs(run.x0) < _MAX_COORDINATE and abs(run.x1) < _MAX_COORDINATE and abs(run.y) < _MAX_COORDINATE
     return is_placed and abs(placed_run.end_y) < _MAX_COORDINATE and abs(run.size) < _MAX_COORDINATE
@@ -289,14 +291,14 @@ def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, page_box:
 
 
 def _is_clipped(run: TextRun, paint: TextPaint, x: float, y: float) -> bool:
-    """Return whether the middle of the run, (x, y), lies outside the run's clip by more than half the type size."""
+    """Return whether a run is not painted because its middle (`x`, `y`) is far outside the clip."""
     left, bottom, right, top = paint.clip
     margin = run.size / 2
     return not (left - margin <= x <= right + margin and bottom - margin <= y <= top + margin)
 
 
 def _is_squeezed(placed_run: PlacedRun) -> bool:
-    """Return whether the run is far too short for its characters, so that nobody can read it."""
+    """Return whether a run is far too short for its characters to be read."""
     run = placed_run.run
     length = abs(run.x1 - run.x0) + abs(placed_run.end_y - run.y)
     return len(run.text) >= _MIN_LONG_TEXT and length < _MIN_WIDTH_SHARE * run.size * len(run.text)
@@ -311,13 +313,13 @@ def _is_hidden_by_background(paint: TextPaint, painted_objects: PaintedObjects, 
 
 @lru_cache(maxsize=4096)  # a paper has few colours
 def _is_hardly_visible(colour: Colour, opacity: float, background: Colour) -> bool:
-    """Return whether a colour hardly differs from the one that it is painted over."""
+    """Return whether a colour on a background is hardly different from the background."""
     shown = _blend_colours(colour, background, opacity)
     return max(abs(a - b) for a, b in zip(shown, background, strict=True)) < _MIN_COLOUR_DIFFERENCE
 
 
 def _find_centre(placed_run: PlacedRun) -> tuple[float, float]:
-    """Return the middle of the run in the page's own coordinates, a third of the type size above the baseline."""
+    """Return the middle of a run in the coordinates of the page, a third of the type size above the baseline."""
     run, (right, up) = placed_run.run, _UP_VECTORS[placed_run.direction]
     rise = run.size / 3
     return (run.x0 + run.x1) / 2 + right * rise, (run.y + placed_run.end_y) / 2 + up * rise
