@@ -175,7 +175,10 @@ def _parse_retry_after(headers: Message) -> float | None:
 
 @contextmanager
 def _hold_lock(path: Path | None) -> Iterator[Path | None]:
-    """Lock the file `path` during the block, and yield `path`; if `path` is None, lock nothing."""
+    """Lock the file `path` during the block, and yield `path`; if `path` is None, lock nothing.
+
+    The file's modification time is the time of the last request; a new file gets the time 0.
+    """
     if path is None:
         yield None
         return

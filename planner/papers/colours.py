@@ -89,7 +89,7 @@ class Palette:
 
 
 def _make_colour(numbers: list[float]) -> Colour | None:
-    """Return the colour with three given components, or None for another count; values above 1 count as 1."""
+    """Return a colour from three numbers, or None for any other count; numbers above 1 become 1."""
     if len(numbers) != 3:
         return None
     red, green, blue = (min(1.0, number) for number in numbers)

@@ -1,6 +1,7 @@
 """Select the sections of a paper that a task sends, and omit sections that do not fit into the model's window.
 
-The task `reviewer` sends all sections. The task `author` sends only the sections before the experiments.
+The task `reviewer` sends all sections except references and checklists. The task `author` sends only the sections
+before the experiments.
 """
 
 import re
@@ -99,8 +100,8 @@ def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
     """Return the indexes of the sections that may start the results, the likeliest first.
 
     The sections are taken from the first group that is not empty: first-level sections of the main part, its
-    subsections, later first-level sections, later subsections. A first section on measurement is skipped if the method
-    comes after it.
+    subsections, later first-level sections, later subsections. The first section is skipped if it is about measurement
+    and the method comes after it.
     """
     results = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
     first_level = [i for i in results if body[i].level == 1]
@@ -172,8 +173,8 @@ def _count_method_characters(section: Section) -> int:
 def fit_sections(excerpt: Excerpt, paper: Paper, token_limit: int, count_tokens: Callable[[str], int]) -> Excerpt:
     """Return the excerpt, shortened to at most `token_limit` tokens; `count_tokens` counts the tokens of a text.
 
-    References, acknowledgements and checklists are omitted first. Sections of the appendix follow; those that share the
-    fewest words with title, abstract and method go first. All other sections are always kept.
+    References, acknowledgements and checklists are omitted first. Sections of the appendix are omitted next, beginning
+    with those that share the fewest words with the title, abstract and method. All other sections are always kept.
 
     Raises:
         TooLongError: if the sections that are always kept do not fit.

@@ -187,7 +187,7 @@ def _has_numbered_names(names: Sequence[str]) -> bool:
 
 
 def _is_manubot_template(text: str) -> bool:
-    """Return whether a text is a template of the tool manubot, which holds no text of the paper."""
+    """Return whether a text is a template of the tool manubot, and no part of the paper."""
     return text.count("{%") + text.count("{{") > 5 and "## Authors" in text
 
 
@@ -244,7 +244,8 @@ def _find_files_without_ending(tree: SourceTree) -> tuple[str, ...]:
 def _find_fragment(texts: Mapping[str, str]) -> str:
     """Return the main file among files without a document class, or "" if it is unclear.
 
-    The main file is the only file with several inputs, or the only file with sections, or the only file.
+    The main file is the only file with several inputs. If there is none, it is the only file with sections, or the only
+    file.
     """
     with_inputs = [name for name, text in texts.items() if len(_INPUT.findall(text)) > 1]
     with_sections = [name for name, text in texts.items() if _SECTION.search(text)]
@@ -273,7 +274,7 @@ def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
 
 
 def _count_root_comments(tree: SourceTree) -> dict[str, int]:
-    """Return the number of comments `% !TEX root = FILE` in other files, for each file that they name."""
+    """Return how often other files name a file as their main file, in a comment `% !TEX root = FILE`."""
     counts = Counter[str]()
     for name in tree.list_names(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):

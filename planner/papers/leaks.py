@@ -80,7 +80,10 @@ class _ResultReferences:
     sections: frozenset[str]
 
     def is_named_in(self, sentence: str) -> bool:
-        """Return whether a sentence refers to one of these, or mentions an ablation and refers to a table or figure."""
+        """Return whether a sentence refers to one of these tables, figures and sections.
+
+        A sentence that mentions an ablation and refers to any table or figure counts too.
+        """
         references = tuple(_find_references(sentence)) if _has_cue(sentence, _REFERENCE_CUES) else ()
         if any(name in self.floats for name in references) or (references and _ABLATION_WORDS.search(sentence)):
             return True

@@ -144,10 +144,10 @@ def _classify_block(type_: str, source: str) -> BlockKind:
 
 
 def _promote_bold_lines(items: list[HeadingOrBlock]) -> list[HeadingOrBlock]:
-    """Return the items, in which bold lines may become headings if a text has fewer than three headings.
+    """Return the items; some bold lines become headings, since converters may leave headings unmarked.
 
-    A bold line becomes a heading if it has a number, names a section, or is the first item (perhaps the title). In a
-    text with more headings, only a bold line "Abstract" becomes a heading.
+    In a text with fewer than three marked headings, a bold line becomes a heading if it has a number, names a section,
+    or is the first item. In any other text, only a bold line "Abstract" becomes a heading.
     """
     headings = [_parse_bold_heading(item, is_first=index == 0) for index, item in enumerate(items)]
     if sum(isinstance(item, Heading) for item in items) >= _MIN_MARKED_HEADINGS:
@@ -259,10 +259,10 @@ def _parse_scalar(yaml: str, key: str) -> str:
 
 
 def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Parse a paragraph; return False if one of its lines might begin another kind of block.
+    """Parse a paragraph as a rule of the parser; return False if a line may begin another kind of block.
 
-    The parser tries this rule first, since the rule is faster than the parser's own rules. The rule records only the
-    lines of the paragraph and not its content.
+    The parser tries this rule first, since it is fast. The rule records only the lines of the paragraph, not its
+    content.
     """
     if silent or state.level or state.is_code_block(first):
         return False

@@ -151,7 +151,7 @@ def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading |
 
 
 def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
-    """Return the items with unmarked headings of the references, and of sections after them, turned into headings.
+    """Return the items; lines that are headings of the references or of later sections become headings.
 
     The line "References" becomes a heading only if a reference follows on the next line or in the next block.
     """
@@ -187,7 +187,7 @@ def _begins_references(heading: Heading, after: str) -> bool:
 def _split_plain_heading(block: Block, after: str, level: int, in_references: bool) -> list[HeadingOrBlock]:
     """Return a block, split after its first line if that line is a heading of the references or a later section.
 
-    `after` is the text of the next block, and `level` is the level of a found heading.
+    `after` is the text of the next block, and `level` is the level that the heading gets.
     """
     line, _, rest = block.text.strip().partition("\n")
     if not (in_references or is_reference_entry(rest or after)):  # a quick test that ends here for most blocks

@@ -265,7 +265,7 @@ def read_source_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 
 def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
-    """Yield the relative path and the full path of each file in a folder and its folders, except hidden files."""
+    """Yield the relative path and the full path of each file in a folder and its subfolders, except hidden files."""
     waiting, count, root = [(str(base), 0)], 0, len(str(base))
     while waiting:
         folder, depth = waiting.pop()

@@ -1,7 +1,7 @@
 """Read papers in plain text; headings are found by their numbers, names and surrounding blank lines.
 
-Rows of numbers are recognised as tables. So are the tables of pandoc (https://pandoc.org/MANUAL.html#tables) and of
-reStructuredText: grids, and columns under dashes.
+Rows of numbers are recognised as tables. So are the tables of reStructuredText and of pandoc
+(https://pandoc.org/MANUAL.html#tables).
 """
 
 import re
@@ -128,7 +128,7 @@ def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
 
 
 def _is_among_references(line: str, after: str) -> bool:
-    """Return whether a line among the references is not a heading; `after` is the text after the line."""
+    """Return whether a line that looks like a heading is part of a reference; `after` is the text after it."""
     is_named = classify_heading(line) in (SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
     return not is_named and (is_reference_entry(line[-_MAX_HEADING_CHARS:]) or is_reference_entry(after))
 

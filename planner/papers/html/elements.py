@@ -78,7 +78,7 @@ def _is_cell(element: Element) -> bool:
 
 
 def is_data_table(element: Element) -> bool:
-    """Return whether an element is a table of data; a table for the layout or for an equation is none."""
+    """Return whether an element is a table of data, and not a table for the layout or for an equation."""
     if not _is_table(element) or element.classes & _EQUATION_CLASSES:
         return False
     widths = [len(find_row_cells(row)) for row in find_table_rows(element)]
@@ -106,7 +106,7 @@ def is_caption(element: Element) -> bool:
 
 
 def is_false_heading(heading: Element) -> bool:
-    """Return whether a heading is really other text that LaTeXML marked so, such as a theorem's name or a date."""
+    """Return whether LaTeXML marked another text as a heading, such as a theorem's name or a date."""
     if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
         return False
     return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
@@ -146,7 +146,7 @@ def is_reference_list(element: Element) -> bool:
 
 
 def read_formula_tex(element: Element) -> str | None:
-    """Return the TeX of a formula, None if the element is no formula; the second copy of a formula returns ""."""
+    """Return the TeX of a formula, "" for a second copy of the same formula, and None for any other element."""
     tag, classes = element.tag, element.classes
     if tag == "math":
         is_display = element.attributes.get("display") == "block" or _is_displayed(element)

@@ -53,7 +53,7 @@ class _CompoundSelector:
 
 @dataclass(frozen=True, slots=True)
 class _Selector:
-    """A CSS selector: `subject` is the selector for an element, `related` are selectors for elements around it.
+    """A CSS selector: `subject` is for the element itself, and `related` is for elements around the element.
 
     `related` has pairs of a relation and a selector, the nearest element first. The relations are those of CSS: "" for
     any ancestor, ">" for the parent, "+" for the previous sibling, "~" for any earlier sibling.

@@ -54,7 +54,7 @@ class Conditions:
     definitions: dict[str, str] = field(default_factory=dict)
 
     def set_flag(self, text: str, name: str, position: int) -> None:
-        """Set a flag after the command `name`, such as `\\newtoggle`, `\\toggletrue` or `\\setboolean`."""
+        """Follow a command that sets a flag, such as `\\newtoggle`, `\\toggletrue` or `\\setboolean`."""
         if match := _FLAG_VALUE.match(text, position):
             value = name.endswith("true") or (name.startswith("set") and "true" in (match[2], match[3]))
             if name.startswith(("new", "provide")):
@@ -63,7 +63,7 @@ class Conditions:
                 self.flags[match[1]] = value
 
     def set_counter(self, text: str, name: str, position: int) -> None:
-        """Set a counter after `\\newcounter` or `\\setcounter`; after another command, the counter is unknown."""
+        """Follow a command that changes a counter; the counter becomes unknown if its new value is not stated."""
         if match := _COUNTER_VALUE.match(text, position):
             counter = f"value{{{match[1]}}}"
             if name == "newcounter":

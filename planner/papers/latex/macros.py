@@ -70,7 +70,7 @@ _GRAPHICS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """The definition of a command: `body` replaces the command, and `default` a missing optional argument."""
+    """The definition of a command: `body` replaces the command, and `default` replaces a missing optional argument."""
 
     name: str
     argument_count: int

@@ -82,7 +82,7 @@ _ABSTRACT_HEADING: Final = Heading("Abstract", 1, "\\section*{Abstract}", Sectio
 
 
 def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ...] = ()) -> ParsedPaper:
-    """Read the paper with the main file `main_name`; a warning lists `other_main_names`.
+    """Read the paper with the main file `main_name`; a warning lists other possible main files.
 
     Raises:
         PaperError: if the files are too large or cannot be read.

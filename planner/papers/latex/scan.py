@@ -1,6 +1,6 @@
 """Scan LaTeX text for commands, escapes, comments and verbatim text, and read the arguments of commands.
 
-Verbatim text holds no escapes and comments, as in TeX. Every function takes linear time.
+In verbatim text, nothing is an escape or a comment, as in TeX. Every function takes linear time.
 """
 
 import re
@@ -65,7 +65,7 @@ _TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
 
 
 class ClosingStringFinder:
-    """A finder of strings that end something; it never searches twice for a string that is missing."""
+    """A finder of strings such as `\\end{figure}`; it never searches twice for a string that is missing."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -82,8 +82,8 @@ class ClosingStringFinder:
 class LatexScanner(Iterable[LatexToken]):
     """A scanner that yields the comments of a text, and the tokens that `pattern` finds, in order.
 
-    Verbatim text is one token. Environments in `extra_environments` are verbatim too, and a caller may add to them at
-    any time. A caller may change `position`, for example to skip an argument.
+    Verbatim text is one token. Environments in `extra_environments` are verbatim too, and a caller may add names to
+    them at any time. A caller may change `position`, for example to skip an argument.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class LatexScanner(Iterable[LatexToken]):
             yield token
 
     def find_matches(self) -> Iterator[re.Match[str]]:
-        """Yield matches of the pattern, which is faster than tokens.
+        """Yield the matches of the pattern, and the comments; this is faster than yielding tokens.
 
         After a match that begins verbatim text, the caller must set `position` to the end of that text.
         """
@@ -290,7 +290,7 @@ class BraceGroups:
 
 
 class LatexSource:
-    """A LaTeX text with its commands and its groups in braces, which are each searched only once.
+    """A LaTeX text with its commands and its groups in braces; each is searched for only once.
 
     Commands in the arguments of other commands are found too; a caller may have to skip them.
     """

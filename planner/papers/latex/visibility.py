@@ -116,7 +116,7 @@ class _BackgroundMap:
         self._open: list[_Background] = []
 
     def find_colour(self, position: int) -> Colour | None:
-        """Return the background colour at a position, None if unknown; each position must be after the last."""
+        """Return the background colour at a position, None if unknown; positions must rise from call to call."""
         while self._next < len(self._backgrounds) and self._backgrounds[self._next].start <= position:
             self._open.append(self._backgrounds[self._next])
             self._next += 1
@@ -263,7 +263,7 @@ class _HiddenTextFinder:
         return (text[option[1] : close], close + len("\\end{tcolorbox}")) if close >= 0 else None
 
     def _is_white_on_white(self, options: str, key: str) -> bool:
-        """Return whether options set white text in the setting `key`, and none of them may set a background."""
+        """Return whether options make the text white (in the setting `key`) and seem to set no background."""
         settings = dict(item.strip().partition("=")[::2] for item in options.split(","))
         colour = self._palette.find_colour(settings[key]) if settings.get(key) else None
         if colour is None or not is_similar_colour(colour, WHITE):
@@ -292,7 +292,7 @@ def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | N
 
 
 def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
-    """Return the text of a command that makes it too small, too faint, or moves it off the page."""
+    """Return the text that a command makes too small or too faint, or moves off the page."""
     first = groups.read_group(end)
     if first and name == "transparent":
         return _read_switched_text(groups, first[1]) if _is_faint(first[0]) else None
@@ -339,7 +339,7 @@ def _is_faint(number: str, limit: float = 0.05) -> bool:
 
 
 def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenText:
-    """Return the text after a switch such as `\\color`, and its end: the next switch or the end of the group."""
+    """Return the text after a switch such as `\\color`, and the text's end: the next switch or the group's end."""
     end = groups.find_enclosing_end(position)
     match = _SWITCH_ENDS.search(groups.text, position, end)
     end = match.start() if match else end

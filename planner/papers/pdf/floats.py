@@ -1,4 +1,4 @@
-"""Tell captions, table rows, figure labels, algorithms and footnotes from running text."""
+"""Find captions, table rows, figure labels, algorithms and footnotes among the lines of a paper."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -130,10 +130,10 @@ class _LineClassifier:
         return is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
-        """Return the table rows or figure labels of a caption whose lines are from `start` to `end`.
+        """Return the table rows or figure labels of the caption on lines `start` to `end`.
 
-        They are above or below the caption. If both sides have some, a figure is above, and a table is on the nearer
-        side.
+        They are above or below the caption. If both sides have some, a figure takes the lines above, and a table takes
+        the nearer ones.
         """
         above, below = self._find_loose_lines(start, 1), self._find_loose_lines(end, -1)
         if not (above and below) or body_kind is LineKind.FIGURE:
@@ -143,7 +143,7 @@ class _LineClassifier:
         return above if up < 0.9 * down else below
 
     def _find_loose_lines(self, start: int, direction: int) -> list[int]:
-        """Return the rows or labels above line `start` (`direction` 1) or below it (-1), nearest first."""
+        """Return the table rows or figure labels above line `start` (`direction` 1) or below it (-1), nearest first."""
         caption = self._lines[start]
 
         def measure_distance(at: int) -> float:
@@ -169,7 +169,7 @@ class _LineClassifier:
         return loose
 
     def _is_in_column(self, line: Line, caption: Line) -> bool:
-        """Return whether the line is in the caption's column, or above or below a caption that is even wider."""
+        """Return whether the line is in the caption's column, or within the width of a wide caption."""
         centre = (caption.x0 + caption.x1) / 2
         half_width = max(self._body_style.line_width, caption.x1 - caption.x0) / 2
         return line.x0 < centre + half_width and line.x1 > centre - half_width
@@ -214,7 +214,7 @@ class _LineClassifier:
         return None
 
     def _find_place(self, line: Line) -> tuple[int, int]:
-        """Return the column and the row of a grid over the page in which a line starts."""
+        """Return the place where a line starts as (column, row) in a grid over the page."""
         return round(line.x0 / _GRID_WIDTH), int(line.y / (0.7 * self._body_style.line_spacing))
 
     def _is_prose_line(self, line: Line) -> bool:
@@ -326,7 +326,7 @@ def is_caption_start(line: Line) -> bool:
 
 
 def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
-    """Return the kind of a line that begins with a label; None if there is no label, or if it is part of a sentence."""
+    """Return the kind of a line that begins with a label; None if there is no label, or if it is in a sentence."""
     line, kind = lines[index], find_label_kind(lines[index])
     if kind is None or index == 0:
         return kind

@@ -1,7 +1,7 @@
 """Find the title and the abstract of a paper.
 
-The title is in the largest type on the first page, if banners, stamps and large initials are ignored. The abstract
-follows its heading or a label such as "Abstract:". Without both, it is the longest early paragraph.
+The title is the text in the largest type on the first page; banners, stamps and large initials do not count. The
+abstract follows its heading or a label such as "Abstract:". If there is neither, it is the longest early paragraph.
 """
 
 import re

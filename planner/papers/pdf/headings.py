@@ -142,7 +142,7 @@ class _HeadingFinder:
         return headings
 
     def _find_set_off_lines(self, candidates: Iterable[int], taken: Set[int]) -> list[int]:
-        """Return the candidates with space above them or with a heading above them; lines in `taken` are left out."""
+        """Return the candidates that have space or a heading right above them; lines in `taken` are left out."""
         found: list[int] = []
         end = 0
         for at in candidates:
@@ -176,7 +176,7 @@ class _HeadingFinder:
         return not is_in_body or classify_heading(self._lines[index].bare_text) is not SectionKind.ABSTRACT
 
     def _is_over_text(self, index: int) -> bool:
-        """Return whether text follows a line, as under a heading; labels in a figure follow each other."""
+        """Return whether a line stands over text, as a heading does, and not among the labels in a figure."""
         line = self._lines[index]
         if self._body_style.has_large_type(line):
             return True

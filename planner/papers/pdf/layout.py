@@ -1,7 +1,7 @@
 """Group the runs of a page into lines, and put the lines into reading order.
 
-Most PDFs paint a page in reading order, so the painting order is kept. It is replaced by the order of places if the
-text jumps often between two columns or back up the page.
+Most PDFs paint a page in reading order, so the painting order is kept. Lines are sorted by their places only if the
+painting often jumps between two columns or back up the page.
 """
 
 from bisect import bisect_left, bisect_right
@@ -27,7 +27,7 @@ class LinePiece:
     """A piece of a line, or a whole line: runs on one baseline in reading order.
 
     All values are in points. `left` and `right` are the ends of the piece, and `size` is the largest type size.
-    `baseline` is the y of the longest run in that size, and `largest_run_y` is the y of the first run in it.
+    `baseline` is the y of the longest run in that size, and `largest_run_y` is the y of the first run in that size.
     """
 
     __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")

@@ -130,7 +130,7 @@ def _is_one_word(before: TextRun, after: TextRun) -> bool:
 
 
 def _find_main_value(values: Sequence[float], lengths: Iterable[int]) -> float:
-    """Return the value that most characters have; `lengths` are the numbers of characters with each of `values`."""
+    """Return the value that most characters have; `lengths` has the number of characters for each value."""
     weights = dict.fromkeys(values, 0)
     for value, length in zip(values, lengths, strict=True):
         weights[value] += length
@@ -188,7 +188,7 @@ def measure_body_style(lines: Sequence[Line]) -> BodyStyle:
 def remove_line_numbers(pages: Sequence[Sequence[TextRun]]) -> list[list[TextRun]]:
     """Return the runs of each page without the line numbers that review copies have beside the text.
 
-    A page may have too few numbers to recognise, so all pages lose the columns of numbers found on one page.
+    A column of numbers that is found on one page is removed from all pages, since a page may have few lines.
     """
     outer_numerals = [_find_outer_numerals(runs) for runs in pages]
     edges = {
@@ -246,7 +246,7 @@ def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
 
 
 def _find_edge_lines(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines that are near the top or the foot of a page, at most three rows each."""
+    """Return the lines in the first three and the last three rows of a page if they are near its edge."""
     upright = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
     if not upright:
         return []

@@ -77,7 +77,7 @@ def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
 def find_printed_headings(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return the headings of outline titles that are on the pages, and the titles that are not on the pages.
+    """Return headings for the outline titles that are printed on the pages, and the titles that are not.
 
     A title that only begins a line of running text is in neither list.
     """
@@ -108,7 +108,7 @@ class _LineIndex:
             self._pages.setdefault(line.page, []).append(index)
 
     def find_heading(self, item: OutlineItem, after_line: int) -> PrintedHeading | None:
-        """Return the heading of an outline title after line `after_line`, near the title's page; None if not found."""
+        """Return the printed heading of an outline title after line `after_line`, or None if it is not found."""
         title = _TitleMatcher(item.title)
         if item.page is None or not title.letters:
             return None
@@ -162,7 +162,7 @@ class _TitleMatcher:
         self._matcher = SequenceMatcher(None, "", self.letters, autojunk=False)
 
     def measure_likeness(self, printed_letters: str) -> float:
-        """Return the likeness of printed letters and the title's letters, from 0 to 1; a small likeness counts as 0."""
+        """Return how alike the title's letters and the printed letters are, from 0 to 1; a small value becomes 0."""
         if printed_letters == self.letters:
             return 1.0
         if abs(len(printed_letters) - len(self.letters)) > self._max_difference:
@@ -259,8 +259,8 @@ class NumberSequence:
     def _is_outdone(self, index: int, level: int) -> bool:
         """Return whether another line is likelier to be the heading with this number than line `index`.
 
-        A later line with the same number is likelier if only its style is that of the last heading of the level. If
-        there is no such heading yet, the introduction is likelier than a line before it.
+        That is a later line with the same number, if it has the style of the last heading on this level and line
+        `index` has not. If the level has no heading yet, no line before the introduction is likely.
         """
         model = self._models.get(level)
         if model is None:
@@ -276,7 +276,7 @@ def read_type_style(line: Line) -> HeadingStyle:
 
 
 def _read_number_style(line: Line) -> tuple[str, HeadingStyle, str]:
-    """Return a line's section number, its style, and the character after the number, such as "."; "" if missing."""
+    """Return a line's section number, its style, and the character after the number, such as a full stop."""
     number = extract_section_number(line.bare_text)
     return number, read_type_style(line), line.bare_text.partition(number)[2][:1] if number else ""
 

@@ -42,7 +42,7 @@ class Vocabulary:
         self._compounds = Counter(part for token in tokens if "-" in token for part in _generate_compounds(token))
 
     def is_hyphen_kept(self, before: str, after: str) -> bool:
-        """Return whether a word keeps the hyphen at a line's end; the texts `before` and `after` are around it."""
+        """Return whether a word keeps the hyphen between `before` (the text of a line) and `after` (the next line)."""
         head, tail = _LAST_WORD.search(before.rpartition(" ")[2]), _FIRST_WORD.search(after)
         if head is None or tail is None:
             return True
@@ -72,7 +72,7 @@ class _LineGroup:
     caption_first: bool = False
 
     def is_continued_by(self, kind: LineKind, starts_caption: bool) -> bool:
-        """Return whether the next line belongs to the group; `kind` is the kind of the next line."""
+        """Return whether a line of this kind belongs to the group; `starts_caption` tells if it begins a caption."""
         if FLOAT_KINDS.get(kind, kind) is not self.family:
             return False
         if kind in FLOAT_KINDS:
@@ -97,9 +97,10 @@ class BlockBuilder:
     vocabulary: Vocabulary
 
     def build_blocks(self, start: int, end: int, *, is_hanging: bool = False) -> tuple[Block, ...]:
-        """Return the blocks of the lines from `start` to before `end`; a paragraph comes before the floats in it.
+        """Return the blocks of the lines from `start` to before `end`.
 
-        Pass `is_hanging` for a list in which all lines of an entry but the first are indented, such as the references.
+        A table or figure inside a paragraph comes after the paragraph. Pass `is_hanging` for a list in which all lines
+        of an entry but the first are indented, such as the references.
         """
         is_start = _is_entry_start if is_hanging else _is_paragraph_start
         blocks: list[Block] = []
@@ -185,7 +186,7 @@ def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
 
 
 def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
-    """Return the lines joined to one line; a hyphen is removed if it only marks a word split by a line break."""
+    """Return the lines joined to one line; a hyphen that only splits a word at a line's end is removed."""
     text = ""
     for line in lines:
         text = _append_line(text, line.strip(), vocabulary) if text else line.strip()

@@ -56,7 +56,7 @@ class TextRun(NamedTuple):
 
 
 class PlacedRun(NamedTuple):
-    """A run in the coordinates of the page before it is turned upright; `direction` counts quarter turns."""
+    """A run in the coordinates of the page before the page is turned upright; `direction` counts quarter turns."""
 
     run: TextRun
     end_y: float

@@ -92,7 +92,7 @@ class FormContext:
     _clips: dict[Bounds, Bounds] = field(default_factory=dict)
 
     def intersect_clip(self, object_clip: Bounds | None) -> Bounds:
-        """Return the box outside which an object in the form is not painted; `object_clip` is the object's own box."""
+        """Return the box in which an object of the form is painted; `object_clip` is the object's own clip."""
         if object_clip is None:
             return self.clip
         if object_clip not in self._clips:
