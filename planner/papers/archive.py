@@ -92,7 +92,7 @@ DECOMPRESSORS: Final[Mapping[FileFormat, Callable[[bytes], io.BufferedIOBase | i
     FileFormat.BZIP2: lambda data: bz2.BZ2File(io.BytesIO(data)),
     FileFormat.XZ: _XzStream,
 }
-"""The function that opens a compressed file, for each kind of compression."""
+"""The function that opens a compressed file, by the kind of compression."""
 
 
 class _LimitedStream(io.RawIOBase):

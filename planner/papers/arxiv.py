@@ -87,7 +87,7 @@ class Downloader:
     _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
 
     def download(self, path: str, *, limit: int) -> bytes | None:
-        """Return the bytes that the host sends for `path`, or None if it answers HTTP 403, 404 or 410.
+        """Return the bytes that the host sends for `path`, or None if the host answers HTTP 403, 404 or 410.
 
         Raises:
             PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends over `limit` bytes.

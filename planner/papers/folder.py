@@ -274,7 +274,7 @@ def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
 
 
 def _count_root_comments(tree: SourceTree) -> dict[str, int]:
-    """Return how often other files name a file as their main file, in a comment `% !TEX root = FILE`."""
+    """Return how many files name each file as their main file, in a comment `% !TEX root = FILE`."""
     counts = Counter[str]()
     for name in tree.list_names(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):

@@ -171,7 +171,7 @@ def _clean_heading(content: str) -> str:
 
 
 def strip_markdown(text: str) -> str:
-    """Return the words of up to 20,000 characters of Markdown, without links, emphasis and tags."""
+    """Return up to 20,000 characters of Markdown as plain text, without links, emphasis and tags."""
     text = _TAG.sub("", _LINK.sub(r"\1", text[:_MAX_ABSTRACT_CHARS]))
     text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.{1,300}?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub(r"\\([\\`*_{}\[\]()#+.!|<>~-])", r"\1", text).strip()
@@ -300,4 +300,4 @@ def _build_parser() -> MarkdownIt:
 
 
 BLOCK_PARSER: Final = _build_parser()
-"""A parser for blocks but not for the text within them; its input must be clean text with LF line ends."""
+"""A parser that finds only the blocks of a text; the text must come from `clean_source_text`."""

@@ -128,7 +128,7 @@ def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
 
 
 def _is_among_references(line: str, after: str) -> bool:
-    """Return whether a line that looks like a heading is part of a reference; `after` is the text after it."""
+    """Return whether a line that looks like a heading is part of a reference; `after` is the text after the line."""
     is_named = classify_heading(line) in (SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
     return not is_named and (is_reference_entry(line[-_MAX_HEADING_CHARS:]) or is_reference_entry(after))
 

@@ -181,7 +181,7 @@ def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tu
 def expand_macro_selection(
     source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
 ) -> LatexSource:
-    """Return the source with its commands replaced if they print nothing, a plain name or a heading.
+    """Replace the commands in a source that print nothing, a plain name or a heading; return the new source.
 
     Commands in `extra_names` are replaced too. If `expand_all` is true, all commands in `macros` are replaced.
     """

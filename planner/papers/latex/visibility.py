@@ -1,6 +1,6 @@
 """Remove text from a LaTeX source that readers of the printed page cannot see.
 
-Such text has the colour of its background, is a phantom, or is too small.
+Such text has the colour of its background, is in a `\\phantom`, or is too small.
 """
 
 import re
@@ -236,7 +236,7 @@ class _HiddenTextFinder:
         return _read_switched_text(self._groups, named[1])
 
     def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
-        """Return the text in a black box; None if the paragraph before it or the box sets another text colour."""
+        """Return the text in a black box, or None if the box or the words before it set another text colour."""
         box = _read_colour_box(self._groups, token, self._palette)
         if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
             return None

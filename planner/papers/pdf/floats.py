@@ -260,7 +260,7 @@ class _LineClassifier:
                 self.line_kinds[at] = LineKind.TABLE
 
     def _is_row_of_numbers(self, index: int) -> bool:
-        """Return whether at least half of a line is decimal numbers, and the line is not in a paragraph or a matrix."""
+        """Return whether at least half of a line's words are decimal numbers, as in a row of results."""
         text = self._lines[index].text
         if text.count(".") + text.count("%") < _MIN_NUMBERS:
             return False
@@ -326,7 +326,7 @@ def is_caption_start(line: Line) -> bool:
 
 
 def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
-    """Return the kind of a line that begins with a label; None if there is no label, or if it is in a sentence."""
+    """Return the kind of a line that begins with a label; None if there is no label, or if a sentence mentions it."""
     line, kind = lines[index], find_label_kind(lines[index])
     if kind is None or index == 0:
         return kind

@@ -126,7 +126,7 @@ def _group_lines_by_type(lines: Sequence[Line]) -> list[list[Line]]:
 
 
 def _is_continued(before: Line, line: Line) -> bool:
-    """Return whether a line may continue the line before it in a title: same type, and close below."""
+    """Return whether a line has the type of the line before and is close below it, as in one title."""
     growth = (line.size - before.size) / before.size
     is_same_size = -_SIZE_TOLERANCE <= growth <= (_CAPITALS_TOLERANCE if before.text.isupper() else _SIZE_TOLERANCE)
     is_near = 0 <= before.y - line.y <= _MAX_LINE_DISTANCE * before.size

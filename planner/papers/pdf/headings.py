@@ -122,7 +122,7 @@ class _HeadingFinder:
         return headings + [self._build_heading(at, 2) for at in lower if styles[read_type_style(lines[at])] >= 2]
 
     def _select_sure_headings(self, candidates: Sequence[int]) -> list[PrintedHeading]:
-        """Return the candidates (line indices) that continue the section numbers or have a standard title."""
+        """Return the headings among the candidates that continue the section numbers or have a standard title."""
         sequence = NumberSequence(self._lines, candidates)
         is_in_body = False
         headings: list[PrintedHeading] = []
@@ -299,7 +299,7 @@ def _is_alone_in_row(lines: Sequence[Line], index: int) -> bool:
 
 
 def _is_alone_title(lines: Sequence[Line], index: int) -> bool:
-    """Return whether a line begins with a letter and is alone in its row, as a heading without a number."""
+    """Return whether a line begins with a letter and is alone in its row, like a heading without a number."""
     line = lines[index]
     has_words = line.bare_text[:1].isalpha() and not has_line_end_hyphen(line.text) and find_label_kind(line) is None
     return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index)

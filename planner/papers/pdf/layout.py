@@ -176,7 +176,7 @@ def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
 
 
 def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
-    """Return the rows from the top down; between rows that cross the gutter, the left column comes first."""
+    """Return the rows from the top down; where rows are in two columns, the left column comes first."""
     if gutter is None:
         return _join_rows(pieces)
     ordered: list[LinePiece] = []

@@ -213,7 +213,7 @@ def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[T
 
 
 def _locate_inner_edge(run: TextRun, side: int) -> tuple[int, int]:
-    """Return `side` (0 left of the text, 1 right) and the rounded x of a number's edge that is next to the text."""
+    """Return `side` (0 left of the text, 1 right) and the rounded x of the edge of `run` next to the text."""
     return side, round((run.x1 if side == 0 else run.x0) / _ALIGNMENT)
 
 
@@ -246,7 +246,7 @@ def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
 
 
 def _find_edge_lines(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines in the first three and the last three rows of a page if they are near its edge."""
+    """Return the lines in the first or last three rows of a page that are near the top or foot of the page."""
     upright = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
     if not upright:
         return []

@@ -195,7 +195,7 @@ def strip_section_number(text: str) -> str:
 
 
 def fold_to_alphanumerics(text: str) -> str:
-    """Return the letters and digits of a text, without upper case, to compare titles."""
+    """Return the letters and digits of a text in lower case, to compare titles."""
     return "".join(filter(str.isalnum, text.casefold()))
 
 
@@ -210,7 +210,7 @@ class HeadingStyle:
 
 
 class NumberSequence:
-    """The section numbers of a paper, which are read from lines that may be headings, in order.
+    """The section numbers of a paper's headings, which are read in order.
 
     `is_past_references` is true after the references, since numbers may begin again there.
     """
@@ -237,7 +237,7 @@ class NumberSequence:
         return tuple(filter(None, extract_section_number(text).split(".")))
 
     def accept_number(self, index: int, number: Number) -> bool:
-        """Return whether line `index` is the heading with the next section number; if so, remember `number`."""
+        """Return whether line `index` is the heading with the next section number; if so, record `number`."""
         line = self._lines[index]
         follows = _is_next_number(self._last_number, number) or (
             (not self._last_number and bool(_APPENDIX_A.match(line.bare_text)))
@@ -296,7 +296,7 @@ def has_space_above(lines: Sequence[Line], index: int) -> bool:
 
 
 def _read_roman_number(text: str, last_number: Number) -> Number:
-    """Return the parts of a heading's number in a paper with Roman numbers and lettered subsections; () for none."""
+    """Return the parts of a number such as "II" or "B", in a paper with Roman numbers; () if there is none."""
     number = extract_section_number(text)
     if has_letter_number(text) and number:
         return (*last_number[:1], number)

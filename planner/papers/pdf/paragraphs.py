@@ -64,7 +64,7 @@ class Vocabulary:
 
 @dataclass(slots=True)
 class _LineGroup:
-    """Lines that follow each other in one family: running text, a table, a figure, an algorithm or a note."""
+    """Lines that follow each other and form running text, a table, a figure, an algorithm or a note."""
 
     family: LineKind
     lines: list[Line] = field(default_factory=list)
@@ -72,7 +72,7 @@ class _LineGroup:
     caption_first: bool = False
 
     def is_continued_by(self, kind: LineKind, starts_caption: bool) -> bool:
-        """Return whether a line of this kind belongs to the group; `starts_caption` tells if it begins a caption."""
+        """Return whether a next line belongs to the group; `kind` and `starts_caption` describe the line."""
         if FLOAT_KINDS.get(kind, kind) is not self.family:
             return False
         if kind in FLOAT_KINDS:

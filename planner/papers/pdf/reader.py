@@ -166,7 +166,7 @@ def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -
 
 
 def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]:
-    """Return the kind of each section; most sections after the references are in the appendix."""
+    """Return the kind of each section; most sections after the references are appendices."""
     kinds: list[SectionKind] = []
     parents: dict[int, SectionKind] = {}
     past_body = past_references = False

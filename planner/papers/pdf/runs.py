@@ -116,7 +116,7 @@ class TextPage:
         return string_at(self._buffer, 2 * max(0, written - 1)).decode("utf-16-le", "replace")
 
     def _build_run(self, index: int, length: int, text: str, text_object: int, space_before: bool) -> PlacedRun:
-        """Return the run of `length` characters from character `index` on, which `text_object` paints."""
+        """Return the run of `length` characters from character `index` on; `text_object` paints them."""
         first = index + len(text) - len(text.lstrip())
         last = max(first, index + length - 1 - (len(text) - len(text.rstrip())))
         pdfium.get_char_matrix(self._text, first, self._matrix.pointers[0])
@@ -178,7 +178,7 @@ def is_letter_spaced(text: str) -> bool:
 
 
 def rotate_page_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
-    """Return the runs on the page after it is turned to make most of the text upright."""
+    """Turn the page until most of its text is upright, and return the runs in their new places."""
     if not any(placed.direction for placed in placed_runs):
         return [placed.run for placed in placed_runs]
     lengths: Counter[int] = Counter()

@@ -69,8 +69,8 @@ class PaintedSurface(NamedTuple):
 class TextPaint(NamedTuple):
     """The way in which a text object is painted; `order` is its number in the order of painting.
 
-    `colour` is None for a pattern. `opacity` is from 0 to 1. `render_mode` is that of the PDF standard. Nothing outside
-    `clip` is painted.
+    `colour` is None for a pattern. `opacity` is from 0 to 1. `render_mode` is a number of the PDF standard. Nothing
+    outside `clip` is painted.
     """
 
     order: int
@@ -180,7 +180,7 @@ class PaintedObjects:
         self.surfaces.append(surface)
 
     def is_covered(self, points: Sequence[tuple[float, float]], order: int) -> bool:
-        """Return whether one solid surface that is painted after object `order` covers all points."""
+        """Return whether a solid surface covers all points; the surface must be painted after object `order`."""
         later = [
             surface for surface in self._find_surfaces_near(points[0][1]) if surface.is_solid and surface.order > order
         ]
@@ -291,7 +291,7 @@ def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, page_box:
 
 
 def _is_clipped(run: TextRun, paint: TextPaint, x: float, y: float) -> bool:
-    """Return whether a run is not painted because its middle (`x`, `y`) is far outside the clip."""
+    """Return whether the middle (`x`, `y`) of a run is far outside the box in which the run is painted."""
     left, bottom, right, top = paint.clip
     margin = run.size / 2
     return not (left - margin <= x <= right + margin and bottom - margin <= y <= top + margin)
