@@ -260,7 +260,7 @@ class ArxivClient:
     def _download(self, path: str, identifier: ArxivId, limit: int) -> bytes | None:
         if self.offline:
             raise PaperError(
-                f"arXiv:{identifier} is not in the cache and cannot be downloaded offline; read the paper once online"
+                f"arXiv:{identifier} is not in the cache and cannot be downloaded offline; run once without --offline"
             )
         with self.around_download():
             return self.downloader.download(path, limit=limit)

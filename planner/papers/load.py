@@ -147,7 +147,7 @@ def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> Rec
         return read_source(source)
     if not stdin:
         raise PaperError(
-            f"{source!r} is not fetched, since it is not an arXiv address; add --fetch, or give the paper as a file"
+            f"{source!r} is not fetched, because it is not an arXiv address; add --fetch, or give the paper as a file"
         )
     return read_source(source, stdin)
 

@@ -131,7 +131,7 @@ def test_a_stated_abstract_may_differ_by_a_few_words(stated: str, has_warning: b
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("https://example.org/paper.pdf", "is not fetched, since it is not an arXiv address"),
+        ("https://example.org/paper.pdf", "is not fetched, because it is not an arXiv address"),
         ("ftp://arxiv.org/abs/2507.08038", "is not fetched"),
         ("https://arxiv.org.example.org/abs/2507.08038", "is not fetched"),
         ("a\0b", "there is no file or folder|cannot be read"),

@@ -82,7 +82,7 @@ class TextPaint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """The settings that a form (a group of objects) gives to its content; `depth` counts the forms around it."""
+    """The settings that a form (a group of objects) gives to its content; `depth` counts nested forms."""
 
     matrix: Matrix = IDENTITY_MATRIX
     opacity: float = 1.0
