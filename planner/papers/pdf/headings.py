@@ -65,9 +65,10 @@ class _HeadingFinder:
         self._lines, self._body_style, self._vocabulary = lines, body_style, vocabulary
 
     def add_unlisted_headings(self, listed: Sequence[PrintedHeading]) -> list[PrintedHeading]:
-        """Return the headings that the PDF's outline lists, and headings that it leaves out.
+        """Return the headings that the PDF's outline lists, and headings that the outline leaves out.
 
-        It may leave out headings with a standard title, such as "References", and headings after the references.
+        An outline may leave out headings with a standard title, such as "References", and headings after the
+        references.
         """
         headings = [*listed, *self._find_unlisted_headings(listed)]
         last = max(headings, key=attrgetter("first_line"))

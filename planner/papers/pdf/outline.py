@@ -1,6 +1,6 @@
 """Find the headings that the outline of a PDF lists, and follow the section numbers of a paper.
 
-The outline is the PDF's own list of titles. A title in it is compared with lines on a page by their letters and digits.
+The outline is the PDF's own list of titles. Its titles are compared with lines on the pages by letters and digits only.
 """
 
 import re

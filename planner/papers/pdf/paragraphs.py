@@ -1,4 +1,4 @@
-"""Build blocks from lines: paragraphs, which may go on on the next page, and tables and figures with captions.
+"""Build blocks from lines: paragraphs, which may continue on the next page, and tables and figures with captions.
 
 Where a line ends in a hyphen, the paper's own words show whether the hyphen belongs to the word.
 """

@@ -58,7 +58,7 @@ class Matrix(NamedTuple):
         return across[0], near + low + self.f, across[1], far + high + self.f
 
     def compose(self, inner: "Matrix") -> "Matrix":
-        """Return the matrix that maps by `inner` first and by this matrix second."""
+        """Return the matrix that applies `inner` first and then this matrix."""
         return Matrix(
             self.a * inner.a + self.c * inner.b,
             self.b * inner.a + self.d * inner.b,

@@ -37,7 +37,7 @@ _BOLD_NAMES: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx",
 
 
 class TextRun(NamedTuple):
-    """A piece of text in one type size on one baseline; `space_before` is true if a space comes before it.
+    """A piece of text in one type size on one baseline; `space_before` is true if a space comes before the text.
 
     Coordinates are in points on the upright page, and y grows upwards. `is_rotated` is true if the text does not run in
     the main direction of the page. `text_object` is the address of the PDF's text object.
