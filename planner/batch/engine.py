@@ -1,7 +1,7 @@
-"""Plan a run on this machine: read papers ahead, plan them as fast as the limits allow, and store the results.
+"""Plan the papers of a run on this machine.
 
-The recorder stores the result of each paper, and writes missing files from the ledger; other engines use it too. An
-estimate reads the papers and sends nothing.
+The engine reads papers in advance, sends requests as fast as the limits allow, and stores the results. Other engines
+use `ResultRecorder` too. `estimate_run` reads the papers and sends nothing.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """The engine that plans the pending papers of a run; `progress` counts the results, `stop` ends the run early."""
+    """The engine that plans the papers without a result on this machine; `progress` counts the results."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger) -> None:
         self._job = job
@@ -58,11 +58,11 @@ class LocalEngine:
         self.progress.rate_limiters = [queue.rate_limiter for queue in self._queues.values()]
 
     async def plan(self) -> None:
-        """Plan everything that is pending, or as much as the limits and `stop` allow.
+        """Plan papers until all have a result, a limit is reached, or `stop` is called.
 
         Raises:
-            RunError: if the run's folder or ledger cannot be written; all earlier records are safe.
-            PromptError: if a template is faulty, so that no paper can be planned.
+            RunError: if the run's folder or ledger cannot be written; earlier records are safe.
+            PromptError: if a prompt template is faulty.
         """
         limits = self._job.limits
         await self._recorder.begin_call()
@@ -80,7 +80,7 @@ class LocalEngine:
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
-        """Send no further request; those in flight are finished and stored."""
+        """Send no more requests; the requests in flight still finish, and their replies are stored."""
         if not self.progress.stop_reason:
             self.progress.stop_reason = reason
             for queue in self._queues.values():
@@ -140,7 +140,7 @@ class LocalEngine:
 
 
 def _limit_papers(pending: Iterator[PlanTask], max_papers: int | None) -> Iterator[PlanTask]:
-    """Yield the tasks of the first `max_papers` papers for all models; yield all tasks if `max_papers` is None."""
+    """Yield the tasks of the first `max_papers` papers, or all tasks if `max_papers` is None."""
     begun: set[str] = set()
     for plan_task in pending:
         begun.add(plan_task.entry.id)
@@ -150,7 +150,7 @@ def _limit_papers(pending: Iterator[PlanTask], max_papers: int | None) -> Iterat
 
 
 class ResultRecorder:
-    """The recorder of the results of a run."""
+    """A recorder that stores the results of papers in the run's ledger and files."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, progress: Progress) -> None:
         self._job = job
@@ -160,7 +160,7 @@ class ResultRecorder:
         self._run_models = job.models_by_key
 
     async def begin_call(self) -> None:
-        """Record the papers and the models of this command, write missing files, and count the earlier results.
+        """Record the papers and models of the command, write missing files, and count earlier results.
 
         Raises:
             RunError: if the run's folder or ledger cannot be used.
@@ -180,8 +180,8 @@ class ResultRecorder:
     ) -> None:
         """Record the result of a paper.
 
-        `attempt_records` are all requests that the paper needed; None takes them from the ledger. `started` is the
-        time when planning the paper began; None stands for the time of the first request.
+        `attempt_records` are the requests that the paper needed; if None, they are read from the ledger. `started` is
+        the time at which planning the paper began; if None, the time of the first request is used.
 
         Raises:
             RunError: if the run's folder or ledger cannot be written.
@@ -205,7 +205,7 @@ class ResultRecorder:
         await self.record_result(plan_task, paper, PlanResult(Outcome.PAPER_ERROR, reason=str(error)))
 
     async def _restore_files(self) -> None:
-        """Write the files that are missing, from the replies in the ledger."""
+        """Write each missing file of a result again, from the reply in the ledger."""
         present = PlanFileIndex(self._run.trajectory_folder)
         for paper, model, outcome in self._ledger.list_results():
             run_model = self._run_models.get(model)
@@ -239,9 +239,9 @@ def _list_outcomes_to_repeat(job: BatchJob) -> Set[Outcome]:
 
 @dataclass(slots=True)
 class ModelEstimate:
-    """The estimate for one model: requests and tokens of the readable papers, and the errors of the unreadable ones.
+    """The estimated requests and tokens of the papers that need one model.
 
-    `finished_count` is the number of papers that already have a result; no other field counts them.
+    `paper_errors` are the errors of papers without a prompt. Only `finished_count` counts papers that have a result.
     """
 
     model: RunModel
@@ -261,7 +261,7 @@ class ModelEstimate:
 
     @property
     def seconds(self) -> float:
-        """The estimated time for the requests in seconds, given the rate limits and the concurrency of the command."""
+        """The estimated time in seconds that the requests take under the limits of the command."""
         waits = [
             self.request_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.model.client.host else 0.0
         ]
@@ -272,10 +272,10 @@ class ModelEstimate:
         return max(waits)
 
     def add_paper(self, paper: RemotePaper | PaperError) -> None:
-        """Count the requests and tokens for a paper, or store the error that prevented its prompt.
+        """Add the requests and tokens of a paper, or the error if its prompt could not be built.
 
         Raises:
-            PromptError: if the templates are at fault.
+            PromptError: if a prompt template is faulty.
         """
         paper_prompt = paper if isinstance(paper, PaperError) else paper.paper_prompt
         if isinstance(paper_prompt, PaperError | TooLongError):
@@ -294,13 +294,13 @@ class ModelEstimate:
 async def estimate_run(
     job: BatchJob, results: Mapping[tuple[str, str], LatestResult], *, at_batch_service: bool
 ) -> list[ModelEstimate]:
-    """Read the papers and estimate the requests to each model, live or through its batch service.
+    """Read the papers and estimate the requests to each model.
 
-    `results` are the results of earlier commands, by paper and model. A paper with a result needs no requests. But a
-    paper that could not be read is read again, so that the estimate tells the reason.
+    `results` are the results of earlier commands, by (paper, model). Papers with a result are not estimated. Papers
+    that could not be read are read again. If `at_batch_service` is true, the prices are those of the batch service.
 
     Raises:
-        PromptError: if the templates are at fault.
+        PromptError: if a prompt template is faulty.
     """
     models = job.models_by_key
     estimates = {
@@ -323,7 +323,7 @@ async def estimate_run(
 
 
 def _is_finished(plan_task: PlanTask, job: BatchJob, results: Mapping[tuple[str, str], LatestResult]) -> bool:
-    """Return whether the paper was read, has a result for the same settings, and need not be planned again."""
+    """Return True if the latest result of the task is still valid and the command would not plan the task again."""
     settings_hash = job.models_by_key[plan_task.model].ledger_model.settings_hash
     last = results.get((plan_task.entry.id, plan_task.model))
     if last is None or (last.asked, last.stamp) != (settings_hash, plan_task.entry.stamp):

@@ -1,4 +1,4 @@
-"""Read papers ahead of the requests, so that a request never waits for a paper."""
+"""Read papers in advance, while other papers are planned."""
 
 import asyncio
 import itertools
@@ -27,7 +27,7 @@ _TOKEN_COUNTER: Final = FixedTokenCounter()
 
 
 class PromptModel(Protocol):
-    """A model that needs papers: the part of a `RunModel` that readers use."""
+    """A model for which papers are read and prompts are built, such as a `RunModel`."""
 
     @property
     def settings(self) -> PlanSettings:
@@ -35,14 +35,14 @@ class PromptModel(Protocol):
 
     @property
     def needs_paper(self) -> bool:
-        """True for a model that needs the paper itself and not only the prompt."""
+        """True if the model needs the whole paper, not only the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemotePaper:
-    """A paper that another process read, and the prompt about it; for other settings, the paper must be read again.
+    """A paper that another process read, and the prompt about it for one model.
 
-    `number` is the index of the prompt in `result.prompts`.
+    `number` is the index of the prompt in `result.prompts`. `rebuild_prompt` reads the paper again for other settings.
     """
 
     result: ReadResult
@@ -67,11 +67,11 @@ class RemotePaper:
 
     @property
     def paper_prompt(self) -> PaperPrompt | PlannerError:
-        """The prompt about the paper, or the error that prevented it."""
+        """The prompt about the paper, or the error if no prompt could be built."""
         return self.result.prompts[self.number]
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
-        """Return the first prompt about the paper (before any re-ask), or raise the error that prevented it."""
+        """Return the first prompt about the paper (before any re-ask); raise the error if it cannot be built."""
         prompt_request = PromptRequest(settings, token_counter)
         paper_prompt = (
             self.paper_prompt if prompt_request == self.prompt_request else await self.rebuild_prompt(prompt_request)
@@ -81,7 +81,7 @@ class RemotePaper:
         return paper_prompt
 
     def check_plan(self, reply: Reply, _: Task, __: PaperPrompt) -> "PlanCheck":
-        """Return the faults of a plan, and its details with their quotes located in the excerpt."""
+        """Return the faults of the plan in a reply, and the plan's details with the places of their quotes."""
         from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, which only a reply needs
 
         if (index := self.result.restore_index()) is None:
@@ -91,7 +91,7 @@ class RemotePaper:
 
 @dataclass(frozen=True, slots=True)
 class TaskWithPaper:
-    """A task, with its paper or the error that prevented reading it."""
+    """A paper to plan with a model; `paper` is an error if the paper could not be read."""
 
     plan_task: PlanTask
     paper: RemotePaper | PaperError
@@ -105,10 +105,10 @@ async def read_papers_ahead(
     readers: Sequence[PaperReader],
     max_ahead: int,
 ) -> AsyncIterator[AsyncIterator[TaskWithPaper]]:
-    """Yield an iterator of `plan_tasks` with their papers, and read about `max_ahead` papers in advance.
+    """Yield an iterator over the tasks and their papers; about `max_ahead` papers are read in advance.
 
-    Several coroutines may share the iterator. A paper that several models need is read once. `targets` holds the models
-    by their names in the ledger.
+    Several coroutines may share the iterator. A paper for several models is read once. `targets` holds the models by
+    the names that the tasks give them.
     """
     async with AsyncExitStack() as stack:
         papers_ahead = ReadAheadQueue(
@@ -124,7 +124,7 @@ async def read_papers_ahead(
 
 
 class ReadAheadQueue:
-    """The queue of papers that were read and wait to be planned."""
+    """A queue of papers that were read and are not planned yet."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class ReadAheadQueue:
         raise item
 
     async def fill_queue(self, reader: PaperReader) -> None:
-        """Read papers with one reader until none is left; the last reader, or a failed one, ends the queue."""
+        """Read papers with `reader` until none is left; end the queue after the last reader or after an error."""
         # However the reader ends, no task may wait for its papers for ever.
         (failure,) = await asyncio.gather(self._read_papers(reader), return_exceptions=True)
         self._active_readers -= 1
@@ -190,6 +190,6 @@ class ReadAheadQueue:
 
 
 def _group_by_paper(plan_tasks: Iterator[PlanTask]) -> Iterator[tuple[PlanTask, ...]]:
-    """Yield the tasks in groups; neighbouring tasks about the same paper form a group."""
+    """Yield the tasks in groups; successive tasks about the same paper are one group."""
     for _, group in itertools.groupby(plan_tasks, key=lambda plan_task: plan_task.entry.id):
         yield tuple(group)

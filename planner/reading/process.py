@@ -1,4 +1,4 @@
-"""Read papers in processes with limits: a hostile or huge file fails only that one paper."""
+"""Read papers in separate processes with limits; a harmful or huge file cannot stop the program."""
 
 import asyncio
 import contextlib
@@ -40,17 +40,17 @@ _MEMORY_ERRORS: Final = ("MemoryError", "bad_alloc", "memory allocation")  # at 
 
 
 class PaperReader(Protocol):
-    """A reader of papers, one after the other, inside its `async with` block."""
+    """A reader of papers; use it within `async with`."""
 
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *_: object) -> None: ...
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper and build the prompts about it, or return the reason why it cannot be read.
+        """Read a paper and build its prompts; return an error if the paper cannot be read.
 
         Raises:
-            RunError: if this reader cannot read any paper.
+            RunError: if the reader itself cannot work.
         """
 
 
@@ -59,20 +59,20 @@ ReaderFactory = Callable[[int], Sequence[PaperReader]]
 
 
 def choose_process_count(paper_count: int) -> int:
-    """Return the number of processes for reading the papers: the least of 8, the cores, and a quarter of the papers."""
+    """Return the number of processes that read papers: one for four papers, but at most 8 and one per CPU core."""
     return max(1, min(os.cpu_count() or 1, 8, paper_count // 4))
 
 
 def make_reader_factory(arxiv: ArxivClient) -> ReaderFactory:
-    """Return a function that makes readers on this machine; they download papers with the settings of `arxiv`."""
+    """Return a function that makes readers on this machine; `arxiv` says how they download papers."""
     return lambda papers: [IsolatedReader(arxiv) for _ in range(choose_process_count(papers))]
 
 
 class IsolatedReader:
-    """A reader with one process at a time; a process that failed is replaced.
+    """A reader that reads papers in another process, and replaces the process if it fails.
 
-    Papers are downloaded with the settings of `arxiv`; the limits do not apply to downloads. `folder` is the working
-    folder of the process, to which paths are relative. `command` starts the process.
+    `arxiv` says how to download papers. The limits do not apply to downloads. `folder` is the working folder of the
+    process, and `command` starts the process.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class IsolatedReader:
         await self._end_process()
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper and build the prompts about it, or return the reason why it cannot be read.
+        """Read a paper and build its prompts; return an error if the paper cannot be read.
 
         Raises:
             RunError: if no process could be started.

@@ -1,7 +1,7 @@
-"""Read papers in a process with limits: requests arrive on stdin, results leave on stdout.
+"""Read papers in a separate process, which gets requests on stdin and writes results to stdout.
 
-`planner.reading.process` starts a new Python process with few imports. A fork would share the program's locks and
-sockets, and `multiprocessing` would import the whole command line in every process.
+`planner.reading.process` starts the process as a new Python program. A fork would share the locks and sockets of the
+main program, and `multiprocessing` would import the whole command line.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ PaperLoader = Callable[[ReadRequest, ArxivClient], Paper]
 
 
 def load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
-    """Load the paper of a request.
+    """Return the paper that a request names.
 
     Raises:
         PaperError: if the paper cannot be read.
@@ -59,7 +59,7 @@ def load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
 def read_paper_with_prompts(
     request: ReadRequest, arxiv: ArxivClient, limits: ReadLimits, load: PaperLoader = load_requested_paper
 ) -> ReadResultOrError:
-    """Read a paper and build the prompts about it in this process, or return the reason why it cannot be read."""
+    """Read a paper in this process and build its prompts; return an error if the paper cannot be read."""
     try:
         paper = load(request, arxiv)
         prompts = tuple(_build_prompt_or_error(paper, prompt) for prompt in request.prompts)
@@ -75,7 +75,7 @@ def read_paper_with_prompts(
 
 
 def _index_paper(paper: Paper, task: Task, paper_prompt: PaperPrompt) -> PaperIndex:
-    """Return the index of a paper; leave out the passages in the prompt if the prompt suffices to restore them."""
+    """Return the index of a paper, without the text that can be restored from the prompt."""
     assert paper_prompt.excerpt is not None, "the prompt was built in this process"
     prompt, index = paper_prompt.prompt.messages[-1].content, index_paper_for_check(paper, task, paper_prompt.excerpt)
     start = prompt.find(paper_prompt.excerpt.text[:_BEGINNING_CHARS])  # to find all of it would take far longer
@@ -91,7 +91,7 @@ def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt 
 
 
 def serve_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
-    """Answer the requests for papers on stdin; `arguments` are the arXiv access, the cache folder and the limits."""
+    """Answer requests from stdin on stdout; `arguments` are the arXiv settings, the cache folder and the limits."""
     access, cache, limits_json = arguments
     limits = ReadLimits(**json.loads(limits_json))
     # Ctrl-C reaches the whole process group, but the program decides when its workers end.
@@ -118,7 +118,7 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
 
 
 def _enlarge_pipe(results: BinaryIO) -> None:
-    """Enlarge the pipe on Linux, so that a whole result fits and wakes the program only once."""
+    """Give the pipe to the main program room for a whole result; only Linux can do this."""
     if sys.platform == "linux":
         import fcntl
 
@@ -141,7 +141,7 @@ def _receive_request(stdin: BinaryIO) -> ReadRequest | None:
 
 @contextlib.contextmanager
 def _lift_limits(limits: ReadLimits, results: BinaryIO) -> Iterator[None]:
-    """Lift the limits of time and of written bytes during a download, which may wait and writes into the cache."""
+    """Lift the limits on time and on written bytes during a download."""
     _send(results, RESULT_SIZE.pack(DOWNLOAD_BEGINS))
     set_process_limits(limits, is_downloading=True)
     try:
@@ -152,7 +152,7 @@ def _lift_limits(limits: ReadLimits, results: BinaryIO) -> Iterator[None]:
 
 
 def set_process_limits(limits: ReadLimits, *, is_downloading: bool = False) -> None:
-    """Set the limits of this process for one paper, if the system supports them; the parent enforces `seconds`."""
+    """Set the limits on memory, CPU time and written bytes for one paper; Windows has no such limits."""
     if sys.platform == "win32":
         return
     import resource
