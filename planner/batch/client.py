@@ -1,4 +1,4 @@
-"""Ask a model within a run: reuse stored replies, keep to the rate and cost limits, and record every request."""
+"""Send the requests of a run to a model, within its limits, unless the ledger has the reply already."""
 
 import asyncio
 import time
@@ -29,13 +29,13 @@ _FIRST_ERROR_STATUS: Final = 400
 
 
 def compute_max_prompt_tokens(prompt: Prompt) -> int:
-    """Return the highest number of tokens that a prompt can have, since each token stands for at least one byte."""
+    """Return the most tokens that a prompt can have: one for each byte, and some that the endpoint adds."""
     return len(prompt.messages_json) + _PROMPT_OVERHEAD_TOKENS
 
 
 @dataclass(slots=True)
 class CostReservation:
-    """Money that is reserved for a request; its holder sets `charged` to the charge in USD, None for no charge."""
+    """Money that is reserved for one request; the caller sets `charged` to the cost in USD, None for no cost."""
 
     charged: float | None = None
 
@@ -43,8 +43,8 @@ class CostReservation:
 class Budget:
     """The money that a run may spend: `limit` is in USD, None for no limit.
 
-    A request in flight counts at its highest cost. `spent` is the sum of all charges in USD, and begins with the
-    charges of earlier commands on the run.
+    `spent` is the sum of all charges in USD, including those of earlier commands on the run. A request in flight counts
+    at its highest cost.
     """
 
     def __init__(self, limit: float | None, spent: float = 0.0) -> None:
@@ -55,9 +55,9 @@ class Budget:
 
     @asynccontextmanager
     async def reserve(self, max_cost: float | None) -> AsyncIterator[CostReservation]:
-        """Reserve `max_cost`, the highest cost of a request in USD, for the block; then add the charge to `spent`.
+        """Reserve `max_cost` USD for one request within the block; then add the real charge to `spent`.
 
-        If the requests in flight leave too little of the limit now, wait until some of them end and cost less.
+        If other requests in flight have reserved too much of the limit, wait until they end.
 
         Raises:
             BudgetExceeded: if the request could exceed the limit.
@@ -93,14 +93,14 @@ class Budget:
 
 
 class WaitingTasks:
-    """The tasks that have no request in flight; when the run stops, these are cancelled, and the others finish."""
+    """The tasks that have no request in flight, which are cancelled when the run stops."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @contextmanager
     def mark_waiting(self) -> Iterator[None]:
-        """Mark the current task as waiting within the block."""
+        """Add the current task to the waiting tasks within the block."""
         task = _get_current_task()
         self._tasks.add(task)
         try:
@@ -110,7 +110,7 @@ class WaitingTasks:
 
     @contextmanager
     def mark_busy(self) -> Iterator[None]:
-        """Mark the current task as busy within the block: it has a request in flight."""
+        """Remove the current task from the waiting tasks within the block, while it has a request in flight."""
         task = _get_current_task()
         self._tasks.discard(task)
         try:
@@ -126,11 +126,11 @@ class WaitingTasks:
 
 @dataclass(slots=True)
 class SharedModelState:
-    """The state that all papers planned with one model share: the ledger, the limits, the budget and the retry policy.
+    """The shared state of all papers that are planned with one model, such as the ledger and the budget.
 
-    `with_retry` wraps a model so that it retries. `price` returns the cost of token counts in USD. `max_reply_tokens`
-    is the limit of a reply in tokens, None if there is no cost limit. If the endpoint asks for a pause of more than
-    `max_pause` seconds, the run stops. `stop_run` stops the run with a reason.
+    `with_retry` returns a model that retries failed requests. `price` returns the cost of a token count in USD.
+    `max_reply_tokens` limits the length of a reply; it is None if the cost is not limited. If the endpoint asks for a
+    pause of more than `max_pause` seconds, the run stops. `stop_run` stops the run for a reason.
     """
 
     info: ModelInfo
@@ -148,7 +148,7 @@ class SharedModelState:
 
 
 class LedgerClient:
-    """A model client for one paper: it reuses replies in the ledger, and never has the same request in flight twice."""
+    """A model client for one paper, which takes replies from the ledger and sends only requests without a reply."""
 
     def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
         self._queue = queue
@@ -163,14 +163,14 @@ class LedgerClient:
 
     @property
     def attempt_records(self) -> tuple[AttemptRecord, ...] | None:
-        """The requests that the paper needed, oldest first; None if this client did not send all of them."""
+        """The requests that the paper needed, oldest first; None if some were not sent by this client."""
         return tuple(self._sender.attempt_records.values()) if self._has_sent_all else None
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Return the reply from the ledger; if there is none, send the request.
 
         Raises:
-            RunStopped: if the run is being stopped, or must stop since the endpoint cannot be reached.
+            RunStopped: if the run is being stopped, or if the endpoint cannot be reached.
         """
         identity = self.info.identify_request(prompt)
         while True:
@@ -198,14 +198,14 @@ class LedgerClient:
 
 @dataclass(slots=True)
 class _PromptWaits:
-    """The waits of the last prompt; `seconds` is their sum, `failed_at` the time when its last request failed."""
+    """The time that the last prompt has waited in seconds; `failed_at` is the time when its last request failed."""
 
     prompt: Prompt | None = None
     seconds: float = 0.0
     failed_at: float = 0.0
 
     def count_until_now(self, prompt: Prompt) -> float:
-        """Return the seconds that a prompt has waited so far, including the wait since its last failure."""
+        """Return the seconds that `prompt` has waited so far, including the time since its last request failed."""
         now = time.monotonic()
         self.seconds = self.seconds + now - self.failed_at if prompt is self.prompt else 0.0
         self.prompt = prompt
@@ -213,7 +213,7 @@ class _PromptWaits:
 
 
 class LedgerRequestSender:
-    """A sender of requests; it records each request, and later the reply, in `attempt_records` and in the ledger."""
+    """A model client that sends each request, and records the request and the reply in the ledger."""
 
     def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
         self.attempt_records: dict[str, AttemptRecord] = {}
@@ -228,7 +228,7 @@ class LedgerRequestSender:
         return self._queue.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Wait until the limits and the budget allow the request, record the request, and send it."""
+        """Wait until the limits allow the request; then record the request and send it."""
         queue, max_cost = self._queue, self._estimate_max_cost(prompt)
         async with (
             queue.budget.reserve(max_cost) as reservation,
@@ -266,7 +266,7 @@ class LedgerRequestSender:
         return completion
 
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
-        """Return the highest cost of a request in USD, None without a price; assume a reply length if none is set."""
+        """Return the highest cost of a request in USD, None if the price is unknown."""
         return self._queue.price(
             Usage(compute_max_prompt_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
         )

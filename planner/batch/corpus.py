@@ -1,4 +1,4 @@
-"""Collect the papers that the user named (folders, globs, manifests, lists), and give each a unique, safe id."""
+"""Find the papers that the arguments of a command name, and give each paper an id."""
 
 import glob
 import hashlib
@@ -24,13 +24,12 @@ _GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
 
 
 def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpus:
-    """Collect the papers that the arguments name, in a stable order; their ids are not assigned yet.
+    """Return the papers that the arguments name, in a stable order; `assign_ids` gives them their ids.
 
-    An argument is a folder, a file, a glob, an arXiv id, a manifest, a list of any of these, or `-` for a list in
-    `stdin`.
+    An argument is a folder, a file, a glob, an arXiv id or a list of papers; `-` is the list in `stdin`.
 
     Raises:
-        UsageError: if the only argument names nothing, or a manifest cannot be read.
+        UsageError: if the only argument names nothing, or if it cannot be read.
     """
     gathering = _EntryCollector(FolderScan(), is_only_argument=len(arguments) == 1)
     for name in arguments:
@@ -41,11 +40,11 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
 
 
 def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
-    """Return the corpus with ids that are unique in the run on any file system.
+    """Return the corpus with a unique id for each paper.
 
-    `ids_by_place` holds the ids of known papers by their path or arXiv id; these ids stay. A new id comes from the id
-    or title in the manifest, else from the file's name. If two new ids would be the same, the paper whose path sorts
-    second gets `-2`.
+    `ids_by_place` holds the ids of the papers that the run knows, by path or arXiv id; these papers keep their ids. A
+    new id is made from the id or title in a manifest, or else from the file name. If two papers would get the same id,
+    the paper whose path sorts later gets an id that ends in `-2`.
     """
     entries = corpus.entries
     unique_ids = UniqueNames(
@@ -85,7 +84,7 @@ class _EntryCollector:
             self.problems.append(CorpusProblem(argument, _describe_missing(argument)))
 
     def _add_path(self, path: Path, *, listed: bool = True) -> None:
-        """Add the papers at a path; if the user named the path (`listed`), a file is a paper whatever its name is."""
+        """Add the papers at a path; if `listed` is true, a file is a paper whatever its name is."""
         if path.is_dir():
             for found in self.scan.find_papers(path):
                 self._add_entry(CorpusEntry("", str(found.path), "", found.kind))
@@ -150,7 +149,7 @@ def _expand_glob(pattern: str) -> list[str]:
 
 
 def _read_list_text(path: Path) -> str | None:
-    """Return the text of a file that lists papers, one a line; None if it is something else, such as a paper."""
+    """Return the text of a file with a list of papers, None if the file is no such list."""
     if path.suffix.lower() not in LIST_ENDINGS:
         return None
     try:
@@ -163,7 +162,7 @@ def _read_list_text(path: Path) -> str | None:
 
 
 def _resolve_source(row: ManifestRow) -> tuple[str, str]:
-    """Return (source, kind) of a row; a path is looked up in the list's folder, then in the current folder."""
+    """Return (source, kind) of the paper that a row names; the kind is "" if there is no such paper."""
     for base in (row.base_folder, Path()):
         path = base / row.source
         if path_exists(path):
@@ -172,7 +171,7 @@ def _resolve_source(row: ManifestRow) -> tuple[str, str]:
 
 
 def _compute_stamp(place: str, entry: CorpusEntry) -> str:
-    """Return a hash of the names, sizes and times of a paper's files and of its title and abstract."""
+    """Return a hash of a paper's title and abstract, and of the names, sizes and times of its files."""
     digest = hashlib.blake2b("\0".join((entry.title, entry.abstract)).encode("utf-8", "surrogatepass"), digest_size=16)
     if entry.kind != ARXIV:
         for name, facts in _list_files(place):

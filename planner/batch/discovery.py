@@ -1,4 +1,4 @@
-"""Recognise the files and folders of a corpus that are papers."""
+"""Find the papers in folders, and recognise their formats."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ _MAX_TEX_BYTES: Final = 2_000_000  # bytes of a .tex file that are searched for 
 
 @dataclass(frozen=True, slots=True)
 class RecognisedPaper:
-    """A file or folder that is one paper, and the format that was recognised."""
+    """A file or folder that is one paper; `kind` is its format."""
 
     path: Path
     kind: str
@@ -40,7 +40,7 @@ class RecognisedPaper:
 
 @dataclass(slots=True)
 class FolderScan:
-    """A scan of folders: `problems` names files and folders that cannot be used.
+    """A search for papers in folders; `problems` names files and folders that cannot be used.
 
     `skipped_files` counts the files that are not papers, and `skipped_names` holds the names of the first few.
     """
@@ -50,9 +50,9 @@ class FolderScan:
     skipped_names: list[str] = field(default_factory=list)
 
     def find_papers(self, folder: Path, depth: int = 0) -> list[RecognisedPaper]:
-        """Return the papers in a folder and below it, sorted by path, or the folder itself if it is one paper.
+        """Return the papers in a folder and its subfolders, sorted by path; a folder may itself be one paper.
 
-        `depth` is the number of levels from the folder that the user named down to `folder`.
+        `depth` is 0 for the folder that the user named, and grows by 1 with each level below.
         """
         if depth > MAX_FOLDER_DEPTH:
             reason = f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; give this path too"
@@ -79,7 +79,7 @@ class FolderScan:
         self.skipped_names += [file.name for file in files[: _MAX_SKIPPED_NAMES - len(self.skipped_names)]]
 
     def _list_folder(self, folder: Path) -> tuple[list[Path], list[Path]]:
-        """Return the visible files and folders, sorted; links to folders are not followed."""
+        """Return (files, folders) in a folder, sorted by name, without hidden ones and links to folders."""
         try:
             with os.scandir(folder) as listing:
                 seen = sorted(listing, key=lambda item: item.name)
@@ -122,7 +122,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
 
 
 def detect_paper_kind(file: Path) -> str:
-    """Return the format that a file's name tells, "" if it is no paper; a LaTeX paper must set a document class."""
+    """Return the format of a paper by its file name, "" if it is no paper or is LaTeX without a document class."""
     if is_named_like_other_file(file.name):
         return ""
     kind = find_kind_by_name(file.name)
@@ -132,7 +132,7 @@ def detect_paper_kind(file: Path) -> str:
 
 
 def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
-    """Return the format of the paper that a folder is, as its own files show; "" if the folder is not one paper."""
+    """Return the format of a folder with these files and folders if it is one paper, "" if it is not."""
     if any(file.suffix.lower() in _TEX_ENDINGS and _has_active_class(file) for file in files):
         return "latex"
     names = {file.name.lower() for file in files}
@@ -144,12 +144,12 @@ def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
 
 
 def _are_numbered_parts(papers: list[Path]) -> bool:
-    """Return whether the files are several Markdown files with numbered names, which are the parts of one paper."""
+    """Return whether the files are several Markdown files with numbered names, and so the parts of one paper."""
     return len(papers) > 1 and all(_is_markdown(file) and _NUMBERED_NAME.match(file.name) for file in papers)
 
 
 def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
-    """Return whether the folder has LaTeX files outside the paper's own folder, which the paper may include."""
+    """Return whether `folder` has LaTeX files outside the folder of `paper`; the paper may include them."""
     if not paper.is_folder or paper.kind != "latex":
         return False
     inside = f"{paper.path}{os.sep}"
@@ -161,7 +161,7 @@ def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
 
 
 def _is_single_markdown(papers: list[Path]) -> bool:
-    """Return whether the files are one Markdown file, perhaps with its appendix or its page header in other files."""
+    """Return whether the files are one Markdown paper, which may have its appendix in another file."""
     whole = min(papers, key=lambda file: len(file.stem), default=None)
     return (
         whole is not None

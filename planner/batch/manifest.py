@@ -1,4 +1,4 @@
-"""The entries of a corpus, and the lists that name papers: text, JSONL, CSV or Parquet."""
+"""Define the papers of a corpus, and read lists that name papers (text, JSONL, CSV or Parquet)."""
 
 import csv
 import io
@@ -25,11 +25,11 @@ _MAX_FIELD_CHARS: Final = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class CorpusEntry:
-    """One paper of a corpus, not read yet.
+    """A paper of a corpus, before it is read.
 
-    `id` names the paper in the run and on disk. `source` is a path or an arXiv id, `place` the resolved path or plain
-    arXiv id, `kind` the recognised format. `title` and `abstract` come from a manifest, else they are "". `stamp` is a
-    hash of the names, sizes and times of the paper's files, its title and its abstract, so it changes with the paper.
+    `id` names the paper in the run and in file names. `source` is a path or an arXiv id. `place` is the full path
+    without links, or the plain arXiv id. `kind` is the recognised format. `title` and `abstract` come from a manifest,
+    else they are "". `stamp` is a hash that changes with the paper's files, title or abstract.
     """
 
     id: str
@@ -52,7 +52,7 @@ class PlanTask:
 
 @dataclass(frozen=True, slots=True)
 class CorpusProblem:
-    """An input that gave no paper, and the reason; `harmless` is true if probably no paper is missing."""
+    """An input that gave no paper, and the reason; `harmless` is true if probably no paper is missing in the corpus."""
 
     source: str
     reason: str
@@ -61,7 +61,7 @@ class CorpusProblem:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The papers in a stable order, and the problems of the inputs.
+    """The papers of a run in a stable order, and the problems with the inputs.
 
     `skipped_files` is the number of files that are not papers; `skipped_names` holds the names of the first few.
     """
@@ -74,7 +74,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """A paper in a list; `location` names the list and the line, and a path is relative to `base_folder`."""
+    """A paper that a list names; `location` is the list and the line, and `source` may be relative to `base_folder`."""
 
     location: str
     source: str
@@ -85,7 +85,7 @@ class ManifestRow:
 
 
 def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
-    """Yield the rows of a manifest, and a problem for each row that is invalid or names no paper.
+    """Yield each row of a manifest (a list of papers), or the problem with the row.
 
     Raises:
         UsageError: if the file cannot be read.
@@ -104,7 +104,7 @@ def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
 
 
 def read_list(text: str, list_name: str, base_folder: Path) -> Iterator[ManifestRow | CorpusProblem]:
-    """Yield the papers of a list: JSONL, or text with one path or arXiv id per line, in which # begins a comment."""
+    """Yield the papers in a list, which is JSONL or has a path or arXiv id on each line; # begins a comment."""
     if text.lstrip().startswith("{"):
         for number, values in _parse_jsonl(text):
             yield _build_row(values, f"{list_name}:{number}", base_folder)
@@ -162,7 +162,7 @@ def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow | C
 
 
 def _first_value(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """Return the first text or integer in the named columns that is not empty, as text; "" if there is none."""
+    """Return the first text or integer in the columns `names` as text, "" if there is none."""
     given = (values.get(name) for name in names)
     said = next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")
     return said.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written to a file

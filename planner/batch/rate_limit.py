@@ -1,8 +1,8 @@
-"""Limit the requests to an endpoint: an even pace, a shared pause, and an adaptive number in flight.
+"""Limit the rate of requests to an endpoint, and the number in flight.
 
-A 429 halves the number of requests that may be in flight, and pauses all requests until the time that the endpoint
-named. After that number of replies, the number rises by one. A library such as `aiolimiter` only counts: it cannot be
-paused, it takes no corrections from true token counts or headers, and it allows all requests of a minute at once.
+The requests of a minute are spread evenly. After an HTTP 429 all requests pause, and only half as many may be in
+flight; replies raise this number again. A library such as `aiolimiter` cannot pause, cannot correct estimated token
+counts, and allows all requests of a minute at once.
 """
 
 import asyncio
@@ -35,19 +35,18 @@ _ESTIMATE_WEIGHT: Final = 0.1
 
 
 class RunStopped(Exception):  # noqa: N818 - it is a stop, not a fault
-    """The signal that the run is being stopped, so that no further request may be sent."""
+    """The signal that the run is being stopped and no request may be sent."""
 
 
 def estimate_rough_tokens(prompt: Prompt) -> float:
-    """Return a rough number of tokens in a prompt; the token counts of replies correct it later."""
+    """Return a rough estimate of the tokens in a prompt, from its length."""
     return len(prompt.messages_json) / CHARS_PER_TOKEN
 
 
 class MinuteWindow:
-    """The requests or tokens of the last minute; `limit` is the most that may be sent in any minute, None if unknown.
+    """The requests or tokens that were sent in the last minute, and the limit for a minute.
 
-    The times of sending are spread evenly over the minute. Amounts are recorded even without a limit, since one may be
-    set later. Times are in seconds of any clock.
+    `limit` is None while it is unknown. Requests are spread evenly over the minute. Times are in seconds of any clock.
     """
 
     def __init__(self, limit: float | None) -> None:
@@ -57,14 +56,14 @@ class MinuteWindow:
         self._past_amount = 0.0
 
     def find_earliest_time(self, now: float, amount: float) -> float:
-        """Return the earliest time at which `amount` may be sent; after an idle minute, any `amount` may be sent."""
+        """Return the earliest time at which `amount` (requests or tokens) may be sent."""
         self._drop_old(now)
         if self.limit is None:
             return now
         return max(now, now if self._next_due is None else self._next_due, self._find_time_with_room(amount))
 
     def record_amount(self, now: float, amount: float) -> None:
-        """Record that `amount` is sent; a negative amount corrects an earlier one that was too large."""
+        """Record that `amount` was sent at the time `now`; a negative amount corrects an earlier record."""
         if self._past and now - self._past[-1][0] < _GRAIN_SECONDS and len(self._past) > 1:
             self._past.append((now, self._past.pop()[1] + amount))
         else:
@@ -75,7 +74,7 @@ class MinuteWindow:
             self._next_due = due + amount * MINUTE_SECONDS / (self.limit * USED_SHARE)
 
     def _find_time_with_room(self, amount: float) -> float:
-        """Return the earliest time at which `amount` fits the limit, when enough earlier amounts are a minute old."""
+        """Return the earliest time at which the minute before has room for `amount`."""
         assert self.limit is not None
         excess = self._past_amount + amount - self.limit * USED_SHARE
         earliest = float("-inf")
@@ -92,10 +91,10 @@ class MinuteWindow:
 
 @dataclass(slots=True)
 class RequestSlot:
-    """The permission to send one request at the time `sent_at`; `expected_tokens` count towards the limit.
+    """The permission to send one request, given at the time `sent_at`.
 
-    `rough_tokens` is the caller's own estimate of the tokens. `paused` is the time in seconds that the request spent in
-    pauses.
+    `expected_tokens` count towards the limit. `rough_tokens` is the estimate of the caller. `paused` is the time in
+    seconds that the request spent in pauses.
     """
 
     sent_at: float
@@ -105,10 +104,10 @@ class RequestSlot:
 
 
 class RateLimiter:
-    """The limits of one model: `concurrency` requests at once, `rpm` requests and `tpm` tokens a minute.
+    """The limits on requests to one model: `concurrency` requests at once, `rpm` requests and `tpm` tokens a minute.
 
-    Limits that are not given are taken from the endpoint's headers. `max_pause` is the longest time in seconds that a
-    request waits in pauses.
+    If `rpm` or `tpm` is None, the limit comes from the headers of replies. A request may spend up to `max_pause`
+    seconds in pauses.
     """
 
     def __init__(
@@ -133,19 +132,19 @@ class RateLimiter:
 
     @property
     def max_in_flight(self) -> int:
-        """The current limit of requests in flight."""
+        """The number of requests that may be in flight now."""
         return int(self._allowed)
 
     @property
     def pause_seconds(self) -> float:
-        """The seconds that are left of the pause after a 429."""
+        """The seconds until the current pause ends, 0 if there is no pause."""
         return max(0.0, self._paused_until - time.monotonic())
 
     @asynccontextmanager
     async def acquire_slot(self, rough_tokens: float, waited: float = 0.0) -> AsyncIterator[RequestSlot]:
-        """Wait until a request of about `rough_tokens` tokens may be sent, and hold its slot while it is in flight.
+        """Wait until a request of about `rough_tokens` tokens may be sent; the request is in flight within the block.
 
-        `waited` is the time in seconds that the request has waited before.
+        `waited` is the time in seconds that the request has waited already.
 
         Raises:
             RunStopped: if the run is being stopped.
@@ -165,7 +164,7 @@ class RateLimiter:
             self._changed.set()
 
     def record_success(self, slot: RequestSlot, usage: Usage, header_limits: RateLimits | None) -> None:
-        """Adjust to a reply: allow more requests in flight, correct the token count, and use limits from headers."""
+        """Adjust the limits after a reply, by its true token count and by the limits in its headers."""
         self._pauses_in_a_row = 0
         self._allowed = min(self._max_concurrency, self._allowed + 1 / self._allowed)
         if header_limits is not None:
@@ -176,7 +175,7 @@ class RateLimiter:
             self._ratio += _ESTIMATE_WEIGHT * (tokens / slot.rough_tokens - self._ratio)
 
     def record_rate_limit_error(self, slot: RequestSlot, retry_after: float | None) -> None:
-        """Adjust to a 429: pause all requests, and allow fewer requests in flight."""
+        """Pause all requests after an HTTP 429, and allow fewer in flight; `retry_after` is in seconds."""
         now = time.monotonic()
         # Requests that were in flight together are refused together, which counts as one refusal.
         if slot.sent_at > self._last_cut:
@@ -190,7 +189,7 @@ class RateLimiter:
             self._pause_until(now, now + retry_after, has_endpoint_asked=True)
 
     def close(self) -> None:
-        """Refuse every further request, including those that wait."""
+        """Refuse all further requests, and those that wait."""
         self._closed = True
         self._changed.set()
 
@@ -235,9 +234,9 @@ class RateLimiter:
                 await self._changed.wait()
 
     def _adopt_limits(self, header_limits: RateLimits) -> None:
-        """Use the limits in headers as limits a minute, unless the user set limits.
+        """Use the limits in the headers of a reply, unless the user set limits.
 
-        Some services state limits for an hour or a day in these headers; then only their 429s slow the run down.
+        The headers do not say for which time a limit holds; a minute is assumed.
         """
         requests_given, tokens_given = self._is_given
         if header_limits.requests and not requests_given:

@@ -1,7 +1,7 @@
-"""The folders of runs and of their shards: a ledger, trajectories, a readable `run.json`, and a lock.
+"""The folders of runs and shards, with a ledger, trajectories, `run.json` and a lock.
 
-A shard is a run in `RUN/shards/i-of-n/` on a shared disk. It has a part of the papers and its own ledger, and one copy
-of the program plans it. `planner.batch.cluster.merge` merges the shards into RUN.
+A shard is a part of a run that one of several machines plans. It is a run of its own in `RUN/shards/i-of-n/` on a
+shared disk. `planner.batch.cluster.merge` merges the shards into RUN.
 """
 
 import hashlib
@@ -47,27 +47,27 @@ class RunFolder:
 
     @property
     def ledger_path(self) -> Path:
-        """The ledger, a SQLite file."""
+        """The path of the ledger, a SQLite file."""
         return self.path / "ledger.sqlite"
 
     @property
     def trajectory_folder(self) -> Path:
-        """The folder of trajectories, in the layout of the published trajectories."""
+        """The folder in which the trajectories are written."""
         return self.path / "trajectories"
 
     @property
     def request_folder(self) -> Path:
-        """The folder for files of requests that wait for a batch service."""
+        """The folder for files with requests to a batch service."""
         return self.path / "service"
 
     @property
     def is_on_shared_disk(self) -> bool:
-        """True if the folder lies on a network file system, as far as this system tells."""
+        """True if the folder is known to be on a network file system."""
         return _find_file_system(self.path.resolve()) in _SHARED_FILE_SYSTEMS
 
     @property
     def is_in_use(self) -> bool:
-        """True if a process works on the run: the process has locked the folder."""
+        """True if a process has locked the folder to work on the run."""
         import fcntl
 
         try:
@@ -83,7 +83,7 @@ class RunFolder:
         return False
 
     def read_description(self) -> dict[str, JsonValue]:
-        """Read `run.json`; return an empty object if the file is missing or damaged."""
+        """Return the content of `run.json`, {} if the file is missing or damaged."""
         try:
             facts = json.loads(read_bounded_file(self.path / "run.json", _MAX_DESCRIPTION_BYTES))
         except (OSError, ValueError, RecursionError):
@@ -91,7 +91,7 @@ class RunFolder:
         return facts if isinstance(facts, dict) else {}
 
     def write_description(self, facts: Mapping[str, JsonValue]) -> None:
-        """Write `run.json`, for people and programs that do not read ledgers.
+        """Write `run.json`, which describes the run to people and other programs.
 
         Raises:
             RunError: if the folder cannot be written.
@@ -102,7 +102,7 @@ class RunFolder:
 
     @contextmanager
     def lock_folder(self) -> Iterator[None]:
-        """Create the folder if there is none, and lock it against every other process within the block.
+        """Lock the folder against other processes within the block; if the folder is missing, create it.
 
         Raises:
             InUseError: if another process has locked the folder.
@@ -135,7 +135,7 @@ class RunFolder:
 
 
 def _lock_patiently(handle: int) -> None:
-    """Lock a file; try twice, since `status` holds the lock for a moment."""
+    """Lock a file; try twice, since the command `status` locks it for a moment."""
     import fcntl
 
     try:
@@ -147,7 +147,7 @@ def _lock_patiently(handle: int) -> None:
 
 @contextmanager
 def convert_os_errors(path: Path) -> Iterator[None]:
-    """Convert an `OSError` in the block to an error that tells the user what to do.
+    """Convert an `OSError` in the block to a `RunError` that tells the user what to do.
 
     Raises:
         RunError: if the block raises OSError.
@@ -163,7 +163,7 @@ def convert_os_errors(path: Path) -> Iterator[None]:
 
 
 def _find_file_system(path: Path) -> str:
-    """Return the type of the file system of a path, "" if it is unknown."""
+    """Return the type of the file system on which `path` lies, such as "nfs"; "" if it is unknown."""
     try:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -185,7 +185,7 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse a shard that is written as `i/n`.
+        """Return the shard that `text` names in the form `i/n`.
 
         Raises:
             UsageError: if the text does not have this form, or i is not from 1 to n.
@@ -204,7 +204,7 @@ class Shard:
         return f"{self.number}-of-{self.shard_count}"
 
     def has_paper(self, paper_id: str) -> bool:
-        """Return whether the paper of this id belongs to this shard; the answer is the same on every machine."""
+        """Return whether the paper with this id belongs to the shard; every machine gives the same answer."""
         digest = hashlib.blake2b(paper_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest) % self.shard_count == self.number - 1
 
@@ -213,20 +213,20 @@ class Shard:
         return replace(corpus, entries=tuple(entry for entry in corpus.entries if self.has_paper(entry.id)))
 
     def locate_folder(self, run: RunFolder) -> RunFolder:
-        """Return the folder of the shard's ledger and files."""
+        """Return the folder of the shard within the folder of the run."""
         return RunFolder(run.path / "shards" / self.name)
 
 
 def is_shard_folder(run: RunFolder) -> bool:
-    """Return whether a folder is the folder of a shard."""
+    """Return whether `run` is the folder of a shard."""
     return run.path.parent.name == "shards" and _SHARD_FOLDER.fullmatch(run.path.name) is not None
 
 
 def list_shards(run: RunFolder) -> list[Shard]:
-    """Return the shards that have begun, sorted; a shard whose ledger is missing or empty has not.
+    """Return the shards that have begun, sorted; the ledger of a shard that has begun is not empty.
 
     Raises:
-        RunError: if the shards are parts of different divisions.
+        RunError: if the run was divided into different numbers of shards.
     """
     folder = run.path / "shards"
     matches = [_SHARD_FOLDER.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
@@ -242,13 +242,13 @@ def list_shards(run: RunFolder) -> list[Shard]:
 
 
 def list_missing_shards(shards: list[Shard]) -> list[Shard]:
-    """Return the shards of a division that have not begun; `shards`, at least one, are those that have begun."""
+    """Return the shards that have not begun; `shards` (at least one) are the shards that have begun."""
     count = shards[0].shard_count
     return [shard for number in range(1, count + 1) if (shard := Shard(count, number)) not in shards]
 
 
 def refuse_other_division(run: RunFolder, shard: Shard) -> None:
-    """Refuse a shard of another division, since papers would move to other shards and be paid for again.
+    """Refuse a shard if the run is divided into another number of shards, since papers would be paid for again.
 
     Raises:
         RunError: if the run is divided into another number of shards.
@@ -263,7 +263,7 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
 
 
 def load_ids_by_canonical_source(run: RunFolder) -> dict[str, str]:
-    """Return the ids of all papers that the run and its shards ever had, by the paper's path or arXiv id."""
+    """Return the ids of all papers that the run and its shards ever had, by path or arXiv id."""
     # Damage is reported later, when the ledger is opened for writing.
     query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
     ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]

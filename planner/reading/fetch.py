@@ -1,7 +1,7 @@
-"""Fetch a paper from its address, only over https and only from public hosts, with limits of size and time.
+"""Fetch a paper over https from a public host, with limits on size and time.
 
-Each host is looked up once and reached at the IP address that was checked, so that a later answer of the DNS changes
-nothing. Proxies are not used, since they look up hosts themselves. Links in a page are never followed.
+A host is looked up once, and only the IP address that was checked is used, since a second look-up could give another.
+Proxies are not used, since they look hosts up themselves. Links in a page are never followed.
 """
 
 import asyncio
@@ -71,8 +71,8 @@ def is_public_address(address: str) -> bool:
 class PaperFetcher:
     """A fetcher of papers from their addresses, with limits in bytes and seconds.
 
-    `look_up` returns the IP addresses of a host. `is_allowed` returns whether an address may be reached. `tls` checks
-    certificates, None for the usual check. With these three, tests replace the network by their own server.
+    `look_up` returns the IP addresses of a host. `is_allowed` returns whether an IP address may be used. `tls` is the
+    TLS context, None for the default one. Tests replace all three to fetch from their own server.
     """
 
     look_up: Callable[[str, int], Awaitable[Sequence[str]]] = list_host_addresses
@@ -82,7 +82,7 @@ class PaperFetcher:
     max_seconds: float = MAX_FETCH_SECONDS
 
     async def fetch_paper(self, address: str) -> bytes:
-        """Return the content at an address, after redirects.
+        """Return the content at an address; redirects are followed.
 
         Raises:
             PaperError: if the address is not allowed or cannot be fetched; the text names the host and the reason.
@@ -104,7 +104,7 @@ class PaperFetcher:
 
     @asynccontextmanager
     async def _open_response(self, url: httpx2.URL) -> AsyncIterator[httpx2.Response]:
-        """Open a response with its body unread, from an IP address of the host that was checked."""
+        """Request `url`, and yield the response before its body is read; connect only to allowed IP addresses."""
         host = url.raw_host.decode("ascii")
         log.info("fetching from %s", url.netloc.decode("ascii"))
         client = httpx2.AsyncClient(
@@ -129,7 +129,7 @@ class PaperFetcher:
         return addresses[:_MAX_TRIED_ADDRESSES]
 
     async def _connect(self, client: httpx2.AsyncClient, url: httpx2.URL, addresses: Sequence[str]) -> httpx2.Response:
-        """Send the request to the first IP address that can be reached; the request names the host."""
+        """Send a GET request to the first of `addresses` that can be reached."""
         headers = {
             "Host": url.netloc.decode("ascii"),
             "User-Agent": f"ablation-planner/{__version__}",
@@ -171,7 +171,7 @@ class PaperFetcher:
 
 
 def find_pdf_address(page: bytes) -> str:
-    """Return the address of the PDF that a publisher's page names for Google Scholar, "" if it names none."""
+    """Return the address of the PDF that a publisher's page names in its `citation_pdf_url`, "" if there is none."""
     found = _PDF_ADDRESS.search(page[:_MAX_HEAD_BYTES])
     address = _CONTENT.search(found[0].decode("utf-8", "replace")) if found else None
     return html.unescape(address[1]) if address else ""
@@ -182,10 +182,10 @@ def _resolve_redirect(url: httpx2.URL, location: str) -> httpx2.URL:
 
 
 def _parse_address(address: str, name: str) -> httpx2.URL:
-    """Parse an address.
+    """Return an https address as a URL.
 
     Raises:
-        PaperError: if it is not an https address, or holds a password; the text begins with `name` or the host.
+        PaperError: if it is no https address, or holds a user name or a password; `name` names it in the message.
     """
     try:
         url = httpx2.URL(address)

@@ -1,6 +1,6 @@
-"""Requests to read a paper and their results, and the JSON in which the program and a reader process exchange both.
+"""Requests to read a paper, and their results, which the program and a reader process exchange as JSON.
 
-The process that reads a hostile file sends JSON, never pickles, which could run code in the program.
+A result is never a pickle, since a harmful file could then run code in the program.
 """
 
 import json
@@ -30,7 +30,7 @@ MAX_RESULT_BYTES: Final = 200_000_000  # bytes of a result; a paper has at most 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """The limits for reading one paper: seconds, bytes of memory, CPU seconds, and bytes of a file that is written."""
+    """The limits for reading one paper; `memory` is in bytes, and `file_bytes` limits a file that is written."""
 
     seconds: float = 10.0
     memory: int = 1_000_000_000
@@ -38,11 +38,11 @@ class ReadLimits:
     file_bytes: int = 0
 
     def describe_time(self, source: str) -> str:
-        """Return the error for a paper that takes too long."""
+        """Return the error message for a paper that takes too long to read."""
         return f"{source!r} took over {self.seconds:g} seconds to read and was stopped; convert it to another format"
 
     def describe_memory(self, source: str) -> str:
-        """Return the error for a paper that needs too much memory."""
+        """Return the error message for a paper that needs too much memory."""
         return (
             f"{source!r} needs over {self.memory / 1e9:.1f} GB of memory to read and was stopped; "
             "convert it to another format"
@@ -64,9 +64,9 @@ class PromptRequest:
 class ReadRequest:
     """A request to read a paper and to build prompts about it.
 
-    `source` is a path, an arXiv id or an arXiv address. If `data` holds the paper, `source` names its origin: `-` or an
-    address. A given title or abstract replaces the paper's own. `paper_id` is the id, or "" to build one from the title
-    or the file name. `keep_paper` asks for the paper itself too.
+    `source` is a path, an arXiv id or an arXiv address. If `data` holds the content, `source` only says where it came
+    from: `-` for stdin, or an address. A `title` or `abstract` replaces the one in the paper. If `paper_id` is "", the
+    id is made from the title or the file name. If `keep_paper` is true, the result holds the paper too.
     """
 
     source: str
@@ -92,7 +92,7 @@ class _ErrorJson:
 
 @dataclass(frozen=True)
 class _PromptState:
-    """The fields of a prompt except its messages; the hash and counts are sent too, to save computing them again."""
+    """The fields of a `Prompt` except its messages."""
 
     template_sha256: str
     sample: int
@@ -116,7 +116,7 @@ def _prompt_to_json(value: PaperPrompt | PlannerError) -> dict[str, Any]:
 
 
 def _prompt_from_json(value: Any, info: ValidationInfo) -> PaperPrompt | PlannerError:
-    """Return the prompt or error in this JSON; the next item of `info.context` is the JSON of the prompt's messages."""
+    """Return the prompt or the error that `value` holds; `info.context` yields the JSON of each prompt's messages."""
     if isinstance(value, dict) and "error" in value:
         return _error_from_json(value)
     fields: _PaperPromptJson = _adapt(_PaperPromptJson).validate_python(value)
@@ -140,10 +140,10 @@ def _error_from_json(value: Any) -> PlannerError:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested.
+    """The result of reading a paper: a prompt or an error for each prompt request.
 
-    `index` serves to check plans; it is None if no prompt was built. Passages that the first prompt holds are left out
-    of the index, and `restore_index` adds them again.
+    `paper` is None unless the request asked for the paper. `index` is used to check plans; it is None if no prompt was
+    built. It may lack text that is in the first of `prompts`, and `restore_index` adds this text again.
     """
 
     info: PaperInfo
@@ -154,7 +154,7 @@ class ReadResult:
     index: PaperIndex | None = None
 
     def restore_index(self) -> PaperIndex | None:
-        """Return the index with the passages from the first prompt, None if there is no index."""
+        """Return the complete index, None if there is no index."""
         prompt = next((each.prompt for each in self.prompts if isinstance(each, PaperPrompt)), None)
         return self.index.restore_text(prompt.messages[-1].content) if self.index and prompt else None
 
@@ -171,15 +171,15 @@ def encode_request(request: ReadRequest) -> bytes:
 
 
 def decode_request(text: bytes, data: bytes) -> ReadRequest:
-    """Return the request with this JSON and this data."""
+    """Return the request that `text` holds as JSON; `data` is the content of the paper."""
     request: ReadRequest = _adapt(ReadRequest).validate_python({**json.loads(text), "data": data})
     return request
 
 
 def encode_result(result: ReadResultOrError) -> bytes:
-    """Return a result as the bytes that a reader process sends: its JSON, and a line for the messages of each prompt.
+    """Return a result as the bytes that a reader process sends.
 
-    The messages are most of the result and are JSON already. Encoding them again, as strings, would double the time.
+    The bytes are a size, a line of JSON, and a line with the messages of each prompt, which are JSON already.
     """
     if isinstance(result, PaperError):
         text = json.dumps(_error_to_json(result)).encode()
@@ -190,10 +190,10 @@ def encode_result(result: ReadResultOrError) -> bytes:
 
 
 def decode_result(text: bytes) -> ReadResultOrError:
-    """Return the result in these bytes.
+    """Return the result that `text` holds.
 
     Raises:
-        ValueError, RecursionError: if the bytes are not the JSON of a result.
+        ValueError, RecursionError: if `text` is not a valid result.
     """
     head, _, lines = text.partition(b"\n")
     if head.startswith(b'{"error"'):
