@@ -1,4 +1,4 @@
-"""Work on a run: open its models and papers, lock it, and plan it with an engine. Printing is left to the caller."""
+"""Open and lock a run with its models and papers, and plan the papers with an engine."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
@@ -59,15 +59,15 @@ log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """An engine that plans the pending papers of a run; `progress` counts the results."""
+    """An engine, which plans the papers of a run; `progress` counts the results."""
 
     progress: Progress
 
     async def plan(self) -> None:
-        """Plan everything that is pending, or as much as the limits and `stop` allow."""
+        """Plan papers until all have a result, a limit is reached, or `stop` is called."""
 
     def stop(self, reason: str) -> None:
-        """Send no further request."""
+        """Send no more requests."""
 
 
 # A function that runs an engine, and returns the exit code of the program.
@@ -76,7 +76,7 @@ EngineRunner = Callable[[Engine], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that is locked against other processes, its ledger, and the options and the job of this command."""
+    """An open, locked run with its ledger, and the options and the job of the command."""
 
     spec: RunSpec
     job: BatchJob
@@ -86,7 +86,7 @@ class OpenRun:
 
 @asynccontextmanager
 async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
-    """Open a run and lock it against other processes; save the options if the command names a corpus.
+    """Open a run, and lock it against other processes within the block; save the options if they name papers.
 
     Raises:
         UsageError: if the command cannot be carried out with these options.
@@ -123,7 +123,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
     """Return the options that continue a run with the settings of its last `batch` command.
 
     Raises:
-        RunError: if there is no run, or it cannot be continued.
+        RunError: if there is no run, or if the run cannot be continued.
     """
     run = RunFolder(path.resolve())
     if shards := list_unmerged_shards(run):
@@ -137,7 +137,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
 async def estimate_spec(
     spec: RunSpec, arxiv: ArxivClient, *, with_finished: bool = False
 ) -> tuple[Corpus, list[ModelEstimate]]:
-    """Return (corpus, estimate for each model) of a command; `with_finished` includes papers that have a result."""
+    """Return (corpus, one estimate for each model); `with_finished` estimates papers with a result too."""
     spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
@@ -157,7 +157,7 @@ async def record_corpus(opened: OpenRun) -> None:
 
 
 async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan the pending papers of a run with the engine of the command, and return the exit code."""
+    """Plan the papers of a run with the engine that the command names, and return the exit code."""
     if opened.spec.uses_batch_service:
         return await _plan_through_service(opened, run_engine)
     if unsent := await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
@@ -173,7 +173,7 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
 
 
 async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan through the batch service; with --finish-live, then send the requests without a reply directly."""
+    """Plan papers through the batch service; with --finish-live, send unanswered requests directly after that."""
     from planner.batch.service.engine import BatchServiceEngine
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
@@ -191,7 +191,7 @@ async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> in
 
 
 def _limit_to_begun_papers(job: BatchJob) -> BatchJob:
-    """Return a job for collecting results; if the saved command had --max-papers, the job begins no more papers."""
+    """Return a job that begins no new papers if --max-papers was given, and otherwise the same job."""
     most = None if job.limits.max_papers is None else 0
     return replace(job, limits=replace(job.limits, max_papers=most))
 
@@ -226,7 +226,7 @@ async def _open_model(spec: RunSpec, model_spec: ModelSpec, stack: AsyncExitStac
 
 
 def _refuse_shared_folder(infos: Sequence[ModelInfo]) -> None:
-    """Refuse two models that would write to one folder, where they would overwrite each other."""
+    """Refuse two models that would write their trajectories to the same folder."""
     folders: dict[PurePosixPath, str] = {}
     for info in infos:
         folder = build_trajectory_path(info.planner, info.name, "x").parent
@@ -252,7 +252,7 @@ def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
 
 
 def _choose_run_folder(spec: RunSpec) -> RunFolder:
-    """Return the run folder of a command; refuse a command that could pay for requests again."""
+    """Return the folder in which the command works; refuse a command that could pay for requests again."""
     if spec.shard is None:
         refuse_unmerged_shards(spec.run)
         return spec.run
@@ -262,7 +262,7 @@ def _choose_run_folder(spec: RunSpec) -> RunFolder:
 
 
 def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
-    """Return the papers of a command; if it plans a shard, copy the run's results for these papers to the shard."""
+    """Return the papers that the command plans; if it plans a shard, copy their results from the run to the shard."""
     if spec.shard is None:
         return corpus
     selected = spec.shard.select_papers(corpus)
@@ -273,9 +273,9 @@ def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
 
 
 def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Container[str]) -> None:
-    """Refuse a command that would lose requests at a batch service, or pay for them again by sending them directly.
+    """Refuse a command while a batch service has requests of the run, since they could be lost or paid for again.
 
-    `collected_models` are the models whose results the command itself collects from the service.
+    Requests to `collected_models` are allowed, since the command collects their results.
     """
     waiting = [
         submission
@@ -303,7 +303,7 @@ def _list_addresses(spec: RunSpec, models: tuple[RunModel, ...]) -> Mapping[str,
 def _describe_run(
     spec: RunSpec, earlier: Mapping[str, JsonValue], corpus: Corpus, models: tuple[RunModel, ...]
 ) -> dict[str, JsonValue]:
-    """Return the facts in `run.json` about this command; `started` is the time of the first command on the run."""
+    """Return the facts about this command for `run.json`; the time in `earlier` when the run started is kept."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "program_version": __version__,
@@ -325,7 +325,7 @@ def _describe_run(
 async def _open_engine(
     spec: RunSpec, models: tuple[RunModel, ...], arxiv: ArxivClient
 ) -> AsyncIterator[tuple[tuple[RunModel, ...], ReaderFactory]]:
-    """Yield (models, factory of paper readers) for the engine of the command."""
+    """Yield (models, function that makes paper readers) for the engine that the command names."""
     if spec.engine.engine != RAY_ENGINE:
         yield models, make_reader_factory(arxiv)
         return

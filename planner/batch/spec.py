@@ -1,4 +1,4 @@
-"""The options of a `batch` command, their saved form in the ledger, and the job that they describe for an engine."""
+"""Define the options of a `batch` command, save them in the ledger, and describe the job for an engine."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ ENGINES: Final = ("local", BATCH_SERVICE_ENGINE, RAY_ENGINE)
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """The limits of a command: requests at once, requests and tokens a minute, USD, and papers; None is no limit."""
+    """The limits of a command: `rpm` and `tpm` are per minute, `max_cost` is in USD, and None means no limit."""
 
     concurrency: int
     rpm: float | None = None
@@ -52,7 +52,7 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """The name of the engine, and the address of the Ray cluster, "" for other engines."""
+    """The name of the engine; `ray_address` is the address of a Ray cluster, "" for other engines."""
 
     engine: str
     ray_address: str = ""
@@ -75,13 +75,13 @@ class SubmissionOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """The options of `batch`, or of a command that continues a run; without sources, they mean the corpus of the run.
+    """The options of `batch` or of a command that continues a run.
 
-    The models differ only in name, address, key and price. With `prompt_folders` nothing is sent: prompts go to files,
-    and replies come from files. `folder` is the folder that paths are relative to. If `sends` is false, the command
-    only estimates, records or exchanges files, so it needs no key. `unsaid` holds the names of the fields that the
-    command line and the environment leave open; `uses_settings` is true if a settings file gives one of them. `words`
-    are the words of the command as it was typed, without secrets.
+    If `sources` is empty, the papers of the run are used. The models differ only in name, address, key and price. With
+    `prompt_folders`, prompts and replies are exchanged as files. Paths are relative to `folder`. If `sends` is false,
+    the command sends nothing and needs no key. `unsaid` holds the names of the fields for which neither the command
+    line nor the environment gives a value. `uses_settings` is true if a settings file gives one of these values.
+    `words` are the words of the command line without secrets.
     """
 
     run: RunFolder
@@ -108,16 +108,16 @@ class RunSpec:
 
     @property
     def max_reply_tokens(self) -> int | None:
-        """The limit of a reply in tokens that keeps a run to its cost limit; None if there is no cost limit.
+        """The most tokens that a reply may have, None if the cost is not limited.
 
-        The default is a length that hardly any reply exceeds, since the price data hold no limits of models.
+        The default is a length that hardly any reply exceeds.
         """
         return None if self.limits.max_cost is None else self.models[0].max_tokens or ASSUMED_REPLY_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
 class _SavedModel:
-    """The options of a model, besides its address, that may differ from those of the run's other models."""
+    """The saved price and key of one model; the other options are the same for all models of a run."""
 
     price: str
     key_variable: str | None = None
@@ -125,7 +125,7 @@ class _SavedModel:
 
 @dataclass(frozen=True, slots=True)
 class _SavedRunSpec:
-    """The saved options of a command; field names are keys in the ledger, and `endpoints` holds addresses by model."""
+    """The options of a command as the ledger saves them; `endpoints` holds the addresses by model."""
 
     folder: str
     endpoints: Mapping[str, str]
@@ -137,7 +137,7 @@ class _SavedRunSpec:
     uses_settings: bool = False
 
     def restore_model(self, name: str, asking: ModelSpec, base_url: tuple[str, ...]) -> ModelSpec:
-        """Return a model of the run at an address, with its saved price and key; other options come from `asking`."""
+        """Return the options of the model `name`; price and key are the saved ones, the others come from `asking`."""
         own = self.by_model.get(name) or _SavedModel(self.asking.price)
         return replace(asking, model=name, base_url=base_url, price=own.price, key_variable=own.key_variable)
 
@@ -146,7 +146,7 @@ _SAVED_SPEC_ADAPTER: Final = TypeAdapter(_SavedRunSpec)
 
 
 def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
-    """Return the options as JSON text without secrets; `addresses` are the addresses of their models, by name."""
+    """Return the options as JSON without secrets; `addresses` holds the address of each model by name."""
     templates = spec.settings.templates.resolve() if spec.settings.templates else None
     saved = _SavedRunSpec(
         str(spec.folder),
@@ -162,10 +162,10 @@ def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
 
 
 def read_spec_to_continue(run: RunFolder) -> RunSpec:
-    """Return the spec of the last `batch` command on a run, changed to continue the run through its batch service.
+    """Return the options of the last `batch` command, to continue the run through its batch service.
 
     Raises:
-        RunError: if there is no run, or it cannot be continued.
+        RunError: if there is no run, or if the run cannot be continued.
     """
     saved = _read_saved_spec(run)
     if saved is None:
@@ -185,10 +185,10 @@ def read_spec_to_continue(run: RunFolder) -> RunSpec:
 
 
 def inherit_settings(spec: RunSpec) -> RunSpec:
-    """Return the options of a command; take each option that the user did not give from the run.
+    """Return the options of a command; options of the run replace those that the user did not give.
 
-    `plain` is always inherited. If the run or the command uses settings files, everything that such files can change is
-    inherited too: the models, their addresses, and the settings of the prompts.
+    If neither the run nor the command uses settings files, only `plain` is taken from the run. Otherwise the models,
+    their addresses and the settings of the prompts are taken from the run too.
 
     Raises:
         RunError: if the run cannot be continued.
@@ -235,7 +235,7 @@ def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...
 
 
 def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
-    """Return whether a run has plain plans: as its first result says or, if there is none, its saved options."""
+    """Return whether a run has plain plans (without details), by its first result or else by its saved options."""
     query = (  # NULL for a record that is damaged
         "SELECT iif(json_valid(facts), json_extract(facts, '$.min_chance') IS NULL, NULL)"
         " FROM plannings ORDER BY number LIMIT 1"
@@ -246,7 +246,7 @@ def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
-    """Return the saved options of a run, None if there are none; `plain` is true if an old version did not save it."""
+    """Return the saved options of a run, None if there are none; if they do not name `plain`, it is true."""
     rows = query_ledger(run.ledger_path, "SELECT value FROM run WHERE name = ?", RUN_SPEC_KEY)
     if not rows:
         return None
@@ -258,10 +258,10 @@ def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
 
 
 def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
-    """Return the saved address; return () if the environment gives the same address, which may include a password.
+    """Return (`address`,), or () if the environment gives the model this address, perhaps with a password.
 
     Raises:
-        RunError: if the replies came from files, so that there is no endpoint.
+        RunError: if there is no address, since the replies came from files.
     """
     if not address and model not in ("", EXTRACTIVE):
         raise RunError("the prompts of this run go to files; repeat the `batch` command, with --replies-from")
@@ -287,11 +287,11 @@ class RunModel:
 
     @property
     def needs_paper(self) -> bool:
-        """True for the built-in planner, which needs the paper itself and not only the prompt."""
+        """True if the model is the built-in planner, which reads the whole paper."""
         return self.client.model is None
 
     def make_paper_model(self, paper: Paper | None) -> Model:
-        """Return the model for a paper, which sends each request once."""
+        """Return a model for one paper; it sends each request once, without retries."""
         settings = self.settings
         return self.client.make_paper_model(
             paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain
@@ -299,10 +299,10 @@ class RunModel:
 
 
 def join_client_and_settings(client: ModelClient, settings: PlanSettings) -> RunModel:
-    """Return an open model with the settings of a run; if the user set no window, use the model's window.
+    """Return a model with the settings of a run; if the user set no context window, use that of the model.
 
     Raises:
-        PromptError: if the templates are at fault.
+        PromptError: if a prompt template is faulty.
     """
     settings = replace(settings, window=settings.window or client.window)
     return RunModel(client, settings, ModelEntry(client.info, hash_settings(client.info, settings)))
@@ -310,9 +310,10 @@ def join_client_and_settings(client: ModelClient, settings: PlanSettings) -> Run
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """A corpus, the models that plan it, and the limits of the command; `make_readers` makes the paper readers.
+    """The work of a command: a corpus, the models that plan it, and the limits.
 
-    `max_reply_tokens` is the limit of a reply in tokens, None if there is no cost limit.
+    `make_readers` takes the number of papers and returns paper readers. `max_reply_tokens` is the most tokens that a
+    reply may have, None if the cost is not limited.
     """
 
     corpus: Corpus
@@ -330,7 +331,7 @@ class BatchJob:
 
 
 def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
-    """Return a hash of everything that a plan depends on except the paper; when it changes, papers are planned anew."""
+    """Return a hash of a model and the settings; if the hash changes, papers are planned again."""
     templates = settings.render_empty_prompt().template_sha256
     how = [info.endpoint, info.asked, [list(pair) for pair in info.parameters]]
     what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]

@@ -1,4 +1,4 @@
-"""The progress of a run: the counts of the running command for display, and the status that the ledger holds."""
+"""The progress of the running command, and the status of a run as its ledger shows it."""
 
 import re
 import sqlite3
@@ -30,11 +30,11 @@ _MAX_PROBLEMS: Final = 5
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of a run in this command; `earlier_outcomes` counts the results of earlier commands.
+    """The progress of a run while a command works on it; `earlier_outcomes` counts the results of earlier commands.
 
     `total_results` is the number of results that the run needs. `tokens` and `cost` (in USD, None if a price is
     unknown) count only this command. `problems` are the last failures. `batch_requests_by_state` counts the requests at
-    a batch service by the state of their batch. `waiting_prompts` is the number of prompts without a reply in a file.
+    a batch service by the state of their batch. `waiting_prompts` counts the prompts that wait for a reply in a file.
     """
 
     total_results: int = 0
@@ -62,7 +62,7 @@ class Progress:
 
     @property
     def remaining(self) -> int:
-        """The number of results that are still wanted."""
+        """The number of results that the run still needs."""
         return max(0, self.total_results - self.earlier_outcomes.total() - self.outcomes.total())
 
     @property
@@ -77,7 +77,7 @@ class Progress:
 
     @property
     def expected_cost(self) -> float | None:
-        """The expected cost of this command at its end in USD, by the average cost so far; None if it is unknown."""
+        """The cost in USD that this command will probably have at its end, None if it is unknown."""
         result_count = self.outcomes.total()
         if self.cost is None or not result_count:
             return None
@@ -85,12 +85,12 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """The seconds until the end at the rate of the last minute; None if that minute had no result."""
+        """The seconds until the run is finished at the present rate, None if the last minute had no result."""
         papers, _ = self.compute_rates()
         return None if not papers else 60 * self.remaining / papers
 
     def compute_rates(self) -> tuple[float, float]:
-        """Return papers and tokens a minute, over the last minute."""
+        """Return (papers a minute, tokens a minute) for the last minute."""
         now = time.monotonic()
         while self._recent and self._recent[0][0] < now - _RATE_SECONDS:
             self._recent.popleft()
@@ -125,13 +125,12 @@ class PaperFailure:
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatus:
-    """The status of a run; `pending` is the number of results that are still wanted, one for each paper and model.
+    """The status of a run as its ledger shows it; `pending` is the number of results that are still needed.
 
-    `models` holds, by model, the number of papers with each outcome. `requests` is the number of requests sent.
-    `lost_requests` is the number of requests that may have been billed but have no reply, for example since the process
-    was killed. For `in_flight` of the lost requests, a running command still waits for the reply. `cost` is the cost of
-    the replies in USD; it is None if a price is unknown, or if requests were lost and none has a reply. If the ledger
-    is damaged, only its readable part is counted, and `damage` is the error.
+    `models` holds the number of papers by model and outcome. `requests` counts the requests that were sent.
+    `lost_requests` counts requests without a reply that may have been billed; for `in_flight` of them a running command
+    still waits for the reply. `cost` is the cost of the replies in USD, None if it is unknown. If the ledger is
+    damaged, `damage` is the error, and only the readable part is counted.
     """
 
     papers: int
@@ -148,21 +147,21 @@ class LedgerStatus:
 
     @property
     def outcomes(self) -> Counter[Outcome]:
-        """The number of results with each outcome, of all models."""
+        """The number of results by outcome, for all models together."""
         return sum(map(Counter, self.models.values()), Counter())
 
     @property
     def planned(self) -> int:
-        """The number of papers that have a plan."""
+        """The number of results with a plan."""
         return self.outcomes[Outcome.PLANNED]
 
     @property
     def failed(self) -> int:
-        """The number of papers that ended without a plan."""
+        """The number of results without a plan."""
         return self.outcomes.total() - self.planned
 
     def as_json(self, *, with_failures: bool = False) -> dict[str, JsonValue]:
-        """Return the status as JSON values, for programs; with `with_failures`, each failure too."""
+        """Return the status as JSON values; `with_failures` adds the failures."""
         whole: dict[str, JsonValue] = {
             "papers": self.papers,
             "planned": self.planned,
@@ -185,7 +184,7 @@ class LedgerStatus:
         return whole
 
     def as_text(self, *, with_failures: bool = False) -> str:
-        """Return the status as text, for people; with `with_failures`, the reasons of failures too."""
+        """Return the status as lines of text; `with_failures` adds the reasons of the failures."""
         tokens = format_tokens(self.prompt_tokens, self.completion_tokens)
         counts = f"{self.planned:,} planned, {self.failed:,} failed, {self.pending:,} left"
         models = f" with {len(self.models)} models" if len(self.models) > 1 else ""
@@ -202,7 +201,7 @@ class LedgerStatus:
         return "\n".join([*lines, *(self._format_reasons() if with_failures else ())])
 
     def _format_reasons(self) -> list[str]:
-        """Return lines of failures, grouped by outcome and reason, the most frequent first."""
+        """Return lines that count the failures by outcome and reason, the most frequent first."""
         grouped: dict[tuple[Outcome, str], list[PaperFailure]] = {}
         for failure in self.failures:
             grouped.setdefault((failure.outcome, _normalize_reason(failure)), []).append(failure)
@@ -216,7 +215,7 @@ class LedgerStatus:
 
 
 def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStatus:
-    """Read the status of a run. Pass `is_in_use` if a process works on the run; otherwise `in_flight` is 0.
+    """Return the status of a run from its ledger; `in_flight` is 0 unless a process works on the run (`is_in_use`).
 
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
@@ -273,7 +272,7 @@ def _format_counts(outcomes: Mapping[Outcome, int]) -> str:
 
 
 def _normalize_reason(failure: PaperFailure) -> str:
-    """Return the reason without the paper's name and without numbers, so that similar failures are grouped."""
+    """Return the reason without the paper's name and numbers, to group similar failures."""
     reason = re.sub(rf"(?<![\w-]){re.escape(failure.paper)}(?![\w-])", "…", failure.reason)
     return re.sub(r"\d+(?:\.\d+)?", "N", reason)[:_MAX_REASON_CHARS]
 
@@ -282,7 +281,7 @@ def _normalize_reason(failure: PaperFailure) -> str:
 class RunStatus:
     """The status of a run; `is_in_use` is true if a process works on the run or on one of its shards.
 
-    If shards are not merged, `total` is the sum over all shards, `shards` holds the status of each shard that has
+    If a shard is not merged, `total` is the sum over all shards. Then `shards` holds the status of each shard that has
     begun, and `missing_shards` are the shards that have not begun.
     """
 
@@ -292,7 +291,7 @@ class RunStatus:
     missing_shards: Sequence[Shard] = ()
 
     def as_json(self, *, with_failures: bool = False) -> dict[str, JsonValue]:
-        """Return the status as JSON values, for programs."""
+        """Return the status as JSON values; `with_failures` adds the failures."""
         facts = self.total.as_json(with_failures=with_failures)
         if self.shards:
             facts["shards"] = {shard.name: status.as_json() for shard, status in self.shards.items()}
@@ -300,7 +299,7 @@ class RunStatus:
         return facts
 
     def as_text(self, *, with_failures: bool = False) -> str:
-        """Return the status as text, for people."""
+        """Return the status as lines of text; `with_failures` adds the reasons of the failures."""
         lines = [self.total.as_text(with_failures=with_failures)]
         for shard, status in self.shards.items():
             counts = f"{status.planned:,} planned, {status.failed:,} failed, {status.pending:,} pending"
@@ -310,7 +309,7 @@ class RunStatus:
 
 
 def read_run_status(run: RunFolder) -> RunStatus:
-    """Read the status of a run; a process may be working on the run meanwhile.
+    """Return the status of a run and its shards; a process may work on the run meanwhile.
 
     Raises:
         RunError: if the folder is not a run, or one of its ledgers cannot be read.

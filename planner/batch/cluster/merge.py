@@ -1,4 +1,4 @@
-"""Merge the shards of a run into the run: their ledgers and their files."""
+"""Merge the ledgers and files of shards into their run."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -36,12 +36,12 @@ _SETTINGS_HASH_FACT: Final = "the settings (a hash of prompts, --cut-at and othe
 
 
 class _SubmittedError(RunError):
-    """The error that a shard has requests at a batch service whose results are not known yet."""
+    """The error that a batch service still has requests of a shard."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """The result of a merge: what each shard added, or why it was left out; `problems` has a line for each problem."""
+    """The result of a merge; `running_shards` holds, by shard, the reason why it was left out."""
 
     counts_by_shard: Mapping[Shard, MergeCounts]
     running_shards: Mapping[Shard, str]
@@ -50,12 +50,12 @@ class MergeResult:
 
     @property
     def is_complete(self) -> bool:
-        """True if every shard was merged: none is missing, and none is still running."""
+        """True if every shard was merged."""
         return not self.running_shards and not self.missing_shards
 
 
 def merge_shards(run: RunFolder) -> MergeResult:
-    """Merge the shards of a run into the run; a repeated merge adds only the records that are new in the shards.
+    """Merge the shards of a run into the run; a second merge adds only new records.
 
     Raises:
         RunError: if there are no shards, their settings differ, or a file cannot be read or written.
@@ -82,7 +82,7 @@ def merge_shards(run: RunFolder) -> MergeResult:
 
 
 def list_unmerged_shards(run: RunFolder) -> list[Shard]:
-    """Return the shards that hold something that the run's ledger lacks.
+    """Return the shards that were never merged, or that have changed after they were merged.
 
     Raises:
         RunError: if a ledger cannot be read.
@@ -111,7 +111,7 @@ def refuse_unmerged_shards(run: RunFolder) -> None:
 
 
 def refuse_submitted_requests(run: RunFolder) -> None:
-    """Refuse shards while the run has requests at a batch service, since the shards would pay for them again.
+    """Refuse shards while a batch service has requests of the run, since they would be paid for again.
 
     Raises:
         RunError: if a request is at a batch service, or is about to be submitted.
@@ -124,7 +124,7 @@ def refuse_submitted_requests(run: RunFolder) -> None:
 
 
 def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]) -> None:
-    """Copy the run's results for these papers into a shard, so that nothing is paid for again.
+    """Copy the results for `paper_ids` from the run to a shard, which need not pay for them again.
 
     Raises:
         RunError: if a ledger cannot be read or written.
@@ -138,7 +138,7 @@ def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]
 
 
 def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
-    """Copy the replies of the run `earlier` into `run`, so that `run` does not pay for the same requests again.
+    """Copy the replies of the run `earlier` into `run`, which need not pay for these requests again.
 
     Raises:
         RunError: if a ledger cannot be read or written.
@@ -153,7 +153,7 @@ def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
 
 
 def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
-    """Refuse shards with different settings, since they are not parts of one run.
+    """Refuse shards that were planned with different settings.
 
     Raises:
         RunError: if the settings differ; the text names a setting and the shards.
@@ -172,7 +172,7 @@ def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
 
 
 def refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
-    """Refuse a shard that holds another shard's papers instead of its own; perhaps the folder is a renamed copy.
+    """Refuse a shard that holds papers of another shard; its folder is perhaps a renamed copy.
 
     Raises:
         RunError: if a shard holds papers of another shard.
@@ -234,7 +234,7 @@ def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[
 
 
 def _write_description(run: RunFolder, shards: list[Shard]) -> None:
-    """Write the run's `run.json`: the facts of the first shard, and the names of all shards."""
+    """Write `run.json` of the run, with the facts of the first shard and the names of all shards."""
     facts = shards[0].locate_folder(run).read_description() | {"shards": [shard.name for shard in shards]}
     of_one_shard = ("format_version", "shard", "papers", "words")
     run.write_description({name: value for name, value in facts.items() if name not in of_one_shard})

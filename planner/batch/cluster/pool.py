@@ -1,7 +1,7 @@
-"""Share work among workers on many machines; the workers read papers and ask models, and may be lost at any moment.
+"""Share papers and requests among workers on many machines.
 
-The engine applies the rate limit to the whole run, not to each worker, and the pool gives each request to the least
-busy worker. So the limit holds while workers come and go, and a 429 for one worker pauses all workers.
+A worker may be lost at any moment. The engine limits the rate of requests for the whole run, so the limit holds while
+workers come and go, and an HTTP 429 for one worker pauses all workers.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ _MAX_LOAD: Final[Mapping[_WorkKind, float]] = {"read": 2, "ask": float("inf")}
 
 
 class WorkerLostError(Exception):
-    """The error that a worker or its machine was lost; the worker may or may not have done its work."""
+    """The error that a worker or its machine was lost, perhaps after the work was done."""
 
 
 class Worker(Protocol):
-    """A process on a machine that reads papers and asks models; it returns their errors and does not raise them."""
+    """A process that reads papers and sends requests to models; it returns errors instead of raising them."""
 
     machine: str
 
@@ -42,7 +42,7 @@ class Worker(Protocol):
         """
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:
-        """Send a prompt once to the model whose name in the ledger is `model_key`.
+        """Send a prompt to the model `model_key` (its name in the ledger) without retries.
 
         Raises:
             WorkerLostError: if the worker is lost; the request may have been sent.
@@ -50,9 +50,9 @@ class Worker(Protocol):
 
 
 class WorkerPool:
-    """A pool of workers; callers use the pool like one reader of papers.
+    """A pool of workers, which is also a `PaperReader`.
 
-    `max_seconds_without_worker` is the longest time in seconds that work waits while the pool has no worker.
+    If the pool has no worker for `max_seconds_without_worker` seconds, work that waits raises an error.
     """
 
     def __init__(self, max_seconds_without_worker: float = _NO_WORKER_SECONDS) -> None:
@@ -76,18 +76,18 @@ class WorkerPool:
         return Counter(worker.machine for worker in self._workers)
 
     async def add_worker(self, worker: Worker) -> None:
-        """Add a worker, which gets work from now on."""
+        """Add a worker to the pool."""
         async with self._changed:
             self._workers.append(worker)
             self._changed.notify_all()
 
     def remove_worker(self, worker: Worker) -> None:
-        """Remove a worker, which gets no further work."""
+        """Remove a worker from the pool."""
         if worker in self._workers:
             self._workers.remove(worker)
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper; if a worker is lost, use another one.
+        """Read a paper; if the worker is lost, use another worker.
 
         Raises:
             RunError: if there has been no worker for too long.
@@ -102,7 +102,7 @@ class WorkerPool:
         return PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while reading it; leave this paper out")
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion:
-        """Send a prompt to a model once, from the least busy worker.
+        """Send a prompt to a model from the least busy worker, without retries.
 
         Raises:
             ModelError: if there is no completion. If the worker was lost, the request may have been billed.
@@ -120,7 +120,7 @@ class WorkerPool:
 
     @asynccontextmanager
     async def _borrow_worker(self, kind: _WorkKind) -> AsyncIterator[Worker]:
-        """Wait for a worker that has room, and yield the least busy one."""
+        """Wait until a worker has room for more work, and yield the least busy worker."""
         load = self._load[kind]
         async with self._changed:
             while not (free := [worker for worker in self._workers if load[worker] < _MAX_LOAD[kind]]):
@@ -160,7 +160,7 @@ class PooledModel:
     model_key: str
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Send a request from any worker of the pool.
+        """Send a prompt from the least busy worker of the pool.
 
         Raises:
             ModelError: if there is no completion.

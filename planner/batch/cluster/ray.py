@@ -1,6 +1,6 @@
-"""Run workers on a Ray cluster: one per CPU of every machine, also of machines that join later.
+"""Run workers on a Ray cluster, one for each CPU; machines may join later.
 
-A worker reads papers and asks models with the API keys of its own environment.
+A worker uses the API keys in the environment of its machine.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class WorkerConfig:
 
 
 class RayWorkerActor:
-    """A worker on another machine; it reads one paper at a time, and has any number of requests in flight."""
+    """A worker in a Ray actor; it reads one paper at a time, and sends any number of requests at once."""
 
     def __init__(self, config: WorkerConfig) -> None:
         self._config = config
@@ -76,7 +76,7 @@ class RayWorkerActor:
                 return PaperError(f"{request.source}: {error}")
 
     async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
-        """Send a request to a model once; an error is returned, not raised."""
+        """Send a prompt to a model without retries; an error is returned, not raised."""
         try:
             return await self._open_model(model).complete(prompt)
         except ModelError as error:
@@ -100,7 +100,7 @@ class RayWorkerActor:
 
 
 def make_error_picklable(error: ModelError) -> ModelError:
-    """Return the error as a plain `ModelError` or `TooLongError`, since its other subclasses cannot be pickled."""
+    """Return the error as a `ModelError` or `TooLongError`, since other subclasses cannot be pickled."""
     return error if isinstance(error, TooLongError) else error.with_text(str(error))
 
 
@@ -162,7 +162,7 @@ def _check_address(address: str) -> None:
 
 
 class WorkerSupervisor:
-    """The supervisor that keeps one worker per CPU on every machine of the cluster."""
+    """A supervisor that starts the workers: one for each CPU of the cluster."""
 
     def __init__(self, ray: Any, config: WorkerConfig, pool: WorkerPool) -> None:
         self._ray = ray
@@ -174,7 +174,7 @@ class WorkerSupervisor:
         self._on: dict[str, list[RayWorkerProxy | None]] = {}
 
     async def run_forever(self) -> None:
-        """Start missing workers again and again, until cancelled."""
+        """Start missing workers until the task is cancelled."""
         try:
             while True:
                 for node, count in (await asyncio.to_thread(self._list_machines)).items():
@@ -185,7 +185,7 @@ class WorkerSupervisor:
                 task.cancel()
 
     async def wait_for_first_worker(self, supervision: "asyncio.Task[None]") -> None:
-        """Wait for the first worker.
+        """Wait for the first worker; `supervision` is the task that runs `run_forever`.
 
         Raises:
             RunError: if no worker could be started.
@@ -202,7 +202,7 @@ class WorkerSupervisor:
             self._tried.clear()
 
     def _list_machines(self) -> dict[str, int]:
-        """Return the machines that are alive, with the number of workers that each should have."""
+        """Return the number of workers that each machine should have, by the id of the machine."""
         alive = [node for node in self._ray.nodes() if node["Alive"]]
         return {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in alive}
 
@@ -218,7 +218,7 @@ class WorkerSupervisor:
         self._tried.set()
 
     async def _start_worker(self, node: str) -> None:
-        """Start one worker on a machine; it joins the pool once it reports no problem."""
+        """Start a worker on the machine `node`, and add it to the pool if it reports no problem."""
         where = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
         actor = self._ray.remote(RayWorkerActor).options(
             num_cpus=_CPUS_PER_WORKER,
@@ -248,7 +248,7 @@ class WorkerSupervisor:
 
 
 class RayWorkerProxy:
-    """A worker of the pool that runs in a Ray actor."""
+    """A worker of the pool, whose work is done by a `RayWorkerActor`."""
 
     def __init__(self, ray: Any, handle: Any, node: str) -> None:
         self.machine = node
@@ -265,7 +265,7 @@ class RayWorkerProxy:
         return answer
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper on its machine.
+        """Read a paper on the machine of the worker.
 
         Raises:
             WorkerLostError: if the worker is lost.
@@ -274,7 +274,7 @@ class RayWorkerProxy:
         return answer
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:
-        """Send a request once from its machine.
+        """Send a prompt to a model from the machine of the worker, without retries.
 
         Raises:
             WorkerLostError: if the worker is lost.

@@ -72,10 +72,10 @@ _COPY_REPLIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class LedgerReader:
-    """A connection that only reads the ledger at `path`; another connection may write the ledger meanwhile.
+    """A connection that reads the ledger at `path`; other connections may write to the ledger meanwhile.
 
     Raises:
-        RunError: in each method, if the ledger cannot be read, for example because it was damaged during the run.
+        RunError: in each method, if the ledger cannot be read.
     """
 
     path: Path
@@ -87,17 +87,17 @@ class LedgerReader:
             return self.connection.execute(query, values).fetchall()
 
     def fetch_row(self, query: str, *values: object) -> Any:
-        """Return the first row of a query, None if there is none."""
+        """Return the first row of a query, None if there is no row."""
         return next(iter(self.fetch_rows(query, *values)), None)
 
     def fetch_value(self, query: str, *values: object) -> Any:
-        """Return the first value of the first row of a query, None if there is none."""
+        """Return the first value in the first row of a query, None if there is no row."""
         row = self.fetch_row(query, *values)
         return row[0] if row else None
 
 
 class LatestResult(NamedTuple):
-    """The latest result of a paper and a model, with hashes: `asked` of the settings, `stamp` of the paper's files."""
+    """The latest result of a paper and a model; `asked` is a hash of the settings, `stamp` is a hash of the paper."""
 
     asked: str
     stamp: str
@@ -105,9 +105,9 @@ class LatestResult(NamedTuple):
 
 
 def load_latest_results(ledgers: Iterable[Path]) -> dict[tuple[str, str], LatestResult]:
-    """Return the latest result of each paper and model; results in later ledgers replace those in earlier ones.
+    """Return the latest result by (paper, model); a later ledger replaces the results of an earlier one.
 
-    A ledger that is missing or empty is skipped.
+    Missing and empty ledgers are skipped.
 
     Raises:
         RunError: if a ledger cannot be read.
@@ -122,7 +122,7 @@ def load_latest_results(ledgers: Iterable[Path]) -> dict[tuple[str, str], Latest
 
 @dataclass(frozen=True, slots=True)
 class StoredRecords:
-    """The records in a ledger, with their replies."""
+    """The records in a ledger, one for each result of a paper and a model."""
 
     reader: LedgerReader
 
@@ -151,13 +151,13 @@ class StoredRecords:
         return record.model_copy(update={"attempts": attempts})
 
     def find_reply(self, identity: str) -> Completion | None:
-        """Return the reply to a request, None if there is none."""
+        """Return the reply to the request with the hash `identity`, None if there is no reply."""
         reply = self.reader.fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
         return None if reply is None else load_reply(identity, reply)
 
 
 def load_reply(identity: str, reply: str) -> Completion:
-    """Return a stored reply to the request with this identity.
+    """Return the reply that `reply` holds as JSON; `identity` is the hash of the request.
 
     Raises:
         RunError: if the reply cannot be read.
@@ -171,7 +171,7 @@ def load_reply(identity: str, reply: str) -> Completion:
 
 @dataclass(frozen=True, slots=True)
 class MergeCounts:
-    """The numbers of results and requests that a merge added, and of requests that were paid for in both ledgers."""
+    """The numbers of results and requests that a merge added; `requests_paid_twice` were paid for in both ledgers."""
 
     results: int
     requests: int
@@ -180,7 +180,7 @@ class MergeCounts:
 
 @contextmanager
 def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[str] | None = None) -> Iterator[None]:
-    """Attach another ledger within the block, as the schema `other`; use only `paper_ids`, or all papers if None.
+    """Attach another ledger to `db` within the block; merges then use `paper_ids`, or all papers if it is None.
 
     Raises:
         RunError: if one of the two ledgers cannot be read or written.
@@ -198,7 +198,7 @@ def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[
 
 
 def list_results_only_in_attached(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return (paper, model) of each latest result in the attached ledger that the main ledger lacks, oldest first."""
+    """Return (paper, model) of each latest result that only the attached ledger has, oldest first."""
     query = (
         f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
         " (SELECT max(number) FROM other.plannings WHERE paper = n.paper AND model = n.model) ORDER BY n.number"
@@ -207,7 +207,7 @@ def list_results_only_in_attached(db: sqlite3.Connection) -> list[tuple[str, str
 
 
 def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
-    """Merge the attached ledger into the main one in a single transaction."""
+    """Add the records of the attached ledger to the main ledger in one transaction."""
     paid_twice_query = (
         f"SELECT count(*) FROM main.requests o JOIN other.requests n ON n.identity = o.identity WHERE n.{_IS_SELECTED}"
         " AND n.replied <> o.replied"
@@ -224,12 +224,12 @@ def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
 
 
 def copy_replies(db: sqlite3.Connection) -> None:
-    """Copy the replies in the attached ledger; they keep their cost, but do not count towards this run's cost limit."""
+    """Copy the replies of the attached ledger; they do not count towards the cost limit of this run."""
     db.execute(_COPY_REPLIES)
 
 
 def list_id_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Return each id that belongs to different papers in the two ledgers, with the places of both papers."""
+    """Return (id, place in the main ledger, place in the other ledger) for each id that stands for two papers."""
     query = (
         "SELECT o.id, o.place, n.place FROM main.papers o JOIN other.papers n ON n.id = o.id"
         " WHERE n.place <> o.place AND n.position IS NOT NULL AND o.position IS NOT NULL"

@@ -102,7 +102,7 @@ _VALUES: Final = {
 
 
 class DamagedLedgerError(RunError):
-    """The error that a ledger is damaged: a part of the file is lost, or the file is not a database."""
+    """The error that a ledger is damaged or is not a database at all."""
 
     def __init__(self, path: Path, reason: object) -> None:
         super().__init__(
@@ -112,11 +112,11 @@ class DamagedLedgerError(RunError):
 
 
 def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True) -> sqlite3.Connection:
-    """Open a ledger for writing, and create it if there is none.
+    """Open a ledger for writing; create the ledger if it is missing.
 
-    Commits are synchronised to the disk, so that they survive a power cut. On a shared disk the ledger has a plain
-    journal, since a write-ahead log needs memory that all users of the ledger share. With `check`, all pages and values
-    are checked first, since a damaged ledger could not store the replies that a command pays for.
+    Each commit waits for the disk, so it survives a power cut. If `shared_disk` is true, SQLite uses a plain journal,
+    since its write-ahead log works on one machine only. If `check` is true, the whole ledger is first checked for
+    damage.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
@@ -132,7 +132,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
 
 
 def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
-    """Open a ledger for reading; a run may write the ledger meanwhile.
+    """Open a ledger for reading; another process may write to the ledger meanwhile.
 
     Raises:
         RunError: if the ledger is missing, has another version, or cannot be read.
@@ -156,21 +156,21 @@ def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a ledger for reading within the block.
 
     Raises:
-        RunError: as for `connect_ledger_readonly`, and if a query or a value in the block shows damage to the ledger.
+        RunError: as for `connect_ledger_readonly`, and if the block finds the ledger damaged.
     """
     with closing(connect_ledger_readonly(path)) as connection, convert_ledger_errors(path):
         yield connection
 
 
 def query_ledger(path: Path, query: str, *values: object) -> list[Any]:
-    """Return all rows of a query to a ledger; the errors are those of `open_ledger_readonly`."""
+    """Return the rows of one query to the ledger at `path`; the errors are those of `open_ledger_readonly`."""
     with open_ledger_readonly(path) as connection:
         return connection.execute(query, values).fetchall()
 
 
 @contextmanager
 def convert_ledger_errors(path: Path) -> Iterator[None]:
-    """Convert the errors that a damaged or unusable ledger causes in the block.
+    """Convert errors in the block to a `RunError` about the ledger at `path`.
 
     Raises:
         RunError: if the block raises an error of SQLite or a ValueError.
@@ -183,7 +183,9 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """Yield (connection for reading a ledger, ""); for a damaged ledger, (connection to a readable copy, error).
+    """Yield (connection, error) for reading a ledger that may be damaged.
+
+    The error is "" if the ledger is not damaged. Otherwise the connection leads to a copy of the readable rows.
 
     Raises:
         RunError: as for `connect_ledger_readonly`, and if nothing can be read.
@@ -204,7 +206,7 @@ def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, st
 
 
 def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: str, condition: str) -> None:
-    """Copy the rows of a table that meet a condition; read from both ends of the table until the damage."""
+    """Copy the readable rows of a table that meet `condition`; read from both ends of the table up to the damage."""
     (definition,) = copy.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     fields = [name for _, name, *_ in copy.execute(f"PRAGMA table_info({table})")]
     key = fields[0]
@@ -223,7 +225,7 @@ def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, t
 
 
 def _check_content(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise `DamagedLedgerError` if a page is damaged, or if a table has a value that the program never writes."""
+    """Raise `DamagedLedgerError` if the file is damaged or a table has a value that the program never writes."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise DamagedLedgerError(path, " ".join(found.split()))
@@ -235,7 +237,7 @@ def _check_content(connection: sqlite3.Connection, path: Path) -> None:
 
 @cache
 def _describe_values() -> dict[str, str]:
-    """Return the SQL conditions for valid rows, by table; SQLite itself accepts any value in any column."""
+    """Return, by table, the SQL condition that a valid row meets."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
         _create_tables(empty)
         query = "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -247,13 +249,13 @@ def _describe_values() -> dict[str, str]:
 
 
 def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
-    """Return the SQL condition that a value has the type of its column; `facts` is a row of `PRAGMA table_info`."""
+    """Return the SQL condition for a value of the right type; `facts` is the column's row of `PRAGMA table_info`."""
     _, name, kind, is_required, _, is_key = facts
     return f"typeof({name}) IN ('{kind.lower()}'" + (")" if is_required or is_key else ", 'null')")
 
 
 def build_ledger_error(path: Path, error: Exception) -> RunError:
-    """Return the `RunError` for an error that a ledger caused."""
+    """Return a `RunError` that explains an error of the ledger at `path`."""
     if is_damage(error) or not isinstance(error, sqlite3.Error):
         return DamagedLedgerError(path, " ".join(str(error).split()))
     return RunError(f"{path} cannot be used as a ledger: {error}")
@@ -265,7 +267,7 @@ def is_damage(error: Exception) -> bool:
 
 
 def _find_error_kind(error: Exception) -> int:
-    """Return the low byte of an error's SQLite code, which is the kind of the error; 0 if the error has no code."""
+    """Return the primary result code of an error of SQLite, 0 if the error has no code."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -275,7 +277,7 @@ def format_time(moment: datetime) -> str:
 
 
 def _choose_other_mode(path: Path, error: Exception) -> str | None:
-    """Return another mode of SQLite in which to open a ledger after this error, None if no mode helps."""
+    """Return the mode in which SQLite can open the ledger after `error`, None if there is no such mode."""
     # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls the commit back.
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
         return "rw"

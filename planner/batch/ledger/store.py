@@ -1,4 +1,4 @@
-"""Record every request, reply and result of a run in its ledger; the run's files can be written again from it."""
+"""Record the requests, replies and results of a run in its ledger."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ _PAGE_ROWS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model of a command; `settings_hash` is a hash of all settings that its plans depend on."""
+    """A model that a command uses; `settings_hash` is a hash of the settings that change the model's plans."""
 
     info: ModelInfo
     settings_hash: str
@@ -57,10 +57,10 @@ class ModelEntry:
 
 
 class Ledger:
-    """The ledger of a run, open for writing; when a method returns, its change is durable."""
+    """The ledger of a run, open for writing; a method that writes returns when the data are on the disk."""
 
     def __init__(self, path: Path, *, shared_disk: bool = False) -> None:
-        """Open a ledger, or create it.
+        """Open the ledger at `path`, or create it; `shared_disk` is true if other machines use the disk too.
 
         Raises:
             RunError: if the ledger cannot be opened or has another version; in every method, if it is damaged.
@@ -85,7 +85,7 @@ class Ledger:
         self._reader.connection.close()
 
     def refuse_other_task(self, task: Task) -> None:
-        """Refuse a command for another task than the run's.
+        """Refuse a command if the run has another task.
 
         Raises:
             RunError: if the run has another task.
@@ -99,7 +99,7 @@ class Ledger:
     async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[ModelEntry]) -> None:
         """Record the task, the corpus and the models of this command.
 
-        Requests that a killed process left in flight are marked as lost: sent, perhaps billed, never answered.
+        Requests that a killed process left in flight are marked as lost, since they may have been billed.
 
         Raises:
             RunError: if the run has another task.
@@ -117,7 +117,7 @@ class Ledger:
         await self._writer.write_change(change)
 
     def iterate_pending(self, *, retry_failed: bool = False) -> Iterator[PlanTask]:
-        """Yield the pending tasks in the order of the corpus; with `retry_failed`, yield the failed tasks too."""
+        """Yield the tasks to plan, in the order of the corpus; `retry_failed` adds the tasks that have failed."""
         finished = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNFINISHED_OUTCOMES)
         query = (
             "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key,"
@@ -134,7 +134,7 @@ class Ledger:
                 yield PlanTask(entry, model, bool(has_requests))
 
     def list_results(self) -> Iterator[tuple[str, str, Outcome]]:
-        """Return (paper, model, outcome) of every result whose paper and settings have not changed since."""
+        """Return (paper, model, outcome) of each result that is valid for the present paper and settings."""
         rows = self._reader.fetch_rows(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}")
         return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
 
@@ -148,10 +148,10 @@ class Ledger:
         return int(self._reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
-        """Return the sample number for a first prompt; another number asks for another reply to the same prompt.
+        """Return the sample number for the first prompt about a paper (before any re-ask).
 
-        Return the highest number that has a reply, 0 if there is no reply. With `retry_failed`, return the next number
-        if that reply was unusable.
+        A new number asks for a new reply to the same prompt. Return the last number with a reply, 0 if there is no
+        reply. If `retry_failed` is true and the last reply was unusable, return the next number.
         """
         last = self._reader.fetch_value(
             "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
@@ -165,10 +165,10 @@ class Ledger:
     def list_requests(
         self, paper_id: str, model_key: str, reused_identities: Iterable[str] = ()
     ) -> tuple[AttemptRecord, ...]:
-        """Return every recorded request about a paper to a model, oldest first.
+        """Return the recorded requests about a paper to a model, oldest first.
 
-        If two papers have the same text, only one of them sends requests. For the other paper, pass the identities of
-        these requests as `reused_identities`; the returned records state a cost of 0 for them.
+        `reused_identities` are the hashes of further requests to return. If another paper with the same text sent such
+        a request, the cost in its record is 0.
         """
         rows = self._reader.fetch_rows(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
@@ -192,13 +192,13 @@ class Ledger:
         )
 
     def sum_charges(self) -> float:
-        """Return the USD that may have been spent; a request with an unknown cost counts at its highest cost."""
+        """Return the USD that the run may have spent; a request of unknown cost counts at its highest cost."""
         known = self._reader.fetch_value("SELECT sum(charged) FROM requests")
         lost = self._reader.fetch_value("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
 
     async def record_request(self, plan_task: PlanTask, request: AttemptRecord, max_cost: float | None) -> int:
-        """Record that a request is about to be sent, and its highest cost in USD; return the number of the attempt."""
+        """Record a request before it is sent, with its highest cost in USD; return the number of the attempt."""
         number, identity, now = self._reserve_attempt_numbers(1), request.identity, format_time(request.started)
         new_request = NewRequest(plan_task, identity, request.prompt_sha256, request.sample, request.messages, max_cost)
 
@@ -215,7 +215,7 @@ class Ledger:
     async def record_reply(
         self, attempt_number: int, identity: str, completion: Completion, cost: float | None, charged: float | None
     ) -> None:
-        """Record the reply to an attempt.
+        """Record the reply to an attempt; `charged` is the cost in USD that counts towards the cost limit.
 
         Raises:
             RunError: if the ledger cannot be written; the reply is kept in a file, and the next command stores it.
@@ -230,7 +230,7 @@ class Ledger:
             raise
 
     def describe_kept_replies(self) -> str:
-        """Return a clause that names the folders with the replies that could not be stored, "" if there are none."""
+        """Return a message about the replies that are kept in files, "" if there are none."""
         folders = ", ".join(map(str, dict.fromkeys(self._kept_replies)))
         count = len(self._kept_replies)
         return f"paid replies are kept in {folders} ({count}), and the next command stores them" if count else ""
@@ -255,7 +255,7 @@ class Ledger:
         record: PlanRecord,
         write_files: Preparation | None = None,
     ) -> None:
-        """Write the files of a paper with `write_files`, then record the result of planning the paper."""
+        """Call `write_files`, which writes the files of a paper; then record the result of the paper."""
         attempts = tuple(attempt.model_copy(update={"completion": None}) for attempt in record.attempts)
         prompt = result.paper_prompt.prompt if result.paper_prompt else None
         row = (
@@ -276,7 +276,7 @@ class Ledger:
         await self._writer.write_change(lambda db: db.execute(query, row), write_files)
 
     def read_fact(self, name: str) -> str | None:
-        """Return a fact about the run, None if it was never recorded."""
+        """Return the value of a named fact about the run, None if it was never recorded."""
         return self._reader.fetch_value("SELECT value FROM run WHERE name = ?", name)  # type: ignore[no-any-return]
 
     async def write_fact(self, name: str, value: str) -> None:
@@ -285,7 +285,7 @@ class Ledger:
         await self._writer.write_change(lambda db: db.execute(query, (name, value)))
 
     def load_corpus(self) -> Corpus:
-        """Return the papers of the last command."""
+        """Return the papers of the last command on the run."""
         rows = self._reader.fetch_rows(
             "SELECT id, source, place, kind, title, abstract, stamp FROM papers"
             " WHERE position IS NOT NULL ORDER BY position"
@@ -293,7 +293,7 @@ class Ledger:
         return Corpus(tuple(CorpusEntry(*row) for row in rows))
 
     def _reserve_attempt_numbers(self, count: int) -> int:
-        """Reserve numbers for `count` attempts, and return the first."""
+        """Reserve `count` numbers for attempts, and return the first number."""
         first = self._next_attempt
         self._next_attempt += count
         return first

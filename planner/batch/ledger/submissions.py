@@ -1,4 +1,4 @@
-"""Store a run's submissions to a batch service in the ledger: files of requests, and the result of each request."""
+"""Record submissions to a batch service in the ledger, with the requests and their results."""
 
 import json
 import sqlite3
@@ -27,7 +27,7 @@ _AFTER_HEX: Final = "g"
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """A request that a paper needs and that has no reply; `max_cost` is its highest cost in USD."""
+    """A request without a reply; `identity` is its hash, and `max_cost` is its highest cost in USD."""
 
     plan_task: PlanTask
     identity: str
@@ -39,9 +39,10 @@ class NewRequest:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A file of requests and its batch; `file_id` and `batch_id` are the service's ids, "" until they are known.
+    """A file of requests for a batch service, and the batch that the service makes of the file.
 
-    In state RECORDED a submission has no batch. In state SUBMITTING it may have a batch whose id is not known.
+    `file_id` and `batch_id` are ids at the service, "" until they are known. In state RECORDED there is no batch. In
+    state SUBMITTING there may be a batch whose id is not known.
     """
 
     number: int
@@ -57,8 +58,8 @@ class Submission:
 class Rejection:
     """The reason why a submitted request has no reply; `again` is true if submitting the request again may help.
 
-    If `was_sent` is false, the request never reached the service, and counts as not submitted. `limit` is the model's
-    window and `prompt_tokens` the length of the prompt, both in tokens as the service counts them.
+    If `was_sent` is false, the request never reached the service. `limit` is the model's context window and
+    `prompt_tokens` is the length of the prompt, both in tokens.
     """
 
     message: str
@@ -78,7 +79,7 @@ class Rejection:
         return cls(str(error), error.retryable, status=error.status)
 
     def as_error(self, suffix: str = "") -> ModelError:
-        """Return the error that a live request would have met; `suffix` is added to its text."""
+        """Return the rejection as an error; `suffix` is added to the message."""
         if self.too_long:
             return TooLongError(self.message, limit=self.limit, prompt_tokens=self.prompt_tokens, status=self.status)
         return ModelError(self.message + suffix, retryable=self.again, status=self.status)
@@ -86,7 +87,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedRequest:
-    """A request of a submission: its attempt's number, its highest cost in USD, and whether its reply is stored."""
+    """A submitted request; `max_cost` is its highest cost in USD, and `has_reply` is true if its reply is stored."""
 
     attempt_number: int
     identity: str
@@ -95,7 +96,7 @@ class SubmittedRequest:
 
 
 class Submissions:
-    """The submissions of a run; `reserve_attempt_numbers(count)` reserves `count` numbers, and returns the first."""
+    """The submissions in a ledger; `reserve_attempt_numbers` takes a count and returns the first number."""
 
     def __init__(
         self, reader: LedgerReader, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]
@@ -110,11 +111,11 @@ class Submissions:
         return [Submission(*row) for row in rows]
 
     def count_submitted_requests(self) -> int:
-        """Return the number of requests that are or may be at the service."""
+        """Return the number of requests that are, or may be, at the batch service."""
         return sum(submission.request_count for submission in self.list_open() if submission.state != RECORDED)
 
     async def withdraw_unsent(self) -> list[int]:
-        """Withdraw the submissions that were never sent; return their numbers. Their requests can then be sent live."""
+        """Withdraw the submissions that were never sent, and return their numbers."""
         numbers = [submission.number for submission in self.list_open() if submission.state == RECORDED]
         rejection = Rejection("its file was withdrawn before it was submitted", again=True, was_sent=False)
 
@@ -132,11 +133,11 @@ class Submissions:
         return numbers
 
     def find_next_number(self) -> int:
-        """Return the number of the next submission."""
+        """Return the number that the next submission gets."""
         return int(self._reader.fetch_value("SELECT coalesce(max(number), 0) FROM parts")) + 1
 
     async def record_submission(self, submission: Submission, new_requests: Sequence[NewRequest]) -> None:
-        """Record a submission and its requests, before any of them is sent."""
+        """Record a submission and its requests before the file is sent."""
         first, now = self._reserve_attempt_numbers(len(new_requests)), format_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> None:
@@ -154,17 +155,17 @@ class Submissions:
         await self._writer.write_change(change)
 
     async def record_exported_requests(self, new_requests: Sequence[NewRequest]) -> None:
-        """Record requests that are exported to a file, so that their results are recognised later."""
+        """Record requests that are exported to a file; their results can then be recognised."""
         await self._writer.write_change(lambda db: insert_requests(db, new_requests, ""))
 
     async def update_submission(self, submission: Submission) -> None:
-        """Record the new state of a submission, and its file and batch."""
+        """Record the state, the file id and the batch id of a submission."""
         query = "UPDATE parts SET file = ?, batch = ?, state = ? WHERE number = ?"
         values = (submission.file_id, submission.batch_id, submission.state, submission.number)
         await self._writer.write_change(lambda db: db.execute(query, values))
 
     async def import_attempt(self, identity: str) -> int:
-        """Record a request that another program sent, before its result is stored; return the number of the attempt."""
+        """Record that another program sent a request; return the number of the attempt."""
         number, now = self._reserve_attempt_numbers(1), format_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> None:
@@ -187,7 +188,7 @@ class Submissions:
         await self._writer.write_change(lambda db: db.executemany(query, rows))
 
     def iterate_unanswered(self, submission: Submission) -> Iterator[int]:
-        """Yield the attempts of a submission that have no result yet."""
+        """Yield the number of each attempt of a submission that has no result yet."""
         after = 0
         query = (
             "SELECT number FROM attempts WHERE state = 'submitted' AND part = ? AND number > ? ORDER BY number LIMIT ?"
@@ -197,12 +198,12 @@ class Submissions:
             (after,) = page[-1]
 
     def is_submitted(self, identity: str) -> bool:
-        """Return whether a request is or may be at the service."""
+        """Return whether the request with the hash `identity` is, or may be, at the batch service."""
         query = "SELECT 1 FROM attempts WHERE identity = ? AND part IS NOT NULL AND state = 'submitted'"
         return self._reader.fetch_row(query, identity) is not None
 
     def has_submitted_requests(self, plan_task: PlanTask) -> bool:
-        """Return whether a request of a paper is at the service."""
+        """Return whether a request of a task (a paper and a model) is at the batch service."""
         query = (
             "SELECT 1 FROM requests r JOIN attempts a ON a.identity = r.identity AND a.part IS NOT NULL"
             " AND a.state = 'submitted' WHERE r.paper = ? AND r.model = ?"
@@ -210,12 +211,12 @@ class Submissions:
         return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model) is not None
 
     def has_sent_requests(self, plan_task: PlanTask) -> bool:
-        """Return whether any request of a paper was sent."""
+        """Return whether a request of a task (a paper and a model) was ever sent."""
         query = "SELECT 1 FROM requests WHERE paper = ? AND model = ? AND first_sent <> ''"
         return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model) is not None
 
     def list_rejections(self, identity: str, after_attempt: int = 0) -> list[Rejection]:
-        """Return a request's rejections: one for each attempt after number `after_attempt` that reached the service."""
+        """Return the service's rejections of a request, from attempts with numbers above `after_attempt`."""
         rows = self._reader.fetch_rows(
             "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
             " AND number > ? ORDER BY number",
@@ -226,11 +227,11 @@ class Submissions:
         return [rejection for rejection in rejections if rejection.was_sent]
 
     def find_last_attempt_number(self) -> int:
-        """Return the highest attempt number, 0 if there are no attempts."""
+        """Return the highest number of an attempt, 0 if there are no attempts."""
         return int(self._reader.fetch_value("SELECT coalesce(max(number), 0) FROM attempts"))
 
     def find_attempt(self, submission: Submission, identity_prefix: str) -> SubmittedRequest | None:
-        """Return the request of a submission whose identity begins with this prefix, None if there is none."""
+        """Return the submission's request whose hash begins with `identity_prefix`, None if there is none."""
         row = self._reader.fetch_row(
             "SELECT number, identity, upper, state = 'replied' FROM attempts"
             " WHERE part = ? AND identity >= ? AND identity < ?",
@@ -241,7 +242,7 @@ class Submissions:
         return None if row is None else SubmittedRequest(row[0], row[1], row[2], bool(row[3]))
 
     def find_request(self, identity_prefix: str) -> tuple[str, str, bool] | None:
-        """Return (identity, model, whether it has a reply) of the request whose identity begins with the prefix.
+        """Return (hash, model, True if it has a reply) of the request whose hash begins with `identity_prefix`.
 
         Return None if there is no such request.
         """
@@ -254,7 +255,7 @@ class Submissions:
 
 
 def insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
-    """Insert the requests that the ledger lacks; mark the others as sent at `sent_at` if they were only exported."""
+    """Insert requests with the time `sent_at`, "" if they are only exported; an earlier time is kept."""
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -1,6 +1,6 @@
-"""Write to a ledger in one thread, which commits waiting changes together, so that they share one disk sync.
+"""Write to a ledger in a thread that commits several changes at once.
 
-Replies that cannot be written are kept in files, and stored in the ledger as soon as it can be opened again.
+A reply that cannot be written is kept in a file. The next command that opens the ledger stores the reply.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class _QueuedChange:
 
 
 class LedgerWriter:
-    """The thread that makes changes durable in the order of their arrival; it refuses changes after a failed write."""
+    """A thread that writes changes to a ledger in order; after a failed write it refuses all changes."""
 
     def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
         self._path = path
@@ -62,11 +62,10 @@ class LedgerWriter:
     async def write_change(
         self, change: LedgerChange, prepare: Preparation | None = None, size: int = _PAGE_BYTES
     ) -> None:
-        """Call `prepare`, then make one change of about `size` bytes, and return when the change is durable.
+        """Call `prepare`, make a change of about `size` bytes, and return when the change is on the disk.
 
         Raises:
-            RunError: if `prepare` fails, so that the change is not made, or if the ledger cannot be written, so that
-                all later changes fail too.
+            RunError: if `prepare` fails, or if the ledger cannot be written; then all later changes fail too.
         """
         if self._failure:
             raise self._failure
@@ -76,7 +75,7 @@ class LedgerWriter:
         await durable
 
     def close(self) -> None:
-        """Finish the waiting changes, and end the thread."""
+        """Make the changes that wait, then end the thread."""
         self._queued.put(None)
         self._thread.join()
 
@@ -98,7 +97,7 @@ class LedgerWriter:
                     _resolve_changes([change], self._failure)
 
     def _collect_waiting(self, first_change: _QueuedChange) -> tuple[list[_QueuedChange], bool]:
-        """Return (`first_change` and the changes that wait, whether to close the ledger after them)."""
+        """Return (`first_change` and the changes that wait, True if the thread must end after them)."""
         changes = [first_change]
         while len(changes) < _MAX_CHANGES_PER_COMMIT:
             try:
@@ -168,7 +167,7 @@ def _suggest_fix(error: Exception, path: Path, size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReply:
-    """A reply as the ledger stores it: `replied` is in ISO 8601, `reply` is a completion as JSON, costs are in USD."""
+    """A reply as it is stored; `replied` is a time in ISO 8601, `reply` is a completion as JSON, costs are in USD."""
 
     attempt_number: _Integer
     identity: str
@@ -186,7 +185,7 @@ def _adapt_reply() -> TypeAdapter[LedgerReply]:
 
 
 def store_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
-    """Store a reply in the rows of its attempt and its request; if the request has a reply already, keep that one."""
+    """Mark the attempt as answered, and store the reply unless the request has a reply already."""
     values = asdict(reply)
     db.execute("UPDATE attempts SET state = 'replied' WHERE number = :attempt_number AND identity = :identity", values)
     db.execute(
@@ -197,7 +196,7 @@ def store_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
 
 
 def save_unstored_reply(ledger_path: Path, reply: LedgerReply) -> Path:
-    """Write a reply to a file beside its ledger or, if that fails, in the temporary folder; return the file's folder.
+    """Write a reply to a file beside the ledger, or else in the temporary folder; return the folder.
 
     Raises:
         OSError: if neither file can be written.
@@ -215,7 +214,7 @@ def save_unstored_reply(ledger_path: Path, reply: LedgerReply) -> Path:
 
 
 def store_kept_replies(db: sqlite3.Connection, ledger_path: Path) -> None:
-    """Store the replies that an earlier command kept in files, and delete the files; leave other ledgers' files."""
+    """Store the replies that an earlier command kept in files, and delete these files."""
     stored, query = [], "SELECT 1 FROM requests WHERE identity = ?"
     with convert_ledger_errors(ledger_path), db:
         db.execute("BEGIN IMMEDIATE")
@@ -247,14 +246,14 @@ def _read_kept_replies(ledger_path: Path) -> Iterator[tuple[Path, LedgerReply]]:
 
 
 def _list_folders(ledger_path: Path) -> tuple[Path, Path]:
-    """Return the folders for replies that cannot be stored: one beside the ledger, and one in the temporary folder."""
+    """Return the two folders for kept replies: one beside the ledger, one in the temporary folder."""
     place = hashlib.sha256(os.fsencode(ledger_path.resolve())).hexdigest()[:16]
     temporary = Path(tempfile.gettempdir(), f"ablation-planner-{os.getuid()}-{place}")
     return ledger_path.parent / "kept-replies", temporary
 
 
 def _refuse_foreign_folder(folder: Path) -> None:
-    """Refuse a folder for kept replies if the folder is a link or belongs to another user.
+    """Refuse a folder that is a link or belongs to another user.
 
     Raises:
         OSError: if the folder is refused.
@@ -266,7 +265,11 @@ def _refuse_foreign_folder(folder: Path) -> None:
 
 @contextmanager
 def open_ledger_connection(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for writing within the block, and store kept replies; the errors are those of `connect_ledger`."""
+    """Open a ledger for writing within the block, and store the replies that are kept in files.
+
+    Raises:
+        RunError: as for `connect_ledger`.
+    """
     with closing(connect_ledger(path, shared_disk=shared_disk)) as connection, convert_ledger_errors(path):
         store_kept_replies(connection, path)
         yield connection

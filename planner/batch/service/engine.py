@@ -1,7 +1,7 @@
-"""Plan a run through a batch service: submit the missing requests, wait, collect, and repeat until all is done.
+"""Plan a run through a batch service.
 
-Each paper is planned with its recorded replies. The first request without a reply is submitted, and the paper waits for
-the reply. To send a request live means to send it directly to the model's endpoint.
+The engine plans each paper with the replies in the ledger. It submits the requests without a reply, waits, collects the
+results, and plans the papers again. To send a request live means to send it directly to the model's endpoint.
 """
 
 import asyncio
@@ -52,11 +52,11 @@ class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not ther
 
 @dataclass(frozen=True, slots=True)
 class ReplayModel:
-    """A model that answers from the ledger, and passes each request without a recorded reply to `handle_request`.
+    """A model that answers from the ledger, and passes requests without a reply to `handle_request`.
 
-    A request that was submitted `MAX_SUBMISSIONS` times fails with its last error. With `submit_once`, a request that
-    came back without a reply is not passed on again, since the caller sends it live. Rejections of attempts up to
-    number `after_attempt` are ignored.
+    A request fails after `MAX_SUBMISSIONS` submissions without a reply. If `submit_once` is true, each request is
+    submitted only once, and the caller then sends it live. Rejections of attempts up to the number `after_attempt` do
+    not count.
     """
 
     ledger: Ledger
@@ -73,11 +73,11 @@ class ReplayModel:
         return self.client.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return the recorded reply to a prompt, or the one that `handle_request` returns.
+        """Return the reply in the ledger, or else the reply that `handle_request` returns.
 
         Raises:
             ModelError: if the service has refused the request for good.
-            ReplyPending: if there is no reply yet: the request was passed on, is at the service, or is to be sent live.
+            ReplyPending: if there is no reply yet.
         """
         identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
         if (reply := self.ledger.records.find_reply(identity)) is not None:
@@ -104,9 +104,9 @@ class ReplayModel:
 
 
 class Replanner:
-    """A planner that plans pending papers with recorded replies, and finds the requests that still have none.
+    """A planner that uses the replies in the ledger, and finds the requests that have no reply.
 
-    A paper that has all its replies is finished. A failed paper is planned again only once by the same instance.
+    A paper with all its replies is finished. An instance plans a failed paper only once.
     """
 
     def __init__(self, job: BatchJob, ledger: Ledger, recorder: ResultRecorder, *, submit_once: bool) -> None:
@@ -121,7 +121,7 @@ class Replanner:
         self.is_stopped = False
 
     async def replan_papers(self, handle_request: RequestHandler) -> None:
-        """Plan the papers that do not wait for the service; pass each request without a reply to `handle_request`."""
+        """Plan the papers that have no request at the service; pass requests without a reply to `handle_request`."""
         readers = self._job.make_readers(self._ledger.count_expected_results())
         async with read_papers_ahead(
             self._list_tasks(), self._models, readers=readers, max_ahead=_PAPERS_AT_ONCE
@@ -147,7 +147,7 @@ class Replanner:
                 yield plan_task
 
     def _is_within_max_papers(self, plan_task: PlanTask) -> bool:
-        """Return whether --max-papers allows a paper; it always allows one that was begun."""
+        """Return whether --max-papers allows a paper; a paper that was begun is always allowed."""
         max_papers = self._job.limits.max_papers
         if max_papers is None or plan_task.entry.id in self._begun_papers:
             return True
@@ -187,7 +187,7 @@ class Replanner:
 
 
 class BatchServiceEngine:
-    """An engine that plans the pending papers of a run through a batch service; `progress` counts the results."""
+    """An engine that plans the papers of a run through a batch service; `progress` counts the results."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, options: SubmissionOptions) -> None:
         self._job = job
@@ -209,10 +209,10 @@ class BatchServiceEngine:
         self._submit_error = ""
 
     async def plan(self) -> None:
-        """Plan everything that is pending, or as much as the limits, `stop` and the service allow.
+        """Plan papers until all have a result, a limit is reached, `stop` is called, or the service refuses requests.
 
         Raises:
-            RunError: if the run's folder or ledger cannot be used; all earlier records are safe.
+            RunError: if the run's folder or ledger cannot be used; earlier records are safe.
             PromptError: if a prompt template is faulty.
         """
         for model in self._job.models:
@@ -251,9 +251,9 @@ class BatchServiceEngine:
             pause = min(2 * pause, self._longest_pause)
 
     async def _collect_ended_batches(self, tracker: BatchTracker) -> bool:
-        """Collect the batches that have ended, and return whether there were any.
+        """Collect the results of ended batches, and return whether there were any.
 
-        If the engine waits for results, it tolerates a service that does not answer for a while.
+        If the service does not answer, an engine that waits for results tries again later.
         """
         try:
             ended = await tracker.collect_ended_batches()
@@ -267,7 +267,7 @@ class BatchServiceEngine:
         return ended
 
     def _is_finished(self, tracker: BatchTracker) -> bool:
-        """Return whether there is nothing to wait for; if requests are left nevertheless, stop with the reason."""
+        """Return whether there is nothing to wait for; if an error is the reason, stop with its message."""
         more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
         if more_to_come and (self._wait or tracker.has_late_results):
             return False

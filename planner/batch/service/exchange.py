@@ -1,6 +1,6 @@
-"""Plan a run with files of requests that the user takes to a batch service, or with files of prompts and replies.
+"""Plan a run with files that the user exchanges with a batch service or with another program.
 
-vLLM's `run-batch` reads and writes files of the same format.
+vLLM's `run-batch` reads and writes files of requests and results in the same format.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _FILE_LIMITS: Final = SubmissionLimits()
 
 @dataclass(slots=True)
 class ImportReport:
-    """The counts of an import: new and known replies, failed requests, unknown lines, and requests still needed."""
+    """The counts of an import of results; `unknown_lines` answer no request that the run has exported."""
 
     new_replies: int = 0
     known_replies: int = 0
@@ -58,9 +58,10 @@ class ImportReport:
 
 
 async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target: Path) -> list[tuple[Path, int]]:
-    """Write to the file `target` the requests without a reply; return each file with its number of requests.
+    """Write the requests without a reply to files; return (file, number of requests) for each file.
 
-    A further file with a similar name is written for each further model, and when a file is full.
+    The first file is `target`. If there are several models, or if a file is full, further names are built from
+    `target`.
 
     Raises:
         RunError: if the run or the target cannot be written.
@@ -101,7 +102,7 @@ def _create_replanner(job: BatchJob, run: RunFolder, ledger: Ledger) -> Replanne
 
 
 class _RequestExporter:
-    """A writer of requests to files, each for one model and within the limits of a batch service."""
+    """A writer of requests to files; a file has requests to one model, within the limits of a batch service."""
 
     def __init__(self, target: Path, ledger: Ledger, models: Sequence[RunModel]) -> None:
         self.files: list[tuple[Path, int]] = []
@@ -154,7 +155,7 @@ class _RequestExporter:
 
 @dataclass(frozen=True, slots=True)
 class _ResultImporter:
-    """A reader of result lines; `pending_results` holds, by identity, the model and the result to be recorded."""
+    """A reader of lines with results; `pending_results` holds (model, result) by the hash of the request."""
 
     ledger: Ledger
     models: dict[str, ModelClient]
@@ -177,7 +178,7 @@ class _ResultImporter:
             await self.commit_results()
 
     async def commit_results(self) -> None:
-        """Record all pending results in the ledger with a single wait for the disk."""
+        """Record all pending results in the ledger together."""
         await asyncio.gather(
             *(self._record_result(identity, *pending) for identity, pending in self.pending_results.items())
         )
@@ -196,14 +197,14 @@ class _ResultImporter:
 
 
 def _read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines that are not blank; a line longer than any reply is yielded in pieces, none of them valid."""
+    """Yield the lines that are not blank; a line that is longer than any reply is split."""
     while line := file.readline(MAX_REPLY_BYTES):
         if line.strip():
             yield line
 
 
 class PromptFileEngine:
-    """An engine that plans papers with replies in files, and writes each prompt that has no reply to a file."""
+    """An engine that reads replies from files, and writes prompts without a reply to files."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, folders: PromptFolders) -> None:
         self.progress = Progress()
@@ -216,22 +217,22 @@ class PromptFileEngine:
         self._turn = asyncio.Lock()
 
     async def plan(self) -> None:
-        """Plan the pending papers that have all their replies, and write the prompts of the others.
+        """Plan the papers that have all their replies, and write the next prompt of each other paper.
 
         Raises:
-            RunError: if the run's folder or ledger, or a prompt's file, cannot be written.
+            RunError: if the run's folder or ledger, or the file of a prompt, cannot be written.
             PromptError: if a prompt template is faulty.
         """
         await self._recorder.begin_call()
         await self._replanner.replan_papers(self._find_reply)
 
     def stop(self, reason: str) -> None:
-        """Read no further paper."""
+        """Plan no further paper."""
         self.progress.stop_reason = self.progress.stop_reason or reason
         self._replanner.is_stopped = True
 
     async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
-        """Return the reply from the ledger, else from a file (then record it); None if neither has one."""
+        """Return the reply in the ledger or in a file, None if there is none; record a reply from a file."""
         async with self._turn:
             if (reply := self._ledger.records.find_reply(request.identity)) is None:
                 reply = self._read_reply(request, prompt)

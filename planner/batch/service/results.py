@@ -1,6 +1,6 @@
-"""Name requests at a batch service, and record their results in the ledger before anything uses them.
+"""Name requests for a batch service, and record their results in the ledger.
 
-A name holds the paper's id, for people, and the beginning of the request's identity, to find the request in the ledger.
+A name consists of the paper's id and the beginning of the request's hash, by which the request is found again.
 """
 
 import asyncio
@@ -38,18 +38,18 @@ _CUSTOM_ID: Final = re.compile(rf"(?s:.*)-([0-9a-f]{{{_IDENTITY_DIGITS}}})")
 
 
 def format_custom_id(paper_id: str, identity: str) -> str:
-    """Return the name of a request, made of the paper's id and the request's identity."""
+    """Return the name of a request: the paper's id and the beginning of the request's hash (`identity`)."""
     return f"{_UNSAFE.sub('_', paper_id)[:_MAX_PAPER_LENGTH]}-{identity[:_IDENTITY_DIGITS]}"
 
 
 def parse_identity_prefix(custom_id: str) -> str:
-    """Return the beginning of the identity that a name holds, "" if this program did not make the name."""
+    """Return the beginning of the request's hash in a name, "" if this program did not make the name."""
     match = _CUSTOM_ID.fullmatch(custom_id)
     return match[1] if match else ""
 
 
 class PricedService(NamedTuple):
-    """A model's batch service; `price` returns the service's price of token counts in USD."""
+    """The batch service of a model; `price` returns its price for a token count in USD."""
 
     service: BatchService
     price: UsagePrice
@@ -69,7 +69,7 @@ def require_batch_service(client: ModelClient) -> BatchService:
 
 
 class ResultCollector:
-    """A recorder of the results of submissions in the ledger.
+    """A collector that records the results of submissions in the ledger.
 
     `fatal_error` is the service's message if no further submission can succeed, as with a wrong key, otherwise "".
     """
@@ -88,7 +88,7 @@ class ResultCollector:
         self._retry_policy = retry_policy
 
     async def collect_file(self, submission: Submission, file_id: str) -> None:
-        """Record the results in a file of the service; if the download breaks, fetch the file again from its start.
+        """Download a file of results and record the results; if the download breaks, begin it again.
 
         Raises:
             ModelError: if the file cannot be downloaded.
@@ -98,7 +98,7 @@ class ResultCollector:
             log.warning("skipped %d lines of file %s, which answer no request of the batch", unknown_lines, file_id)
 
     async def reject_unanswered(self, submission: Submission, rejection: Rejection) -> None:
-        """Record the given reason for every request of a submission that has no result yet."""
+        """Record `rejection` for each request of a submission that has no result yet."""
         count, unanswered = 0, self._ledger.submissions.iterate_unanswered(submission)
         while numbers := list(islice(unanswered, _COMMIT_SIZE)):
             await self._ledger.submissions.record_rejections([(number, rejection) for number in numbers])
@@ -108,7 +108,7 @@ class ResultCollector:
             log.warning("%s: %d of %d requests: %s", name, count, submission.request_count, rejection.message)
 
     async def _collect_file_once(self, submission: Submission, file_id: str) -> int:
-        """Record the results in a file once; return the number of lines that answer no request of the submission."""
+        """Download a file and record its results; return the number of lines that answer no submitted request."""
         service, unknown_lines = self._priced_services[submission.model].service, 0
         results: dict[SubmittedRequest, Completion | ModelError] = {}
         async with aclosing(service.stream_lines(file_id)) as lines:

@@ -1,6 +1,6 @@
-"""Write requests to files for a batch service, and submit each file only once, even after a failure or a kill.
+"""Write requests to files for a batch service, and submit each file only once.
 
-Files are split at the service's limits, and their requests are never held in memory together.
+A file is not submitted twice even if the program fails or is killed. Files are split at the limits of the service.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class SubmissionLimits:
 
 
 def build_submission_path(folder: Path, number: int) -> Path:
-    """Return the path of the file with a submission's requests; the file is kept until all results are recorded."""
+    """Return the path of the file with the requests of the submission `number`."""
     return folder / f"part-{number:05}.jsonl"
 
 
@@ -68,10 +68,10 @@ class _DraftFile:
 
 
 class SubmissionWriter:
-    """A writer of requests to files; a full file is recorded in the ledger and then handed to `submit`.
+    """A writer of requests to files; a full file is recorded in the ledger and then passed to `submit`.
 
-    `max_cost` is the cost limit of the run in USD. `unaffordable_requests` counts the requests that were left out since
-    they could exceed the limit.
+    `max_cost` is the cost limit of the run in USD. `unaffordable_requests` counts the requests that were left out
+    because they could exceed this limit.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class SubmissionWriter:
                 draft.append_request(request, line)
 
     async def submit_drafts(self) -> None:
-        """Record and submit the files that are not full."""
+        """Record and submit the files that are not full yet."""
         async with self._lock:
             for model in list(self._drafts):
                 await self._submit_draft(model)
@@ -143,7 +143,7 @@ class SubmissionWriter:
         return draft
 
     async def _submit_draft(self, model: str) -> None:
-        """Store the file durably on disk, then record the submission in the ledger, then submit the file."""
+        """Store the model's file on the disk, record the submission in the ledger, and submit the file."""
         draft = self._drafts.pop(model)
         number = self._ledger.submissions.find_next_number()
         submission = Submission(number, model, draft.digest.hexdigest(), len(draft.requests))
@@ -167,9 +167,9 @@ def _store_durably(draft: Path, path: Path) -> None:
 class SubmitOptions:
     """The options for submitting files; `retry_policy` says how often a request to the service is repeated.
 
-    After a failure the service may have created the batch without an answer. Then `lookup_pauses` are the seconds
-    between checks for the batch. If it stays unknown whether there is a batch, `allow_resubmission` permits
-    submitting the file, and paying for it, again.
+    After a failure it may be unknown whether the service created a batch. `lookup_pauses` are the seconds between the
+    checks for this batch. If the service lists no batches, `allow_resubmission` permits submitting the file, and
+    perhaps paying for it, again.
     """
 
     retry_policy: RetryPolicy
@@ -178,7 +178,7 @@ class SubmitOptions:
 
 
 class BatchSubmitter:
-    """A sender of submissions: it uploads files, creates batches, and keeps `open_submissions` up to date."""
+    """A sender of submissions, which uploads files, creates batches and updates `open_submissions`."""
 
     def __init__(
         self,
@@ -201,16 +201,16 @@ class BatchSubmitter:
         self._surely_uploaded: set[int] = set()
 
     async def submit(self, number: int) -> None:
-        """Send an open submission; if an earlier try may have created a batch for it, look for this batch first.
+        """Send the submission `number`, unless an earlier try has created its batch already.
 
         Raises:
-            ModelError: if the service does not accept the submission, which stays recorded.
-            FileNotFoundError: if the file of a submission that has no batch is missing.
+            ModelError: if the service does not accept the submission.
+            FileNotFoundError: if the file of the submission is needed and missing.
         """
         await call_with_retry(partial(self._submit_once, number), self._options.retry_policy)
 
     async def update_submission(self, submission: Submission) -> None:
-        """Record a submission with its new state, file and batch in the ledger and in `open_submissions`."""
+        """Record the state, file and batch of a submission in the ledger and in `open_submissions`."""
         await self._ledger.submissions.update_submission(submission)
         self._open_submissions[submission.number] = submission
 
@@ -224,7 +224,7 @@ class BatchSubmitter:
         log.info("batch %s: submitted %d requests as submission %d", batch.id, submission.request_count, number)
 
     async def _find_batch(self, submission: Submission) -> RemoteBatch | None:
-        """Return the batch that an earlier try or process created for a submission, None if there is none."""
+        """Return the batch that an earlier try created for a submission, None if there is none."""
         for pause in (0.0, *self._options.lookup_pauses):
             await asyncio.sleep(pause)
             if batches := await self._list_batches(submission):
@@ -271,7 +271,7 @@ class BatchSubmitter:
         return await self._create_batch(number)
 
     async def _upload_file(self, number: int) -> Submission:
-        """Upload the file of a submission if needed; return the submission with the id of its file."""
+        """Upload the file of a submission unless it has been uploaded; return the submission with the file's id."""
         submission = self._open_submissions[number]
         if submission.file_id:
             return submission
@@ -288,7 +288,7 @@ class BatchSubmitter:
         return submission
 
     async def _find_file(self, service: BatchService, name: str, size: int) -> str:
-        """Return the id of an uploaded file, "" if the service lists no such file or no files at all."""
+        """Return the id of the uploaded file with this name and size, "" if the service lists no such file."""
         try:
             async for file in self._list_items(service.list_files):
                 if file.name == name and file.size in (size, None) and not file.is_broken:
@@ -299,7 +299,7 @@ class BatchSubmitter:
         return ""
 
     async def _list_items(self, fetch_page: Callable[[str], Awaitable[Page[RemoteItem]]]) -> AsyncIterator[RemoteItem]:
-        """Yield the items of a list, with retries for each page; stop at a page without a new item."""
+        """Yield the items on all pages that `fetch_page` returns; after an error, fetch the page again."""
         seen_ids: set[str] = set()
         last_id, has_more = "", True
         while has_more:

@@ -30,8 +30,9 @@ _MAX_REQUESTS_KEY: Final = "requests in a part"
 class BatchTracker:
     """A tracker of submissions; `open_submissions` holds, by number, those whose results are not all in the ledger.
 
-    `unknown_batches` holds, by number, a message to the user for each submission whose batch the service does not know.
-    `max_requests` limits the requests of a submission; it is None until the service refuses one for its size.
+    If the service does not know the batch of a submission, `unknown_batches` holds a message by the submission's
+    number. `max_requests` is the most requests in a submission, None until the service refuses a submission for its
+    size.
     """
 
     def __init__(
@@ -81,14 +82,14 @@ class BatchTracker:
 
     @property
     def has_late_results(self) -> bool:
-        """True if a batch or a result file is missing, but may appear later and is checked again."""
+        """True if a batch or a result file is missing and may still appear."""
         return any(0 < self._missing_checks[s.number] <= _MAX_MISSING_CHECKS for s in self.running_submissions)
 
     async def submit(self, submission: Submission) -> None:
         """Submit a recorded submission if the service has room for it.
 
         Raises:
-            ModelError: if the service does not accept the submission, which stays recorded.
+            ModelError: if the service does not accept the submission.
         """
         self.open_submissions[submission.number] = submission
         if self._is_service_full and self.running_submissions:
@@ -103,7 +104,7 @@ class BatchTracker:
         self._update_progress()
 
     async def submit_waiting(self) -> None:
-        """Submit the recorded submissions that have no batch; after the service had no room, submit only the first.
+        """Submit the submissions that have no batch; if the service had no room before, submit only the first.
 
         Raises:
             ModelError: if the service does not accept a submission.
@@ -112,7 +113,7 @@ class BatchTracker:
             await self.submit(submission)
 
     async def collect_ended_batches(self) -> bool:
-        """Check every batch once and collect those that have ended; return whether there were any.
+        """Check every batch once, and collect the results of ended batches; return whether there were any.
 
         Raises:
             ModelError: if the service does not answer.
@@ -135,7 +136,7 @@ class BatchTracker:
             del self.unknown_batches[number]
 
     async def _fetch_batch(self, submission: Submission) -> RemoteBatch | None:
-        """Return the batch of a submission in its present state, None if the service does not know it."""
+        """Return the batch of a submission as it is now, None if the service does not know the batch."""
         service = self._services[submission.model]
         try:
             return await call_with_retry(partial(service.fetch_batch, submission.batch_id), self._options.retry_policy)
@@ -171,12 +172,12 @@ class BatchTracker:
                 assert_never(batch.state)
 
     def _is_last_check(self, submission: Submission) -> bool:
-        """Count a check that found a file or batch missing; return True if enough checks were made."""
+        """Count a check that found a file or batch missing; return True if there will be no further check."""
         self._missing_checks[submission.number] += 1
         return self._missing_checks[submission.number] > _MAX_MISSING_CHECKS
 
     async def _collect_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
-        """Collect a batch that has ended, and close its submission; return whether the submission is closed.
+        """Collect the results of an ended batch, and return whether its submission is now closed.
 
         The submission stays open if a result file may still appear, or if the service had no room for the batch.
         """
@@ -197,10 +198,10 @@ class BatchTracker:
         return True
 
     async def _requeue_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
-        """Let a submission wait again after the service had no room for its batch; return False.
+        """Make a submission wait again, since the service had no room for its batch; return False.
 
-        If the service had no room though no other batch ran there, close the submission and return True; its requests
-        are then submitted in smaller files.
+        If this happens several times while no other batch runs, the submission is too large. Then close the submission
+        and return True; its requests are submitted in smaller files.
         """
         log.info("batch %s: the service has no room for the batch now; it will be submitted again later", batch.id)
         await self._submitter.update_submission(replace(submission, batch_id="", state=RECORDED))
