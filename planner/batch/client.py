@@ -93,7 +93,7 @@ class Budget:
 
 
 class WaitingTasks:
-    """The tasks that have no request in flight, which are cancelled when the run stops."""
+    """The asyncio tasks without a request in flight; they are cancelled when the run stops."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -198,7 +198,7 @@ class LedgerClient:
 
 @dataclass(slots=True)
 class _PromptWaits:
-    """The time that the last prompt has waited in seconds; `failed_at` is the time when its last request failed."""
+    """The waiting time of the last prompt in seconds; `failed_at` is the time of its last failed request."""
 
     prompt: Prompt | None = None
     seconds: float = 0.0

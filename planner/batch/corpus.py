@@ -29,7 +29,7 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
     An argument is a folder, a file, a glob, an arXiv id or a list of papers; `-` is the list in `stdin`.
 
     Raises:
-        UsageError: if the only argument names nothing, or if it cannot be read.
+        UsageError: if the only argument does not exist or cannot be read.
     """
     gathering = _EntryCollector(FolderScan(), is_only_argument=len(arguments) == 1)
     for name in arguments:

@@ -122,7 +122,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
 
 
 def detect_paper_kind(file: Path) -> str:
-    """Return the format of a paper by its file name, "" if it is no paper or is LaTeX without a document class."""
+    """Return the format of a paper by its file name, "" for other files and for LaTeX without a document class."""
     if is_named_like_other_file(file.name):
         return ""
     kind = find_kind_by_name(file.name)

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """The engine that plans the papers without a result on this machine; `progress` counts the results."""
+    """The engine that plans papers on this machine; `progress` counts the results."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger) -> None:
         self._job = job
@@ -239,7 +239,7 @@ def _list_outcomes_to_repeat(job: BatchJob) -> Set[Outcome]:
 
 @dataclass(slots=True)
 class ModelEstimate:
-    """The estimated requests and tokens of the papers that need one model.
+    """The estimated requests and tokens to plan papers with one model.
 
     `paper_errors` are the errors of papers without a prompt. Only `finished_count` counts papers that have a result.
     """

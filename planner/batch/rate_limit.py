@@ -93,8 +93,8 @@ class MinuteWindow:
 class RequestSlot:
     """The permission to send one request, given at the time `sent_at`.
 
-    `expected_tokens` count towards the limit. `rough_tokens` is the estimate of the caller. `paused` is the time in
-    seconds that the request spent in pauses.
+    `expected_tokens` count towards the token limit. `rough_tokens` is the estimate of the caller. `paused` is the time
+    in seconds that the request spent in pauses.
     """
 
     sent_at: float

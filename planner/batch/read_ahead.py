@@ -107,8 +107,8 @@ async def read_papers_ahead(
 ) -> AsyncIterator[AsyncIterator[TaskWithPaper]]:
     """Yield an iterator over the tasks and their papers; about `max_ahead` papers are read in advance.
 
-    Several coroutines may share the iterator. A paper for several models is read once. `targets` holds the models by
-    the names that the tasks give them.
+    Several coroutines may share the iterator. A paper for several models is read once. `targets` holds each model by
+    its name in the tasks.
     """
     async with AsyncExitStack() as stack:
         papers_ahead = ReadAheadQueue(

@@ -223,7 +223,7 @@ def is_shard_folder(run: RunFolder) -> bool:
 
 
 def list_shards(run: RunFolder) -> list[Shard]:
-    """Return the shards that have begun, sorted; the ledger of a shard that has begun is not empty.
+    """Return the shards that have begun (their ledger exists and is not empty), sorted.
 
     Raises:
         RunError: if the run was divided into different numbers of shards.
@@ -235,8 +235,8 @@ def list_shards(run: RunFolder) -> list[Shard]:
     if len(divisions := sorted({shard.shard_count for shard in begun})) > 1:
         names = ", ".join(shard.name for shard in begun)
         raise RunError(
-            f"{folder} holds shards of different divisions, into {' and into '.join(map(str, divisions))}: {names}; "
-            "keep the shards of one division in this folder, and move the others out of it"
+            f"{folder} holds shards of divisions into {' and into '.join(map(str, divisions))} shards: {names}; "
+            "keep the shards of only one division in this folder, and move the others out of it"
         )
     return begun
 

@@ -187,8 +187,8 @@ def read_spec_to_continue(run: RunFolder) -> RunSpec:
 def inherit_settings(spec: RunSpec) -> RunSpec:
     """Return the options of a command; options of the run replace those that the user did not give.
 
-    If neither the run nor the command uses settings files, only `plain` is taken from the run. Otherwise the models,
-    their addresses and the settings of the prompts are taken from the run too.
+    If neither the run nor the command uses settings files, only `plain` (plans without details) is taken from the run.
+    Otherwise the models, their addresses and the settings of the prompts are taken from the run too.
 
     Raises:
         RunError: if the run cannot be continued.
@@ -246,7 +246,7 @@ def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
-    """Return the saved options of a run, None if there are none; if they do not name `plain`, it is true."""
+    """Return the options that the ledger saves, None if there are none; `plain` becomes true if it is missing."""
     rows = query_ledger(run.ledger_path, "SELECT value FROM run WHERE name = ?", RUN_SPEC_KEY)
     if not rows:
         return None
@@ -258,7 +258,7 @@ def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
 
 
 def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
-    """Return (`address`,), or () if the environment gives the model this address, perhaps with a password.
+    """Return the saved address in a tuple, or () if the environment gives the model this address.
 
     Raises:
         RunError: if there is no address, since the replies came from files.

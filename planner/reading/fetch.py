@@ -185,7 +185,7 @@ def _parse_address(address: str, name: str) -> httpx2.URL:
     """Return an https address as a URL.
 
     Raises:
-        PaperError: if it is no https address, or holds a user name or a password; `name` names it in the message.
+        PaperError: if it is no https address, or holds a user name or a password; messages call it `name`.
     """
     try:
         url = httpx2.URL(address)

@@ -59,7 +59,7 @@ ReaderFactory = Callable[[int], Sequence[PaperReader]]
 
 
 def choose_process_count(paper_count: int) -> int:
-    """Return the number of processes that read papers: one for four papers, but at most 8 and one per CPU core."""
+    """Return the number of processes that read papers: one for every four papers, at most 8 and one per CPU core."""
     return max(1, min(os.cpu_count() or 1, 8, paper_count // 4))
 
 

@@ -1,6 +1,6 @@
 """Requests to read a paper, and their results, which the program and a reader process exchange as JSON.
 
-A result is never a pickle, since a harmful file could then run code in the program.
+The reader process never sends a pickle, since a pickle made from a harmful file could run code in the program.
 """
 
 import json
@@ -143,7 +143,7 @@ class ReadResult:
     """The result of reading a paper: a prompt or an error for each prompt request.
 
     `paper` is None unless the request asked for the paper. `index` is used to check plans; it is None if no prompt was
-    built. It may lack text that is in the first of `prompts`, and `restore_index` adds this text again.
+    built. The index may lack text that is in the first of `prompts`, and `restore_index` adds this text again.
     """
 
     info: PaperInfo
@@ -179,7 +179,7 @@ def decode_request(text: bytes, data: bytes) -> ReadRequest:
 def encode_result(result: ReadResultOrError) -> bytes:
     """Return a result as the bytes that a reader process sends.
 
-    The bytes are a size, a line of JSON, and a line with the messages of each prompt, which are JSON already.
+    The bytes are a size, a line of JSON for the result, and a line of JSON for the messages of each prompt.
     """
     if isinstance(result, PaperError):
         text = json.dumps(_error_to_json(result)).encode()

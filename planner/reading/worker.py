@@ -91,7 +91,10 @@ def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt 
 
 
 def serve_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
-    """Answer requests from stdin on stdout; `arguments` are the arXiv settings, the cache folder and the limits."""
+    """Read requests from stdin, and write results to stdout.
+
+    `arguments` are the settings for arXiv, the cache folder and the limits.
+    """
     access, cache, limits_json = arguments
     limits = ReadLimits(**json.loads(limits_json))
     # Ctrl-C reaches the whole process group, but the program decides when its workers end.

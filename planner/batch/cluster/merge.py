@@ -41,7 +41,7 @@ class _SubmittedError(RunError):
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """The result of a merge; `running_shards` holds, by shard, the reason why it was left out."""
+    """The result of a merge; `running_shards` holds, by shard, the reason why the shard was left out."""
 
     counts_by_shard: Mapping[Shard, MergeCounts]
     running_shards: Mapping[Shard, str]
@@ -111,7 +111,7 @@ def refuse_unmerged_shards(run: RunFolder) -> None:
 
 
 def refuse_submitted_requests(run: RunFolder) -> None:
-    """Refuse shards while a batch service has requests of the run, since they would be paid for again.
+    """Refuse shards while a batch service has requests of the run; the shards would pay for these requests again.
 
     Raises:
         RunError: if a request is at a batch service, or is about to be submitted.
@@ -124,7 +124,7 @@ def refuse_submitted_requests(run: RunFolder) -> None:
 
 
 def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]) -> None:
-    """Copy the results for `paper_ids` from the run to a shard, which need not pay for them again.
+    """Copy the run's results for `paper_ids` to a shard; the shard need not pay for them again.
 
     Raises:
         RunError: if a ledger cannot be read or written.
@@ -138,7 +138,7 @@ def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]
 
 
 def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
-    """Copy the replies of the run `earlier` into `run`, which need not pay for these requests again.
+    """Copy the replies of the run `earlier` into `run`; `run` need not pay for these requests again.
 
     Raises:
         RunError: if a ledger cannot be read or written.
@@ -198,7 +198,8 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
             raise _SubmittedError(f"{requests} requests of the shard are at a batch service")
         for paper, here, there in list_id_conflicts(db):
             raise RunError(
-                f"the id {paper} means {here} in the run and {there} in {shard.name}; run that shard again, then merge"
+                f"the id {paper} is that of {here} in the run, and of {there} in {shard.name}; "
+                f"run shard {shard} again (batch --shard {shard}), then merge"
             )
         kept = StoredRecords(LedgerReader(part.ledger_path, other))
         # The files are written first, so that a recorded result has its files; the next merge writes missing files.

@@ -52,7 +52,7 @@ class Worker(Protocol):
 class WorkerPool:
     """A pool of workers, which is also a `PaperReader`.
 
-    If the pool has no worker for `max_seconds_without_worker` seconds, work that waits raises an error.
+    If the pool has no worker for `max_seconds_without_worker` seconds, waiting callers get an error.
     """
 
     def __init__(self, max_seconds_without_worker: float = _NO_WORKER_SECONDS) -> None:
@@ -147,7 +147,7 @@ class WorkerPool:
         except TimeoutError:
             raise RunError(
                 f"the cluster has had no worker for {self._max_seconds_without_worker:.0f} s; "
-                "once it has one, run the same command again"
+                "when it has a worker again, run the same command again"
             ) from None
 
 

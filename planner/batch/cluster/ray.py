@@ -162,7 +162,7 @@ def _check_address(address: str) -> None:
 
 
 class WorkerSupervisor:
-    """A supervisor that starts the workers: one for each CPU of the cluster."""
+    """A supervisor that starts one worker for each CPU of the cluster."""
 
     def __init__(self, ray: Any, config: WorkerConfig, pool: WorkerPool) -> None:
         self._ray = ray

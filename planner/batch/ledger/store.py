@@ -63,7 +63,7 @@ class Ledger:
         """Open the ledger at `path`, or create it; `shared_disk` is true if other machines use the disk too.
 
         Raises:
-            RunError: if the ledger cannot be opened or has another version; in every method, if it is damaged.
+            RunError: if the ledger cannot be opened or has another version; in every method, if the ledger is damaged.
         """
         self._path = path
         connection = connect_ledger(path, shared_disk=shared_disk)

@@ -96,7 +96,7 @@ class SubmittedRequest:
 
 
 class Submissions:
-    """The submissions in a ledger; `reserve_attempt_numbers` takes a count and returns the first number."""
+    """The submissions in a ledger; `reserve_attempt_numbers(count)` reserves `count` numbers and returns the first."""
 
     def __init__(
         self, reader: LedgerReader, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]

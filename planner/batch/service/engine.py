@@ -106,7 +106,7 @@ class ReplayModel:
 class Replanner:
     """A planner that uses the replies in the ledger, and finds the requests that have no reply.
 
-    A paper with all its replies is finished. An instance plans a failed paper only once.
+    A paper with all its replies is finished. A planner plans each failed paper at most once.
     """
 
     def __init__(self, job: BatchJob, ledger: Ledger, recorder: ResultRecorder, *, submit_once: bool) -> None:

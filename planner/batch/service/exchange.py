@@ -60,8 +60,7 @@ class ImportReport:
 async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target: Path) -> list[tuple[Path, int]]:
     """Write the requests without a reply to files; return (file, number of requests) for each file.
 
-    The first file is `target`. If there are several models, or if a file is full, further names are built from
-    `target`.
+    With one model the first file is `target`. The names of other files are built from `target`.
 
     Raises:
         RunError: if the run or the target cannot be written.

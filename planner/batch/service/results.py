@@ -49,7 +49,7 @@ def parse_identity_prefix(custom_id: str) -> str:
 
 
 class PricedService(NamedTuple):
-    """The batch service of a model; `price` returns its price for a token count in USD."""
+    """The batch service of a model; `price` takes a token count and returns the service's price for it in USD."""
 
     service: BatchService
     price: UsagePrice

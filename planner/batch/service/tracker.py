@@ -31,8 +31,8 @@ class BatchTracker:
     """A tracker of submissions; `open_submissions` holds, by number, those whose results are not all in the ledger.
 
     If the service does not know the batch of a submission, `unknown_batches` holds a message by the submission's
-    number. `max_requests` is the most requests in a submission, None until the service refuses a submission for its
-    size.
+    number. `max_requests` is the most requests that a submission may have; it is None until the service refuses a large
+    one.
     """
 
     def __init__(
@@ -146,8 +146,8 @@ class BatchTracker:
             if self._is_last_check(submission):
                 self.unknown_batches[submission.number] = (
                     f"{service.host} does not know batch {submission.batch_id}, with {submission.request_count} "
-                    "requests: use the key and the project of the submission, or give up the batch and submit its "
-                    "requests again with: batch --retry-failed"
+                    "requests: use the key and the project with which it was submitted, or give up the batch and "
+                    "submit its requests again with: batch --retry-failed"
                 )
             return None
 
