@@ -57,7 +57,7 @@ class Budget:
     async def reserve(self, max_cost: float | None) -> AsyncIterator[CostReservation]:
         """Reserve `max_cost` USD for one request within the block; then add the real charge to `spent`.
 
-        If other requests in flight have reserved too much of the limit, wait until they end.
+        If the other requests in flight have reserved too much of the limit, wait until some of them end.
 
         Raises:
             BudgetExceeded: if the request could exceed the limit.

@@ -215,7 +215,7 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
 
 
 def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...]:
-    """Return the models of a command; models or addresses that the user did not give are those of the run."""
+    """Return the models of a command; the run's models and addresses replace those that the user did not give."""
     if "models" in spec.unsaid:
         restored = [
             saved.restore_model(name, spec.models[0], () if spec.prompt_folders else _choose_base_url(name, address))

@@ -1,4 +1,4 @@
-"""Merge the ledgers and files of shards into their run."""
+"""Merge the ledgers and files of shards (parts of a run) into the run."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping

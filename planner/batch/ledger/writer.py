@@ -110,7 +110,7 @@ class LedgerWriter:
         return changes, False
 
     def _commit_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> None:
-        """Prepare and make the changes, except those whose preparation fails."""
+        """Make the changes in one transaction; leave out those whose preparation fails."""
         ready: list[_QueuedChange] = []
         for queued in changes:
             try:

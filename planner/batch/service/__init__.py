@@ -1,1 +1,1 @@
-"""The engine for a provider's batch service: requests go up in files, and replies come back within a day."""
+"""An engine that sends requests in files to a provider's batch service, which answers within a day."""

@@ -69,7 +69,7 @@ class ReplayModel:
 
     @property
     def info(self) -> ModelInfo:
-        """The description of the model whose replies are recorded."""
+        """The description of the model."""
         return self.client.info
 
     async def complete(self, prompt: Prompt) -> Completion:
@@ -329,4 +329,4 @@ class BatchServiceEngine:
 
 
 async def _leave_request(_: NewRequest, __: Prompt) -> None:
-    """Do nothing, so that a later command submits the request."""
+    """Do nothing; a later command submits the request."""
