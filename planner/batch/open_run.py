@@ -129,7 +129,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
     if shards := list_unmerged_shards(run):
         names = ", ".join(str(shard.locate_folder(RunFolder(path)).path) for shard in shards)
         raise RunError(
-            f"{path} is divided into shards, each a run of its own; give the path of one ({names}), or merge {path}"
+            f"{path} has shards, each a run of its own; give the path of a shard ({names}), or first `merge {path}`"
         )
     return replace(read_spec_to_continue(run), submission=submission)
 
