@@ -1,8 +1,8 @@
-"""Limit the rate of requests to an endpoint, and the number in flight.
+"""Limit the rate of requests to an endpoint, and the number of requests in flight.
 
 The requests of a minute are spread evenly. After an HTTP 429 all requests pause, and only half as many may be in
-flight; replies raise this number again. A library such as `aiolimiter` cannot pause, cannot correct estimated token
-counts, and allows all requests of a minute at once.
+flight; each reply increases this number a little. A library such as `aiolimiter` cannot pause, cannot correct estimated
+token counts, and allows all requests of a minute at once.
 """
 
 import asyncio
@@ -144,7 +144,7 @@ class RateLimiter:
     async def acquire_slot(self, rough_tokens: float, waited: float = 0.0) -> AsyncIterator[RequestSlot]:
         """Wait until a request of about `rough_tokens` tokens may be sent; the request is in flight within the block.
 
-        `waited` is the time in seconds that the request has waited already.
+        `waited` is the time in seconds that the request has waited before this call.
 
         Raises:
             RunStopped: if the run is being stopped.

@@ -79,9 +79,9 @@ class RunSpec:
 
     If `sources` is empty, the papers of the run are used. The models differ only in name, address, key and price. With
     `prompt_folders`, prompts and replies are exchanged as files. Paths are relative to `folder`. If `sends` is false,
-    the command sends nothing and needs no key. `unsaid` holds the names of the fields for which neither the command
-    line nor the environment gives a value. `uses_settings` is true if a settings file gives one of these values.
-    `words` are the words of the command line without secrets.
+    the command sends nothing and needs no key. `unsaid` holds the names of the fields that neither the command line nor
+    the environment sets. `uses_settings` is true if a settings file sets one of these fields. `words` are the words of
+    the command line without secrets.
     """
 
     run: RunFolder

@@ -128,8 +128,8 @@ class LedgerStatus:
     """The status of a run as its ledger shows it; `pending` is the number of results that are still needed.
 
     `models` holds the number of papers by model and outcome. `requests` counts the requests that were sent.
-    `lost_requests` counts requests without a reply that may have been billed; for `in_flight` of them a running command
-    still waits for the reply. `cost` is the cost of the replies in USD, None if it is unknown. If the ledger is
+    `lost_requests` counts the requests without a reply that may have been billed. A running command still waits for the
+    replies to `in_flight` of them. `cost` is the cost of the replies in USD, None if it is unknown. If the ledger is
     damaged, `damage` is the error, and only the readable part is counted.
     """
 

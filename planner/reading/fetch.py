@@ -1,7 +1,7 @@
 """Fetch a paper over https from a public host, with limits on size and time.
 
-A host is looked up once, and only the IP address that was checked is used, since a second look-up could give another.
-Proxies are not used, since they look hosts up themselves. Links in a page are never followed.
+A host is looked up only once, since a second look-up could give an IP address that was not checked. Proxies are not
+used, since they look hosts up themselves. Links in a page are never followed.
 """
 
 import asyncio

@@ -58,7 +58,7 @@ def merge_shards(run: RunFolder) -> MergeResult:
     """Merge the shards of a run into the run; a second merge adds only new records.
 
     Raises:
-        RunError: if there are no shards, their settings differ, or a file cannot be read or written.
+        RunError: if there are no shards, if their settings differ, or if a file cannot be read or written.
     """
     shards = list_shards(run)
     if not shards:

@@ -65,7 +65,7 @@ class LedgerWriter:
         """Call `prepare`, make a change of about `size` bytes, and return when the change is on the disk.
 
         Raises:
-            RunError: if `prepare` fails, or if the ledger cannot be written; then all later changes fail too.
+            RunError: if `prepare` fails or the ledger cannot be written; after a failed write, later changes fail too.
         """
         if self._failure:
             raise self._failure

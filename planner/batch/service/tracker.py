@@ -28,7 +28,7 @@ _MAX_REQUESTS_KEY: Final = "requests in a part"
 
 
 class BatchTracker:
-    """A tracker of submissions; `open_submissions` holds, by number, those whose results are not all in the ledger.
+    """A tracker of submissions; `open_submissions` holds, by number, the submissions with missing results.
 
     If the service does not know the batch of a submission, `unknown_batches` holds a message by the submission's
     number. `max_requests` is the most requests that a submission may have; it is None until the service refuses a large
