@@ -205,7 +205,7 @@ class _PromptWaits:
     failed_at: float = 0.0
 
     def count_until_now(self, prompt: Prompt) -> float:
-        """Return the seconds that `prompt` has waited so far, including the time since its last request failed."""
+        """Return the seconds that `prompt` has waited so far, including the time after its last failed request."""
         now = time.monotonic()
         self.seconds = self.seconds + now - self.failed_at if prompt is self.prompt else 0.0
         self.prompt = prompt

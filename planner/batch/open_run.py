@@ -273,7 +273,7 @@ def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
 
 
 def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Container[str]) -> None:
-    """Refuse a command while a batch service has requests of the run, since they could be lost or paid for again.
+    """Refuse a command while a batch service has requests of the run, which could be lost or paid for again.
 
     Requests to `collected_models` are allowed, since the command collects their results.
     """
