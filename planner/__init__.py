@@ -1,6 +1,6 @@
 """Plan the ablations that a paper is missing.
 
-The names below are imported when they are first used, so that `import planner` costs nothing.
+The names in `__all__` are imported when they are first used, so that `import planner` is fast.
 """
 
 __version__ = "0.1.0"

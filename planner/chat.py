@@ -1,13 +1,12 @@
-"""The interface to language models, from prompt to completion, and the estimate of token counts.
+"""The interface to language models: prompts, completions, and an estimate of token counts.
 
-Every model implements the same protocol, `Model`, so a wrapper can go around an endpoint, a fake model or another
-wrapper.
+Every model implements the protocol `Model`. A wrapper is a model that passes prompts to another model.
 
-Tokens are estimated without a vocabulary, and the estimate is corrected by the counts that an endpoint reports. The
-weights of the estimate were fitted to counts of o200k_base over 200 texts (LaTeX, Markdown, HTML, bibliographies, PDF
-text, program code, eight languages) so that the estimate is seldom too low: it is 0.96 to 1.2 times the true count of
-these texts, with a median of 1.03. A text is split as o200k_base splits it: at changes of case, into groups of three
-digits, and with each space joined to the text after it.
+The estimate needs no tokenizer. A text is split as the tokenizer o200k_base splits it: at changes of case, into groups
+of three digits, and with each space joined to the text after it. Each piece has a weight, and the estimate is their
+sum. The weights were fitted to the token counts of 200 texts (LaTeX, Markdown, HTML, bibliographies, PDF text, program
+code, eight languages). For these texts, the estimate is 0.96 to 1.2 times the true count; the median is 1.03. A
+`TokenCounter` raises the estimate if an endpoint counts more tokens.
 """
 
 import hashlib
@@ -40,12 +39,12 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt: the messages to send, the hash of the templates that they were rendered from, and a sample number.
+    """The messages to send to a model, with a hash of their templates and a sample number.
 
-    `messages_json` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is
-    encoded only once, in the process that reads the paper, and decoded only where the messages are needed. `sample` is
-    0 at first; a larger number requests a new reply to the same messages. `step` names the step of the strategy that
-    sends the prompt ("" for the first step), and is not part of a request's identity.
+    `messages_json` has the messages as the JSON text that is sent. The text has about 100,000 characters, so it is
+    decoded only when it is needed. `sample` is 0 at first; a larger number asks for a new reply to the same messages.
+    `step` is the name of the strategy's step that sends the prompt, "" for the first step. Prompts that differ only in
+    `step` are the same request.
     """
 
     messages_json: bytes
@@ -55,7 +54,7 @@ class Prompt:
 
     @classmethod
     def from_messages(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
-        """Return a prompt of these messages; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
+        """Return a prompt of the messages. A lone surrogate, which cannot be encoded, becomes U+FFFD."""
         sent = tuple(Message(message.role, repair_surrogates(message.content)) for message in messages)
         fields = [{"role": message.role, "content": message.content} for message in sent]
         prompt = cls(to_json(fields), template_sha256, sample)
@@ -79,20 +78,20 @@ class Prompt:
 
     @cached_property
     def min_tokens(self) -> int:
-        """A lower bound of the number of tokens in the messages, for any model."""
+        """The least number of tokens that the messages can have, for any model."""
         return sum(compute_min_tokens(message.content) for message in self.messages)
 
     def __getstate__(self) -> dict[str, object]:
-        """Return the fields and the computed values, so that another process need not compute them again."""
+        """Return the state to pickle: the fields and the computed values."""
         names = ("messages_json", "template_sha256", "sample", "sha256", "message_count", "min_tokens")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The token counts of a request, each None if the endpoint did not report it.
+    """The token counts of a request. A count is None if the endpoint did not report it.
 
-    Reasoning tokens are part of the completion tokens, cached tokens part of the prompt tokens.
+    `completion_tokens` includes the reasoning tokens, and `prompt_tokens` includes the cached tokens.
     """
 
     prompt_tokens: int | None = None
@@ -103,10 +102,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The rate limits that an endpoint reports; a limit that it does not report is None.
+    """The rate limits that an endpoint reports. A value is None if the endpoint did not report it.
 
-    Counts are for the endpoint's current window, usually one minute. Resets are the seconds until the whole limit is
-    available again.
+    Numbers of requests and tokens are for the endpoint's current window, usually one minute. `reset_requests` and
+    `reset_tokens` are the seconds until the whole limit is available again.
     """
 
     requests: int | None = None
@@ -119,12 +118,12 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A reply as it arrived, not yet parsed.
+    """A model's reply as it arrived, before it is parsed.
 
-    `finish_reason` is the endpoint's value ("stop", "length", "content_filter", …) or "".
-    `reasoning` is the provider's own reasoning field. `seconds` is the time from the request to the last byte.
-    `raw` is the endpoint's whole response, masked. `notes` are warnings about this reply, one sentence each.
-    `limits` are the rate limits that the endpoint reported, or None.
+    `finish_reason` is the endpoint's reason for the end of the reply ("stop", "length", "content_filter", …) or "".
+    `reasoning` is the model's reasoning, if the provider returns it in a field of its own. `seconds` is the time from
+    the request to the last byte. `raw` is the whole response, with secrets masked. `notes` are warnings about this
+    reply, one sentence each. `limits` are the rate limits that the endpoint reported, or None.
     """
 
     text: str
@@ -142,11 +141,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model, its endpoint and its parameters. Together with a prompt they identify a request.
+    """The name, the endpoint and the parameters of a model.
 
-    A trajectory's heading begins with `planner` and `name`. `asked` is the model name that is sent. `endpoint` is the
-    base URL without credentials ("" for the built-in planner). `parameters` are those that the user set, sorted by
-    name.
+    `planner` and `name` begin the headings of trajectories. `asked` is the model name that is sent. `endpoint` is the
+    base URL without credentials, "" for the built-in planner. `parameters` are those that the user set, sorted by name.
     """
 
     planner: str
@@ -156,14 +154,14 @@ class ModelInfo:
     parameters: tuple[tuple[str, JsonValue], ...] = ()
 
     def identify_request(self, prompt: Prompt) -> str:
-        """Return the SHA-256 that identifies a request; the same identity is never paid for twice."""
+        """Return the SHA-256 hash of the request that sends this prompt to this model."""
         identity = [self.endpoint, self.asked, self.parameters, prompt.sha256, prompt.sample]
         text = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Model(Protocol):
-    """A model: anything that answers a prompt."""
+    """A language model, or any other object that answers prompts."""
 
     @property
     def info(self) -> ModelInfo:
@@ -174,7 +172,7 @@ class Model(Protocol):
 
         Raises:
             ModelError: if the model returns no completion.
-            BudgetExceeded: if the request could exceed the cost limit; it is not sent then.
+            BudgetExceeded: if the request could exceed the cost limit. Nothing is sent in this case.
         """
 
 
@@ -227,7 +225,7 @@ _BYTE_CLASSES: Final = bytes(
 
 @dataclass(slots=True)
 class TokenCounter:
-    """A token counter for one model. Its counts are estimates multiplied by `ratio`; `observe` may raise the ratio."""
+    """A token counter for one model. It multiplies each estimate by `ratio`, and `observe` may raise the ratio."""
 
     ratio: float = 1.0
 
@@ -240,33 +238,32 @@ class TokenCounter:
         return sum(self.count_text(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages)
 
     def observe(self, prompt: Prompt, prompt_tokens: int | None) -> None:
-        """Raise the ratio if the endpoint counted more tokens in a prompt than expected; ignore implausible counts."""
+        """Raise the ratio if `prompt_tokens`, the endpoint's count, is plausible and above this counter's own count."""
         ratio = _compute_ratio(prompt, prompt_tokens or 0)
         if _MIN_RATIO <= ratio <= _MAX_RATIO:
             self.ratio = max(self.ratio, ratio)
 
     def with_correction(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
-        """Return a token counter for one paper; in this prompt, the counter finds at least `prompt_tokens` tokens.
+        """Return a new counter that finds at least `prompt_tokens` tokens in the prompt.
 
-        The new ratio is at most 3, even if the count is then below `prompt_tokens`. The ratio depends only on this
-        counter and the arguments, so a repeated run has the same ratio.
+        The ratio of the new counter is at most 3, so the new count may stay below `prompt_tokens`.
         """
         return TokenCounter(max(self.ratio, min(_compute_ratio(prompt, prompt_tokens), _MAX_RATIO)))
 
 
 @dataclass(slots=True)
 class FixedTokenCounter(TokenCounter):
-    """A token counter whose ratio never changes, so that prompts do not depend on replies and runs can be repeated."""
+    """A token counter whose ratio never changes. Prompts that are made with this counter are the same in every run."""
 
     def observe(self, prompt: Prompt, prompt_tokens: int | None) -> None:
         """Ignore the count."""
 
 
 def compute_min_tokens(text: str) -> int:
-    """Return a lower bound of the number of tokens in a text.
+    """Return the least number of tokens that a text can have.
 
-    The bound is one token per word, since tokenizers split at spaces first; English papers have at least 1.3 tokens per
-    word. For scripts without spaces, the bound is one token per two characters, which is equally safe.
+    The result is one token per word, since tokenizers split texts at spaces. (English papers have at least 1.3 tokens
+    per word.) In scripts without spaces, such as Chinese, the result is one token per two characters.
     """
     for space in _WIDE_SPACES:
         if space in text:
@@ -278,7 +275,7 @@ def compute_min_tokens(text: str) -> int:
 
 @lru_cache(maxsize=16)  # the prompt without a paper is counted for every paper
 def estimate_tokens(text: str) -> int:
-    """Return the estimated number of tokens, rounded up, in time linear in the text's length."""
+    """Return an estimate of the number of tokens in a text, rounded up."""
     total, before = 0.0, " "
     for match in _PIECE.finditer(text):
         kind, piece = match.lastgroup, match[0]
@@ -302,6 +299,6 @@ def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
 
 
 def _compute_ratio(prompt: Prompt, prompt_tokens: int) -> float:
-    """Return the endpoint's count of the tokens in a prompt divided by the estimate."""
+    """Return `prompt_tokens`, the endpoint's count for a prompt, divided by the estimate for that prompt."""
     estimate = sum(estimate_tokens(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages)
     return min(prompt_tokens, _MOST_TOKENS) / (estimate or 1)

@@ -1,6 +1,6 @@
-"""The details of an ablation beside the benchmark's five fields: why it matters, what to expect, and what it costs.
+"""The details of an ablation that AblationBench's five fields do not hold: reason, evidence, expectation and effort.
 
-A reply gives the details in the same JSON object as the ablation. They are saved in the record of a plan, not in its
+A model's reply gives the details together with the ablation. They are saved in the record of the plan, not in its
 trajectory. `REQUESTED_DETAILS` lists the details as the prompt asks for them.
 """
 
@@ -33,7 +33,7 @@ SAME_PART: Final = "it concerns the same part as the ablation"
 
 
 class QuoteMatch(StrEnum):
-    """The result of the search for a quote in the text that was sent: found exactly, found nearly, or not found."""
+    """The result of the search for a quote in the text that was sent to the model."""
 
     EXACT = "exact"
     CLOSE = "close"
@@ -41,7 +41,7 @@ class QuoteMatch(StrEnum):
 
 
 class EffortKind(StrEnum):
-    """The kinds of work that an ablation can need, the least first: only evaluation, new training, or also new code."""
+    """The kind of work that an ablation needs. The kinds are in order, the least work first."""
 
     EVALUATE = "evaluate"
     RETRAIN = "retrain"
@@ -61,7 +61,7 @@ class _Part(BaseModel):
 
 
 class Evidence(_Part):
-    """A sentence copied from the paper, and where the program found it; `found` is None before the search."""
+    """A quote from the paper and its place. `found` is None until the program has searched the paper for the quote."""
 
     quote: str
     found: QuoteMatch | None = None
@@ -70,12 +70,12 @@ class Evidence(_Part):
 
     @property
     def place(self) -> str:
-        """The section and page of the quote in words, such as "Section 3, page 4", or "" if both are unknown."""
+        """The section and page of the quote, such as "Section 3, page 4", or "" if both are unknown."""
         section = re.sub(r"^(\d+(?:\.\d+)*)\.?\s.*$", r"Section \1", self.section.strip("# "))
         return ", ".join(filter(None, (section, f"page {self.page}" if self.page else "")))
 
     def __str__(self) -> str:
-        """Return the quote with its place, and with a warning if the paper does not have exactly these words."""
+        """Return the quote and its place, with a warning if the exact quote was not found in the paper."""
         doubts = {QuoteMatch.ABSENT: "not found in the text that was sent", QuoteMatch.CLOSE: "in nearly these words"}
         notes = ", ".join(filter(None, (doubts.get(self.found) if self.found else "", self.place)))
         return f"“{self.quote}”" + (f" ({notes})" if notes else "")
@@ -93,7 +93,7 @@ class Effort(_Part):
 
 
 class Details(_Part):
-    """The details of one ablation; a detail that the reply lacks is "" or None."""
+    """The details of one ablation. A detail is "" or None if the reply does not give it."""
 
     reason: str = Field(default="", description="why this study and not another: one sentence")
     evidence: Evidence | None = Field(
@@ -122,13 +122,13 @@ class Details(_Part):
 
     @property
     def chance_word(self) -> str:
-        """The chance in a word: "likely", "plausible" or "possible"; "" if there is none."""
+        """The chance as a word: "likely", "plausible" or "possible", or "" if the chance is unknown."""
         if self.chance is None:
             return ""
         return "likely" if self.chance >= _LIKELY else "plausible" if self.chance >= _PLAUSIBLE else "possible"
 
     def list_lines(self) -> tuple[tuple[str, str], ...]:
-        """Return the label and the text, worded for people, of each detail that is known."""
+        """Return (label, text) for each known detail, to be shown to people."""
         lines = (
             ("Chance", "" if self.chance is None else f"{self.chance} % ({self.chance_word})"),
             ("Why", self.reason),
@@ -141,7 +141,7 @@ class Details(_Part):
 
 
 class RejectedAblation(Ablation):
-    """An ablation that a reply has and the plan does not keep, with its details and the reason (`why`)."""
+    """An ablation that is in a model's reply but not in the plan. `why` is the reason."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -152,7 +152,7 @@ class RejectedAblation(Ablation):
 
 
 class ReportedStudy(_Part):
-    """An ablation that the paper reports already; `by` tells who found it: "program", "model" or "both"."""
+    """An ablation that the paper already reports. `by` says who found it: "program", "model" or "both"."""
 
     name: str
     quote: str = ""
@@ -160,13 +160,13 @@ class ReportedStudy(_Part):
     by: str = "model"
 
     def __str__(self) -> str:
-        """Return the name with the quote and the section, as far as they are known."""
+        """Return the name, the quote and the section as one text; unknown parts are left out."""
         quote = f": “{self.quote}”" if self.quote else ""
         return f"{self.name}{quote}" + (f" ({self.section})" if self.section else "")
 
 
 def select_distinct_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedStudy, ...]:
-    """Return the first study with each name; case and spaces in names do not matter."""
+    """Return the first study of each name. Names that differ only in case or spaces are the same."""
     by_name: dict[str, ReportedStudy] = {}
     for study in studies:
         by_name.setdefault(" ".join(study.name.casefold().split()), study)
@@ -174,7 +174,7 @@ def select_distinct_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedS
 
 
 class RevisionResponse(StrEnum):
-    """The model's response, in a revision, to a fault that the program found in an ablation."""
+    """The model's response to a fault that the program found in an ablation."""
 
     MENDED = "mended"
     WITHDRAWN = "withdrawn"
@@ -182,7 +182,7 @@ class RevisionResponse(StrEnum):
 
 
 class Revision(_Part):
-    """A fault that the program found in a model's first reply, the model's response, and the response's reason."""
+    """A fault that the program found in an ablation, the model's response, and its reason (`why`)."""
 
     name: str
     finding: str
@@ -190,12 +190,15 @@ class Revision(_Part):
     why: str = ""
 
     def __str__(self) -> str:
-        """Return the ablation's name, the fault, what was done about it, and why."""
+        """Return the ablation's name, the fault, the response and its reason as one text."""
         return f"{self.name}: {self.finding}; {self.response}" + (f": {self.why}" if self.why else "")
 
 
 class Vote(_Part):
-    """A vote for an ablation of a combined plan: name, rank (from 1) and chance of the ablation in `member`'s plan."""
+    """A vote that a plan gives to an ablation when several plans are combined.
+
+    `member` names the plan. `name`, `rank` (from 1) and `chance` are those of the ablation in this plan.
+    """
 
     member: str
     name: str
@@ -205,9 +208,9 @@ class Vote(_Part):
 
 @dataclass(frozen=True, slots=True)
 class PlanDetails:
-    """The additions to a plan: the details of its ablations, rejected candidates, reported studies and revisions.
+    """The facts about a plan that a trajectory does not hold.
 
-    `details` is empty or has one item for each ablation.
+    `details` is empty or has one item for each ablation. `considered` has the candidates that the plan does not keep.
     """
 
     details: tuple[Details, ...] = ()
@@ -218,7 +221,7 @@ class PlanDetails:
 
 @dataclass(frozen=True, slots=True)
 class RequestedDetail:
-    """A detail as the prompt asks for it."""
+    """The name, the type and the description of a detail, as the prompt states them."""
 
     name: str
     type: str
@@ -232,27 +235,27 @@ REQUESTED_DETAILS: Final = tuple(
 
 
 def format_count(number: int, thing: str) -> str:
-    """Return a number of things in words, such as "1 run" or "2 runs"."""
+    """Return a number with a noun, such as "1 run" or "2 runs"."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def format_about(number: int) -> str:
-    """Return an estimated number in words, rounded to three digits, such as "about 152,000"."""
+    """Return an estimate as text, rounded to three digits, such as "about 152,000"."""
     return f"about {round(number, 3 - len(str(number))):,}"
 
 
 def choose_candidate_limit(task: Task, k: int) -> int:
-    """Return the largest number of candidates that a prompt asks for; the program keeps at most `k` of them."""
+    """Return the number of candidates to ask a model for. It is at least `k`, the largest size of the plan."""
     return max(k, _LEAST_CANDIDATES[task])
 
 
 def find_rejections(
     chances: Sequence[int | None], k: int, min_chance: int | None
 ) -> tuple[RejectionReason | None, ...]:
-    """Return for each candidate the reason why the plan does not keep it, or None if the plan keeps it.
+    """Return one item for each candidate: the reason to reject it, or None to keep it.
 
-    `chances` begins with the best candidate. The plan keeps the first `k` candidates that have at least `min_chance`
-    percent or no chance. If all are less likely, it keeps only the best one.
+    `chances` are in percent, the best candidate first. A candidate is rejected if its chance is known and below
+    `min_chance`. The first `k` of the others are kept. If no candidate is left, the best one is kept.
     """
     are_likely = [chance is None or chance >= (min_chance or 0) for chance in chances]
     kept = ([number for number, is_likely in enumerate(are_likely) if is_likely] or [0])[:k]
@@ -261,14 +264,15 @@ def find_rejections(
 
 
 def make_details_list_json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the details of a plan: a list with one item for each ablation."""
+    """Return the JSON Schema of a list of details, with one item for each ablation of a plan."""
     return TypeAdapter(tuple[Details, ...]).json_schema()
 
 
 def order_runs(details: Sequence[Details]) -> tuple[int, ...]:
     """Return the indices of the ablations in the order in which to run them.
 
-    Evaluation comes first, then training, new code, and unknown work. For equal work, the greater chance comes first.
+    Ablations that need less work come first; those with unknown work come last. Among ablations that need equal work,
+    the one with the highest chance comes first.
     """
     kinds = list(EffortKind)
 
@@ -280,15 +284,15 @@ def order_runs(details: Sequence[Details]) -> tuple[int, ...]:
 
 
 def count_runs(details: Sequence[Details]) -> int | None:
-    """Return the number of runs of all ablations, or None if the number of any of them is unknown."""
+    """Return the total number of training runs, or None if it is unknown for any ablation."""
     counts = [each.effort.runs if each.effort else None for each in details]
     return None if None in counts else sum(filter(None, counts))
 
 
 def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
-    """Yield sentences that tell the order in which to run the ablations, the number of runs, and shared controls.
+    """Yield sentences about the order of the runs, their number, and ablations with the same control.
 
-    `order` has the indices of ablations. Nothing is yielded if `order` is empty or `details` has under two items.
+    `order` has the indices of the ablations. Nothing is yielded if `order` is empty or there is only one ablation.
     """
     if len(details) < 2 or not order:
         return
@@ -300,13 +304,13 @@ def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iter
 
 
 def describe_chances(task: Task, details: Iterable[Details]) -> Iterator[str]:
-    """Yield a sentence that explains the chances of a plan, or nothing if the plan states no chance."""
+    """Yield one sentence that explains what a chance means, or nothing if no ablation has a chance."""
     if any(each.chance is not None for each in details):
         yield f"a chance is the model's estimate of how likely {_CHANCE_MEANINGS[task]}"
 
 
 def group_by_control(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:
-    """Return the indices of ablations that hold the same things fixed, in groups of two or more."""
+    """Return groups of two or more ablations with the same `control`, as tuples of their indices."""
     groups: dict[str, list[int]] = {}
     for number, each in enumerate(details):
         if control := " ".join(re.findall(r"\w+", each.control.casefold())):

@@ -18,7 +18,7 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """The outcome of planning one paper; outcomes are counted by these values and no others."""
+    """The outcome of planning one paper."""
 
     PLANNED = "planned"
     TRUNCATED = "truncated"
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
     @property
     def words(self) -> str:
-        """The words for this outcome that follow a number of papers, as in "3 too long for the model"."""
+        """Words that follow a number of papers, such as "too long for the model" in "3 too long for the model"."""
         return _OUTCOME_WORDS.get(self, self.value)
 
 
@@ -49,13 +49,13 @@ _OUTCOME_WORDS: Final = {
 
 
 class PlannerError(Exception):
-    """The base class of all errors of this package; its text is one line that tells the user what to do."""
+    """The base class of this package's errors. The text is one line and tells the user what to do."""
 
 
 class UsageError(PlannerError):
-    """A command or its options are wrong (exit code 2); nothing was read, sent or written.
+    """A command or its options are wrong (exit code 2). Nothing was read, sent or written.
 
-    `fault` says what is wrong. `advice` says what to do instead, by names of commands and options. The text has both.
+    `fault` says what is wrong. `advice` says what to do instead, and may be "". The error's text consists of both.
     """
 
     def __init__(self, fault: str, advice: str = "") -> None:
@@ -65,27 +65,27 @@ class UsageError(PlannerError):
 
 
 class PaperError(PlannerError):
-    """A source cannot be read as a paper; the text names the source and what was expected."""
+    """A source cannot be read as a paper. The text names the source and says what was expected."""
 
     outcome = Outcome.PAPER_ERROR
 
 
 class NotAPaperError(PaperError):
-    """A source is something else than one paper, such as a picture or a folder of several papers."""
+    """A source is not one paper but, for example, a picture or a folder of several papers."""
 
 
 class PromptError(PlannerError):
-    """A template cannot be rendered; the text names every missing variable."""
+    """A prompt template cannot be rendered. The text names every missing variable."""
 
 
 class ModelError(PlannerError):
     """The endpoint returned no completion.
 
-    `retryable` is true if the same request may succeed later, `retry_after` the shortest wait in seconds that the
-    endpoint asks for, `status` the HTTP status, `request_id` the endpoint's identifier of the request and `body` the
-    raw error body, masked. `exhausted` is true if the account's quota is used up, so that waiting does not help.
-    `is_sent` is false if no connection was made, so that nothing reached the endpoint. `paused` is the time in
-    seconds that the request waited while all requests were paused.
+    `retryable` is true if the same request may succeed later. `retry_after` is the wait in seconds that the endpoint
+    asks for. `status` is the HTTP status. `request_id` is the endpoint's id of the request. `body` is the raw error
+    body, with secrets masked. `exhausted` is true if the account has no quota left, and waiting does not help.
+    `is_sent` is false if there was no connection to the endpoint. `paused` is the number of seconds that the request
+    waited because all requests were paused.
     """
 
     outcome = Outcome.MODEL_ERROR
@@ -113,7 +113,7 @@ class ModelError(PlannerError):
         self.paused = 0.0
 
     def with_text(self, text: str) -> "ModelError":
-        """Return a plain `ModelError` with the same attributes and another text, without traceback and cause."""
+        """Return a plain `ModelError` with another text and the same attributes, but without traceback and cause."""
         facts = ("retryable", "status", "retry_after", "request_id", "exhausted", "body", "is_sent")
         return ModelError(text, **{name: getattr(self, name) for name in facts})
 
@@ -121,8 +121,8 @@ class ModelError(PlannerError):
 class TooLongError(ModelError):
     """The prompt does not fit the model's context window.
 
-    `limit` is the size of the window and `prompt_tokens` the length of the prompt, in the model's own tokens. Either is
-    None if the endpoint did not report it.
+    `limit` is the size of the window in tokens, and `prompt_tokens` is the length of the prompt. Each is None if the
+    endpoint did not report it.
     """
 
     outcome = Outcome.TOO_LONG
@@ -142,7 +142,7 @@ class TooLongError(ModelError):
 
 
 class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault
-    """The next request could exceed the cost limit; it was not sent."""
+    """A request was not sent, since it could exceed the cost limit."""
 
     outcome = Outcome.BUDGET
 
@@ -150,8 +150,8 @@ class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault
 class OutputError(PlannerError):
     """A completion contains no valid plan.
 
-    `outcome` is truncated, refused, empty or invalid; `findings` name the faults, one sentence each, in
-    the words for the model; `shown` has the same sentences in the words for people.
+    `outcome` is truncated, refused, empty or invalid. `findings` are the faults in words for the model, one sentence
+    each. `shown` are the same faults in words for people.
     """
 
     def __init__(self, outcome: Outcome, findings: tuple[str, ...], shown: tuple[str, ...] = ()) -> None:
@@ -161,12 +161,12 @@ class OutputError(PlannerError):
 
     @property
     def is_correctable(self) -> bool:
-        """True if the model may correct the reply when it is shown the findings."""
+        """True if the model may repair its reply when it is shown the findings."""
         return self.outcome is Outcome.INVALID
 
 
 class TrajectoryError(PlannerError):
-    """A file is not a trajectory; the text names the line that was expected."""
+    """A file is not a trajectory. The text names the line that was expected."""
 
 
 class RunError(PlannerError):

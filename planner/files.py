@@ -1,4 +1,4 @@
-"""Write files atomically: a file is complete or does not exist. Read files, streams and folders of a bounded size."""
+"""Write files atomically (completely or not at all), and read files, streams and folders of a limited size."""
 
 import contextlib
 import errno
@@ -25,15 +25,15 @@ _SPECIAL_FILES: Final = (
 
 
 def describe_os_error(error: Exception) -> str:
-    """Return the text of an error, without the error number and the file name of an `OSError`."""
+    """Return the text of an error. The number and the file name of an `OSError` are left out."""
     return getattr(error, "strerror", None) or str(error)
 
 
 def read_bounded_file(path: Path, max_bytes: int) -> bytes:
-    """Read a file of at most `max_bytes` bytes.
+    """Return the content of a file that has at most `max_bytes` bytes.
 
     Raises:
-        OSError: if the file is larger, is not a regular file, or cannot be read; `strerror` is one sentence.
+        OSError: if the file is larger, is not a regular file, or cannot be read; `strerror` says which.
     """
     if refuse_special_file(path) > max_bytes:  # a large file is refused before it is read
         raise _make_size_error(max_bytes, str(path))
@@ -42,10 +42,10 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
 
 
 def refuse_special_file(path: Path) -> int:
-    """Return the size of a regular file. Refuse anything else, since reading a pipe or a device may never end.
+    """Return the size of a regular file in bytes. Refuse anything else, since reading a pipe or a device may never end.
 
     Raises:
-        OSError: if the path, or the target of a link at the path, is no regular file; `strerror` is one sentence.
+        OSError: if `path` is a folder, a pipe, a socket or a device, or a link to one; `strerror` says which.
     """
     facts = path.stat()
     if special := next((name for is_kind, name in _SPECIAL_FILES if is_kind(facts.st_mode)), ""):
@@ -54,10 +54,10 @@ def refuse_special_file(path: Path) -> int:
 
 
 def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
-    """Read a stream of at most `max_bytes` bytes to its end; errors call the stream `name`.
+    """Return the content of a stream up to its end. `name` is the stream's name in an error.
 
     Raises:
-        OSError: if the stream has more bytes or cannot be read; `strerror` is one sentence.
+        OSError: if the stream has more than `max_bytes` bytes or cannot be read; `strerror` says which.
     """
     chunks, size = [], 0
     while chunk := stream.read(_CHUNK_BYTES):
@@ -75,10 +75,10 @@ def _make_size_error(max_bytes: int, name: str) -> OSError:
 def walk_folders(
     root: Path, on_error: Callable[[OSError], None] | None = None
 ) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Yield each folder with the names of its folders and files, as `os.walk` does, without following links.
+    """Yield each folder with the names of its folders and files, as `os.walk` does. Do not follow links.
 
-    Folders more than `MAX_FOLDER_DEPTH` levels below `root` are skipped. `on_error` is called once for each folder that
-    contains skipped folders, and once for each folder that cannot be read.
+    Folders more than `MAX_FOLDER_DEPTH` levels below `root` are skipped. `on_error` is called for each folder that
+    cannot be read, and for each folder that contains skipped folders.
     """
     for name, folders, names in os.walk(root, onerror=on_error):
         folder = Path(name)
@@ -90,7 +90,7 @@ def walk_folders(
 
 
 def path_exists(path: Path | str) -> bool:
-    """Return whether a path exists. A path that is too long or contains a null character does not exist."""
+    """Return whether a path exists; return False for a path that is too long or invalid."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):
@@ -98,20 +98,20 @@ def path_exists(path: Path | str) -> bool:
 
 
 def read_stdin(max_bytes: int) -> bytes:
-    """Read stdin to its end; the errors are those of `read_bounded_stream`."""
+    """Return the content of stdin up to its end; raise the errors of `read_bounded_stream`."""
     return read_bounded_stream(sys.stdin.buffer, max_bytes, "stdin")
 
 
 def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Write a file (text as UTF-8) and create its folders; no reader sees half of it, and no crash leaves half of it.
+    """Write a file and create its folders. After a crash, the file has either its old or its new content.
 
-    A symbolic link at `path` is replaced, not followed. A pipe or a device, even one behind a link, is written to and
-    never replaced. Permissions are those of any new file. If `durable` is false, the file is not synchronised to the
-    disk: it survives a kill of the process, but may be empty after a power cut.
+    Text is written as UTF-8. A symbolic link at `path` is replaced, not followed. A pipe or a device is written to,
+    even through a link. If `durable` is false, a power cut may leave the file empty, since its content is not
+    synchronised to the disk.
 
     Raises:
-        OSError: if the file cannot be written; an earlier file stays untouched. The error names the path and, on a full
-            disk, the bytes that are needed and those that are free.
+        OSError: if the file cannot be written. Its old content stays. The error names `path` and, if the disk is full,
+            the space that is needed.
         UnicodeEncodeError: if the text holds an unpaired surrogate.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
@@ -138,7 +138,7 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
 
 
 def _name_path(error: OSError, path: Path, size: int) -> None:
-    """Make an error name `path` instead of its temporary copy and, on a full disk, state the space that is needed."""
+    """Make an error name `path`, not the temporary file. If the disk is full, add the space that is needed."""
     error.filename = str(path)
     del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:
@@ -146,7 +146,7 @@ def _name_path(error: OSError, path: Path, size: int) -> None:
 
 
 def describe_free_space(path: Path, size: int) -> str:
-    """Return a sentence that says how many bytes are needed for a file, and how many are free on its disk."""
+    """Return a sentence with the bytes that a file needs (`size`) and the bytes that are free on its disk."""
     import shutil
 
     free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.is_dir())).free
@@ -154,10 +154,10 @@ def describe_free_space(path: Path, size: int) -> str:
 
 
 def write_temporary_file(content: str, suffix: str) -> Path:
-    """Write a text to a new file in the temporary folder and return its path; only its owner may read the file.
+    """Write a text to a new temporary file that only its owner can read, and return the file's path.
 
     Raises:
-        OSError: if no temporary folder can be written.
+        OSError: if the file cannot be written.
     """
     import tempfile
 
@@ -172,9 +172,9 @@ def write_temporary_file(content: str, suffix: str) -> Path:
 
 
 def try_lock_file(path: Path) -> int | None:
-    """Create a file and its folders, and lock the file. Return its handle, or None if the file is locked already.
+    """Create and lock a file. Return the open file's handle, or None if the file is already locked.
 
-    The lock ends with the process, so a file that a killed process leaves behind can be locked again.
+    The lock ends when the process ends, even if the process is killed.
 
     Raises:
         OSError: if the file cannot be created or locked.
@@ -198,7 +198,7 @@ def try_lock_file(path: Path) -> int | None:
 
 
 def _has_name(path: Path, handle: int) -> bool:
-    """Return whether an open file is still the file at a path."""
+    """Return whether the file at `path` is the open file `handle`."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:
@@ -206,14 +206,14 @@ def _has_name(path: Path, handle: int) -> bool:
 
 
 def delete_and_unlock_file(path: Path, handle: int) -> None:
-    """Delete a file that `try_lock_file` locked, and end its lock."""
+    """Delete a file that `try_lock_file` locked, and release the lock."""
     with contextlib.suppress(OSError):
         path.unlink()
     os.close(handle)
 
 
 def is_pipe_or_device(path: Path) -> bool:
-    """Return whether a path is a pipe, a socket or a device, or a name of an open file such as /dev/stdout."""
+    """Return whether a path is a pipe, a socket or a device, or stands for an open file, as /dev/stdout does."""
     for _ in range(_MAX_LINKS):
         folder = path.parent.resolve()
         if folder == Path("/dev") or folder.is_relative_to("/proc"):
@@ -233,7 +233,7 @@ def _write_new_file(path: Path, data: bytes, durable: bool) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Synchronise a folder to the disk, if the system can, so that a new file's name survives a power cut."""
+    """Synchronise a folder to the disk, if the system can. New names in it then survive a power cut."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -39,11 +39,11 @@ _PatternBuilder = Callable[[str], str]
 
 
 class SecretMask:
-    """A mask that replaces known secrets in texts, in every form in which an endpoint may repeat them.
+    """A mask that replaces secrets in texts, also in the encoded forms in which an endpoint may repeat them.
 
-    The forms are the secret itself, percent-encoded, as a JSON string, with HTML entities, in hexadecimal and in
-    base64, each also with invisible characters inside. `basic_credentials` are `user:password` pairs. Each pair is a
-    secret. So is the password alone or, if there is no password, the user alone. The mask's repr shows no secret.
+    A secret is found as it is, percent-encoded, as a JSON string, with HTML entities, in hexadecimal and in base64. It
+    is also found with invisible characters inside. `basic_credentials` are `user:password` pairs. Each pair and each
+    password is a secret; if a password is empty, the user is a secret instead. `repr()` shows no secret.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, basic_credentials: Iterable[str] = ()) -> None:
@@ -63,11 +63,11 @@ class SecretMask:
         return _mask_value(value, self._secrets) if self._secrets else value
 
     def mask_reply_text(self, text: str) -> str:
-        """Return a model's text masked as by `mask_text`, but keep passwords that are ordinary words."""
+        """Return a model's text with secrets masked, except short passwords that could be ordinary words."""
         return _mask_text(text, self._secrets_in_replies)
 
     def mask_reply(self, value: JsonValue) -> JsonValue:
-        """Return a model's output masked as by `mask_json`, but keep passwords that are ordinary words."""
+        """Return a model's output with the same secrets masked as by `mask_reply_text`, in all strings and keys."""
         return _mask_value(value, self._secrets_in_replies) if self._secrets_in_replies else value
 
     @property
@@ -76,7 +76,7 @@ class SecretMask:
 
 
 def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return each `user:password` pair in addresses, as written and percent-decoded; addresses may be invalid URLs."""
+    """Return each `user:password` pair in addresses, as written and percent-decoded. The addresses may be invalid."""
     pairs = (address.rpartition("@")[0].rpartition("//")[2] for address in addresses)
     return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
 
@@ -121,7 +121,7 @@ def _mask_text(text: str, secrets: frozenset[str]) -> str:
 
 
 def _may_hold_secret(text: str, secrets: frozenset[str]) -> bool:
-    """Return whether a text may hold a secret; if not, the patterns need not be compiled, which takes 0.1 s."""
+    """Return whether a text may hold a secret. This check is fast, unlike a search with the patterns."""
     letters = _NO_LETTERS.sub("", text.casefold())
     return bool(_ESCAPES.search(text)) or any(form in letters for form in _list_letters(secrets))
 
@@ -134,7 +134,7 @@ def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _list_letters(secrets: frozenset[str]) -> tuple[str, ...]:
-    """Return each form of each secret, as it is and as JSON, reduced to its letters and digits in lower case."""
+    """Return each form of each secret, reduced to its letters and digits in lower case."""
     forms = [form for form, _ in _list_all_forms(secrets)]
     spellings = (*forms, *(json.dumps(form, ensure_ascii=False) for form in forms))
     return tuple({_NO_LETTERS.sub("", spelling.casefold()) for spelling in spellings})
@@ -142,7 +142,7 @@ def _list_letters(secrets: frozenset[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _compile_patterns(secrets: frozenset[str]) -> tuple[re.Pattern[str], ...]:
-    """Return the patterns of all forms of all secrets, the longest form first."""
+    """Return the patterns that find the secrets in any form. Patterns of longer forms come first."""
     forms = sorted(dict.fromkeys(_list_all_forms(secrets)), key=lambda form: len(form[0]), reverse=True)
     return tuple(re.compile(build_pattern(form)) for form, build_pattern in forms)
 
@@ -152,7 +152,7 @@ def _list_all_forms(secrets: Iterable[str]) -> list[tuple[str, _PatternBuilder]]
 
 
 def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
-    """Yield each form of a secret in which an endpoint may repeat it, and the function that builds its pattern."""
+    """Yield (form, function that builds its pattern) for each form in which an endpoint may repeat a secret."""
     is_key = len(secret) >= _MIN_KEY_LENGTH
     yield secret, _build_key_pattern if is_key else _build_pattern
     if len(secret) >= _MIN_HALVED_LENGTH:
@@ -168,14 +168,14 @@ def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
 
 
 def _build_key_pattern(key: str) -> str:
-    """Return the pattern of `_build_pattern` for a key, made to ignore case and to allow spaces inside the key."""
+    """Return a pattern that finds a key in any case, even with spaces inside."""
     return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
 
 
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
-    """Return a pattern that finds a text even if its characters are escaped or separated by matches of `gap`.
+    """Return a pattern that finds a text, even if its characters are escaped.
 
-    `fold_case` makes the pattern ignore case.
+    `gap` is a pattern for what may stand between two characters. `fold_case` makes the result ignore case.
     """
     characters = [_spell_character(character, fold_case) for character in text]
     if re.search(_UNSEEN, text):  # the gap would match characters of the text itself
@@ -186,9 +186,9 @@ def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) ->
 
 
 def _build_base64_pattern(code: str) -> str:
-    """Return a pattern that finds base64, which may be broken over lines, percent-encoded and padded.
+    """Return a pattern that finds base64 text, even with line breaks or percent-encoding, and with its padding.
 
-    One more character may stand before the padding; it holds the last bits of the secret.
+    One more character may stand before the padding, since it may hold the last bits of the secret.
     """
     characters = [re.escape(c) if c.isalnum() else f"(?:{re.escape(c)}|%(?i:{ord(c):02x}))" for c in code]
     pattern = r"(?:[^\w+/=%\\-]|\\{1,8}[nr])*+".join(characters)
@@ -196,12 +196,12 @@ def _build_base64_pattern(code: str) -> str:
 
 
 def _build_hexadecimal_pattern(code: str) -> str:
-    """Return a pattern that finds hexadecimal in any case, with up to eight other characters between the digits."""
+    """Return a pattern that finds hexadecimal in any case, even with up to eight characters between two digits."""
     return f"(?i:{r'[^0-9a-z]{0,8}+'.join(code)})"
 
 
 def _spell_character(character: str, fold_case: bool) -> str:
-    """Return a pattern that finds a character (`fold_case`: in any case) or its escape, as in URLs, JSON or HTML."""
+    """Return a pattern that finds a character or its escape in URLs, JSON or HTML; `fold_case` ignores case."""
     literals = {character, *((character.lower(), character.upper()) if fold_case else ())}
     code, names = ord(character), "|".join(f"{name};" for name in _list_entity_names().get(character, ()))
     as_json = "|".join(dict.fromkeys(re.escape(json.dumps(c)[1:-1].lstrip("\\")) for c in literals))
@@ -218,7 +218,7 @@ def _spell_character(character: str, fold_case: bool) -> str:
 
 @lru_cache(maxsize=1)
 def _list_entity_names() -> Mapping[str, tuple[str, ...]]:
-    """Return the names of each character's HTML entities."""
+    """Return a mapping from characters to the names of their HTML entities."""
     from html.entities import html5  # two thousand names, which only a mask needs
 
     names: dict[str, tuple[str, ...]] = {}

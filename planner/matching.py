@@ -1,9 +1,9 @@
-"""Measure the similarity of two ablations by the stems of their words, and group those that are the same study.
+"""Measure how similar two ablations are, and group the ablations that are the same study.
 
-By AblationBench's match rule (arXiv 2507.08038), two ablations match if they have the same ablated part, compatible
-actions and, for REPLACE and ADD, at least one replacement in common. In doubt they do not match.
-The rule for groups is stricter: a group is shown as one study, so a wrong join costs more than a missed one (`SURENESS`
-is the share of right joins). Opposites, such as "local" and "non-local" or "inner" and "outer", are never in one group.
+Texts are compared by the stems of their words. Two ablations match by the rule of AblationBench (arXiv 2507.08038):
+they have the same ablated part, compatible actions and, for REPLACE and ADD, a common replacement. The rule for groups
+is stricter, since it is worse to join two different studies than to miss a pair. `SURENESS` tells how many joins are
+right. Opposites, such as "inner" and "outer", are never in one group.
 """
 
 import re
@@ -92,7 +92,7 @@ Place = tuple[int, int]
 
 
 def build_word_set(text: str) -> frozenset[str]:
-    """Return the words of a text, which are separated by white space, as a set."""
+    """Return the words of a text as a set. Words are separated by white space."""
     return frozenset(text.split())
 
 
@@ -109,7 +109,7 @@ STOP_WORDS: Final = build_word_set(
 
 @lru_cache(maxsize=65536)
 def stem_word(word: str) -> str:
-    """Return a word's rough stem of at least three letters: "normalization" and "normalize" have the same stem."""
+    """Return a rough stem of a word, such as "normaliz" for both "normalization" and "normalize"."""
     word = word.lower()
     for ending, new_ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -118,22 +118,22 @@ def stem_word(word: str) -> str:
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text in order, as written; "CrossAttention" counts as two."""
+    """Return the words of a text in order. "CrossAttention" counts as two words."""
     return [part for word in _WORD.findall(text) for part in _CASE_BOUNDARY.split(word)]
 
 
 def extract_stems(text: str) -> tuple[str, ...]:
-    """Return the stems of the words of a text, without stop words, in order."""
+    """Return the stems of a text's words in order, without stop words."""
     return tuple(chain.from_iterable(map(_extract_word_stems, _WORD.findall(text))))
 
 
 def collect_stems(text: str) -> frozenset[str]:
-    """Return the stems of the words of a text, without stop words, as a set."""
+    """Return the stems of a text's words as a set, without stop words."""
     return frozenset(chain.from_iterable(map(_extract_word_stems, set(_WORD.findall(text)))))
 
 
 def list_word_beginnings(stems: Iterable[str]) -> list[str]:
-    """Return for each stem the letters that begin all words with that stem: the stem without a final "iz" or "y"."""
+    """Return for each stem the letters with which every word of that stem begins."""
     return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 
 
@@ -143,12 +143,12 @@ def _extract_word_stems(word: str) -> tuple[str, ...]:
 
 
 def spell_greek(text: str) -> str:
-    """Spell the Greek letters of a text: "λ" as "lambda"."""
+    """Replace Greek letters by their names, such as "λ" by "lambda"."""
     return text if text.isascii() else _GREEK.sub(lambda letter: f" {_GREEK_NAMES[letter[0].lower()]} ", text)
 
 
 def expand_acronyms(text: str, other_text: str) -> str:
-    """Replace acronyms of a text by their words in the other text ("GCN" by "graph convolutional network")."""
+    """Replace acronyms by words with these initials in `other_text` ("GCN" by "graph convolutional network")."""
     acronyms = {word for word in split_words(text) if 2 <= len(word) <= 6 and word.isupper()}
     if not acronyms:
         return text
@@ -176,12 +176,12 @@ COMMON_STEMS: Final = frozenset(
 
 
 def compute_similarity(a: Ablation, b: Ablation) -> float:
-    """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions are not compatible."""
+    """Return the similarity of two ablations, from 0 to 1. It is 0 if their actions are not compatible."""
     return compute_part_similarity(a, b) if have_compatible_actions(a, b) else 0.0
 
 
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:
-    """Return the similarity, from 0 to 1, of two ablated parts, judged by their texts and the ablations' names."""
+    """Return the similarity of two ablated parts, from 0 to 1. The names of the ablations are compared too."""
     parts = compute_stem_overlap(a.ablated_part, b.ablated_part)
     name_a, name_b = STUDY_WORDS.sub(" ", a.name), STUDY_WORDS.sub(" ", b.name)
     names = max(
@@ -193,7 +193,7 @@ def compute_part_similarity(a: Ablation, b: Ablation) -> float:
 
 
 def compute_stem_overlap(text_a: str, text_b: str) -> float:
-    """Return the weight of two texts' common stems divided by the geometric mean of the texts' weights, from 0 to 1."""
+    """Return the cosine similarity of two texts' stems, from 0 to 1. Stems in `COMMON_STEMS` weigh less."""
     stems_a = set(extract_stems(expand_acronyms(text_a, text_b)))
     stems_b = set(extract_stems(expand_acronyms(text_b, text_a)))
     mean_weight = (_sum_weights(stems_a) * _sum_weights(stems_b)) ** 0.5
@@ -209,7 +209,7 @@ def _is_removal(ablation: Ablation) -> bool:
 
 
 def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
-    """Return whether two replacements share a number, if both have one, and most words, unless one is a value."""
+    """Return whether two replacements seem the same. Their numbers and the overlap of their stems decide."""
     numbers_a, numbers_b = extract_numbers(text_a), extract_numbers(text_b)
     if numbers_a and numbers_b:
         if not numbers_a & numbers_b:
@@ -222,9 +222,9 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLA
 def have_compatible_actions(
     a: Ablation, b: Ablation, is_same: Callable[[str, str], bool] = is_same_replacement
 ) -> bool:
-    """Return whether two ablations are both removals, or take the same action with a common replacement.
+    """Return whether two ablations both remove something, or have the same action and a common replacement.
 
-    A replacement such as "none" counts as a removal. `is_same` tells whether two replacements are the same.
+    A replacement such as "none" counts as a removal. `is_same` compares two replacements.
     """
     if a.action is not b.action and Action.REMOVE not in (a.action, b.action):
         return False
@@ -234,7 +234,7 @@ def have_compatible_actions(
 
 
 def extract_numbers(text: str) -> frozenset[float]:
-    """Return the different numbers in a text."""
+    """Return the numbers in a text as a set."""
     return frozenset(list_numbers(text))
 
 
@@ -255,16 +255,17 @@ def _write_thousands(number: re.Match[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def is_value(text: str) -> bool:
-    """Return whether a text is hardly more than a number, such as "0.1" or "4 heads"."""
+    """Return whether a text is little more than a number, such as "0.1" or "4 heads"."""
     numbers = extract_numbers(text)
     return bool(numbers) and len(split_words(text)) <= len(numbers) + 2
 
 
 def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, ...], ...]:
-    """Group the ablations that are surely the same in the plans for one paper. A group has at most one of each plan.
+    """Group the ablations that are the same study in several plans for one paper.
 
-    An ablation is alone in its group if no other is the same, or if its part has no letters. The most similar ablations
-    are joined first. Only 40 ablations a plan, 10 replacements an ablation and 300 characters a text are compared.
+    A group has at most one ablation of each plan. The most similar ablations are joined first. An ablation that is like
+    no other is alone in its group. To limit the time, only 40 ablations a plan, 10 replacements an ablation and 300
+    characters a text are compared.
     """
     places = [(number, index) for number, plan in enumerate(plans) for index in range(len(plan))]
     groups: dict[Place, tuple[Place, ...]] = {place: (place,) for place in places}
@@ -278,7 +279,7 @@ def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, .
 
 
 def _compute_similarities(plans: Sequence[Sequence[Ablation]]) -> dict[tuple[Place, Place], float]:
-    """Return the similarity of each pair of ablations that are in different plans and surely the same."""
+    """Return the similarity of each pair of ablations in different plans that may share a group."""
     shortened = [[_shorten_ablation(ablation) for ablation in plan[:MAX_ABLATIONS]] for plan in plans]
     return {
         ((a, i), (b, j)): similarity
@@ -290,7 +291,7 @@ def _compute_similarities(plans: Sequence[Sequence[Ablation]]) -> dict[tuple[Pla
 
 
 def _is_surely_same(a: Ablation, b: Ablation) -> bool:
-    """Return whether two similar ablations take the same action, and neither concerns the opposite of the other."""
+    """Return whether two similar ablations have compatible actions, and no opposites in their texts."""
     texts = (f"{ablation.ablated_part} {STUDY_WORDS.sub(' ', ablation.name)}" for ablation in (a, b))
     return (
         have_compatible_actions(a, b, _is_surely_same_replacement)
@@ -304,7 +305,7 @@ def _is_surely_same_replacement(text_a: str, text_b: str) -> bool:
 
 
 def are_opposite(text_a: str, text_b: str) -> bool:
-    """Return whether a word of one text has an opposite in the other, and neither text has both words."""
+    """Return whether two texts differ by a pair of opposites, such as "inner" and "outer"."""
     words_a, words_b = _collect_signed_words(text_a), _collect_signed_words(text_b)
     return _has_opposite(words_a, words_b) or _has_opposite(words_b, words_a)
 
@@ -317,7 +318,7 @@ def _has_opposite(words: frozenset[str], other_words: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _list_opposite_stems(word: str) -> frozenset[str]:
-    """Return the stems of a word's opposites, real words or not: "decod" and "outcod" for "encoder"."""
+    """Return stems of the possible opposites of a word, such as "decod" for "encoder". Some are no real words."""
     opposites = [other + word.removeprefix(own) for own, other in _OPPOSITE_PAIRS if word.startswith(own)]
     if prefix := _NEGATIVE_PREFIX.match(word):
         opposites.append(word[prefix.end() :])
@@ -326,7 +327,7 @@ def _list_opposite_stems(word: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _collect_signed_words(text: str) -> frozenset[str]:
-    """Return the words of a text in lower case, without stop words. A word after a negation begins with "non"."""
+    """Return the lower-case words of a text without stop words. A negated word begins with "non"."""
     words, prefix = set(), ""
     joined = _HYPHENATED_PREFIX.sub(r"\1", text)
     for word in map(str.lower, split_words(f"{text} {joined}".replace("w/o", "without"))):

@@ -1,7 +1,7 @@
-"""The tools that a client of the Model Context Protocol calls, and the server that offers them over stdio.
+"""A server of tools for clients of the Model Context Protocol, such as coding agents.
 
-Each tool does what a command does, by the same functions. The client's model writes the plan itself (`build_prompt`,
-`keep_plan`), or has it written by the model that the user configured (`plan_paper`).
+Each tool does the same as a command. A client whose own model writes the plan calls `build_prompt` and `keep_plan`.
+With `plan_paper`, the model that the user configured writes the plan.
 """
 
 import asyncio
@@ -80,19 +80,19 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class NamedFolders:
-    """The folders that the user named, as absolute paths: `named` as given, `real` with their links resolved."""
+    """The folders that the user named: `named` are their absolute paths, `real` the same paths with links resolved."""
 
     named: tuple[Path, ...]
     real: tuple[Path, ...]
 
     @classmethod
     def resolve(cls, folders: Iterable[Path]) -> Self:
-        """Return these folders, both as given and with their links resolved."""
+        """Return an instance for these folders."""
         named = tuple(dict.fromkeys(Path(os.path.normpath(folder.absolute())) for folder in folders))
         return cls(named, tuple(folder.resolve() for folder in named))
 
     def find_path(self, name: str) -> Path:
-        """Return the real path of a file or folder; a relative name is looked for in each folder, in their order.
+        """Return the real path of a file or folder. A relative `name` is looked for in each folder in turn.
 
         Raises:
             UsageError: if the path is hidden, does not exist, or is outside the folders, directly or through a link.
@@ -121,12 +121,12 @@ class NamedFolders:
         return any(path.is_relative_to(folder) for folder in (*self.named, *self.real))
 
     def _list_inner_parts(self, path: Path) -> tuple[str, ...]:
-        """Return the names in a real path that come after the innermost named folder on the path."""
+        """Return the names in a real path that come after the named folder (the innermost, if there are several)."""
         return min((path.relative_to(each).parts for each in self.real if path.is_relative_to(each)), key=len)
 
 
 def _find_real_path(path: Path) -> Path | None:
-    """Return a path with its links resolved, or None if it does not exist, has a loop of links or is too long."""
+    """Return a path with its links resolved, or None if the path does not exist or is invalid."""
     try:
         return Path(os.path.realpath(path, strict=True))
     except (OSError, ValueError):
@@ -135,9 +135,9 @@ def _find_real_path(path: Path) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class PlanTools:
-    """The tools, for papers in `folders` and plans in `output`; `model_spec` names the configured model.
+    """The tools of the server. They read papers in `folders`, keep plans in `output`, and plan with `model_spec`.
 
-    `choose_settings` makes settings from a task, k, heading and strategy; for None or "" it takes the user's own one.
+    `choose_settings` makes settings from a task, k, a heading and a strategy. For None or "", it uses the user's own.
     """
 
     folders: NamedFolders
@@ -246,13 +246,13 @@ class PlanTools:
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
 
     async def wait_for_plannings(self) -> None:
-        """Wait until all plans that were begun are kept. Their requests are paid for, even if the client has left."""
+        """Wait until the plans that were begun are kept. Their requests are paid for, even if the client has left."""
         await asyncio.gather(*self._plannings, return_exceptions=True)
 
     def _list_paths(self, paper: RecognisedPaper) -> Iterator[Path]:
         """Yield the path of a paper, unless it is in `output`.
 
-        If the paper is a folder that contains `output`, yield the paper files in the folder instead.
+        If a folder that counts as one paper contains `output`, yield the paper files in that folder instead.
         """
         if self.output.is_relative_to(paper.path.resolve()):
             files = (file for file in sorted(paper.path.iterdir()) if file.is_file())
@@ -278,7 +278,7 @@ class PlanTools:
         return done.summarize(source)
 
     async def _finish(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Return the result of a planning, which continues to its end even if the client stops waiting."""
+        """Return the result of `work`. The work goes on to its end even if the client stops waiting."""
         planning = asyncio.ensure_future(work)
         self._plannings.add(planning)
         planning.add_done_callback(self._plannings.discard)
@@ -286,7 +286,7 @@ class PlanTools:
 
 
 class _OneLineServer(MCPServer[Any]):
-    """A server whose errors are one line without keys, as those of the command line are."""
+    """A server that reports each error as one line without keys."""
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: "Context[Any, Any] | None" = None) -> Any:
         """Call a tool.
@@ -303,7 +303,7 @@ class _OneLineServer(MCPServer[Any]):
 
 
 async def serve_tools(tools: PlanTools) -> None:
-    """Offer the tools over stdin and stdout until the client closes them, then wait for plannings that were begun."""
+    """Offer the tools over stdin and stdout until the client closes them. Then wait until all plans are kept."""
     logging.getLogger("mcp").setLevel(logging.WARNING)
     server = _OneLineServer("ablation-planner", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING")
     reading = (tools.list_papers, tools.read_paper, tools.find_reported_ablations, tools.build_prompt)
@@ -319,7 +319,7 @@ async def serve_tools(tools: PlanTools) -> None:
 
 
 def _describe_cause(cause: BaseException | None) -> str | None:
-    """Return the reason why a tool failed as one line, or None if only the log may show the reason."""
+    """Return the cause of a tool's failure as one line, or None if the client may not see the cause."""
     if isinstance(cause, ValidationError):
         return "; ".join(describe_validation_error(cause))
     if isinstance(cause, OSError):

@@ -1,4 +1,4 @@
-"""Read arXiv ids. Build paper ids and the paths of trajectories so that they are valid on every file system."""
+"""Parse arXiv ids, and make paper ids and file names that every file system accepts."""
 
 import hashlib
 import itertools
@@ -29,7 +29,7 @@ ARXIV_ID: Final = re.compile(r"(?P<id>\d{4}\.\d{4,5}|[a-z]+(?:-[a-z]+)?(?:\.[A-Z
 
 @dataclass(frozen=True, slots=True)
 class ArxivId:
-    """An arXiv identifier; `version` is "" for the newest version, else "v1", "v2" and so on."""
+    """An arXiv identifier. `version` is "v1", "v2" and so on, or "" for the newest version."""
 
     id: str
     version: str = ""
@@ -39,7 +39,7 @@ class ArxivId:
 
 
 def parse_arxiv_id(source: str) -> ArxivId | None:
-    """Parse `arxiv:2507.08038`, `2507.08038v2`, `cs/0501001` or an arXiv address; return None for anything else."""
+    """Parse an id such as `arxiv:2507.08038v2` or `cs/0501001`, or an address at arXiv. Return None for other texts."""
     text = source.strip()
     if "://" in text or text.lower().startswith(("arxiv.org/", "www.arxiv.org/", "export.arxiv.org/")):
         parts = urlsplit(text if "://" in text else "https://" + text)
@@ -52,10 +52,10 @@ def parse_arxiv_id(source: str) -> ArxivId | None:
 
 
 def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> str:
-    """Return a paper's id: the given one, else one from the title, else one from the file's name without endings.
+    """Return the id of a paper. It is made from `given_id` or, if that is empty, from the title or the file's name.
 
-    A title is normalized to NFC; then every character that is not a letter, a digit or an underscore becomes `_`, as in
-    the published trajectories. An id over 120 bytes (200 if given) is shortened and gets a short hash.
+    In a title, each character that is not a letter, a digit or an underscore becomes `_`, as in published trajectories.
+    A long id (over 120 bytes, or over 200 if it was given) is shortened and ends in a hash.
     """
     if given_id.strip():
         return _shorten(_replace_unsafe(unicodedata.normalize("NFC", given_id)), _MAX_GIVEN_ID_BYTES, "_", "_. ")
@@ -66,9 +66,9 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
 
 
 def build_trajectory_path(planner: str, model: str, paper_id: str, question: str = "") -> PurePosixPath:
-    """Return a trajectory's path in the output folder. In the path, `/` becomes `_`, and the model's dots are removed.
+    """Return the path of a trajectory in the output folder.
 
-    `question` is "" for a paper's first plan, and distinguishes its other plans, such as one for another task.
+    `question` tells apart the plans for one paper, such as plans for different tasks. It is "" for the first plan.
     """
     stem = sanitize_file_name(paper_id)
     if question:
@@ -77,25 +77,25 @@ def build_trajectory_path(planner: str, model: str, paper_id: str, question: str
 
 
 def build_model_folder(planner: str, model: str) -> PurePosixPath:
-    """Return the folder of all trajectories of one planner and model, as a path in the output folder."""
+    """Return the folder of the trajectories of a planner and model, as a path in the output folder."""
     return PurePosixPath(sanitize_file_name(planner), sanitize_file_name(model.replace(".", "")))
 
 
 def build_record_path(trajectory_path: _Path) -> _Path:
-    """Return the path of the record beside a trajectory; `trajectory_path` ends in `TRAJECTORY_SUFFIX`."""
+    """Return the path of the record that belongs to a trajectory."""
     return trajectory_path.with_name(trajectory_path.name.removesuffix(TRAJECTORY_SUFFIX) + RECORD_SUFFIX)
 
 
 def build_prompt_file_name(model: str, paper_id: str, identity: str) -> str:
-    """Return the name of the file with a prompt, made of the model, the paper and the request's identity."""
+    """Return the name of a prompt's file; `identity` is the hash of the request."""
     stem = sanitize_file_name(f"{model}-{paper_id}".replace("/", "_"))
     return f"{_shorten(stem, MAX_FILE_NAME_BYTES - len(identity) - 1, '-')}-{identity}.txt"
 
 
 def sanitize_file_name(text: str) -> str:
-    """Turn a text into a safe file name of at most `MAX_FILE_NAME_BYTES` bytes, in NFC.
+    """Return a safe file name for a text, with at most `MAX_FILE_NAME_BYTES` bytes.
 
-    The name has no path separator, and is not `..` or the name of a device or of a hidden file.
+    The name is not that of a hidden file or a device, and has no path separator.
     """
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
     name = _rename_device(re.sub(r"^[. ]+", lambda match: "_" * len(match[0]), name))
@@ -103,14 +103,14 @@ def sanitize_file_name(text: str) -> str:
 
 
 class UniqueNames:
-    """A set of names that differ on every file system, even one that ignores case; `taken` are in use already."""
+    """A set of names that differ even if letter case is ignored. `taken` are the names at the beginning."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {_fold_case(name) for name in taken}
         self._last_numbers: dict[str, int] = {}
 
     def choose_name(self, name: str) -> str:
-        """Return the name, with a number if the name is in use; the returned name is then in use."""
+        """Add a name to the set and return it. If the name is already in the set, add a number to the name."""
         chosen, folded = name, _fold_case(name)
         numbers = itertools.count(self._last_numbers.get(folded, 1) + 1)
         while _fold_case(chosen) in self._taken:
@@ -125,7 +125,7 @@ def _fold_case(name: str) -> str:
 
 
 def _replace_unsafe(text: str) -> str:
-    """Replace the characters and names that a file system would refuse or misread."""
+    """Replace characters and names that a file system would refuse or misread."""
     text = _UNSAFE.sub("_", text.strip())
     return _rename_device(re.sub(r"^\.+|\.{2,}|[. ]+$", lambda match: "_" * len(match[0]), text))
 
@@ -135,7 +135,7 @@ def _rename_device(name: str) -> str:
 
 
 def _shorten(text: str, max_bytes: int, separator: str, strip: str = "") -> str:
-    """Shorten a text of over `max_bytes` bytes, without splitting a character, and append a hash of the whole text."""
+    """Shorten a text of more than `max_bytes` bytes. The result ends in a hash of the whole text."""
     raw = text.encode("utf-8")
     if len(raw) <= max_bytes:
         return text

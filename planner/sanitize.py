@@ -1,6 +1,6 @@
-"""Remove or escape control characters, which could steer a terminal or mislead a reader.
+"""Remove or escape control characters. They could control a terminal, or make a text look different from what it is.
 
-Escape sequences are those of ECMA-48, directional overrides and isolates those of Unicode Annex 9.
+Escape sequences are defined by ECMA-48, directional overrides and isolates by Unicode Annex 9.
 """
 
 import csv
@@ -44,23 +44,22 @@ MAX_NAME_CHARS: Final = 500  # characters of a name from outside that is shown o
 
 
 def shorten_name(name: str) -> str:
-    """Return a name from outside with at most `MAX_NAME_CHARS` characters; a longer one ends in an ellipsis."""
+    """Shorten a name from a paper or a file to `MAX_NAME_CHARS` characters. A shortened name ends in an ellipsis."""
     return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
 class CleanText:
-    """A text without control characters; `removed` has each removed kind and its count ("2 control characters")."""
+    """A text without control characters. `removed` says what was removed, such as "2 control characters"."""
 
     text: str
     removed: tuple[str, ...] = ()
 
 
 def clean_text(text: str) -> CleanText:
-    """Remove control characters (but not tab and newline), escape sequences, and directional overrides and isolates.
+    """Remove escape sequences, directional overrides and isolates, and control characters except tab and newline.
 
-    Line ends become "\\n"; a lone surrogate, which cannot be encoded, becomes U+FFFD. Cleaning a clean text changes
-    nothing.
+    Line ends become "\\n". A lone surrogate, which cannot be encoded, becomes U+FFFD. A clean text stays as it is.
     """
     if not _UNSAFE_CHARACTER.search(text):
         return CleanText(text)
@@ -81,7 +80,7 @@ def normalize_newlines(text: str) -> str:
 
 
 def repair_surrogates(text: str) -> str:
-    """Join split surrogate pairs; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
+    """Join the halves of surrogate pairs. A lone surrogate, which cannot be encoded, becomes U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -90,19 +89,19 @@ def repair_surrogates(text: str) -> str:
 
 
 def make_printable(text: str) -> str:
-    """Return the text safe for a terminal: nothing in it moves the cursor, sets a colour or reverses the line."""
+    """Return a text that is safe to print on a terminal. It cannot move the cursor, set a colour or reverse a line."""
     return _UNPRINTABLE.sub(_escape_character, clean_text(text).text)
 
 
 def make_json_printable(text: str) -> str:
-    """Return JSON text safe for a terminal: unsafe characters become JSON escapes, so no value changes."""
+    """Return JSON text that is safe to print on a terminal. Its values are the same."""
     return _UNSAFE_IN_JSON.sub(_escape_character, text)
 
 
 def make_csv_safe(text: str, *, keep_numbers: bool = False) -> str:
-    """Return the text safe for a CSV cell: a text that a spreadsheet would run as a formula gets an apostrophe.
+    """Return a text for a CSV cell. If a spreadsheet would run the text as a formula, an apostrophe is put before it.
 
-    `keep_numbers` leaves a number with a sign as it is, for tables of results.
+    If `keep_numbers` is true, a number with a sign, such as "-0.5", gets no apostrophe.
     """
     cleaned = clean_text(text).text
     is_formula = cleaned.startswith(_FORMULA_STARTS) and not (keep_numbers and _SIGNED_NUMBER.fullmatch(cleaned))
@@ -110,7 +109,7 @@ def make_csv_safe(text: str, *, keep_numbers: bool = False) -> str:
 
 
 def render_csv(rows: Iterable[Iterable[str]], *, keep_numbers: bool = False) -> str:
-    """Return the rows as CSV, each cell made safe by `make_csv_safe`."""
+    """Return rows as CSV. Each cell is made safe by `make_csv_safe`."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerows([make_csv_safe(cell, keep_numbers=keep_numbers) for cell in row] for row in rows)

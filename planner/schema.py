@@ -1,9 +1,8 @@
 """The data types of a plan and the rules that every plan must follow.
 
-Field names and actions are those of AblationBench (arXiv 2507.08038). Published files, which break some rules, are read
-with the same types: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_rule_violations`
-lists the broken rules. `PLAN_FIELDS` lists the fields of `Ablation`; prompts, parser, files, exports and pages are made
-from this list.
+Fields and actions are those of AblationBench (arXiv 2507.08038). Some published files break the rules. To read them,
+validate with the context `PUBLISHED_CONTEXT`, which checks only the types; `find_rule_violations` then lists the broken
+rules. `PLAN_FIELDS` is the list of fields from which prompts, parser, exports and pages are made.
 """
 
 from collections import Counter
@@ -16,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 
 class Task(StrEnum):
-    """The task: a reviewer asks for missing ablations, an author for ablations to run."""
+    """The task: to find ablations that a paper lacks (reviewer), or to propose ablations to run (author)."""
 
     REVIEWER = "reviewer"
     AUTHOR = "author"
@@ -37,7 +36,7 @@ class Action(StrEnum):
 
 
 def _check_one_line(text: str, info: ValidationInfo) -> str:
-    """Return the text; raise ValueError if it is empty or has several lines."""
+    """Return the text. Raise ValueError if it is empty or has several lines."""
     if "\n" in text or "\r" in text:
         raise ValueError("must be one line")
     if not text.strip() and info.context is not PUBLISHED_CONTEXT:
@@ -76,7 +75,7 @@ class Ablation(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class AblationField:
-    """A field of an ablation; `choices` are its allowed values, or empty if any text is allowed."""
+    """A field of an ablation. `choices` are the allowed values, or empty if any text is allowed."""
 
     name: str
     description: str
@@ -96,7 +95,7 @@ class AblationField:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The names that replies may use for the field; for a list, singular and plural (`metric`, `metrics`)."""
+        """The names that a reply may use for the field, such as `metric` and `metrics`."""
         return (self.name, self.name.removesuffix("s") + "s" * (self.name[-1] != "s")) if self.is_list else (self.name,)
 
 
@@ -115,19 +114,19 @@ _BENCHMARK_FIELDS: Final = ("name", "ablated_part", "action", "replacement", "me
 
 
 def format_field_values(ablation: Ablation) -> tuple[str, ...]:
-    """Return the value of each field as text, "" if there is none; "; " separates the items of a list."""
+    """Return the value of each field as text, "" for no value. The items of a list are joined by "; "."""
     values = ((field, getattr(ablation, field.name)) for field in PLAN_FIELDS)
     return tuple("; ".join(value) if field.is_list else str(value or "") for field, value in values)
 
 
 def list_non_benchmark_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
-    """Return the label and text of each field that has a value and is not one of AblationBench's."""
+    """Return (label, text) for each field that has a value and is not part of AblationBench."""
     texts = zip(PLAN_FIELDS, format_field_values(ablation), strict=True)
     return tuple((field.label, text) for field, text in texts if text and field.name not in _BENCHMARK_FIELDS)
 
 
 class Plan(BaseModel):
-    """Ablations, the most important first; names are unique."""
+    """A list of ablations, the most important first. No two ablations have the same name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -141,7 +140,7 @@ class Plan(BaseModel):
 
 
 def find_rule_violations(plan: Plan) -> tuple[str, ...]:
-    """Return each rule that a plan from a published file breaks, one sentence each."""
+    """Return one sentence for each rule that a plan from a published file breaks."""
     rules = [
         f"ablation {number} ({ablation.name!r}): {rule}"
         for number, ablation in enumerate(plan.ablations, start=1)
@@ -151,7 +150,7 @@ def find_rule_violations(plan: Plan) -> tuple[str, ...]:
 
 
 def describe_validation_error(error: ValidationError) -> tuple[str, ...]:
-    """Return the faults in a Pydantic error, one sentence each, beginning with the field's path."""
+    """Return one sentence for each fault in a Pydantic error. It begins with the path of the field."""
     errors = error.errors(include_url=False, include_input=False)
     places = [e["loc"] for e in errors]
 
