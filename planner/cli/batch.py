@@ -155,14 +155,14 @@ def batch(
 
 
 def _list_typed_words() -> tuple[str, ...]:
-    """Return the words of the command line as the user typed them, with keys and passwords masked."""
+    """Return the words that the user typed on the command line, with keys and passwords masked."""
     mask = build_secret_mask(os.environ, get_settings().key_variables)
     words = click.get_current_context().meta[TYPED_WORDS]
     return tuple(mask.mask_text(_CREDENTIALS.sub(f"://{MASK_TEXT}@", word)) for word in words)
 
 
 def _list_unsaid_fields() -> dict[str, ParameterSource]:
-    """Return the source of each `RunSpec` field that a settings file or a default sets, by the field's name."""
+    """Return the `RunSpec` fields that get their values from a settings file or a default, with this source."""
     context = click.get_current_context()
     fields = {"prompts": "templates", "context_window": "window"}
     sources = {name: context.get_parameter_source(name) for name in context.params}
@@ -171,7 +171,7 @@ def _list_unsaid_fields() -> dict[str, ParameterSource]:
 
 
 async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
-    """Plan the pending papers; return 0, 1 if a paper has no plan, 130 after SIGINT, or 143 after SIGTERM."""
+    """Plan the papers of a run that have no result yet, and return the exit code of the command."""
     from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 
     async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
@@ -216,7 +216,7 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
 
 
 async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
-    """Print the expected tokens, cost and time of a corpus; return 0 if all papers can be read, otherwise 1."""
+    """Print the expected tokens, cost and time of a run. Return 0 if all papers can be read, otherwise 1."""
     from planner.batch.open_run import estimate_spec
 
     corpus, estimates = await estimate_spec(spec, open_arxiv(offline=spec.offline))
@@ -232,7 +232,7 @@ def _has_problems(corpus: Corpus) -> bool:
 
 @asynccontextmanager
 async def _show_progress(progress: Progress, *, quiet: bool) -> AsyncIterator[None]:
-    """Show the progress of a run on stderr while it works."""
+    """Show the progress of a run on stderr during the block."""
     if quiet:
         yield
     elif sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""The classes of all commands, with grouped options, suggestions and colours; and functions that print messages."""
+"""Classes for commands with grouped options and suggestions for mistyped words, and functions that print messages."""
 
 import os
 import shlex
@@ -30,14 +30,14 @@ _LEAST_NAME: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """A command as `--help` lists it: the dotted name of its Python function, and a summary of one line."""
+    """A command as `--help` lists it. `place` is the dotted name of the command in Python."""
 
     place: str
     summary: str
 
 
 class GroupedOption(click.Option):
-    """An option that `--help` lists in its group, together with the option's environment variable, if any."""
+    """An option that `--help` lists in the group `group`, with its environment variable if it has one."""
 
     def __init__(self, *args: Any, group: str = _FIRST_GROUP, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,7 +55,7 @@ class _Context(click.Context):
 
 
 def _set_color(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-    """Set whether messages and plans are coloured; `auto` colours them on a terminal, unless NO_COLOR is set."""
+    """Apply the value of `--color` to the context of a command."""
     if value == "always":
         ctx.color = True
     elif value == "never" or (value is None and ctx.parent is None and os.environ.get("NO_COLOR")):
@@ -75,7 +75,7 @@ _COLOR_OPTION: Final = GroupedOption(
 
 
 class Command(click.Command):
-    """A command whose `--help` lists its options in groups; for a mistyped option, it suggests a known one."""
+    """A command that groups its options in `--help`, and suggests a known option for a mistyped one."""
 
     context_class = _Context
 
@@ -89,7 +89,7 @@ class Command(click.Command):
         return [*own, _COLOR_OPTION, last]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options group by group; the options that all commands share come last."""
+        """Write the options in groups. The options that all commands share are in the last group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             is_own = param in self.params
@@ -101,7 +101,7 @@ class Command(click.Command):
                 formatter.write_dl(rows)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments; for an unknown option, raise an error that suggests a known one (`-k` for `--k`)."""
+        """Parse the arguments. For an unknown option, raise an error that suggests a known one (`-k` for `--k`)."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -112,9 +112,9 @@ class Command(click.Command):
 
 
 class CommandGroup(click.Group):
-    """A group of commands that imports only the called command, and reports an error as one line and an exit code.
+    """The group of all commands. It imports only the command that is called, and turns errors into messages.
 
-    `command_rows` maps the name of each group in `--help` to a mapping from command names to commands.
+    `command_rows` has the commands by name, in a mapping for each heading in `--help`.
     """
 
     context_class = _Context
@@ -126,7 +126,7 @@ class CommandGroup(click.Group):
         self.params.append(_COLOR_OPTION)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments, and keep them as they were typed, so that `batch` can record them."""
+        """Parse the arguments. Keep them as they were typed, so that `batch` can record them."""
         ctx.meta[TYPED_WORDS] = tuple(args)
         return super().parse_args(ctx, args)
 
@@ -135,7 +135,7 @@ class CommandGroup(click.Group):
         return sorted(self._rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command with this name and return it, or None if there is none."""
+        """Import and return the command with this name, or return None if there is no such command."""
         if cmd_name not in self._rows:
             return None
         module, _, name = self._rows[cmd_name].place.rpartition(".")
@@ -144,7 +144,7 @@ class CommandGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the commands and their summaries, group by group, without importing them."""
+        """Write the names and summaries of the commands in groups, without importing the commands."""
         width = max(map(len, self._rows))
         for group, rows in self._groups.items():
             with formatter.section(group):
@@ -155,7 +155,7 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the called command; for an unknown name, raise an error that suggests a command."""
+        """Return the called command. For an unknown name, raise an error that suggests a command."""
         name = args[0]
         if name in self._rows or name.startswith("-"):
             return self._resolve_with_settings(ctx, args)
@@ -167,7 +167,7 @@ class CommandGroup(click.Group):
     def _resolve_with_settings(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the called command. Set its defaults from the settings files, unless the user only asks for help."""
+        """Return the called command. Unless its help is asked for, take its defaults from the settings files."""
         name, called, rest = super().resolve_command(ctx, args)
         if name and called and not ctx.resilient_parsing and not {*HELP_OPTIONS} & {*rest}:
             from planner.cli.settings import apply_settings  # not for --help
@@ -184,7 +184,7 @@ class CommandGroup(click.Group):
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the called command; turn errors of the user and of the system into a message and an exit code."""
+        """Run the called command. Turn the errors that users can cause into a message and an exit code."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -202,7 +202,7 @@ class CommandGroup(click.Group):
 
 
 class _ErrorMessage(click.ClickException):
-    """The error that ends the program with one line, preceded by the command's usage if arguments are wrong."""
+    """An error that ends the program with a message of one line. If `ctx` is given, the command's usage comes first."""
 
     def __init__(self, message: str, ctx: click.Context | None = None) -> None:
         super().__init__(make_printable(message))
@@ -216,23 +216,23 @@ class _ErrorMessage(click.ClickException):
 
 
 class _UsageMessage(_ErrorMessage):
-    """The error that ends a command with wrong arguments, before the command does any work."""
+    """An error that ends the program with exit code 2, since arguments are wrong."""
 
     exit_code = 2
 
 
 def command(name: str | None = None, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:
-    """Return a decorator that makes a function a command, as `click.command` does."""
+    """Return a decorator like `click.command`. It turns a function into a `Command`."""
     return click.command(name, cls=Command, **attributes)
 
 
 def measure_width(stream: TextIO) -> int | None:
-    """Return the number of columns (40 to 100) to wrap text to, or None if the stream is not a terminal."""
+    """Return the width at which text is wrapped (40 to 100 columns), or None if the stream is not a terminal."""
     return max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _MAX_WIDTH)) if stream.isatty() else None
 
 
 def format_message(text: str, label: str = "", colour: str = "") -> str:
-    """Return a message that begins with a label such as a coloured "Error:"; wrap it if stderr is a terminal."""
+    """Return a message after a coloured label, such as "Error:". If stderr is a terminal, wrap the message."""
     text, width = f"{label}: {text}" if label else text, measure_width(sys.stderr)
     if width:
         text = "\n".join(wrap_line(line, width) for line in text.split("\n"))
@@ -240,17 +240,17 @@ def format_message(text: str, label: str = "", colour: str = "") -> str:
 
 
 def print_warning(text: str) -> None:
-    """Print a warning on stderr, as one line, since a line break in a file's name could fake a second message."""
+    """Print a warning on stderr. It is one line, so that a line break in a file's name cannot fake a message."""
     click.echo(format_message(make_printable(text).replace("\n", " "), "warning", "yellow"), err=True)
 
 
 def print_error(text: str) -> None:
-    """Print an error on stderr, as one line."""
+    """Print an error on stderr. It is one line."""
     click.echo(format_message(make_printable(text).replace("\n", " "), "error", "red"), err=True)
 
 
 def wrap_line(line: str, width: int) -> str:
-    """Return a line wrapped to `width` columns; the lines after the first are indented by two more columns."""
+    """Wrap a line to `width` columns. All lines but the first are indented by two more columns."""
     if line.startswith("  ablation-planner "):  # a command, which the user copies, stays on one line
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
@@ -258,7 +258,7 @@ def wrap_line(line: str, width: int) -> str:
 
 
 def shorten_middle(text: str, width: int | None) -> str:
-    """Return a name shortened to `width` (at least 20) characters by an ellipsis in its middle; None: the full name."""
+    """Shorten a text to `width` characters (at least 20) by an ellipsis in its middle. None keeps the whole text."""
     if width is None or len(text) <= max(_LEAST_NAME, width):
         return text
     kept = max(_LEAST_NAME, width) - 1

@@ -1,4 +1,4 @@
-"""Options that several commands share, grouped into one value each."""
+"""Options that several commands share. Related options are passed to a command as one value."""
 
 import functools
 import os
@@ -28,9 +28,9 @@ ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """The title, abstract and id that the user gives for a paper; "" keeps the detected one.
+    """The title, abstract and id that the user gives for a paper. What is "" is detected in the paper.
 
-    `offline` forbids downloads. `fetch` allows a web address in place of a paper's path.
+    `offline` forbids downloads. `fetch` allows a web address instead of a path.
     """
 
     title: str = ""
@@ -42,7 +42,7 @@ class MetadataOptions:
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
-    """The task and the settings of its prompt."""
+    """The options for the task and its prompt."""
 
     task: Task
     k: int | None
@@ -55,10 +55,10 @@ class TaskOptions:
 
     @property
     def settings(self) -> PlanSettings:
-        """The settings for planning.
+        """The settings for planning that result from the options.
 
         Raises:
-            UsageError: if k is out of range, or a minimum chance is set for a plain plan, which has no chances.
+            UsageError: if `k` is out of range, or both `plain` and `min_chance` are given.
         """
         if self.plain and self.min_chance is not None:
             raise UsageError("--plain asks for no chances, so --min-chance cannot be applied; leave one of them out")
@@ -79,7 +79,7 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """Options for log messages: the printed ones (`quiet`, or `verbose` from 0 to 2), and a file that gets all."""
+    """The options for log messages. `quiet` and `verbose` (0 to 2) limit the printed messages; `log_file` gets all."""
 
     verbose: int
     quiet: bool
@@ -92,10 +92,10 @@ def group_options(
     *options: Callable[[CommandFunction], CommandFunction],
     complete: Callable[[Any], Any] = lambda value: value,
 ) -> Callable[[CommandFunction], CommandFunction]:
-    """Return a decorator that adds `options` to a command and passes their values as one argument called `name`.
+    """Return a decorator that adds options to a command. Their values are passed as one argument, called `name`.
 
-    The argument is an instance of the dataclass `options_class`; fields without an option keep their defaults.
-    `complete` gets that instance and returns the one to pass, for example with more fields filled in.
+    The argument is an instance of the dataclass `options_class`. `complete` gets this instance and returns the one to
+    pass, which may have more fields set.
     """
 
     def decorate(command: CommandFunction) -> CommandFunction:
@@ -113,7 +113,7 @@ def group_options(
 
 
 def complete_path(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Let the shell complete a path for an argument that may also be an id or an address."""
+    """Let the shell complete a path, for an argument that can also be an id or an address."""
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -275,7 +275,7 @@ log_options = group_options(
 
 
 def open_arxiv(*, offline: bool) -> "ArxivClient":
-    """Return a client of arXiv, or of the mirror that the environment names, with the user's cache."""
+    """Return a client of arXiv with the user's cache. An environment variable may name a mirror of arXiv."""
     from planner.papers.arxiv import BASE_URL, ArxivClient  # only commands that read papers need it
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"

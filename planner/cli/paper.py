@@ -1,4 +1,4 @@
-"""The commands `prompt` and `paper`, and functions with which any command reads the paper that the user named."""
+"""The commands `prompt` and `paper`, and functions that read the papers on the command line."""
 
 import asyncio
 import sys
@@ -52,7 +52,7 @@ class NoSuchPaperError(PaperError):
 
 
 def refuse_missing_only_source(sources: Sequence[str]) -> None:
-    """Refuse a single source that does not exist. If there are several, a missing one is reported as a failure later.
+    """Refuse the only source of a command if it does not exist. Of several sources, a missing one is reported later.
 
     Raises:
         UsageError: if the only source does not exist.
@@ -62,12 +62,12 @@ def refuse_missing_only_source(sources: Sequence[str]) -> None:
 
 
 def open_isolated_reader(*, offline: bool) -> IsolatedReader:
-    """Return a reader that reads papers in a separate process. The process starts with the first paper."""
+    """Return a reader that reads papers in a separate process."""
     return IsolatedReader(open_arxiv(offline=offline))
 
 
 async def read_named_paper(source: str, metadata: MetadataOptions, reader: IsolatedReader) -> Paper:
-    """Read the paper that the user named: a short text in this process, and any other paper in a separate process.
+    """Read the paper that the user named. Anything but a short text is read in a separate process.
 
     Raises:
         NoSuchPaperError: if the source does not exist.
@@ -89,7 +89,7 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
 
 
 async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
-    """Return the content of a web address, or None if the source is no such address or --fetch is not given."""
+    """Return the content of a web address. For any other source, or if `--fetch` is not given, return None."""
     if "://" not in source or parse_arxiv_id(source) or not metadata.fetch:
         return None
     if metadata.offline:
@@ -103,7 +103,7 @@ async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
 
 
 def read_command_paper(source: str, metadata: MetadataOptions) -> Paper:
-    """Read the only paper of a command; the arguments and errors are those of `read_named_paper`."""
+    """Read the only paper of a command, as `read_named_paper` does."""
 
     async def read() -> Paper:
         async with open_isolated_reader(offline=metadata.offline) as reader:
@@ -122,7 +122,7 @@ def _read_stdin() -> bytes:
 
 
 def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
-    """Read a text file in this process if it is too short to exceed the reading limits; else return None."""
+    """Read a text file in this process. Return None if the source is too long or something else."""
     data = request.data
     try:
         path = Path(request.source)
@@ -201,7 +201,7 @@ def _log_excerpt(excerpt: Excerpt | PaperPrompt) -> None:
 
 
 def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, Any]) -> str:
-    """Return the paper as text for a terminal: one screen if the paper is short enough."""
+    """Return a paper and its description as text for a terminal."""
     width, file = measure_width(sys.stdout), f", {paper.format} {paper.main_file}".rstrip()
     paper_id = shorten_middle(paper.id, width and width - len("id ") - len(file))
     abstract = " ".join(paper.abstract.split()) or "(no abstract found)"

@@ -177,7 +177,7 @@ async def _plan_papers(
     force: bool,
     reporter: PlanReporter,
 ) -> int:
-    """Plan one paper after the other; return 0 if all of them were planned, otherwise 1."""
+    """Plan one paper after the other. Return 0 if every paper has a plan, otherwise 1."""
     refuse_missing_only_source(sources)
     code = 0
     async with (
@@ -206,7 +206,7 @@ async def _plan_papers(
 
 @dataclass(frozen=True, slots=True)
 class _PaperPlanner:
-    """The planner of all papers of one command; they share a model, an output folder and a token counter."""
+    """The planner of a command's papers. They share a model, an output folder and a token counter."""
 
     output: Path
     client: ModelClient
@@ -242,10 +242,10 @@ class _PaperPlanner:
 
 
 def _suggest_batch(source: str, *, is_read: bool) -> str:
-    """Return advice to use `batch` for a folder that seems to hold several papers, "" for any other source.
+    """Return advice to use `batch`, or "" if the source is not a folder with several papers.
 
-    Plain texts do not count as papers. Nor do files in subfolders if the folder was read as one paper (`is_read`): they
-    may be figures.
+    Text files are not counted as papers. If the folder was read as one paper (`is_read`), files in its subfolders are
+    not counted either; they may be figures.
     """
     if source == "-" or not Path(source).is_dir():
         return ""

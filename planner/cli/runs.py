@@ -48,7 +48,7 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
 
 
 def _describe_next_call(run: RunFolder) -> str:
-    """Return advice to continue a run, with the run's last `batch` command if `run.json` has one."""
+    """Return advice to continue a run. If the run's last `batch` command is known, the advice contains it."""
     facts = run.read_description()
     words, folder = facts.get("words"), facts.get("folder")
     if not (isinstance(words, list) and words and isinstance(folder, str)):
@@ -85,7 +85,7 @@ def import_batch_results(run: Path, files: tuple[Path, ...], log_settings: LogOp
 
 
 def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
-    """Do the work in the folder in which the run was begun, and end the program with the exit code of the work."""
+    """Do the work in the folder in which the run was begun. End the program with the work's exit code."""
     with contextlib.chdir(spec.folder):
         raise SystemExit(run_interruptible(work(), at_once=True))
 

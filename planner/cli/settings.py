@@ -1,7 +1,7 @@
-"""Settings files: the user's own file and a project's, or the file that --config names.
+"""The settings files: the user's own file and the project's file, or the one file that --config names.
 
-A value on the command line wins over one in the environment. A value in the environment wins over the project's file,
-and the project's file wins over the user's.
+The command line wins over the environment. The environment wins over the project's file, and the project's file wins
+over the user's file.
 """
 
 import os
@@ -81,7 +81,7 @@ class _Table(BaseModel):
 
 
 class NamedEndpoint(_Table):
-    """An endpoint in a settings file; `key_env` is the environment variable of its key, "" for none."""
+    """An endpoint in a settings file. `key_env` is the environment variable with its key, "" for none."""
 
     base_url: Annotated[str, AfterValidator(_check_address)]
     key_env: str = Field("", pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")
@@ -92,7 +92,7 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _SettingsTable(_Table):
-    """The settings that a file may have. Each default only says that the setting is optional; its value is not used."""
+    """The settings that a file may have. The defaults are never used; they only make each setting optional."""
 
     model: _Text = ""
     task: Annotated[str, _check_choice(*Task)] = ""
@@ -114,7 +114,7 @@ SETTING_NAMES: Final = tuple(_SettingsTable.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """A settings file: its path, its text, and its values by name; folders in it are relative to the file's folder."""
+    """A settings file. `values` maps the names of its settings to their values."""
 
     path: Path
     text: str
@@ -122,7 +122,7 @@ class SettingsFile:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a settings file, and check it.
+        """Read and check a settings file.
 
         Raises:
             UsageError: if the file cannot be read, holds a key, is not TOML, or has a wrong setting.
@@ -144,7 +144,7 @@ class SettingsFile:
         return file
 
     def find_origin(self, *names: str) -> str:
-        """Return the place of a setting as FILE:LINE; `names` are the names of its tables and its own name."""
+        """Return the file and the line of a setting as FILE:LINE. `names` are its tables and its own name."""
         return f"{self.path}:{_find_line(self.text, names)}"
 
 
@@ -168,14 +168,14 @@ def _parse_settings(path: Path, text: str) -> _SettingsTable:
 
 
 def _refuse_keys(path: Path, text: str) -> None:
-    """Refuse a file with a line that seems to hold a key; the error does not repeat the key."""
+    """Refuse settings with a line that seems to hold a key. The error does not repeat the key."""
     for number, line in enumerate(text.splitlines(), start=1):
         if _KEY.search(line):
             raise UsageError(f"{path}:{number}: this line seems to hold a key; move the key to an environment variable")
 
 
 def _describe_fault(fault: ErrorDetails) -> str:
-    """Return the fault of a setting as text, without the setting's value, which may be a secret."""
+    """Return a description of a wrong setting. It leaves out the setting's value, which may be a secret."""
     *tables, name = (str(name) for name in fault["loc"] if name != "[key]")
     where = ".".join((*tables, name))
     if fault["type"] == "string_pattern_mismatch":
@@ -194,7 +194,7 @@ def _describe_fault(fault: ErrorDetails) -> str:
 
 
 def _find_line(text: str, path: Sequence[str]) -> int:
-    """Return the line number of the setting at `path` (its tables' names and its own), else of its table, else 1."""
+    """Return the line number of the setting at `path`. If there is none, return that of its table, or 1."""
     table: list[str] = []
     found, depth = 1, 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -210,11 +210,11 @@ def _find_line(text: str, path: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The values from all settings files that apply to a command.
+    """The settings from the files that apply to a command.
 
-    `values` maps names of options to defaults, and `prices` maps models to texts such as "0.5,2". `endpoint`
-    names the endpoint for models without a prefix, "" for none. `origins` has the file and line of each setting by its
-    dotted name. `notice` is a message about the settings that a project's file gives, "" if there is none.
+    `values` maps names of options to defaults. `prices` maps names of models to texts such as "0.5,2". `endpoint` is
+    the name of the endpoint for models without a prefix, or "". `origins` maps the dotted name of each setting to its
+    file and line. `notice` is a message about settings from a project's file, or "".
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -226,14 +226,14 @@ class Settings:
 
     @property
     def key_variables(self) -> tuple[str, ...]:
-        """The environment variables of the keys of the named endpoints."""
+        """The environment variables with the keys of the endpoints."""
         return tuple(endpoint.key_env for endpoint in self.endpoints.values() if endpoint.key_env)
 
     def complete_model_spec(self, spec: ModelSpec) -> ModelSpec:
-        """Return a model spec with the price, the address and the key variable that the files give for its model.
+        """Return a model spec with the price, the address and the key variable from the settings.
 
-        `lab/m` is the model m at the endpoint `lab`. An address in the spec wins over a prefix, a prefix over
-        OPENAI_BASE_URL, and OPENAI_BASE_URL over the setting `endpoint`.
+        `lab/m` is the model m at the endpoint `lab`. An address in `spec` wins over a prefix. A prefix wins over
+        OPENAI_BASE_URL, and OPENAI_BASE_URL wins over the setting `endpoint`.
         """
         prefix, _, name = spec.model.partition("/")
         spec = replace(spec, price=spec.price or self.prices.get(spec.model) or self.prices.get(name, ""))
@@ -252,34 +252,34 @@ class Settings:
 
 
 def get_settings() -> Settings:
-    """Return the settings of the running command; they are empty if no command runs, or if it needs no settings."""
+    """Return the settings of the running command, or empty settings if there are none."""
     context = click.get_current_context(silent=True)
     return context.obj if context is not None and isinstance(context.obj, Settings) else Settings()
 
 
 def find_named_file() -> Path | None:
-    """Return the settings file that --config names for the running command, None without --config."""
+    """Return the settings file that --config names, or None if --config is not given."""
     named: Path | None = click.get_current_context().find_root().params["config"]
     return named
 
 
 def find_user_file() -> Path:
-    """Return the path of the user's settings file, which need not exist."""
+    """Return the path of the user's settings file. The file need not exist."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
     return Path(folder) / "ablation-planner" / "config.toml"
 
 
 def find_project_file() -> Path | None:
-    """Return the settings file in the working folder or else in the nearest folder above it, None if there is none."""
+    """Return the settings file in the working folder or the nearest folder above it, or None if there is none."""
     here = Path(PROJECT_FILE_NAME)
     candidates = (here, *(folder / PROJECT_FILE_NAME for folder in Path.cwd().parents))
     return next((path for path in candidates if os.access(path, os.F_OK)), None)
 
 
 def apply_settings(context: click.Context, name: str, command: click.Command, file: Path | None) -> None:
-    """Set the defaults of a command's options to the values in settings files; environment variables win over them.
+    """Set the defaults of a command's options to the values in the settings files.
 
-    An option whose environment variable is ABLATION_PLANNER_MODEL gets the setting `model`, and so on. If `file` is
+    The setting `model` is for the option with the environment variable ABLATION_PLANNER_MODEL, and so on. If `file` is
     given, only that file is read.
 
     Raises:
@@ -304,14 +304,14 @@ def apply_settings(context: click.Context, name: str, command: click.Command, fi
 
 
 def find_setting_name(option: click.Parameter) -> str:
-    """Return the name of the setting that can set the default of an option, "" if there is none."""
+    """Return the name of the setting for an option, or "" if there is no such setting."""
     variable = option.envvar if isinstance(option.envvar, str) else ""
     name = variable.removeprefix(_VARIABLE_PREFIX).lower()
     return name if variable.startswith(_VARIABLE_PREFIX) and name in SETTING_NAMES else ""
 
 
 def load_settings(file: Path | None = None) -> Settings:
-    """Read the settings in `file` or, if it is None, in the user's and the project's file; the project's file wins.
+    """Read the settings in `file`. If it is None, read the user's and the project's file; the project's file wins.
 
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.
@@ -335,7 +335,7 @@ def load_settings(file: Path | None = None) -> Settings:
 
 
 def _build_settings(files: list[SettingsFile]) -> Settings:
-    """Join settings files; a later file wins over an earlier one."""
+    """Combine settings files. If two files have the same setting, the later file wins."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for file in files:

@@ -1,4 +1,4 @@
-"""The commands `config`, `models`, `doctor`, `completion` and `help`, to set the program up and check that it works."""
+"""The commands `config`, `models`, `doctor`, `completion` and `help`, which help to set up the program."""
 
 import asyncio
 import os
@@ -74,7 +74,7 @@ def show(as_json: bool) -> None:
 
 
 def _list_settings() -> Iterator[tuple[str, object, str]]:
-    """Yield (name, value, origin) of each setting, as the commands `plan` and `batch` would use it."""
+    """Yield (name, value, origin) for each setting of the commands `plan` and `batch`."""
     root, shown = click.get_current_context().find_root(), set[str]()
     group = root.command
     assert isinstance(group, click.Group)
@@ -99,7 +99,7 @@ def _find_origin(context: click.Context, option: click.Parameter) -> str:
 
 
 def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, value, origin) of the setting `endpoint`, of each model's price, and of each named endpoint."""
+    """Yield (name, value, origin) for the default endpoint, for each model's price, and for each named endpoint."""
     if address := os.environ.get(OPENAI.address_variable, "").strip():
         yield "endpoint", build_secret_mask(os.environ).mask_text(address), OPENAI.address_variable
     else:
@@ -176,7 +176,7 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
 
 
 def _resolve_named_endpoint(name: str) -> Endpoint:
-    """Return the endpoint with this address, provider prefix, or name in the settings.
+    """Return the endpoint for an address, a provider's prefix, or a name in the settings.
 
     Raises:
         UsageError: if there is no such endpoint, or its key is not set.
@@ -216,7 +216,7 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _format_row(row: _ModelRow) -> list[str]:
-    """Return a model as cells; an unknown number is a question mark."""
+    """Return the cells of a model's row in the table. An unknown number becomes a question mark."""
     window = "?" if row["window"] is None else f"{row['window']:,}"
     if "key_variable" not in row:
         return [str(row["model"]), f"{window} tokens"]
@@ -236,7 +236,7 @@ def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
 
 
 def _describe_variables() -> Iterator[str]:
-    """Yield the name of each environment variable that can give a key, an address or a model, and whether it is set."""
+    """Yield each environment variable for a key, an address or a model, with "found" or "not set" after it."""
     known = [name for provider in PROVIDERS for name in (provider.key_variable, provider.address_variable) if name]
     for name in (*known, *get_settings().key_variables, "ABLATION_PLANNER_MODEL"):
         yield f"{name} ({'found' if os.environ.get(name, '').strip() else 'not set'})"

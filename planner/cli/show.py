@@ -1,4 +1,4 @@
-"""`show`, `check`, `schema`, `site` and `combine`: commands for existing trajectories."""
+"""The commands `show`, `check`, `schema`, `site` and `combine`, which use existing trajectories."""
 
 import json
 import shlex
@@ -119,7 +119,7 @@ def schema(details: bool) -> None:
 
 
 def _read_entry(file: Path) -> PlanEntry:
-    """Read a trajectory with its record, if there is one; print a warning for each fault in them.
+    """Read a trajectory and its record, if it has one. Print a warning for each fault.
 
     Raises:
         TrajectoryError: if the file holds no trajectory.
@@ -171,7 +171,7 @@ def _check_file(file: Path) -> Iterator[str]:
 
 
 def _count_ablation_warnings(file: Path) -> int:
-    """Return the number of warnings about ablations in the record of a trajectory, 0 if files cannot be read."""
+    """Return the number of warnings about a trajectory's ablations, or 0 if its files cannot be read."""
     try:
         entry = read_plan_entry(find_entry_files(file))
     except (TrajectoryError, OSError):
@@ -206,7 +206,7 @@ def _parse_lines(text: str) -> list[Any]:
 
 
 def _list_files(paths: tuple[Path, ...]) -> list[Path]:
-    """Return the files, and the trajectories in the folders; among several paths, a missing one is returned too.
+    """Return the files to read: the given files, and the trajectories in the given folders.
 
     Raises:
         UsageError: if the only path does not exist, or is a folder without trajectories.
@@ -285,8 +285,9 @@ def combine(
 ) -> None:
     """Combine the plans in all SOURCE folders: run folders, or any folders of trajectories. Sends nothing.
 
-    For each paper and task, makes one plan from those of several models, samples or runs: joins equal ablations, and
-    ranks them by their mean chance, or by votes if a plan states no chances. Prints the path of each combined plan.
+    For each paper and task, makes one plan from the plans of several models, samples or runs. Equal ablations are
+    joined. They are ranked by their mean chance, or by votes if a plan states no chances. Prints the path of each
+    combined plan.
     """
     from planner.combining.combine import combine_plans  # for this command alone
 
@@ -306,7 +307,7 @@ def combine(
 
 
 def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """Yield a line on the plans for each task and folder, then a line on uncombined plans and one on unread files."""
+    """Yield lines with the numbers of combined plans, of plans that were not combined, and of unread files."""
     folders: dict[tuple[str, Path], list[int]] = {}
     for plan in facts["plans"]:
         folders.setdefault((plan["task"], Path(plan["path"]).parent), []).append(len(plan["members"]))
@@ -324,7 +325,7 @@ def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
 
 
 def _add_facts(facts: dict[str, list[dict[str, Any]]], result: "CombineResult") -> None:
-    """Add a result to the lists in `facts`, and log a plan that is not combined or a file that cannot be read."""
+    """Add a result to its list in `facts`. Log the reason if no plan was combined."""
     from planner.combining.combine import SingleMemberPaper
 
     match result:

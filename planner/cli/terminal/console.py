@@ -34,7 +34,7 @@ _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
 
 
 class _FileFormatter(logging.Formatter):
-    """A formatter that removes keys, and control characters with which text from papers could control a terminal."""
+    """A formatter that masks keys, and removes characters that could control a terminal."""
 
     def __init__(self, form: str | None = None) -> None:
         super().__init__(form)
@@ -51,7 +51,7 @@ class _FileFormatter(logging.Formatter):
 
 
 class _StderrFormatter(_FileFormatter):
-    """A formatter for people: wrapped to the terminal, with a coloured label before warnings and errors."""
+    """A formatter that wraps messages to the terminal, and puts a coloured label before warnings and errors."""
 
     def __init__(self, form: str | None) -> None:
         super().__init__(form)
@@ -66,7 +66,7 @@ class _StderrFormatter(_FileFormatter):
 
 
 class _LogFileHandler(logging.FileHandler):
-    """A handler of the log file; if the file cannot be written, it logs this once and writes no more."""
+    """A handler of the log file. If it cannot write the file, it logs an error once and stops writing."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         error = sys.exc_info()[1]
@@ -83,13 +83,13 @@ class _LogFileHandler(logging.FileHandler):
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON on stdout, in UTF-8 whatever the encoding of the terminal is."""
+    """Print a value as JSON on stdout. The encoding is always UTF-8."""
     click.echo(make_json_printable(json.dumps(value, ensure_ascii=False, indent=1, default=str)).encode())
 
 
 @contextmanager
 def send_log_messages(options: LogOptions) -> Iterator[None]:
-    """Send log messages to stderr and to the log file while the command runs."""
+    """Send log messages to stderr and to the log file during the block."""
     handlers = [_create_stderr_handler(options)]
     if options.log_file:
         handlers.append(_create_file_handler(options))
@@ -111,7 +111,7 @@ def send_log_messages(options: LogOptions) -> Iterator[None]:
 
 
 def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
-    """Log one line on the parts of a paper that are left out and, if there are several, a debug line for each."""
+    """Log one line about the parts of a paper that are left out. If there are several, log each as a debug message."""
     if omissions:
         log.info("%s%s", source, _describe_omissions(omissions))
     for part in omissions if len(omissions) > 1 else ():
@@ -119,7 +119,7 @@ def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
 
 
 def _describe_omissions(omissions: "Sequence[Omission]") -> str:
-    """Return one line on the parts of a paper that are left out, grouped by reason; there is at least one part."""
+    """Return one line about the parts of a paper that are left out. There must be at least one."""
     first = omissions[0]
     if len(omissions) == 1:
         return f"left out {first.heading!r}, {first.chars:,} characters: {first.why}"
@@ -130,7 +130,7 @@ def _describe_omissions(omissions: "Sequence[Omission]") -> str:
 
 @contextmanager
 def log_above_view(console: "Console") -> Iterator[None]:
-    """Print log messages for stderr above the live view of a console, instead of into it."""
+    """Print log messages above the live view of a console during the block."""
     shown = [handler for handler in log.handlers if type(handler) is logging.StreamHandler]
     streams = [handler.setStream(_AboveViewStream(console)) for handler in shown]
     try:
@@ -141,7 +141,7 @@ def log_above_view(console: "Console") -> Iterator[None]:
 
 
 class _AboveViewStream:
-    """A stream that writes above the live view."""
+    """A stream that writes text above the live view of a console."""
 
     def __init__(self, console: "Console") -> None:
         self._console = console
@@ -174,12 +174,11 @@ def _create_file_handler(options: LogOptions) -> logging.Handler:
 
 
 def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) -> int:
-    """Run the work and return its exit code; return 130 after Ctrl-C and 143 after SIGTERM.
+    """Run the work and return its exit code, or 130 after Ctrl-C, or 143 after SIGTERM.
 
-    After the first signal, the work may still finish a step that must not be interrupted, such as writing a file. The
-    second signal ends the work at once. Pass `at_once` only for work that handles signals itself while it sends
-    requests; the first signal then ends the work at once. Replies that have arrived are always on record, so the same
-    command continues from them.
+    The first signal cancels the work, which may still finish a step such as writing a file. The second signal ends the
+    work at once. If `at_once` is true, the first signal does so. Pass it only for work that handles signals itself
+    while it sends requests.
     """
     received: list[int] = []
 
@@ -210,9 +209,9 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
 
 
 class InterruptHandler:
-    """A handler of Ctrl-C and SIGTERM: the first signal calls `stop`, and the second cancels the task at once.
+    """A handler of Ctrl-C and SIGTERM. The first signal calls `stop`, and the second cancels the current task.
 
-    The message about the first signal mentions requests in flight if `is_sending` returns true.
+    If `is_sending` returns true, the message about the first signal mentions requests in flight.
     """
 
     def __init__(self, stop: Callable[[str], None], is_sending: Callable[[], bool] = lambda: True) -> None:
@@ -222,14 +221,14 @@ class InterruptHandler:
 
     @property
     def exit_code(self) -> int:
-        """The exit code for the first signal, 0 if there was none."""
+        """The exit code for the first signal, or 0 if there was no signal."""
         if not self._received:
             return 0
         return SIGTERM_EXIT if self._received[0] is signal.SIGTERM else SIGINT_EXIT
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:
-        """Handle the signals during the block, for the current task."""
+        """Handle signals during the block. The block runs in the task that a second signal cancels."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 

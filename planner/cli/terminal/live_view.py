@@ -1,4 +1,4 @@
-"""The live views on a terminal: of a run, and of a reply while a model writes it."""
+"""Live views on a terminal: the progress of a run, and the progress of one reply."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ _CHARS_PER_TOKEN: Final = 4
 
 @contextmanager
 def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
-    """Show a run on the terminal at stderr; yield a coroutine, which refreshes the view as long as it runs."""
+    """Show the progress of a run on stderr during the block. Yield a coroutine that keeps the view up to date."""
     console = _create_console()
     with (
         Live(_render_progress(progress), console=console, auto_refresh=False, redirect_stdout=False) as view,
@@ -42,7 +42,7 @@ def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
 
 
 class ReplyProgress:
-    """The view of a reply that is arriving: the model, the time so far, and an estimate of the tokens so far."""
+    """The progress of a reply that is arriving: the model, the time, and the estimated tokens so far."""
 
     def __init__(self, model: str) -> None:
         self._model = make_printable(model)
@@ -51,7 +51,7 @@ class ReplyProgress:
         self._spinner = Spinner("dots")
 
     def add_text(self, text: str) -> None:
-        """Count the characters of a piece of the reply or of its reasoning."""
+        """Count the characters of a piece of the reply."""
         self._char_count += len(text)
 
     def render(self) -> Spinner:
@@ -65,7 +65,7 @@ class ReplyProgress:
 
 @contextmanager
 def show_reply_view(model: str) -> Iterator[ReplyProgress]:
-    """Show the progress of a model's reply on the terminal at stderr; remove the view at the end of the block."""
+    """Show the progress of a model's reply on stderr during the block."""
     view, console = ReplyProgress(model), _create_console()
     with (
         Live(get_renderable=view.render, console=console, transient=True, redirect_stdout=False),

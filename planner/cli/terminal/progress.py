@@ -1,4 +1,4 @@
-"""The progress of a run and the estimate of a dry run as text."""
+"""Texts about the progress of a run and about the estimate of a dry run."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def format_progress(progress: Progress) -> str:
 
 
 def format_batch_call_totals(progress: Progress) -> str:
-    """Return one line with the plans, failures, tokens and cost of this `batch` command, not of earlier ones."""
+    """Return one line with the plans, failures, tokens and cost of the current `batch` command."""
     if not (progress.outcomes or progress.tokens or progress.remaining):
         return "nothing was left to do"
     planned = progress.outcomes[Outcome.PLANNED]
@@ -43,7 +43,7 @@ def format_batch_call_totals(progress: Progress) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a length of time in words: 40 s, 12 min, 3 h 05 min."""
+    """Return a duration in words, such as "40 s", "12 min" or "3 h 05 min"."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -51,7 +51,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_cost(progress: Progress) -> str:
-    """Return the cost so far, and the expected total if it is known."""
+    """Return the cost of a run so far, with the expected total if it is known."""
     if progress.cost is None:
         return "cost unknown (--price IN,OUT sets a price)"
     if progress.remaining and not (progress.tokens or progress.outcomes):
@@ -61,7 +61,7 @@ def format_cost(progress: Progress) -> str:
 
 
 def format_rate_limit_pause(progress: Progress) -> str:
-    """Return the remaining time of a pause after status 429 (too many requests), "" if there is no pause."""
+    """Return a message about the current pause after too many requests, or "" if there is no pause."""
     longest = max(progress.rate_limiters, key=lambda limits: limits.pause_seconds, default=None)
     if longest is None or not (seconds := longest.pause_seconds):
         return ""
@@ -70,7 +70,7 @@ def format_rate_limit_pause(progress: Progress) -> str:
 
 
 def format_batch_requests(progress: Progress) -> str:
-    """Return as text the number of requests in each state at the batch service, "" if there are none."""
+    """Return a message about the requests at the batch service, or "" if there are none."""
     states = ", ".join(
         f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(progress.batch_requests_by_state.items())
     )
@@ -78,12 +78,12 @@ def format_batch_requests(progress: Progress) -> str:
 
 
 def format_stop_reason(progress: Progress) -> str:
-    """Return a message with the reason why the run begins no more papers, or "" while it still begins some."""
+    """Return a message that says why the run is stopping, or "" if it is not stopping."""
     return f"stopping: {progress.stop_reason}; waiting for the requests in flight" if progress.stop_reason else ""
 
 
 def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
-    """Return the result of a dry run as text: a line for each paper, then a line with the estimate for each model."""
+    """Return the result of a dry run as text: a line for each paper, then a line for each model."""
     lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
     lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
     for each in estimates:
@@ -111,7 +111,7 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
 
 
 def format_estimate_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
-    """Return the result of a dry run, the papers and the estimates for each model, as one JSON object."""
+    """Return the result of a dry run as a JSON object with the papers and an estimate for each model."""
     whole = {
         "papers": [{"id": e.id, "kind": e.kind, "source": e.source} for e in corpus.entries],
         "problems": [{"source": p.source, "what": p.reason} for p in corpus.problems],

@@ -1,4 +1,4 @@
-"""The results of `plan`, `demo` and `parse`: paths on stdout; reasons and costs on stderr; plans as cards."""
+"""The output of `plan`, `demo` and `parse`: paths on stdout, messages on stderr, and plans as text."""
 
 import json
 import shlex
@@ -39,9 +39,10 @@ _INDENT: Final = "   "
 
 @dataclass(slots=True)
 class PlanReporter:
-    """A reporter of a command's results; on a terminal, it shows the progress of replies and previews of plans.
+    """A reporter that prints the results of a command.
 
-    If `shows_plan` is true, the reporter prints each plan in full, as `demo` needs.
+    On a terminal, it also shows the progress of replies and the first ablations of each plan. If `shows_plan` is true,
+    it prints each plan in full.
     """
 
     as_json: bool = False
@@ -52,12 +53,12 @@ class PlanReporter:
 
     @property
     def on_text(self) -> Callable[[str], None] | None:
-        """The function that gets the text of replies as it arrives; None if no progress is shown."""
+        """The function that gets each piece of a reply, or None if no progress is shown."""
         return self._add_text if self.has_terminal else None
 
     @contextmanager
     def show_progress(self, model: ModelInfo) -> Iterator[None]:
-        """Show the progress of a model's replies during the block, if the model has an endpoint."""
+        """Show the progress of a model's replies during the block. A model without an endpoint shows none."""
         if not (self.has_terminal and model.endpoint):
             yield
             return
@@ -67,7 +68,7 @@ class PlanReporter:
             yield
 
     def report(self, source: str, result: PlanOutput) -> None:
-        """Report a result: the path or the JSON object on stdout, warnings and the reason on stderr."""
+        """Print the path or the JSON object of a result on stdout, and the messages about it on stderr."""
         record = result.record
         for warning in record.warnings:
             if warning not in (record.reason, REUSED_NOTE):  # the line with the tokens says that nothing was sent
@@ -83,7 +84,7 @@ class PlanReporter:
             self._show_plan(result)
 
     def suggest_next_step(self, output: Path) -> None:
-        """Log a command to run next: to see the whole plan, or pages of several plans."""
+        """Log a command that the user may want to run next."""
         if not self._planned:
             return
         if self.shows_plan:
@@ -122,7 +123,7 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
 
 
 def _explain_count(record: PlanRecord, count: int) -> str:
-    """Return the end of a message: the reason why a plan has `count` ablations, "" if there is none to tell."""
+    """Return the end of a message that says why a plan has `count` ablations, or "" if there is nothing to say."""
     is_full = count >= record.k
     if record.considered:
         more = "; a larger -k keeps more" if is_full else ""
@@ -133,13 +134,13 @@ def _explain_count(record: PlanRecord, count: int) -> str:
 
 
 def _count_responses(revisions: Sequence[Revision]) -> str:
-    """Return as text the number of findings (faults in a plan), and how often the model gave each kind of response."""
+    """Return the number of findings in words, followed by the number of each response of the model."""
     counts = Counter(revision.response for revision in revisions)
     return ", ".join((format_count(len(revisions), "finding"), *(f"{counts[each]} {each}" for each in counts)))
 
 
 def _describe_failure(result: PlanOutput) -> str:
-    """Return the reason why there is no plan, and the file that holds the paid replies or the earlier plan."""
+    """Return the reason why there is no plan, and the file with the replies or the earlier plan."""
     record = result.record
     invalid = "the reply holds no valid plan: " if record.outcome is Outcome.INVALID else ""
     if result.path.exists():
@@ -150,7 +151,7 @@ def _describe_failure(result: PlanOutput) -> str:
 
 
 def _describe_usage(record: PlanRecord) -> str:
-    """Return the tokens and cost of this command, then of earlier commands; "" if the model has no endpoint."""
+    """Return the tokens and cost of this command and of earlier commands, or "" if the model has no endpoint."""
     if not record.endpoint:
         return ""
     answered = [attempt for attempt in record.attempts if attempt.completion]
@@ -170,9 +171,9 @@ def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
 
 
 def format_plan_cards(entry: PlanEntry, *, show_all: bool = False) -> str:
-    """Return a plan as text for the terminal on stdout; `show_all` adds the candidates that are not kept.
+    """Return a plan as text for stdout. If `show_all` is true, add the candidates that the plan does not keep.
 
-    Lines are wrapped only if stdout is a terminal; `click.echo` leaves out colours that are not wanted.
+    The text is wrapped only if stdout is a terminal. It has colours, which `click.echo` removes if needed.
     """
     assert entry.trajectory is not None, "only a plan has cards"
     width = measure_width(sys.stdout)
@@ -180,7 +181,7 @@ def format_plan_cards(entry: PlanEntry, *, show_all: bool = False) -> str:
 
 
 def format_preview(entry: PlanEntry) -> str:
-    """Return the first ablations of a plan as text for the terminal on stderr: the name and the reason of each."""
+    """Return the names and reasons of a plan's first ablations as text for stderr."""
     width, more = measure_width(sys.stderr) or _MAX_REASON_CHARS, len(entry.ablations) - _MAX_PREVIEW
     lines = []
     for number, ablation in enumerate(entry.ablations[:_MAX_PREVIEW], start=1):
@@ -205,7 +206,7 @@ class _Line:
     colour: str | None = None
 
     def render(self, width: int | None) -> Iterator[str]:
-        """Yield the text as styled lines of at most `width` characters, or as one line if `width` is None."""
+        """Yield the styled text in lines of at most `width` characters. If `width` is None, yield one line."""
         text = make_printable(self.text).replace("\n", " ")  # a line break in a record must not fake a line
         indent = " " * (len(text) - len(text.lstrip()) + 2)
         for line in (
@@ -234,7 +235,7 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
 
 
 def _format_heading(trajectory: Trajectory, width: int | None) -> str:
-    """Return the plan's name and its task as one line of a terminal of this width."""
+    """Return one line with the plan's name and task, shortened to `width` characters."""
     name, task = f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id}", f" ({trajectory.task})"
     return shorten_middle(name, width and width - len(task)) + task
 
