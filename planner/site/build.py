@@ -1,9 +1,9 @@
-"""Build a site from folders of trajectories, and a docsify site that has AblationBench's layout of trajectories.
+"""Write a site, the static pages for folders of trajectories, and on request a docsify site.
 
-The docsify site consists of the trajectories and three files. Unlike the other pages, it needs a web server, and loads
-docsify from a public address. The page loads docsify's files only if their hashes match. Its Content Security Policy
-allows no other script. The policy allows styles, since the trajectories contain some. The trajectories are written
-again from their parsed text, so they hold no active content.
+The docsify site has the layout in which AblationBench publishes trajectories. Unlike the other pages, it needs a web
+server and loads docsify from a public address, with fixed hashes. Its Content Security Policy allows no other script.
+It allows styles, since trajectories contain some. The trajectories are rendered again from their parsed text, so they
+hold no active content.
 """
 
 import re
@@ -37,9 +37,9 @@ _TASKS: Final = {Task.REVIEWER: "Reviewer task", Task.AUTHOR: "Author task"}
 
 @dataclass(frozen=True, slots=True)
 class BuiltSite:
-    """A finished site: its index page, its counts of papers, entries and failures, and the files that were not read.
+    """A finished site: its index page, the numbers of papers and entries, and the files that were not read.
 
-    An entry is a plan of one paper by one model, or the failure to make it.
+    An entry is the plan of a paper by a model, or the failure to make this plan.
     """
 
     index: Path
@@ -50,9 +50,9 @@ class BuiltSite:
 
 
 def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> BuiltSite:
-    """Write the pages of run folders, or of other folders of trajectories, to the folder `output`.
+    """Write a site for run folders or other folders of trajectories. `output` is the folder of the site.
 
-    `docsify` adds the docsify site in a folder of that name.
+    If `docsify` is true, the docsify site is written to a subfolder of that name.
 
     Raises:
         UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
@@ -71,7 +71,7 @@ def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) 
 
 @dataclass(slots=True)
 class _SiteBuilder:
-    """A builder of a site, paper by paper."""
+    """A builder that writes the pages of a site paper by paper."""
 
     output: Path
     names: dict[str, str]
@@ -95,7 +95,7 @@ class _SiteBuilder:
                 self.docsify.add_entry(entry, view.title)
 
     def finish_site(self, entry_index: EntryIndex) -> BuiltSite:
-        """Write the pages that list the papers, remove stale pages, and return the finished site."""
+        """Write the index page, remove stale pages, and return the finished site."""
         if self.docsify:
             self.docsify.write_index()
             self.unread_files.extend(self.docsify.skipped_files)
@@ -117,7 +117,7 @@ def _check_folders(folders: Sequence[Path], output: Path) -> None:
 
 
 def _remove_stale_pages(folder: Path, page_names: set[str]) -> None:
-    """Remove pages of an earlier build for papers that this build does not have."""
+    """Remove the pages that this program wrote earlier and whose names are not in `page_names`."""
     for path in folder.glob("*.html"):
         if unicodedata.normalize("NFC", path.stem) not in page_names and _is_our_page(path):
             path.unlink()
@@ -132,9 +132,9 @@ def _is_our_page(path: Path) -> bool:
 
 @dataclass(slots=True)
 class _DocsifyWriter:
-    """A writer of the docsify site to the folder `root`.
+    """A writer of the docsify site in the folder `root`.
 
-    If several trajectories have the same path, only the first is published; `skipped_files` names the others.
+    If several trajectories have the same path, only the first is written. The others are in `skipped_files`.
     """
 
     root: Path
@@ -145,7 +145,7 @@ class _DocsifyWriter:
     _used_paths: set[str] = field(default_factory=set)
 
     def add_entry(self, entry: PlanEntry, title: str) -> None:
-        """Publish the trajectory of an entry, if it has one."""
+        """Write the trajectory of an entry, if it has one."""
         if entry.trajectory is None:
             return
         path = build_trajectory_path(entry.planner, entry.model, entry.paper_id)
@@ -158,7 +158,7 @@ class _DocsifyWriter:
         self._rows[entry.task].setdefault((title, entry.paper_id), {})[entry.model_name] = path
 
     def write_index(self) -> None:
-        """Write the page, the sidebar and the table of trajectories."""
+        """Write the start page, the sidebar and the table of trajectories."""
         sidebar, table = self._list_sidebar_lines(), self._list_table_lines()
         write_file_atomically(self.root / "index.html", render_docsify_page(), durable=False)
         write_file_atomically(self.root / "_sidebar.md", "\n".join(sidebar) + "\n", durable=False)
@@ -193,5 +193,5 @@ def _format_link(path: PurePosixPath | None) -> str:
 
 
 def _escape_cell(text: str) -> str:
-    """Return a text as one cell of a Markdown table in which nothing is markup."""
+    """Return a text for a cell of a Markdown table. Nothing in it is markup."""
     return _MARKUP.sub(lambda character: f"&#{ord(character[0])};", format_line(text)) or "?"

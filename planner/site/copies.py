@@ -1,4 +1,4 @@
-"""A plan as text to copy: sentences for a review, Markdown, JSONL, CSV or JSON."""
+"""A plan in the formats that people copy from a page: sentences for a review, Markdown, JSONL, CSV and JSON."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -36,24 +36,24 @@ def format_line(text: str) -> str:
 
 
 def is_descriptive_name(name: str) -> bool:
-    """Return whether a name describes the ablation, and is not only a number."""
+    """Return whether a name describes an ablation. A name such as "Ablation 2" does not."""
     return bool(name.strip()) and not _NUMBERED_NAME.fullmatch(name)
 
 
 def choose_name_or_part(ablation: Ablation) -> str:
-    """Return the name of an ablation, or the ablated part if the name does not describe it."""
+    """Return the name of an ablation. If the name does not describe the ablation, return the ablated part."""
     return ablation.name if is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
 
 
 def describe_replacement(item: str) -> str:
-    """Return a replacement as a phrase: "without it: …" if the part is only removed."""
+    """Return a replacement as a phrase, such as "with a mean", or "without it" if the part is only removed."""
     if removed := _REMOVED.match(item):
         return f"without it: {item[removed.end() :]}" if item[removed.end() :] else "without it"
     return item if _NEGATION.match(item) else f"with {item}"
 
 
 def name_removed_part(ablation: Ablation, item: str) -> str:
-    """Return the part that an ablation removes with the replacement `item`, "" if it removes none."""
+    """Return the part that the replacement `item` removes, or "" if it removes no part."""
     if ablation.action is Action.REMOVE or _REMOVED.match(item):
         return ablation.ablated_part
     negation = _NEGATION.match(item)
@@ -61,7 +61,7 @@ def name_removed_part(ablation: Ablation, item: str) -> str:
 
 
 def describe_change(ablation: Ablation, items: Sequence[str]) -> str:
-    """Return the change by these replacements as a phrase, such as "remove the gate, or replace it by a mean"."""
+    """Return the change to these replacements as a phrase, such as "remove the gate, or replace it by a mean"."""
     part = ablation.ablated_part.strip().rstrip(".")
     if ablation.action is Action.REMOVE:
         return f"remove {part}"
@@ -79,7 +79,7 @@ def describe_change(ablation: Ablation, items: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlanCopies:
-    """One plan in the forms that can be copied."""
+    """The texts of one plan that people can copy from a page."""
 
     review: str
     markdown: str
@@ -88,7 +88,7 @@ class PlanCopies:
 
 
 def format_plan_copies(entry: PlanEntry) -> PlanCopies:
-    """Return the plan of an entry in every form, without characters that could control a terminal."""
+    """Return the texts of a plan that people can copy. They have no control characters."""
     assert entry.trajectory is not None, "only a plan is copied"
     forms = (
         format_review(entry),
@@ -100,7 +100,7 @@ def format_plan_copies(entry: PlanEntry) -> PlanCopies:
 
 
 def format_review(entry: PlanEntry) -> str:
-    """Return a plan as sentences to paste into a review or an issue."""
+    """Return a plan as numbered sentences, to paste into a review or an issue."""
     sentences = (
         (_format_claim(ablation, entry.task, each), _format_sentence(ablation), *_list_reasons(each))
         for ablation, each in zip(entry.ablations, entry.review_details, strict=True)
@@ -110,25 +110,25 @@ def format_review(entry: PlanEntry) -> str:
 
 
 def _format_markdown(trajectory: Trajectory) -> str:
-    """Return the plan as the Markdown in the trajectory's file, without the HTML element around it."""
+    """Return a plan as the Markdown of its trajectory, without the HTML element around it."""
     text = render_trajectory(replace(trajectory, reasoning=""), allow_violations=True)
     return text.rpartition(format.PLAN_BOXES[trajectory.task])[2].removesuffix(format.BOX_END).strip() + "\n"
 
 
 def format_jsonl(plan: Plan) -> str:
-    """Return a plan as JSONL, one ablation a line."""
+    """Return a plan as JSONL with one ablation on each line."""
     return "".join(f"{ablation.model_dump_json()}\n" for ablation in plan.ablations)
 
 
 def _format_csv(entry: PlanEntry) -> str:
-    """Return a plan as CSV, one ablation a row; "; " separates values in a cell; each detail has its own column."""
+    """Return a plan as CSV with a row for each ablation and, if there are details, a column for each detail."""
     columns = [*(field.name for field in PLAN_FIELDS), *(DETAIL_COLUMNS if entry.has_details else ())]
     rows = zip(map(format_field_values, entry.ablations), list_detail_cells(entry), strict=True)
     return render_csv((columns, *((*fields, *cells)[: len(columns)] for fields, cells in rows)))
 
 
 def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
-    """Yield the details of each ablation of a plan as texts for `DETAIL_COLUMNS`, "" for an unknown detail."""
+    """Yield for each ablation the texts of its details, in the order of `DETAIL_COLUMNS`. An unknown detail is ""."""
     for number, details in enumerate(entry.details):
         evidence, effort = details.evidence, details.effort
         yield (
@@ -143,12 +143,12 @@ def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
 
 
 def format_cell(number: float | None) -> str:
-    """Return a number as text, "" for None."""
+    """Return a number as text, or "" for None."""
     return "" if number is None else str(number)
 
 
 def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:
-    """Return a sentence that quotes the paper's claim about the ablated part, "" if the quote was not found."""
+    """Return a sentence with the paper's claim about the ablated part, or "" if the quote was not found."""
     evidence = details.evidence
     if evidence is None or evidence.found not in (QuoteMatch.EXACT, QuoteMatch.CLOSE):
         return ""
@@ -175,7 +175,7 @@ def _format_sentence(ablation: Ablation) -> str:
 
 
 def build_plan_json(entry: PlanEntry) -> dict[str, object]:
-    """Return a plan as a JSON object: its heading, reasoning and ablations, and further facts from its record."""
+    """Return a plan as a JSON object: its heading, its reasoning, its ablations, and fields of its record."""
     trajectory = entry.trajectory
     assert trajectory is not None, "only a plan has ablations"
     return {

@@ -1,4 +1,4 @@
-"""The entries of a site: each is a plan of one paper by one model, read from a trajectory and its record."""
+"""The entries of a site. An entry is the plan of a paper by a model, read from a trajectory and its record."""
 
 import re
 from collections import defaultdict
@@ -24,7 +24,7 @@ MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
 
 @dataclass(frozen=True, slots=True)
 class EntrySource:
-    """The files of an entry: a trajectory, its record, or both, with the name of the run."""
+    """The files of an entry: a trajectory, a record, or both. `run` is the name of the run."""
 
     run: str
     trajectory_path: Path | None = None
@@ -32,7 +32,7 @@ class EntrySource:
 
     @property
     def path(self) -> Path:
-        """The trajectory, or the record if there is no trajectory."""
+        """The path of the trajectory, or of the record if there is no trajectory."""
         path = self.trajectory_path or self.record_path
         assert path is not None, "a source has a file"
         return path
@@ -40,9 +40,9 @@ class EntrySource:
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
-    """The plan of a paper by a model, or the failure to make one.
+    """The plan of a paper by a model, or the failure to make this plan.
 
-    `title` is "" if no record gives one; `trajectory` is None if there is no plan.
+    `trajectory` is None if there is no plan. `title` is "" if no record gives a title.
     """
 
     run: str
@@ -59,7 +59,7 @@ class PlanEntry:
 
     @property
     def ablations(self) -> tuple[Ablation, ...]:
-        """The ablations of the plan, empty if there is no plan."""
+        """The ablations of the plan, or () if there is no plan."""
         return self.trajectory.plan.ablations if self.trajectory else ()
 
     @property
@@ -69,22 +69,22 @@ class PlanEntry:
 
     @property
     def details(self) -> tuple[Details, ...]:
-        """The details of each ablation; they are empty if the record has none."""
+        """The details of each ablation. If the record has none, each item is an empty `Details`."""
         return self.record.details if self.record and self.has_details else (Details(),) * len(self.ablations)
 
     @property
     def order(self) -> tuple[int, ...]:
-        """The indices of the ablations in the order in which to run them, empty without details."""
+        """The indices of the ablations in the order in which to run them, or () if there are no details."""
         return self.record.order if self.record and self.has_details else ()
 
     @property
     def considered(self) -> tuple[RejectedAblation, ...]:
-        """The candidates that the plan does not keep, empty if none is on record."""
+        """The candidates that the plan does not keep, or () if no candidates are recorded."""
         return self.record.considered if self.record else ()
 
     @property
     def review_details(self) -> tuple[Details, ...]:
-        """The details for a review; the quote is left out if the paper seems to report the ablation already."""
+        """The details for a review. An ablation that the paper seems to report already has no quote."""
         return tuple(
             each.model_copy(update={"evidence": None})
             if any(finding.startswith(ALREADY_REPORTED) for finding in self.list_findings(number))
@@ -93,13 +93,13 @@ class PlanEntry:
         )
 
     def list_findings(self, number: int) -> tuple[str, ...]:
-        """Return the faults that the program found in an ablation; `number` is the ablation's index in the plan."""
+        """Return the faults that the program found in an ablation. `number` is the ablation's index in the plan."""
         return self.record.list_findings(number + 1, self.ablations[number].name) if self.record else ()
 
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Return the warnings about the plan and all other warnings as pairs (heading, warnings), without empty pairs.
+        """Return (heading, warnings) for the warnings about the plan, and for the other warnings.
 
-        The message that an earlier reply was used again is left out.
+        A pair without warnings is left out. So is the message that a stored reply was used.
         """
         shown = [warning for warning in self.warnings if warning != REUSED_NOTE]
         of_plan = tuple(warning for warning in shown if warning.startswith("ablation "))
@@ -109,7 +109,7 @@ class PlanEntry:
 
     @property
     def model_name(self) -> str:
-        """The language model's name; "planner/model" if the plan was combined, or made by the built-in planner."""
+        """The name of the language model, or "planner/model" if the plan is combined or by the built-in planner."""
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
@@ -123,26 +123,26 @@ class PlanEntry:
 
     @property
     def paper_sha256(self) -> str:
-        """The hash of the paper's text, "" if it is not on record."""
+        """The hash of the paper's text, or "" if it is unknown."""
         return self.record.paper.sha256 if self.record else ""
 
     @property
     def cost(self) -> float | None:
-        """The cost in USD, None if it is not known."""
+        """The cost in USD, or None if it is unknown."""
         cost = self.record.cost if self.record else None
         return cost if cost is not None and 0 <= cost < MAX_COST else None
 
     def is_own_record(self, record: PlanRecord) -> bool:
-        """Return whether a record belongs to this planner, model, paper and task."""
+        """Return whether a record has the planner, model, paper and task of this entry."""
         subject = (record.planner, record.model, record.paper.id, record.task)
         return subject == (self.planner, self.model, self.paper_id, self.task)
 
 
 def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
-    """Read the entries of one paper, in the order in which the site shows them.
+    """Read the entries of one paper. Return them in the order in which pages show them.
 
     Raises:
-        TrajectoryError: if a file was changed or removed since it was found.
+        TrajectoryError: if a file was changed or removed after it had been found.
     """
     return tuple(
         sorted(map(read_plan_entry, sources), key=lambda entry: (entry.task, entry.planner, entry.model, entry.run))
@@ -150,13 +150,13 @@ def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
 
 
 def create_entry(trajectory: Trajectory, run: str = "") -> PlanEntry:
-    """Return the entry of a trajectory that has no record."""
+    """Return an entry for a trajectory, without a record."""
     subject = (trajectory.planner, trajectory.model, trajectory.paper_id, trajectory.task)
     return PlanEntry(run, *subject, Outcome.PLANNED, trajectory=trajectory, warnings=trajectory.warnings)
 
 
 def read_plan_entry(source: EntrySource) -> PlanEntry:
-    """Read an entry; if only one of its files can be read, use that one and add a warning.
+    """Read an entry from its files. If one of two files cannot be read, add a warning.
 
     Raises:
         TrajectoryError: if no file can be read.
@@ -179,9 +179,10 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
 
 
 def derive_run_name(folder: Path) -> str:
-    """Return the name that stands for a folder of plans in headings: the folder's own name.
+    """Return a name for a folder of plans, to be shown in headings. In most cases, it is the folder's own name.
 
-    A folder `trajectories` has the name of the run's folder. Outside a run, it has the name `PARENT/trajectories`.
+    For the folder `trajectories` of a run, the name is that of the run's folder. For any other folder `trajectories`,
+    it is `PARENT/trajectories`.
     """
     path = folder.resolve()
     if path.name != _RUN_FOLDER or not path.parent.name:
@@ -190,24 +191,24 @@ def derive_run_name(folder: Path) -> str:
 
 
 def find_entry_files(path: Path) -> EntrySource:
-    """Return the entry's files: the trajectory at `path`, and the record beside it if there is one."""
+    """Return the files of an entry: the trajectory at `path`, and its record if there is one."""
     record_path = build_record_path(path)
     return EntrySource(derive_run_name(path.parent), path, record_path if record_path.is_file() else None)
 
 
 def _redact_folder(error: TrajectoryError, path: Path) -> str:
-    """Return an error's text with the file's name instead of its path, since names of folders may be private."""
+    """Return the text of an error without the file's folder, since names of folders may be private."""
     return str(error).replace(str(path), path.name)
 
 
 def create_failed_entry(run: str, record: PlanRecord) -> PlanEntry:
-    """Return the entry of a record without a trajectory."""
+    """Return an entry for a record that has no trajectory."""
     unplanned = PlanEntry(run, record.planner, record.model, record.paper.id, record.task, record.outcome)
     return join_record(unplanned, record)
 
 
 def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
-    """Return the entry of a trajectory with the facts of its record."""
+    """Return the entry `planned` with the facts of its record. If the two do not fit, add a warning."""
     entry = replace(
         planned,
         outcome=record.outcome,
@@ -262,9 +263,9 @@ class UnreadFile:
 
 @dataclass(frozen=True, slots=True)
 class EntryIndex:
-    """The files of each paper's entries, by the paper's id, and the files that cannot be read.
+    """The files of all entries, and the files that cannot be read. `papers` maps paper ids to files of entries.
 
-    Entries are read again when their page is written, so that a run of any size fits into memory.
+    The plans are not kept in memory, since a run may be large. They are read again when their page is written.
     """
 
     runs: tuple[str, ...]
@@ -275,8 +276,8 @@ class EntryIndex:
 def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
     """Find the entries in run folders, or in other folders of trajectories.
 
-    In a run, search only the folder `trajectories`. Skip hidden files and the folder `excluded_folder`. `plan` and
-    `batch` may give the same paper different ids; papers with the same text all get the id from the first folder.
+    In a run, only the folder `trajectories` is searched. Hidden files and `excluded_folder` are skipped. Since `plan`
+    and `batch` may give a paper different ids, papers with the same text get one id, that of the first folder.
     """
     papers: dict[str, list[EntrySource]] = defaultdict(list)
     unread: list[UnreadFile] = []
@@ -300,7 +301,7 @@ def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) 
 
 
 def find_trajectories(folder: Path) -> list[Path]:
-    """Return the trajectories in a run folder, or in any other folder, in the order of their paths."""
+    """Return the trajectories in a run folder or in any other folder, sorted by path."""
     return [path for source in _find_sources(folder, None, []) if (path := source.trajectory_path)]
 
 

@@ -1,4 +1,4 @@
-"""The facts that a page shows: title and source of a paper, labels of its plans, cost, tokens, time and replies."""
+"""Facts that pages show: the title and source of a paper, and the labels, costs and replies of its plans."""
 
 import itertools
 import json
@@ -31,7 +31,10 @@ _MIN_WORDS: Final = 3
 
 
 def choose_title(entries: Sequence[PlanEntry]) -> str:
-    """Return the paper's title, or its id in words if no title is known; turn a title in capitals into title case."""
+    """Return the title of the paper, or words from its id if the title is unknown.
+
+    A title in capitals is changed to title case.
+    """
     paper_id = entries[0].paper_id
     on_record = ((entry.title, entry.record.paper.abstract if entry.record else "") for entry in entries)
     candidates = (*on_record, (re.sub(r"[_\s]+", " ", paper_id), ""), (paper_id, ""))
@@ -41,7 +44,7 @@ def choose_title(entries: Sequence[PlanEntry]) -> str:
 
 
 def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
-    """Return a label for each entry of a paper: the model's name, and what distinguishes it from the others."""
+    """Return a label for each entry of a paper, such as the model's name. All labels are different."""
     candidates = [_list_labels(entry) for entry in entries]
     counts = list(map(Counter, zip(*candidates, strict=True)))
     labels: dict[str, None] = {}
@@ -53,15 +56,15 @@ def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
 
 
 def _list_labels(entry: PlanEntry) -> list[str]:
-    """Return the labels of an entry from the shortest to the most precise."""
+    """Return possible labels for an entry, from the shortest to the most precise."""
     name, facts = f"{entry.planner}/{entry.model}", (entry.task, entry.run, _format_k(entry))
     return [entry.model_name, name, *(f"{name} ({', '.join(filter(None, facts[:n]))})" for n in (1, 2, 3))]
 
 
 def fix_title_case(title: str, abstract: str) -> str:
-    """Return the title; if it is written in capitals, turn it into title case.
+    """Change a title in capitals to title case. Return any other title as it is.
 
-    Acronyms and names are written as in the paper's abstract.
+    Acronyms and names are spelled as in the abstract.
     """
     if not _is_in_capitals(title):
         return title
@@ -71,7 +74,7 @@ def fix_title_case(title: str, abstract: str) -> str:
 
 
 def build_source_link(paper_id: str, source: str) -> tuple[str, str]:
-    """Return (arXiv id, address at arXiv) of a paper, or else (name of its file, ""); an unknown name is ""."""
+    """Return (arXiv id, address at arXiv) of a paper. If it is not on arXiv, return (name of its file, "")."""
     found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
     if arxiv_id := next(filter(None, found), None):
         return f"arXiv:{arxiv_id}", f"https://arxiv.org/abs/{arxiv_id}"
@@ -79,14 +82,14 @@ def build_source_link(paper_id: str, source: str) -> tuple[str, str]:
 
 
 def _is_in_capitals(title: str) -> bool:
-    """Return whether a title of several words is in capitals; a few small letters, as in "LLMs", are allowed."""
+    """Return whether a title is in capitals. A few small letters, as in "LLMs", are allowed."""
     text = _FORMULA_OR_COMMAND.sub(" ", title)
     upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
     return upper >= max(_MIN_CAPITALS, 10 * lower) and len(_WORD.findall(text)) >= _MIN_WORDS
 
 
 def _find_spellings(text: str) -> dict[str, str]:
-    """Return the most frequent spelling of each word; the keys are the words in small letters."""
+    """Return a mapping from each lower-case word to its most frequent spelling in the text."""
     counts = Counter(_WORD.findall(text))
     return {word.casefold(): word for word, _ in reversed(counts.most_common())}
 
@@ -112,7 +115,7 @@ class PlanFact:
 
 @dataclass(frozen=True, slots=True)
 class ReplyView:
-    """One request for a plan, and its result."""
+    """A request for a plan and its reply, as a page shows them."""
 
     heading: str
     findings: tuple[str, ...]
@@ -122,7 +125,7 @@ class ReplyView:
 
 
 def list_key_figures(entry: PlanEntry) -> Iterator[str]:
-    """Yield the task, the number of ablations, the cost and the time of an entry, as far as they are known."""
+    """Yield the known key figures of an entry as texts: task, number of ablations, cost and time."""
     yield f"{entry.task} task"
     if entry.ablations:
         yield format_count(len(entry.ablations), "ablation")
@@ -176,12 +179,12 @@ def _format_tokens(record: PlanRecord) -> str:
 
 
 def _format_seconds(seconds: float) -> str:
-    """Return a time as text, "" if it is under 0.1 s, which means that no model was asked."""
+    """Return a time as text. A time under 0.1 s becomes "", since it means that no model was asked."""
     return f"{seconds:.1f} s" if seconds >= 0.1 else ""
 
 
 def list_replies(entry: PlanEntry) -> Iterator[ReplyView]:
-    """Yield the requests for a plan with their replies, in the order in which they were sent."""
+    """Yield the requests for a plan, each with its reply, in the order in which they were sent."""
     for number, attempt in enumerate(entry.record.attempts if entry.record else (), start=1):
         outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"
         cost = "" if attempt.cost is None else format_usd(attempt.cost)

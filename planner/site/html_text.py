@@ -1,8 +1,7 @@
-"""Texts of models and papers rendered as HTML without active content: Markdown, harmless tags, web links, formulas.
+"""Render texts of models and papers as safe HTML, with Markdown, harmless tags, web links and formulas.
 
-Formulas become MathML, which browsers show without a script, or plain text. The converter's result is not trusted:
-only known MathML elements with known attributes are written. A formula that cannot be converted stays as it was
-written.
+Formulas become MathML, which browsers show without a script. Only known MathML elements and attributes are written,
+since the converter is not trusted. A formula that cannot be converted stays as it was written.
 """
 
 import re
@@ -67,7 +66,7 @@ _PLAIN_ELEMENTS: Final = frozenset(("math", "mrow", "mi", "mn", "mo", "mtext", "
 
 
 def render_block_markdown(text: str) -> Markup:
-    """Render a text of paragraphs, lists, tables and code."""
+    """Render Markdown with paragraphs, lists, tables and code as HTML."""
     text = clean_text(text).text
     if len(text) > MAX_MARKDOWN_CHARS or has_too_much_markup(text):
         return Markup('<pre class="plain">{}</pre>').format(text)
@@ -75,7 +74,7 @@ def render_block_markdown(text: str) -> Markup:
 
 
 def render_inline_markdown(text: str) -> Markup:
-    """Render a text of one line."""
+    """Render one line of Markdown as HTML."""
     text = clean_text(text).text
     if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text) or has_too_much_markup(text):
         return escape(text)
@@ -130,7 +129,7 @@ def _adjust_tokens(state: StateCore) -> None:
 
 
 def _balance_tags(tokens: list[Token]) -> None:
-    """Turn a harmless tag, such as <b>, into text unless it closes within the element in which it opens."""
+    """Keep a harmless tag, such as <b>, if it is closed within the same element. Turn any other tag into text."""
     open_tokens: list[Token] = []
     for token in tokens:
         if token.nesting == 1 or _is_opening_tag(token):
@@ -156,7 +155,7 @@ def _is_closing_tag(token: Token) -> bool:
 
 
 def render_formulas_as_html(text: str) -> Markup:
-    """Return a text as HTML with its formulas as MathML and everything else escaped."""
+    """Return a text as HTML. Its formulas become MathML, and everything else is escaped."""
     if has_too_much_markup(text):
         return escape(text)
     parts = re.split(f"({FORMULA.pattern})", text, flags=FORMULA.flags)  # every second one is a formula
@@ -164,13 +163,13 @@ def render_formulas_as_html(text: str) -> Markup:
 
 
 def render_formulas_as_text(text: str) -> str:
-    """Return a text with its formulas as plain text, such as "x^2"; keep a formula that cannot be converted."""
+    """Return a text with its formulas as plain text, such as "x^2". A formula that cannot be converted is kept."""
     return text if has_too_much_markup(text) else FORMULA.sub(lambda each: _render_plain_formula(each[0]), text)
 
 
 @lru_cache(maxsize=4096)
 def render_formula(formula: str) -> Markup:
-    """Return a formula, given with its delimiters, as MathML, or as it was written if it cannot be converted."""
+    """Return a formula, with its delimiters, as MathML. If it cannot be converted, return it as it was written."""
     if (tree := _convert_formula(formula)) is None:
         return Markup('<span class="math">{}</span>').format(formula)
     inside = Markup().join(map(_render_element, tree))
@@ -185,7 +184,7 @@ def _render_plain_formula(formula: str) -> str:
 
 
 def _convert_formula(formula: str) -> Element | None:
-    """Return the MathML tree of a formula, or None if the formula cannot be converted or its tree is not safe."""
+    """Return the MathML tree of a formula, or None if the formula cannot be converted safely."""
     from latex2mathml import exceptions  # most pages hold no formula
     from latex2mathml.converter import Converter
 
@@ -206,7 +205,7 @@ def _choose_display(formula: str) -> str:
 
 
 def _is_allowed(tree: Element) -> bool:
-    """Return whether the tree has only known elements and attributes, and no TeX command remains in its text."""
+    """Return whether a MathML tree is safe: its elements and attributes are known, and its text has no TeX command."""
     level: Iterable[Element] = (tree,)
     for _ in range(_MAX_DEPTH):
         if not all(map(_is_allowed_element, level)):
@@ -242,5 +241,5 @@ def _render_plain_element(element: Element) -> str:
 
 
 def _read_text(element: Element) -> str:
-    """Return the text of an element, in which the converter writes characters as references such as "&#x02112;"."""
+    """Return the text of an element. Character references in it, such as "&#x02112;", are replaced."""
     return unescape(element.text or "")

@@ -1,6 +1,6 @@
-"""Whole pages, each as one HTML file that holds its style and scripts, loads nothing, and runs no other script.
+"""Render whole pages. Each page except docsify's is one HTML file with its style and scripts, and loads nothing.
 
-The index page contains its rows as compact JSON, which its script unpacks.
+The index page holds its rows as compact JSON, and a script unpacks them.
 """
 
 import base64
@@ -33,11 +33,11 @@ GENERATOR: Final = f"ablation-planner {__version__}"
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """One paper planned by one model.
+    """A row of the index page: one paper planned by one model.
 
-    `page` is the file name of the paper's page without suffix, and `anchor` the id of the model's panel on that page.
-    `shared` has the numbers of those groups in `PaperView.groups` to which an ablation of this row belongs.
-    `cost` is in USD, None if it is not known. `reason` says why there is no plan.
+    `page` is the name of the paper's page without ending. `anchor` is the id of the model's panel on that page.
+    `shared` has the indices of the groups in `PaperView.groups` that contain an ablation of this row. `cost` is in USD,
+    or None if it is unknown. `reason` says why there is no plan.
     """
 
     page: str
@@ -53,7 +53,7 @@ class IndexRow:
 
 
 def build_paper_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
-    """Yield the rows of the paper that a page shows."""
+    """Yield the index rows of a paper. `page` is the name of the paper's page."""
     anchors = [{link.anchor.rpartition("/")[0] for link in group} for group in view.groups]
     for panel in view.panels:
         yield IndexRow(
@@ -71,7 +71,7 @@ def build_paper_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
 
 
 def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
-    """Return the rows as JSON in which numbers stand for repeated names; `assets/index.js` unpacks the JSON."""
+    """Return the rows as compact JSON, with numbers for repeated names. `assets/index.js` unpacks them."""
     models, tasks, outcomes, papers = _Numbering(), _Numbering(), _Numbering(), _Numbering()
     cells: list[JsonValue] = [
         [
@@ -98,7 +98,7 @@ def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
 
 
 class _Numbering:
-    """A numbering of tuples of texts from 0, in the order in which they are added."""
+    """Numbers for tuples of texts. Each new tuple gets the next number, from 0."""
 
     def __init__(self) -> None:
         self.numbers: dict[tuple[str, ...], int] = {}
@@ -108,7 +108,7 @@ class _Numbering:
 
 
 def _pack_ablation(ablation: Ablation) -> JsonValue:
-    """Return [number of the action, text to show, further text that the search also looks in]."""
+    """Return [number of the action, text to show, further text to search]."""
     shown = choose_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
     texts = (clean_text(render_formulas_as_text(text)).text for text in (shown, "" if other == shown else other))
@@ -117,7 +117,7 @@ def _pack_ablation(ablation: Ablation) -> JsonValue:
 
 @dataclass(frozen=True, slots=True)
 class _PinnedFile:
-    """A file of a public package, pinned by its hash (Subresource Integrity)."""
+    """A file of a public package, with the hash that browsers check (Subresource Integrity)."""
 
     address: str
     integrity: str
@@ -135,7 +135,7 @@ _DOCSIFY_STYLE: Final = _PinnedFile(
 
 @dataclass(frozen=True, slots=True)
 class _PageAssets:
-    """A page's style and scripts, and the Content Security Policy that allows only them."""
+    """The style and scripts of a page, and a Content Security Policy that allows only these."""
 
     style: Markup
     first_script: Markup
@@ -151,7 +151,7 @@ class _PageAssets:
 
 
 def render_index_page(rows: Sequence[IndexRow], runs: Sequence[str], unread: Sequence[UnreadFile] = ()) -> str:
-    """Return the page that lists every paper and model; it lies beside the folder `papers`."""
+    """Return the index page, which lists every paper and model."""
     title = f"Ablation plans · {', '.join(runs)}" if runs else "Ablation plans"
     return _render_page(
         "index.html.jinja", _load_assets("index"), title=title, runs=runs, data=pack_rows(rows), unread=unread
@@ -159,7 +159,7 @@ def render_index_page(rows: Sequence[IndexRow], runs: Sequence[str], unread: Seq
 
 
 def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
-    """Return the page of one paper; `index` is the address of the index page, "" if there is none."""
+    """Return the page of one paper. `index` is the address of the index page, or "" if there is none."""
     return _render_page(
         "paper.html.jinja", _load_assets("paper"), title=view.title, view=view, index=index, sureness=SURENESS
     )
@@ -171,7 +171,7 @@ def render_entry_page(entry: PlanEntry) -> str:
 
 
 def render_docsify_page() -> str:
-    """Return the page that starts docsify, which renders the trajectories in the browser."""
+    """Return the page that starts docsify. Docsify renders the trajectories in the browser."""
     settings = Markup(_read_asset("docsify.js"))  # noqa: S704 - our own file
     policy = (
         f"default-src 'none'; script-src {_hash_source(settings)} {_DOCSIFY.address}; connect-src 'self'; "
@@ -182,7 +182,7 @@ def render_docsify_page() -> str:
 
 
 def is_own_page(html: str) -> bool:
-    """Return whether this program wrote a page; `html` may be just the page's first 1,000 characters."""
+    """Return whether this program wrote a page. The first 1,000 characters of the page are enough."""
     return '<meta name="generator" content="ablation-planner ' in html[:1000]
 
 
@@ -196,7 +196,7 @@ def _get_environment() -> Environment:
 
 
 def create_template_environment(loader: BaseLoader) -> Environment:
-    """Return a template environment that escapes every value, and removes unsafe characters from it."""
+    """Return a template environment that escapes every value and removes its unsafe characters."""
     environment = Environment(
         loader=loader,
         autoescape=True,
@@ -212,7 +212,7 @@ def create_template_environment(loader: BaseLoader) -> Environment:
 
 
 def _clean_value(value: object) -> object:
-    """Return a value for a template; from a text, remove characters that could disturb the display."""
+    """Return a value for a template. If it is a text, its unsafe characters are removed."""
     return clean_text(value).text if type(value) is str else value
 
 
@@ -230,5 +230,5 @@ def _read_asset(name: str) -> str:
 
 
 def _hash_source(content: str) -> str:
-    """Return the source expression of Content Security Policy that names a text by its hash."""
+    """Return the hash of a text as a Content Security Policy states it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

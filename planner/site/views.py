@@ -1,6 +1,6 @@
-"""The data that the templates of a paper's page show, and the search for ablations that several models propose.
+"""The data for the page of a paper, and the search for ablations that several models propose.
 
-The file names of pages and the ids on a page are safe and unique, and every build gives the same ones.
+The names of pages and the ids on a page are safe and unique. Every build of a site gives the same ones.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ _ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Acti
 
 @dataclass(frozen=True, slots=True, order=True)
 class AblationPlace:
-    """The place of an ablation: the number of the entry on its page, and its own number in the entry's plan, from 0."""
+    """The place of an ablation: the index of its entry on the page, and its own index in the entry's plan."""
 
     entry_number: int
     ablation_number: int
@@ -51,9 +51,9 @@ class AblationPlace:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The groups of equal ablations that several models propose, the largest group first.
+    """Groups of equal ablations that several models propose, the largest group first.
 
-    `matches` has, for the place of each ablation in a group, the places of the equal ablations of other models.
+    `matches` maps each ablation in a group to the ablations of other models in the same group.
     """
 
     matches: dict[AblationPlace, tuple[AblationPlace, ...]]
@@ -61,9 +61,9 @@ class Agreement:
 
 
 def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
-    """Find the ablations that two or more models propose for the same paper and task.
+    """Find the ablations that several models propose for the same task. The entries are those of one paper.
 
-    A combined plan agrees with its own members, so it does not count.
+    Combined plans are left out, since they repeat ablations of other plans.
     """
     groups = [group for task in Task for group in _list_groups(entries, task)]
     models = [(entry.planner, entry.model) for entry in entries]
@@ -84,7 +84,7 @@ def _list_groups(entries: Sequence[PlanEntry], task: Task) -> Iterator[tuple[Abl
 
 @dataclass(frozen=True, slots=True)
 class AblationLink:
-    """A link to an ablation on the page: the model's label, the ablation's headline, and the id in the address."""
+    """A link to an ablation on the page. `anchor` is the id of the ablation."""
 
     model_label: str
     headline: Markup
@@ -93,9 +93,9 @@ class AblationLink:
 
 @dataclass(frozen=True, slots=True)
 class AblationCard:
-    """One ablation as a page shows it; `further` are the labels and texts of fields that AblationBench lacks.
+    """An ablation as a page shows it. `warnings` are the faults that the program found in the ablation.
 
-    `warnings` are the faults that the program found in the ablation.
+    `further` has (label, text) for each field that AblationBench does not have.
     """
 
     number: int
@@ -113,9 +113,9 @@ class AblationCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelPanel:
-    """One model's reasoning and plan, or its failure; `summary` is one line with the plan's known numbers.
+    """The plan of one model, or its failure, as a page shows it. `summary` is one line with the key figures.
 
-    `notes` are pairs of a heading and its sentences; `considered` are the candidates that the plan does not keep.
+    `notes` are pairs (heading, sentences). `considered` are the candidates that the plan does not keep.
     """
 
     label: str
@@ -133,11 +133,11 @@ class ModelPanel:
 
 @dataclass(frozen=True, slots=True)
 class PaperView:
-    """The data of one paper's page; `groups` are the ablations that several models propose.
+    """The data for a paper's page. `groups` are the ablations that several models propose.
 
-    `title` is plain text; `heading` is the title as HTML with MathML. `source` is the arXiv id or the file name, and
-    `address` the address at arXiv. `authors`, `source`, `address` and `abstract` may be "".
-    `has_several_texts` is true if the plans were made from different texts of papers with the same id.
+    `title` is plain text, and `heading` is the title as HTML. `source` is the arXiv id or the file name, and `address`
+    is the address at arXiv. These two, `authors` and `abstract` may be "". `has_several_texts` is true if the plans
+    were made from different texts.
     """
 
     title: str
@@ -153,7 +153,7 @@ class PaperView:
 
     @property
     def summary(self) -> str:
-        """The paper's numbers in one line."""
+        """The numbers of plans and ablations in one line."""
         plans = sum(panel.entry.trajectory is not None for panel in self.panels)
         ablations = sum(len(panel.cards) for panel in self.panels)
         missing = len(self.panels) - plans
@@ -164,7 +164,7 @@ class PaperView:
 
 
 def choose_page_names(paper_ids: Iterable[str]) -> dict[str, str]:
-    """Return a file name without suffix for each paper, unique even if letter case is ignored."""
+    """Return a mapping from paper ids to names of pages. The names differ even if letter case is ignored."""
     names: dict[str, str] = {}
     used: set[str] = set()
     for paper_id in sorted(set(paper_ids)):
@@ -177,7 +177,7 @@ def choose_page_names(paper_ids: Iterable[str]) -> dict[str, str]:
 
 
 def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
-    """Return the view of the entries of one paper: the plans first, then the failures."""
+    """Return the data for a paper's page from the entries of the paper. Plans come before failures."""
     entries = sorted(entries, key=lambda entry: entry.trajectory is None)
     labels = label_entries(entries)
     places = _PlaceLinks(entries, labels, list(map(make_anchor_id, labels)), find_agreement(entries))
@@ -215,9 +215,9 @@ class _PlaceLinks:
 
 
 def make_anchor_id(label: str) -> str:
-    """Return the ASCII id of a panel on its page; different labels have different ids.
+    """Return the ASCII id of a panel on its page. Different labels get different ids.
 
-    No other id on the page is the same: ids of the page itself begin with "_", and ids of ablations hold a "/".
+    All other ids on the page are different, since they begin with "_" or contain a "/".
     """
     slug = _UNSAFE.sub("-", label)[:_MAX_ANCHOR_LENGTH].strip("-._")
     return slug if slug and slug == label.replace(" ", "-") else f"{slug or 'model'}~{_hash_text(label)}"
@@ -279,7 +279,7 @@ def _build_card(
 
 
 def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
-    """Yield headings with sentences from the record: run order, chances, reported ablations and revisions."""
+    """Yield (heading, sentences) about the run order, the chances, the reported ablations and the revisions."""
     if entry.record is None or entry.trajectory is None:
         return
     for heading, sentences in (
