@@ -1,1 +1,1 @@
-"""A local page on which one person reads a paper, watches the reply arrive, edits the plan and exports it."""
+"""A local web page on which one person reads papers, has plans made, edits them and exports them."""

@@ -1,4 +1,4 @@
-"""The web application behind the page: it answers requests with pages, and changes papers, jobs and plans."""
+"""The web application of the page. It answers requests with pages, and changes papers, jobs and plans."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ _Message = TypeVar("_Message", bound=BaseModel)
 
 @dataclass(slots=True)
 class PageApp:
-    """The web application for the papers and plans of one output folder."""
+    """The web application for the papers and plans in one output folder."""
 
     defaults: PageDefaults
     papers: PaperFolder
@@ -80,7 +80,7 @@ class PageApp:
         )
 
     async def show_home(self, request: Request) -> Response:
-        """Show the home page: a place to drop papers, the jobs, and all earlier papers and plans."""
+        """Show the home page, with a place to drop papers, the jobs, and the earlier papers and plans."""
         jobs = [job for job in self.queue.jobs.values() if not job.has_ended]
         cancelled = [job for job in self.queue.jobs.values() if job.state is JobState.CANCELLED]
         plans = await asyncio.to_thread(list_plans, self.defaults.output)
@@ -96,7 +96,7 @@ class PageApp:
         )
 
     async def take_file(self, request: Request) -> Response:
-        """Keep a dropped file if it is a paper that can be read, and refuse it otherwise."""
+        """Keep a file that was dropped on the page. Refuse it if it cannot be read as a paper."""
         content = await _read_body(request, MAX_FILE_BYTES)
         paper = await asyncio.to_thread(self.papers.add_file, request.query_params.get("name", "paper"), content)
         try:
@@ -107,12 +107,12 @@ class PageApp:
         return _lead_to(f"papers/{paper.key}")
 
     async def take_arxiv_id(self, request: Request) -> Response:
-        """Keep an arXiv id; the paper is downloaded when it is shown."""
+        """Keep an arXiv id. The paper is downloaded later, when it is shown."""
         message = await _read_message(request, ArxivMessage)
         return _lead_to(f"papers/{self.papers.add_arxiv_id(message.id).key}")
 
     async def show_paper(self, request: Request) -> Response:
-        """Show the facts read from a paper, and an estimate of the requests, tokens and cost of a plan."""
+        """Show the facts of a paper, and the estimated requests, tokens and cost of a plan."""
         paper, form = self._find_paper(request), self._read_form(request)
         facts, plan_on_record, problem = None, "", ""
         client, model_problem = await self._describe_model(form)
@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return (client of the model, ""), (None, "") if none is needed, or (None, why the model is not usable)."""
+        """Return (client of the form's model, reason why the model cannot be used). The two may be None and ""."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:
@@ -158,7 +158,7 @@ class PageApp:
             return None, describe_failure(error)
 
     async def _collect_facts(self, given: GivenPaper, settings: PlanSettings) -> PaperFacts:
-        """Return the facts read from a paper, with the parts that `settings` would leave out of the prompt."""
+        """Return the facts of a paper, with the parts that a prompt with these settings leaves out."""
         paper = await self.papers.read_paper(given)
         if (given.key, settings) not in self._facts:
             self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
@@ -169,7 +169,7 @@ class PageApp:
     async def _find_plan_on_record(
         self, given: GivenPaper, form: PlanForm, settings: PlanSettings, client: ModelClient | None
     ) -> str:
-        """Return the path, as in page addresses, of a finished plan of this paper, model and settings, or ""."""
+        """Return the path of a finished plan with this paper, model and settings, or "" if there is none."""
         paper = await self.papers.read_paper(given)
         info = client.info if client else describe_manual_model(self.defaults.make_model_spec(form))
         path = await asyncio.to_thread(find_plan_on_record, self.defaults.output, paper, info, settings)
@@ -194,7 +194,7 @@ class PageApp:
         return job
 
     async def show_job(self, request: Request) -> Response:
-        """Show a job while it runs; redirect to its plan once there is one."""
+        """Show a job. If the job has made a plan, redirect to the plan."""
         job = self._find_job(request)
         path = self._derive_plan_path(job)
         if job.state is JobState.PLANNED:
@@ -202,7 +202,7 @@ class PageApp:
         return _show(request, "job", job=job, path=path, ahead=self.queue.count_jobs_ahead(job))
 
     def _derive_plan_path(self, job: Job) -> str:
-        """Return the path of a job's plan in the output folder, "" if it has none."""
+        """Return the path of a job's plan in the output folder, or "" if there is no plan."""
         if job.output is None or not (job.output.path.exists() or job.output.record_path.exists()):
             return ""
         return self._shorten_path(job.output.path)
@@ -211,7 +211,7 @@ class PageApp:
         return trajectory.relative_to(self.defaults.output).as_posix().removesuffix(TRAJECTORY_SUFFIX)
 
     async def stream_events(self, request: Request) -> Response:
-        """Send all messages of a job, from its beginning, as server-sent events."""
+        """Send the messages of a job as server-sent events, from the first message on."""
         return StreamingResponse(_encode_events(self._find_job(request)), media_type="text/event-stream")
 
     async def cancel_job(self, request: Request) -> Response:
@@ -221,7 +221,7 @@ class PageApp:
         return _lead_to(f"jobs/{job.id}")
 
     async def take_reply(self, request: Request) -> Response:
-        """Give a job the reply that a person pasted."""
+        """Pass a reply that a person pasted to a job."""
         job, message = self._find_job(request), await _read_message(request, ReplyMessage)
         if not message.reply.strip():
             raise UsageError("the reply is empty; paste the model's reply into the box")
@@ -230,7 +230,7 @@ class PageApp:
         return _lead_to(f"jobs/{job.id}")
 
     async def show_plan(self, request: Request) -> Response:
-        """Show a plan with the person's edits, or the reason why there is no plan."""
+        """Show a plan with its edits, or the reason why there is no plan."""
         plan = await self._find_plan(request)
         edited, problem = None, ""
         try:
@@ -248,7 +248,7 @@ class PageApp:
         return plan
 
     async def edit_plan(self, request: Request) -> Response:
-        """Save a person's edit of a plan; the model's own plan stays as it is."""
+        """Save an edit of a plan. The model's own plan is not changed."""
         message = await _read_message(request, EditMessage)
         edited = _read_edits(await self._find_plan(request))
         if edited is None:
@@ -259,7 +259,7 @@ class PageApp:
         return JSONResponse({"version": changed.edit.version})
 
     async def export_plan(self, request: Request) -> Response:
-        """Send an edited plan in an export format, as a file, or as an archive of several files."""
+        """Send an edited plan in an export format. Several files are sent as one archive."""
         edited = _read_edits(await self._find_plan(request))
         if edited is None or not edited.edit.kept:
             raise UsageError("there is no ablation to export")
@@ -275,14 +275,14 @@ class PageApp:
 
 
 def _may_have_begun(job: Job, plan: KeptResult) -> bool:
-    """Return whether a job may have begun a plan: it was interrupted, and has the job's task and paper text."""
+    """Return whether an interrupted plan may be that of a job. They then have the same task and paper text."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256
 
 
 def _read_edits(plan: KeptResult) -> EditedPlan | None:
-    """Return a plan with its edits, or None if there is no plan; raise the errors of `read_edited_plan`."""
+    """Return a plan with its edits, or None if there is no plan. Raise the errors of `read_edited_plan`."""
     path = plan.source.trajectory_path
     return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None
 
@@ -298,7 +298,7 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     """Return the body of a request.
 
     Raises:
-        HTTPException: if the body has more than `max_bytes` bytes; the rest is not read.
+        HTTPException: if the body has more than `max_bytes` bytes.
     """
     content, told = bytearray(), request.headers.get("content-length", "")
     if told.isdecimal() and int(told) > max_bytes:
@@ -327,7 +327,7 @@ def _refuse_invalid_fields() -> Iterator[None]:
 
 
 def _get_base(request: Request) -> str:
-    """Return the beginning of every address, which contains the token."""
+    """Return the beginning of the page's addresses. It contains the token."""
     return f"{request.scope['root_path']}/"
 
 
@@ -340,7 +340,7 @@ def _show(request: Request, template: str, status: int = 200, **values: object) 
 
 
 async def _show_problem(request: Request, error: Exception) -> Response:
-    """Answer with an error: as JSON to a script, as a page to a person."""
+    """Answer with an error message. Scripts, which send POST requests, get JSON; people get a page."""
     status = error.status_code if isinstance(error, HTTPException) else 400
     text = error.detail if isinstance(error, HTTPException) else describe_failure(error)
     if request.method == "POST":

@@ -1,7 +1,7 @@
-"""A person's edits of a plan: ablations struck out, restored or reordered, candidates added, replacements changed.
+"""A person's edits of a plan. Ablations can be removed, restored, moved, added and given other replacements.
 
-The edits are a JSON file beside the trajectory, named `{paper}.{hash}.edits`. The hash is of the model's plan, so each
-plan of a paper has its own file of edits. The model's plan itself is never changed.
+The edits are in a JSON file beside the trajectory, named `{paper}.{hash}.edits`. The hash is that of the model's plan,
+so each plan has its own file. The model's plan is never changed.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ Change = Literal["strike", "restore", "up", "down", "replace"]
 
 
 class EditedAblation(BaseModel):
-    """An ablation of the model's plan, or a candidate that the plan does not keep, as the person edited it.
+    """An ablation of a model's plan, or a rejected candidate, as a person edited it.
 
-    `origin` and `number` say which one it is: "plan" and its index among the ablations, or "considered" and its index
-    among the candidates. `replacement` is None if the person did not change the model's replacement.
+    `origin` is "plan" for an ablation of the plan, and "considered" for a candidate that the plan does not keep.
+    `number` is the index in that list. `replacement` is None if the person did not change the replacement.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,7 +48,7 @@ class EditedAblation(BaseModel):
 
 
 class PlanEdit(BaseModel):
-    """The edits of a plan: its ablations and candidates in the person's order, and which of them are kept."""
+    """The edits of a plan: its ablations and candidates in the person's order, each either kept or not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,12 +57,12 @@ class PlanEdit(BaseModel):
 
     @property
     def version(self) -> str:
-        """A short hash of the edits; an open page compares it to notice that the plan was edited elsewhere."""
+        """A short hash of the edits. An open page uses it to notice that the plan was edited elsewhere."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     @property
     def kept(self) -> tuple[EditedAblation, ...]:
-        """The ablations that the person keeps."""
+        """The ablations and candidates that the person keeps."""
         return tuple(each for each in self.ablations if each.is_kept)
 
     @property
@@ -73,7 +73,7 @@ class PlanEdit(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class EditedPlan:
-    """A plan with its edits; `path` is the file of the edits."""
+    """A model's plan with a person's edits. `path` is the file with the edits."""
 
     entry: PlanEntry
     edit: PlanEdit
@@ -86,22 +86,22 @@ class EditedPlan:
 
     @property
     def kept_entry(self) -> PlanEntry:
-        """The edited plan with its details and findings; it may have no ablations."""
+        """The plan after the edits, with its details and findings. It may have no ablations."""
         if not self.is_edited:
             return self.entry
         return _select(self.entry, self.edit.kept, self.edit.left_out)
 
     @property
     def left_out_entry(self) -> PlanEntry:
-        """The ablations and candidates that the person does not keep, in the form of a plan."""
+        """The ablations and candidates that the person does not keep, as if they were a plan."""
         return _select(self.entry, self.edit.left_out, ())
 
     def get_ablation(self, edited: EditedAblation) -> Ablation:
-        """Return the ablation that `edited` names, with its replacement as the user edited it."""
+        """Return the ablation that `edited` stands for, with the person's replacement."""
         return _build_ablation(self.entry, edited)
 
     def change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":
-        """Return the plan after a change, and write its edits.
+        """Return the plan after one more change. Write the edits to their file.
 
         Raises:
             UsageError: if the change is not possible.
@@ -117,17 +117,17 @@ class EditedPlan:
 
 
 def make_unchanged_edit(entry: PlanEntry) -> PlanEdit:
-    """Return edits that change nothing in the plan."""
+    """Return edits that change nothing."""
     plan = (EditedAblation(origin="plan", number=n, is_kept=True) for n in range(len(entry.ablations)))
     others = (EditedAblation(origin="considered", number=n, is_kept=False) for n in range(len(entry.considered)))
     return PlanEdit(ablations=(*plan, *others))
 
 
 def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
-    """Return a plan with the edits beside its trajectory, if there are any.
+    """Return a plan with the edits in the file beside its trajectory. The file need not exist.
 
     Raises:
-        TrajectoryError: if the file of the edits cannot be read, or is for another plan.
+        TrajectoryError: if the file with the edits cannot be read, or is for another plan.
     """
     begun = make_unchanged_edit(entry)
     hashed = "\n".join(each.model_dump_json() for each in (*entry.ablations, *entry.considered))
@@ -168,7 +168,7 @@ def _change_edit(edit: PlanEdit, change: Change, ablation_id: str, replacement: 
 
 
 def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequence[EditedAblation]) -> PlanEntry:
-    """Return an entry with the plan of `chosen` and the rejected `left_out`; raise `UsageError` if one is not valid."""
+    """Return an entry whose plan has the `chosen` ablations. Its rejected candidates are `left_out`."""
     assert entry.trajectory is not None, "only a plan is edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
     old, findings = (
@@ -197,7 +197,7 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
 
 
 def _list_findings(entry: PlanEntry, chosen: Sequence[EditedAblation]) -> Iterator[str]:
-    """Yield each fault that the program found in a chosen ablation, as a warning with the ablation's number."""
+    """Yield a warning for each fault that the program found in the `chosen` ablations."""
     for number, each in enumerate(chosen, start=1):
         for finding in entry.list_findings(each.number) if each.origin == "plan" else ():
             yield f"ablation {number} ({entry.ablations[each.number].name!r}): {finding}"

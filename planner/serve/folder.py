@@ -1,6 +1,6 @@
-"""The output folder of the page: the plans, and in a hidden folder the papers that were given to the page.
+"""The output folder of the page, with the plans and the papers that were given to the page.
 
-`.serve/KEY.json` describes a paper, and `.serve/KEY/NAME` is its file. Other commands skip hidden folders.
+The papers are in the hidden folder `.serve`. There, `KEY.json` describes a paper, and `KEY/NAME` is its file.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _MAX_READ_PAPERS: Final = 4  # papers whose text is kept in memory
 class GivenPaper(BaseModel):
     """A paper that was given to the page as a file or as an arXiv id.
 
-    `title` and `sha256` are "" until the paper is read. A title in capitals is stored in title case.
+    `title` and `sha256` are "" until the paper is read.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,13 +46,13 @@ class GivenPaper(BaseModel):
 
     @classmethod
     def create(cls, source: str, content: bytes | None = None) -> Self:
-        """Return the paper for a file's name and content, or for an arXiv id; equal content or ids give equal keys."""
+        """Return a paper for a file's name and content, or for an arXiv id. Equal papers get equal keys."""
         digest = hashlib.sha256(source.encode() if content is None else content).hexdigest()
         return cls(key=digest[:16], source=source, is_file=content is not None, given=datetime.now(UTC))
 
 
 class PaperFolder:
-    """The papers in an output folder that were given to the page, and the reader that reads them."""
+    """The papers that were given to the page. They are stored in the output folder."""
 
     def __init__(self, output: Path, reader: IsolatedReader) -> None:
         self._folder = output / _FOLDER
@@ -60,7 +60,7 @@ class PaperFolder:
         self._read: dict[str, Paper] = {}
 
     def add_file(self, name: str, content: bytes) -> GivenPaper:
-        """Keep a file and return its paper.
+        """Store the file of a paper, and return the paper.
 
         Raises:
             OSError: if the folder cannot be written.
@@ -70,14 +70,14 @@ class PaperFolder:
         return self._write_new_note(paper)
 
     def remove_file(self, paper: GivenPaper) -> None:
-        """Remove the file and the description of a paper; raise `OSError` if they cannot be removed."""
+        """Remove the file and the description of a paper. Raise `OSError` if they cannot be removed."""
         for path in (self._build_note_path(paper), self._build_path(paper)):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # the folder holds another file
             self._build_path(paper).parent.rmdir()
 
     def add_arxiv_id(self, text: str) -> GivenPaper:
-        """Keep an arXiv id, which may be an address at arXiv, and return its paper.
+        """Store an arXiv id, or an address at arXiv, and return the paper.
 
         Raises:
             UsageError: if the text is no arXiv id or address.
@@ -88,7 +88,7 @@ class PaperFolder:
         return self._write_new_note(GivenPaper.create(f"arxiv:{arxiv_id}"))
 
     def find_paper(self, key: str) -> GivenPaper | None:
-        """Return the paper with this key, or None if there is none."""
+        """Return the paper with this key, or None if there is no such paper."""
         if not _KEY.fullmatch(key):
             return None
         try:
@@ -99,18 +99,18 @@ class PaperFolder:
         return paper if paper.key == key and is_safe else None
 
     def _is_kept(self, paper: GivenPaper) -> bool:
-        """Return whether a paper's file has a safe name, and no part of the file's path is a link."""
+        """Return whether the file of a paper has a safe name, and its path contains no link."""
         inside = Path(_FOLDER, paper.key, paper.source)
         real = self._folder.parent.resolve() / inside
         return paper.source == sanitize_file_name(paper.source) and self._build_path(paper).resolve() == real
 
     def list_papers(self) -> list[GivenPaper]:
-        """Return all papers, the latest first."""
+        """Return the papers, the latest first."""
         papers = filter(None, (self.find_paper(path.stem) for path in self._folder.glob("*.json")))
         return sorted(papers, key=lambda paper: paper.given, reverse=True)
 
     async def read_paper(self, paper: GivenPaper) -> Paper:
-        """Return a paper; read it in a separate process unless its text is still in memory.
+        """Return the content of a paper. If it is not in memory, read it in a separate process.
 
         Raises:
             PaperError: if the paper cannot be read.
@@ -137,7 +137,7 @@ class PaperFolder:
         return self._folder / f"{paper.key}.json"
 
     def _write_new_note(self, paper: GivenPaper) -> GivenPaper:
-        """Write the description of a given paper, with the title and the hash of an earlier description, if any."""
+        """Write the description of a paper. If there is one already, keep its title and hash."""
         if known := self.find_paper(paper.key):
             paper = paper.model_copy(update={"title": known.title, "sha256": known.sha256})
         return self._write_note(paper)
@@ -149,7 +149,7 @@ class PaperFolder:
 
 @dataclass(frozen=True, slots=True)
 class KeptResult:
-    """A plan, or a failure to make one; `path` is its path in the output folder, without the file's ending."""
+    """A plan, or the failure to make it. `path` is its path in the output folder, without ending."""
 
     path: str
     entry: PlanEntry
@@ -162,7 +162,7 @@ class KeptResult:
 
 
 def list_plans(output: Path) -> list[KeptResult]:
-    """Return the plans and failures in the output folder, the latest first; skip files that cannot be read."""
+    """Return the plans and failures in the output folder, the latest first. Skip files that cannot be read."""
     plans: list[KeptResult] = []
     for source in chain.from_iterable(index_entries([output] if output.is_dir() else []).papers.values()):
         with suppress(TrajectoryError):  # the file has changed meanwhile
@@ -171,7 +171,7 @@ def list_plans(output: Path) -> list[KeptResult]:
 
 
 def find_plan(output: Path, path: str) -> KeptResult | None:
-    """Return the plan or failure at a path in the output folder, or None; read nothing outside the folder.
+    """Return the plan or failure at a path in the output folder, or None if there is none.
 
     Raises:
         TrajectoryError: if the files at the path cannot be read.

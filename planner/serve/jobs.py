@@ -1,4 +1,4 @@
-"""The jobs that make plans, their messages for the page, and their queue, which runs one job per model at a time."""
+"""Jobs that make plans, their messages for the page, and a queue that runs one job per model at a time."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ _MAX_SHOWN_CHARS: Final = 1_000_000  # characters of the replies of a job that a
 
 
 class JobState(StrEnum):
-    """The state of a job; a job is ASKING while it waits for a person to paste a reply."""
+    """The state of a job. ASKING means that the job waits for a person to paste a reply."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -50,10 +50,10 @@ _ENDED: Final = (JobState.PLANNED, JobState.FAILED, JobState.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """The plan that a job will make: its paper, settings and model.
+    """The plan that a job shall make: the paper, the settings and the model.
 
-    With `by_hand`, a person copies each prompt to a model, and pastes the reply. With `force`, requests are sent again
-    even if they were already answered.
+    If `by_hand` is true, a person copies each prompt to a model and pastes the reply. If `force` is true, requests are
+    sent even if they were answered before.
     """
 
     paper: GivenPaper
@@ -67,10 +67,10 @@ class PlanRequest:
 class Job:
     """A job that makes a plan.
 
-    `news` has the messages so far as pairs (kind, text); the kind is "note", or "text" for a piece of a reply. While
-    the state is ASKING, `prompt` is the prompt that a person copies; `prompt_number` counts such prompts from 1. `step`
-    says why there is a further prompt: to revise the plan, or to repair a reply that cannot be used. `is_sending` is
-    true while a request is in flight.
+    `news` has the messages so far as pairs (kind, text). The kind is "text" for a piece of a reply, otherwise "note".
+    `prompt` is the last prompt that a person was asked to copy, and `prompt_number` is its number, from 1. `step` says
+    why there is another request: to revise the plan, or to repair a reply that cannot be used. `is_sending` is true
+    while a request is in flight.
     """
 
     request: PlanRequest
@@ -92,12 +92,12 @@ class Job:
 
     @property
     def has_ended(self) -> bool:
-        """True if nothing more will happen."""
+        """True after the end of the job."""
         return self.state in _ENDED
 
     @property
     def progress(self) -> str:
-        """The state and `prompt_number` as one text, such as "asking 2"."""
+        """The state and `prompt_number` as text, such as "asking 2"."""
         return f"{self.state} {self.prompt_number}"
 
     def add_note(self, text: str) -> None:
@@ -105,24 +105,24 @@ class Job:
         self._add_news("note", text)
 
     def add_step(self, text: str) -> None:
-        """Add a message that says why another request follows a reply."""
+        """Add a message that says why the job sends another request."""
         self.step = text
         self.add_note(text)
 
     def add_text(self, text: str) -> None:
-        """Add a piece of a reply to the messages; leave out the end of a very long reply."""
+        """Add a piece of a reply to the messages. The end of a very long reply is left out."""
         shown = text[: _MAX_SHOWN_CHARS - self._shown_chars]
         self._shown_chars += len(shown)
         if shown:
             self._add_news("text", shown)
 
     def set_state(self, state: JobState, reason: str = "") -> None:
-        """Set the state, and the reason why there is no plan."""
+        """Set the state. If there is no plan, `reason` says why."""
         self.state, self.reason = state, reason
         self._report_change()
 
     async def ask_by_hand(self, prompt: Prompt) -> str:
-        """Wait in the state ASKING until a person pastes the reply to a prompt, and return the reply."""
+        """Wait until a person has pasted the reply to a prompt, and return the reply."""
         self.is_revising = prompt.step != (self.prompt.step if self.prompt else "")
         self.prompt, self.prompt_number = prompt, self.prompt_number + 1
         self._reply = asyncio.get_running_loop().create_future()
@@ -132,7 +132,7 @@ class Job:
         return reply
 
     def take_reply(self, number: int, reply: str) -> bool:
-        """Take the reply to the prompt with this number; return False if the job no longer waits for it."""
+        """Take the pasted reply to a prompt. Return False if the job does not wait for a reply to that prompt."""
         if self.state is not JobState.ASKING or number != self.prompt_number or self._reply is None:
             return False
         if not self._reply.done():
@@ -140,10 +140,10 @@ class Job:
         return True
 
     async def follow(self) -> AsyncIterator[tuple[str, str]]:
-        """Yield all messages as pairs (kind, text), the earlier ones first, then each new one until the job ends.
+        """Yield the messages of the job as pairs (kind, text), from the first message to the end of the job.
 
-        Pieces of a reply ("text") are joined. At the beginning and after each change of state, also yield the pair
-        ("state", `progress`).
+        Pieces of a reply are joined. At the beginning, and after each change of state, the pair ("state", `progress`)
+        is yielded.
         """
         shown, state = 0, ""
         while True:
@@ -177,7 +177,7 @@ def _join_news(news: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 class JobQueue:
-    """The jobs of one output folder; jobs of one model run one at a time, but jobs with `by_hand` need not wait."""
+    """The jobs of one output folder. Jobs of the same model run one at a time, but jobs with `by_hand` do not wait."""
 
     def __init__(self, output: Path, papers: PaperFolder, *, offline: bool) -> None:
         self.jobs: dict[str, Job] = {}
@@ -188,7 +188,7 @@ class JobQueue:
         self._is_stopped = False
 
     def start_job(self, request: PlanRequest) -> Job:
-        """Start a job, or let it wait for its turn."""
+        """Start a job. It may have to wait for another job of the same model."""
         job = Job(request)
         self.jobs[job.id] = job
         job.task = asyncio.create_task(self._run(job))
@@ -196,7 +196,7 @@ class JobQueue:
         return job
 
     def cancel_job(self, job: Job) -> None:
-        """Cancel a job that has not ended; a reply that has arrived only in part is not recorded."""
+        """Cancel a job that has not ended. A reply that has not arrived completely is lost."""
         if job.task is not None and not job.has_ended:
             lost = "The reply in flight was not complete; it is not on record, but may be billed."
             job.reason = f"{lost if job.is_sending else 'No request was in flight.'} {_KEPT}"
@@ -204,17 +204,17 @@ class JobQueue:
 
     @property
     def is_sending(self) -> bool:
-        """True while a request is in flight."""
+        """True while a job has a request in flight."""
         return any(job.is_sending for job in self.jobs.values())
 
     def count_jobs_ahead(self, job: Job) -> int:
-        """Return the number of jobs that must end before a waiting job begins."""
+        """Return the number of jobs for which a waiting job must wait."""
         others = list(self.jobs.values())
         ahead = others[: others.index(job)] if job.state is JobState.WAITING else []
         return sum(not each.has_ended and _name_turn(each) == _name_turn(job) for each in ahead)
 
     async def stop(self) -> None:
-        """Send nothing more, and wait until the replies in flight are recorded."""
+        """Stop sending requests, and wait until the replies in flight are recorded."""
         self._is_stopped = True
         for job in self.jobs.values():
             if job.state in (JobState.WAITING, JobState.ASKING):
@@ -259,13 +259,13 @@ class JobQueue:
         )
 
     def check_stopped(self) -> None:
-        """Raise `asyncio.CancelledError` if nothing more is to be sent."""
+        """Raise `asyncio.CancelledError` if the queue was stopped."""
         if self._is_stopped:
             raise asyncio.CancelledError
 
 
 def describe_failure(error: Exception) -> str:
-    """Return an error as text: the path of its file, if it has one, the reason, and advice for a reader of the page."""
+    """Return an error as the page shows it, with the path of its file if it has one."""
     if isinstance(error, UsageError) and error.advice:
         return f"{error.fault}; the built-in planner and “by hand” need no endpoint"
     path = getattr(error, "filename", None)
@@ -277,20 +277,20 @@ def _name_turn(job: Job) -> str:
 
 
 def _report_crash(job: Job, task: "asyncio.Task[None]") -> None:
-    """Log an unexpected error of a job, and show it on the page as the reason why there is no plan."""
+    """Log an unexpected error of a job, and show it on the page."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a plan failed because of an error in the program: %r", error, exc_info=error)
         job.set_state(JobState.FAILED, f"an error in the program: {error!r}")
 
 
 def describe_manual_model(spec: ModelSpec) -> ModelInfo:
-    """Return the `ModelInfo` of a model whose replies a person pastes; it has no endpoint."""
+    """Return the `ModelInfo` of a model whose replies a person pastes. It has no endpoint."""
     return ModelInfo(LM_PLANNER, spec.model, spec.model)
 
 
 @dataclass(frozen=True, slots=True)
 class _ManualModel:
-    """A model whose replies a person pastes; their finish reasons and token counts are unknown."""
+    """A model whose replies a person pastes on the page."""
 
     info: ModelInfo
     job: Job
@@ -301,7 +301,7 @@ class _ManualModel:
 
 @dataclass(slots=True)
 class _ReportedModel:
-    """A model that sends each request to another model, and first adds a message about the request to a job."""
+    """A wrapper around a model. Before each request, it adds a message to the job."""
 
     model: Model
     job: Job

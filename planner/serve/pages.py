@@ -1,4 +1,4 @@
-"""The pages as HTML, the facts of a paper that the pages show, and the messages that the pages send back, checked."""
+"""The HTML of the pages, the facts about a paper that they show, and the messages that they send."""
 
 import re
 from collections.abc import Iterator
@@ -37,19 +37,19 @@ _SITE_ASSETS: Final = ("look.css", "paper.css", "theme.js", "paper.js")
 
 @dataclass(frozen=True, slots=True)
 class PaperFacts:
-    """The facts read from a paper: its description, and the parts that the author task would leave out."""
+    """The facts about a paper that the pages show, with the parts that the task `author` leaves out."""
 
     description: dict[str, Any]
     author_task_omissions: tuple[Omission, ...]
 
     @property
     def title(self) -> str:
-        """The title, in title case if the paper has it in capitals, as on the pages of plans."""
+        """The title. If the paper has it in capitals, it is changed to title case."""
         return fix_title_case(self.description["title"], self.description["abstract"])
 
     @property
     def hidden_texts(self) -> tuple[str, ...]:
-        """The warnings about text that the pages of the paper do not show."""
+        """The warnings about hidden text, which readers of the paper do not see."""
         return tuple(warning for warning in self.description["warnings"] if _HIDDEN.search(warning))
 
     @property
@@ -59,7 +59,7 @@ class PaperFacts:
 
     @classmethod
     def collect(cls, paper: Paper, settings: PlanSettings) -> "PaperFacts":
-        """Return the facts of a paper; `settings` decides on the parts that are left out."""
+        """Return the facts about a paper. `settings` decide which parts are left out."""
         try:
             author_task_omissions = select_excerpt(paper, replace(settings, task=Task.AUTHOR), TokenCounter()).omissions
         except PlannerError:
@@ -69,14 +69,14 @@ class PaperFacts:
 
 @dataclass(frozen=True, slots=True)
 class PlanPrice:
-    """The requests and tokens that a plan needs, and their cost in USD; the cost is None if the price is not known."""
+    """The estimated requests and tokens of a plan, and their cost in USD. The cost is None if the price is unknown."""
 
     estimate: RequestEstimate
     cost: float | None
 
 
 def estimate_plan_price(client: ModelClient, strategy: str, facts: PaperFacts) -> PlanPrice | None:
-    """Return the expected requests and cost of a plan, or None if no prompt can be made with these settings."""
+    """Return the estimated price of a plan, or None if no prompt can be made from the paper."""
     tokens = facts.description["prompt_tokens"]
     if tokens is None:
         return None
@@ -85,12 +85,12 @@ def estimate_plan_price(client: ModelClient, strategy: str, facts: PaperFacts) -
 
 
 def render_page(template: str, base: str, **values: object) -> str:
-    """Render a page; `base` is the beginning of every address."""
+    """Render a page from a template. Every address on the page begins with `base`."""
     return _get_environment().get_template(f"{template}.html.jinja").render(base=base, **values)
 
 
 def render_plan_page(base: str, plan: KeptResult, edited: EditedPlan | None, **values: object) -> str:
-    """Render the page of a plan with its edits, or of a failure, for which `edited` is None."""
+    """Render the page of a plan with its edits. If there is no plan, `edited` is None."""
     entries = (edited.kept_entry, edited.left_out_entry) if edited else (plan.entry,)
     view = build_paper_view(entries)
     return render_page(
@@ -119,13 +119,13 @@ def _get_environment() -> Environment:
 
 
 class PageMessage(BaseModel):
-    """A message that a page sends."""
+    """The base class of the messages that a page sends."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ArxivMessage(PageMessage):
-    """The message with an arXiv id or address."""
+    """A message with an arXiv id or an address at arXiv."""
 
     id: str
 
@@ -137,7 +137,7 @@ def _check_strategy(name: str) -> str:
 
 
 class PlanForm(PageMessage):
-    """The form with the settings of a plan; `name` names the model if `model` is "other" or "by-hand"."""
+    """The form for a new plan. `name` is the name of the model if `model` is "other" or "by-hand"."""
 
     task: Task
     k: Annotated[int, Field(ge=1, le=MAX_K)] | None = None
@@ -148,14 +148,14 @@ class PlanForm(PageMessage):
 
 
 class ReplyMessage(PageMessage):
-    """A pasted reply to the prompt with this number."""
+    """A message with a pasted reply. `number` is the number of its prompt."""
 
     number: int
     reply: str
 
 
 class EditMessage(PageMessage):
-    """A change of a plan; `version` is the version of the edits that the page shows."""
+    """A message with a change of a plan. `version` is that of the edits that the page shows."""
 
     change: Change
     ablation: str
@@ -165,7 +165,7 @@ class EditMessage(PageMessage):
 
 @dataclass(frozen=True, slots=True)
 class PageDefaults:
-    """The values from the command line: the output folder, the model, the settings, and k (None if not given)."""
+    """The values from the command line. `k` is None if it was not given."""
 
     output: Path
     model_spec: ModelSpec
@@ -174,12 +174,12 @@ class PageDefaults:
     offline: bool = False
 
     def make_settings(self, form: PlanForm) -> PlanSettings:
-        """Return the settings of a plan; k comes from the form, else from the command line, else from the task."""
+        """Return the settings for a plan. If the form has no k, it is taken from the command line or the task."""
         k = form.k or self.k or DEFAULT_K[form.task]
         return replace(self.settings, task=form.task, k=k, strategy=form.strategy)
 
     def make_model_spec(self, form: PlanForm) -> ModelSpec:
-        """Return the model that a form names; for "by-hand", its name only appears in headings and files.
+        """Return the model spec for a form. The name of a model "by-hand" only appears in headings and files.
 
         Raises:
             UsageError: if the name is missing.
@@ -195,11 +195,11 @@ class PageDefaults:
 
     @property
     def default_model(self) -> str:
-        """The model that the command line or the environment names, else the built-in planner."""
+        """The model from the command line or the environment, or the built-in planner if there is none."""
         return self.model_spec.model or EXTRACTIVE
 
     def list_models(self) -> Iterator[tuple[str, str]]:
-        """Yield the value and the label of each choice of a model."""
+        """Yield (value, label) for each model that the form offers."""
         if self.default_model != EXTRACTIVE:
             yield self.default_model, self.default_model
         yield EXTRACTIVE, "built-in planner, which sends nothing"

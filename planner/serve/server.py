@@ -33,9 +33,10 @@ _HEADERS: Final = {
 
 
 class RequestFilter:
-    """A filter that passes requests from the application's own pages to the application, and refuses all others.
+    """A filter that passes on requests from the page, and refuses all other requests.
 
-    Each path must begin with the token. A request that changes anything must have an Origin header, as browsers send.
+    Each path must begin with the token. A request that changes something must have an Origin header, as browsers send
+    it.
     """
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
@@ -55,7 +56,7 @@ class RequestFilter:
             await self._app({**scope, "root_path": f"/{self._token}"}, receive, answer)
 
     def _find_fault(self, scope: Scope) -> str:
-        """Return the reason to refuse a request, "" if there is none."""
+        """Return the reason to refuse a request, or "" if there is none."""
         headers = Headers(scope=scope)
         if not (scope.get("client") or ("",))[0].startswith("127."):
             return "the request comes from another machine"
@@ -80,7 +81,7 @@ def _add_headers(send: Send) -> Send:
 
 
 def open_socket(port: int) -> socket.socket:
-    """Return a socket on this machine alone; port 0 lets the system choose one.
+    """Return a socket that only this machine can reach. If the port is 0, the system chooses one.
 
     Raises:
         OSError: if the port is taken.
@@ -92,7 +93,7 @@ def open_socket(port: int) -> socket.socket:
 
 
 class PageServer(uvicorn.Server):
-    """A server of an application on a socket; `address` is the address of the page, with its token."""
+    """A server for the page. `address` is the page's address with the token."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
@@ -116,7 +117,7 @@ class PageServer(uvicorn.Server):
         yield
 
     async def run_until(self, has_ended: Callable[[], Awaitable[None]]) -> None:
-        """Answer requests until the function `has_ended` returns."""
+        """Answer requests until `has_ended` returns."""
         serving = asyncio.create_task(self.serve([self._listener]))
         try:
             await has_ended()
