@@ -1,8 +1,8 @@
-"""Export plans for other programs: sweeps for Weights & Biases, experiments for Hydra, tables, AblationBench's layout.
+"""Exports for other programs: sweeps for Weights & Biases, experiments for Hydra, tables, and AblationBench's layout.
 
-The formats are described at https://docs.wandb.ai/guides/sweeps/define-sweep-configuration and
-https://hydra.cc/docs/patterns/configuring_experiments. The program does not know the code that a study runs, so `TODO`
-marks each line that the user must complete.
+The first two formats are described at https://docs.wandb.ai/guides/sweeps/define-sweep-configuration and
+https://hydra.cc/docs/patterns/configuring_experiments. The program does not know the code that runs a study. The user
+must complete each line with `TODO`.
 """
 
 import json
@@ -35,7 +35,7 @@ _PAPER_COLUMNS: Final = ("title", "cost", "warnings", "reasoning")
 
 
 def write_wandb(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a folder for each plan with a sweep for each study: a grid over the baseline, its variants and seeds."""
+    """Write a sweep for each study, in a folder for each plan. It runs the baseline and the variants with each seed."""
     for plan in list_plans(entries):
         for study in plan.studies:
             write_file_atomically(target / plan.slug / f"{study.slug}.yaml", _render_sweep(plan, study), durable=False)
@@ -63,7 +63,7 @@ def _render_sweep(plan: ExportedPlan, study: Study) -> str:
 
 
 def write_hydra(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a folder for each plan with the config group `experiment`: a file for the baseline and for each variant."""
+    """Write experiments for Hydra, in a folder for each plan: one for the baseline and one for each variant."""
     for plan in list_plans(entries):
         for study, variant in _list_variants(plan):
             path = target / plan.slug / "experiment" / f"{variant.slug}.yaml"
@@ -90,14 +90,14 @@ def _render_experiment(plan: ExportedPlan, study: Study | None, variant: Variant
 
 
 def _escape_interpolation(text: str) -> str:
-    """Return a text that OmegaConf reads as the given one, without replacing parts such as `${oc.env:HOME}`."""
+    """Escape parts of a text such as `${oc.env:HOME}`, which OmegaConf would replace."""
     return _INTERPOLATION.sub(lambda match: f"{match[1] * 2}\\${{", text)
 
 
 def write_matrix(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a row for each run, as JSON if the file's name ends in `.json`, else as CSV; the first run is the baseline.
+    """Write a row for each run, as JSON if the name of `target` ends in `.json`, otherwise as CSV.
 
-    A run has a setting and a seed; `run_order` numbers the runs in the order in which to start them.
+    The rows are in the order in which to start the runs, and `run_order` is their number. The baseline comes first.
     """
     rows = [dict(zip(_MATRIX_COLUMNS, row, strict=True)) for plan in list_plans(entries) for row in _list_runs(plan)]
     if target.suffix.lower() == ".json":
@@ -126,7 +126,7 @@ def _describe_run(study: Study | None, variant: Variant) -> tuple[str, ...]:
 
 
 def _list_variants(plan: ExportedPlan) -> Iterator[tuple[Study | None, Variant]]:
-    """Yield the baseline, which belongs to all studies, and the variants of each study, in the order of the runs."""
+    """Yield (study, variant) in the order in which to run them. The baseline comes first; its study is None."""
     yield None, _BASELINE
     for study in sorted(plan.studies, key=lambda study: study.place):
         yield from ((study, variant) for variant in study.variants)
@@ -146,7 +146,7 @@ def _list_comments(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _list_yaml_lines(value: _YamlValue, indent: str = "") -> Iterator[str]:
-    """Yield a mapping as YAML; each text is quoted as in JSON, so that it is neither a number, a tag nor an alias."""
+    """Yield the lines of a mapping as YAML. Texts are quoted as in JSON, and YAML reads them unchanged."""
     assert isinstance(value, Mapping), "only a mapping has lines of its own; a list of values stands on one line"
     for key, each in value.items():
         if isinstance(each, Mapping):
@@ -162,9 +162,10 @@ def _quote_value(value: _YamlValue) -> str:
 
 
 def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write `<id>.jsonl` per paper and `plans.json`, as AblationBench reads them; several models get a folder each.
+    """Write plans as AblationBench reads them: `<id>.jsonl` for each paper, and `plans.json`.
 
-    A failed paper is left out, since an empty file would be scored as a bad plan.
+    If there are several models, each gets a folder. Failed papers are left out, since AblationBench would score an
+    empty file as a bad plan.
 
     Raises:
         UsageError: if a model has several plans for a paper, which is possible in a folder of trajectories.
@@ -193,7 +194,7 @@ def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
 
 
 def write_jsonl(entries: Iterable[PlanEntry], target: Path) -> None:
-    """Write one line per paper; failed papers have their outcome and no ablations."""
+    """Write one line for each paper and model. If there is no plan, the line has the outcome and no ablations."""
     lines = (json.dumps(_build_json_fields(entry), ensure_ascii=False) + "\n" for entry in entries)
     write_file_atomically(target, "".join(lines))
 
@@ -216,9 +217,9 @@ def _build_json_fields(entry: PlanEntry) -> dict[str, object]:
 
 
 def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a row for each ablation, and for each paper that failed. If a plan has details, add columns for details.
+    """Write a row for each ablation and for each failed paper. If a plan has details, add columns for them.
 
-    `cost` and `warnings` of a row are those of the whole plan; `findings` are only those of the row's ablation.
+    `cost` and `warnings` are those of the whole plan. `findings` are those of the ablation in the row.
     """
     names = [field.name for field in PLAN_FIELDS]
     columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason", *_PAPER_COLUMNS]

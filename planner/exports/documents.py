@@ -1,4 +1,4 @@
-"""Export plans as text for people: an issue for each ablation, a page of Markdown, a text for a review, LaTeX."""
+"""Exports for people: issues, Markdown, texts for a review, and LaTeX."""
 
 import re
 import shlex
@@ -46,7 +46,7 @@ _UNMEASURED: Final = "--"
 
 
 def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a folder for each plan with a Markdown file for each ablation, and a script that creates the issues."""
+    """Write a folder for each plan, with a file for each ablation and a script that turns the files into issues."""
     for plan in list_plans(entries):
         folder, script = target / plan.slug, [_SCRIPT]
         for study in sorted(plan.studies, key=lambda study: study.place):
@@ -59,9 +59,10 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 
 
 def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a Markdown file for each plan with the plan's studies.
+    """Write a Markdown file for each plan with its studies.
 
-    If a plan has fewer than k studies, its best candidates follow until there are k. Other candidates get a line each.
+    If a plan has fewer than k studies, its best candidates are added up to k. Each of the other candidates gets one
+    line.
     """
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
@@ -99,7 +100,7 @@ def _render_overview(plan: ExportedPlan) -> str:
 
 
 def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a text file for each plan: sentences to paste into a review."""
+    """Write a text file for each plan. It has sentences to paste into a review."""
     for plan in list_plans(entries):
         text = clean_text(format_review(plan.entry)).text
         write_file_atomically(target / f"{plan.slug}.txt", text, durable=False)
@@ -117,12 +118,12 @@ def _render_study(study: Study) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Escape a one-line text that follows other words on GitHub: nothing in it becomes markup, a link or a mention."""
+    """Escape a part of a line for GitHub. Nothing in it becomes markup, a link or a mention."""
     return _MARKUP.sub(r"\\\g<0>", _REFERENCE.sub(_ZERO_WIDTH_SPACE, text))
 
 
 def write_latex_fragments(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a file for each plan, to be read by `\\input`: a paragraph, and a table with variants as rows."""
+    """Write a file for each plan, to be read by `\\input`. It has a paragraph and a table of the variants."""
     for plan in list_plans(entries):
         write_file_atomically(target / f"{plan.slug}.tex", _render_latex_plan(plan), durable=False)
 
@@ -172,5 +173,5 @@ def _render_latex_row(name: str, cells: Iterator[str] | Sequence[str]) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Escape a one-line text for LaTeX: nothing in it becomes a command, an argument or a comment."""
+    """Escape a line of text for LaTeX. Nothing in it becomes a command, an argument or a comment."""
     return text.translate(_ESCAPES)

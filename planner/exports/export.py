@@ -1,4 +1,4 @@
-"""Export the plans of a run, or of any folder of trajectories, in one of the formats of `EXPORT_FORMATS`."""
+"""Export the plans of a run, or of any folder of trajectories, in one of the `EXPORT_FORMATS`."""
 
 import io
 import tempfile
@@ -38,7 +38,7 @@ from planner.site.entries import (
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """A format of `export`: `write` writes plans to a file with this `ending`, or to a folder if `ending` is ""."""
+    """An export format. `write` writes plans to a file with this `ending`, or to a folder if `ending` is ""."""
 
     write: Callable[[Sequence[PlanEntry], Path], None]
     ending: str = ""
@@ -62,8 +62,8 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 class ExportReport:
     """The messages of an export, one line each.
 
-    `left_out` names the papers whose plan was left out, or taken from an earlier `batch` command. `damage` names the
-    papers whose plan was lost because the run's ledger is damaged.
+    `left_out` is about plans that were left out, or taken from an earlier `batch` command. `damage` is about plans that
+    were lost because the run's ledger (its database) is damaged.
     """
 
     left_out: tuple[str, ...]
@@ -71,11 +71,11 @@ class ExportReport:
 
 
 def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport:
-    """Write the plans of a run, of another folder of trajectories, or of one trajectory to `target`.
+    """Write plans to `target`. `folder` is a run, another folder of trajectories, or one trajectory.
 
     Raises:
         RunError: if `folder` is none of these, or `target` cannot be written.
-        UsageError: if `target` is a file where a folder is needed, or the other way round.
+        UsageError: if `target` is a file but the format needs a folder, or a folder but the format needs a file.
     """
     notes, damage = list[str](), list[str]()
     is_run = RunFolder(folder).ledger_path.exists()
@@ -94,7 +94,7 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
 
 
 def build_export_file(entry: PlanEntry, form: str) -> tuple[str, bytes]:
-    """Return the name and the content of an exported plan: a file, or a zip archive of several files.
+    """Return (name, content) of an exported plan. If the format has several files, they are in a zip archive.
 
     Raises:
         UsageError: if there is no such format.
@@ -116,7 +116,7 @@ def build_export_file(entry: PlanEntry, form: str) -> tuple[str, bytes]:
 
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
-    """Yield the entry of each paper and model: the latest plan or, if there is no plan, the current failure."""
+    """Yield an entry for each paper and model of a run: the latest plan or, if there is none, the failure."""
     with open_ledger_with_damage(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = StoredRecords(LedgerReader(run.ledger_path, db))

@@ -1,4 +1,4 @@
-"""The studies of a plan as runs: the variants of each ablation, with names that file systems and shells accept."""
+"""The studies of a plan. A study is an ablation with the variants of the method to run, and safe names for them."""
 
 import re
 import unicodedata
@@ -34,9 +34,9 @@ _LONG_SWEEP: Final = 5  # values, of which three are run first to see if the oth
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A variant of the method that a study runs; `change` says in the ablation's own words what differs.
+    """A variant of the method that a study runs. `change` says how it differs from the method.
 
-    `same_as` is the slug of a variant of an earlier study that seems to be the same run, "" if there is none.
+    `same_as` is the slug of an earlier study's variant that seems to be the same, or "" if there is none.
     """
 
     slug: str
@@ -47,9 +47,9 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """An ablation as the variants to run; the slugs of studies and of variants are unique in the plan.
+    """An ablation with the variants to run. The slugs of studies and variants are unique in the plan.
 
-    `number` is its rank in the plan, from 1. `place` is its place in the order in which to run the studies, from 1.
+    `number` is the rank of the study in the plan. `place` is its place in the order of runs. Both count from 1.
     """
 
     number: int
@@ -61,7 +61,7 @@ class Study:
     variants: tuple[Variant, ...]
 
     def list_notes(self) -> Iterator[tuple[str, str]]:
-        """Yield the label and the text of each note that helps to run the study; the chance is left out."""
+        """Yield (label, text) for each fact that helps to run the study."""
         texts = (
             ("Part", self.ablation.ablated_part),
             *self.details.list_lines(),
@@ -73,7 +73,7 @@ class Study:
                 yield label, line
 
     def describe_run(self, variant: Variant) -> str:
-        """Return the change that a variant makes to the part, and the earlier run that the variant seems to repeat."""
+        """Return a description of a variant. If the variant seems to repeat an earlier run, the description says so."""
         is_replaced = self.ablation.action is Action.REPLACE and variant.instead
         done = describe_replacement(variant.instead) if is_replaced else variant.change
         default = _DEFAULT.search(self.ablation.ablated_part)
@@ -83,7 +83,7 @@ class Study:
 
     @property
     def first_runs(self) -> tuple[Variant, ...]:
-        """The variants to run first: the ends and the middle of a long sweep of values, otherwise all variants."""
+        """The variants to run first. In a long sweep of values, these are the two ends and the middle."""
         values = [variant for variant in self.variants if is_value(variant.instead)]
         if len(values) < _LONG_SWEEP:
             return self.variants
@@ -94,7 +94,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class ExportedPlan:
-    """A plan with its paper's title, its studies, and a slug for its files that no other plan has.
+    """A plan with the title of its paper and its studies. `slug` is a unique name for its files.
 
     `k` is the largest number of studies that the plan could have. `further_studies` are the candidates that the plan
     does not keep, the likeliest first.
@@ -109,7 +109,7 @@ class ExportedPlan:
 
 
 def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
-    """Yield each plan. Its slug is the paper's id, followed by a label of the plan if the paper has several plans."""
+    """Yield each plan. If a paper has several plans, their slugs end in different labels."""
     papers: dict[str, list[PlanEntry]] = defaultdict(list)
     for entry in entries:
         if entry.trajectory:
@@ -130,9 +130,9 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
 
 
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:
-    """Yield the studies of the plan in the order in which to run them, then its rejected candidates.
+    """Yield the studies of a plan in the order in which to run them, and then its rejected candidates.
 
-    Withdrawn candidates are left out. The order matters, since a study may repeat runs of earlier ones.
+    Candidates that the model withdrew are left out. A study may repeat runs of the studies before it.
     """
     count = len(entry.ablations)
     further = [candidate for candidate in entry.considered if candidate.why is not RejectionReason.WITHDRAWN]
@@ -162,7 +162,7 @@ def _list_studies(entry: PlanEntry) -> Iterator[Study]:
 def _list_variants(
     ablation: Ablation, number: str, earlier: Sequence[tuple[str, Variant]]
 ) -> Iterator[tuple[str, Variant]]:
-    """Yield (removed part, variant) for each variant of an ablation; the part is "" if nothing is removed."""
+    """Yield (removed part, variant) for each variant of an ablation. The part is "" if nothing is removed."""
     # A published plan may break the rule that each action but REMOVE, and no other, has a replacement.
     replacements = ("",) if ablation.action is Action.REMOVE else ablation.replacement or ("",)
     names = UniqueNames()
@@ -180,7 +180,7 @@ def _name_variant(ablation: Ablation, item: str) -> str:
 
 
 def _choose_slugs(texts: Sequence[str]) -> list[str]:
-    """Return the slug of each text. Slugs that would be equal are shortened in the middle to keep the texts' ends."""
+    """Return a slug for each text. Equal slugs are avoided by shortening texts in the middle, not at the end."""
     slugs = list(map(slugify, texts))
     counts = Counter(slugs)
     return [
@@ -189,12 +189,12 @@ def _choose_slugs(texts: Sequence[str]) -> list[str]:
 
 
 def slugify(text: str) -> str:
-    """Return a text as at most 48 lower-case Latin letters, digits and hyphens, or a short hash if it has none."""
+    """Return a text as at most 48 small Latin letters, digits and hyphens, or a hash if it has none of these."""
     return _build_whole_slug(text)[:_MAX_SLUG_CHARS].strip("-")
 
 
 def _cut_slug(text: str, max_chars: int) -> str:
-    """Return a text as a slug; a slug that is too long loses its middle, if possible between words."""
+    """Return a text as a slug of at most `max_chars` characters. A longer slug loses its middle."""
     slug, half = _build_whole_slug(text), max_chars // 2
     if len(slug) <= max_chars:
         return slug
