@@ -1,1 +1,1 @@
-"""Join the plans of several models, samples or runs for one paper into a combined plan, without a model."""
+"""Combine plans of several models, samples or runs for a paper into one plan. No model is asked."""

@@ -1,4 +1,4 @@
-"""Combine the plans of several models, samples or runs for a paper and a task: join and rank their studies."""
+"""Combine plans of several models, samples or runs for the same paper and task into one plan."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -36,9 +36,9 @@ _MAX_REJECTED: Final = 200  # of studies on record; hostile plans have thousands
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """An ablation that one or more of `member_count` members propose; a member is a plan that is combined.
+    """An ablation that one or more members propose. A member is one of the plans to combine.
 
-    `has_chances` is true if all members state chances.
+    `member_count` is the number of all members. `has_chances` is true if all of them state chances.
     """
 
     proposals: tuple[Proposal, ...]
@@ -49,23 +49,23 @@ class Study:
     def chance(self) -> int | None:
         """The mean chance in percent over all members, or None if not all members state chances.
 
-        A member that does not propose the study counts as 0. Half a percent is rounded up.
+        A member that does not propose the ablation counts as 0. The mean is rounded.
         """
         return (2 * self._chance_sum + self.member_count) // (2 * self.member_count) if self.has_chances else None
 
     @property
     def best_proposal(self) -> Proposal:
-        """The proposal with the highest chance; of equal chances the better rank decides, then the member's name."""
+        """The proposal with the highest chance. If chances are equal, the best rank decides, then the member's name."""
         return min(self.proposals, key=lambda p: (-self._get_chance(p), p.rank, p.member))
 
     @property
     def details(self) -> Details:
-        """The details of the best proposal, with the mean chance."""
+        """The details of the best proposal, but with the mean chance."""
         return self.best_proposal.details.model_copy(update={"chance": self.chance})
 
     @property
     def order(self) -> tuple[int, int, Fraction, int, str]:
-        """The sort key of the study: the mean chance, the votes, the mean rank, and the best proposal."""
+        """The sort key of the study. It consists of mean chance, votes, mean rank and best proposal."""
         mean_rank = Fraction(sum(proposal.rank for proposal in self.proposals), len(self.proposals))
         best = self.best_proposal
         return -self._chance_sum, -len(self.proposals), mean_rank, best.rank, best.member
@@ -80,7 +80,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class ChosenStudies:
-    """The studies of a combined plan, the best first, and the rejected studies with the reasons.
+    """The studies of a combined plan, the best first, and (study, reason) for each rejected study.
 
     `min_chance` is None if not all members state chances.
     """
@@ -93,7 +93,7 @@ class ChosenStudies:
 
 @dataclass(frozen=True, slots=True)
 class SingleMemberPaper:
-    """A paper and task for which only one member has a plan, so that there is nothing to combine."""
+    """A paper and task with only one plan. There is nothing to combine."""
 
     paper_id: str
     task: Task
@@ -106,9 +106,9 @@ CombineResult = PlanOutput | SingleMemberPaper | UnreadFile
 def combine_plans(
     folders: Sequence[Path], output: Path, *, k: int | None = None, min_chance: int | None = None
 ) -> Iterator[CombineResult]:
-    """Combine the plans in run folders, or in other folders of trajectories, and write the new plans into `output`.
+    """Combine the plans in run folders or in other folders of trajectories. Write the new plans to `output`.
 
-    Yield each file that cannot be used, then the result for each paper and task. If `k` or `min_chance` is None,
+    First yield each file that cannot be used, then the result for each paper and task. If `k` or `min_chance` is None,
     the task's default is used.
 
     Raises:
@@ -129,10 +129,10 @@ def combine_plans(
 
 
 def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: int | None) -> ChosenStudies:
-    """Return the best studies, at most `k` with at least `min_chance` percent, and the rejected studies.
+    """Choose the studies of a combined plan, at most `k` with a chance of at least `min_chance` percent.
 
-    `members` are in the order of their names. If `min_chance` is None, the task's default is used. Unless all members
-    state chances, studies are ranked by their votes, then by their mean rank, and no chance is required.
+    `members` must be sorted by name. If `min_chance` is None, the task's default is used. If a member states no
+    chances, studies need no chance, and are ranked by their votes and their mean rank.
     """
     has_chances = all(member.has_chances for member in members)
     least = (DEFAULT_MIN_CHANCE[task] if min_chance is None else min_chance) if has_chances else None
@@ -143,14 +143,14 @@ def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: in
 
 
 def join_proposals(proposals: Sequence[Sequence[Proposal]], has_chances: bool) -> list[Study]:
-    """Return the studies that members propose, the best first; `proposals` has one item for each member."""
+    """Join equal proposals of the members to studies, the best first. `proposals` has one item for each member."""
     groups = group_ablations([[proposal.ablation for proposal in each] for each in proposals])
     studies = [Study(tuple(proposals[m][n] for m, n in group), len(proposals), has_chances) for group in groups]
     return sorted(studies, key=lambda study: study.order)
 
 
 def name_combined_model(names: Sequence[str]) -> str:
-    """Return the model name of plans that combine these members: the number of members and a hash of their names."""
+    """Return the model name for plans that combine these members. It contains their number and a hash."""
     return f"{len(names)}-members-{_hash_names(names)[:8]}"
 
 
@@ -161,7 +161,7 @@ def _hash_names(names: Sequence[str]) -> str:
 def _write_plan(
     output: Path, names: Sequence[str], paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
 ) -> CombineResult:
-    """Write a paper's combined plan; `names` are all members for the task, even those without a plan for this paper."""
+    """Write the combined plan of a paper. `names` are all members for the task, also those without this paper."""
     if len(members) == 1:
         return SingleMemberPaper(paper_id, task, members[0].name)
     if not chosen.kept:
@@ -205,7 +205,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
 
 
 def _list_findings(plan: Plan, members: Sequence[Member], chosen: ChosenStudies) -> Iterator[str]:
-    """Yield a warning for each fault that the program found in an ablation that the combined plan has from a member."""
+    """Yield a warning for each fault that the program found in an ablation of the combined plan."""
     records = {member.name: member.entry.record for member in members}
     for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
         best, record = study.best_proposal, records[study.best_proposal.member]
@@ -225,7 +225,7 @@ def _build_rejected_ablation(study: Study, why: RejectionReason) -> RejectedAbla
 
 
 def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
-    """Yield the ablations, with a number after each repeated name, since names are unique in a plan."""
+    """Yield the ablations with unique names. A repeated name gets a number."""
     used: set[str] = set()
     for ablation in ablations:
         numbered = (f"{ablation.name} ({number})" for number in count(2))
@@ -235,7 +235,7 @@ def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
 
 
 def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies) -> Iterator[str]:
-    """Yield the paragraphs of the reasoning; `all_count` is the number of members over all papers."""
+    """Yield the paragraphs of the reasoning. `names` are the members; `all_count` is their number over all papers."""
     further = f" (of {all_count} in all sources)" if all_count > len(names) else ""
     yield (
         f"This plan combines the plans of {len(names)} members{further}: {', '.join(names)}. "

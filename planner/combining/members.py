@@ -1,4 +1,4 @@
-"""Find the members of combined plans: the kept plans of several models, samples or runs for a paper and a task."""
+"""Find the members of a combined plan: the plans of several models, samples or runs for a paper and task."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -17,7 +17,7 @@ from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entri
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An ablation that a member proposes, and its rank in the member's plan, from 1."""
+    """An ablation that a member proposes. `rank` is its rank in the member's plan, from 1."""
 
     member: str
     ablation: Ablation
@@ -26,26 +26,26 @@ class Proposal:
 
     @property
     def vote(self) -> Vote:
-        """The member's vote for the study to which this proposal belongs."""
+        """The vote of the member for its ablation."""
         return Vote(member=self.member, name=self.ablation.name, rank=self.rank, chance=self.details.chance)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A plan that is a member of a combined plan; no other member has its name."""
+    """A plan to combine. Its name is unique among the plans to combine."""
 
     name: str
     entry: PlanEntry
 
     @property
     def has_chances(self) -> bool:
-        """True if the plan states any chance; ablations without a chance then count as 0."""
+        """True if an ablation of the plan has a chance. Ablations without a chance then count as 0."""
         return any(details.chance is not None for details in self.entry.details)
 
     def list_proposals(self, *, with_considered: bool) -> tuple[Proposal, ...]:
-        """Return the ablations of the plan and, if `with_considered`, its rejected candidates except withdrawn ones.
+        """Return the ablations of the plan. If `with_considered` is true, add its rejected candidates.
 
-        An ablation that breaks a rule, as in some published plans, is left out.
+        Candidates that the model withdrew, and ablations that break a rule, are left out.
         """
         pairs = list(zip(self.entry.ablations, self.entry.details, strict=True))
         if with_considered:
@@ -58,7 +58,7 @@ class Member:
 
 
 class MemberKey(NamedTuple):
-    """The origin of a member; `number` (from 1) tells apart plans with the same task, model, run and paper."""
+    """The origin of a member. `number` (from 1) tells apart several plans for one paper with the same origin."""
 
     task: Task
     model: str
@@ -68,9 +68,9 @@ class MemberKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MemberIndex:
-    """The files of each paper's plans, the name of each member by its origin, and the files that cannot be used.
+    """The files of the plans for each paper, the names of the members, and the files that cannot be used.
 
-    Plans are read again when they are combined, so that sources of any size fit into memory.
+    The plans are not kept in memory, since there may be many. They are read again when they are combined.
     """
 
     papers: Mapping[str, tuple[EntrySource, ...]]
@@ -78,14 +78,14 @@ class MemberIndex:
     unread_files: tuple[UnreadFile, ...]
 
     def list_names(self, task: Task) -> tuple[str, ...]:
-        """Return the names of all members of a task, sorted."""
+        """Return the sorted names of the members for a task."""
         return tuple(sorted(name for key, name in self.names.items() if key.task is task))
 
     def read_members(self, paper_id: str) -> dict[Task, tuple[Member, ...]]:
-        """Return the members of a paper for each task, sorted by name.
+        """Read the members for a paper. Return those of each task, sorted by name.
 
         Raises:
-            TrajectoryError: if the plans have changed since they were found.
+            TrajectoryError: if the plans were changed after they had been found.
         """
         members: dict[Task, list[Member]] = {task: [] for task in Task}
         for key, entry in _number_plans(_read_entry(source)[0] for source in self.papers[paper_id]):
@@ -96,7 +96,7 @@ class MemberIndex:
 
 
 def index_members(folders: Sequence[Path]) -> MemberIndex:
-    """Find the plans in run folders, or in other folders of trajectories; combined plans are left out.
+    """Find the plans in run folders, or in other folders of trajectories. Leave out combined plans.
 
     Raises:
         UsageError: if there is no plan.
@@ -112,7 +112,7 @@ def index_members(folders: Sequence[Path]) -> MemberIndex:
 
 
 def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
-    """Return the name of each member: its model, its run if several runs have plans of that model, and its number."""
+    """Return a unique name for each member, made of its model and, if needed, its run and its number."""
     runs = Counter(key[:2] for key in {key._replace(number=1) for key in keys})
     return {
         key: key.model + (f" ({key.run})" if runs[key[:2]] > 1 else "") + (f" #{key.number}" if key.number > 1 else "")
@@ -121,7 +121,7 @@ def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
 
 
 def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
-    """Return (entry without a record of another plan, reason why one of its files cannot be used or "")."""
+    """Return (entry, reason why one of its files cannot be used, or ""). A record of another plan is left out."""
     entry = read_plan_entry(source)
     record, why = entry.record, entry.warnings[-1] if entry.warnings else ""
     if entry.trajectory is None:
@@ -134,7 +134,7 @@ def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
 
 
 def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, PlanEntry]]:
-    """Yield the plans of one paper with their origins; copies of a plan in other folders count once."""
+    """Yield the plans of one paper with their origins. Copies of a plan are yielded once."""
     numbers: Counter[tuple[Task, str, str]] = Counter()
     plans: dict[str, PlanEntry] = {}
     for entry in sorted(entries, key=lambda entry: (entry.record is None, entry.run)):
@@ -147,7 +147,7 @@ def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, Pla
 
 
 def _copy_ablation(ablation: Ablation) -> Ablation | None:
-    """Return an ablation without the additional fields of a candidate, or None if the ablation breaks a rule."""
+    """Return an ablation as a plain `Ablation`, or None if it breaks a rule."""
     try:
         return Ablation.model_validate({field.name: getattr(ablation, field.name) for field in PLAN_FIELDS})
     except ValidationError:
