@@ -1,4 +1,4 @@
-"""The command line as `python -m planner`."""
+"""The entry point of `python -m planner`."""
 
 from planner.cli import main
 

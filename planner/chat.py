@@ -58,7 +58,7 @@ class Prompt:
         sent = tuple(Message(message.role, repair_surrogates(message.content)) for message in messages)
         fields = [{"role": message.role, "content": message.content} for message in sent]
         prompt = cls(to_json(fields), template_sha256, sample)
-        vars(prompt)["messages"] = sent  # else they would be read from the JSON again
+        vars(prompt)["messages"] = sent  # otherwise, they would be read from the JSON again
         return prompt
 
     @cached_property
@@ -143,8 +143,9 @@ class Completion:
 class ModelInfo:
     """The name, the endpoint and the parameters of a model.
 
-    `planner` and `name` begin the headings of trajectories. `asked` is the model name that is sent. `endpoint` is the
-    base URL without credentials, "" for the built-in planner. `parameters` are those that the user set, sorted by name.
+    The headings of trajectories begin with `planner` and `name`. `asked` is the model name that is sent. `endpoint` is
+    the base URL without credentials, or "" for the built-in planner. `parameters` are those that the user set, sorted
+    by name.
     """
 
     planner: str

@@ -24,7 +24,7 @@ _LIKELY: Final = 70
 _PLAUSIBLE: Final = 45
 
 _Item = TypeVar("_Item")
-# A list in a file, which is read only up to its first invalid item, since a file could have millions of them.
+# A list in a file. It is read only up to its first invalid item, since a file could have millions of them.
 Items = Annotated[tuple[_Item, ...], FailFast()]
 
 # The beginning of the finding that a reviewer must see, and that of the finding that names another ablation.

@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
     @property
     def words(self) -> str:
-        """Words that follow a number of papers, such as "too long for the model" in "3 too long for the model"."""
+        """The outcome in words that are put after a number of papers, as in "3 too long for the model"."""
         return _OUTCOME_WORDS.get(self, self.value)
 
 

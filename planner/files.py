@@ -186,7 +186,7 @@ def try_lock_file(path: Path) -> int | None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _has_name(path, handle):  # else the last holder deleted it between the two calls
+            if _has_name(path, handle):  # otherwise, the last holder deleted it between the two calls
                 return handle
         except BlockingIOError:
             os.close(handle)

@@ -59,10 +59,10 @@ _THOUSANDS: Final = re.compile(r"(?<![\w.,])(\d+(?:\.\d+)?)(?:\s?[kK](?!\w)|((?:
 _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
 
 SURE_SIMILARITY: Final = 0.6
-"""The least similarity, from 0 to 1, of any two ablations in a group."""
-_SURE_OVERLAP: Final = 0.7  # of a common replacement; at 0.5, "average pooling" and "random pooling" would be the same
+"""Any two ablations in a group have at least this similarity, from 0 to 1."""
+_SURE_OVERLAP: Final = 0.7  # least overlap of replacements; at 0.5, "average pooling" and "random pooling" would be the same
 
-# Groups of words, or beginnings of words: a text changes its meaning if one is replaced by another of its group.
+# Groups of words or of their beginnings. A text changes its meaning if a word is replaced by another of its group.
 _OPPOSITES: Final = """
     inner outer, local global, left right, for back, upper lower, top bottom, up down, over under, early late,
     first second third fourth last, high low, small large, long short, hard soft, static dynamic, on off, in out,
@@ -80,7 +80,7 @@ _HYPHENATED_PREFIX: Final = re.compile(r"\b(on|off|in|out|up|down|pre|post|intra
 SURENESS: Final = (
     "Of 120 joins in published plans that were read one by one, 116 are right (97 %, interval 92 to 99 %)."
 )
-"""The precision of groups, with its 95 % interval; the joins that were read are in tests/matching."""
+"""The share of joins that are right, with its 95 % interval. The joins that were read are in tests/matching."""
 
 # Far above any plan that a prompt asks for; comparing the whole of a hostile plan could take hours.
 MAX_ABLATIONS: Final = 40
@@ -88,7 +88,7 @@ _MAX_REPLACEMENTS: Final = 10
 _MAX_CHARS: Final = 300
 
 Place = tuple[int, int]
-"""The place of an ablation: the number of its plan, and its number in that plan, both from 0."""
+"""The place of an ablation: (index of its plan, index of the ablation in this plan)."""
 
 
 def build_word_set(text: str) -> frozenset[str]:

@@ -137,7 +137,7 @@ def _find_real_path(path: Path) -> Path | None:
 class PlanTools:
     """The tools of the server. They read papers in `folders`, keep plans in `output`, and plan with `model_spec`.
 
-    `choose_settings` makes settings from a task, k, a heading and a strategy. For None or "", it uses the user's own.
+    `choose_settings` makes settings from a task, k, a heading and a strategy. None and "" stand for the user's own.
     """
 
     folders: NamedFolders
@@ -246,7 +246,7 @@ class PlanTools:
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
 
     async def wait_for_plannings(self) -> None:
-        """Wait until the plans that were begun are kept. Their requests are paid for, even if the client has left."""
+        """Wait until the plans in progress are saved. Their requests are paid for, even if the client has left."""
         await asyncio.gather(*self._plannings, return_exceptions=True)
 
     def _list_paths(self, paper: RecognisedPaper) -> Iterator[Path]:

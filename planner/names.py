@@ -87,7 +87,7 @@ def build_record_path(trajectory_path: _Path) -> _Path:
 
 
 def build_prompt_file_name(model: str, paper_id: str, identity: str) -> str:
-    """Return the name of a prompt's file; `identity` is the hash of the request."""
+    """Return the name of the file for a prompt. `identity` is the hash of the request."""
     stem = sanitize_file_name(f"{model}-{paper_id}".replace("/", "_"))
     return f"{_shorten(stem, MAX_FILE_NAME_BYTES - len(identity) - 1, '-')}-{identity}.txt"
 
@@ -103,7 +103,7 @@ def sanitize_file_name(text: str) -> str:
 
 
 class UniqueNames:
-    """A set of names that differ even if letter case is ignored. `taken` are the names at the beginning."""
+    """A set of names that differ even if letter case is ignored. `taken` are names that are in use already."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {_fold_case(name) for name in taken}

@@ -162,7 +162,7 @@ def _list_typed_words() -> tuple[str, ...]:
 
 
 def _list_unsaid_fields() -> dict[str, ParameterSource]:
-    """Return the `RunSpec` fields that get their values from a settings file or a default, with this source."""
+    """Return the `RunSpec` fields that the user did not set, each with the source of its value."""
     context = click.get_current_context()
     fields = {"prompts": "templates", "context_window": "window"}
     sources = {name: context.get_parameter_source(name) for name in context.params}
@@ -171,7 +171,7 @@ def _list_unsaid_fields() -> dict[str, ParameterSource]:
 
 
 async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
-    """Plan the papers of a run that have no result yet, and return the exit code of the command."""
+    """Plan the pending papers of a run, and return the exit code of the command."""
     from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 
     async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
@@ -199,7 +199,7 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         prompts = format_count(waiting, "prompt")
         log.info("%s without a reply; save each reply under its prompt's name in the folder of --replies-from", prompts)
     if engine.progress.earlier_outcomes:
-        log.info("in this call: %s", format_batch_call_totals(engine.progress))
+        log.info("in this command: %s", format_batch_call_totals(engine.progress))
     failed = read_ledger_status(run).failed
     return interrupt.exit_code or (1 if failed or waiting or engine.progress.stop_reason else 0)
 

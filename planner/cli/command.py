@@ -114,7 +114,7 @@ class Command(click.Command):
 class CommandGroup(click.Group):
     """The group of all commands. It imports only the command that is called, and turns errors into messages.
 
-    `command_rows` has the commands by name, in a mapping for each heading in `--help`.
+    `command_rows` maps each heading in `--help` to the commands below it, by name.
     """
 
     context_class = _Context
@@ -184,7 +184,7 @@ class CommandGroup(click.Group):
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the called command. Turn the errors that users can cause into a message and an exit code."""
+        """Run the called command. Turn expected errors into a message and an exit code."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:

@@ -162,7 +162,7 @@ task_options = group_options(
         "--cut-at",
         default="",
         metavar="HEADING",
-        help="Author task: send only the text before this heading.  [default: where the results begin]",
+        help="With --task author: send only the text before this heading.  [default: where the results begin]",
     ),
     task_option(
         "--prompts",

@@ -122,7 +122,7 @@ def _read_stdin() -> bytes:
 
 
 def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
-    """Read a text file in this process. Return None if the source is too long or something else."""
+    """Read a text file in this process. Return None if the source is too long, or is not a text file."""
     data = request.data
     try:
         path = Path(request.source)

@@ -144,7 +144,7 @@ class SettingsFile:
         return file
 
     def find_origin(self, *names: str) -> str:
-        """Return the file and the line of a setting as FILE:LINE. `names` are its tables and its own name."""
+        """Return the place of a setting as FILE:LINE. `names` are the names of its tables and its own name."""
         return f"{self.path}:{_find_line(self.text, names)}"
 
 
@@ -194,7 +194,7 @@ def _describe_fault(fault: ErrorDetails) -> str:
 
 
 def _find_line(text: str, path: Sequence[str]) -> int:
-    """Return the line number of the setting at `path`. If there is none, return that of its table, or 1."""
+    """Return the line number of the setting at `path`. If it is missing, return that of its table, or 1."""
     table: list[str] = []
     found, depth = 1, 0
     for number, line in enumerate(text.splitlines(), start=1):

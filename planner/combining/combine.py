@@ -31,7 +31,7 @@ from planner.trajectory.format import Trajectory, normalize_trajectory
 
 _UNKNOWN_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # for published plans, which have no time
 _STRATEGY: Final = "combine"
-_MAX_REJECTED: Final = 200  # of studies on record; hostile plans have thousands
+_MAX_REJECTED: Final = 200  # studies on record; hostile plans have thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: in
 
 
 def join_proposals(proposals: Sequence[Sequence[Proposal]], has_chances: bool) -> list[Study]:
-    """Join equal proposals of the members to studies, the best first. `proposals` has one item for each member."""
+    """Join equal proposals of the members into studies, the best first. `proposals` has one item for each member."""
     groups = group_ablations([[proposal.ablation for proposal in each] for each in proposals])
     studies = [Study(tuple(proposals[m][n] for m, n in group), len(proposals), has_chances) for group in groups]
     return sorted(studies, key=lambda study: study.order)

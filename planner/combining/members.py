@@ -58,7 +58,7 @@ class Member:
 
 
 class MemberKey(NamedTuple):
-    """The origin of a member. `number` (from 1) tells apart several plans for one paper with the same origin."""
+    """The origin of a member. `number` (from 1) tells apart plans with the same task, model, run and paper."""
 
     task: Task
     model: str

@@ -2,7 +2,7 @@
 
 The first two formats are described at https://docs.wandb.ai/guides/sweeps/define-sweep-configuration and
 https://hydra.cc/docs/patterns/configuring_experiments. The program does not know the code that runs a study. The user
-must complete each line with `TODO`.
+must complete the lines that contain `TODO`.
 """
 
 import json
@@ -35,7 +35,7 @@ _PAPER_COLUMNS: Final = ("title", "cost", "warnings", "reasoning")
 
 
 def write_wandb(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a sweep for each study, in a folder for each plan. It runs the baseline and the variants with each seed."""
+    """Write a sweep for each study, in a folder for each plan. A sweep runs baseline and variants with every seed."""
     for plan in list_plans(entries):
         for study in plan.studies:
             write_file_atomically(target / plan.slug / f"{study.slug}.yaml", _render_sweep(plan, study), durable=False)
@@ -97,7 +97,7 @@ def _escape_interpolation(text: str) -> str:
 def write_matrix(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a row for each run, as JSON if the name of `target` ends in `.json`, otherwise as CSV.
 
-    The rows are in the order in which to start the runs, and `run_order` is their number. The baseline comes first.
+    The rows are in the order in which to start the runs, the baseline first. `run_order` numbers the runs.
     """
     rows = [dict(zip(_MATRIX_COLUMNS, row, strict=True)) for plan in list_plans(entries) for row in _list_runs(plan)]
     if target.suffix.lower() == ".json":
@@ -184,7 +184,7 @@ def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
             path = folder / f"{sanitize_file_name(entry.paper_id)}.jsonl"
             if entry.trajectory is None:
                 if not is_pipe_or_device(path):
-                    path.unlink(missing_ok=True)  # of an earlier export
+                    path.unlink(missing_ok=True)  # the file of an earlier export
                 continue
             fields = (ablation.model_dump(mode="json", exclude_defaults=True) for ablation in entry.ablations)
             lines = "\n".join(json.dumps(each, ensure_ascii=False) for each in fields)

@@ -61,8 +61,8 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a Markdown file for each plan with its studies.
 
-    If a plan has fewer than k studies, its best candidates are added up to k. Each of the other candidates gets one
-    line.
+    If a plan has fewer than k studies, its best candidates are added until there are k. Other candidates get one line
+    each.
     """
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]

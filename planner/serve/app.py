@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return (client of the form's model, reason why the model cannot be used). The two may be None and ""."""
+        """Return (client, problem) for the model of a form. The client is None if there is a problem or no need."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:
@@ -221,7 +221,7 @@ class PageApp:
         return _lead_to(f"jobs/{job.id}")
 
     async def take_reply(self, request: Request) -> Response:
-        """Pass a reply that a person pasted to a job."""
+        """Give a job the reply that a person pasted."""
         job, message = self._find_job(request), await _read_message(request, ReplyMessage)
         if not message.reply.strip():
             raise UsageError("the reply is empty; paste the model's reply into the box")
@@ -275,7 +275,7 @@ class PageApp:
 
 
 def _may_have_begun(job: Job, plan: KeptResult) -> bool:
-    """Return whether an interrupted plan may be that of a job. They then have the same task and paper text."""
+    """Return whether a job may have begun a plan: the plan is interrupted, and has the job's task and paper text."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256
@@ -327,7 +327,7 @@ def _refuse_invalid_fields() -> Iterator[None]:
 
 
 def _get_base(request: Request) -> str:
-    """Return the beginning of the page's addresses. It contains the token."""
+    """Return the path with which the addresses of all pages begin. It contains the token."""
     return f"{request.scope['root_path']}/"
 
 

@@ -92,7 +92,7 @@ class Job:
 
     @property
     def has_ended(self) -> bool:
-        """True after the end of the job."""
+        """True if the job has ended."""
         return self.state in _ENDED
 
     @property

@@ -1,9 +1,9 @@
-"""Write a site, the static pages for folders of trajectories, and on request a docsify site.
+"""Write a site, that is, static pages for the plans in folders of trajectories, and on request a docsify site.
 
-The docsify site has the layout in which AblationBench publishes trajectories. Unlike the other pages, it needs a web
-server and loads docsify from a public address, with fixed hashes. Its Content Security Policy allows no other script.
-It allows styles, since trajectories contain some. The trajectories are rendered again from their parsed text, so they
-hold no active content.
+The docsify site has the layout in which AblationBench publishes trajectories. It needs a web server, unlike the other
+pages. It loads docsify from a public address, and browsers check docsify's files by their hashes. Its Content Security
+Policy allows no other script. It allows styles, since trajectories contain some. The trajectories are rendered again
+from their parsed text, so they hold no active content.
 """
 
 import re

@@ -88,7 +88,7 @@ class PlanCopies:
 
 
 def format_plan_copies(entry: PlanEntry) -> PlanCopies:
-    """Return the texts of a plan that people can copy. They have no control characters."""
+    """Return a plan in each format that people can copy. The texts have no control characters."""
     assert entry.trajectory is not None, "only a plan is copied"
     forms = (
         format_review(entry),

@@ -97,9 +97,9 @@ class PlanEntry:
         return self.record.list_findings(number + 1, self.ablations[number].name) if self.record else ()
 
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Return (heading, warnings) for the warnings about the plan, and for the other warnings.
+        """Return (heading, warnings) for two groups: the warnings about the plan, and all other warnings.
 
-        A pair without warnings is left out. So is the message that a stored reply was used.
+        A group without warnings is left out. So is the message that a stored reply was used.
         """
         shown = [warning for warning in self.warnings if warning != REUSED_NOTE]
         of_plan = tuple(warning for warning in shown if warning.startswith("ablation "))

@@ -113,7 +113,7 @@ class AblationCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelPanel:
-    """The plan of one model, or its failure, as a page shows it. `summary` is one line with the key figures.
+    """The plan of one model, or the failure to make it, as a page shows it. `summary` is one line of key figures.
 
     `notes` are pairs (heading, sentences). `considered` are the candidates that the plan does not keep.
     """

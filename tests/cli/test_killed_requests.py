@@ -60,4 +60,4 @@ def test_status_tells_of_it_at_once_and_after_the_run_goes_on(run: Run, start: S
     assert f"1 request, 0 tokens in, 0 out, cost unknown; {LOST}" in run("status", "run").stdout
     assert json.loads(run("status", "run", "--json").stdout)["cost"] is None
     assert f"2 requests, 1,000 tokens in, 20 out, cost unknown; {LOST}" in run(*words).stderr
-    assert "in this call: nothing was left to do\n" in run(*words).stderr
+    assert "in this command: nothing was left to do\n" in run(*words).stderr

@@ -309,9 +309,9 @@ def test_a_run_names_what_it_passes_over_and_counts_its_own_call_apart(run: Run,
     first = run(*words)
     assert "skipped 4 files that are no papers, judged by name: a.docx, b.png, c.zip.part and 1 more\n" in first.stderr
     assert "2 papers: 1 planned, 0 failed, 1 left\n1 request, 1,000 tokens in, 20 out, cost unknown\n" in first.stderr
-    assert "in this call" not in first.stderr
+    assert "in this command" not in first.stderr
     second = run(*words)
-    assert "in this call: 1 planned, 0 failed, 1,020 tokens, cost unknown\n" in second.stderr
+    assert "in this command: 1 planned, 0 failed, 1,020 tokens, cost unknown\n" in second.stderr
     assert second.stderr.endswith("to make pages of all plans:\n  ablation-planner site run -o pages\n")
     for record in Path("run/trajectories").rglob("*.json"):
         assert json.loads(record.read_text(encoding="utf-8"))["seconds"] >= 0.3

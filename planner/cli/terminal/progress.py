@@ -61,7 +61,7 @@ def format_cost(progress: Progress) -> str:
 
 
 def format_rate_limit_pause(progress: Progress) -> str:
-    """Return a message about the current pause after too many requests, or "" if there is no pause."""
+    """Return a message about the current pause between requests, or "" if there is no pause."""
     longest = max(progress.rate_limiters, key=lambda limits: limits.pause_seconds, default=None)
     if longest is None or not (seconds := longest.pause_seconds):
         return ""
