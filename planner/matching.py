@@ -60,7 +60,7 @@ _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "fo
 
 SURE_SIMILARITY: Final = 0.6
 """Any two ablations in a group have at least this similarity, from 0 to 1."""
-_SURE_OVERLAP: Final = 0.7  # least overlap of replacements; at 0.5, "average pooling" and "random pooling" would be the same
+_SURE_OVERLAP: Final = 0.7  # of replacements; at 0.5, "average pooling" and "random pooling" would be the same
 
 # Groups of words or of their beginnings. A text changes its meaning if a word is replaced by another of its group.
 _OPPOSITES: Final = """
