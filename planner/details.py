@@ -41,7 +41,7 @@ class QuoteMatch(StrEnum):
 
 
 class EffortKind(StrEnum):
-    """The kind of work that an ablation needs. The kinds are in order, the least work first."""
+    """The kind of work that an ablation needs: only evaluation, new training, or also new code."""
 
     EVALUATE = "evaluate"
     RETRAIN = "retrain"

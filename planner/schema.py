@@ -126,7 +126,7 @@ def list_non_benchmark_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]
 
 
 class Plan(BaseModel):
-    """A list of ablations, the most important first. No two ablations have the same name."""
+    """Ablations, the most important first; names are unique."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
