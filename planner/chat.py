@@ -2,11 +2,10 @@
 
 Every model implements the protocol `Model`. A wrapper is a model that passes prompts to another model.
 
-The estimate needs no tokenizer. A text is split as the tokenizer o200k_base splits it: at changes of case, into groups
-of three digits, and with each space joined to the text after it. Each piece has a weight, and the estimate is their
-sum. The weights were fitted to the token counts of 200 texts (LaTeX, Markdown, HTML, bibliographies, PDF text, program
-code, eight languages). For these texts, the estimate is 0.96 to 1.2 times the true count; the median is 1.03. A
-`TokenCounter` raises the estimate if an endpoint counts more tokens.
+The estimate needs no tokenizer. A text is split in the same way as the tokenizer o200k_base splits it. Each piece has a
+weight, and the estimate is the sum of the weights. The weights were fitted to the token counts of 200 texts (LaTeX,
+Markdown, HTML, bibliographies, PDF text, program code, eight languages). For these texts, the estimate is 0.96 to 1.2
+times the true count; the median is 1.03. A `TokenCounter` raises the estimate if an endpoint counts more tokens.
 """
 
 import hashlib
@@ -287,7 +286,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
-    """Return the estimated number of tokens in a piece of this kind; `glued` is true if no space precedes the piece."""
+    """Return the estimated number of tokens in a piece of this kind. `glued` is true if no space precedes it."""
     if kind in _WEIGHTS_WITHOUT_SPACE:
         weight = _WEIGHTS_WITHOUT_SPACE[kind] if glued else _WEIGHTS[kind]
         weight += max(0, len(piece) - 5) * _WEIGHTS_BEYOND_5.get((kind, glued), 0.0)

@@ -239,7 +239,7 @@ def extract_numbers(text: str) -> frozenset[float]:
 
 
 def list_numbers(text: str) -> list[float]:
-    """Return the numbers in a text in order; "25%" is 0.25, "single" is 1, "16k" is 16,000 and "1 × 10−3" is 0.001."""
+    """Return the numbers in a text in order, such as 0.25 for "25%", 1 for "single" and 16000 for "16k"."""
     text = _THOUSANDS.sub(_write_thousands, _POWER.sub(_write_power, text))
     written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _WORD_GAP.split(text))
     return [float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written)]

@@ -1,4 +1,4 @@
-"""The command line: all commands, in the groups in which `--help` lists them."""
+"""The command line with all commands, grouped as `--help` lists them."""
 
 import gc
 import io
@@ -75,7 +75,7 @@ def cli(config: Path | None) -> None:
 
 
 def main() -> None:
-    """Run the command line, as the entry point of the program."""
+    """Run the command line. This is the entry point of the program."""
     # Imports and requests make many objects and few cycles; by default, a tenth of a run would go into the search.
     gc.set_threshold(20_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):

@@ -82,7 +82,7 @@ def plan(
 ) -> None:
     """Plan the missing ablations of each PAPER: a file, an archive or folder of LaTeX, an arXiv id, or - for stdin.
 
-    For each paper, writes a trajectory, the file with the plan and its reasoning, and prints the path of this file.
+    For each paper, writes a trajectory (a file with the plan and its reasoning), and prints the path of this file.
     """
     if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
         raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
@@ -136,9 +136,9 @@ def parse(
 ) -> None:
     """Check REPLY, a file with a model's reply (- for stdin), and write the trajectory with its plan.
 
-    With --strategy revise, if the program finds faults in the plan, print a message that asks the model to repair them.
-    Send that message to the model in the same conversation, save its second reply to a file, and run the command again
-    with this file as REVISED.
+    With --strategy revise, the command prints a message for the model if the program finds faults in the plan. Send
+    this message in the same conversation. Save the model's second reply to a file. Then run the command again with this
+    file as REVISED.
     """
     if not model.strip():
         raise UsageError("--model is empty; name the model that wrote the reply, as in --model my-chat-model")

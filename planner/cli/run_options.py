@@ -1,4 +1,4 @@
-"""The options of the commands for runs; other commands do not import this module, which saves time."""
+"""The options of the commands for runs. Other commands do not import this module, which saves time."""
 
 from functools import partial
 from pathlib import Path

@@ -115,11 +115,13 @@ async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
 def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None:
     """Write the plans of a RUN, of any folder of trajectories, or of one trajectory, to TARGET.
 
-    csv, jsonl and matrix write a file. In csv, every row of a plan has the cost of the whole plan; to add up costs, use
-    only the rows whose rank is 1 or empty. matrix has a row for each experiment with its settings and seed; it is JSON
-    if TARGET ends in .json. The other formats write a folder: wandb and hydra write sweeps, and mark what you must
-    connect to your code; issues writes issues and a script that creates them with gh; latex writes a table; markdown
-    and review write texts; ablationbench writes the layout of AblationBench.
+    The formats csv, jsonl and matrix write a file. In csv, every row has the cost of the whole plan. To add up costs,
+    use only the rows whose rank is 1 or empty. A matrix has a row for each experiment, with its settings and its seed.
+    It is JSON if TARGET ends in .json.
+
+    The other formats write a folder. wandb and hydra write sweeps, and mark the lines that you must connect to your
+    code. issues writes issues, and a script that creates them with gh. latex writes a table. markdown and review write
+    texts. ablationbench writes the layout of AblationBench.
 
     openai-batch writes the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
     """

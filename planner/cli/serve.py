@@ -1,4 +1,4 @@
-"""The commands `serve`, `mcp` and `skill`: the planner as a local page, and as tools or instructions for agents."""
+"""The commands `serve`, `mcp` and `skill`, which offer the planner as a local page or to coding agents."""
 
 import asyncio
 import signal
@@ -54,8 +54,8 @@ def serve(
 ) -> None:
     """Serve a page on this machine, on which you read a paper, plan its ablations, edit the plan and export it.
 
-    Prints the address of the page, which contains a secret token; open the address in a browser. Ctrl-C ends the
-    program once the replies in flight have arrived. The page writes the same files as `plan`, to the same folder.
+    Prints the address of the page, with a secret token. Open this address in a browser. Ctrl-C ends the program once
+    the replies in flight have arrived. The page writes the same files as `plan`, to the same folder.
     """
     if not (find_spec("starlette") and find_spec("uvicorn")):
         raise UsageError(

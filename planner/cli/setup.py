@@ -115,7 +115,7 @@ def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
 @command(epilog="Example: ablation-planner completion bash >> ~/.bashrc")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:
-    """Print a script that lets a shell complete commands and options; add it to the startup file of the shell."""
+    """Print a script that lets a shell complete commands and options. Add it to the startup file of the shell."""
     shell_class = get_completion_class(shell)
     assert shell_class is not None
     complete = shell_class(click.Command(_PROGRAM), {}, _PROGRAM, _COMPLETION_VARIABLE)

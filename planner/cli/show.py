@@ -97,8 +97,8 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
 def check(files: tuple[Path, ...]) -> None:
     """Check the format of each FILE: a trajectory, a folder of them, or a plan as JSON or JSONL.
 
-    Prints each fault in the format as one line (a finding); the exit code is 1 if there is a finding. Doubts about the
-    ablations themselves are warnings, not findings; `show` prints them.
+    Prints each fault in the format (a finding) as one line. The exit code is 1 if there is a finding. Doubts about the
+    ablations themselves are warnings, not findings. `show` prints the warnings.
     """
     found, listed = 0, list(_list_files(files))
     for file in listed:

@@ -1,1 +1,1 @@
-"""Combine plans of several models, samples or runs for a paper into one plan. No model is asked."""
+"""Combine plans of several models, samples or runs into one plan for each paper. No model is asked."""

@@ -340,7 +340,7 @@ def _show(request: Request, template: str, status: int = 200, **values: object) 
 
 
 async def _show_problem(request: Request, error: Exception) -> Response:
-    """Answer with an error message. Scripts, which send POST requests, get JSON; people get a page."""
+    """Answer with an error message. POST requests come from scripts and get JSON; others get a page."""
     status = error.status_code if isinstance(error, HTTPException) else 400
     text = error.detail if isinstance(error, HTTPException) else describe_failure(error)
     if request.method == "POST":

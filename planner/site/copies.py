@@ -61,7 +61,7 @@ def name_removed_part(ablation: Ablation, item: str) -> str:
 
 
 def describe_change(ablation: Ablation, items: Sequence[str]) -> str:
-    """Return the change to these replacements as a phrase, such as "remove the gate, or replace it by a mean"."""
+    """Return the change to the given replacements as a phrase: "remove the gate, or replace it by a mean"."""
     part = ablation.ablated_part.strip().rstrip(".")
     if ablation.action is Action.REMOVE:
         return f"remove {part}"

@@ -43,7 +43,7 @@ _ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Acti
 
 @dataclass(frozen=True, slots=True, order=True)
 class AblationPlace:
-    """The place of an ablation: the index of its entry on the page, and its own index in the entry's plan."""
+    """The place of an ablation: the index of its entry on the page, and its index in the plan of this entry."""
 
     entry_number: int
     ablation_number: int
