@@ -150,7 +150,7 @@ def join_proposals(proposals: Sequence[Sequence[Proposal]], has_chances: bool) -
 
 
 def name_combined_model(names: Sequence[str]) -> str:
-    """Return the model name for plans that combine these members. It contains their number and a hash."""
+    """Return the model name for plans that combine the plans `names`. It contains their number and a hash."""
     return f"{len(names)}-members-{_hash_names(names)[:8]}"
 
 

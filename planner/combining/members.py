@@ -1,4 +1,4 @@
-"""Find the members of a combined plan: the plans of several models, samples or runs for a paper and task."""
+"""Find the members of a combined plan, that is, the plans of several models, samples or runs to combine."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -17,7 +17,7 @@ from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entri
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An ablation that a member proposes. `rank` is its rank in the member's plan, from 1."""
+    """An ablation in a plan to combine. `member` is the name of this plan, and `rank` the ablation's rank, from 1."""
 
     member: str
     ablation: Ablation
@@ -26,7 +26,7 @@ class Proposal:
 
     @property
     def vote(self) -> Vote:
-        """The vote of the member for its ablation."""
+        """The vote that the plan gives to this ablation."""
         return Vote(member=self.member, name=self.ablation.name, rank=self.rank, chance=self.details.chance)
 
 
@@ -58,7 +58,7 @@ class Member:
 
 
 class MemberKey(NamedTuple):
-    """The origin of a member. `number` (from 1) tells apart plans with the same task, model, run and paper."""
+    """The origin of a plan to combine. `number` tells apart plans with the same task, model, run and paper."""
 
     task: Task
     model: str
@@ -78,11 +78,11 @@ class MemberIndex:
     unread_files: tuple[UnreadFile, ...]
 
     def list_names(self, task: Task) -> tuple[str, ...]:
-        """Return the sorted names of the members for a task."""
+        """Return the sorted names of the plans to combine for a task."""
         return tuple(sorted(name for key, name in self.names.items() if key.task is task))
 
     def read_members(self, paper_id: str) -> dict[Task, tuple[Member, ...]]:
-        """Read the members for a paper. Return those of each task, sorted by name.
+        """Read the plans to combine for a paper. Return those of each task, sorted by name.
 
         Raises:
             TrajectoryError: if the plans were changed after they had been found.
@@ -112,7 +112,7 @@ def index_members(folders: Sequence[Path]) -> MemberIndex:
 
 
 def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
-    """Return a unique name for each member, made of its model and, if needed, its run and its number."""
+    """Return a unique name for each plan to combine, made of its model and, if needed, its run and its number."""
     runs = Counter(key[:2] for key in {key._replace(number=1) for key in keys})
     return {
         key: key.model + (f" ({key.run})" if runs[key[:2]] > 1 else "") + (f" #{key.number}" if key.number > 1 else "")
