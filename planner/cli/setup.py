@@ -22,7 +22,7 @@ from planner.cli.settings import (
     get_settings,
     load_settings,
 )
-from planner.cli.terminal.console import log, print_json, send_log_messages
+from planner.cli.terminal.console import log, print_json, run_interruptible, send_log_messages
 from planner.errors import ModelError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.openai_chat.chat import list_endpoint_models
@@ -232,7 +232,7 @@ def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
     is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT
     with send_log_messages(log_settings):
         log.info("environment variables: %s", ", ".join(_describe_variables()))
-        raise SystemExit(asyncio.run(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
+        raise SystemExit(run_interruptible(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
 
 
 def _describe_variables() -> Iterator[str]:
