@@ -174,7 +174,7 @@ def select_distinct_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedS
 
 
 class RevisionResponse(StrEnum):
-    """The model's response to a fault that the program found in an ablation."""
+    """The model's response to a fault in an ablation."""
 
     MENDED = "mended"
     WITHDRAWN = "withdrawn"
@@ -182,7 +182,7 @@ class RevisionResponse(StrEnum):
 
 
 class Revision(_Part):
-    """A fault that the program found in an ablation, the model's response, and its reason (`why`)."""
+    """A fault in an ablation, found by the program or the model, the model's response, and its reason (`why`)."""
 
     name: str
     finding: str

@@ -1,6 +1,7 @@
 """The strategy `revise`: a draft, what the program finds wrong in it, and one more request."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,14 @@ def reply(*ablations: dict[str, Any], why: str = "Because.") -> str:
 
 
 def plan(folder: Path, *answers: str | Completion | Exception) -> tuple[PlanOutput, FakeModel]:
+    return plan_with(folder, SETTINGS, *answers)
+
+
+def plan_with(
+    folder: Path, settings: PlanSettings, *answers: str | Completion | Exception
+) -> tuple[PlanOutput, FakeModel]:
     model = FakeModel(*answers)
-    return asyncio.run(plan_to_folder(folder, paper(), model, SETTINGS, lambda _: 0.5)), model
+    return asyncio.run(plan_to_folder(folder, paper(), model, settings, lambda _: 0.5)), model
 
 
 def names(done: PlanOutput) -> list[str]:
@@ -79,6 +86,25 @@ def test_what_was_done_about_each_fault_is_kept_with_the_reason(tmp_path: Path) 
     assert [(each.name, each.why) for each in done.record.considered] == [("No capacitor", RejectionReason.WITHDRAWN)]
     assert [step.step for step in done.record.attempts] == ["", "revise"]
     assert rebuild_trajectory(done.record) == done.trajectory
+
+
+def test_what_the_model_changes_by_itself_is_kept_with_the_reason(tmp_path: Path) -> None:
+    twin = {**SOUND, "name": "Gate's twin", "ablated_part": "residual", "chance": 75}
+    wider = {**SOUND, "name": "Wider layers", "ablated_part": "layers", "chance": 65}
+    same = {**SOUND, "name": "Untouched", "ablated_part": "the residual path", "chance": 60}
+    why = (
+        "Finding 1: withdrawn, because it is not there.\n"
+        "Ablation 'Gate's twin': withdrawn, because Table 3 reports it.\n"
+        '**Ablation "Wider layers"**: mended, because the paper has two.\nThe gate is never removed.'
+    )
+    mended = {**wider, "action": "REPLACE", "replacement": ["four layers"]}
+    revised = reply(SOUND, mended, {**same, "chance": 55}, why=why)
+    done, _ = plan_with(tmp_path, replace(SETTINGS, k=5), reply(SOUND, FOREIGN, twin, wider, same), revised)
+    own = {each.name: each for each in done.record.revisions if each.finding.startswith("found by the model")}
+    assert {name: (each.response, each.why) for name, each in own.items()} == {
+        "Gate's twin": (RevisionResponse.WITHDRAWN, "Table 3 reports it."),
+        "Wider layers": (RevisionResponse.MENDED, "the paper has two."),
+    }
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ A new strategy is a function that gets a `PlanSession` and returns a reply, and 
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -22,7 +22,10 @@ _FINDINGS_TOKENS: Final = 500
 _REVISE_TEMPLATE: Final = "revise.jinja"
 _REVISE_STEP: Final = "revise"
 _MAX_WHY_CHARS: Final = 1_000
-_ANSWER: Final = re.compile(r"\W{0,9}finding\s+(?P<number>\d{1,3})\b(?P<rest>.*)", re.IGNORECASE)
+_ANSWER: Final = re.compile(
+    r"\W{0,9}(?:finding\s+(?P<number>\d{1,3})\b|ablation\s+['\"‘“](?P<name>.{1,300}?)['\"’”]\W{0,9}:)(?P<rest>.*)", re.I
+)
+_OWN_FINDING: Final = "found by the model when it read its plan again"
 _RESPONSE: Final = re.compile(r"\W{0,9}(?:mended|withdrawn|defended)?\W{0,9}(?:because\b)?\W{0,9}", re.IGNORECASE)
 
 
@@ -118,9 +121,12 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
 
 
 def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply") -> "Reply":
-    """Return the revised reply with the model's response to each fault, and with the withdrawn ablations."""
+    """Return the revised reply with all revisions, and with the withdrawn ablations.
+
+    The revisions are the model's responses to the findings, then its own changes of other ablations.
+    """
     reasons = _read_reasons(revised.reasoning)
-    revisions = tuple(
+    revisions = [
         Revision(
             name=draft.plan.ablations[finding.number - 1].name,
             finding=finding.text,
@@ -128,7 +134,8 @@ def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply
             why=reasons.get(number, ""),
         )
         for number, finding in enumerate(findings, start=1)
-    )
+    ]
+    revisions += _list_own_revisions(draft, {finding.number - 1 for finding in findings}, revised, reasons)
     details = revised.details or tuple(_take_details(draft, revised))
     considered = (*(revised.considered or _list_untouched(draft, revised)), *_list_withdrawn(draft, revised))
     return replace(
@@ -136,14 +143,31 @@ def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply
         details=details,
         considered=considered,
         reported=revised.reported or draft.reported,
-        revisions=revisions,
+        revisions=tuple(revisions),
     )
 
 
-def _read_reasons(reasoning: str) -> dict[int, str]:
-    """Return the model's reason for its response to each fault, by the number of the fault."""
+def _list_own_revisions(
+    draft: "Reply", named: Container[int], revised: "Reply", reasons: Mapping[int | str, str]
+) -> Iterator[Revision]:
+    """Yield a revision for each ablation that no finding named, and that the model changed, withdrew or explained.
+
+    `named` holds the indices of the ablations that a finding named. New details alone are no change.
+    """
+    for number, ablation in enumerate(draft.plan.ablations):
+        place, why = _find_ablation(ablation, revised), reasons.get(ablation.name, "")
+        is_same = place is not None and revised.plan.ablations[place] == ablation
+        response = _find_response(draft, number, revised)
+        if number not in named and not (is_same and (not why or response is RevisionResponse.DEFENDED)):
+            yield Revision(name=ablation.name, finding=_OWN_FINDING, response=response, why=why)
+
+
+def _read_reasons(reasoning: str) -> dict[int | str, str]:
+    """Return the model's reasons for its responses, by the number of the finding or the name of the ablation."""
     answers = filter(None, map(_ANSWER.match, reasoning.split("\n")))
-    return {int(a["number"]): _RESPONSE.sub("", a["rest"], count=1).strip()[:_MAX_WHY_CHARS] for a in answers}
+    return {
+        a["name"] or int(a["number"]): _RESPONSE.sub("", a["rest"], count=1).strip()[:_MAX_WHY_CHARS] for a in answers
+    }
 
 
 def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionResponse:
