@@ -84,6 +84,7 @@ def test_what_was_done_about_each_fault_is_kept_with_the_reason(tmp_path: Path) 
     assert by_name["No gate"].why == "the sentence is another."
     assert by_name["No capacitor"].why == "it is not there."
     assert [(each.name, each.why) for each in done.record.considered] == [("No capacitor", RejectionReason.WITHDRAWN)]
+    assert not [warning for warning in done.record.warnings if "BLEU" in warning], "it stands among the revisions"
     assert [step.step for step in done.record.attempts] == ["", "revise"]
     assert rebuild_trajectory(done.record) == done.trajectory
 
@@ -105,6 +106,12 @@ def test_what_the_model_changes_by_itself_is_kept_with_the_reason(tmp_path: Path
         "Gate's twin": (RevisionResponse.WITHDRAWN, "Table 3 reports it."),
         "Wider layers": (RevisionResponse.MENDED, "the paper has two."),
     }
+
+
+def test_a_quote_that_is_defended_is_absent_still(tmp_path: Path) -> None:
+    done, _ = plan(tmp_path, reply(INVENTED), reply(INVENTED, why="Finding 1: defended. It is there."))
+    assert [each.response for each in done.record.revisions] == [RevisionResponse.DEFENDED]
+    assert any("flux capacitor" in warning for warning in done.record.warnings)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Plan one paper: ask the model, check its reply, and return the plan or the reason why there is none."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from planner.chat import LM_PLANNER, Model, TokenCounter
-from planner.details import PlanDetails
+from planner.details import PlanDetails, Revision, RevisionResponse
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, PlannerError
 from planner.papers.paper import Paper
 from planner.parsing.reply import Reply
@@ -13,6 +15,9 @@ from planner.planning.session import Attempt, PaperSession, PlannablePaper, Samp
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
 from planner.trajectory.format import Trajectory, normalize_trajectory
+
+if TYPE_CHECKING:
+    from planner.analysis.check import Finding
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +71,19 @@ async def run_plan(
         return _make_result(session, error.outcome, reason=_describe_error(session, error))
     trajectory = make_trajectory(model.info.planner, model.info.name, source.id, settings.task, reply)
     check = session.check_plan(replace(reply, plan=trajectory.plan))
+    check = replace(check, findings=tuple(_list_undefended(check.findings, reply.revisions)))
     result = _make_result(session, Outcome.PLANNED, (*trajectory.warnings, *check.warnings))
     return replace(result, trajectory=trajectory, details=replace(check.details, revisions=reply.revisions))
+
+
+def _list_undefended(findings: Iterable["Finding"], revisions: Iterable[Revision]) -> Iterator["Finding"]:
+    """Yield the findings that the model has not defended, and all absent quotes; the revisions tell the others."""
+    from planner.analysis.check import FindingKind  # imported with the check of a plan, and not before
+
+    defended = {(each.name, each.finding) for each in revisions if each.response is RevisionResponse.DEFENDED}
+    for finding in findings:
+        if finding.kind is FindingKind.QUOTE_ABSENT or (finding.name, finding.text) not in defended:
+            yield finding
 
 
 def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: Reply) -> Trajectory:
