@@ -134,7 +134,7 @@ def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _list_letters(secrets: frozenset[str]) -> tuple[str, ...]:
-    """Return each form of each secret, reduced to its letters and digits in lower case."""
+    """Return the secrets and their encoded forms, each reduced to its letters and digits in lower case."""
     forms = [form for form, _ in _list_all_forms(secrets)]
     spellings = (*forms, *(json.dumps(form, ensure_ascii=False) for form in forms))
     return tuple({_NO_LETTERS.sub("", spelling.casefold()) for spelling in spellings})
@@ -186,9 +186,9 @@ def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) ->
 
 
 def _build_base64_pattern(code: str) -> str:
-    """Return a pattern that finds base64 text, even with line breaks or percent-encoding, and with its padding.
+    """Return a pattern that finds this base64 text and its padding, even with line breaks or percent-encoding.
 
-    One more character may stand before the padding, since it may hold the last bits of the secret.
+    One more character may stand before the padding: it holds the last bits of the secret if these fill no character.
     """
     characters = [re.escape(c) if c.isalnum() else f"(?:{re.escape(c)}|%(?i:{ord(c):02x}))" for c in code]
     pattern = r"(?:[^\w+/=%\\-]|\\{1,8}[nr])*+".join(characters)

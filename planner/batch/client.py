@@ -100,7 +100,7 @@ class WaitingTasks:
 
     @contextmanager
     def mark_waiting(self) -> Iterator[None]:
-        """Add the current task to the waiting tasks within the block."""
+        """Count the current task as waiting while the block runs."""
         task = _get_current_task()
         self._tasks.add(task)
         try:

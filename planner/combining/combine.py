@@ -60,7 +60,7 @@ class Study:
 
     @property
     def details(self) -> Details:
-        """The details of the best proposal, but with the mean chance."""
+        """The details of the best proposal, with the mean of all proposals' chances as their chance."""
         return self.best_proposal.details.model_copy(update={"chance": self.chance})
 
     @property
@@ -150,7 +150,7 @@ def join_proposals(proposals: Sequence[Sequence[Proposal]], has_chances: bool) -
 
 
 def name_combined_model(names: Sequence[str]) -> str:
-    """Return the model name for plans that combine the plans `names`. It contains their number and a hash."""
+    """Return the model name of a combined plan: how many plans were combined, and a hash of their `names`."""
     return f"{len(names)}-members-{_hash_names(names)[:8]}"
 
 
@@ -235,7 +235,10 @@ def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
 
 
 def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies) -> Iterator[str]:
-    """Yield the paragraphs of the reasoning. `names` are the members; `all_count` is their number over all papers."""
+    """Yield the paragraphs of a combined plan's reasoning.
+
+    `names` are the plans that planned this paper; `all_count` is the number of plans that were given.
+    """
     further = f" (of {all_count} in all sources)" if all_count > len(names) else ""
     yield (
         f"This plan combines the plans of {len(names)} members{further}: {', '.join(names)}. "

@@ -125,7 +125,7 @@ class Proposal:
 
     @property
     def effort(self) -> Effort:
-        """The effort: IMPLEMENT if a replacement needs new code, otherwise RETRAIN; one run for each replacement."""
+        """The effort: IMPLEMENT if it needs new code, otherwise RETRAIN. It counts one run for each replacement."""
         is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence
         kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
         return Effort(kind=kind, runs=max(1, len(self.replacement)))

@@ -72,7 +72,7 @@ def _build_excerpt(
 
 
 def _split_unsent_sections(body: Sequence[Section]) -> tuple[list[Section], list[Omission]]:
-    """Return the sections without references and checklists, and an omission for each section left out."""
+    """Leave out references and checklists. Return (the other sections, an omission for each that is left out)."""
     unsent = [section for section in body if section.kind in _UNSENT_REASONS]
     omissions = [_describe_omission(section, _UNSENT_REASONS[section.kind]) for section in unsent]
     return [section for section in body if section.kind not in _UNSENT_REASONS], omissions

@@ -162,8 +162,8 @@ def _has_cue(text: str, cues: Iterable[str]) -> bool:
 def _classify_block(block: Block) -> BlockKind:
     """Return the kind of a block; its text may show that the loader chose a wrong kind.
 
-    A caption is a figure or a table. Prose that looks like a table is a table. A figure that holds prose and has no
-    caption is prose.
+    A caption counts as the figure or table that it belongs to, and prose that looks like a table as a table. A figure
+    counts as prose if it holds prose and has no caption.
     """
     if block.kind is BlockKind.PROSE and (match := _CAPTION.match(block.text)):
         return BlockKind.FIGURE if match[1] else BlockKind.TABLE

@@ -26,10 +26,10 @@ _OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s
 
 @dataclass(frozen=True, slots=True)
 class ReplyParts:
-    """The parts of a reply: the answer, the reasoning, and the block with the plan (None if there is none).
+    """The parts of a model's reply; `block` holds the plan, and is None if there is none.
 
-    `is_unfinished` is true if the text ends inside the thoughts, the discussion or the predictions. `is_json_alone` is
-    true if the plan has no tags. `reported` is the content of the <reported> block, the studies in the paper.
+    `is_unfinished` is true if the text ends before a tag such as <discussion> is closed. `is_json_alone` is true if the
+    plan stands outside of tags. `reported` is the content of the <reported> block: the studies in the paper.
     """
 
     answer: str

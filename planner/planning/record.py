@@ -65,7 +65,7 @@ class PaperRecord(_Record):
 
 
 class AttemptRecord(_Record):
-    """One request and its result; `completion` is None if no reply came, `cost` (in USD) None if it is unknown.
+    """One request and its result. `completion` is None if no reply came. `cost` is in USD, None if it is unknown.
 
     `step` names a later step of the strategy. It is "" for the first prompt and its retries, and is then not written.
     """
@@ -179,7 +179,7 @@ class PlanRecord(_Record):
 
 
 def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _Stored:
-    """Return the value in JSON that this program stored.
+    """Parse JSON that this program stored, and return the value.
 
     Raises:
         ValueError: if the content is not valid; the message is one line.

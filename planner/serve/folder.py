@@ -137,7 +137,7 @@ class PaperFolder:
         return self._folder / f"{paper.key}.json"
 
     def _write_new_note(self, paper: GivenPaper) -> GivenPaper:
-        """Write the description of a paper. If there is one already, keep its title and hash."""
+        """Write the description of a paper. Keep the title and hash of an earlier description."""
         if known := self.find_paper(paper.key):
             paper = paper.model_copy(update={"title": known.title, "sha256": known.sha256})
         return self._write_note(paper)

@@ -109,7 +109,7 @@ class PlanEntry:
 
     @property
     def model_name(self) -> str:
-        """The name of the language model, or "planner/model" if the plan is combined or by the built-in planner."""
+        """The name of the model. For a combined plan or the built-in planner, the planner's name stands before it."""
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property

@@ -159,7 +159,7 @@ class _AblationDraft:
     list_name: str = "replacement"
 
     def add_item(self, item: str) -> None:
-        """Add an item to the list `list_name`."""
+        """Add an item to the list that is being read."""
         self.values.setdefault(self.list_name, []).append(item)
 
 

@@ -249,7 +249,7 @@ def _describe_values() -> dict[str, str]:
 
 
 def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
-    """Return the SQL condition for a value of the right type; `facts` is the column's row of `PRAGMA table_info`."""
+    """Return an SQL condition: the value of a column has its type. `facts` is the column in `PRAGMA table_info`."""
     _, name, kind, is_required, _, is_key = facts
     return f"typeof({name}) IN ('{kind.lower()}'" + (")" if is_required or is_key else ", 'null')")
 

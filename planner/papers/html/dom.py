@@ -177,9 +177,9 @@ class _TreeBuilder:
             self._close_above(("p",), _PARAGRAPH_FENCES)
 
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
-        """Close the outermost open element with a tag in `ended`, and the elements inside it.
+        """Close the elements that a new element ends: the outermost one with a tag in `ended`, and all inside it.
 
-        Only the innermost open elements are searched. The search stops at an element with a tag in `fences`.
+        Elements outside one with a tag in `fences` stay open.
         """
         element, outermost = self._current, None
         for _ in range(_MAX_LEVELS):

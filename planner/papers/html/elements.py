@@ -89,7 +89,7 @@ def is_data_table(element: Element) -> bool:
 
 
 def classify_float(element: Element, table_count: int) -> BlockKind:
-    """Return the kind of a table, figure or algorithm that holds `table_count` tables; algorithms are prose."""
+    """Return the kind of a float: prose for an algorithm, a table if it holds tables, otherwise a figure."""
     if any(map(_ALGORITHM_CLASS.search, element.classes)):
         return BlockKind.PROSE
     if table_count or "ltx_table" in element.classes:

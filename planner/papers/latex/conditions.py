@@ -178,9 +178,10 @@ class Conditions:
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional; `branches_before` is the number of branches to skip before the branch that is read.
+    """An open conditional, of whose branches one is read.
 
-    The number is 0 in the branch that is read, and negative after it. It is None if the condition is unknown.
+    `branches_before` counts down to this branch: it is 0 in the branch and negative after it. It is None if the
+    condition is unknown.
     """
 
     branches_before: int | None

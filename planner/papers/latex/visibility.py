@@ -182,7 +182,7 @@ def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_
 
 
 class _HiddenTextFinder:
-    """A finder of the text that commands hide; commands must be given in the order of the text."""
+    """A finder of text that LaTeX commands hide. Pass it the commands in the order in which they stand in the text."""
 
     def __init__(self, source: LatexSource, preamble: str) -> None:
         self._groups = source.groups
