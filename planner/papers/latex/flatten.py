@@ -265,7 +265,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle a command. Return the end of a command that inputs a file, -1 for one that ends the file, else None."""
+        """Handle a command. Return the end of one that inputs a file, -1 for one that ends the file, otherwise None."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested
