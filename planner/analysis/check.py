@@ -14,6 +14,7 @@ from planner.analysis.metrics import is_specific_metric
 from planner.analysis.parts import (
     is_same_part,
     is_telling,
+    is_term,
     list_head_stems,
     list_part_stems,
     list_stems_to_find,
@@ -28,10 +29,11 @@ from planner.matching import COMMON_STEMS, collect_stems, extract_stems, is_valu
 from planner.parsing.reply import Reply
 from planner.schema import Ablation, Plan, Task
 
-_MIN_PASSAGE_SHARE: Final = 0.6  # share of a part's words that one passage must hold
+_MIN_PASSAGE_SHARE: Final = 0.6  # share of a metric's words that the paper must have
+_MIN_PART_SHARE: Final = 0.67  # share of a part's telling words that one passage must have
 _MIN_SAME_PART: Final = 0.8  # least overlap in words at which two ablations of a plan have the same part
 _PREFIXES: Final = frozenset({"pre", "hyp", "re", "co", "non", "multi", "sub", "self", "cros"})
-_FEW_WORDS: Final = 3  # words of a part's name that must all stand in one passage
+_FEW_WORDS: Final = 3  # words of a metric that the paper must all have
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
 _MAX_STUDIES: Final = 200  # studies that are merged from each list
 # Words that were mistaken for the name of a part.
@@ -250,25 +252,22 @@ class _AblationChecker:
     def _has_part(self, part: str) -> bool:
         """Return whether the paper seems to have a part, by the words in the part's description.
 
-        The result is False if no two neighbouring words of the first name are neighbours in the paper, and no passage
-        has all words of that name. It is also False if the paper lacks two words that precede any explanation.
-        Else it is True if the paper has all words and two of them as neighbours, or if one passage has enough words of
-        one of the part's names: most words of a long name, all words of a short name.
+        The result is False if the paper itself lacks a term of the field in it, such as "dropout", or any two of its
+        words, or if the words of a first name with such a term stand apart in the paper. Else it is True if the paper
+        has two of the words as neighbours, or if one passage has most words of one of the part's names.
         """
-        if not self._has_words(list_head_stems(part)):
+        search, stems, head = self._search, list_part_stems(part), list_head_stems(part)
+        if not all(map(search.has_own_word, filter(is_term, stems))):
             return False
-        stems, first = list_part_stems(part)
         telling = set(filter(is_telling, stems))
-        foreign = {stem for stem in telling if not self._search.has_word(stem)}
-        if len(foreign.intersection(first)) > 1:
+        if sum(not search.has_word(stem) for stem in telling) > 1 or (
+            any(map(is_term, head)) and not self._has_words(head)
+        ):
             return False
         pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
-        if not telling or (not foreign and any(self._search.has_neighbours(*pair) for pair in pairs)):
+        if not telling or any(search.has_neighbours(*pair) for pair in pairs):
             return True
-        return any(
-            self._search.has_words_together(each, 1.0 if len(each) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)
-            for each in list_stems_to_find(part)
-        )
+        return any(search.has_words_together(each, _MIN_PART_SHARE) for each in list_stems_to_find(part))
 
     def _has_words(self, stems: Sequence[str]) -> bool:
         """Return whether two successive stems are neighbours in the paper, or one passage has all of the stems."""

@@ -28,7 +28,6 @@ _TAIL: Final = re.compile(
     r"used|using|controlling|(?:\w+ed|built|drawn)\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
     re.S,
 )
-_EXPLANATION: Final = re.compile(r"\s(?:as|that|which|instead)\s.*|[:;,].*", re.S)
 _DEED: Final = re.compile(r"\b\w+ing\s(?=(?:the|an?|all|each)\s)|\b\w+ness\s(?=(?:of|to)\s)", re.I)
 _MAX_SYMBOL: Final = 2  # letters of a word that is a symbol or a part of another word
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
@@ -64,13 +63,32 @@ _KINDS: Final = COMMON_STEMS | frozenset(
 # Words of everyday language by which a reader may tell of any part.
 _EVERYDAY: Final = frozenset(
     extract_stems(
-        "absolute additional against among around average before beside between bottom broken center chosen chunk "
-        "chunks class classes criterion default difference early entire equal explicit final fixed fraction full gap "
-        "gathered given group groups half hard held initial inner joint judged kept late learnable learned lower "
-        "maximum mean median middle minimum multiple name names next opposite outer pair pairs piece pieces portion "
-        "previous product quarter random remedy reset root seen segment segments sent separate share shared shown "
-        "single soft square squared sum swap swapped third tie tied ties top uniform upper whole window windows "
-        "one two three four five six seven eight nine ten"
+        "absolute additional against among around average before beside between bottom broken center checkpoint "
+        "chosen chunk chunks class classes criterion default difference early entire equal explicit final fixed "
+        "fraction full gap gathered given group groups half hard held initial inner joint judged kept late learnable "
+        "learned lower maximum mean median middle minimum multiple name names next opposite outer pair pairs piece "
+        "pieces portion previous product quarter random remedy reset return root rule seen segment segments sent "
+        "separate share shared shown single soft square squared sum swap swapped template third tie tied ties tool "
+        "top treatment uniform upper whole window windows one two three four five six seven eight nine ten"
+    )
+)
+# Words for things that the field calls by no other name.
+_TERMS: Final = frozenset(
+    extract_stems(
+        "adapter adversarial adversary annealing attention augmentation autoencoder auxiliary backtracking bandit "
+        "bank bayesian beam bilinear bonus boosting bootstrap bottleneck boundary branch buffer cache calibration "
+        "capsule carlo cascade clipping clustering codebook commitment compression consolidation contrastive "
+        "convolution cosine critic crossover curiosity curriculum cutmix decoder deformable demonstration denoising "
+        "diffusion dilated disagreement discount discriminator distillation dropout elastic embedding encoder "
+        "ensemble entropy episodic equalization expansion expert exploration exponential federated flow focal fourier "
+        "fusion gate gating generator graph gumbel head hindsight huber hyperbolic hypernetwork imitation intrinsic "
+        "inverse jitter jumping kernel knowledge lagrangian loss manifold markov mask memory mining mixture mixup "
+        "momentum mutation mutual negative noise normalization occurrence orthogonal peer penalty perceptual policy "
+        "pooling posterior prior prioritized privacy prompt propagation prototype pseudo pyramid quantization query "
+        "queue randomization recurrent regularizer rehearsal replay reranker residual retrieval reward rollout router "
+        "saliency shortcut siamese simulated skip slot softmax spectral spectrogram student surrogate tagger teacher "
+        "temperature token transformer transport triplet uncertainty unlabeled unlabelled variate variational "
+        "verifier voting wavelet whitening"
     )
 )
 # Words that make a name with a single other word: "gating network".
@@ -112,13 +130,12 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     )
 
 
-def list_part_stems(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return (stems of a part's description, stems of its words before any explanation), both in their order.
+def list_part_stems(text: str) -> tuple[str, ...]:
+    """Return the stems of a part's description in their order.
 
     Words in brackets and words for an action or a quality, such as "removing" in "removing the gate", are left out.
     """
-    text = _DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS]))
-    return extract_stems(text), extract_stems(_EXPLANATION.sub("", text))
+    return extract_stems(_DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS])))
 
 
 def list_head_stems(text: str) -> tuple[str, ...]:
@@ -137,6 +154,11 @@ def list_head_stems(text: str) -> tuple[str, ...]:
 def is_telling(stem: str) -> bool:
     """Return whether a stem says which part is meant; symbols and words that fit any part do not."""
     return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _UNTELLING
+
+
+def is_term(stem: str) -> bool:
+    """Return whether the field calls a thing by a word with this stem alone, such as "dropout"."""
+    return stem in _TERMS
 
 
 def is_symbol(name: str) -> bool:

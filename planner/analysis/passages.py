@@ -311,8 +311,12 @@ class PassageSearch:
 
     def has_word(self, stem: str) -> bool:
         """Return whether a word of the paper begins with the first letters of this stem."""
-        start = re.escape(list_word_beginnings((stem,))[0][:_BEGINNING_CHARS])
-        return bool(re.search(rf"{start}(?<![^\W_]{start})", self._lowered))  # quicker than to look behind first
+        return _has_word(stem, self._lowered)
+
+    def has_own_word(self, stem: str) -> bool:
+        """Return whether a word outside related work begins with the first letters of this stem."""
+        text = self.lowered_own_text
+        return _has_word(stem, text) or _has_word(stem, text.replace("-", ""))  # "re-ranking"
 
     def has_neighbours(self, stem: str, other: str) -> bool:
         """Return whether two words stand beside each other in the paper, or with one word between them."""
@@ -347,3 +351,8 @@ class PassageSearch:
                         lowered = sentence.lower()
                         if all(start in lowered for start in wanted):
                             yield sentence, each.section.heading
+
+
+def _has_word(stem: str, lowered: str) -> bool:
+    start = re.escape(list_word_beginnings((stem,))[0][:_BEGINNING_CHARS])
+    return bool(re.search(rf"{start}(?<![^\W_]{start})", lowered))  # quicker than to look behind first

@@ -56,10 +56,12 @@ def test_the_words_of_a_part_must_stand_together() -> None:
 
 SHORE = paper(
     section("Method", (P, "A tide clock drives the sampler. Its cost matrix weighs the paths of owls near shores.")),
-    section("Related work", (P, "Others train a referee that is made to be hostile.")),
+    section("Related work", (P, "Others train a discriminator that is adversarial.")),
     section("Results", (P, "We report the hoot rate. The mean of all errors is scaled, and absolute silence is rare.")),
     section("Discussion", (P, "No referee is impartial. We denoise the tides."), (P, "A hostile owl hoots.")),
-    section("Setup", (P, "A network hears each hoot of owls."), (P, "Gating the tides, owls sleep.")),
+    section(
+        "Setup", (P, "A network hears each hoot of owls."), (P, "Gating the tides, owls sleep after a re-ranking.")
+    ),
 )
 
 
@@ -74,7 +76,10 @@ SHORE = paper(
         ("harmonic memory bank for the sampler", False),
         ("pre-sampler of silence", False),
         ("denoising of tides", True),
-        ("hostile referee that scores the tide clock", False),
+        ("adversarial scores of the tide clock", False),
+        ("division of the cost before the paths are weighed", True),
+        ("contrastive loss of the sampler", False),
+        ("reranking after which owls sleep", True),
         ("gating network that drives the sampler", False),
         ("network of hoots", True),
     ],
