@@ -224,7 +224,9 @@ def has_part(ablation: Ablation, part: str) -> bool:
 
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of an ablation's part: `ablated_part`, and the specific names in the name of the ablation."""
-    return (ablation.ablated_part, *_list_parts_in_name(ablation.name))
+    part = ablation.ablated_part
+    owner = _collect_stems(part) - _collect_stems(_AFTER_HEAD.sub("", part))  # the gate of "updates of the gate"
+    return (part, *(name for name in _list_parts_in_name(ablation.name) if not _collect_stems(name) <= owner))
 
 
 @lru_cache(maxsize=4096)

@@ -91,6 +91,7 @@ _CONTRASTS: Final = re.compile(
 _NOT_USED: Final = re.compile(
     r"\b(?:instead of|in place of|(?:drop-?in )?replacements? (?:for|of)|rather than|than|unlike)\b.*", re.I | re.S
 )
+_LIMITED: Final = re.compile(r"\b(?:only|alone|just|frozen|unchanged)\b", re.I)  # such a part says its setting
 _WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
 _PREFIX: Final = re.compile(r"\b(pre|fine|re|co|non|multi)-(?=[a-z])", re.I)
 _EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
@@ -167,7 +168,9 @@ def find_replacements_in_use(
         return ()
     part, is_sweep = ablation.ablated_part, sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
     statements = _split_clauses(_strip_references(_join_prefixes(quote)))[1]
-    items = (item for item in ablation.replacement if not (is_sweep and _is_setting(item)))
+    items = [item for item in ablation.replacement if not (is_sweep and _is_setting(item))]
+    if _LIMITED.search(part):
+        return tuple(item for item in items if _repeats_part(item, part))
     return tuple(
         item
         for item in items
