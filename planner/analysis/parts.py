@@ -75,20 +75,25 @@ _EVERYDAY: Final = frozenset(
 # Words for things that the field calls by no other name.
 _TERMS: Final = frozenset(
     extract_stems(
-        "adapter adversarial adversary annealing attention augmentation autoencoder auxiliary backtracking bandit "
-        "bank bayesian beam bilinear bonus boosting bootstrap bottleneck boundary branch buffer cache calibration "
-        "capsule carlo cascade clipping clustering codebook commitment compression consolidation contrastive "
-        "convolution cosine critic crossover curiosity curriculum cutmix decoder deformable demonstration denoising "
-        "diffusion dilated disagreement discount discriminator distillation dropout elastic embedding encoder "
-        "ensemble entropy episodic equalization expansion expert exploration exponential federated flow focal fourier "
-        "fusion gate gating generator graph gumbel head hindsight huber hyperbolic hypernetwork imitation intrinsic "
-        "inverse jitter jumping kernel knowledge lagrangian loss manifold markov mask memory mining mixture mixup "
-        "momentum mutation mutual negative noise normalization occurrence orthogonal peer penalty perceptual policy "
-        "pooling posterior prior prioritized privacy prompt propagation prototype pseudo pyramid quantization query "
-        "queue randomization recurrent regularizer rehearsal replay reranker residual retrieval reward rollout router "
-        "saliency shortcut siamese simulated skip slot softmax spectral spectrogram student surrogate tagger teacher "
-        "temperature token transformer transport triplet uncertainty unlabeled unlabelled variate variational "
-        "verifier voting wavelet whitening"
+        "adapter adversarial adversary anchor annealing attention augmentation autoencoder auxiliary backbone "
+        "backtracking backtranslation bandit bank bayesian beam bilinear blending bonus boosting bootstrap bottleneck "
+        "boundary branch buffer cache calibration capsule carlo cascade centroid chain clipping clustering codebook "
+        "commitment compression consolidation contrastive convolution cosine critic crossover curiosity curriculum "
+        "cutmix cutout decoder deduplication deformable demonstration denoising detector dictionary diffusion dilated "
+        "disagreement discount discriminator distillation dropout elastic embedding encoder energy ensemble entropy "
+        "episodic equalization expansion expert exploration exponential federated finetuning flip flow focal "
+        "forgetting fourier fusion gate gating generator graph gumbel head heuristic hindsight histogram huber "
+        "hyperbolic hypergraph hypernetwork imitation inpainting interpolation intrinsic inverse jitter jumping "
+        "kernel knowledge lagrangian lookahead lora loss lstm mahalanobis manifold markov mask memory metropolis "
+        "mining mixture mixup momentum multitask mutation mutual negative nesterov network noise normalization "
+        "occurrence orthogonal oversampling peer penalty perceptual planner policy polyak pooling positional "
+        "posterior preconditioner prior prioritized privacy probe prompt propagation proposal prototype pseudo "
+        "pyramid quantile quantization query queue randomization recurrent regularizer rehearsal relabeling "
+        "reparameterization replay reranker residual retrieval reward rollout rotation router saliency sharpness "
+        "shortcut siamese simulated sinkhorn sketch skip slot softmax sparsity spectral spectrogram student "
+        "subsampling surrogate tagger teacher temperature token tokenizer transformer transport tree trigger triplet "
+        "uncertainty unlabeled unlabelled unrolling upsampling variate variational verifier voting watermark wavelet "
+        "whitening"
     )
 )
 # Words that make a name with a single other word: "gating network".
@@ -225,7 +230,7 @@ def has_part(ablation: Ablation, part: str) -> bool:
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of an ablation's part: `ablated_part`, and the specific names in the name of the ablation."""
     part = ablation.ablated_part
-    owner = _collect_stems(part) - _collect_stems(_AFTER_HEAD.sub("", part))  # the gate of "updates of the gate"
+    owner = _collect_stems(part.partition(" of ")[2])  # the gate in "updates of the gate"
     return (part, *(name for name in _list_parts_in_name(ablation.name) if not _collect_stems(name) <= owner))
 
 

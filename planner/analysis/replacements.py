@@ -101,8 +101,6 @@ _CITATION: Final = re.compile(
     r"|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
     r"|\bfollowing\s[A-Z][\w-]+(?:\s(?:et al\b\.?|(?:and|&)\s[A-Z][\w-]+))?\s?\(\d{4}[a-z]?\)"
 )
-_DIMENSIONS: Final = re.compile(r"\b\d-?D\b", re.I)  # a "3D UNet" is no value
-_NUMBERS: Final = re.compile(r"[\[({]?-?\d[\d.]*(?:[,;\s]+-?\d[\d.]*)*[\])}]?")
 _ASSIGNMENT: Final = r"[^\s=,;]+\s*=\s*-?\d[\d.]*%?"
 _ASSIGNMENTS: Final = re.compile(rf"{_ASSIGNMENT}(?:(?:\s*[,;]|\s+and\b)?\s+{_ASSIGNMENT})*")  # "a = 1 and b = 0.8"
 # "Algorithm 1", "Eq. 8", "1)" and "one group", which state no value; then "i = 1".
@@ -250,8 +248,8 @@ def _drop_generic(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _is_setting(item: str) -> bool:
-    """Return whether a replacement is a value, values of symbols such as "a = 1 and b = 0.8", or a list of numbers."""
-    return is_value(_DIMENSIONS.sub(" ", item)) or bool(_ASSIGNMENTS.fullmatch(item) or _NUMBERS.fullmatch(item))
+    """Return whether a replacement is a value, a list of numbers, or values of symbols: "a = 1 and b = 0.8"."""
+    return is_value(item) or bool(_ASSIGNMENTS.fullmatch(item))
 
 
 def _states(sentence: str, heading: str, item: str, part: str) -> bool:
