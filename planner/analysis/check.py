@@ -11,15 +11,7 @@ from itertools import islice, pairwise
 from typing import Final
 
 from planner.analysis.metrics import is_specific_metric
-from planner.analysis.parts import (
-    is_same_part,
-    is_telling,
-    is_term,
-    list_head_stems,
-    list_part_stems,
-    list_stems_to_find,
-    strip_study_words,
-)
+from planner.analysis.parts import is_part_of_paper, is_same_part, strip_study_words
 from planner.analysis.passages import PaperIndex, PassageSearch, ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch
@@ -30,9 +22,7 @@ from planner.parsing.reply import Reply
 from planner.schema import Ablation, Plan, Task
 
 _MIN_PASSAGE_SHARE: Final = 0.6  # share of a metric's words that the paper must have
-_MIN_PART_SHARE: Final = 0.67  # share of a part's telling words that one passage must have
 _MIN_SAME_PART: Final = 0.8  # least overlap in words at which two ablations of a plan have the same part
-_PREFIXES: Final = frozenset({"pre", "hyp", "re", "co", "non", "multi", "sub", "self", "cros"})
 _FEW_WORDS: Final = 3  # words of a metric that the paper must all have
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
 _MAX_STUDIES: Final = 200  # studies that are merged from each list
@@ -235,7 +225,7 @@ class _AblationChecker:
         for metric in ablation.metrics:
             if not self._has_metric(metric):
                 yield FindingKind.METRIC_NOT_FOUND, f"the metric {metric!r} does not occur in the paper"
-        if not self._has_part(ablation.ablated_part):
+        if not is_part_of_paper(ablation.ablated_part, self._search):
             yield FindingKind.PART_NOT_FOUND, f"the ablated part {ablation.ablated_part!r} is not found in the paper"
         if repeated := self._repeats.find_repeated(ablation):
             where = f" under {repeated[1]!r}" if repeated[1] else ""
@@ -248,35 +238,6 @@ class _AblationChecker:
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
         if not any(map(is_specific_metric, ablation.metrics)):
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
-
-    def _has_part(self, part: str) -> bool:
-        """Return whether the paper seems to have a part, by the words in the part's description.
-
-        The result is False if the paper itself lacks a term of the field in it, such as "dropout", or any two of its
-        words, or if the words of a first name with such a term stand apart in the paper. Else it is True if the paper
-        has two of the words as neighbours, or if one passage has most words of one of the part's names.
-        """
-        search, stems, head = self._search, list_part_stems(part), list_head_stems(part)
-        if not all(map(search.has_own_word, filter(is_term, stems))):
-            return False
-        telling = set(filter(is_telling, stems))
-        if sum(not search.has_word(stem) for stem in telling) > 1 or (
-            any(map(is_term, head)) and not self._has_words(head)
-        ):
-            return False
-        pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
-        if not telling or any(search.has_neighbours(*pair) for pair in pairs):
-            return True
-        return any(search.has_words_together(each, _MIN_PART_SHARE) for each in list_stems_to_find(part))
-
-    def _has_words(self, stems: Sequence[str]) -> bool:
-        """Return whether two successive stems are neighbours in the paper, or one passage has all of the stems."""
-        search = self._search
-        return (
-            not stems
-            or any(search.has_neighbours(*pair) for pair in pairwise(stems))
-            or search.has_words_together(stems, 1.0)
-        )
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper names a metric; in the author task, any known metric of its field is enough."""

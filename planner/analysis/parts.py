@@ -1,12 +1,13 @@
 """Compare the names of parts: "the gate (GFU) in the decoder" and "gated fusion unit (GFU)" are one part."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from math import sqrt
 from typing import Final
 
+from planner.analysis.passages import PassageSearch, has_word
 from planner.matching import (
     COMMON_STEMS,
     STUDY_WORDS,
@@ -19,6 +20,8 @@ from planner.matching import (
 from planner.schema import Ablation
 
 _MIN_OVERLAP: Final = 0.6  # least overlap of the words of two names of one part
+_MIN_WORD_SHARE: Final = 0.67  # share of the telling words of a part that one passage of its paper has
+_PREFIXES: Final = frozenset({"pre", "hyp", "re", "co", "non", "multi", "sub", "self", "cros"})
 _MIN_WORDS: Final = 2  # names that share more words than these may differ in their other words
 _BRACKETS: Final = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _SHORT_NAME: Final = re.compile(r"\s*([A-Z][\w-]{1,15})(?:[,;]|\s*$)")
@@ -32,6 +35,7 @@ _DEED: Final = re.compile(r"\b\w+ing\s(?=(?:the|an?|all|each)\s)|\b\w+ness\s(?=(
 _MAX_SYMBOL: Final = 2  # letters of a word that is a symbol or a part of another word
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
 _SHORT_WORD: Final = re.compile(r"[^\x00-\x7f]|\d|[A-Z]{2}|[a-z][A-Z]|\b[A-Za-z]\b")  # "L_2", "UNet", "k"
+_PROPER_NAME: Final = re.compile(r"[A-Za-z]+[A-Z][A-Za-z]*")  # "DropEdge", "LSTMs"
 _AFTER_HEAD: Final = re.compile(r"\s(?:of|by|in|for|that|with|from|on|to|which|at|between)\s.*", re.S)
 _OF: Final = re.compile(r"\sof\s.*", re.S)
 # "Kernel size s in the gate", which is not about the gate itself.
@@ -122,20 +126,36 @@ def list_part_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(" ".join(name.split()) for name in names if extract_stems(name))) or (text,)
 
 
-def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
-    """Return the stems that say which part is meant: a set for each name in a description, and one for all of it."""
-    whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
-    sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(text), whole)}
-    telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
-    most = max(map(len, telling.values()), default=0)
-    return tuple(
-        stems
-        for name, stems in telling.items()
-        if len(sets[name] - _GENERAL) > 1 or len(stems) == most or _collect_short_names(name)
-    )
+def is_part_of_paper(part: str, search: PassageSearch) -> bool:
+    """Return whether a paper seems to have a part, by the words in the part's description.
+
+    The result is False if the paper itself lacks a name or a term of the field in it ("DropEdge", "dropout"), if the
+    paper lacks two of its words, or if the words of a first name with a term stand apart. Else it is True if the paper
+    has two of the words as neighbours, or if one passage has most words of one of the part's names.
+    """
+    stems, head, own = _list_part_stems(part), _list_head_stems(part), search.lowered_own_text
+    joined = own.replace("-", "")  # "re-ranking"
+    names = _PROPER_NAME.findall(_BRACKETS.sub(" ", part[:_MAX_CHARS]))
+    if not all(has_word(stem, own) or has_word(stem, joined) for stem in _TERMS.intersection(stems)):
+        return False
+    if not all((letters := name.lower().removesuffix("s")) in own or letters in joined for name in names):
+        return False
+    telling = set(filter(is_telling, stems))
+    is_foreign = sum(not has_word(stem, search.lowered_text) for stem in telling) > 1
+    if is_foreign or (not _TERMS.isdisjoint(head) and not _has_words(head, search)):
+        return False
+    pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
+    if not telling or any(search.has_neighbours(*pair) for pair in pairs):
+        return True
+    return any(search.has_words_together(each, _MIN_WORD_SHARE) for each in _list_stems_to_find(part))
 
 
-def list_part_stems(text: str) -> tuple[str, ...]:
+def _has_words(stems: Sequence[str], search: PassageSearch) -> bool:
+    """Return whether two successive stems are neighbours in the paper, or one passage has all of the stems."""
+    return any(search.has_neighbours(*pair) for pair in pairwise(stems)) or search.has_words_together(stems, 1.0)
+
+
+def _list_part_stems(text: str) -> tuple[str, ...]:
     """Return the stems of a part's description in their order.
 
     Words in brackets and words for an action or a quality, such as "removing" in "removing the gate", are left out.
@@ -143,7 +163,7 @@ def list_part_stems(text: str) -> tuple[str, ...]:
     return extract_stems(_DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS])))
 
 
-def list_head_stems(text: str) -> tuple[str, ...]:
+def _list_head_stems(text: str) -> tuple[str, ...]:
     """Return the stems of the first name of a part, or () if the name does not say which part is meant.
 
     "Temperature scaling" in "temperature scaling of the classifier" says it; "weight λ" and "step size" do not.
@@ -156,14 +176,22 @@ def list_head_stems(text: str) -> tuple[str, ...]:
     return said if is_name and not (_SYMBOLS.intersection(stems) or _SHORT_WORD.search(head)) else ()
 
 
+def _list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
+    """Return the stems that say which part is meant: a set for each name in a description, and one for all of it."""
+    whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
+    sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(text), whole)}
+    telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
+    most = max(map(len, telling.values()), default=0)
+    return tuple(
+        stems
+        for name, stems in telling.items()
+        if len(sets[name] - _GENERAL) > 1 or len(stems) == most or _collect_short_names(name)
+    )
+
+
 def is_telling(stem: str) -> bool:
     """Return whether a stem says which part is meant; symbols and words that fit any part do not."""
     return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _UNTELLING
-
-
-def is_term(stem: str) -> bool:
-    """Return whether the field calls a thing by a word with this stem alone, such as "dropout"."""
-    return stem in _TERMS
 
 
 def is_symbol(name: str) -> bool:

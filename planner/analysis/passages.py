@@ -270,7 +270,7 @@ class PassageSearch:
         self._sections = list(map(_SectionText, sections))
 
     @cached_property
-    def _lowered(self) -> str:
+    def lowered_text(self) -> str:
         """The headings and passages in lower case."""
         related = [each for each in self._sections if each not in self._own_sections]
         others = (each.heading for each in self._sections), *(each.passages for each in related)
@@ -300,7 +300,7 @@ class PassageSearch:
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
         beginnings = list_word_beginnings(wanted)
         count = share * len(wanted)
-        if sum(each in self._lowered for each in beginnings) < count:
+        if sum(each in self.lowered_text for each in beginnings) < count:
             return False
         return any(
             sum(each in passage or each in section.heading for each in beginnings) >= count
@@ -309,20 +309,11 @@ class PassageSearch:
             for number, passage in enumerate(section.passages)
         )
 
-    def has_word(self, stem: str) -> bool:
-        """Return whether a word of the paper begins with the first letters of this stem."""
-        return _has_word(stem, self._lowered)
-
-    def has_own_word(self, stem: str) -> bool:
-        """Return whether a word outside related work begins with the first letters of this stem."""
-        text = self.lowered_own_text
-        return _has_word(stem, text) or _has_word(stem, text.replace("-", ""))  # "re-ranking"
-
     def has_neighbours(self, stem: str, other: str) -> bool:
         """Return whether two words stand beside each other in the paper, or with one word between them."""
         a, b = (re.escape(each[:_STEM_CHARS]) for each in list_word_beginnings((stem, other)))
         pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
-        return any(re.search(pair, self._lowered) for pair in pairs)
+        return any(re.search(pair, self.lowered_text) for pair in pairs)
 
     def find_surroundings(self, quote: str) -> str:
         """Return a quote with the text around it, or "" if no section that was sent has the quote."""
@@ -353,6 +344,7 @@ class PassageSearch:
                             yield sentence, each.section.heading
 
 
-def _has_word(stem: str, lowered: str) -> bool:
+def has_word(stem: str, lowered: str) -> bool:
+    """Return whether a word of a text in lower case begins with the first letters of this stem."""
     start = re.escape(list_word_beginnings((stem,))[0][:_BEGINNING_CHARS])
     return bool(re.search(rf"{start}(?<![^\W_]{start})", lowered))  # quicker than to look behind first
