@@ -147,7 +147,7 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
     if not telling or any(search.has_neighbours(*pair) for pair in pairs):
         return True
-    return any(search.has_words_together(each, _MIN_WORD_SHARE) for each in _list_stems_to_find(part))
+    return any(search.has_words_together(each, _MIN_WORD_SHARE) for each in list_stems_to_find(part))
 
 
 def _has_words(stems: Sequence[str], search: PassageSearch) -> bool:
@@ -176,7 +176,7 @@ def _list_head_stems(text: str) -> tuple[str, ...]:
     return said if is_name and not (_SYMBOLS.intersection(stems) or _SHORT_WORD.search(head)) else ()
 
 
-def _list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
+def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     """Return the stems that say which part is meant: a set for each name in a description, and one for all of it."""
     whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
     sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(text), whole)}
@@ -251,15 +251,19 @@ def strip_study_words(name: str) -> str:
 
 
 def has_part(ablation: Ablation, part: str) -> bool:
-    """Return whether an ablation concerns a part: its `ablated_part` or a specific name in its `name` means it."""
-    return any(is_same_part(name, part) for name in list_ablation_names(ablation))
+    """Return whether an ablation concerns a part: its `ablated_part` or a specific name in its `name` means it.
+
+    In a study of the "updates of the gate", the name "gate" does not mean the gate itself.
+    """
+    owner = _collect_stems(ablation.ablated_part.partition(" of ")[2])
+    first, *others = list_ablation_names(ablation)
+    names = (first, *(name for name in others if not _collect_stems(name) <= owner))
+    return any(is_same_part(name, part) for name in names)
 
 
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of an ablation's part: `ablated_part`, and the specific names in the name of the ablation."""
-    part = ablation.ablated_part
-    owner = _collect_stems(part.partition(" of ")[2])  # the gate in "updates of the gate"
-    return (part, *(name for name in _list_parts_in_name(ablation.name) if not _collect_stems(name) <= owner))
+    return (ablation.ablated_part, *_list_parts_in_name(ablation.name))
 
 
 @lru_cache(maxsize=4096)

@@ -166,19 +166,18 @@ def find_replacements_in_use(
         return ()
     part, is_sweep = ablation.ablated_part, sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
     statements = _split_clauses(_strip_references(_join_prefixes(quote)))[1]
-    items = [item for item in ablation.replacement if not (is_sweep and _is_setting(item))]
+    items = (item for item in ablation.replacement if not (is_sweep and _is_setting(item)))
     if _LIMITED.search(part):
         return tuple(item for item in items if _repeats_part(item, part))
     return tuple(
         item
         for item in items
         if _is_quoted(item, part, statements, surroundings)
-        or (not _OMITS.search(item) and _is_in_use(item, part, find_sentences))
+        or (
+            not _OMITS.search(item)
+            and (_repeats_part(item, part) or any(_states(*each, item, part) for each in find_sentences(item)))
+        )
     )
-
-
-def _is_in_use(item: str, part: str, find_sentences: Callable[[str], Iterable[tuple[str, str]]]) -> bool:
-    return _repeats_part(item, part) or any(_states(*each, item, part) for each in find_sentences(item))
 
 
 def _join_prefixes(text: str) -> str:
