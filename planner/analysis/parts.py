@@ -253,11 +253,11 @@ def strip_study_words(name: str) -> str:
 def has_part(ablation: Ablation, part: str) -> bool:
     """Return whether an ablation concerns a part: its `ablated_part` or a specific name in its `name` means it.
 
-    In a study of the "updates of the gate", the name "gate" does not mean the gate itself.
+    The `name` is not read for the gate if the `ablated_part` is "updates of the gate".
     """
     owner = _collect_stems(ablation.ablated_part.partition(" of ")[2])
-    first, *others = list_ablation_names(ablation)
-    names = (first, *(name for name in others if not _collect_stems(name) <= owner))
+    is_owner = any(_collect_stems(name) <= owner for name in list_part_names(part))
+    names = (ablation.ablated_part,) if is_owner else list_ablation_names(ablation)
     return any(is_same_part(name, part) for name in names)
 
 

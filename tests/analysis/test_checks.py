@@ -79,6 +79,7 @@ SHORE = paper(
         ("adversarial scores of the tide clock", False),
         ("division of the cost before the paths are weighed", True),
         ("contrastive loss of the sampler", False),
+        ("rate of DropTide in the sampler", False),
         ("reranking after which owls sleep", True),
         ("gating network that drives the sampler", False),
         ("network of hoots", True),

@@ -234,6 +234,18 @@ def test_another_change_of_a_reported_part_is_another_ablation(
     assert (found is not None) is is_reported
 
 
+@pytest.mark.parametrize(("part", "is_reported"), [("clock by the shore", True), ("updates of the tide clock", False)])
+def test_the_name_of_an_ablation_may_name_only_the_owner_of_its_part(part: str, is_reported: bool) -> None:
+    ablation = Ablation(
+        name="Tide clock every 10 nights",
+        ablated_part=part,
+        action=Action.REPLACE,
+        replacement=("removed",),
+        metrics=("loss",),
+    )
+    assert (RepeatSearch(index(ABLATED)).find_repeated(ablation) is not None) is is_reported
+
+
 @pytest.mark.parametrize("item", ["a brass bell", "a third clock with a pace of 150"])
 def test_what_is_added_to_a_reported_part_is_another_ablation(item: str) -> None:
     ablation = Ablation(

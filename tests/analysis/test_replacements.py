@@ -103,6 +103,8 @@ def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
         ("weight of the loss", ("0.1", "0.5", "1.0")),
         ("weights a and b", ("a = 1 and b = 0.8", "a = 0.5 and b = 0.8", "a = 0.1 and b = 0.8")),
         ("sampling with replacement", ("sampling without replacement",)),
+        ("only the mean over token states", ("mean pooling",)),
+        ("frozen weight of the loss", ("0.1",)),
     ],
 )
 def test_other_settings_are_replacements(part: str, items: tuple[str, ...]) -> None:
