@@ -191,8 +191,8 @@ def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
     """Yield phrases at the start of a line, in bold or before a colon or full stop ("Gated unit. …"), with offsets."""
     start = 0
     for line in text.split("\n"):
-        if match := _RUN_IN_HEADING.match(line):
-            yield strip_markup(match[0]).rstrip(" .:"), start
+        if (match := _RUN_IN_HEADING.match(line)) and (phrase := strip_markup(match[0]).rstrip(" .:")):
+            yield phrase, start
         start += len(line) + 1
 
 
