@@ -54,7 +54,7 @@ class Conditions:
     definitions: dict[str, str] = field(default_factory=dict)
 
     def set_flag(self, text: str, name: str, position: int) -> None:
-        """Follow a command that sets a flag, such as `\\newtoggle`, `\\toggletrue` or `\\setboolean`."""
+        """Record the flag that a command such as `\\newtoggle`, `\\toggletrue` or `\\setboolean` sets."""
         if match := _FLAG_VALUE.match(text, position):
             value = name.endswith("true") or (name.startswith("set") and "true" in (match[2], match[3]))
             if name.startswith(("new", "provide")):
@@ -63,7 +63,7 @@ class Conditions:
                 self.flags[match[1]] = value
 
     def set_counter(self, text: str, name: str, position: int) -> None:
-        """Follow a command that changes a counter; the counter becomes unknown if its new value is not stated."""
+        """Record the new value of a counter that a command sets; after `\\addtocounter`, the value is unknown."""
         if match := _COUNTER_VALUE.match(text, position):
             counter = f"value{{{match[1]}}}"
             if name == "newcounter":
@@ -159,7 +159,7 @@ class Conditions:
         return bool(_RELATIONS[relation](*(int(value) for value in values if value)))
 
     def _expand(self, text: str) -> str | None:
-        """Return the text, or the definition if the text is a command; None if its expansion is not plain text."""
+        """Return the text, or its definition if it is a command; None if that is unknown or contains a command."""
         text = text.strip()
         value = self.definitions.get(text[1:]) if text.startswith("\\") else text
         return value if value is not None and "\\" not in value and "#" not in value else None
@@ -178,10 +178,10 @@ class Conditions:
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional, of whose branches one is read.
+    """A conditional that is open at the current position; one of its branches is read if the condition is known.
 
-    `branches_before` counts down to this branch: it is 0 in the branch and negative after it. It is None if the
-    condition is unknown.
+    `branches_before` is the number of branches to skip before the one that is read. The number is 0 in that branch and
+    negative after it, and None if the condition is unknown.
     """
 
     branches_before: int | None
@@ -208,9 +208,10 @@ class OpenConditionals:
         self._branches.append(_Branch(branches_before, self.is_dead, is_case))
 
     def follow(self, name: str) -> bool | None:
-        """Follow `\\else`, `\\or` or `\\fi`; return None if `name` is another command, or if no conditional is open.
+        """Go to the next branch at `\\else` or `\\or`, or close the conditional at `\\fi`.
 
-        Return True if the command must stay in the text because the condition is unknown, else False.
+        Return True if the command must stay in the text because the condition is unknown, else False. Return None if
+        `name` is another command, or if no conditional is open.
         """
         branch = self._branches[-1] if self._branches else None
         if branch is None or not (name in ("else", "fi") or (name == "or" and branch.is_case)):

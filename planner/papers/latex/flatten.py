@@ -73,7 +73,7 @@ _INDENT: Final = re.compile(r"\n?[ \t]*")
 
 @dataclass(frozen=True, slots=True)
 class FlattenedSource:
-    """The LaTeX source of a paper as one text with its preamble; `files` are the files in it, in order."""
+    """The LaTeX source of a paper in one text, including the preamble; `files` are the names of its files, in order."""
 
     text: str
     files: tuple[str, ...]
@@ -188,7 +188,7 @@ class _Flattener:
             self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` or a command that sets a flag; return its end, or None for others."""
+        """Handle `\\if…`, `\\else`, `\\fi` or a setting of a flag; return its end, or None for other commands."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
             self._conditions.flags.setdefault(flag[1], False)
@@ -224,7 +224,7 @@ class _Flattener:
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
-        """Follow a setting or a conditional with braces; return where to continue, or None to keep the command."""
+        """Handle a definition, setting or braced conditional; return where to continue, or None to keep the command."""
         name = token.name
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)
@@ -302,7 +302,7 @@ class _Flattener:
         elif name in self._open_files or len(self._open_files) >= _MAX_INPUT_DEPTH:
             problem = "it includes itself or is nested too deep"
         elif len(self.file_names) >= _MAX_INPUTS:
-            raise PaperError(f"the paper in {self.tree.name!r} has over {_MAX_INPUTS:,} inputs; give only one paper")
+            raise PaperError(f"the paper {self.tree.name!r} includes over {_MAX_INPUTS:,} files; pass one paper only")
         if problem:
             self.warnings.append(f"\\input{{{path[:100]}}} was not followed: {problem}")
             return
@@ -339,7 +339,7 @@ class _Flattener:
             self._text_length += len(text)
             if self._text_length > _MAX_CHARS:
                 raise PaperError(
-                    f"the inputs of {self.tree.name!r} add up to over {_MAX_CHARS:,} characters; give only one paper"
+                    f"the paper {self.tree.name!r} has over {_MAX_CHARS:,} characters; pass one paper only"
                 )
             self.chunks.append(text)
 

@@ -256,7 +256,7 @@ def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
 
 
 def find_float_kind_by_name(name: str) -> BlockKind | None:
-    """Return the kind of a usual figure or table environment; None for any other environment."""
+    """Return the kind of a known figure or table environment, such as `wrapfigure`; None for any other."""
     if name in _TABLES or name in _BARE_TABLES:
         return BlockKind.TABLE
     return BlockKind.FIGURE if name in _FIGURES else None

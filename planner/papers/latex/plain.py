@@ -61,7 +61,7 @@ _AFTER_SIGN: Final = re.compile(r"\{\}")
 
 
 def convert_latex_to_text(text: str) -> str:
-    """Return up to 20,000 characters of LaTeX as plain text; paragraphs are divided by blank lines."""
+    """Return the first 20,000 characters of a LaTeX text as plain text, with blank lines between paragraphs."""
     text = text[:_MAX_TEXT_CHARS]
     if _SPECIAL.search(text):
         text = _convert_special(text)

@@ -225,7 +225,7 @@ def split_headings_and_blocks(
 
 
 def _find_level_shift(body: str) -> int:
-    """Return the number to add to the levels of headings to make the highest level in use 1."""
+    """Return the number to add to the level of every heading, so that the paper's highest headings have level 1."""
     for name in ("chapter", "section", "subsection"):
         if f"\\{name}" in body:
             return 1 - _LEVELS[name]

@@ -197,7 +197,7 @@ class BraceGroups:
 
     @cached_property
     def _nesting(self) -> tuple[list[int], list[int]]:
-        """The positions of matched braces, and for each brace the start of the group open after it, or -1."""
+        """The positions of matched braces, and for each brace the start of the innermost group open after it, or -1."""
         closing_positions = set(self._closing_positions.values())
         positions = sorted((*self._closing_positions, *closing_positions))
         innermost, open_positions = [], [-1]

@@ -88,7 +88,7 @@ def split_invisible_text(source: LatexSource, preamble: str = "") -> tuple[Latex
 
 @dataclass(frozen=True, slots=True)
 class _Background:
-    """A background colour from `start` to `end` of the text; None if the colour is unknown, as in a drawing."""
+    """The background from `start` to `end` of the text; `colour` is None if it is unknown, as in a drawing."""
 
     start: int
     end: int
@@ -236,7 +236,7 @@ class _HiddenTextFinder:
         return _read_switched_text(self._groups, named[1])
 
     def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
-        """Return the text in a black box, or None if the box or the words before it set another text colour."""
+        """Return the text in a black box; None if a text colour is set in the box or before it in the paragraph."""
         box = _read_colour_box(self._groups, token, self._palette)
         if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
             return None
@@ -263,7 +263,7 @@ class _HiddenTextFinder:
         return (text[option[1] : close], close + len("\\end{tcolorbox}")) if close >= 0 else None
 
     def _is_white_on_white(self, options: str, key: str) -> bool:
-        """Return whether options make the text white (in the setting `key`) and seem to set no background."""
+        """Return whether the options set white text (with the setting `key`) and keep the usual background."""
         settings = dict(item.strip().partition("=")[::2] for item in options.split(","))
         colour = self._palette.find_colour(settings[key]) if settings.get(key) else None
         if colour is None or not is_similar_colour(colour, WHITE):

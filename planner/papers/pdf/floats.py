@@ -1,4 +1,4 @@
-"""Find captions, table rows, figure labels, algorithms and footnotes among the lines of a paper."""
+"""Find captions, table rows, words in figures, algorithms and footnotes among the lines of a paper."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ _MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into sing
 
 
 def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_style: BodyStyle) -> list[LineKind]:
-    """Return the kind of each line; `heading_lines` are the indices of headings, and a figure or table ends at them."""
+    """Return the kinds of the lines; tables and figures end at the headings, whose line indices are `heading_lines`."""
     classifier = _LineClassifier(lines, frozenset(heading_lines), body_style)
     starts = classifier.mark_captions()
     classifier.mark_bodies(starts)
@@ -62,7 +62,7 @@ def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_sty
 
 
 class _LineClassifier:
-    """A classifier of the lines of a paper; it marks the kinds that are easiest to find first."""
+    """A classifier that finds the kind of each line of a paper; it begins with the kinds that are easiest to find."""
 
     def __init__(self, lines: Sequence[Line], heading_lines: frozenset[int], body_style: BodyStyle) -> None:
         self.line_kinds = [LineKind.FIGURE if line.is_rotated else LineKind.PROSE for line in lines]
@@ -117,7 +117,7 @@ class _LineClassifier:
             self.line_kinds[at] = LineKind.ALGORITHM
 
     def mark_bodies(self, caption_starts: Iterable[int]) -> None:
-        """Mark the table rows or figure labels of each caption; `caption_starts` are the captions' first lines."""
+        """Mark the rows of tables and the words in figures; `caption_starts` are the first lines of their captions."""
         for start in caption_starts:
             caption, body = self.line_kinds[start], FLOAT_KINDS[self.line_kinds[start]]
             end = start
@@ -130,10 +130,10 @@ class _LineClassifier:
         return is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
-        """Return the table rows or figure labels of the caption on lines `start` to `end`.
+        """Return the indices of the lines in the table or figure whose caption is on lines `start` to `end`.
 
-        They are above or below the caption. If both sides have some, a figure takes the lines above, and a table takes
-        the nearer ones.
+        They are above or below the caption. If there are such lines on both sides, a figure gets the lines above, and a
+        table gets the nearer ones.
         """
         above, below = self._find_loose_lines(start, 1), self._find_loose_lines(end, -1)
         if not (above and below) or body_kind is LineKind.FIGURE:
@@ -143,7 +143,7 @@ class _LineClassifier:
         return above if up < 0.9 * down else below
 
     def _find_loose_lines(self, start: int, direction: int) -> list[int]:
-        """Return the table rows or figure labels above line `start` (`direction` 1) or below it (-1), nearest first."""
+        """Return the lines of a table or figure above line `start` (`direction` 1) or below it (-1), nearest first."""
         caption = self._lines[start]
 
         def measure_distance(at: int) -> float:
@@ -179,7 +179,7 @@ class _LineClassifier:
         return len(line.cells) == 1 and not self._body_style.has_small_type(line) and not line.is_rotated
 
     def _is_loose(self, index: int) -> bool:
-        """Return whether the line may be a table row or a figure label; running text and formulas may not."""
+        """Return whether the line may be a table row or words in a figure: it is neither running text nor a formula."""
         line = self._lines[index]
         if index in self._heading_lines or self.line_kinds[index] not in (LineKind.PROSE, LineKind.FIGURE):
             return False
@@ -193,7 +193,7 @@ class _LineClassifier:
         return not (self._is_upright_body_line(index) and is_sentence_end)
 
     def _is_in_narrow_paragraph(self, index: int) -> bool:
-        """Return whether the line is one of three lines of prose in a row, as in text beside a figure."""
+        """Return whether the line is one of at least three consecutive lines of prose, as in text beside a figure."""
         above = self._find_prose_line(index, 1)
         if above is not None and self._find_prose_line(above, 1) is not None:
             return True  # the last line of a paragraph may have few words
@@ -326,7 +326,7 @@ def is_caption_start(line: Line) -> bool:
 
 
 def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
-    """Return the kind of a line that begins with a label; None if there is no label, or if a sentence mentions it."""
+    """Return the kind of a line that begins with a label; None without a label, or for a label within a sentence."""
     line, kind = lines[index], find_label_kind(lines[index])
     if kind is None or index == 0:
         return kind

@@ -70,9 +70,9 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
 
 
 def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
-    """Return the group of lines in the largest type, or a title near it if that group is a logo or a label.
+    """Return the lines of the title: the group in the largest type, or another group if that one is a logo or a label.
 
-    `groups` are sorted from the top down. `min_size` is the smallest type size of such a title.
+    `groups` are sorted from the top down. The type of another group must have at least the size `min_size`.
     """
 
     def rank_group(group: Sequence[Line]) -> tuple[float, float]:
@@ -166,7 +166,7 @@ def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> 
 
 
 def _count_same_width_lines(lines: Sequence[Line]) -> int:
-    """Return the number of lines before the first line that is wider than the lines above it on both sides."""
+    """Return the number of lines before the first line that is wider on both sides than the lines above it."""
     for at in range(3, len(lines)):
         line = lines[at]
         margin = 0.7 * line.size
@@ -182,7 +182,7 @@ def _count_same_width_lines(lines: Sequence[Line]) -> int:
 
 
 def _join_leading_prose(blocks: Sequence[Block]) -> str:
-    """Return the paragraphs of prose before the first that is not in the abstract, such as the keywords."""
+    """Return the prose before the first paragraph that cannot be part of an abstract, such as the keywords."""
     prose = (block.text for block in blocks if block.kind is BlockKind.PROSE)
     return "\n\n".join(takewhile(lambda text: not _NOT_ABSTRACT.match(text), prose))
 

@@ -100,8 +100,8 @@ class _HeadingFinder:
     def find_headings_by_type(self) -> list[PrintedHeading]:
         """Return the headings that are found without the PDF's outline.
 
-        A heading continues the section numbers, has a standard title, or has the style of such headings. In a paper
-        without section numbers, other lines of a common style may be subheadings.
+        A line is a heading if it has the next section number, a standard title, or the style of such headings. In a
+        paper without section numbers, lines in another style are subheadings if at least two lines have this style.
         """
         lines = self._lines
         candidates = [at for at, line in enumerate(lines) if self._is_candidate(line)]
@@ -177,7 +177,7 @@ class _HeadingFinder:
         return not is_in_body or classify_heading(self._lines[index].bare_text) is not SectionKind.ABSTRACT
 
     def _is_over_text(self, index: int) -> bool:
-        """Return whether a line stands over text, as a heading does, and not among the labels in a figure."""
+        """Return whether text follows below a line, as below a heading; no text follows the words in a figure."""
         line = self._lines[index]
         if self._body_style.has_large_type(line):
             return True
@@ -203,7 +203,7 @@ class _HeadingFinder:
         return is_near and len(below.cells) == 1 and len(below.text) > 30 and abs(below.size - size) < 0.5
 
     def _is_title_of_supplement(self, index: int, headings: Sequence[PrintedHeading]) -> bool:
-        """Return whether a line names a supplement, or is in larger type than all `headings`."""
+        """Return whether a line is the title of a supplement: it names one, or has larger type than all `headings`."""
         line = self._lines[index]
         is_larger = all(line.size > self._lines[heading.first_line].size + 0.5 for heading in headings)
         is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
@@ -232,9 +232,9 @@ class _HeadingFinder:
 
 
 def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
-    """Return a heading for a numbered list of references, [] if there is no such list.
+    """Return one heading, "References", for a numbered list of references, or [] if there is no such list.
 
-    The heading has no lines on the page. Papers in physics often have no heading of the references.
+    Papers in physics often print the list without a heading, so the returned heading has no line on the page.
     """
     entries = [(index, int(m[1])) for index, line in enumerate(lines) if (m := _REFERENCE_ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
@@ -245,7 +245,7 @@ def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
 
 
 def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHeading]) -> list[PrintedHeading]:
-    """Return the headings without lines from the list of references, such as "PMID: 3423"."""
+    """Return the headings without those that are really lines in the list of references, such as "PMID: 3423"."""
     kept: list[PrintedHeading] = []
     is_after_references = False
     for heading, start, end in find_lines_under_headings(headings, len(lines)):
@@ -258,12 +258,12 @@ def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHea
 
 
 def _has_dense_years(lines: Sequence[Line]) -> bool:
-    """Return whether the lines have as many years as a list of references."""
+    """Return whether at least one line in four has a year, as in a list of references."""
     return 0 < len(lines) <= _LINES_PER_YEAR * sum(bool(_YEAR.search(line.text)) for line in lines)
 
 
 def _lower_lettered_headings(headings: list[PrintedHeading]) -> list[PrintedHeading]:
-    """Return the headings; in a paper with Roman numbers, headings with letters get level 2."""
+    """Return the headings; if the sections have Roman numbers, subheadings such as "B. Data" get level 2."""
     if not has_roman_numbers(heading.text for heading in headings):
         return headings
     back_matter = (at for at, heading in enumerate(headings) if classify_heading(heading.text) in BACK_MATTER)

@@ -1,4 +1,4 @@
-"""Group the runs of a page into lines, and put the lines into reading order.
+"""Group the runs (pieces of text) of a page into lines, and put the lines into reading order.
 
 Most PDFs paint a page in reading order, so the painting order is kept. Lines are sorted by their places only if the
 painting often jumps between two columns or back up the page.
@@ -133,7 +133,7 @@ def _count_climbs(pieces: Iterable[LinePiece]) -> int:
 
 
 def _join_cells(pieces: Iterable[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
-    """Return the pieces, joined if they follow each other on one baseline, as the cells of a table row do."""
+    """Return the pieces; those that follow each other on one baseline, such as cells of a table row, are joined."""
     rows: list[LinePiece] = []
     for piece in pieces:
         is_same_row = rows and rows[-1].is_continued_by(piece.runs[0], width)

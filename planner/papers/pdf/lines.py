@@ -1,4 +1,4 @@
-"""Build lines from the runs of a page, and measure the style of a paper's running text.
+"""Build lines from the runs (pieces of text) of a page, and measure the style of a paper's running text.
 
 Running heads, page numbers, line numbers and stamps are removed, since they are not part of the paper's text.
 """
@@ -153,7 +153,7 @@ def _join_runs(runs: Sequence[TextRun]) -> str:
 
 
 def _join_letters(runs: Sequence[TextRun]) -> str:
-    """Return the words of a heading in spaced letters; the gaps between words are wider than between letters."""
+    """Return the words of a heading in spaced letters; the gaps between words are wider than those between letters."""
     gaps = [after.x0 - before.x1 for before, after in pairwise(runs)]
     letter_gap = max(0.0, sorted(gaps)[len(gaps) // 2])
     if letter_gap > CELL_GAP * runs[0].size:  # labels in a row
@@ -188,7 +188,8 @@ def measure_body_style(lines: Sequence[Line]) -> BodyStyle:
 def remove_line_numbers(pages: Sequence[Sequence[TextRun]]) -> list[list[TextRun]]:
     """Return the runs of each page without the line numbers that review copies have beside the text.
 
-    A column of numbers that is found on one page is removed from all pages, since a page may have few lines.
+    A column of numbers that counts up on one page is removed from all pages, since other pages may have too few
+    numbers to show that they are line numbers.
     """
     outer_numerals = [_find_outer_numerals(runs) for runs in pages]
     edges = {
@@ -213,7 +214,7 @@ def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[T
 
 
 def _locate_inner_edge(run: TextRun, side: int) -> tuple[int, int]:
-    """Return `side` (0 left of the text, 1 right) and the rounded x of the edge of `run` next to the text."""
+    """Return `side` (0 left of the text, 1 right) and the x of the run's edge next to the text in units of 3 points."""
     return side, round((run.x1 if side == 0 else run.x0) / _ALIGNMENT)
 
 

@@ -62,7 +62,7 @@ class OutlineItem:
 
 
 def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
-    """Return the titles in a PDF's outline, in order; a first title that holds all others is left out."""
+    """Return the titles in a PDF's outline; if all others are under the first (the paper's title), leave that out."""
     items: list[OutlineItem] = []
     for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_ITEMS):
         title = " ".join(bookmark.get_title().replace("\x00", "").split())
@@ -77,7 +77,7 @@ def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
 def find_printed_headings(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return headings for the outline titles that are printed on the pages, and the titles that are not.
+    """Return headings for the outline titles that are printed on the pages, and a list of the other titles.
 
     A title that only begins a line of running text is in neither list.
     """
@@ -230,7 +230,7 @@ class NumberSequence:
         self._introduction = next(introductions, -1)
 
     def read_number(self, index: int) -> Number:
-        """Return the parts of the section number of line `index`, or () if it has no number."""
+        """Return the section number of line `index` in parts, such as ("3", "2") for "3.2"; () if it has no number."""
         text = self._lines[index].bare_text
         if self._is_roman:
             return _read_roman_number(text, self._last_number)
@@ -257,10 +257,10 @@ class NumberSequence:
         self._is_roman = self._is_roman and kind not in BACK_MATTER
 
     def _is_outdone(self, index: int, level: int) -> bool:
-        """Return whether another line is likelier to be the heading with this number than line `index`.
+        """Return whether another line is likelier than line `index` to be the heading with this section number.
 
-        That is a later line with the same number, if it has the style of the last heading on this level and line
-        `index` has not. If the level has no heading yet, no line before the introduction is likely.
+        A later line with the same number is likelier if it has the style of the last heading on this level, and line
+        `index` has another style. If the level has no heading yet, the introduction is likelier than lines before it.
         """
         model = self._models.get(level)
         if model is None:
@@ -271,7 +271,7 @@ class NumberSequence:
 
 
 def read_type_style(line: Line) -> HeadingStyle:
-    """Return the style of a line, as of a heading."""
+    """Return the style of a line: the size of its type, and whether it is bold, italic and all in capitals."""
     return HeadingStyle(round(line.size, 0), line.bold, line.italic, line.text.isupper())
 
 
@@ -296,7 +296,7 @@ def has_space_above(lines: Sequence[Line], index: int) -> bool:
 
 
 def _read_roman_number(text: str, last_number: Number) -> Number:
-    """Return the parts of a number such as "II" or "B", in a paper with Roman numbers; () if there is none."""
+    """Return the parts of a section number: ("2",) for "II", ("2", "B") for "B" in section II; () without a number."""
     number = extract_section_number(text)
     if has_letter_number(text) and number:
         return (*last_number[:1], number)

@@ -34,7 +34,7 @@ _BULLETS: Final = "•◦▪■‣∙·"
 
 
 class Vocabulary:
-    """The words of a paper that no line break can have split."""
+    """The words of a paper; they show whether a hyphen at the end of a line belongs to a word or only splits it."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         tokens = _find_unbroken_words(lines)

@@ -88,7 +88,8 @@ def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
     if b"%PDF-" not in data[:_HEADER_SEARCH_LENGTH]:
         content = describe_unsupported_type(data) or detect_kind(data)
         raise PaperError(
-            f"{name}: not a PDF but {content}, starting with {data[:8]!r}; download it again or fix the file's ending"
+            f"{name}: the file is not a PDF but {content}, starting with {data[:8]!r}; "
+            "download the PDF again, or correct the ending of the file's name"
         )
     # Opened without pypdfium2, which reports an earlier, unrelated error for a document without pages.
     handle = raw.FPDF_LoadMemDocument64(data, len(data), None)

@@ -64,7 +64,7 @@ class PlacedRun(NamedTuple):
 
 
 class TextPage:
-    """The text of a page of pdfium; use it in a `with` block, which frees it.
+    """The text of a page, read with pdfium; use it in a `with` block, which frees its memory at the end.
 
     `is_complete` is False if the page has over 100,000 characters; the other characters are not read.
     """

@@ -122,10 +122,10 @@ def test_the_end_of_a_part_is_not_the_end_of_the_paper() -> None:
 
 def test_a_paper_too_large_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flatten_module, "_MAX_CHARS", 100)
-    with pytest.raises(PaperError, match="inputs of 't' add up to over 100 characters"):
+    with pytest.raises(PaperError, match="'t' has over 100 characters"):
         flatten("\\input{a}" * 3, {"a.tex": "x" * 40})
     monkeypatch.setattr(flatten_module, "_MAX_INPUTS", 2)
-    with pytest.raises(PaperError, match="'t' has over 2 inputs"):
+    with pytest.raises(PaperError, match="'t' includes over 2 files"):
         flatten("\\input{a}" * 3, {"a.tex": "x"})
 
 
