@@ -84,7 +84,7 @@ def flatten_source(tree: SourceTree, main_name: str) -> FlattenedSource:
     """Return the text of the main file, with the text of each input file in place of its command.
 
     Raises:
-        PaperError: if there are over 3,000 inputs or 20 million characters, or if a file cannot be read.
+        PaperError: if the source has over 3,000 files or 20 million characters, or if a file cannot be read.
     """
     flattener = _Flattener(tree, posixpath.dirname(main_name))
     flattener.add_file(main_name)
@@ -265,7 +265,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle a command. Return the end of one that inputs a file, -1 for one that ends the file, otherwise None."""
+        """Handle a command that inputs a file (return its end) or ends the file (return -1); return None for others."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested
@@ -302,7 +302,9 @@ class _Flattener:
         elif name in self._open_files or len(self._open_files) >= _MAX_INPUT_DEPTH:
             problem = "it includes itself or is nested too deep"
         elif len(self.file_names) >= _MAX_INPUTS:
-            raise PaperError(f"the paper {self.tree.name!r} includes over {_MAX_INPUTS:,} files; pass one paper only")
+            raise PaperError(
+                f"the paper {self.tree.name!r} includes over {_MAX_INPUTS:,} files; pass the files of only one paper"
+            )
         if problem:
             self.warnings.append(f"\\input{{{path[:100]}}} was not followed: {problem}")
             return
@@ -339,7 +341,7 @@ class _Flattener:
             self._text_length += len(text)
             if self._text_length > _MAX_CHARS:
                 raise PaperError(
-                    f"the paper {self.tree.name!r} has over {_MAX_CHARS:,} characters; pass one paper only"
+                    f"the paper {self.tree.name!r} has over {_MAX_CHARS:,} characters; pass the files of only one paper"
                 )
             self.chunks.append(text)
 

@@ -283,7 +283,7 @@ class _HiddenTextFinder:
 
 
 def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
-    """Return the text that an instruction for the PDF makes white or invisible."""
+    """Return the text that a raw PDF instruction, such as "3 Tr", makes white or invisible; None if there is none."""
     words = _LITERAL_WORDS.match(groups.text, end)
     setting = groups.read_group(words.end()) if words else None
     if setting is None or not _UNPAINTED.search(setting[0]):

@@ -121,7 +121,7 @@ def _build_line_from_runs(page_number: int, runs: Sequence[TextRun]) -> Line:
 
 
 def _is_one_word(before: TextRun, after: TextRun) -> bool:
-    """Return whether no space separates two runs that are neighbours on a line."""
+    """Return whether two neighbouring runs belong to one word, without a space between them."""
     largest_gap = _NO_GAP if after.space_before else _WORD_GAP
     if after.x0 - before.x1 >= largest_gap * max(before.size, after.size):
         return False
@@ -153,7 +153,7 @@ def _join_runs(runs: Sequence[TextRun]) -> str:
 
 
 def _join_letters(runs: Sequence[TextRun]) -> str:
-    """Return the words of a heading in spaced letters; the gaps between words are wider than those between letters."""
+    """Return a heading in spaced letters without the spaces inside words: "1 I N T R O" gives "1 INTRO"."""
     gaps = [after.x0 - before.x1 for before, after in pairwise(runs)]
     letter_gap = max(0.0, sorted(gaps)[len(gaps) // 2])
     if letter_gap > CELL_GAP * runs[0].size:  # labels in a row

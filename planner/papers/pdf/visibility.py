@@ -82,7 +82,7 @@ class TextPaint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """The settings that a form (a group of objects) gives to its content; `depth` counts nested forms."""
+    """The settings for the objects in a form (a group of objects); `depth` is the number of forms around the objects."""
 
     matrix: Matrix = IDENTITY_MATRIX
     opacity: float = 1.0
