@@ -82,7 +82,7 @@ class TextPaint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """The settings for the objects in a form (a group of objects); `depth` is the number of forms around the objects."""
+    """The settings for the objects of a form (a group of objects); `depth` is the number of forms around them."""
 
     matrix: Matrix = IDENTITY_MATRIX
     opacity: float = 1.0
