@@ -37,7 +37,7 @@ _CONTENT_TYPES: Final = frozenset(
         *("application/zip", "application/x-tar", "application/x-bzip2", "application/x-xz"),
     }
 )
-_ADVICE: Final = "download the paper and give the file"
+_ADVICE: Final = "download the paper yourself, and give the file instead"
 _GLOBAL_IPV6: Final = IPv6Network("2000::/3")
 _TRANSLATED_IPV4: Final = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _PDF_ADDRESS: Final = re.compile(rb"<meta\s[^>]{0,1000}\bcitation_pdf_url\b[^>]{0,1000}>", re.IGNORECASE)
@@ -185,7 +185,7 @@ def _parse_address(address: str, name: str) -> httpx2.URL:
     """Return an https address as a URL.
 
     Raises:
-        PaperError: if it is no https address, or holds a user name or a password; messages call it `name`.
+        PaperError: if the address is not https, or holds a user name or a password. `name` stands for it in messages.
     """
     try:
         url = httpx2.URL(address)

@@ -59,20 +59,20 @@ ReaderFactory = Callable[[int], Sequence[PaperReader]]
 
 
 def choose_process_count(paper_count: int) -> int:
-    """Return the number of processes that read papers: one for every four papers, at most 8 and one per CPU core."""
+    """Return the number of reader processes: one for every four papers, but at most 8, and at most one per CPU core."""
     return max(1, min(os.cpu_count() or 1, 8, paper_count // 4))
 
 
 def make_reader_factory(arxiv: ArxivClient) -> ReaderFactory:
-    """Return a function that makes readers on this machine; `arxiv` says how they download papers."""
+    """Return a function that makes the readers for a number of papers; `arxiv` says how they download papers."""
     return lambda papers: [IsolatedReader(arxiv) for _ in range(choose_process_count(papers))]
 
 
 class IsolatedReader:
     """A reader that reads papers in another process, and replaces the process if it fails.
 
-    `arxiv` says how to download papers. The limits do not apply to downloads. `folder` is the working folder of the
-    process, and `command` starts the process.
+    `arxiv` says how to download papers. During a download, only the limit on memory applies. `folder` is the working
+    folder of the process, and `command` starts the process.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ MAX_RESULT_BYTES: Final = 200_000_000  # bytes of a result; a paper has at most 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """The limits for reading one paper; `memory` is in bytes, and `file_bytes` limits a file that is written."""
+    """The limits for reading one paper. `memory` and `file_bytes` (the size of a written file) are in bytes."""
 
     seconds: float = 10.0
     memory: int = 1_000_000_000
@@ -116,7 +116,7 @@ def _prompt_to_json(value: PaperPrompt | PlannerError) -> dict[str, Any]:
 
 
 def _prompt_from_json(value: Any, info: ValidationInfo) -> PaperPrompt | PlannerError:
-    """Return the prompt or the error that `value` holds; `info.context` yields the JSON of each prompt's messages."""
+    """Return the prompt or error that `value` holds. The next item of `info.context` holds the prompt's messages."""
     if isinstance(value, dict) and "error" in value:
         return _error_from_json(value)
     fields: _PaperPromptJson = _adapt(_PaperPromptJson).validate_python(value)
@@ -143,7 +143,7 @@ class ReadResult:
     """The result of reading a paper: a prompt or an error for each prompt request.
 
     `paper` is None unless the request asked for the paper. `index` is used to check plans; it is None if no prompt was
-    built. The index may lack text that is in the first of `prompts`, and `restore_index` adds this text again.
+    built. The index may lack text that is in the first prompt. `restore_index` adds this text.
     """
 
     info: PaperInfo

@@ -93,7 +93,7 @@ def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt 
 def serve_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
     """Read requests from stdin, and write results to stdout.
 
-    `arguments` are the settings for arXiv, the cache folder and the limits.
+    `arguments` are three texts: the settings for arXiv as JSON, the cache folder, and the limits as JSON.
     """
     access, cache, limits_json = arguments
     limits = ReadLimits(**json.loads(limits_json))
@@ -121,7 +121,7 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
 
 
 def _enlarge_pipe(results: BinaryIO) -> None:
-    """Give the pipe to the main program room for a whole result; only Linux can do this."""
+    """Enlarge the pipe to the main program, so that a whole result fits in. Only Linux can do this."""
     if sys.platform == "linux":
         import fcntl
 
