@@ -1,4 +1,4 @@
-"""Escape a model's text: it must not end the HTML box around it, or have headings, images or unsafe HTML.
+"""Escape a model's text, so that it cannot end the HTML box around it, or add headings, images or unsafe HTML.
 
 A CommonMark parser finds the active markup: headings, links, raw HTML and so on. Other renderers read some markup in
 another way; marked, which docsify uses, is one of them. So markup stays only if all renderers read it in the same way.
@@ -63,8 +63,8 @@ class MarkupScan:
 
     `marks` are the characters that must be escaped, because they begin a heading, a link or other active markup.
     `tag_starts` are the `<` that open a tag. `escapes` are the (start, end) of each `&lt;`, `&#35;` and so on.
-    `html_blocks` maps the first line of each raw HTML block to the line after the block. `html_ends` helps to find
-    these blocks only once. `too_deep` is true if the text is nested too deeply for the parser.
+    `html_blocks` maps the first line of each raw HTML block to the line after the block. `html_ends` is a cache of
+    the search for these blocks. `too_deep` is true if the text is nested too deeply for the parser.
     """
 
     marks: set[int] = field(default_factory=set)
@@ -131,7 +131,7 @@ def _scan_inline(scan: MarkupScan, text: str, line_starts: list[int], token: Tok
 
 
 def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
-    """Yield one offset in each bare address outside code and links; an escape there prevents a link."""
+    """Yield one offset in each bare address outside code and links. An escape at this offset prevents a link."""
     spans = iter([(child.meta["at"], child.meta["end"]) for child in children if child.meta and "end" in child.meta])
     start, end = next(spans, (len(content), 0))
     for match in ADDRESS.finditer(content):
@@ -155,7 +155,7 @@ def _is_safe_code(paragraph: Token, code: Token) -> bool:
 def _opens_html_block(scan: MarkupScan, token: Token) -> bool:
     """Return whether the tag at the start of a paragraph must be escaped, because it opens raw HTML.
 
-    Markdown does not work in raw HTML. So the tag stays only if the HTML is exactly the paragraph and has no Markdown.
+    Markdown does not work in raw HTML. So the tag stays only if the HTML ends with the paragraph and has no Markdown.
     """
     assert token.map is not None
     after = scan.html_blocks.get(token.map[0])
@@ -172,7 +172,7 @@ def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[i
     offset = 0
     for number, line in enumerate(token.content.split("\n"), start=token.map[0]):
         whole, kept = text[line_starts[number] : line_starts[number + 1] - 1].rstrip(), line.strip()
-        assert whole.endswith(kept), "a line of an inline text is not in its block"
+        assert whole.endswith(kept), "a line of a token is not in the text"
         inline_starts.append(offset + len(line) - len(line.lstrip()))
         text_starts.append(line_starts[number] + len(whole) - len(kept))
         offset += len(line) + 1
@@ -185,7 +185,7 @@ def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[i
 
 
 def _find_unpaired_tags(children: list[Token], *, opens_html_block: bool) -> set[int]:
-    """Return the offsets of harmless tags without an opening or closing tag in the same emphasis."""
+    """Return the offsets of harmless tags whose counterpart (such as `</b>` for `<b>`) is not in the same emphasis."""
     stack: list[Token] = []
     unpaired: list[Token] = children[:1] if opens_html_block else []
     for child in children[len(unpaired) :]:
@@ -211,7 +211,7 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
 
 
 def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
-    """Return (text that can be escaped and restored, whether it equals `text`).
+    """Return (text that can be escaped and restored, True if it is the given text unchanged).
 
     If the markup of a text cannot be checked, the text becomes plain text. `prefix` will stand before the text on its
     first line.
@@ -248,7 +248,7 @@ def unescape_markup(text: str, *, prefix: str = "") -> str:
 
 @lru_cache(maxsize=64)  # the fields of a trajectory are checked first, then written
 def _write_escapes(text: str, prefix: str) -> str | None:
-    """Return the escaped text, None if the markup cannot be escaped or the text could not be restored."""
+    """Return the escaped text, or None if the text cannot be escaped in a way that can be undone."""
     if not (_SUSPICIOUS_TEXT if "\n" in text else _SUSPICIOUS_LINE).search(text) and not ADDRESS.search(text):
         return text
     whole = prefix + text
@@ -271,7 +271,7 @@ def _write_escapes(text: str, prefix: str) -> str | None:
 
 
 def _write_tag_escapes(text: str, scan: MarkupScan, own_starts: set[int]) -> str:
-    """Escape the tags and the references such as `&lt;`, except the references that begin at `own_starts`."""
+    """Escape tags, and references such as `&lt;`, but not those that this module itself wrote at `own_starts`."""
     tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_starts)
     literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escapes if start not in own_starts)
     return _replace_spans(text, (*tags, *literals))
@@ -288,7 +288,7 @@ def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
 
 
 def _escape_punctuation(text: str) -> str:
-    """Return plain text: lines without indents, and a backslash before each punctuation character."""
+    """Return the text as plain text in Markdown: no indents, and a backslash before each punctuation character."""
     parts = _ESCAPED_MARK.split("\n".join(line.lstrip() for line in text.split("\n")))
     parts[::2] = (part.translate(_PUNCTUATION) for part in parts[::2])
     return "".join(parts)

@@ -186,7 +186,7 @@ class _Normalizer:
         return self.normalize_line(place, value)
 
     def normalize_metrics(self, place: str, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the metrics as they will be read again; a separator in a metric splits the metric."""
+        """Return the metrics as they will be read from the file: a metric with ", " inside becomes two metrics."""
         if not metrics:
             return ()
         parts = self.normalize_line(place, METRICS_SEPARATOR.join(metrics)).split(METRICS_SEPARATOR)
@@ -216,7 +216,7 @@ class _Normalizer:
         return neutral
 
     def _number_duplicates(self, names: Sequence[str]) -> list[str]:
-        """Return the names with numbers added to names that have become equal."""
+        """Return the names, with a number added to each that equals an earlier one, such as "No gate (2)"."""
         if self.allow_violations:
             return list(names)
         unique: dict[str, None] = {}
@@ -224,5 +224,5 @@ class _Normalizer:
             numbered = (name, *(f"{name} ({number})" for number in range(2, len(names) + 1)))
             unique[next(candidate for candidate in numbered if candidate not in unique)] = None
         if list(unique) != list(names):
-            self.warnings.append("plan: names that had become equal were numbered")
+            self.warnings.append("plan: a number was added to each repeated name")
         return list(unique)

@@ -1,4 +1,4 @@
-"""Rules for the parser markdown-it, which record active markup and leave the text as it is.
+"""Rules for the parser markdown-it. They record active markup and leave the text as it is.
 
 Rules for inline text add tokens, whose offsets count from the start of the inline text. Rules for blocks add to the
 `MarkupScan` in the parser's environment.
@@ -115,7 +115,7 @@ def _mark_line(state: StateBlock, line: int) -> None:
 
 
 def _read_line_above(state: StateBlock, line: int) -> str:
-    """Return the line above `line`, with the `>` of a quote."""
+    """Return the line above `line`, including the `>` of a quote."""
     end = max(state.src.rfind("\n", 0, _find_line_start(state, line)), 0)
     return state.src[state.src.rfind("\n", 0, end) + 1 : end]
 

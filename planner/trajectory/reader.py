@@ -105,7 +105,7 @@ class _Boxes:
 
 
 def _find_boxes(text: str, file_name: str) -> _Boxes:
-    """Return the texts of the first reasoning box and the last plan box; all text between is reasoning."""
+    """Return the texts of the two boxes. The reasoning reaches from the first reasoning box to the last plan box."""
     before, box, rest = text.partition(f"\n{format.REASONING_BOX}\n")
     if not box:
         raise TrajectoryError(
@@ -152,7 +152,7 @@ def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
 
 @dataclass(slots=True)
 class _AblationDraft:
-    """The fields of an ablation that have been read; list items are added to the list `list_name`."""
+    """The fields of an ablation that have been read so far. A list item is added to the field `list_name`."""
 
     name: str
     values: dict[str, Any] = field(default_factory=dict)
