@@ -81,7 +81,7 @@ class Prompt:
         return sum(compute_min_tokens(message.content) for message in self.messages)
 
     def __getstate__(self) -> dict[str, object]:
-        """Return the state to pickle: the fields and the computed values."""
+        """Return the values that pickle saves: the fields, and computed values such as `sha256`."""
         names = ("messages_json", "template_sha256", "sample", "sha256", "message_count", "min_tokens")
         return {name: getattr(self, name) for name in names}
 
@@ -142,9 +142,9 @@ class Completion:
 class ModelInfo:
     """The name, the endpoint and the parameters of a model.
 
-    The headings of trajectories begin with `planner` and `name`. `asked` is the model name that is sent. `endpoint` is
-    the base URL without credentials, or "" for the built-in planner. `parameters` are those that the user set, sorted
-    by name.
+    `planner` and `name` stand in the heading of each trajectory. `asked` is the model name in the requests. `endpoint`
+    is the base URL without credentials, or "" for the built-in planner. `parameters` are those that the user set,
+    sorted by name.
     """
 
     planner: str
@@ -238,16 +238,13 @@ class TokenCounter:
         return sum(self.count_text(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages)
 
     def observe(self, prompt: Prompt, prompt_tokens: int | None) -> None:
-        """Raise the ratio if `prompt_tokens`, the endpoint's count, is plausible and above this counter's own count."""
+        """Raise the ratio if the endpoint counted more tokens than this counter. Ignore None and implausible counts."""
         ratio = _compute_ratio(prompt, prompt_tokens or 0)
         if _MIN_RATIO <= ratio <= _MAX_RATIO:
             self.ratio = max(self.ratio, ratio)
 
     def with_correction(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
-        """Return a new counter that finds at least `prompt_tokens` tokens in the prompt.
-
-        The ratio of the new counter is at most 3, so the new count may stay below `prompt_tokens`.
-        """
+        """Return a new counter that finds at least `prompt_tokens` in the prompt, or as many as a ratio of 3 allows."""
         return TokenCounter(max(self.ratio, min(_compute_ratio(prompt, prompt_tokens), _MAX_RATIO)))
 
 
@@ -286,7 +283,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
-    """Return the estimated number of tokens in a piece of this kind. `glued` is true if no space precedes it."""
+    """Return the token estimate for a piece. `kind` is a group of `_PIECE`; `glued` means that no space precedes it."""
     if kind in _WEIGHTS_WITHOUT_SPACE:
         weight = _WEIGHTS_WITHOUT_SPACE[kind] if glued else _WEIGHTS[kind]
         weight += max(0, len(piece) - 5) * _WEIGHTS_BEYOND_5.get((kind, glued), 0.0)

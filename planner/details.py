@@ -182,7 +182,7 @@ class RevisionResponse(StrEnum):
 
 
 class Revision(_Part):
-    """A fault in an ablation, found by the program or the model, the model's response, and its reason (`why`)."""
+    """A fault that the program or the model found in an ablation, with the model's response and its reason (`why`)."""
 
     name: str
     finding: str
@@ -290,7 +290,7 @@ def count_runs(details: Sequence[Details]) -> int | None:
 
 
 def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
-    """Yield sentences about the order of the runs, their number, and ablations with the same control.
+    """Yield sentences that say in which order to run the ablations, how many runs there are, and which share a control.
 
     `order` has the indices of the ablations. Nothing is yielded if `order` is empty or there is only one ablation.
     """
@@ -300,7 +300,7 @@ def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iter
     total = "" if runs is None else f"; {format_count(runs, 'run')} in all"
     yield f"run in this order: {', '.join(str(number + 1) for number in order)}{total}"
     for group in group_by_control(details):
-        yield f"{' and '.join(str(number + 1) for number in group)} share a control"
+        yield f"ablations {' and '.join(str(number + 1) for number in group)} share a control"
 
 
 def describe_chances(task: Task, details: Iterable[Details]) -> Iterator[str]:

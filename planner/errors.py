@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
     @property
     def words(self) -> str:
-        """The outcome in words that are put after a number of papers, as in "3 too long for the model"."""
+        """The words that follow a number of papers with this outcome, as in "3 too long for the model"."""
         return _OUTCOME_WORDS.get(self, self.value)
 
 
@@ -83,7 +83,7 @@ class ModelError(PlannerError):
 
     `retryable` is true if the same request may succeed later. `retry_after` is the wait in seconds that the endpoint
     asks for. `status` is the HTTP status. `request_id` is the endpoint's id of the request. `body` is the raw error
-    body, with secrets masked. `exhausted` is true if the account has no quota left, and waiting does not help.
+    body, with secrets masked. `exhausted` is true if the account has no quota left, so that waiting does not help.
     `is_sent` is false if there was no connection to the endpoint. `paused` is the number of seconds that the request
     waited because all requests were paused.
     """

@@ -85,7 +85,7 @@ def walk_folders(
         if folders and len(folder.parts) - len(root.parts) >= MAX_FOLDER_DEPTH:
             folders.clear()
             if on_error:
-                on_error(OSError(errno.ELOOP, f"folders nested over {MAX_FOLDER_DEPTH} deep are not searched", name))
+                on_error(OSError(errno.ELOOP, f"folders over {MAX_FOLDER_DEPTH} levels deep are not searched", name))
         yield folder, folders, names
 
 
@@ -138,7 +138,7 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
 
 
 def _name_path(error: OSError, path: Path, size: int) -> None:
-    """Make an error name `path`, not the temporary file. If the disk is full, add the space that is needed."""
+    """Set the file name in an error to `path`. If the disk is full, add to the text how much space is needed."""
     error.filename = str(path)
     del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:
@@ -213,7 +213,7 @@ def delete_and_unlock_file(path: Path, handle: int) -> None:
 
 
 def is_pipe_or_device(path: Path) -> bool:
-    """Return whether a path is a pipe, a socket or a device, or stands for an open file, as /dev/stdout does."""
+    """Return whether a path is a pipe, a socket, a device or a name for an open file, such as /dev/stdout."""
     for _ in range(_MAX_LINKS):
         folder = path.parent.resolve()
         if folder == Path("/dev") or folder.is_relative_to("/proc"):

@@ -67,7 +67,7 @@ class SecretMask:
         return _mask_text(text, self._secrets_in_replies)
 
     def mask_reply(self, value: JsonValue) -> JsonValue:
-        """Return a model's output with the same secrets masked as by `mask_reply_text`, in all strings and keys."""
+        """Mask secrets in all strings and keys of a model's output, except short passwords that could be words."""
         return _mask_value(value, self._secrets_in_replies) if self._secrets_in_replies else value
 
     @property
@@ -76,7 +76,7 @@ class SecretMask:
 
 
 def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return each `user:password` pair in addresses, as written and percent-decoded. The addresses may be invalid."""
+    """Return the `user:password` pairs in URLs, as written and also percent-decoded. The URLs may be invalid."""
     pairs = (address.rpartition("@")[0].rpartition("//")[2] for address in addresses)
     return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
 
@@ -152,7 +152,7 @@ def _list_all_forms(secrets: Iterable[str]) -> list[tuple[str, _PatternBuilder]]
 
 
 def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
-    """Yield (form, function that builds its pattern) for each form in which an endpoint may repeat a secret."""
+    """Yield each form of a secret, such as its base64, with a function that builds a pattern to find this form."""
     is_key = len(secret) >= _MIN_KEY_LENGTH
     yield secret, _build_key_pattern if is_key else _build_pattern
     if len(secret) >= _MIN_HALVED_LENGTH:
@@ -168,14 +168,14 @@ def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
 
 
 def _build_key_pattern(key: str) -> str:
-    """Return a pattern that finds a key in any case, even with spaces inside."""
+    """Return a pattern that finds a key in upper or lower case, even with spaces between its characters."""
     return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
 
 
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
     """Return a pattern that finds a text, even if its characters are escaped.
 
-    `gap` is a pattern for what may stand between two characters. `fold_case` makes the result ignore case.
+    `gap` is a pattern for what may stand between two characters. If `fold_case` is true, letter case is ignored.
     """
     characters = [_spell_character(character, fold_case) for character in text]
     if re.search(_UNSEEN, text):  # the gap would match characters of the text itself
@@ -188,7 +188,7 @@ def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) ->
 def _build_base64_pattern(code: str) -> str:
     """Return a pattern that finds this base64 text and its padding, even with line breaks or percent-encoding.
 
-    One more character may stand before the padding: it holds the last bits of the secret if these fill no character.
+    The pattern also finds one more character before the padding, which may hold the last bits of the secret.
     """
     characters = [re.escape(c) if c.isalnum() else f"(?:{re.escape(c)}|%(?i:{ord(c):02x}))" for c in code]
     pattern = r"(?:[^\w+/=%\\-]|\\{1,8}[nr])*+".join(characters)
@@ -196,12 +196,12 @@ def _build_base64_pattern(code: str) -> str:
 
 
 def _build_hexadecimal_pattern(code: str) -> str:
-    """Return a pattern that finds hexadecimal in any case, even with up to eight characters between two digits."""
+    """Return a pattern that finds hexadecimal digits, also in capitals, even with up to eight characters in between."""
     return f"(?i:{r'[^0-9a-z]{0,8}+'.join(code)})"
 
 
 def _spell_character(character: str, fold_case: bool) -> str:
-    """Return a pattern that finds a character or its escape in URLs, JSON or HTML; `fold_case` ignores case."""
+    """Return a pattern that finds a character and its escapes (URL, JSON, HTML). `fold_case` ignores letter case."""
     literals = {character, *((character.lower(), character.upper()) if fold_case else ())}
     code, names = ord(character), "|".join(f"{name};" for name in _list_entity_names().get(character, ()))
     as_json = "|".join(dict.fromkeys(re.escape(json.dumps(c)[1:-1].lstrip("\\")) for c in literals))

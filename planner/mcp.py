@@ -80,7 +80,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class NamedFolders:
-    """The folders that the user named: `named` are their absolute paths, `real` the same paths with links resolved."""
+    """The folders that the user named. `named` has their absolute paths. `real` has these paths with links resolved."""
 
     named: tuple[Path, ...]
     real: tuple[Path, ...]
@@ -99,15 +99,15 @@ class NamedFolders:
             OSError: if the path is a pipe, a socket or a device; `strerror` says which.
         """
         if not name.strip() or "\0" in name or ".." in Path(name).parts:
-            raise UsageError(f"{name!r} is no path in the named folders: it is empty, or has `..` or a null character")
+            raise UsageError(f"{name!r} is not a valid path: it is empty, or has `..` or a null character")
         candidates = [folder / name for folder in self.named if self._is_inside(folder / name)]
         if not candidates:
-            raise UsageError(f"{name!r} is outside the named folders: {self}")
+            raise UsageError(f"{name!r} is outside the folders that this server may read: {self}")
         found = next(filter(None, map(_find_real_path, candidates)), None)
         if found is None:
-            raise UsageError(f"{name!r}: no such file or folder in the named folders: {self}")
+            raise UsageError(f"{name!r} does not exist in the folders that this server may read: {self}")
         if not self._is_inside(found):
-            raise UsageError(f"{name!r} leads out of the named folders through a link: {self}")
+            raise UsageError(f"{name!r} leads through a link out of the folders that this server may read: {self}")
         if any(part.startswith(".") for part in self._list_inner_parts(found)):
             raise UsageError(f"{name!r} is hidden, or in a hidden folder; hidden files are not read")
         if not found.is_dir():
@@ -121,7 +121,7 @@ class NamedFolders:
         return any(path.is_relative_to(folder) for folder in (*self.named, *self.real))
 
     def _list_inner_parts(self, path: Path) -> tuple[str, ...]:
-        """Return the names in a real path that come after the named folder (the innermost, if there are several)."""
+        """Return the names below the named folder in a real path. Of nested named folders, the innermost counts."""
         return min((path.relative_to(each).parts for each in self.real if path.is_relative_to(each)), key=len)
 
 
@@ -137,7 +137,7 @@ def _find_real_path(path: Path) -> Path | None:
 class PlanTools:
     """The tools of the server. They read papers in `folders`, keep plans in `output`, and plan with `model_spec`.
 
-    `choose_settings` makes settings from a task, k, a heading and a strategy. None and "" stand for the user's own.
+    `choose_settings` makes settings from a task, k, a heading and a strategy. None and "" keep what the user set.
     """
 
     folders: NamedFolders
@@ -157,7 +157,7 @@ class PlanTools:
         return _to_json({"papers": papers[:_MAX_LISTED], "count": len(papers), "problems": problems[:_MAX_LISTED]})
 
     async def read_paper(self, paper: PaperPath, task: TaskName = None, cut_at: MethodEnd = "") -> str:
-        """Return what is read of a paper: title, abstract, sections, token counts, omitted parts, and warnings."""
+        """Return a description of a paper: title, abstract, sections, token counts, omitted parts, and warnings."""
         description = await self._describe(paper, task, cut_at)
         return _to_json({key: value for key, value in description.items() if key not in _ANALYSIS_KEYS})
 
@@ -174,7 +174,7 @@ class PlanTools:
         cut_at: MethodEnd = "",
         strategy: StrategyName = "",
     ) -> list[str]:
-        """Return the prompt about a paper, for you to answer, then its token count and the parts that it omits."""
+        """Return the prompt for you to answer, its token count, and the parts of the paper that it omits."""
         counter = TokenCounter()
         settings = self.choose_settings(task, k, cut_at, strategy)
         sent = build_prompt(await self._read(paper), settings, counter)
@@ -228,7 +228,7 @@ class PlanTools:
         return _to_json(await self._finish(self._plan(paper, await self._read(paper), settings)))
 
     def list_plans(self) -> str:
-        """Return the plans that are kept, and the papers that failed, with their paths."""
+        """Return the plans that are kept and the papers that failed, each with its path."""
         index = index_entries([self.output] if self.output.is_dir() else [])
         sources = list(chain.from_iterable(index.papers.values()))
         unread = [f"{file.name}: {file.reason}" for file in index.unread_files]
@@ -250,9 +250,9 @@ class PlanTools:
         await asyncio.gather(*self._plannings, return_exceptions=True)
 
     def _list_paths(self, paper: RecognisedPaper) -> Iterator[Path]:
-        """Yield the path of a paper, unless it is in `output`.
+        """Yield the path of a paper, or nothing if the paper is in the folder `output`.
 
-        If a folder that counts as one paper contains `output`, yield the paper files in that folder instead.
+        If the paper is a folder that contains `output`, yield the paths of the paper files in this folder instead.
         """
         if self.output.is_relative_to(paper.path.resolve()):
             files = (file for file in sorted(paper.path.iterdir()) if file.is_file())
@@ -286,7 +286,7 @@ class PlanTools:
 
 
 class _OneLineServer(MCPServer[Any]):
-    """A server that reports each error as one line without keys."""
+    """A server that reports each error as one line, with API keys masked."""
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: "Context[Any, Any] | None" = None) -> Any:
         """Call a tool.

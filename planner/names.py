@@ -68,7 +68,7 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
 def build_trajectory_path(planner: str, model: str, paper_id: str, question: str = "") -> PurePosixPath:
     """Return the path of a trajectory in the output folder.
 
-    `question` tells apart the plans for one paper, such as plans for different tasks. It is "" for the first plan.
+    `question` is a suffix that tells several plans for the same paper apart. It is "" for the first plan.
     """
     stem = sanitize_file_name(paper_id)
     if question:

@@ -94,7 +94,7 @@ def make_printable(text: str) -> str:
 
 
 def make_json_printable(text: str) -> str:
-    """Return JSON text that is safe to print on a terminal. Its values are the same."""
+    """Return JSON text that has the same values and is safe to print on a terminal."""
     return _UNSAFE_IN_JSON.sub(_escape_character, text)
 
 

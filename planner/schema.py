@@ -126,7 +126,7 @@ def list_non_benchmark_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]
 
 
 class Plan(BaseModel):
-    """Ablations, the most important first; names are unique."""
+    """A list of ablations with different names, the most important first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -150,7 +150,7 @@ def find_rule_violations(plan: Plan) -> tuple[str, ...]:
 
 
 def describe_validation_error(error: ValidationError) -> tuple[str, ...]:
-    """Return one sentence for each fault in a Pydantic error. It begins with the path of the field."""
+    """Return one line for each fault in a Pydantic error, such as "ablations.0.name: Field required"."""
     errors = error.errors(include_url=False, include_input=False)
     places = [e["loc"] for e in errors]
 

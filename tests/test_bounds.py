@@ -173,7 +173,7 @@ def test_folders_are_searched_to_a_stated_depth(run: Run, work_folder: Path, dee
     assert f"more than {MAX_FOLDER_DEPTH} levels" in run("batch", "deep", "-o", "run", "--model", "extractive").output
     run("demo", "-o", "deep")
     assert run("site", "deep", "-o", "site").exit_code == 0
-    assert f"nested over {MAX_FOLDER_DEPTH} deep" in (work_folder / "site" / "index.html").read_text()
+    assert f"over {MAX_FOLDER_DEPTH} levels deep" in (work_folder / "site" / "index.html").read_text()
     assert len(find_files(deep, ".md")) == 3
 
 

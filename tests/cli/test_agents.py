@@ -184,24 +184,24 @@ def hostile_folder(papers: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 HOSTILE_PATHS = {
-    "": "is no path",
-    " ": "is no path",
-    "..": "is no path",
-    "../outside/secret.md": "is no path",
-    "latex/../../outside/secret.md": "is no path",
-    "gate.md\0.pdf": "is no path",
-    "/etc/passwd": "is outside the named folders",
-    "/proc/self/environ": "is outside the named folders",
-    "//etc/passwd": "is outside the named folders",
-    "link.md": "leads out of the named folders",
-    "link/secret.md": "leads out of the named folders",
-    "zero.md": "leads out of the named folders",
-    "circle.md": "no such file or folder",
-    "~/gate.md": "no such file or folder",
-    "file:///etc/passwd": "no such file or folder",
-    "2507.08038": "no such file or folder",
-    "-": "no such file or folder",
-    "a" * 300: "no such file or folder",
+    "": "is not a valid path",
+    " ": "is not a valid path",
+    "..": "is not a valid path",
+    "../outside/secret.md": "is not a valid path",
+    "latex/../../outside/secret.md": "is not a valid path",
+    "gate.md\0.pdf": "is not a valid path",
+    "/etc/passwd": "is outside the folders",
+    "/proc/self/environ": "is outside the folders",
+    "//etc/passwd": "is outside the folders",
+    "link.md": "leads through a link out of the folders",
+    "link/secret.md": "leads through a link out of the folders",
+    "zero.md": "leads through a link out of the folders",
+    "circle.md": "does not exist in the folders",
+    "~/gate.md": "does not exist in the folders",
+    "file:///etc/passwd": "does not exist in the folders",
+    "2507.08038": "does not exist in the folders",
+    "-": "does not exist in the folders",
+    "a" * 300: "does not exist in the folders",
     "a" * 5000: "at most 4096 characters",
     "pipe.md": "it is a pipe, not a file",
     "socket.md": "it is a socket, not a file",
@@ -225,7 +225,7 @@ def test_nothing_outside_the_folders_is_read(hostile_folder: Path) -> None:
                 assert reason in text, (tool, path, text)
                 assert "\n" not in text
         is_error, [text] = await call("read_plan", path="plan.md")
-        assert (is_error, "plan.json' leads out of the named folders" in text) == (True, True), text
+        assert (is_error, "plan.json' leads through a link out of" in text) == (True, True), text
         is_error, [text] = await call("build_prompt", paper="gate.md", task="author", cut_at="x" * 1001)
         assert (is_error, text) == (True, "cut_at: String should have at most 1000 characters")
         is_error, [text, _] = await call("build_prompt", paper="latex")
@@ -247,7 +247,7 @@ def test_a_name_is_looked_for_in_each_folder_also_through_a_link_to_it(papers: P
     assert folders.find_path("gate.md") == papers / "gate.md"
     for name in ("only.md", str(tmp_path / "link" / "only.md"), str(tmp_path / "more" / "only.md")):
         assert folders.find_path(name) == tmp_path / "more" / "only.md"
-    with pytest.raises(UsageError, match="outside the named folders"):
+    with pytest.raises(UsageError, match="outside the folders"):
         folders.find_path(str(tmp_path / "papers-of-others" / "gate.md"))
 
 

@@ -54,7 +54,7 @@ def test_details_are_shown_under_each_ablation(run: Run, plan: Path) -> None:
         "hold fixed: the same encoder and schedule",
         "effort: retrain, 3 runs",
         "run in this order: 2, 1; 3 runs in all",
-        "1 and 2 share a control",
+        "ablations 1 and 2 share a control",
         "a chance is the model's estimate of how likely a careful reviewer is to ask for the ablation",
         "1 more considered and not kept; --all shows them",
     ):
@@ -91,7 +91,7 @@ def test_a_page_shows_the_order_and_what_is_reported_or_was_not_kept(run: Run, p
     html = page.read_text(encoding="utf-8")
     assert "run in this order: 2, 1; 3 runs in all" in html
     assert "of how likely a careful reviewer is to ask for the ablation" in html
-    assert "1 and 2 share a control" in html
+    assert "ablations 1 and 2 share a control" in html
     assert "without cross-station attention" in html.split("<h4>Already reported by the paper</h4>")[1]
     assert "Fewer patches" in html.split("1 more considered and not kept")[1]
     assert "below min-chance" in html
