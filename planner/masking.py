@@ -196,7 +196,7 @@ def _build_base64_pattern(code: str) -> str:
 
 
 def _build_hexadecimal_pattern(code: str) -> str:
-    """Return a pattern that finds hexadecimal digits, also in capitals, even with up to eight characters in between."""
+    """Return a pattern that finds these hexadecimal digits, even in capitals or with up to eight characters between."""
     return f"(?i:{r'[^0-9a-z]{0,8}+'.join(code)})"
 
 

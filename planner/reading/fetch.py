@@ -185,7 +185,7 @@ def _parse_address(address: str, name: str) -> httpx2.URL:
     """Return an https address as a URL.
 
     Raises:
-        PaperError: if the address is not https, or holds a user name or a password. `name` stands for it in messages.
+        PaperError: if the address is not https, or holds credentials. In messages, `name` stands for the address.
     """
     try:
         url = httpx2.URL(address)
