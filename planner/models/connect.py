@@ -75,11 +75,11 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class WorkerModelSpec:
-    """A description of a model for a worker on another machine; it holds no key or password.
+    """A description of a model, for a worker on another machine; it holds no key or password.
 
-    `model` is the name that the user gave. `base_urls` are the addresses; for "", the worker reads the address from its
-    own environment. The worker opens the model and checks that its name, address and parameters equal `info`.
-    `key_variable` has the same meaning as in `ModelSpec`.
+    `model` is the name that the user gave. An address with a password is "" in `base_urls`; the worker takes this
+    address from its own environment. The worker opens the model and checks that its name, address and parameters are
+    those in `info`. `key_variable` has the same meaning as in `ModelSpec`.
     """
 
     info: ModelInfo
@@ -117,7 +117,7 @@ class ModelClient:
     def make_paper_model(
         self, paper: Paper | None, task: Task, k: int, cut_at: str = "", *, with_details: bool = True
     ) -> Model:
-        """Return the model that plans `paper`; only the built-in planner needs the arguments."""
+        """Return `model`; if it is None, return a built-in planner for this paper."""
         if self.model is not None:
             return self.model
         from planner.analysis.analyse import index_paper_for_check
@@ -256,7 +256,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
 
 
 def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
-    """Return one endpoint for each address; warn if the user probably did not mean OpenAI."""
+    """Return one endpoint for each address; warn if OpenAI is used by default but probably lacks the model."""
     hint = "" if spec.base_url else describe_openai_default(spec.model, os.environ)
     try:
         endpoints = [
@@ -274,7 +274,7 @@ def _create_batch_service(endpoints: list[Endpoint], options: RequestOptions) ->
     from planner.models.openai_chat.batch_api import BatchService  # only needed for batch services
 
     if len(endpoints) > 1:
-        raise UsageError("a batch service has one address; give --base-url once")
+        raise UsageError("batches can be sent to only one address; give --base-url once")
     return BatchService(endpoints[0], options)
 
 

@@ -34,7 +34,7 @@ NOT_ENGLISH: Final = (
 )
 _NAMED_BY_TITLE: Final = "in the title"
 _REPORTED: Final = "in a reported ablation"
-_NO_PART: Final = 'not named after a mechanism such as "gate", nor named in a heading and mentioned often'
+_NO_PART: Final = 'not clearly a part of the method, as a "gate" or an often mentioned heading is'
 UNKNOWN_METRIC: Final = "the paper's main metric"
 _MAX_METRICS: Final = 3
 _COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ablation that covers it
@@ -125,18 +125,18 @@ class Proposal:
 
     @property
     def effort(self) -> Effort:
-        """The effort: IMPLEMENT if it needs new code, otherwise RETRAIN. It counts one run for each replacement."""
+        """The effort: IMPLEMENT for new code, otherwise RETRAIN, with one training run for each replacement."""
         is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence
         kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
         return Effort(kind=kind, runs=max(1, len(self.replacement)))
 
 
 class ExtractiveModel:
-    """The built-in planner as a model; it plans from one excerpt and ignores the text of the prompt.
+    """A model that answers with the built-in planner's plan for `excerpt`, and ignores the text of the prompt.
 
-    A plan has at most `k` ablations. With `with_details`, each ablation has a reason, a quote that names the component,
-    and an effort, but no chance. `repeats` finds ablations that the paper already reports; they are left out. The model
-    cannot revise a plan.
+    A plan has at most `k` ablations, none of which `repeats` finds in the paper. If `with_details` is true, each
+    ablation has a reason, a quote that names the component, and an effort, but no chance. The model cannot revise a
+    plan.
     """
 
     def __init__(
@@ -218,7 +218,8 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
 def is_method_part(component: Component) -> bool:
     """Return whether the text shows that a component is a part of the method.
 
-    A part is a mechanism such as a gate, a value that can be varied, or a named proposal. A task is not a part.
+    Parts are mechanisms such as a gate, values that can be varied, and proposals of the paper that have an acronym.
+    Tasks, baselines and the like are not parts.
     """
     if EvidenceKind.SYMBOL in component.evidence:
         return True
@@ -232,7 +233,7 @@ def is_method_part(component: Component) -> bool:
 
 
 def _may_be_part(component: Component) -> bool:
-    """Return whether a component may be a part of the method: a heading and many sentences name it."""
+    """Return whether a component may be a part of the method, because a heading and many sentences name it."""
     is_title = EvidenceKind.HEADING in component.evidence and component.mention_count >= _MIN_TITLE_MENTIONS
     return is_title and not _BACKGROUND.search(component.name) and not is_metric_name(component.name)
 
@@ -271,13 +272,13 @@ def _format_reply(proposals: Sequence[Proposal], analysis: Analysis) -> str:
 
 def _write_discussion(proposals: Sequence[Proposal], analysis: Analysis, metrics: Sequence[str]) -> Iterator[str]:
     yield (
-        "This plan was written by the built-in extractive planner, which asks no model: it reads the names of parts,"
-        " reported ablations and metrics off the paper's own text, and understands none of them."
+        "This plan was written by the built-in extractive planner, which asks no model: it finds the names of parts,"
+        " reported ablations and metrics in the paper's text, but understands none of them."
     )
     yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
     for number, proposal in enumerate(proposals, start=1):
         yield f"{number}. {proposal.component.label}: {proposal.reason}."
-    none = f"none was recognised, so each study is measured by {UNKNOWN_METRIC}; you must name this metric"
+    none = f"none was recognised, so each study is measured by {UNKNOWN_METRIC}; replace these words by its name"
     yield f"Metrics that the text names: {', '.join(metrics) or none}."
 
 

@@ -24,7 +24,7 @@ class FakeModel:
         """Do nothing, since no connection is open."""
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return or raise the next answer; the completion of a text has 100 prompt and 10 completion tokens.
+        """Return or raise the next answer; a text becomes a completion with 100 prompt and 10 completion tokens.
 
         Raises:
             AssertionError: if there are more requests than answers.

@@ -89,7 +89,7 @@ def find_context_window(info: ModelInfo) -> int | None:
 
 @lru_cache(maxsize=256)
 def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | None":
-    """Return (provider, model) for a model's name, None if it is unknown; an unknown `endpoint` is ignored."""
+    """Return (provider, model) from the price list, None if it lacks the model; an unlisted `endpoint` is ignored."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
@@ -104,9 +104,9 @@ def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | No
 
 
 def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
-    """Return (provider, model) for a model's name alone, None if there is no such model.
+    """Return (maker, model) from the price list for a model that only its maker sells, None for any other model.
 
-    A model with public weights is left out, because each provider may offer it at another price.
+    A model with public weights has no single price, because each provider may offer it at another one.
     """
     from genai_prices.data_snapshot import get_snapshot
 
@@ -177,9 +177,9 @@ def list_known_models() -> list[KnownModel]:
 
 
 def describe_openai_default(model: str, environment: Mapping[str, str]) -> str:
-    """Return a warning if a model without a prefix is probably not one of OpenAI, otherwise "".
+    """Return a warning if a name without a prefix goes to OpenAI but is probably not one of its models, otherwise "".
 
-    The warning gives a better name. There is no warning if OPENAI_BASE_URL is set.
+    The warning suggests a name with a prefix. There is no warning if OPENAI_BASE_URL is set.
     """
     if not model.strip() or find_provider_by_prefix(model) or environment.get(OPENAI.address_variable, "").strip():
         return ""

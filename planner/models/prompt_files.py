@@ -67,7 +67,7 @@ class PromptFolders:
     replies_from: Path | None = None
 
     def __bool__(self) -> bool:
-        """Return True if one of the folders is given."""
+        """Return True if at least one of the folders is given."""
         return self.prompts_to is not None or self.replies_from is not None
 
 
@@ -80,7 +80,7 @@ class PromptFiles:
 
     @cached_property
     def _replies(self) -> dict[str, list[Path]]:
-        """The files in the folder of replies, by the request's hash in their names."""
+        """The paths of each request's reply files; the key is the request's hash, which is in the files' names."""
         files: dict[str, list[Path]] = {}
         folder = self.folders.replies_from
         for path in sorted(folder.iterdir()) if folder and folder.exists() else ():  # replies may come later
@@ -131,8 +131,8 @@ class PromptFileModel:
 class PastedModel:
     """A model that returns the replies that the user pasted; their finish reasons are unknown.
 
-    `completions` are the replies that are left. If none is left for a prompt, `next_message` becomes the last message
-    of this prompt; it is "" before.
+    `completions` holds the replies that were not used yet. If a prompt comes when none is left, `next_message` becomes
+    the prompt's last message, for the user to paste into the chat. Until then, it is "".
     """
 
     def __init__(self, model: str, *completions: Completion) -> None:

@@ -74,7 +74,10 @@ class CachedModel:
 
 @dataclass(slots=True)
 class _Replica:
-    """A replica of a model; it gets no requests before `rests_until`. `last_turn` is the number of its last request."""
+    """A replica of a model; it gets no requests before `rests_until`.
+
+    `last_turn` is the number of its last request, counted over the requests to all replicas.
+    """
 
     model: Model
     in_flight: int = 0
@@ -160,7 +163,8 @@ class RetryPolicy:
 class RetryWait:
     """A wait before the next request: its length in seconds, the last error, and the number of failures so far.
 
-    A rate limit holds for all requests to the endpoint; `on_wait` in `RetryingModel` can delay the other requests.
+    `RetryingModel` passes the wait to its `on_wait`. This function may delay other requests to the endpoint as well,
+    because a rate limit holds for all of them.
     """
 
     seconds: float
@@ -266,7 +270,7 @@ class _RetryState:
     def compute_wait(self, state: RetryCallState) -> float:
         """Return the seconds until the next request, with a random part.
 
-        The random part does not push a wait over `max_wait`.
+        The random part does not push the sum of the waits over `max_wait`.
         """
         self._paused += _get_error(state).paused
         backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))

@@ -68,7 +68,7 @@ def build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None
 
 
 def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any] | None:
-    """Return the fields of an ablation with wrong types repaired, None if the fields are too long."""
+    """Return the fields of an ablation with wrong types repaired; if they are too long, add a finding, return None."""
     named = _rename_keys(value, place, log)
     if (size := sum(len(str(item)) for item in named.values())) > _MAX_ABLATION_CHARS:
         log.add_finding(f"{place}: has {size:,} characters, over {_MAX_ABLATION_CHARS:,}")
@@ -222,7 +222,7 @@ def _read_effort(value: Any, place: str, log: ParseLog) -> Effort | None:
     words = (word.lastgroup for word in _KIND_WORD.finditer(text) if word.lastgroup)
     kind = next((EffortKind.EVALUATE if word == "more" else EffortKind(word) for word in words), None)
     if kind is None:
-        log.add_note(f"{place}: {quote_value(value)} was left out, since it is not a kind of work")
+        log.add_note(f"{place}: {quote_value(value)} was left out, since it is not evaluate, retrain or implement")
         return None
     counts = _RUNS.findall(_THOUSANDS.sub("", text))
     runs = [int(count) for count in counts if int(count) <= _MAX_RUNS]

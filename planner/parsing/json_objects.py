@@ -83,14 +83,18 @@ def _decode_values(text: str) -> list[Any]:
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the objects in the last group named like "plan"; if there is none, return all except drafts."""
+    """Return the plan's objects from `groups`, which holds the objects of a reply by the key above them.
+
+    The last key that sounds like a plan is chosen, such as "final_ablations". Without such a key, all objects are
+    returned except those under a key such as "draft".
+    """
     kept = {name: objects for name, objects in groups.items() if not _DRAFT_WORDS.search(name)} or groups
     plans = [objects for name, objects in kept.items() if _PLAN_WORDS.search(name)]
     return plans[-1] if plans else [each for objects in kept.values() for each in objects]
 
 
 def find_only_object_list(value: Any) -> list[dict[str, Any]]:
-    """Return the list of objects in a JSON object; [] if there is no such list or more than one."""
+    """Return the only value of a JSON object that is a list of objects; [] if there is none or more than one."""
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
     return lists[0] if len(lists) == 1 else []

@@ -65,17 +65,17 @@ class ParseLog:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The sentences about format errors that were repaired; line 1 is the first line of the reply."""
+        """The sentences about format errors that were repaired; they count lines from the start of the reply."""
         return tuple(map(self._count_lines_in_reply, self._notes))
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """The sentences about errors that make the reply invalid; line 1 is the first line of the predictions."""
+        """The sentences about errors that make the reply invalid; they count lines from the start of the block."""
         return tuple(self._findings)
 
     @property
     def shown_findings(self) -> tuple[str, ...]:
-        """The same sentences as in `findings`, but line 1 is the first line of the reply."""
+        """The same sentences as in `findings`, but they count lines from the start of the reply."""
         return tuple(map(self._count_lines_in_reply, self._findings))
 
     def _count_lines_in_reply(self, sentence: str) -> str:
@@ -343,7 +343,7 @@ def _find_first_line(text: str, start: int) -> int:
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the end of the object at `start` if the line ends there and text follows, otherwise None."""
+    """Return the end of an object that fills the rest of its line; None if it does not, or if the text ends there."""
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")

@@ -235,7 +235,7 @@ def _build_candidates(
         if ablation := build_ablation(json_object, own_log):
             yield RejectedAblation(**dict(ablation), details=details, why=why)
         else:
-            log.add_note(f"line {json_object.line}: a candidate that is not in the plan was left out as invalid")
+            log.add_note(f"line {json_object.line}: a candidate that was not kept is invalid, so it is not listed")
 
 
 def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:

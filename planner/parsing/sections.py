@@ -28,8 +28,9 @@ _OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s
 class ReplyParts:
     """The parts of a model's reply; `block` holds the plan, and is None if there is none.
 
-    `is_unfinished` is true if the text ends before a tag such as <discussion> is closed. `is_json_alone` is true if the
-    plan stands outside of tags. `reported` is the content of the <reported> block: the studies in the paper.
+    `is_unfinished` is true if the text ends too early: inside the plan, or before a tag such as <discussion> is closed.
+    `is_json_alone` is true if the plan has no tags around it. `reported` is the content of the <reported> block: the
+    studies in the paper.
     """
 
     answer: str
@@ -98,7 +99,7 @@ def _take_reported_block(text: str) -> tuple[str, str]:
 
 
 def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsBlock | None:
-    """Return the last block with a plan; if there is none, return the last block with content, or None."""
+    """Return the last block with a plan, else the last block with content, else None."""
     filled = [block for block in tagged if block.has_content]
     plans = [block for block in filled if not block.is_mention] or filled
     if len(plans) > 1:
@@ -107,7 +108,7 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
 
 
 def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
-    """Return whether no text but a discussion follows the block; then the block is the final plan."""
+    """Return whether a block in the model's thoughts is their result: at most a discussion follows the block."""
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]
@@ -138,9 +139,9 @@ def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBl
 
 
 def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
-    """Read the block that begins at a JSON object without a tag; return None if there is no object.
+    """Read the predictions of a reply that has no <predictions> tag; return None if the reply holds no JSON.
 
-    The object is the first one after the last closing tag, or the first one in the text if none follows the tag.
+    The predictions begin at the first JSON after the last closing tag, or, if none follows, at the first in the text.
     """
     last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
@@ -171,7 +172,7 @@ def _has_unclosed_tag(text: str) -> bool:
 
 
 def _find_discussion(before: str, after: str, log: ParseLog) -> str:
-    """Return the discussion, which may come before or after the predictions, or ""."""
+    """Return the discussion from the text before or after the predictions, "" if there is none."""
     if discussion := _read_discussion(before, log):
         return discussion
     if DISCUSSION_START.search(after) and (discussion := _read_discussion(after, log)):

@@ -1,8 +1,8 @@
 """Find the answer in a reply that also holds the model's thoughts, or that is a completion object in JSON.
 
-Thoughts lie between two marks, such as `<think>` and `</think>`, or in an analysis channel of the harmony format. Marks
-of the answer (`<answer>`, a final channel) and special tokens of a model are called tokens and are skipped. A reply has
-the form `token* (thoughts token*)* answer token*`.
+Thoughts lie between two marks, such as `<think>` and `</think>`, or in an analysis channel of the harmony format. In
+this module, a token is a mark of the answer (`<answer>`, a final channel) or a special token of a model. Tokens are
+skipped. A reply has the form `token* (thoughts token*)* answer token*`.
 """
 
 import json
@@ -48,8 +48,8 @@ _MAX_DEPTH: Final = 12
 class Answer:
     """The answer of a reply, and the thoughts before it.
 
-    `is_in_thoughts` is true if the reply ends with thoughts; the answer is then the text of these thoughts. `is_open`
-    is true if the closing mark of these thoughts is missing too.
+    `is_in_thoughts` is true if the reply ends with thoughts; then `text` is the text of these thoughts. `is_open` is
+    true if, in addition, their closing mark is missing.
     """
 
     text: str
@@ -96,7 +96,7 @@ def _match_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[str] | None:
-    """Return the mark after `start` that closes the thoughts, or None; `opening` is their opening mark, or None."""
+    """Return the mark after `start` that closes thoughts, or None; `opening` is None if no mark opened them."""
     word = opening.groupdict().get("thought") if opening else None
     in_channel = opening is not None and word is None
     for mark in _MARK.finditer(text, start):
@@ -108,7 +108,7 @@ def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[
 
 
 def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
-    """Return the opening mark of thoughts that never end, or None; it must begin a line before the answer."""
+    """Return the mark of thoughts that begin on a new line before the answer and never end; None if there are none."""
     answer = _ANSWER_START.search(text, start)
     marks = _MARK.finditer(text, start, answer.start() if answer else len(text))
     opening = next((m for m in marks if _is_thought_mark(m) and not m["end"] and text[m.start() - 1] == "\n"), None)
@@ -116,7 +116,7 @@ def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
 
 
 def _is_answer_after(text: str, start: int, end: re.Match[str], last_tags: dict[str, int]) -> bool:
-    """Return whether the last tags and the last object follow the mark `end`; then only thoughts precede it."""
+    """Return whether the mark `end` comes before the answer: the last tags and the last object follow it."""
     before = {match[1].lower() for match in _OPENING_TAG.finditer(text, start, end.start())}
     return all(last_tags[tag] >= end.end() for tag in before | {"{"})
 
@@ -145,7 +145,7 @@ def _find_tokens_at_end(text: str) -> int:
 
 
 def unwrap_json_completion(completion: Completion) -> Completion:
-    """Return the completion that the text of `completion` holds as JSON; if it holds none, `completion`."""
+    """Return `completion`, but if its text is an API's JSON response, with the reply from this JSON."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)
     try:

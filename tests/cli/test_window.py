@@ -217,4 +217,4 @@ def test_a_prompt_that_the_endpoint_cut_without_a_word_is_a_warning(run: Run, se
     server.answer = lambda request: as_asked(request, GOOD_REPLY, usage=counted)
     result = run("plan", "paper.md", *at(server), "--json")
     assert any("may have truncated the prompt" in warning for warning in json.loads(result.stdout)["warnings"])
-    assert "warning: paper.md: the endpoint counted 300 of at least" in result.stderr
+    assert "warning: paper.md: the endpoint counted 300 prompt tokens instead of at least" in result.stderr

@@ -28,7 +28,7 @@ def test_chinese_has_a_token_in_two_characters() -> None:
 def test_a_count_below_the_words_is_told() -> None:
     asked = prompt("word " * 600)
     (note,) = warn_of_truncation(asked, Usage(prompt_tokens=599))
-    assert "counted 599 of at least 600 prompt tokens" in note
+    assert "counted 599 prompt tokens instead of at least 600" in note
     assert not warn_of_truncation(asked, Usage(prompt_tokens=600))
     assert not warn_of_truncation(asked, Usage(prompt_tokens=100, cached_tokens=500))
     assert not warn_of_truncation(asked, Usage())

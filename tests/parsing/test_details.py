@@ -105,7 +105,7 @@ def test_a_fault_in_a_candidate_that_is_not_kept_costs_no_plan() -> None:
     reply = parse(ablation("a", chance=90), {**ablation("b", chance=10), "metrics": []})
     assert names(reply) == ["a"]
     assert reply.considered == ()
-    assert reply.notes == ("line 5 of the reply: a candidate that is not in the plan was left out as invalid",)
+    assert reply.notes == ("line 5 of the reply: a candidate that was not kept is invalid, so it is not listed",)
 
 
 @pytest.mark.parametrize(

@@ -50,14 +50,14 @@ _MAX_CONNECTIONS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The completion or the error for one request of a batch; `custom_id` is the id that the request was given."""
+    """The completion or the error for one request of a batch; `custom_id` is the request's id in the input file."""
 
     custom_id: str
     result: Completion | ModelError
 
 
 def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
-    """Return the result in a line of a batch's result file, with secrets masked; None if there is none.
+    """Return the result in a line of a batch's result file, with secrets masked; None if the line holds none.
 
     If a content filter refused the prompt, the result is a completion with a refusal, not an error.
     """
@@ -89,7 +89,9 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     failed = mask.mask_json(line.get("error"))
     # vLLM wraps the error once more, as it does in a live response.
     error = (
-        parse_error_body(failed) or parse_error_body({"error": failed}) or ErrorBody("no reply and no error message")
+        parse_error_body(failed)
+        or parse_error_body({"error": failed})
+        or ErrorBody("it sent neither a reply nor an error message")
     )
     text = format_json(failed or mask.mask_json(response.get("body")))
     error_status = error.status or (status if status is not None and status >= _FIRST_ERROR else None)
@@ -101,7 +103,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
 
 
 class BatchState(StrEnum):
-    """The state of a batch; UNKNOWN stands for any other name, and counts as still running."""
+    """The state of a batch; a state with an unlisted name becomes UNKNOWN, and counts as still running."""
 
     VALIDATING = "validating"
     FAILED = "failed"
@@ -126,7 +128,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteBatch:
-    """A batch at the service, with the ids of its files ("" for none); `state_name` is the service's own word."""
+    """A batch at the service, with the ids of its files ("" for none); `state_name` is the state as it was received."""
 
     id: str
     state: BatchState
@@ -224,7 +226,8 @@ class BatchService:
     def parse_result_line(self, content: bytes) -> BatchResult | None:
         """Return the result in a line of a result file, or None if the line is not a result.
 
-        If the endpoint rejected a parameter, later requests leave it out or rename it, and the error may be retried.
+        If the result says that the endpoint rejects a parameter, later requests leave the parameter out or rename it.
+        The error is marked as retryable if this is possible.
         """
         result = parse_result_line(content, self._endpoint)
         if result and isinstance(error := result.result, RejectedParameterError):

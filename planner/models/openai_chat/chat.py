@@ -201,7 +201,7 @@ class ParameterAdapter:
         return {self._renamed.get(name, name): value for name, value in parameters.items() if name not in dropped}
 
     def observe_rejection(self, parameter: str, sent: Mapping[str, JsonValue]) -> bool:
-        """Remember that `parameter` was rejected; return whether a changed request can be sent instead."""
+        """Remember that the endpoint rejects `parameter`; return whether a request can leave it out or rename it."""
         if parameter not in sent:
             return False
         if parameter in self._dropped or parameter in self._renamed:
@@ -282,7 +282,7 @@ def build_content_filter_completion(error: FilteredPromptError) -> Completion:
 
 
 def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
-    """Return one warning if the endpoint counted too few prompt tokens, otherwise an empty tuple."""
+    """Return one warning if the endpoint counted fewer tokens than the prompt has, otherwise an empty tuple."""
     least, counted = prompt.min_tokens, usage.prompt_tokens
     if counted is None or least < _MIN_TOKENS:
         return ()
@@ -290,7 +290,10 @@ def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
         counted += usage.cached_tokens
     if counted >= least:
         return ()
-    return (f"the endpoint counted {counted:,} of at least {least:,} prompt tokens, and may have truncated the prompt",)
+    return (
+        f"the endpoint counted {counted:,} prompt tokens instead of at least {least:,},"
+        " so it may have truncated the prompt",
+    )
 
 
 @dataclass(frozen=True, slots=True)

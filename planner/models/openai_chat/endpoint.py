@@ -40,7 +40,7 @@ class Endpoint:
     """A model at an address; `base_url` contains no credentials, and the repr shows neither key nor password.
 
     `credentials` (`user:password`) are sent with HTTP basic authentication, instead of the key. `key_variable` is the
-    environment variable that holds the key. `proxy_credentials` are not sent, but are hidden in messages.
+    environment variable that holds the key. `proxy_credentials` are kept only to hide them in messages.
     """
 
     model: str
@@ -155,7 +155,7 @@ def _find_provider_by_host(base_url: str) -> Provider | None:
 def _choose_request_name(model: str, provider: Provider | None, host_provider: Provider | None) -> str:
     """Return the model name to send, without the prefix of its provider.
 
-    `openai/gpt-oss-120b` at a local server and `openrouter/auto` at OpenRouter are kept unchanged.
+    A prefix stays if it belongs to the name, as in `openai/gpt-oss-120b` at a local server or `openrouter/auto`.
     """
     rest = model.partition("/")[2]
     if provider is None or not rest:
@@ -168,7 +168,7 @@ def _choose_request_name(model: str, provider: Provider | None, host_provider: P
 
 
 def _choose_address(provider: Provider | None, base_url: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return (address, name of the option, environment variable or provider that it comes from)."""
+    """Return (address, origin), where origin names the option, the variable or the provider that gave the address."""
     if base_url:
         return base_url, "--base-url"
     chosen = provider or OPENAI
@@ -179,7 +179,7 @@ def _choose_address(provider: Provider | None, base_url: str | None, environment
 
 
 def _build_ollama_url(host: str) -> str:
-    """Return the base URL for a value of OLLAMA_HOST: `host`, `host:port`, `:port` or a URL; 0.0.0.0 is localhost."""
+    """Return the base URL for a value of OLLAMA_HOST: `host`, `host:port`, `:port` or a URL; 0.0.0.0 means localhost."""
     url = urlsplit(host if "://" in host else f"http://{host}")
     try:
         port = url.port or (None if "://" in host else 11434)

@@ -109,7 +109,7 @@ def find_completion(value: JsonValue) -> Completion | None:
 def find_completion_without_secrets(value: JsonValue, mask: SecretMask) -> Completion | None:
     """Return the completion in a response's body with secrets masked, None if it has no choices.
 
-    A secret may be split over several parts of the content. Then the parts are joined and masked, also in `raw`.
+    If a secret is split over several parts of a message, the completion and its `raw` hold the joined, masked text.
     """
     completion = find_completion(mask.mask_reply(value))
     if completion is None:
@@ -137,7 +137,7 @@ def parse_usage(value: JsonValue) -> Usage:
 
 
 def find_error(body: JsonValue) -> JsonValue:
-    """Return an object with the error in a body or in its first choice, None if there is no error."""
+    """Return the error of a response or of its first choice, for `parse_error_body`; None if there is no error."""
     if parse_error_body(body):
         return body
     choice = next(iter(list_objects(as_object(body).get("choices"))), {})
@@ -162,7 +162,7 @@ def get_string_or_empty(value: JsonValue) -> str:
 
 
 def read_field_text(value: JsonValue, separator: str = "") -> str:
-    """Return the text of a field: a string as it is, or the texts of a list of items, joined."""
+    """Return the text of a field that holds a string or a list; the texts of the list's items are joined."""
     return value if isinstance(value, str) else _join_texts(value, lambda _: True, separator)
 
 
@@ -229,7 +229,7 @@ class ErrorBody:
     prompt_tokens: int | None = None
 
     def is_too_long(self, status: int) -> bool:
-        """Return whether the prompt is too long for the context window or for the tokens per minute."""
+        """Return whether the prompt exceeds the context window or the limit on tokens per minute."""
         if status in (401, 403, 404):
             return False
         if status == 429:

@@ -40,8 +40,8 @@ PieceReporter = Callable[[str, str], None]
 def decode_json(content: bytes) -> JsonValue:
     """Return the value of JSON bytes, None if they are not JSON or have more than `MAX_JSON_VALUES` values.
 
-    Levels deeper than `MAX_JSON_DEPTH` are left out, because the other levels may hold a paid reply. A number that is
-    too large, such as 1e999, becomes None.
+    Content deeper than `MAX_JSON_DEPTH` is left out; the rest is kept, because it may hold a paid reply. A number that
+    is too large, such as 1e999, becomes None.
     """
     if compute_max_json_values(content) > MAX_JSON_VALUES:
         return None
@@ -344,5 +344,5 @@ class ResponseBody:
 
 
 def _is_event_stream(beginning: bytes | bytearray) -> bool:
-    """Return whether a body with this beginning is a stream of events; its content type may be wrong."""
+    """Return whether a body that begins like this is a stream of events; a content type would be less reliable."""
     return beginning.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))

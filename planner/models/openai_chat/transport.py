@@ -107,7 +107,7 @@ class Transport:
         return self._mask.mask_json(repair_json_surrogates(decode_json(bytes(pieces))))
 
     async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
-        """Yield the lines of a file as they arrive, each within the timeout; skip lines longer than any reply."""
+        """Yield the lines of a file as they arrive; skip lines longer than any reply. The timeout is for each line."""
         failed = _NO_ERROR
         async with self._open_response("GET", path) as response:
             lines = _split_lines(response.aiter_bytes())
@@ -138,7 +138,7 @@ class Transport:
                 failed = errors.convert_exception(error, self._endpoint, timeout=self._timeout)
         if failed is not None:
             raise failed
-        assert response is not None, "there is a response or an error"
+        assert response is not None, "a request without a response raises an error"
         try:
             if not response.is_success:
                 raise self._convert_response(response, error_content)
