@@ -68,7 +68,7 @@ def build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None
 
 
 def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any] | None:
-    """Return the fields of an ablation with wrong types repaired; if they are too long, add a finding, return None."""
+    """Return an ablation's fields with wrong types repaired; if they are too long, add a finding and return None."""
     named = _rename_keys(value, place, log)
     if (size := sum(len(str(item)) for item in named.values())) > _MAX_ABLATION_CHARS:
         log.add_finding(f"{place}: has {size:,} characters, over {_MAX_ABLATION_CHARS:,}")

@@ -83,7 +83,7 @@ def _decode_values(text: str) -> list[Any]:
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the plan's objects from `groups`, which holds the objects of a reply by the key above them.
+    """Return the objects of the plan; a name in `groups` is the key under which its objects stand in the reply.
 
     The last key that sounds like a plan is chosen, such as "final_ablations". Without such a key, all objects are
     returned except those under a key such as "draft".

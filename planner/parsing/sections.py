@@ -139,9 +139,9 @@ def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBl
 
 
 def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
-    """Read the predictions of a reply that has no <predictions> tag; return None if the reply holds no JSON.
+    """Read the predictions of a reply that has no <predictions> tag; return None if it holds no JSON object.
 
-    The predictions begin at the first JSON after the last closing tag, or, if none follows, at the first in the text.
+    They begin at the first JSON object after the last closing tag; if there is none, at the first one in the text.
     """
     last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)

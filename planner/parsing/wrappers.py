@@ -145,7 +145,7 @@ def _find_tokens_at_end(text: str) -> int:
 
 
 def unwrap_json_completion(completion: Completion) -> Completion:
-    """Return `completion`, but if its text is an API's JSON response, with the reply from this JSON."""
+    """Return `completion`; if its text is the JSON response of an API, replace the text by the reply in it."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)
     try:

@@ -98,7 +98,7 @@ def test_a_refused_parameter_is_left_out_once_and_for_the_run(
     one, two = ask_often(server.base_url, PROMPT, PROMPT, **{asked: value, "stream": False})
     assert [asked in request.json for request in server.journal] == [True, False, False]
     assert (one.text, two.text) == ("one", "two")
-    assert one.notes == two.notes == (f"the endpoint does not accept {asked}; it was not sent",)
+    assert one.notes == two.notes == (f"{asked} was not sent, as the endpoint does not accept it",)
 
 
 def test_the_parameter_field_names_what_is_refused(server: Server) -> None:

@@ -57,7 +57,7 @@ class BatchResult:
 
 
 def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
-    """Return the result in a line of a batch's result file, with secrets masked; None if the line holds none.
+    """Return the result in a line of a batch's result file, with secrets masked; None if the line is no result.
 
     If a content filter refused the prompt, the result is a completion with a refusal, not an error.
     """

@@ -191,7 +191,7 @@ class ParameterAdapter:
     @property
     def notes(self) -> tuple[str, ...]:
         """The changes that were made to requests, one sentence each."""
-        dropped = (f"the endpoint does not accept {name}; it was not sent" for name in sorted(self._dropped))
+        dropped = (f"{name} was not sent, as the endpoint does not accept it" for name in sorted(self._dropped))
         renamed = (f"{name} was sent as {other}, as the endpoint requires" for name, other in self._renamed.items())
         return (*dropped, *renamed)
 

@@ -167,7 +167,7 @@ def read_field_text(value: JsonValue, separator: str = "") -> str:
 
 
 def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
-    """Return the reasoning in a message, which gateways send under several names."""
+    """Return the reasoning in a message; gateways send it in fields with different names."""
     for name in REASONING_FIELDS:
         if text := read_field_text(message.get(name), "\n\n"):
             return text

@@ -72,7 +72,7 @@ def _parse_int(text: str) -> int | None:
 
 
 def _cut_deep_levels(content: bytes) -> bytes:
-    """Return the JSON text; lists and objects at level `MAX_JSON_DEPTH` lose their content."""
+    """Return the JSON text, in which the lists and objects at level `MAX_JSON_DEPTH` are made empty."""
     if content.count(b"[") + content.count(b"{") <= MAX_JSON_DEPTH:
         return content
     kept, depth, start = bytearray(), 0, 0
@@ -344,5 +344,5 @@ class ResponseBody:
 
 
 def _is_event_stream(beginning: bytes | bytearray) -> bool:
-    """Return whether a body that begins like this is a stream of events; a content type would be less reliable."""
+    """Return whether a body is a stream of events; its beginning tells, because its content type may be wrong."""
     return beginning.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))
