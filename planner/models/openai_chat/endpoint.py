@@ -179,7 +179,7 @@ def _choose_address(provider: Provider | None, base_url: str | None, environment
 
 
 def _build_ollama_url(host: str) -> str:
-    """Return the base URL for OLLAMA_HOST, written as `host`, `host:port`, `:port` or a URL; 0.0.0.0 means localhost."""
+    """Return the base URL for OLLAMA_HOST: `host`, `host:port`, `:port` or a URL; 0.0.0.0 means localhost."""
     url = urlsplit(host if "://" in host else f"http://{host}")
     try:
         port = url.port or (None if "://" in host else 11434)

@@ -194,7 +194,7 @@ class ChunkMerger:
             self._message[name] = value
 
     def _add_items(self, items: list[JsonValue], added: list[JsonValue]) -> None:
-        """Append `added` to `items`; an item with the type and index of the last item continues that item."""
+        """Append `added` to `items`, but merge an item into the last item if both have the same type and index."""
         for item in added:
             last = items[-1] if items else None
             if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
