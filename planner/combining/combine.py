@@ -38,7 +38,8 @@ _MAX_REJECTED: Final = 200  # studies on record; hostile plans have thousands
 class Study:
     """An ablation that one or more members propose. A member is one of the plans to combine.
 
-    `member_count` is the number of all members. `has_chances` is true if all of them state chances.
+    `member_count` is the number of all members, with or without this ablation. `has_chances` is true if every member
+    states chances.
     """
 
     proposals: tuple[Proposal, ...]
@@ -60,12 +61,12 @@ class Study:
 
     @property
     def details(self) -> Details:
-        """The details of the best proposal, with the mean of all proposals' chances as their chance."""
+        """The details of the best proposal. Their chance is replaced by the chance of the study."""
         return self.best_proposal.details.model_copy(update={"chance": self.chance})
 
     @property
     def order(self) -> tuple[int, int, Fraction, int, str]:
-        """The sort key of the study. It consists of mean chance, votes, mean rank and best proposal."""
+        """The key for sorting studies, best first: by mean chance, number of proposals, mean rank and best proposal."""
         mean_rank = Fraction(sum(proposal.rank for proposal in self.proposals), len(self.proposals))
         best = self.best_proposal
         return -self._chance_sum, -len(self.proposals), mean_rank, best.rank, best.member
@@ -132,7 +133,7 @@ def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: in
     """Choose the studies of a combined plan, at most `k` with a chance of at least `min_chance` percent.
 
     `members` must be sorted by name. If `min_chance` is None, the task's default is used. If a member states no
-    chances, studies need no chance, and are ranked by their votes and their mean rank.
+    chances, `min_chance` is ignored, and studies are ranked by the number of their proposals, then by their mean rank.
     """
     has_chances = all(member.has_chances for member in members)
     least = (DEFAULT_MIN_CHANCE[task] if min_chance is None else min_chance) if has_chances else None
@@ -237,13 +238,13 @@ def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
 def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies) -> Iterator[str]:
     """Yield the paragraphs of a combined plan's reasoning.
 
-    `names` are the plans that planned this paper; `all_count` is the number of plans that were given.
+    `names` are the members with a plan for this paper. `all_count` also counts the members without one.
     """
-    further = f" (of {all_count} in all sources)" if all_count > len(names) else ""
+    further = f" (of {all_count}; no other has a plan for this paper)" if all_count > len(names) else ""
     yield (
         f"This plan combines the plans of {len(names)} members{further}: {', '.join(names)}. "
         "No model was asked for it. "
-        "Ablations of different members are one study if they surely change the same part in the same way. "
+        "Ablations of different members count as one study if they clearly change the same part in the same way. "
         f"Each study has the words of the member that rates it highest. {_describe_rule(chosen)}"
     )
     yield "\n".join(f"{number}. {_describe_study(study)}" for number, study in enumerate(chosen.kept, start=1))

@@ -26,7 +26,7 @@ class Proposal:
 
     @property
     def vote(self) -> Vote:
-        """The vote that the plan gives to this ablation."""
+        """The member's vote for this ablation, with its rank and its chance."""
         return Vote(member=self.member, name=self.ablation.name, rank=self.rank, chance=self.details.chance)
 
 
@@ -39,7 +39,7 @@ class Member:
 
     @property
     def has_chances(self) -> bool:
-        """True if an ablation of the plan has a chance. Ablations without a chance then count as 0."""
+        """True if at least one ablation of the plan has a chance. The other ablations then count as 0 %."""
         return any(details.chance is not None for details in self.entry.details)
 
     def list_proposals(self, *, with_considered: bool) -> tuple[Proposal, ...]:
@@ -90,7 +90,7 @@ class MemberIndex:
         members: dict[Task, list[Member]] = {task: [] for task in Task}
         for key, entry in _number_plans(_read_entry(source)[0] for source in self.papers[paper_id]):
             if key not in self.names:
-                raise TrajectoryError(f"{paper_id}: its plans changed while they were combined")
+                raise TrajectoryError(f"{paper_id}: the plans for this paper changed while they were combined")
             members[key.task].append(Member(self.names[key], entry))
         return {task: tuple(sorted(found, key=lambda m: m.name)) for task, found in members.items() if found}
 
@@ -121,7 +121,7 @@ def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
 
 
 def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
-    """Return (entry, reason why one of its files cannot be used, or ""). A record of another plan is left out."""
+    """Read an entry. If one of its files cannot be used, also return the reason, otherwise ""."""
     entry = read_plan_entry(source)
     record, why = entry.record, entry.warnings[-1] if entry.warnings else ""
     if entry.trajectory is None:
@@ -134,7 +134,7 @@ def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
 
 
 def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, PlanEntry]]:
-    """Yield the plans of one paper with their origins. Copies of a plan are yielded once."""
+    """Yield the plans of one paper with their origins. Of several identical plans, only one is yielded."""
     numbers: Counter[tuple[Task, str, str]] = Counter()
     plans: dict[str, PlanEntry] = {}
     for entry in sorted(entries, key=lambda entry: (entry.record is None, entry.run)):
@@ -147,7 +147,7 @@ def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, Pla
 
 
 def _copy_ablation(ablation: Ablation) -> Ablation | None:
-    """Return an ablation as a plain `Ablation`, or None if it breaks a rule."""
+    """Return the fields of a plan as an `Ablation`, without a candidate's other fields, or None if a rule is broken."""
     try:
         return Ablation.model_validate({field.name: getattr(ablation, field.name) for field in PLAN_FIELDS})
     except ValidationError:

@@ -21,7 +21,7 @@ from planner.schema import PLAN_FIELDS, format_field_values
 from planner.site.copies import DETAIL_COLUMNS, format_cell, list_detail_cells
 from planner.site.entries import PlanEntry
 
-_BASELINE: Final = Variant(BASELINE, "the method as the paper has it")
+_BASELINE: Final = Variant(BASELINE, "the method as the paper describes it")
 _PROGRAM: Final = "TODO_your_training_program.py"
 _MATRIX_COLUMNS: Final = (
     *("paper_id", "title", "planner", "model", "task", "run", "run_order", "study", "name", "setting", "seed"),

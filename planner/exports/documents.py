@@ -15,7 +15,7 @@ from planner.site.copies import describe_change, format_line, format_review
 from planner.site.entries import PlanEntry
 
 _MAX_TITLE_CHARS: Final = 200  # GitHub allows 256
-_BASELINE_STEP: Final = f"- [ ] Run `{BASELINE}`: the method as the paper has it, once for all studies\n"
+_BASELINE_STEP: Final = f"- [ ] Run `{BASELINE}`: the method as the paper describes it, once for all studies\n"
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>~|&$#]")
 # GitHub notifies people who are named, and links issues and addresses, even after a backslash.
 _REFERENCE: Final = re.compile(
@@ -61,8 +61,8 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a Markdown file for each plan with its studies.
 
-    If a plan has fewer than k studies, its best candidates are added until there are k. Other candidates get one line
-    each.
+    If a plan has fewer studies than the k that was asked for, its best rejected candidates are added as studies until
+    there are k. Each other candidate gets one line.
     """
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
@@ -92,7 +92,7 @@ def _render_overview(plan: ExportedPlan) -> str:
     first = sum(len(study.first_runs) for study in plan.studies)
     notes = (
         f"{shared} may repeat a run of an earlier study" if shared else "",
-        f"start with {first + 1} runs, as the others are further values of sweeps" if first < len(runs) else "",
+        f"start with {first + 1} runs, as the others only try values between those" if first < len(runs) else "",
     )
     order = ", ".join(str(study.number) for study in sorted(plan.studies, key=lambda study: study.place))
     count = "; ".join((f"{format_count(len(runs) + 1, 'run')} with the baseline", *filter(None, notes)))

@@ -38,7 +38,7 @@ from planner.site.entries import (
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """An export format. `write` writes plans to a file with this `ending`, or to a folder if `ending` is ""."""
+    """An export format. `write` writes plans to a file whose name ends in `ending`. If `ending` is "", to a folder."""
 
     write: Callable[[Sequence[PlanEntry], Path], None]
     ending: str = ""
@@ -62,8 +62,8 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 class ExportReport:
     """The messages of an export, one line each.
 
-    `left_out` is about plans that were left out, or taken from an earlier `batch` command. `damage` is about plans that
-    were lost because the run's ledger (its database) is damaged.
+    `left_out` names each plan that is missing, or that an earlier `batch` command made since the latest made none.
+    `damage` names each plan that was lost because the run's ledger (its database) is damaged.
     """
 
     left_out: tuple[str, ...]
@@ -125,7 +125,7 @@ def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[P
                 if last_plan and last_plan != current:
                     now = records.load_record(current) if current else None
                     why = now.reason if now else "pending"
-                    notes.append(f"taken from an earlier `batch` command: {model}/{paper}: {why}")
+                    notes.append(f"{model}/{paper}: plan of an earlier `batch` command, as the latest made none: {why}")
                 if number := last_plan or current:
                     yield _rebuild_entry(records.load_record(number))
                 else:

@@ -109,7 +109,7 @@ class ExportedPlan:
 
 
 def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
-    """Yield each plan. If a paper has several plans, their slugs end in different labels."""
+    """Yield each plan. If a paper has several plans, the slug of each ends in a label, such as the model's name."""
     papers: dict[str, list[PlanEntry]] = defaultdict(list)
     for entry in entries:
         if entry.trajectory:
@@ -132,7 +132,7 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:
     """Yield the studies of a plan in the order in which to run them, and then its rejected candidates.
 
-    Candidates that the model withdrew are left out. A study may repeat runs of the studies before it.
+    Candidates that the model withdrew are left out. If a variant repeats an earlier run, its `same_as` names that run.
     """
     count = len(entry.ablations)
     further = [candidate for candidate in entry.considered if candidate.why is not RejectionReason.WITHDRAWN]
@@ -180,7 +180,7 @@ def _name_variant(ablation: Ablation, item: str) -> str:
 
 
 def _choose_slugs(texts: Sequence[str]) -> list[str]:
-    """Return a slug for each text. Equal slugs are avoided by shortening texts in the middle, not at the end."""
+    """Return a slug for each text. Long texts that begin alike are shortened in the middle, so that slugs differ."""
     slugs = list(map(slugify, texts))
     counts = Counter(slugs)
     return [

@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return (client, problem) for the model of a form. The client is None if there is a problem or no need."""
+        """Return (client, problem) for the chosen model. The client is None if there is a problem or no endpoint."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:
@@ -158,7 +158,7 @@ class PageApp:
             return None, describe_failure(error)
 
     async def _collect_facts(self, given: GivenPaper, settings: PlanSettings) -> PaperFacts:
-        """Return the facts of a paper, with the parts that a prompt with these settings leaves out."""
+        """Return the facts of a paper, such as the parts that are not sent if a plan has these settings."""
         paper = await self.papers.read_paper(given)
         if (given.key, settings) not in self._facts:
             self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
@@ -275,14 +275,14 @@ class PageApp:
 
 
 def _may_have_begun(job: Job, plan: KeptResult) -> bool:
-    """Return whether a job may have begun a plan: the plan is interrupted, and has the job's task and paper text."""
+    """Return whether an interrupted plan may be from this job: both have the same task and paper text."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256
 
 
 def _read_edits(plan: KeptResult) -> EditedPlan | None:
-    """Return a plan with its edits, or None if there is no plan. Raise the errors of `read_edited_plan`."""
+    """Return a plan with its edits, or None if there is no plan. Raise `TrajectoryError` for unreadable edits."""
     path = plan.source.trajectory_path
     return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None
 

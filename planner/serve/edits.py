@@ -30,8 +30,8 @@ Change = Literal["strike", "restore", "up", "down", "replace"]
 class EditedAblation(BaseModel):
     """An ablation of a model's plan, or a rejected candidate, as a person edited it.
 
-    `origin` is "plan" for an ablation of the plan, and "considered" for a candidate that the plan does not keep.
-    `number` is the index in that list. `replacement` is None if the person did not change the replacement.
+    `origin` is "plan" for an ablation of the plan, and "considered" for a rejected candidate. `number` is its index,
+    from 0, among the plan's ablations or the candidates. `replacement` is None if the person did not change it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,7 +93,7 @@ class EditedPlan:
 
     @property
     def left_out_entry(self) -> PlanEntry:
-        """The ablations and candidates that the person does not keep, as if they were a plan."""
+        """A plan made of the ablations and candidates that the person does not keep, for a page to show them."""
         return _select(self.entry, self.edit.left_out, ())
 
     def get_ablation(self, edited: EditedAblation) -> Ablation:
@@ -101,7 +101,7 @@ class EditedPlan:
         return _build_ablation(self.entry, edited)
 
     def change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":
-        """Return the plan after one more change. Write the edits to their file.
+        """Make one more change, write the edits to their file, and return the changed plan.
 
         Raises:
             UsageError: if the change is not possible.
@@ -169,7 +169,7 @@ def _change_edit(edit: PlanEdit, change: Change, ablation_id: str, replacement: 
 
 def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequence[EditedAblation]) -> PlanEntry:
     """Return an entry whose plan has the `chosen` ablations. Its rejected candidates are `left_out`."""
-    assert entry.trajectory is not None, "only a plan is edited"
+    assert entry.trajectory is not None, "an entry without a plan cannot be edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
     old, findings = (
         set(_list_findings(entry, make_unchanged_edit(entry).ablations)),

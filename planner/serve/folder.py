@@ -99,7 +99,7 @@ class PaperFolder:
         return paper if paper.key == key and is_safe else None
 
     def _is_kept(self, paper: GivenPaper) -> bool:
-        """Return whether the file of a paper has a safe name, and its path contains no link."""
+        """Return whether the file of a paper is in its own folder: its name is safe, and no link leads elsewhere."""
         inside = Path(_FOLDER, paper.key, paper.source)
         real = self._folder.parent.resolve() / inside
         return paper.source == sanitize_file_name(paper.source) and self._build_path(paper).resolve() == real
@@ -121,7 +121,7 @@ class PaperFolder:
             result = await self._reader.read_paper(ReadRequest(source, keep_paper=True))
             if isinstance(result, PaperError):
                 raise PaperError(str(result).replace(source, paper.source))
-            assert result.paper is not None, "the request asks for the paper"
+            assert result.paper is not None, "a request with `keep_paper` gets the paper"
             known = result.paper
             title = fix_title_case(known.title, known.abstract)
             self._write_note(paper.model_copy(update={"title": title, "sha256": known.sha256}))

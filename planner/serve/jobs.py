@@ -265,7 +265,7 @@ class JobQueue:
 
 
 def describe_failure(error: Exception) -> str:
-    """Return an error as the page shows it, with the path of its file if it has one."""
+    """Return the message of an error for the page. If the error is about a file, the message begins with its path."""
     if isinstance(error, UsageError) and error.advice:
         return f"{error.fault}; the built-in planner and “by hand” need no endpoint"
     path = getattr(error, "filename", None)

@@ -37,7 +37,7 @@ _SITE_ASSETS: Final = ("look.css", "paper.css", "theme.js", "paper.js")
 
 @dataclass(frozen=True, slots=True)
 class PaperFacts:
-    """The facts about a paper that the pages show, with the parts that the task `author` leaves out."""
+    """The facts about a paper for its page. `author_task_omissions` are the parts not sent in the author task."""
 
     description: dict[str, Any]
     author_task_omissions: tuple[Omission, ...]
@@ -59,7 +59,7 @@ class PaperFacts:
 
     @classmethod
     def collect(cls, paper: Paper, settings: PlanSettings) -> "PaperFacts":
-        """Return the facts about a paper. `settings` decide which parts are left out."""
+        """Return the facts about a paper. Some depend on the settings, such as the parts that are not sent."""
         try:
             author_task_omissions = select_excerpt(paper, replace(settings, task=Task.AUTHOR), TokenCounter()).omissions
         except PlannerError:
@@ -165,7 +165,7 @@ class EditMessage(PageMessage):
 
 @dataclass(frozen=True, slots=True)
 class PageDefaults:
-    """The values from the command line. `k` is None if it was not given."""
+    """The values that the user gave on the command line. `k` is None if the user gave no k."""
 
     output: Path
     model_spec: ModelSpec
@@ -179,7 +179,7 @@ class PageDefaults:
         return replace(self.settings, task=form.task, k=k, strategy=form.strategy)
 
     def make_model_spec(self, form: PlanForm) -> ModelSpec:
-        """Return the model spec for a form. The name of a model "by-hand" only appears in headings and files.
+        """Return the model spec for a form. If the model is "by-hand", its name is only used in headings and files.
 
         Raises:
             UsageError: if the name is missing.

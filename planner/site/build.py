@@ -1,9 +1,8 @@
-"""Write a site, that is, static pages for the plans in folders of trajectories, and on request a docsify site.
+"""Write a site, that is, static pages for the plans in folders of trajectories. On request, add a docsify site.
 
-The docsify site has the layout in which AblationBench publishes trajectories. It needs a web server, unlike the other
-pages. It loads docsify from a public address, and browsers check docsify's files by their hashes. Its Content Security
-Policy allows no other script. It allows styles, since trajectories contain some. The trajectories are rendered again
-from their parsed text, so they hold no active content.
+The docsify site has the layout in which AblationBench publishes trajectories. Unlike the other pages, it needs a web
+server. It loads docsify from a public address. Browsers check docsify's files by their hashes, and run no other script.
+The trajectories are rendered from their parsed text, so that they contain no script. They may contain inline styles.
 """
 
 import re
@@ -50,9 +49,9 @@ class BuiltSite:
 
 
 def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> BuiltSite:
-    """Write a site for run folders or other folders of trajectories. `output` is the folder of the site.
+    """Write a site for the plans in run folders, or in other folders of trajectories. `output` is the site's folder.
 
-    If `docsify` is true, the docsify site is written to a subfolder of that name.
+    If `docsify` is true, also write the docsify site to the subfolder `docsify`.
 
     Raises:
         UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
@@ -84,7 +83,7 @@ class _SiteBuilder:
         try:
             entries = read_plan_entries(sources)
         except TrajectoryError as error:
-            self.unread_files.append(UnreadFile(paper_id, f"changed while the site was built: {error}"))
+            self.unread_files.append(UnreadFile(paper_id, f"a file changed while the site was built: {error}"))
             return
         view = build_paper_view(entries)
         name = self.names[paper_id]
@@ -193,5 +192,5 @@ def _format_link(path: PurePosixPath | None) -> str:
 
 
 def _escape_cell(text: str) -> str:
-    """Return a text for a cell of a Markdown table. Nothing in it is markup."""
+    """Escape a text for a cell of a Markdown table, so that the table shows it as it is. "" becomes "?"."""
     return _MARKUP.sub(lambda character: f"&#{ord(character[0])};", format_line(text)) or "?"

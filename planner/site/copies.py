@@ -46,7 +46,7 @@ def choose_name_or_part(ablation: Ablation) -> str:
 
 
 def describe_replacement(item: str) -> str:
-    """Return a replacement as a phrase, such as "with a mean", or "without it" if the part is only removed."""
+    """Return a phrase for a replacement: "with a mean" for "a mean", and "without it" for "removed"."""
     if removed := _REMOVED.match(item):
         return f"without it: {item[removed.end() :]}" if item[removed.end() :] else "without it"
     return item if _NEGATION.match(item) else f"with {item}"
@@ -61,7 +61,7 @@ def name_removed_part(ablation: Ablation, item: str) -> str:
 
 
 def describe_change(ablation: Ablation, items: Sequence[str]) -> str:
-    """Return the change to the given replacements as a phrase: "remove the gate, or replace it by a mean"."""
+    """Return the change to make, such as "replace the gate by a mean". `items` are the replacements to name in it."""
     part = ablation.ablated_part.strip().rstrip(".")
     if ablation.action is Action.REMOVE:
         return f"remove {part}"
@@ -89,7 +89,7 @@ class PlanCopies:
 
 def format_plan_copies(entry: PlanEntry) -> PlanCopies:
     """Return a plan in each format that people can copy. The texts have no control characters."""
-    assert entry.trajectory is not None, "only a plan is copied"
+    assert entry.trajectory is not None, "an entry without a plan cannot be copied"
     forms = (
         format_review(entry),
         _format_markdown(entry.trajectory),
@@ -110,7 +110,7 @@ def format_review(entry: PlanEntry) -> str:
 
 
 def _format_markdown(trajectory: Trajectory) -> str:
-    """Return a plan as the Markdown of its trajectory, without the HTML element around it."""
+    """Return the plan of a trajectory as Markdown, without the HTML box in which the trajectory shows the plan."""
     text = render_trajectory(replace(trajectory, reasoning=""), allow_violations=True)
     return text.rpartition(format.PLAN_BOXES[trajectory.task])[2].removesuffix(format.BOX_END).strip() + "\n"
 
@@ -148,7 +148,7 @@ def format_cell(number: float | None) -> str:
 
 
 def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:
-    """Return a sentence with the paper's claim about the ablated part, or "" if the quote was not found."""
+    """Return a sentence that quotes the paper on the ablated part, or "" if the quote is not in the paper."""
     evidence = details.evidence
     if evidence is None or evidence.found not in (QuoteMatch.EXACT, QuoteMatch.CLOSE):
         return ""
@@ -175,9 +175,9 @@ def _format_sentence(ablation: Ablation) -> str:
 
 
 def build_plan_json(entry: PlanEntry) -> dict[str, object]:
-    """Return a plan as a JSON object: its heading, its reasoning, its ablations, and fields of its record."""
+    """Return a plan as a JSON object with its origin, reasoning, ablations, warnings, and fields of its record."""
     trajectory = entry.trajectory
-    assert trajectory is not None, "only a plan has ablations"
+    assert trajectory is not None, "an entry without a plan has no ablations"
     return {
         "planner": trajectory.planner,
         "model": trajectory.model,

@@ -34,7 +34,7 @@ class EntrySource:
     def path(self) -> Path:
         """The path of the trajectory, or of the record if there is no trajectory."""
         path = self.trajectory_path or self.record_path
-        assert path is not None, "a source has a file"
+        assert path is not None, "an entry has at least one file"
         return path
 
 
@@ -84,7 +84,7 @@ class PlanEntry:
 
     @property
     def review_details(self) -> tuple[Details, ...]:
-        """The details for a review. An ablation that the paper seems to report already has no quote."""
+        """The details of each ablation, for a review. No quote is shown if the paper seems to report the ablation."""
         return tuple(
             each.model_copy(update={"evidence": None})
             if any(finding.startswith(ALREADY_REPORTED) for finding in self.list_findings(number))
@@ -99,7 +99,7 @@ class PlanEntry:
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Return (heading, warnings) for two groups: the warnings about the plan, and all other warnings.
 
-        A group without warnings is left out. So is the message that a stored reply was used.
+        A group without warnings is left out. The warning that a stored reply was used is never shown.
         """
         shown = [warning for warning in self.warnings if warning != REUSED_NOTE]
         of_plan = tuple(warning for warning in shown if warning.startswith("ablation "))
@@ -109,7 +109,7 @@ class PlanEntry:
 
     @property
     def model_name(self) -> str:
-        """The name of the model. For a combined plan or the built-in planner, the planner's name stands before it."""
+        """The name of the model. If no model wrote the plan, it begins with the planner, as in "combined-planner/…"."""
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
@@ -156,7 +156,7 @@ def create_entry(trajectory: Trajectory, run: str = "") -> PlanEntry:
 
 
 def read_plan_entry(source: EntrySource) -> PlanEntry:
-    """Read an entry from its files. If one of two files cannot be read, add a warning.
+    """Read an entry from its files. If only one of two files can be read, use this file and add a warning.
 
     Raises:
         TrajectoryError: if no file can be read.
@@ -208,7 +208,7 @@ def create_failed_entry(run: str, record: PlanRecord) -> PlanEntry:
 
 
 def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
-    """Return the entry `planned` with the facts of its record. If the two do not fit, add a warning."""
+    """Return the entry `planned` with the facts of its record. If the record is for another plan, add a warning."""
     entry = replace(
         planned,
         outcome=record.outcome,
@@ -276,8 +276,8 @@ class EntryIndex:
 def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
     """Find the entries in run folders, or in other folders of trajectories.
 
-    In a run, only the folder `trajectories` is searched. Hidden files and `excluded_folder` are skipped. Since `plan`
-    and `batch` may give a paper different ids, papers with the same text get one id, that of the first folder.
+    In a run, only the folder `trajectories` is searched. Hidden files and `excluded_folder` are skipped. If
+    several folders have the same paper under different ids, its id in the first of these folders is used for all.
     """
     papers: dict[str, list[EntrySource]] = defaultdict(list)
     unread: list[UnreadFile] = []

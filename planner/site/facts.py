@@ -31,7 +31,7 @@ _MIN_WORDS: Final = 3
 
 
 def choose_title(entries: Sequence[PlanEntry]) -> str:
-    """Return the title of the paper, or words from its id if the title is unknown.
+    """Return the title of the paper. If it is unknown, make a title from the paper's id.
 
     A title in capitals is changed to title case.
     """

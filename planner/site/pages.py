@@ -108,7 +108,7 @@ class _Numbering:
 
 
 def _pack_ablation(ablation: Ablation) -> JsonValue:
-    """Return [number of the action, text to show, further text to search]."""
+    """Return [index of the action in `_ACTIONS`, text to show, another text in which a search looks]."""
     shown = choose_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
     texts = (clean_text(render_formulas_as_text(text)).text for text in (shown, "" if other == shown else other))
@@ -182,7 +182,7 @@ def render_docsify_page() -> str:
 
 
 def is_own_page(html: str) -> bool:
-    """Return whether this program wrote a page. The first 1,000 characters of the page are enough."""
+    """Return whether this program wrote a page. `html` is the page, or at least its first 1,000 characters."""
     return '<meta name="generator" content="ablation-planner ' in html[:1000]
 
 

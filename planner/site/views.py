@@ -279,7 +279,7 @@ def _build_card(
 
 
 def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
-    """Yield (heading, sentences) about the run order, the chances, the reported ablations and the revisions."""
+    """Yield (heading, sentences) for each note on a plan: its run order, its chances, its revisions, and so on."""
     if entry.record is None or entry.trajectory is None:
         return
     for heading, sentences in (

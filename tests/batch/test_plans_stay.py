@@ -88,13 +88,13 @@ def test_an_export_has_the_plans_of_earlier_calls_and_names_what_waits_or_failed
     program.invoke(*call, "-k", "8", code=1)
     exported = program.invoke("export", "run", "--to", "jsonl", "waiting.jsonl")
     assert count_plans(tmp_path / "waiting.jsonl") == 2
-    assert exported.stderr.count("taken from an earlier `batch` command: lm-planner/m/paper000") == 2
+    assert exported.stderr.count(": plan of an earlier `batch` command, as the latest made none: ") == 2
     assert "left out: lm-planner/m/paper0002: pending" in exported.stderr
     server.answer = lambda _: stream("I cannot.")
     program.invoke(*call, "-k", "8", code=1)
     exported = program.invoke("export", "run", "--to", "ablationbench", "failed")
     assert len(list((tmp_path / "failed").glob("*.jsonl"))) == 2
-    assert exported.stderr.count("taken from an earlier `batch` command: lm-planner/m/paper0000: there is no") == 1
+    assert exported.stderr.count("0000: plan of an earlier `batch` command, as the latest made none: there is no") == 1
     assert "left out: lm-planner/m/paper0002: there is no" in exported.stderr
 
 

@@ -36,7 +36,7 @@ def test_a_paper_of_fewer_members_than_the_folders_name_says_so(run: Run, plans:
     assert "2 combined plans for the author task, from 5 plans, 2 to 3 for each paper: out/combined-" in result.stderr
     other = next(line for line in result.stdout.splitlines() if "Other" in line)
     assert "3-members-" in other
-    assert "combines the plans of 2 members (of 3 in all sources): a, b." in run("show", other).stdout
+    assert "plans of 2 members (of 3; no other has a plan for this paper): a, b." in run("show", other).stdout
 
 
 def test_json_has_members_and_what_is_not_combined(run: Run, plans: Path) -> None:

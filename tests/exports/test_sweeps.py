@@ -121,7 +121,7 @@ def test_hydra_starts_a_study_with_the_command_that_its_file_gives(
     start(hydra_program, "train.py", "--config-dir", str(folder), *command[3:])
     started = (hydra_program / "started.txt").read_text(encoding="utf-8").splitlines()
     assert len(started) == 3 * 4
-    assert "1 baseline 'the method as the paper has it'" in started
+    assert "1 baseline 'the method as the paper describes it'" in started
     assert (
         "2 03-product-quantisation-with-m-8 'replace Shared codebook by product quantisation with *m* = 8'" in started
     )

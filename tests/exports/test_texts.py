@@ -88,7 +88,7 @@ def test_an_issue_has_what_to_do_and_a_checklist(plans: Path, export: Export) ->
     assert text == (
         "From the plan of ablations for: A Paper: of 100 % \\& more\n\n"
         "Each run with 3 seeds:\n\n"
-        "- [ ] Run `baseline`: the method as the paper has it, once for all studies\n\n"
+        "- [ ] Run `baseline`: the method as the paper describes it, once for all studies\n\n"
         "- **Part**: Learned sparse router\n"
         "- **Why**: detail of Routing without learning\n"
         "- **The paper says**: “detail of Routing without learning” (in nearly these words, detail of Routing without "
