@@ -121,7 +121,7 @@ def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
 
 
 def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
-    """Read an entry. If one of its files cannot be used, also return the reason, otherwise ""."""
+    """Return (entry, problem). The problem says why one of the entry's files cannot be used, or is ""."""
     entry = read_plan_entry(source)
     record, why = entry.record, entry.warnings[-1] if entry.warnings else ""
     if entry.trajectory is None:
@@ -147,7 +147,7 @@ def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, Pla
 
 
 def _copy_ablation(ablation: Ablation) -> Ablation | None:
-    """Return the fields of a plan as an `Ablation`, without a candidate's other fields, or None if a rule is broken."""
+    """Return an `Ablation` without the fields that only candidates have, or None if the ablation breaks a rule."""
     try:
         return Ablation.model_validate({field.name: getattr(ablation, field.name) for field in PLAN_FIELDS})
     except ValidationError:

@@ -1,7 +1,7 @@
 """Exports for other programs: sweeps for Weights & Biases, experiments for Hydra, tables, and AblationBench's layout.
 
 The first two formats are described at https://docs.wandb.ai/guides/sweeps/define-sweep-configuration and
-https://hydra.cc/docs/patterns/configuring_experiments. The program does not know the code that runs a study. The user
+https://hydra.cc/docs/patterns/configuring_experiments. The program does not know the code of the method, so the user
 must complete the lines that contain `TODO`.
 """
 
@@ -63,7 +63,7 @@ def _render_sweep(plan: ExportedPlan, study: Study) -> str:
 
 
 def write_hydra(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write experiments for Hydra, in a folder for each plan: one for the baseline and one for each variant."""
+    """Write a folder of Hydra experiments for each plan: an experiment for the baseline and for each variant."""
     for plan in list_plans(entries):
         for study, variant in _list_variants(plan):
             path = target / plan.slug / "experiment" / f"{variant.slug}.yaml"

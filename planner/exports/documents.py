@@ -51,7 +51,7 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
         folder, script = target / plan.slug, [_SCRIPT]
         for study in sorted(plan.studies, key=lambda study: study.place):
             about = f"From the plan of ablations for: {escape_markdown(plan.title)}"
-            body = f"{about}\n\nEach run with {len(SEEDS)} seeds:\n\n{_BASELINE_STEP}\n{_render_study(study)}"
+            body = f"{about}\n\nRepeat each run with {len(SEEDS)} seeds:\n\n{_BASELINE_STEP}\n{_render_study(study)}"
             write_file_atomically(folder / f"{study.slug}.md", body, durable=False)
             title = shlex.quote(f"Ablation: {study.headline}"[:_MAX_TITLE_CHARS])
             script.append(f'gh issue create --title {title} --body-file "$folder/{study.slug}.md"\n')
@@ -96,7 +96,7 @@ def _render_overview(plan: ExportedPlan) -> str:
     )
     order = ", ".join(str(study.number) for study in sorted(plan.studies, key=lambda study: study.place))
     count = "; ".join((f"{format_count(len(runs) + 1, 'run')} with the baseline", *filter(None, notes)))
-    return f"{count}. Each has {len(SEEDS)} seeds. Run the studies in this order: {order}.\n\n{_BASELINE_STEP}"
+    return f"{count}. Each run has {len(SEEDS)} seeds. Run the studies in this order: {order}.\n\n{_BASELINE_STEP}"
 
 
 def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:

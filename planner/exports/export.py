@@ -38,7 +38,7 @@ from planner.site.entries import (
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """An export format. `write` writes plans to a file whose name ends in `ending`. If `ending` is "", to a folder."""
+    """An export format. `write` writes plans to a file whose name ends in `ending`, or to a folder if that is ""."""
 
     write: Callable[[Sequence[PlanEntry], Path], None]
     ending: str = ""
@@ -62,8 +62,8 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 class ExportReport:
     """The messages of an export, one line each.
 
-    `left_out` names each plan that is missing, or that an earlier `batch` command made since the latest made none.
-    `damage` names each plan that was lost because the run's ledger (its database) is damaged.
+    `left_out` has a message for each plan that is missing, or that is from an earlier `batch` command than the latest.
+    `damage` has a message for each plan that was lost because the run's ledger (its database) is damaged.
     """
 
     left_out: tuple[str, ...]

@@ -148,7 +148,7 @@ class PageApp:
             return PlanForm.model_validate(begun | {name: text for name, text in request.query_params.items() if text})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return (client, problem) for the chosen model. The client is None if there is a problem or no endpoint."""
+        """Return (client, problem) for the chosen model. The client is None if there is a problem or none is needed."""
         if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:
@@ -158,7 +158,7 @@ class PageApp:
             return None, describe_failure(error)
 
     async def _collect_facts(self, given: GivenPaper, settings: PlanSettings) -> PaperFacts:
-        """Return the facts of a paper, such as the parts that are not sent if a plan has these settings."""
+        """Return the facts of a paper for a plan with these settings, such as the parts that are not sent."""
         paper = await self.papers.read_paper(given)
         if (given.key, settings) not in self._facts:
             self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
@@ -275,7 +275,7 @@ class PageApp:
 
 
 def _may_have_begun(job: Job, plan: KeptResult) -> bool:
-    """Return whether an interrupted plan may be from this job: both have the same task and paper text."""
+    """Return whether a plan may be the interrupted plan of a job: it has the job's task and paper text."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256
@@ -302,11 +302,11 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     """
     content, told = bytearray(), request.headers.get("content-length", "")
     if told.isdecimal() and int(told) > max_bytes:
-        raise HTTPException(413, f"too large: at most {max_bytes:,} bytes are accepted")
+        raise HTTPException(413, f"the upload is too large: at most {max_bytes:,} bytes are accepted")
     async for piece in request.stream():
         content += piece
         if len(content) > max_bytes:
-            raise HTTPException(413, f"too large: at most {max_bytes:,} bytes are accepted")
+            raise HTTPException(413, f"the upload is too large: at most {max_bytes:,} bytes are accepted")
     return bytes(content)
 
 

@@ -99,7 +99,7 @@ class PlanEntry:
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Return (heading, warnings) for two groups: the warnings about the plan, and all other warnings.
 
-        A group without warnings is left out. The warning that a stored reply was used is never shown.
+        A group without warnings is left out. The warning that a stored reply was used is left out too.
         """
         shown = [warning for warning in self.warnings if warning != REUSED_NOTE]
         of_plan = tuple(warning for warning in shown if warning.startswith("ablation "))
@@ -109,7 +109,7 @@ class PlanEntry:
 
     @property
     def model_name(self) -> str:
-        """The name of the model. If no model wrote the plan, it begins with the planner, as in "combined-planner/…"."""
+        """The model's name. If no model wrote the plan, the planner's name is added, as in "combined-planner/…"."""
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property

@@ -108,7 +108,7 @@ class _Numbering:
 
 
 def _pack_ablation(ablation: Ablation) -> JsonValue:
-    """Return [index of the action in `_ACTIONS`, text to show, another text in which a search looks]."""
+    """Return [index of the action in `_ACTIONS`, text to show, text that is not shown but searched]."""
     shown = choose_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
     texts = (clean_text(render_formulas_as_text(text)).text for text in (shown, "" if other == shown else other))

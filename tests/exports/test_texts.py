@@ -87,7 +87,7 @@ def test_an_issue_has_what_to_do_and_a_checklist(plans: Path, export: Export) ->
     text = (export(plans, "issues") / "a-paper" / "01-routing-without-learning.md").read_text(encoding="utf-8")
     assert text == (
         "From the plan of ablations for: A Paper: of 100 % \\& more\n\n"
-        "Each run with 3 seeds:\n\n"
+        "Repeat each run with 3 seeds:\n\n"
         "- [ ] Run `baseline`: the method as the paper describes it, once for all studies\n\n"
         "- **Part**: Learned sparse router\n"
         "- **Why**: detail of Routing without learning\n"
