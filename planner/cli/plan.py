@@ -158,7 +158,7 @@ def parse(
             log.info("send this message in the same conversation; run `parse` again with the new reply as REVISED:")
             click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
         elif revised and pasted.completions and done.trajectory:
-            log.warning("%s was not read, since the program finds nothing wrong in %s", revised, reply)
+            log.warning("%s is not needed, since the program finds no fault in the plan of %s", revised, reply)
         raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
 
 
@@ -206,7 +206,7 @@ async def _plan_papers(
 
 @dataclass(frozen=True, slots=True)
 class _PaperPlanner:
-    """The planner of a command's papers. They share a model, an output folder and a token counter."""
+    """A planner for the papers of a command. All papers share its model, output folder and token counter."""
 
     output: Path
     client: ModelClient

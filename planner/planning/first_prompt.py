@@ -28,14 +28,16 @@ _MAX_REPLY_TOKENS: Final = 8_000
 
 @dataclass(frozen=True, slots=True)
 class PlanSettings:
-    """The settings of a plan: the task, at most `k` ablations, and how often to ask again after an invalid reply.
+    """The settings for planning a paper.
 
-    `templates` is a folder with the user's own prompts. For the task `author`, the excerpt ends at the heading
+    A plan has at most `k` ablations. After an invalid reply, the model is asked again, at most `reasks` times.
+    `templates` is a folder with the user's own prompts. For the task `author`, the excerpt ends before the heading
     `cut_at`. `window` is the model's context window in tokens, None if it is unknown. `max_reply_tokens` limits a
-    reply; None is no limit. `strategy` is a name in `STRATEGIES`. If `plain` is true, the prompt asks only for the five
-    fields of the benchmark. If it is false, the prompt also asks for chances, and ablations below `min_chance` percent
-    are not kept (None: the default of the task). If `plain` is None, it is taken from an earlier plan or run, or is
-    false.
+    reply; None is no limit. `strategy` is a name in `STRATEGIES`.
+
+    If `plain` is true, the prompt asks only for the five fields of the benchmark. If it is false, the prompt also asks
+    for chances, and the plan leaves out ablations with a chance below `min_chance` percent; None means the default of
+    the task. If `plain` is None, the value of an earlier plan or run is used, or false if there is none.
     """
 
     task: Task
@@ -51,7 +53,7 @@ class PlanSettings:
 
     @property
     def kept_chance(self) -> int | None:
-        """The smallest chance of an ablation that is kept, in percent; None if the prompt asks for no chances."""
+        """The chance in percent that an ablation needs to be kept; None if the prompt asks for no chances."""
         if self.plain:
             return None
         return DEFAULT_MIN_CHANCE[self.task] if self.min_chance is None else self.min_chance
@@ -65,7 +67,7 @@ class PlanSettings:
         return reserve * 2 if STRATEGIES[self.strategy].templates else reserve
 
     def render_empty_prompt(self) -> Prompt:
-        """Render the first prompt without a paper; it has the same template hash as the prompt with a paper."""
+        """Render the first prompt with an empty excerpt. Its template hash is the same as with a paper."""
         return self.render_prompt(Excerpt("", "", ""))
 
     def render_prompt(self, excerpt: Excerpt) -> Prompt:
@@ -93,7 +95,7 @@ class PaperPrompt:
 
 @dataclass(frozen=True, slots=True)
 class LoadedPaper:
-    """A paper whose text is in this process."""
+    """A paper with its text in the memory of this process."""
 
     paper: Paper
 

@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PlanOutput:
-    """The record of a finished paper, its trajectory (None if there is no plan), and the path of the trajectory.
+    """The record of a finished paper, its trajectory, and the path of the trajectory.
 
-    Without a trajectory, there is a file at `path` only if an earlier plan for the same question is kept.
+    If no plan was made now, `trajectory` is None. A file at `path` is then an earlier plan for the same question.
     """
 
     record: PlanRecord
@@ -83,9 +83,9 @@ async def plan_to_folder(
 ) -> PlanOutput:
     """Plan one paper and write its trajectory and record into `folder`.
 
-    If the folder holds the reply to a request, the request is not sent again. It is sent again if this reply made the
-    paper fail, or if `force` is true. Use one `token_counter` for several papers, because it learns from each reply. If
-    the model is asked again, `report_step` gets the reason.
+    A request is not sent if the folder already holds a reply to it, unless this reply made the paper fail or `force` is
+    true. Use one `token_counter` for several papers, because it learns from each reply. If a reply is invalid and the
+    model is asked again, `report_step` gets the reason.
 
     Raises:
         TrajectoryError: if the record's path holds another kind of file.
@@ -137,7 +137,7 @@ async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, sett
 
 
 def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> Path | None:
-    """Return the path of the plan if the folder has the plan and all of its replies, otherwise None.
+    """Return the path of the plan if the folder holds it and no request is left to send, otherwise None.
 
     The errors are those of `plan_to_folder` and `build_prompt`.
     """
@@ -154,7 +154,7 @@ def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: P
 def _open_question(
     folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings
 ) -> tuple[Paper, PlanSettings, PlanRecord]:
-    """Return (paper with its id in the folder, settings with `plain` true or false, new record)."""
+    """Return (paper, settings, new record). The paper gets its id in the folder, and `plain` is set if it is None."""
     paper = replace(paper, id=choose_paper_id(folder, paper.info, info))
     settings = replace(settings, plain=_has_plain_plan(folder, paper, info, settings))
     return paper, settings, _begin_record(paper, info, settings)
@@ -165,7 +165,7 @@ def _begin_record(paper: Paper, info: ModelInfo, settings: PlanSettings) -> Plan
 
 
 def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> bool:
-    """Return `settings.plain`; if it is None, return whether the folder has a plan with `plain` true."""
+    """Return `settings.plain`. If it is None, return whether the folder already has a plain plan for the question."""
     if settings.plain is not None:
         return settings.plain
     record = _begin_record(paper, info, replace(settings, plain=True))
@@ -266,7 +266,7 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 
 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
-    """Write the record and the trajectory; if there is only an earlier plan, add the requests to its record."""
+    """Write the record and the trajectory; if only an earlier plan exists, keep it and update its list of requests."""
     if trajectory is None and files.planned:
         write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
         return PlanOutput(record, None, files.path)

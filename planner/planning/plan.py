@@ -77,7 +77,7 @@ async def run_plan(
 
 
 def _list_undefended(findings: Iterable["Finding"], revisions: Iterable[Revision]) -> Iterator["Finding"]:
-    """Yield the findings that the model has not defended, and all absent quotes; the revisions tell the others."""
+    """Yield the findings that the model has not defended. Findings about absent quotes are always included."""
     from planner.analysis.check import FindingKind  # imported with the check of a plan, and not before
 
     defended = {(each.name, each.finding) for each in revisions if each.response is RevisionResponse.DEFENDED}
@@ -92,7 +92,7 @@ def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: 
 
 
 def _describe_error(session: PaperSession, error: PlannerError) -> str:
-    """Return the reason for a failure in words; the built-in planner gives the reason as a note."""
+    """Return the reason for a failure: the first note of the built-in planner, or the text of the error."""
     completion = session.attempts[-1].completion if session.attempts else None
     if completion is not None and completion.notes and session.model.info.planner != LM_PLANNER:
         return completion.notes[0]

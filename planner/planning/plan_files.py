@@ -113,7 +113,7 @@ class RecordStore:
         self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
     def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
-        """Change the last record of the request `identity`; records of other requests may follow it."""
+        """Update the fields of the last recorded request with this identity."""
         last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
         self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
 
@@ -168,7 +168,7 @@ class PlanFiles:
 
     @property
     def planned(self) -> PlanRecord | None:
-        """The existing record if it has a plan, otherwise None; no record without a plan may replace it."""
+        """The existing record if it has a plan, otherwise None. A record without a plan must not replace it."""
         return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
 
     @property
@@ -181,7 +181,7 @@ class PlanFiles:
 
 
 def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
-    """Return (path of the first plan about a paper, path of a further plan for this record)."""
+    """Return (path for the first plan of a paper, path for a further plan with the settings of this record)."""
     about = (record.planner, record.model, record.paper.id)
     first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
     return first, further
@@ -194,7 +194,7 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     added.
 
     Raises:
-        TrajectoryError: if files with these names are not from this program or hold other plans.
+        TrajectoryError: if other plans have both file names, or a file is not from this program.
         OSError: if a record cannot be read.
     """
     first, further = map(PlanFiles.read, build_first_and_further_path(folder, record))
@@ -206,7 +206,7 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
 
 
 def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
-    """Return the requests with a reply from all records about a paper except the one in `chosen`.
+    """Return the answered requests in all records of a paper, except those in the record of `chosen`.
 
     The errors are those of `PlanFiles.read`.
     """
@@ -276,8 +276,9 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
 def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
     """Return the id that a paper has, or will get, in a folder of plans.
 
-    An id that was given or was made from a title stays. Otherwise, a paper that has a record gets the id in this
-    record. A new paper keeps its id, with `-2` added if another paper has the same id.
+    An id that the user gave, or that was made from a title, does not change. Any other id was made from the name of the
+    file. If the folder already has a record of the paper, return the id in this record. Otherwise return the paper's
+    id, with `-2` added if another paper has it.
 
     Raises:
         TrajectoryError: if the file at a record's path is not a record, or is damaged.

@@ -120,8 +120,8 @@ def render_prompt(
     """Render the prompt that asks for at most `k` ablations of a paper.
 
     `later_templates` are needed by later messages and must exist. If `with_details` is true, the prompt also asks for
-    details such as chances, and allows more than `k` ablations. If the folder `templates` has no template for this, the
-    prompt asks for no details.
+    details such as chances, and allows more than `k` ablations. If the folder `templates` has no template that asks for
+    details, the prompt does not ask for them.
 
     Raises:
         PromptError: if a template is missing or faulty, or uses unknown variables.
@@ -150,7 +150,7 @@ def render_reask_prompt(
 ) -> Prompt:
     """Render the prompt that names the faults of an invalid reply and asks again.
 
-    `failures` is the number of invalid replies so far. The template may use it; then each prompt is different.
+    `failures` is the number of invalid replies so far. A template may show it, so that no two prompts are equal.
 
     Raises:
         PromptError: as in `render_prompt`.

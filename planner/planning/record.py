@@ -67,7 +67,7 @@ class PaperRecord(_Record):
 class AttemptRecord(_Record):
     """One request and its result. `completion` is None if no reply came. `cost` is in USD, None if it is unknown.
 
-    `step` names a later step of the strategy. It is "" for the first prompt and its retries, and is then not written.
+    `step` names a later step of the strategy. In the first step, it is "" and is left out of the file.
     """
 
     identity: str
@@ -90,7 +90,7 @@ class AttemptRecord(_Record):
 class PlanRecord(_Record):
     """The record of planning one paper; `cost` (in USD) and `usage` (in tokens) are sums over all replies.
 
-    The cost is None if the cost of any reply is unknown, or if requests were lost and no reply came.
+    The cost is None if the cost of any reply is unknown, or if no reply came and a request was lost (see `is_lost`).
 
     `details` and `votes` have one item for each ablation, or are empty; only a combined plan has votes. `order` lists
     the indices of the ablations in the best order to run them. `min_chance` is None if no chances were asked for. Empty
@@ -138,7 +138,7 @@ class PlanRecord(_Record):
 
     @property
     def question_name(self) -> str:
-        """The task, `k` and a short hash; the file name of a further plan contains this text."""
+        """The task, `k` and a short hash, such as "author-5-1a2b3c4d", for the file name of a further plan."""
         hashed = hashlib.sha256(json.dumps(self.question).encode()).hexdigest()
         return f"{self.task}-{self.k}-{hashed[:8]}"
 
@@ -280,7 +280,7 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
 
 
 def replace_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
-    """Return the record with other requests, and with the sums of their tokens and costs."""
+    """Return the record with these requests in place of its own, and with the sums of their tokens and costs."""
     return record.model_copy(update=_sum_attempts(attempts))
 
 
@@ -294,7 +294,7 @@ def _sum_attempts(attempts: Sequence[AttemptRecord]) -> dict[str, object]:
 
 
 def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:
-    """Return the requests with their outcomes; a request without a reply or an error is INTERRUPTED."""
+    """Return the requests with their outcomes. A request that got neither a reply nor an error is INTERRUPTED."""
     attempts = {attempt.identity: attempt for attempt in result.attempts}
     last = {record.identity: number for number, record in enumerate(records)}
 

@@ -174,8 +174,8 @@ async def ask_until_valid(
 ) -> T:
     """Send a prompt and return the parsed reply; if it is invalid, ask again, at most `max_reasks` times.
 
-    If a reply has no text, the same prompt is sent once more, as a new request: `sample_step` is added to its sample
-    number.
+    After the first reply without text, the same prompt is sent once more. It counts as a new request, since
+    `sample_step` is added to its sample number.
 
     Raises:
         OutputError: if no reply is valid, or if a reply was truncated or refused.

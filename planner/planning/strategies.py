@@ -1,6 +1,6 @@
 """The strategies for planning a paper: the requests that they send, and estimates of the tokens.
 
-A new strategy is a function that gets a `PlanSession` and returns a reply, and an entry in `STRATEGIES`.
+To add a strategy, write a function that gets a `PlanSession` and returns a reply, and list it in `STRATEGIES`.
 """
 
 import re
@@ -108,7 +108,7 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
     if not findings:
         return draft
     kinds = ", ".join(dict.fromkeys(finding.kind for finding in findings))
-    session.report_step(f"asks again about {format_count(len(findings), 'finding')}: {kinds}")
+    session.report_step(f"a revision is needed because of {format_count(len(findings), 'finding')}: {kinds}")
     prompt = session.continue_prompt(_REVISE_TEMPLATE, findings=[finding.warning for finding in findings])
     try:
         revised = await session.ask(prompt, step=_REVISE_STEP)
@@ -121,9 +121,9 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
 
 
 def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply") -> "Reply":
-    """Return the revised reply with all revisions, and with the withdrawn ablations.
+    """Return the revised reply, with the revisions and the withdrawn ablations added.
 
-    The revisions are the model's responses to the findings, then its own changes of other ablations.
+    A revision is the model's response to a finding, or its own change of another ablation.
     """
     reasons = _read_reasons(revised.reasoning)
     revisions = [
@@ -150,9 +150,9 @@ def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply
 def _list_own_revisions(
     draft: "Reply", named: Container[int], revised: "Reply", reasons: Mapping[int | str, str]
 ) -> Iterator[Revision]:
-    """Yield a revision for each ablation that no finding named, and that the model changed, withdrew or explained.
+    """Yield a revision for each ablation of the draft that the model changed or withdrew, though no finding named it.
 
-    `named` holds the indices of the ablations that a finding named. New details alone are no change.
+    `named` holds the indices of the ablations with a finding. New details are a change only if the model says why.
     """
     for number, ablation in enumerate(draft.plan.ablations):
         place, why = _find_ablation(ablation, revised), reasons.get(ablation.name, "")
@@ -163,7 +163,7 @@ def _list_own_revisions(
 
 
 def _read_reasons(reasoning: str) -> dict[int | str, str]:
-    """Return the model's reasons for its responses, by the number of the finding or the name of the ablation."""
+    """Return {number of a finding or name of an ablation: the model's reason for its response}."""
     answers = filter(None, map(_ANSWER.match, reasoning.split("\n")))
     return {
         a["name"] or int(a["number"]): _RESPONSE.sub("", a["rest"], count=1).strip()[:_MAX_WHY_CHARS] for a in answers
@@ -182,7 +182,7 @@ def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionRes
 
 
 def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:
-    """Yield the details of the draft for each ablation of the revised plan, which has no details of its own."""
+    """Yield details for each ablation of a revised plan without details: those in the draft, or empty ones."""
     if draft.details:
         for ablation in revised.plan.ablations:
             place = _find_ablation(ablation, draft)
@@ -194,7 +194,7 @@ def _get_details(reply: "Reply", number: int) -> Details:
 
 
 def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
-    """Return the index in a reply's plan of the ablation with the same name or part, None if there is none."""
+    """Return the index of the ablation in a reply's plan, found by its name or else by its part; None if missing."""
     others = reply.plan.ablations
     by_name = (n for n, other in enumerate(others) if other.name == ablation.name)
     by_part = (n for n, other in enumerate(others) if other.ablated_part == ablation.ablated_part)
@@ -202,12 +202,12 @@ def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
 
 
 def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[RejectedAblation, ...]:
-    """Return the candidates that neither the draft nor the revised plan keeps."""
+    """Return the candidates that were rejected in the draft, and are not in the revised plan either."""
     return tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
 
 
 def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblation]:
-    """Yield the ablations of the draft that the revised reply neither keeps nor rejects."""
+    """Yield the ablations of the draft that are missing from the revised reply, as withdrawn candidates."""
     considered = {candidate.name for candidate in revised.considered}
     for number, ablation in enumerate(draft.plan.ablations):
         if _find_ablation(ablation, revised) is None and ablation.name not in considered:

@@ -46,7 +46,7 @@ def record(path: str) -> Any:
 def test_a_reply_without_faults_needs_no_second_message(run: Run) -> None:
     lines, stderr = parse(run, "faultless.txt")
     assert len(lines) == 1
-    assert "asks again" not in stderr
+    assert "a revision is needed" not in stderr
     assert "revisions" not in record(lines[0])
 
 
@@ -54,7 +54,7 @@ def test_a_reply_with_faults_gives_the_message_to_send(run: Run) -> None:
     (path, _, first, *rest), stderr = parse(run, "draft.txt")
     assert first.startswith(MESSAGE)
     assert any("flux capacitor doubles" in line for line in rest)
-    assert "asks again about 2 findings: quote absent, part not found" in stderr
+    assert "a revision is needed because of 2 findings: quote absent, part not found" in stderr
     assert "send this message in the same conversation" in stderr
     assert "No capacitor" in Path(path).read_text(encoding="utf-8")
 
@@ -82,7 +82,7 @@ def test_a_second_reply_that_is_no_plan_leaves_the_draft(run: Run) -> None:
 
 def test_a_second_reply_that_no_fault_asks_for_is_named(run: Run) -> None:
     _, stderr = parse(run, "faultless.txt", "revised.txt")
-    assert "revised.txt was not read, since the program finds nothing wrong in faultless.txt" in stderr
+    assert "revised.txt is not needed, since the program finds no fault in the plan of faultless.txt" in stderr
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_model_is_asked_again_and_the_user_is_told(run: Run, server: Server) -
     server.answer = lambda request: as_asked(request, DRAFT if len(request.json["messages"]) == 2 else REVISED)
     done = run("plan", "paper.md", "--strategy", "revise", env=env)
     assert done.exit_code == 0, done.stderr
-    asked, told = (done.stderr.index(words) for words in ("asks again about 2 findings", "revised: 2 findings"))
+    asked, told = (done.stderr.index(words) for words in ("because of 2 findings", "revised: 2 findings"))
     assert asked < told
     again = run("plan", "paper.md", "--strategy", "revise", env=env)
     assert again.stdout == done.stdout
@@ -133,7 +133,7 @@ def test_a_model_is_asked_again_and_the_user_is_told(run: Run, server: Server) -
 def test_the_built_in_planner_says_that_it_cannot_revise(run: Run) -> None:
     done = run("plan", "paper.md", "--strategy", "revise", "--task", "author", "--model", "extractive")
     assert done.exit_code == 0
-    assert ("the built-in planner cannot revise its plan" in done.stderr) == ("asks again" in done.stderr)
+    assert ("the built-in planner cannot revise its plan" in done.stderr) == ("a revision is needed" in done.stderr)
 
 
 def test_an_estimate_prices_both_requests(run: Run, server: Server) -> None:
