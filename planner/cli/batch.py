@@ -162,7 +162,7 @@ def _list_typed_words() -> tuple[str, ...]:
 
 
 def _list_unsaid_fields() -> dict[str, ParameterSource]:
-    """Return the `RunSpec` fields that the user did not set, each with the source of its value."""
+    """Return {name: source} for each `RunSpec` field whose value comes from a settings file or is the default."""
     context = click.get_current_context()
     fields = {"prompts": "templates", "context_window": "window"}
     sources = {name: context.get_parameter_source(name) for name in context.params}

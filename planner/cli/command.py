@@ -167,7 +167,7 @@ class CommandGroup(click.Group):
     def _resolve_with_settings(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the called command. Unless its help is asked for, take its defaults from the settings files."""
+        """Return the called command. Take its defaults from the settings files, unless only its help is asked for."""
         name, called, rest = super().resolve_command(ctx, args)
         if name and called and not ctx.resilient_parsing and not {*HELP_OPTIONS} & {*rest}:
             from planner.cli.settings import apply_settings  # not for --help
@@ -258,7 +258,7 @@ def wrap_line(line: str, width: int) -> str:
 
 
 def shorten_middle(text: str, width: int | None) -> str:
-    """Shorten a text to `width` characters (at least 20) by an ellipsis in its middle. None keeps the whole text."""
+    """Replace the middle of a text by an ellipsis if it is longer than `width` (at least 20). None is no limit."""
     if width is None or len(text) <= max(_LEAST_NAME, width):
         return text
     kept = max(_LEAST_NAME, width) - 1

@@ -28,7 +28,7 @@ ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """The title, abstract and id that the user gives for a paper. What is "" is detected in the paper.
+    """The title, abstract and id that the user gives for a paper. If one of them is "", the program finds it.
 
     `offline` forbids downloads. `fetch` allows a web address instead of a path.
     """
@@ -92,10 +92,10 @@ def group_options(
     *options: Callable[[CommandFunction], CommandFunction],
     complete: Callable[[Any], Any] = lambda value: value,
 ) -> Callable[[CommandFunction], CommandFunction]:
-    """Return a decorator that adds options to a command. Their values are passed as one argument, called `name`.
+    """Return a decorator that adds options to a command. It passes their values as one argument, called `name`.
 
-    The argument is an instance of the dataclass `options_class`. `complete` gets this instance and returns the one to
-    pass, which may have more fields set.
+    The argument is an instance of `options_class`, a dataclass with a field for each option. `complete` may change this
+    instance before the command gets it, for example to set further fields.
     """
 
     def decorate(command: CommandFunction) -> CommandFunction:
@@ -197,7 +197,7 @@ task_options = group_options(
         type=click.IntRange(0, 100),
         metavar="PERCENT",
         envvar="ABLATION_PLANNER_MIN_CHANCE",
-        help=f"Keep only ablations with at least this chance, but always keep the best one.  "
+        help=f"Keep only ablations to which the model gives at least this chance, but always keep the best one.  "
         f"[default: author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
     ),
 )

@@ -65,7 +65,7 @@ submission_options = group_options(
         help="With --engine openai-batch: submit the requests and exit; `collect` gets the results.",
     ),
     _FINISH_LIVE_OPTION,
-    service_option("--prepare", is_flag=True, help="Record the corpus and send nothing; continue with `export`."),
+    service_option("--prepare", is_flag=True, help="Only record the papers, and send nothing; then use `export`."),
     _POLL_OPTION,
 )
 
@@ -113,7 +113,7 @@ prompt_file_options = group_options(
         "--replies-from",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help="Send nothing; read each reply from the file in this folder that has its prompt's name, with any ending.",
+        help="Send nothing; read the replies in this folder. A reply's file has its prompt's name, with any ending.",
     ),
 )
 
@@ -133,5 +133,5 @@ shard_option = engine_option(
     type=_ShardType(),
     metavar="I/N",
     envvar="ABLATION_PLANNER_SHARD",
-    help="Plan shard I of N in RUN/shards; run the command once for each shard, then `merge`.",
+    help="Plan only shard (part) I of N, in RUN/shards; run the command once for each shard, then `merge`.",
 )

@@ -156,7 +156,7 @@ async def _export_requests(spec: RunSpec, target: Path) -> int:
 @_run_argument
 @log_options
 def merge(run: Path, log_settings: LogOptions) -> None:
-    """Merge the results of the shards of a RUN. Exit code 1 while a shard is missing.
+    """Merge the results of the shards of a RUN. The exit code is 1 while the results of a shard are missing.
 
     Run the command again to add results that came later.
     """

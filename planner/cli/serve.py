@@ -140,7 +140,7 @@ def mcp(
             ) from None
         output, reader = output.resolve(), open_isolated_reader(offline=True)
         tools = PlanTools(NamedFolders.resolve(named), output, reader, choose_settings, model_spec, offline)
-        log.info("papers in %s; plans in %s", tools.folders, output)
+        log.info("reading papers in %s; writing plans to %s", tools.folders, output)
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that
         asyncio.run(serve_tools(tools))

@@ -49,7 +49,7 @@ def _check_address(address: str) -> str:
 
 def _check_endpoint_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,50}", name) or name in (EXTRACTIVE, *(p.prefix for p in PROVIDERS)):
-        raise ValueError("the name of an endpoint must be letters and digits, and no prefix such as openai")
+        raise ValueError("an endpoint's name must consist of letters and digits, and must be no prefix such as openai")
     return name
 
 
@@ -144,7 +144,7 @@ class SettingsFile:
         return file
 
     def find_origin(self, *names: str) -> str:
-        """Return the place of a setting as FILE:LINE. `names` are the names of its tables and its own name."""
+        """Return the place of a setting as FILE:LINE. `names` is its path, such as "endpoints", "lab", "base_url"."""
         return f"{self.path}:{_find_line(self.text, names)}"
 
 
@@ -184,7 +184,7 @@ def _describe_fault(fault: ErrorDetails) -> str:
         reason = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
         return f"{where}: {reason[:1].lower()}{reason[1:]}"
     if _KEY_NAME.search(name):
-        return f"{where}: keys do not belong in files; name the environment variable of the key, as key_env"
+        return f"{where}: keys do not belong in files; move the key to an environment variable named in key_env"
     import difflib
 
     known = tuple(NamedEndpoint.model_fields) if tables else SETTING_NAMES
@@ -194,7 +194,7 @@ def _describe_fault(fault: ErrorDetails) -> str:
 
 
 def _find_line(text: str, path: Sequence[str]) -> int:
-    """Return the line number of the setting at `path`. If it is missing, return that of its table, or 1."""
+    """Return the line number of the setting at `path`, or of its table if the setting is missing, or else 1."""
     table: list[str] = []
     found, depth = 1, 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -279,8 +279,8 @@ def find_project_file() -> Path | None:
 def apply_settings(context: click.Context, name: str, command: click.Command, file: Path | None) -> None:
     """Set the defaults of a command's options to the values in the settings files.
 
-    The setting `model` is for the option with the environment variable ABLATION_PLANNER_MODEL, and so on. If `file` is
-    given, only that file is read.
+    A setting sets the option whose environment variable has the same name: `model` belongs to ABLATION_PLANNER_MODEL.
+    If `file` is given, only this file is read.
 
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.

@@ -256,6 +256,6 @@ async def _check_model(model_spec: ModelSpec, max_seconds: float | None) -> int:
             reason = str(error) or f"no complete answer within {max_seconds} s; --timeout can set a longer limit"
             click.echo(make_printable(f"No answer from {info.endpoint}, model {info.asked}: {reason}"))
             return 1
-    answered = f"{info.endpoint} answered as {completion.model or info.asked!r} in {completion.seconds:.1f} s"
+    answered = f"Answer from {info.endpoint}, model {completion.model or info.asked!r}, in {completion.seconds:.1f} s"
     click.echo(make_printable(f"{answered}; {client.key_source or 'no key'} was sent."))
     return 0

@@ -264,7 +264,7 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     "--min-chance",
     type=click.IntRange(0, 100),
     metavar="PERCENT",
-    help="Keep only ablations with at least this mean chance, but always keep the best one.  "
+    help="Keep only ablations whose mean chance in the plans is at least this, but always keep the best one.  "
     f"[default: author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
 )
 @output_option(
@@ -325,7 +325,7 @@ def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
 
 
 def _add_facts(facts: dict[str, list[dict[str, Any]]], result: "CombineResult") -> None:
-    """Add a result to its list in `facts`. Log the reason if no plan was combined."""
+    """Add a result to one of the lists "plans", "single" and "unread". Log the reason if no plan was combined."""
     from planner.combining.combine import SingleMemberPaper
 
     match result:

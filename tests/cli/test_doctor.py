@@ -14,7 +14,7 @@ def test_one_tiny_request_and_who_answered(run: Run, server: Server) -> None:
     server.answer = lambda request: as_asked(request, "ready", model="the-very-model-2026")
     result = run("doctor", "--model", "m", "--base-url", server.base_url, env={"OPENAI_API_KEY": KEY})
     assert result.exit_code == 0
-    assert f"{server.base_url} answered as 'the-very-model-2026' in " in result.stdout
+    assert f"Answer from {server.base_url}, model 'the-very-model-2026', in " in result.stdout
     [request] = server.journal
     assert len(request.body) < 500
     assert request.headers["authorization"] == f"Bearer {KEY}"

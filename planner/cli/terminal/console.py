@@ -111,7 +111,7 @@ def send_log_messages(options: LogOptions) -> Iterator[None]:
 
 
 def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
-    """Log one line about the parts of a paper that are left out. If there are several, log each as a debug message."""
+    """Log one line about the parts that are left out of a paper. For several parts, add a debug message about each."""
     if omissions:
         log.info("%s%s", source, _describe_omissions(omissions))
     for part in omissions if len(omissions) > 1 else ():
@@ -177,8 +177,8 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
     """Run the work and return its exit code, or 130 after Ctrl-C, or 143 after SIGTERM.
 
     The first signal cancels the work, which may still finish a step such as writing a file. The second signal ends the
-    work at once. If `at_once` is true, the first signal does so. Pass it only for work that handles signals itself
-    while it sends requests.
+    work at once. If `at_once` is true, even the first signal ends the work at once. Set it only for work that handles
+    signals itself while it sends requests.
     """
     received: list[int] = []
 

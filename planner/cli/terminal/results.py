@@ -123,7 +123,7 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
 
 
 def _explain_count(record: PlanRecord, count: int) -> str:
-    """Return the end of a message that says why a plan has `count` ablations, or "" if there is nothing to say."""
+    """Return words that explain why a plan has `count` ablations, such as " of at most 5; …", or "" if not needed."""
     is_full = count >= record.k
     if record.considered:
         more = "; a larger -k keeps more" if is_full else ""
@@ -134,13 +134,13 @@ def _explain_count(record: PlanRecord, count: int) -> str:
 
 
 def _count_responses(revisions: Sequence[Revision]) -> str:
-    """Return the number of findings in words, followed by the number of each response of the model."""
+    """Return the numbers of findings and of the model's responses, such as "3 findings, 2 mended, 1 defended"."""
     counts = Counter(revision.response for revision in revisions)
     return ", ".join((format_count(len(revisions), "finding"), *(f"{counts[each]} {each}" for each in counts)))
 
 
 def _describe_failure(result: PlanOutput) -> str:
-    """Return the reason why there is no plan, and the file with the replies or the earlier plan."""
+    """Return the reason why there is no new plan, and the path of the earlier plan or of the replies if they exist."""
     record = result.record
     invalid = "the reply holds no valid plan: " if record.outcome is Outcome.INVALID else ""
     if result.path.exists():
