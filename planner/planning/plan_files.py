@@ -123,7 +123,7 @@ class RecordStore:
 
 
 def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
-    """Return the sample number for a first prompt; with a new number, the same prompt gets a new reply.
+    """Return the sample number for a first prompt. A new number makes the model reply anew to the same prompt.
 
     The number is 0 if no reply is recorded. It is one more than the last number if the recorded replies gave no plan,
     or if `force` is true. Otherwise it is the last number, and the recorded replies are used again.
