@@ -20,7 +20,7 @@ from planner.planning.record import PlanRecord, load_stored_json
 
 STORED_COMPLETION: Final = TypeAdapter(Completion)
 _RECORD: Final = TypeAdapter(PlanRecord)
-_DAMAGE_HINT: Final = "`export` writes all plans that can be read; start a new run with another -o"
+_DAMAGE_HINT: Final = "write the other plans to files with `export`, then start a new run with another -o"
 
 # Every pair of a paper and a model of the last command or of an earlier result, and its latest result if there is one.
 ALL_PAIRS: Final = (
@@ -129,8 +129,8 @@ class StoredRecords:
     def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
         """Return (paper, model, number of the latest record, number of the latest record with a plan).
 
-        A number is None if there is no such record. The first number is also None if the paper or the settings have
-        changed since the latest record.
+        There is one tuple for each paper and model. The first number is None if there is no record, or if the paper or
+        the settings have changed since. The second is None if there is no plan.
         """
         current = f"iif({IS_VALID}, n.number, NULL)"
         return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
@@ -180,7 +180,7 @@ class MergeCounts:
 
 @contextmanager
 def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[str] | None = None) -> Iterator[None]:
-    """Attach another ledger to `db` within the block; merges then use `paper_ids`, or all papers if it is None.
+    """Attach another ledger to `db` within the block, to merge its papers `paper_ids` (all papers if None).
 
     Raises:
         RunError: if one of the two ledgers cannot be read or written.
@@ -198,7 +198,7 @@ def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[
 
 
 def list_results_only_in_attached(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return (paper, model) of each latest result that only the attached ledger has, oldest first."""
+    """Return each (paper, model) whose latest result in the attached ledger is not in the main ledger, oldest first."""
     query = (
         f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
         " (SELECT max(number) FROM other.plannings WHERE paper = n.paper AND model = n.model) ORDER BY n.number"

@@ -237,7 +237,7 @@ def _check_content(connection: sqlite3.Connection, path: Path) -> None:
 
 @cache
 def _describe_values() -> dict[str, str]:
-    """Return, by table, the SQL condition that a valid row meets."""
+    """Return, for each table, an SQL condition that is true for every row which the program could have written."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
         _create_tables(empty)
         query = "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -249,7 +249,7 @@ def _describe_values() -> dict[str, str]:
 
 
 def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
-    """Return an SQL condition: the value of a column has its type. `facts` is the column in `PRAGMA table_info`."""
+    """Return an SQL condition that checks the type of a column's value; `facts` is a row of `PRAGMA table_info`."""
     _, name, kind, is_required, _, is_key = facts
     return f"typeof({name}) IN ('{kind.lower()}'" + (")" if is_required or is_key else ", 'null')")
 
@@ -277,7 +277,7 @@ def format_time(moment: datetime) -> str:
 
 
 def _choose_other_mode(path: Path, error: Exception) -> str | None:
-    """Return the mode in which SQLite can open the ledger after `error`, None if there is no such mode."""
+    """Return the mode in which SQLite may open the ledger after opening failed with `error`, None if there is none."""
     # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls the commit back.
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
         return "rw"

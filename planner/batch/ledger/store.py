@@ -150,8 +150,8 @@ class Ledger:
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
         """Return the sample number for the first prompt about a paper (before any re-ask).
 
-        A new number asks for a new reply to the same prompt. Return the last number with a reply, 0 if there is no
-        reply. If `retry_failed` is true and the last reply was unusable, return the next number.
+        Replies to the same prompt are numbered from 0. Return the number of the last reply, which is then used again,
+        or 0 if there is no reply. If `retry_failed` is true and the last reply was unusable, return the next number.
         """
         last = self._reader.fetch_value(
             "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
@@ -167,8 +167,8 @@ class Ledger:
     ) -> tuple[AttemptRecord, ...]:
         """Return the recorded requests about a paper to a model, oldest first.
 
-        `reused_identities` are the hashes of further requests to return. If another paper with the same text sent such
-        a request, the cost in its record is 0.
+        `reused_identities` are hashes of requests that are returned too. If such a request was sent for another paper
+        with the same text, its cost is 0 here.
         """
         rows = self._reader.fetch_rows(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"

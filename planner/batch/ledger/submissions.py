@@ -255,7 +255,7 @@ class Submissions:
 
 
 def insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
-    """Insert requests with the time `sent_at`, "" if they are only exported; an earlier time is kept."""
+    """Insert requests that were sent at `sent_at` ("" if not sent yet); a request that already has a time keeps it."""
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"

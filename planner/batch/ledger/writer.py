@@ -242,7 +242,7 @@ def _read_kept_replies(ledger_path: Path) -> Iterator[tuple[Path, LedgerReply]]:
             if isinstance(error, ValidationError) and DRAFT_NAME.fullmatch(path.name):
                 path.unlink()  # a kill left it incomplete; a complete draft is stored like any other file
                 continue
-            log.warning("%s: skipped, since it is not a reply of this run: %s", path, str(error).splitlines()[0])
+            log.warning("skipped the file %s, which is not a reply of this run: %s", path, str(error).splitlines()[0])
 
 
 def _list_folders(ledger_path: Path) -> tuple[Path, Path]:
