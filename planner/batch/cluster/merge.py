@@ -32,7 +32,7 @@ from planner.planning.plan_files import PlanFileIndex
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "
-_SETTINGS_HASH_FACT: Final = "the settings (a hash of prompts, --cut-at and others)"
+_SETTINGS_HASH_FACT: Final = "the settings (prompts, --cut-at and others, shown as a hash)"
 
 
 class _SubmittedError(RunError):
@@ -41,7 +41,7 @@ class _SubmittedError(RunError):
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """The result of a merge; `running_shards` holds, by shard, the reason why the shard was left out."""
+    """The result of a merge. `running_shards` are shards that were left out, each with the reason."""
 
     counts_by_shard: Mapping[Shard, MergeCounts]
     running_shards: Mapping[Shard, str]
@@ -198,7 +198,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
             raise _SubmittedError(f"{requests} requests of the shard are at a batch service")
         for paper, here, there in list_id_conflicts(db):
             raise RunError(
-                f"the id {paper} is that of {here} in the run, and of {there} in {shard.name}; "
+                f"the id {paper} belongs to {here} in the run, but to {there} in shard {shard.name}; "
                 f"run shard {shard} again (batch --shard {shard}), then merge"
             )
         kept = StoredRecords(LedgerReader(part.ledger_path, other))
@@ -209,8 +209,8 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
         db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, fingerprint_ledger(other)))
     if joined.requests_paid_twice:
         problems.append(
-            f"{shard.name}: {joined.requests_paid_twice:,} requests were paid for in another shard too, since "
-            "both shards have papers with the same text; the cost is counted once"
+            f"shard {shard.name}: {joined.requests_paid_twice:,} requests were paid for in another shard too, since "
+            "both shards have papers with the same text; the run counts their cost once"
         )
     return joined
 
@@ -220,7 +220,7 @@ def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_ke
     try:
         trajectory = rebuild_trajectory(sidecar)
     except OutputError as error:
-        problems.append(f"{paper_id}: its reply can no longer be read as a plan: {error}")
+        problems.append(f"the reply about paper {paper_id} can no longer be read as a plan: {error}")
         return
     with convert_os_errors(run.path):
         write_record_and_trajectory(run.trajectory_folder, sidecar, trajectory)
@@ -235,7 +235,7 @@ def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[
 
 
 def _write_description(run: RunFolder, shards: list[Shard]) -> None:
-    """Write `run.json` of the run, with the facts of the first shard and the names of all shards."""
+    """Write the run's `run.json`: the content of the first shard's `run.json`, with the names of all shards."""
     facts = shards[0].locate_folder(run).read_description() | {"shards": [shard.name for shard in shards]}
     of_one_shard = ("format_version", "shard", "papers", "words")
     run.write_description({name: value for name, value in facts.items() if name not in of_one_shard})

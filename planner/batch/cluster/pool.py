@@ -99,7 +99,7 @@ class WorkerPool:
             except WorkerLostError:
                 continue
         source = request.source
-        return PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while reading it; leave this paper out")
+        return PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while they read this paper; leave it out")
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion:
         """Send a prompt to a model from the least busy worker, without retries.

@@ -92,8 +92,8 @@ class RayWorkerActor:
             chat = balance_replicas([OpenAIChat(endpoint, wanted.options) for endpoint in endpoints])
             if chat.info != wanted.info:
                 raise UsageError(
-                    f"its environment names {chat.info.asked!r} at {chat.info.endpoint}, "
-                    f"but the run needs {wanted.info.asked!r} at {wanted.info.endpoint}"
+                    f"its environment variables lead to model {chat.info.asked!r} at {chat.info.endpoint}, "
+                    f"but the run needs model {wanted.info.asked!r} at {wanted.info.endpoint}"
                 )
             self._models[key] = chat
         return self._models[key]

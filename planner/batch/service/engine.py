@@ -54,9 +54,8 @@ class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not ther
 class ReplayModel:
     """A model that answers from the ledger, and passes requests without a reply to `handle_request`.
 
-    A request fails after `MAX_SUBMISSIONS` submissions without a reply. If `submit_once` is true, each request is
-    submitted only once, and the caller then sends it live. Rejections of attempts up to the number `after_attempt` do
-    not count.
+    A request fails if it has no reply after `MAX_SUBMISSIONS` submissions; attempts with numbers up to `after_attempt`
+    do not count. If `submit_once` is true, a request is submitted only once, and after that the caller sends it live.
     """
 
     ledger: Ledger
@@ -106,7 +105,8 @@ class ReplayModel:
 class Replanner:
     """A planner that uses the replies in the ledger, and finds the requests that have no reply.
 
-    A paper with all its replies is finished. A planner plans each failed paper at most once.
+    A paper that lacks a reply is planned again at each call of `replan_papers`; a paper with a result, even a failure,
+    is not.
     """
 
     def __init__(self, job: BatchJob, ledger: Ledger, recorder: ResultRecorder, *, submit_once: bool) -> None:
@@ -267,7 +267,7 @@ class BatchServiceEngine:
         return ended
 
     def _is_finished(self, tracker: BatchTracker) -> bool:
-        """Return whether there is nothing to wait for; if an error is the reason, stop with its message."""
+        """Return whether there is nothing to wait for; if that is due to an error, stop the run with its message."""
         more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
         if more_to_come and (self._wait or tracker.has_late_results):
             return False

@@ -71,7 +71,7 @@ def require_batch_service(client: ModelClient) -> BatchService:
 class ResultCollector:
     """A collector that records the results of submissions in the ledger.
 
-    `fatal_error` is the service's message if no further submission can succeed, as with a wrong key, otherwise "".
+    `fatal_error` is the service's message if every further submission would fail, as when the key is wrong; else "".
     """
 
     def __init__(

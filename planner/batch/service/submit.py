@@ -168,8 +168,8 @@ class SubmitOptions:
     """The options for submitting files; `retry_policy` says how often a request to the service is repeated.
 
     After a failure it may be unknown whether the service created a batch. `lookup_pauses` are the seconds between the
-    checks for this batch. If the service lists no batches, `allow_resubmission` permits submitting the file, and
-    perhaps paying for it, again.
+    checks for this batch. If the service cannot list its batches, `allow_resubmission` permits submitting the file
+    again, although it may then be paid for twice.
     """
 
     retry_policy: RetryPolicy
@@ -242,9 +242,9 @@ class BatchSubmitter:
             if self._options.allow_resubmission:
                 return []
             raise ModelError(
-                f"{service.host} lists no batches, so it is unknown whether {submission.request_count} requests "
-                "arrived there before the command was interrupted; to submit them again, and perhaps pay twice: "
-                "batch --retry-failed",
+                f"{service.host} cannot list its batches, so it is unknown whether {submission.request_count} requests "
+                "arrived there before the command was interrupted; `batch --retry-failed` submits them again, but "
+                "then they may be paid for twice",
                 status=error.status,
             ) from None
 

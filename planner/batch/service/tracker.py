@@ -30,9 +30,8 @@ _MAX_REQUESTS_KEY: Final = "requests in a part"
 class BatchTracker:
     """A tracker of submissions; `open_submissions` holds, by number, the submissions with missing results.
 
-    If the service does not know the batch of a submission, `unknown_batches` holds a message by the submission's
-    number. `max_requests` is the most requests that a submission may have; it is None until the service refuses a large
-    one.
+    `unknown_batches` holds, by the number of the submission, a message about each batch that the service does not know.
+    `max_requests` is the most requests that the service accepts in a submission; None until it has refused a large one.
     """
 
     def __init__(
@@ -146,8 +145,8 @@ class BatchTracker:
             if self._is_last_check(submission):
                 self.unknown_batches[submission.number] = (
                     f"{service.host} does not know batch {submission.batch_id}, with {submission.request_count} "
-                    "requests: use the key and the project with which it was submitted, or give up the batch and "
-                    "submit its requests again with: batch --retry-failed"
+                    "requests: use the key and the project with which it was submitted; if the batch is lost, "
+                    "submit its requests again with `batch --retry-failed`"
                 )
             return None
 

@@ -18,7 +18,7 @@ def test_each_shard_submits_its_own_part(corpus: Corpus, serve_batches: ServeBat
     stderr = corpus.program.invoke("merge", "run", code=1).stderr
     assert "2-of-2 was left out: " in stderr
     assert "requests of the shard are at a batch service" in stderr
-    assert "each a run of its own" in corpus.program.invoke("collect", "run", code=1).stderr
+    assert "each of which is a run" in corpus.program.invoke("collect", "run", code=1).stderr
     corpus.program.invoke("collect", "run/shards/2-of-2", "--poll", "0.02")
     assert not list((corpus.folder / "run" / "shards").rglob("*-wal")), "no write-ahead log on a shared disk"
     corpus.program.invoke("merge", "run")

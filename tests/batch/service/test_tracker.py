@@ -120,7 +120,7 @@ def test_where_nothing_is_listed_a_doubtful_submission_is_repeated_only_on_deman
     losing = lost_once(batches, "POST", "batches")
     server.answer = lambda r: error(405, "no lists") if r.path.startswith("/v1/batches?") else losing(r)
     for _ in range(2):
-        with pytest.raises(ModelError, match="lists no batches"):
+        with pytest.raises(ModelError, match="cannot list its batches"):
             carry(server, tmp_path)
     assert len(batches.batches) == 1
     assert carry(server, tmp_path, allow_resubmission=True) == 5
