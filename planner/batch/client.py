@@ -29,13 +29,13 @@ _FIRST_ERROR_STATUS: Final = 400
 
 
 def compute_max_prompt_tokens(prompt: Prompt) -> int:
-    """Return the most tokens that a prompt can have: one for each byte, and some that the endpoint adds."""
+    """Return an upper limit for the tokens of a prompt: one for each byte, and some that the endpoint may add."""
     return len(prompt.messages_json) + _PROMPT_OVERHEAD_TOKENS
 
 
 @dataclass(slots=True)
 class CostReservation:
-    """Money that is reserved for one request; the caller sets `charged` to the cost in USD, None for no cost."""
+    """Money that is reserved for one request. The caller sets `charged` to the real cost in USD (None is no cost)."""
 
     charged: float | None = None
 
@@ -130,7 +130,7 @@ class SharedModelState:
 
     `with_retry` returns a model that retries failed requests. `price` returns the cost of a token count in USD.
     `max_reply_tokens` limits the length of a reply; it is None if the cost is not limited. If the endpoint asks for a
-    pause of more than `max_pause` seconds, the run stops. `stop_run` stops the run for a reason.
+    pause of more than `max_pause` seconds, the run stops. `stop_run(reason)` stops the run and shows the reason.
     """
 
     info: ModelInfo
@@ -163,7 +163,7 @@ class LedgerClient:
 
     @property
     def attempt_records(self) -> tuple[AttemptRecord, ...] | None:
-        """The requests that the paper needed, oldest first; None if some were not sent by this client."""
+        """The requests that the paper needed, oldest first; None if another client or command sent some of them."""
         return tuple(self._sender.attempt_records.values()) if self._has_sent_all else None
 
     async def complete(self, prompt: Prompt) -> Completion:
@@ -198,7 +198,7 @@ class LedgerClient:
 
 @dataclass(slots=True)
 class _PromptWaits:
-    """The waiting time of the last prompt in seconds; `failed_at` is the time of its last failed request."""
+    """The seconds for which the last prompt has waited, and the time `failed_at` of its last failed request."""
 
     prompt: Prompt | None = None
     seconds: float = 0.0

@@ -26,10 +26,11 @@ _GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
 def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpus:
     """Return the papers that the arguments name, in a stable order; `assign_ids` gives them their ids.
 
-    An argument is a folder, a file, a glob, an arXiv id or a list of papers; `-` is the list in `stdin`.
+    An argument is a folder, a file, a glob, an arXiv id or a list of papers; `-` is the list in `stdin`. If one of
+    several arguments does not exist or cannot be read, it is a problem of the corpus.
 
     Raises:
-        UsageError: if the only argument does not exist or cannot be read.
+        UsageError: if there is only one argument, and it does not exist or cannot be read.
     """
     gathering = _EntryCollector(FolderScan(), is_only_argument=len(arguments) == 1)
     for name in arguments:
@@ -126,7 +127,7 @@ class _EntryCollector:
         place = str(parse_arxiv_id(entry.source)) if is_paper_id else os.path.realpath(entry.source)
         if (shown := place.encode("utf-8", "replace").decode()) != place:  # on Linux a name may be any bytes
             self.problems.append(
-                CorpusProblem(shown, "its name is not UTF-8, so no plan can get this name; rename the file")
+                CorpusProblem(shown, "its name is not UTF-8, so no plan can be named after it; rename the file")
             )
             return
         if place in self._seen:
@@ -145,7 +146,7 @@ def _expand_glob(pattern: str) -> list[str]:
     try:
         return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
     except RecursionError:
-        raise UsageError(f"{pattern}: matches folders that are nested too deeply; name a folder inside them") from None
+        raise UsageError(f"{pattern}: matches too deeply nested folders; give one of the inner folders") from None
 
 
 def _read_list_text(path: Path) -> str | None:
@@ -194,5 +195,5 @@ def _list_files(place: str) -> Iterator[tuple[str, os.stat_result]]:
 
 def _describe_missing(source: str) -> str:
     if "://" in source:
-        return "a corpus can hold no addresses except arXiv's; download the paper, or use `plan --fetch`"
+        return "`batch` fetches papers from arXiv only; download the paper, or use `plan --fetch`"
     return "no such file or folder"

@@ -122,7 +122,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
 
 
 def detect_paper_kind(file: Path) -> str:
-    """Return the format of a paper by its file name, "" for other files and for LaTeX without a document class."""
+    """Return the format of a paper's file; "" if it is no paper, or is LaTeX without a document class."""
     if is_named_like_other_file(file.name):
         return ""
     kind = find_kind_by_name(file.name)
@@ -144,12 +144,12 @@ def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
 
 
 def _are_numbered_parts(papers: list[Path]) -> bool:
-    """Return whether the files are several Markdown files with numbered names, and so the parts of one paper."""
+    """Return whether the files are numbered parts of one Markdown paper, such as `1-intro.md` and `2-data.md`."""
     return len(papers) > 1 and all(_is_markdown(file) and _NUMBERED_NAME.match(file.name) for file in papers)
 
 
 def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
-    """Return whether `folder` has LaTeX files outside the folder of `paper`; the paper may include them."""
+    """Return whether `folder` has LaTeX files outside the folder of `paper`; they may be parts of the paper."""
     if not paper.is_folder or paper.kind != "latex":
         return False
     inside = f"{paper.path}{os.sep}"
@@ -161,7 +161,7 @@ def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
 
 
 def _is_single_markdown(papers: list[Path]) -> bool:
-    """Return whether the files are one Markdown paper, which may have its appendix in another file."""
+    """Return whether the files are one Markdown paper, perhaps with others such as `x-appendix.md` beside `x.md`."""
     whole = min(papers, key=lambda file: len(file.stem), default=None)
     return (
         whole is not None

@@ -217,7 +217,9 @@ class ResultRecorder:
             try:
                 trajectory = rebuild_trajectory(record)
             except OutputError as error:
-                self._progress.problems.append(f"{paper}: its reply can no longer be read as a plan: {error}")
+                self._progress.problems.append(
+                    f"the reply about paper {paper} can no longer be read as a plan: {error}"
+                )
                 continue
             await asyncio.to_thread(self._write_files, record, trajectory)
 
@@ -239,9 +241,10 @@ def _list_outcomes_to_repeat(job: BatchJob) -> Set[Outcome]:
 
 @dataclass(slots=True)
 class ModelEstimate:
-    """The estimated requests and tokens to plan papers with one model.
+    """The requests and tokens that a command will probably need for its papers, with one model.
 
-    `paper_errors` are the errors of papers without a prompt. Only `finished_count` counts papers that have a result.
+    `paper_errors` are the errors of papers that cannot be planned. `finished_count` counts the papers that already have
+    a result; the other fields leave these papers out.
     """
 
     model: RunModel
@@ -323,7 +326,7 @@ async def estimate_run(
 
 
 def _is_finished(plan_task: PlanTask, job: BatchJob, results: Mapping[tuple[str, str], LatestResult]) -> bool:
-    """Return True if the latest result of the task is still valid and the command would not plan the task again."""
+    """Return whether a task needs no more work, since an earlier command has left a result that is still valid."""
     settings_hash = job.models_by_key[plan_task.model].ledger_model.settings_hash
     last = results.get((plan_task.entry.id, plan_task.model))
     if last is None or (last.asked, last.stamp) != (settings_hash, plan_task.entry.stamp):

@@ -52,7 +52,7 @@ class PlanTask:
 
 @dataclass(frozen=True, slots=True)
 class CorpusProblem:
-    """An input that gave no paper, and the reason; `harmless` is true if probably no paper is missing in the corpus."""
+    """An input that gave no paper, and the reason; `harmless` is true if probably no paper was missed."""
 
     source: str
     reason: str
@@ -74,7 +74,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """A paper that a list names; `location` is the list and the line, and `source` may be relative to `base_folder`."""
+    """A paper that a list names; `location` is "list:line", and `source` may be a path relative to `base_folder`."""
 
     location: str
     source: str
@@ -162,7 +162,7 @@ def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow | C
 
 
 def _first_value(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """Return the first text or integer in the columns `names` as text, "" if there is none."""
+    """Return, as text, the value of the first of the columns `names` that holds text or an integer; "" if none does."""
     given = (values.get(name) for name in names)
     said = next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")
     return said.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written to a file

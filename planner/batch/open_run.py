@@ -86,7 +86,7 @@ class OpenRun:
 
 @asynccontextmanager
 async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
-    """Open a run, and lock it against other processes within the block; save the options if they name papers.
+    """Open a run, and lock it against other processes within the block; a command that names papers saves its options.
 
     Raises:
         UsageError: if the command cannot be carried out with these options.
@@ -129,7 +129,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
     if shards := list_unmerged_shards(run):
         names = ", ".join(str(shard.locate_folder(RunFolder(path)).path) for shard in shards)
         raise RunError(
-            f"{path} has shards, each a run of its own; give the path of a shard ({names}), or first `merge {path}`"
+            f"{path} has shards, each of which is a run: give the path of a shard ({names}), or first `merge {path}`"
         )
     return replace(read_spec_to_continue(run), submission=submission)
 
@@ -173,7 +173,7 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
 
 
 async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan papers through the batch service; with --finish-live, send unanswered requests directly after that."""
+    """Plan papers through the batch service; with --finish-live, then send unanswered requests without the service."""
     from planner.batch.service.engine import BatchServiceEngine
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
@@ -247,7 +247,7 @@ def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
         names = ", ".join(corpus.skipped_names) + (f" and {more:,} more" if more else "")
         log.info("skipped %s that are no papers, judged by name: %s", format_count(corpus.skipped_files, "file"), names)
     if not corpus.entries:
-        raise UsageError(f"{', '.join(sources)}: no papers found; give PDF, LaTeX, Markdown, HTML or text")
+        raise UsageError(f"no papers found in {', '.join(sources)}: give PDF, LaTeX, Markdown, HTML or text")
     return corpus
 
 
@@ -303,7 +303,7 @@ def _list_addresses(spec: RunSpec, models: tuple[RunModel, ...]) -> Mapping[str,
 def _describe_run(
     spec: RunSpec, earlier: Mapping[str, JsonValue], corpus: Corpus, models: tuple[RunModel, ...]
 ) -> dict[str, JsonValue]:
-    """Return the facts about this command for `run.json`; the time in `earlier` when the run started is kept."""
+    """Return the new content of `run.json`; `earlier` is the old content, whose start time is kept."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "program_version": __version__,

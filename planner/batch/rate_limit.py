@@ -93,8 +93,8 @@ class MinuteWindow:
 class RequestSlot:
     """The permission to send one request, given at the time `sent_at`.
 
-    `expected_tokens` count towards the token limit. `rough_tokens` is the estimate of the caller. `paused` is the time
-    in seconds that the request spent in pauses.
+    `rough_tokens` is the caller's estimate of the tokens. `expected_tokens` is this estimate, corrected by the token
+    counts of earlier replies; it counts towards the token limit. `paused` is the time in seconds spent in pauses.
     """
 
     sent_at: float

@@ -42,7 +42,8 @@ class PromptModel(Protocol):
 class RemotePaper:
     """A paper that another process read, and the prompt about it for one model.
 
-    `number` is the index of the prompt in `result.prompts`. `rebuild_prompt` reads the paper again for other settings.
+    `number` is the index of the prompt in `result.prompts`. `rebuild_prompt` reads the paper again to build a prompt
+    with other settings.
     """
 
     result: ReadResult
@@ -81,7 +82,7 @@ class RemotePaper:
         return paper_prompt
 
     def check_plan(self, reply: Reply, _: Task, __: PaperPrompt) -> "PlanCheck":
-        """Return the faults of the plan in a reply, and the plan's details with the places of their quotes."""
+        """Find the faults of the plan in a reply, and the places in the paper that the plan quotes."""
         from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, which only a reply needs
 
         if (index := self.result.restore_index()) is None:

@@ -235,8 +235,8 @@ def list_shards(run: RunFolder) -> list[Shard]:
     if len(divisions := sorted({shard.shard_count for shard in begun})) > 1:
         names = ", ".join(shard.name for shard in begun)
         raise RunError(
-            f"{folder} holds shards of divisions into {' and into '.join(map(str, divisions))} shards: {names}; "
-            "keep the shards of only one division in this folder, and move the others out of it"
+            f"the run was divided into {' and also into '.join(map(str, divisions))} shards, and {folder} holds shards "
+            f"of each division ({names}): keep the shards of only one division there, and move the others elsewhere"
         )
     return begun
 

@@ -52,7 +52,7 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """The name of the engine; `ray_address` is the address of a Ray cluster, "" for other engines."""
+    """The engine of a command: its name, and the address of the Ray cluster ("" for other engines)."""
 
     engine: str
     ray_address: str = ""
@@ -137,7 +137,7 @@ class _SavedRunSpec:
     uses_settings: bool = False
 
     def restore_model(self, name: str, asking: ModelSpec, base_url: tuple[str, ...]) -> ModelSpec:
-        """Return the options of the model `name`; price and key are the saved ones, the others come from `asking`."""
+        """Return the options of the model `name`: the saved price and key, and the other options from `asking`."""
         own = self.by_model.get(name) or _SavedModel(self.asking.price)
         return replace(asking, model=name, base_url=base_url, price=own.price, key_variable=own.key_variable)
 
@@ -185,10 +185,10 @@ def read_spec_to_continue(run: RunFolder) -> RunSpec:
 
 
 def inherit_settings(spec: RunSpec) -> RunSpec:
-    """Return the options of a command; options of the run replace those that the user did not give.
+    """Return the options of a command; if the user did not give an option, fill it in from the run.
 
-    If neither the run nor the command uses settings files, only `plain` (plans without details) is taken from the run.
-    Otherwise the models, their addresses and the settings of the prompts are taken from the run too.
+    If neither the run nor the command uses settings files, only `plain` (plans without details) is filled in. Otherwise
+    the models, their addresses and the settings of the prompts are filled in too.
 
     Raises:
         RunError: if the run cannot be continued.
@@ -207,15 +207,15 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
     if (continued.settings, continued.models) != (spec.settings, spec.models):
         names = ", ".join(model.model or EXTRACTIVE for model in models)
         log.warning(
-            "%s goes on with its own settings, not with those of the settings files (model %s, task %s, k %d); "
-            "to change the run, use options or environment variables",
+            "the run %s keeps its own settings (model %s, task %s, k %d), whatever the settings files say; "
+            "to change them, use options or environment variables",
             *(run.path, names, continued.settings.task, continued.settings.k),
         )
     return continued
 
 
 def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...]:
-    """Return the models of a command; the run's models and addresses replace those that the user did not give."""
+    """Return the models of a command; if the user gave no models or no addresses, take these from the run."""
     if "models" in spec.unsaid:
         restored = [
             saved.restore_model(name, spec.models[0], () if spec.prompt_folders else _choose_base_url(name, address))
@@ -235,7 +235,7 @@ def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...
 
 
 def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
-    """Return whether a run has plain plans (without details), by its first result or else by its saved options."""
+    """Return whether a run began with plain plans (without details); if it has no result yet, its options tell."""
     query = (  # NULL for a record that is damaged
         "SELECT iif(json_valid(facts), json_extract(facts, '$.min_chance') IS NULL, NULL)"
         " FROM plannings ORDER BY number LIMIT 1"
@@ -246,7 +246,7 @@ def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
-    """Return the options that the ledger saves, None if there are none; `plain` becomes true if it is missing."""
+    """Return the options in the ledger, None if there are none. Old runs do not name `plain`; it is true for them."""
     rows = query_ledger(run.ledger_path, "SELECT value FROM run WHERE name = ?", RUN_SPEC_KEY)
     if not rows:
         return None
@@ -258,13 +258,13 @@ def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
 
 
 def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
-    """Return the saved address in a tuple, or () if the environment gives the model this address.
+    """Return (`address`,), or () if no address is needed, as when the environment already gives this one.
 
     Raises:
         RunError: if there is no address, since the replies came from files.
     """
     if not address and model not in ("", EXTRACTIVE):
-        raise RunError("the prompts of this run go to files; repeat the `batch` command, with --replies-from")
+        raise RunError("this run reads its replies from files; repeat its `batch` command, with --replies-from")
     try:
         is_known = resolve_endpoint(model, None, os.environ).base_url == address
     except UsageError:

@@ -77,7 +77,7 @@ class Progress:
 
     @property
     def expected_cost(self) -> float | None:
-        """The cost in USD that this command will probably have at its end, None if it is unknown."""
+        """The probable cost of this command in USD once all papers are planned, None if it is unknown."""
         result_count = self.outcomes.total()
         if self.cost is None or not result_count:
             return None
@@ -128,9 +128,9 @@ class LedgerStatus:
     """The status of a run as its ledger shows it; `pending` is the number of results that are still needed.
 
     `models` holds the number of papers by model and outcome. `requests` counts the requests that were sent.
-    `lost_requests` counts the requests without a reply that may have been billed. A running command still waits for the
-    replies to `in_flight` of them. `cost` is the cost of the replies in USD, None if it is unknown. If the ledger is
-    damaged, `damage` is the error, and only the readable part is counted.
+    `lost_requests` counts the requests without a reply that may have been billed; `in_flight` of them are
+    requests for whose replies a running command still waits. `cost` is the cost of the replies in USD, None if it is
+    unknown. If the ledger is damaged, `damage` is the error, and only the readable part is counted.
     """
 
     papers: int
@@ -272,7 +272,7 @@ def _format_counts(outcomes: Mapping[Outcome, int]) -> str:
 
 
 def _normalize_reason(failure: PaperFailure) -> str:
-    """Return the reason without the paper's name and numbers, to group similar failures."""
+    """Return the reason with the paper's name and all numbers blanked out, so that similar reasons become equal."""
     reason = re.sub(rf"(?<![\w-]){re.escape(failure.paper)}(?![\w-])", "…", failure.reason)
     return re.sub(r"\d+(?:\.\d+)?", "N", reason)[:_MAX_REASON_CHARS]
 
@@ -305,7 +305,7 @@ class RunStatus:
             counts = f"{status.planned:,} planned, {status.failed:,} failed, {status.pending:,} pending"
             lines.append(f"  shard {shard.name}: {counts}")
         lines += [f"  shard {shard.name}: not begun" for shard in self.missing_shards]
-        return "\n".join([*lines, *(["shards not merged yet: use ablation-planner merge"] if self.shards else [])])
+        return "\n".join([*lines, *(["shards are not merged yet; use ablation-planner merge"] if self.shards else [])])
 
 
 def read_run_status(run: RunFolder) -> RunStatus:

@@ -146,7 +146,7 @@ def test_files_take_a_name_and_no_other_engine(program: Program, replies: Path, 
 
 def test_a_run_by_files_cannot_be_collected(program: Program, replies: Path) -> None:
     call(program, code=1)
-    assert "the prompts of this run go to files" in program.invoke("collect", "run", code=1).stderr
+    assert "this run reads its replies from files" in program.invoke("collect", "run", code=1).stderr
 
 
 def test_names_of_prompts_are_short_enough_for_every_disk() -> None:

@@ -51,12 +51,9 @@ def test_a_run_is_continued_with_the_settings_that_it_was_begun_with(
     assert server.journal[0].headers["authorization"] == f"Bearer {KEY}"
     user_file.write('model = "lab/other"', "k = 2", 'task = "author"')
     changed = program.invoke(*BATCH)
-    assert (
-        "goes on with its own settings, not with those of the settings files (model m, task reviewer, k 3)"
-        in changed.stderr
-    )
+    assert "keeps its own settings (model m, task reviewer, k 3), whatever the settings files say" in changed.stderr
     user_file.delete()
-    assert "goes on with its own settings" in program.invoke(*BATCH).stderr
+    assert "keeps its own settings" in program.invoke(*BATCH).stderr
     estimate = json.loads(program.invoke(*BATCH, "--dry-run", "--json").stdout)
     assert [each["model"] for each in estimate["models"]] == ["m"]
     assert len(server.journal) == 2
@@ -79,7 +76,7 @@ def test_a_run_stays_at_its_address_when_that_of_the_name_changes(
     make_papers(program.folder / "papers", 3)
     user_file.write(address="http://127.0.0.1:9/v1")
     done = program.invoke(*BATCH, "-m", "lab/m")
-    assert "goes on with its own settings" in done.stderr
+    assert "keeps its own settings" in done.stderr
     assert len(server.journal) == 3
     program.invoke(*BATCH, "-m", "lab/m", "--base-url", "http://127.0.0.1:9/v1", "--max-wait", "0", code=1)
 
