@@ -143,7 +143,7 @@ def _read_zip(data: bytes, name: str, limit: int) -> SourceTree:
 
 
 class _MemberCollector:
-    """The files of one archive that a loader could read; too many members or bytes raise `PaperError`."""
+    """A collector of an archive's readable files; it raises `PaperError` if there are too many members or bytes."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name, self._limit = name, limit

@@ -59,7 +59,7 @@ class ArxivEntry:
 
 
 class _SameHostRedirects(HTTPRedirectHandler):
-    """A handler that refuses redirects from https to http and to other hosts; arXiv's hosts count as one host."""
+    """A handler that refuses redirects to another host or from https to http; arXiv's hosts count as one host."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
@@ -135,7 +135,7 @@ class Downloader:
 
     @contextmanager
     def _take_turn(self) -> Iterator[None]:
-        """Wait until `pause` seconds have passed since the last request, then let the block send a request."""
+        """Wait until `pause` seconds have passed since the last request, then run the `with` block, which sends one."""
         with _hold_lock(self.lock_file) as lock:
             last = max(self._last_request, lock.stat().st_mtime if lock else 0.0)
             time.sleep(min(self.pause, max(0.0, last + self.pause - time.time())))
@@ -175,7 +175,7 @@ def _parse_retry_after(headers: Message) -> float | None:
 
 @contextmanager
 def _hold_lock(path: Path | None) -> Iterator[Path | None]:
-    """Lock the file `path` during the block, and yield `path`; if `path` is None, lock nothing.
+    """Lock the file `path` during the `with` block, and yield `path`; if `path` is None, lock nothing.
 
     The file's modification time is the time of the last request; a new file gets the time 0.
     """

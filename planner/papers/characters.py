@@ -104,8 +104,8 @@ def is_binary(data: bytes) -> bool:
 def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     """Return the text of bytes that are not UTF-8, and a tuple that holds a warning if the encoding was guessed.
 
-    The encoding that the file declares is tried first. UTF-8 with a few invalid bytes, the East Asian encodings and
-    Latin-1 follow in this order.
+    The encodings are tried in this order: the one that the file declares, UTF-8 with a few invalid bytes, the East
+    Asian encodings, Latin-1.
     """
     declarations = (group for match in _DECLARED_ENCODING.finditer(data[:100_000]) for group in match.groups() if group)
     declared = next((name.decode().lower() for name in declarations), "")
@@ -124,7 +124,10 @@ def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _has_share(data: bytes, frequent: re.Pattern[bytes], min_share: float) -> bool:
-    """Return whether at least 1 % of the bytes are above ASCII, and `frequent` matches most (`min_share`) of them."""
+    """Return whether the bytes seem to be in the encoding whose frequent characters `frequent` matches.
+
+    At least 1 % of the bytes must be above ASCII, and `frequent` must match at least the share `min_share` of these.
+    """
     count = _count_above_ascii(data)
     is_frequent = _count_above_ascii(frequent.sub(b"", data)) <= (1 - min_share) * count
     return count >= _MIN_EAST_ASIAN * len(data) and is_frequent

@@ -97,7 +97,7 @@ def _make_colour(numbers: list[float]) -> Colour | None:
 
 
 def parse_css_colour(value: str) -> Colour | None:
-    """Return the colour with which a style sheet's value begins; None if this is no known colour."""
+    """Return the colour at the start of a CSS value, such as `red` in `red fixed`; None if no known colour is there."""
     word = re.split(r"[\s;]", value.strip(), maxsplit=1)[0] if "(" not in value else value.strip()
     if word == "transparent":
         return TRANSPARENT
@@ -111,7 +111,10 @@ def parse_css_colour(value: str) -> Colour | None:
 
 
 def _compute_colour(kind: str, numbers: list[str]) -> Colour | None:
-    """Return the colour of the numbers in `rgb(…)` or `hsl(…)`; None if there are fewer than three numbers."""
+    """Return the colour of `rgb(…)` or `hsl(…)` from its `numbers`; `kind` is "rgb" or "hsl".
+
+    Return None if there are fewer than three numbers.
+    """
     if len(numbers) < 3:
         return None
     if len(numbers) > 3 and _parse_share(numbers[3], 1) < _MAX_UNSEEN_OPACITY:

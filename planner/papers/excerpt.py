@@ -99,9 +99,9 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
 def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
     """Return the indexes of the sections that may start the results, the likeliest first.
 
-    The sections are taken from the first group that is not empty: first-level sections of the main part, its
-    subsections, later first-level sections, later subsections. The first section is skipped if it is about measurement
-    and the method comes after it.
+    These are the first-level sections on results in the main part. If there are none, they are the subsections on
+    results in the main part; if there are none either, they are sections after the main part. A first section such as
+    "Evaluation Metrics" is skipped if the method comes after it.
     """
     results = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
     first_level = [i for i in results if body[i].level == 1]
@@ -119,7 +119,7 @@ def _find_back_matter(body: tuple[Section, ...]) -> int:
 
 
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
-    """Return whether section `index` is about measurement, and the method comes between it and `next_index`."""
+    """Return whether section `index`, such as "Metrics", comes before the method, and the method before `next_index`."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
         is_measurement_setup_heading(body[index].heading)
@@ -133,10 +133,10 @@ def _make_heading_variants(heading: str) -> set[str]:
 
 
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
-    """Yield the sections on the method that stand at index `end` or later.
+    """Yield the sections on the method from index `end` on, since some papers describe the method after the results.
 
-    A section named "Methods" or the like counts with its subsections. Other sections on the method count if there is no
-    method before `end`. They also count in the main part if section `end` is a subsection.
+    A section "Methods" is yielded with its subsections. Other sections on the method are yielded only if no section
+    before `end` is on the method, or if section `end` is a subsection and the main part goes on after it.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1

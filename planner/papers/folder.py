@@ -110,8 +110,8 @@ def _select_paper_files(tree: SourceTree, names: tuple[str, ...]) -> tuple[str, 
     """Return the files of one paper, the main file first and the appendix last.
 
     Raises:
-        NotAPaperError: if several files have an abstract and none is named like a main file, or if files are in several
-            folders and no main file is found.
+        NotAPaperError: if several files have an abstract and not exactly one of them is named like a main file, or if
+            no main file is found and the files are in several folders.
     """
     if len(names) == 1:
         return names
@@ -242,10 +242,9 @@ def _find_files_without_ending(tree: SourceTree) -> tuple[str, ...]:
 
 
 def _find_fragment(texts: Mapping[str, str]) -> str:
-    """Return the main file among files without a document class, or "" if it is unclear.
+    """Return the main file of a paper whose files have no document class; "" if it is unclear.
 
-    The main file is the only file with several inputs. If there is none, it is the only file with sections, or the only
-    file.
+    The main file is the only file with several inputs, or else the only file with sections, or else the only file.
     """
     with_inputs = [name for name, text in texts.items() if len(_INPUT.findall(text)) > 1]
     with_sections = [name for name, text in texts.items() if _SECTION.search(text)]
@@ -274,7 +273,7 @@ def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
 
 
 def _count_root_comments(tree: SourceTree) -> dict[str, int]:
-    """Return how many files name each file as their main file, in a comment `% !TEX root = FILE`."""
+    """Return, for each main file, the number of files that name it in a comment `% !TEX root = FILE`."""
     counts = Counter[str]()
     for name in tree.list_names(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):

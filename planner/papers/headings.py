@@ -162,13 +162,12 @@ def has_letter_number(heading: str) -> bool:
 def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
-    A subsection has the kind of its parent. In four cases it has the kind that its own heading names:
+    A subsection usually has the kind of its parent. In four cases its own heading decides:
 
     - The heading names ablations or acknowledgements.
     - The heading names results, and the parent is a method.
-    - The section or its parent is a list of references, and the other is a conclusion, an appendix or a checklist.
-    - The parent is an abstract, an introduction or OTHER. However, experiments in an introduction count as
-      introduction.
+    - The heading names references, and the parent is a conclusion, an appendix or a checklist, or the other way round.
+    - The parent is an abstract, an introduction or OTHER. However, "Our Results" in an introduction is introduction.
     """
     kind = _classify_without_parent(heading)
     if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
@@ -242,6 +241,6 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
 
 
 def _label_text(section: Section, *, first: bool) -> str:
-    """Return the prose of one section of the abstract; if it is not the first, its heading comes before the prose."""
+    """Return the prose of a section of the abstract; all but the first begin with their heading: "Results: …"."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
     return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"

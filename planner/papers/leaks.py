@@ -74,7 +74,10 @@ ANNOUNCEMENT_REASON: Final = "sentences that point to results or ablations are n
 
 @dataclass(frozen=True, slots=True)
 class _ResultReferences:
-    """The names and labels of tables and figures with results, and the numbers of omitted sections on ablations."""
+    """The tables, figures and sections to which no sent sentence may refer, since they show results or ablations.
+
+    `floats` has the names ("fig 3") and LaTeX labels of tables and figures; `sections` has section numbers.
+    """
 
     floats: frozenset[str]
     sections: frozenset[str]
@@ -90,7 +93,7 @@ class _ResultReferences:
         return bool(self.sections) and any(match[1] in self.sections for match in _SECTION.finditer(sentence))
 
     def may_be_named_in(self, text: str) -> bool:
-        """Return whether `is_named_in` may be true for a sentence of the text; this test is quicker."""
+        """Return False if no sentence of the text can refer to them, so that the slower `is_named_in` is not needed."""
         return _has_cue(text, _REFERENCE_CUES) or (bool(self.sections) and _has_cue(text, _SECTION_CUES))
 
 
@@ -160,10 +163,10 @@ def _has_cue(text: str, cues: Iterable[str]) -> bool:
 
 
 def _classify_block(block: Block) -> BlockKind:
-    """Return the kind of a block; its text may show that the loader chose a wrong kind.
+    """Return the kind of a block, corrected if its text shows that the loader chose a wrong kind.
 
-    A caption counts as the figure or table that it belongs to, and prose that looks like a table as a table. A figure
-    counts as prose if it holds prose and has no caption.
+    Prose that is a caption has the kind of its figure or table. Prose that looks like a table is a table. A figure
+    without a caption is prose if it holds sentences.
     """
     if block.kind is BlockKind.PROSE and (match := _CAPTION.match(block.text)):
         return BlockKind.FIGURE if match[1] else BlockKind.TABLE

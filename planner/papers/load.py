@@ -1,4 +1,4 @@
-"""Load a paper from a file, a folder, an archive, bytes or arXiv; there is no time limit."""
+"""Load a paper from a file, a folder, an archive, bytes or arXiv."""
 
 import os
 import re
@@ -127,8 +127,9 @@ def load_paper(
 ) -> Paper:
     """Load a paper from a path, from an arXiv id or address, or from the bytes `stdin` if `source` is `-`.
 
-    `arxiv` is the client that downloads from arXiv; the default client has no cache. For any other address, pass its
-    content in `stdin`. A given title or abstract replaces the one in the paper; a warning says if they differ.
+    `arxiv` is the client that downloads from arXiv; the default client has no cache. If `source` is any other address,
+    `stdin` must hold the content of the page. A given title or abstract replaces the paper's; a warning says if they
+    differ.
 
     Raises:
         PaperError: if the source is missing, is empty, is no paper, or has under 500 or over 2,000,000 characters.
@@ -216,7 +217,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
 
 
 def _count_bytes(parsed: RecognisedSource) -> int:
-    """Return the length of the paper's text in UTF-8 bytes, which counts a Chinese character as three."""
+    """Return the paper's length in UTF-8 bytes; a Chinese paper has few characters, but three bytes for each."""
     blocks = (block for section in parsed.paper.sections for block in section.blocks)
     return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
 

@@ -259,10 +259,9 @@ def _parse_scalar(yaml: str, key: str) -> str:
 
 
 def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Parse a paragraph as a rule of the parser; return False if a line may begin another kind of block.
+    """Parse a paragraph; return False if one of its lines may begin another kind of block.
 
-    The parser tries this rule first, since it is fast. The rule records only the lines of the paragraph, not its
-    content.
+    The Markdown parser tries this rule before its own, since it is fast. Only the numbers of the lines are recorded.
     """
     if silent or state.level or state.is_code_block(first):
         return False

@@ -151,7 +151,7 @@ def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading |
 
 
 def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
-    """Return the items; lines that are headings of the references or of later sections become headings.
+    """Return the items, with headings made of unmarked lines such as "References" and "Acknowledgements".
 
     The line "References" becomes a heading only if a reference follows on the next line or in the next block.
     """
@@ -185,7 +185,7 @@ def _begins_references(heading: Heading, after: str) -> bool:
 
 
 def _split_plain_heading(block: Block, after: str, level: int, in_references: bool) -> list[HeadingOrBlock]:
-    """Return a block, split after its first line if that line is a heading of the references or a later section.
+    """Return the block, or a heading and the rest of the block if its first line is a heading such as "References".
 
     `after` is the text of the next block, and `level` is the level that the heading gets.
     """
@@ -199,15 +199,15 @@ def _split_plain_heading(block: Block, after: str, level: int, in_references: bo
 
 
 def _find_section_level(levels: list[int]) -> int:
-    """Return the smallest level, or the second smallest if only one heading (the title) has the smallest."""
+    """Return the level of the main sections: the smallest level, or the next one if only the title has the smallest."""
     top = min(levels, default=1)
     return min((level for level in levels if level > top), default=top) if levels.count(top) == 1 else top
 
 
 def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
-    """Return whether a line is the heading of the references, or of a section after them if `in_references` is true.
+    """Return whether a line is a heading such as "References"; `after` is the text after the line.
 
-    `after` is the text after the line.
+    If `in_references` is true, a heading of a section after the references, such as "Acknowledgements", counts too.
     """
     kind = classify_heading(text)
     if kind is SectionKind.REFERENCES:

@@ -203,7 +203,7 @@ class SourceTree:
         return self.files[name]()
 
     def add_file(self, name: str, data: bytes) -> "SourceTree":
-        """Return a copy of the tree with one more file; a file that is already there is not replaced."""
+        """Return a copy of the tree with one more file; if the tree has a file of this name, that file stays."""
         path = normalize_inner_path(name)
         return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
 

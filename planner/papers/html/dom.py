@@ -2,8 +2,8 @@
 
 Papers come from strangers, so bad markup must not slow the parser down. Before Python 3.13, the parser of the standard
 library takes quadratic time for some broken tags (CVE-2025-6069). Common HTML5 parsers take quadratic time for deep
-nesting. This parser follows the HTML standard (https://html.spec.whatwg.org/#tokenization) where the text depends on
-it. A page may nest 100,000 elements.
+nesting. This parser follows the HTML standard (https://html.spec.whatwg.org/#tokenization) as far as it affects the
+text. A page may nest 100,000 elements.
 """
 
 import re
@@ -57,7 +57,7 @@ _PARAGRAPH_FENCES: Final = (
 
 
 class StartTag(NamedTuple):
-    """A start tag; `is_self_closing` is true if it ends with `/>`. Of a repeated attribute, the first value is kept."""
+    """A start tag; `is_self_closing` is true for `<br/>`. If an attribute is repeated, its first value is kept."""
 
     tag: str
     attributes: dict[str, str]
@@ -169,7 +169,7 @@ class _TreeBuilder:
                 return
 
     def _close_implied(self, tag: str) -> None:
-        """Close the elements that end where a start tag begins, such as the list item before a new `li`."""
+        """Close the elements that a start tag ends without an end tag: `<li>` ends the list item before it."""
         if tag in _IMPLIED_ENDS:
             ended, fences = _IMPLIED_ENDS[tag]
             self._close_above(ended, fences)
@@ -177,9 +177,9 @@ class _TreeBuilder:
             self._close_above(("p",), _PARAGRAPH_FENCES)
 
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
-        """Close the elements that a new element ends: the outermost one with a tag in `ended`, and all inside it.
+        """Close the outermost open element with a tag in `ended`, and all open elements inside it.
 
-        Elements outside one with a tag in `fences` stay open.
+        The search goes outwards from the current element and ends at an element with a tag in `fences`.
         """
         element, outermost = self._current, None
         for _ in range(_MAX_LEVELS):

@@ -47,7 +47,7 @@ def _is_table(element: Element) -> bool:
 def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
     """Return the parts of an element in order, such as the rows of a table.
 
-    Parts are searched at most `depth` levels below the children. The search does not enter parts and inner tables.
+    `depth` is the number of levels to search below the children. Parts and inner tables are not searched.
     """
     parts = list[Element]()
     for child in element.find_children():
@@ -89,7 +89,7 @@ def is_data_table(element: Element) -> bool:
 
 
 def classify_float(element: Element, table_count: int) -> BlockKind:
-    """Return the kind of a float: prose for an algorithm, a table if it holds tables, otherwise a figure."""
+    """Return the kind of a LaTeX float: prose if it is an algorithm, a table if it holds tables, otherwise a figure."""
     if any(map(_ALGORITHM_CLASS.search, element.classes)):
         return BlockKind.PROSE
     if table_count or "ltx_table" in element.classes:
@@ -106,7 +106,7 @@ def is_caption(element: Element) -> bool:
 
 
 def is_false_heading(heading: Element) -> bool:
-    """Return whether LaTeXML marked another text as a heading, such as a theorem's name or a date."""
+    """Return whether LaTeXML marked a text as a heading that is not one, such as a theorem's name or a date."""
     if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
         return False
     return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
@@ -146,7 +146,7 @@ def is_reference_list(element: Element) -> bool:
 
 
 def read_formula_tex(element: Element) -> str | None:
-    """Return the TeX of a formula, "" for a second copy of the same formula, and None for any other element."""
+    """Return the TeX of a formula, "" if the page also has the formula in another form, or None for other elements."""
     tag, classes = element.tag, element.classes
     if tag == "math":
         is_display = element.attributes.get("display") == "block" or _is_displayed(element)

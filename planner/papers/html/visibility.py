@@ -53,10 +53,10 @@ class _CompoundSelector:
 
 @dataclass(frozen=True, slots=True)
 class _Selector:
-    """A CSS selector: `subject` is for the element itself, and `related` is for elements around the element.
+    """A CSS selector such as `div > p.note`: `subject` is its last part, and `related` has the parts before it.
 
-    `related` has pairs of a relation and a selector, the nearest element first. The relations are those of CSS: "" for
-    any ancestor, ">" for the parent, "+" for the previous sibling, "~" for any earlier sibling.
+    `related` has a pair of a relation and a part for each, beginning with the last one. The relation is "" for any
+    ancestor, ">" for the parent, "+" for the previous sibling, "~" for any earlier sibling.
     """
 
     subject: _CompoundSelector
@@ -64,7 +64,7 @@ class _Selector:
 
 
 class StyleRules:
-    """The style rules of a page, by which the style of an element is found."""
+    """The style rules in the `style` elements of a page."""
 
     def __init__(self, root: Element) -> None:
         self._rules: defaultdict[str, deque[tuple[int, _Selector, str]]] = defaultdict(lambda: deque(maxlen=_MAX_RULES))
@@ -92,7 +92,7 @@ class StyleRules:
                     self._count += 1
 
     def find_style(self, element: Element) -> str:
-        """Return the style of an element: the declarations of all matching rules, then those in its attributes."""
+        """Return the style of an element: the declarations of all matching rules, then those of its attributes."""
         inline = join_inline_declarations(element)
         if not self._rules:
             return inline
@@ -108,7 +108,7 @@ class StyleRules:
         return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
 
     def _is_match(self, selector: _Selector, element: Element) -> bool:
-        """Return whether a selector matches an element; False after too many steps of searching in the page."""
+        """Return whether a selector matches an element; False if the page has used up its search steps."""
         if (selector.related and self._steps_left <= 0) or not selector.subject.is_match(element):
             return False
         related: Element | None = element
@@ -117,7 +117,10 @@ class StyleRules:
         return related is not None
 
     def _find_related(self, element: Element, relation: str, compound: _CompoundSelector) -> Element | None:
-        """Return the nearest element with the relation to `element` that matches `compound`; None if there is none."""
+        """Return the nearest ancestor or earlier sibling that `compound` matches; None if there is none.
+
+        `relation` says which elements are tried, such as ">" for the parent only.
+        """
         other: Element | None = element
         for _ in range(min(1 if relation in (">", "+") else _MAX_RELATED, self._steps_left)):
             self._steps_left -= 1
@@ -135,7 +138,7 @@ def join_inline_declarations(element: Element) -> str:
 
 
 def parse_declarations(style: str) -> dict[str, str]:
-    """Return the values of a style's properties by name, in lower case; the last value of a property counts."""
+    """Return a dict from each property of a style to its last value; properties and values are in lower case."""
     plain = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
     plain = _ESCAPE.sub(lambda match: chr(min(int(match[1], 16), 0xFFFF)), plain).lower()
     values: dict[str, str] = {}
@@ -191,7 +194,7 @@ def _is_hiding_style(style: Mapping[str, str]) -> bool:
 
 
 def _parse_selector(text: str) -> _Selector | None:
-    """Return the selector that a text in lower case states; None if it has a part that is not supported."""
+    """Parse a CSS selector that is in lower case; return None if a part of it is not supported."""
     relations: list[str] = []
     compounds: list[_CompoundSelector] = []
     for word in _RELATION.sub(r" \1", text.strip()).split():
