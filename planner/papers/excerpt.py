@@ -119,7 +119,7 @@ def _find_back_matter(body: tuple[Section, ...]) -> int:
 
 
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
-    """Return whether section `index`, such as "Metrics", comes before the method, and the method before `next_index`."""
+    """Return whether section `index`, such as "Metrics", precedes the method, which begins before `next_index`."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
     return (
         is_measurement_setup_heading(body[index].heading)

@@ -241,6 +241,6 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
 
 
 def _label_text(section: Section, *, first: bool) -> str:
-    """Return the prose of a section of the abstract; all but the first begin with their heading: "Results: …"."""
+    """Return the prose of a section of the abstract, after its heading ("Results: …") unless it is the first."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
     return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"

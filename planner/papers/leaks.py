@@ -93,7 +93,7 @@ class _ResultReferences:
         return bool(self.sections) and any(match[1] in self.sections for match in _SECTION.finditer(sentence))
 
     def may_be_named_in(self, text: str) -> bool:
-        """Return False if no sentence of the text can refer to them, so that the slower `is_named_in` is not needed."""
+        """Return whether the text has a word such as "fig" or "sec"; without one, `is_named_in` is false for it."""
         return _has_cue(text, _REFERENCE_CUES) or (bool(self.sections) and _has_cue(text, _SECTION_CUES))
 
 

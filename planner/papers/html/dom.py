@@ -169,7 +169,7 @@ class _TreeBuilder:
                 return
 
     def _close_implied(self, tag: str) -> None:
-        """Close the elements that a start tag ends without an end tag: `<li>` ends the list item before it."""
+        """Close the open elements that a start tag ends, as `<li>` ends the list item before it."""
         if tag in _IMPLIED_ENDS:
             ended, fences = _IMPLIED_ENDS[tag]
             self._close_above(ended, fences)

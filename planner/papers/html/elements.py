@@ -106,7 +106,7 @@ def is_caption(element: Element) -> bool:
 
 
 def is_false_heading(heading: Element) -> bool:
-    """Return whether LaTeXML marked a text as a heading that is not one, such as a theorem's name or a date."""
+    """Return whether a heading that LaTeXML marked is in fact another text, such as a theorem's name or a date."""
     if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
         return False
     return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)

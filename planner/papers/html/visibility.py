@@ -55,7 +55,7 @@ class _CompoundSelector:
 class _Selector:
     """A CSS selector such as `div > p.note`: `subject` is its last part, and `related` has the parts before it.
 
-    `related` has a pair of a relation and a part for each, beginning with the last one. The relation is "" for any
+    `related` has a pair (relation, part) for each of these parts, the last part first. The relation is "" for any
     ancestor, ">" for the parent, "+" for the previous sibling, "~" for any earlier sibling.
     """
 
@@ -92,7 +92,7 @@ class StyleRules:
                     self._count += 1
 
     def find_style(self, element: Element) -> str:
-        """Return the style of an element: the declarations of all matching rules, then those of its attributes."""
+        """Return the style of an element: the declarations of all matching rules, then those in the element's attributes."""
         inline = join_inline_declarations(element)
         if not self._rules:
             return inline
