@@ -92,7 +92,7 @@ class StyleRules:
                     self._count += 1
 
     def find_style(self, element: Element) -> str:
-        """Return the style of an element: the declarations of all matching rules, then those in the element's attributes."""
+        """Return the style of an element: declarations of matching rules, then those in the element's attributes."""
         inline = join_inline_declarations(element)
         if not self._rules:
             return inline
