@@ -89,7 +89,7 @@ def is_data_table(element: Element) -> bool:
 
 
 def classify_float(element: Element, table_count: int) -> BlockKind:
-    """Return the kind of a LaTeX float: prose if it is an algorithm, a table if it holds tables, otherwise a figure."""
+    """Return the kind of a floating box: prose if it is an algorithm, a table if it holds tables, else a figure."""
     if any(map(_ALGORITHM_CLASS.search, element.classes)):
         return BlockKind.PROSE
     if table_count or "ltx_table" in element.classes:
