@@ -53,7 +53,7 @@ async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -
     entry = CorpusEntry("p", "p", "p", "file")
     plan_task, reply = PlanTask(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
     async with Ledger(path, shared_disk=shared_disk) as ledger:
-        await ledger.begin_call(Task.REVIEWER, [entry], [ModelEntry(BENCH_MODEL, "x")])
+        await ledger.begin_command(Task.REVIEWER, [entry], [ModelEntry(BENCH_MODEL, "x")])
 
         async def ask(numbers: range) -> None:
             for number in numbers:

@@ -12,7 +12,7 @@ from itertools import chain
 from math import ceil
 from typing import Final
 
-from planner.analysis.parts import list_ablation_names, list_part_names, list_stems_to_find
+from planner.analysis.parts import list_ablated_part_names, list_part_names, list_specific_stem_sets
 from planner.analysis.passages import EXPERIMENT_SECTIONS, strip_markup
 from planner.analysis.sentences import split_table_rows
 from planner.matching import collect_stems, spell_greek
@@ -77,8 +77,8 @@ class AblationNames:
 
 def list_mentioned_names(ablation: Ablation) -> AblationNames:
     """Return the words by which a text may name an ablation: those of its part, its own name, and its replacements."""
-    texts = [text for text in list_ablation_names(ablation) if text.strip()]
-    stems = tuple(dict.fromkeys(chain.from_iterable(map(list_stems_to_find, texts))))
+    texts = [text for text in list_ablated_part_names(ablation) if text.strip()]
+    stems = tuple(dict.fromkeys(chain.from_iterable(map(list_specific_stem_sets, texts))))
     symbols = collect_stems(spell_greek(" ".join(name for text in texts for name in list_part_names(text))))
     short_names = _find_short_names(" ".join((ablation.name, *ablation.replacement))[:_MAX_NAME_CHARS])
     return AblationNames(stems, symbols & _SYMBOLS, frozenset(short_names))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from planner.matching import compute_similarity
+from planner.matching import compute_ablation_similarity
 from planner.schema import Ablation
 
 MATCH_THRESHOLD: Final = 0.4
@@ -23,7 +23,7 @@ class Match:
 
 def match_ablations(ablations_a: Sequence[Ablation], ablations_b: Sequence[Ablation]) -> tuple[Match, ...]:
     """Match ablations one to one so that the total similarity is greatest; each pair has at least `MATCH_THRESHOLD`."""
-    similarities = [[compute_similarity(a, b) for b in ablations_b] for a in ablations_a]
+    similarities = [[compute_ablation_similarity(a, b) for b in ablations_b] for a in ablations_a]
     scores = [[score if score >= MATCH_THRESHOLD else 0.0 for score in row] for row in similarities]
     return tuple(Match(i, j, scores[i][j]) for i, j in find_best_assignment(scores))
 

@@ -24,7 +24,7 @@ from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, estima
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
-from planner.models.prompt_files import read_reply, write_prompt
+from planner.models.prompt_files import read_single_reply, write_prompt
 from planner.models.wrappers import CachedModel
 from planner.planning.record import ReplyPricer
 from planner.planning.session import ask_until_valid
@@ -158,7 +158,7 @@ async def open_judge(
         log_request_host(client)
         limiter = RateLimiter(concurrency, rpm, tpm, spec.max_wait)
         model = add_retries(RateLimitedModel(client.model, limiter), spec.max_wait)
-        yield model, lambda completion: client.compute_price(completion.usage)
+        yield model, lambda completion: client.compute_cost(completion.usage)
 
 
 class RateLimitedModel:
@@ -179,7 +179,7 @@ class RateLimitedModel:
             try:
                 completion = await self._model.complete(prompt)
             except ModelError as error:
-                error.paused = slot.paused
+                error.paused = slot.paused_seconds
                 if error.status == HTTP_TOO_MANY_REQUESTS and not error.exhausted:
                     self._limits.record_rate_limit_error(slot, error.retry_after)
                 raise
@@ -209,7 +209,7 @@ class ReplyFileModel:
             ModelError: if there is no such file or more than one, or if it is not UTF-8.
         """
         found = [path for path in self._stem.parent.glob("*") if path.is_file() and _has_stem(path, self._stem.name)]
-        if (reply := read_reply(found, prompt, BY_HAND_JUDGE.asked)) is None:
+        if (reply := read_single_reply(found, prompt, BY_HAND_JUDGE.asked)) is None:
             raise ModelError(f"expected one reply file named {self._stem.name}.txt, found: none")
         return reply
 

@@ -18,8 +18,8 @@ from planner.matching import (
     compute_part_similarity,
     compute_stem_overlap,
     extract_stems,
-    have_compatible_actions,
-    is_value,
+    have_compatible_changes,
+    is_mostly_number,
 )
 from planner.schema import Ablation
 
@@ -64,7 +64,7 @@ def match_answers(answers: Sequence[Ablation], plan: Sequence[Ablation]) -> tupl
 
 def score_match(a: Ablation, b: Ablation) -> float:
     """Return the similarity of two ablations that match, from 0 to 1; 0 if they do not match."""
-    if not have_compatible_actions(a, b):
+    if not have_compatible_changes(a, b):
         return 0.0
     similarity = compute_part_similarity(a, b)
     return (
@@ -74,7 +74,7 @@ def score_match(a: Ablation, b: Ablation) -> float:
 
 def _share_named_replacement(a: Ablation, b: Ablation) -> bool:
     """Return whether two ablations have a replacement in common that is more than a number."""
-    named_a, named_b = ([item for item in each.replacement if not is_value(item)] for each in (a, b))
+    named_a, named_b = ([item for item in each.replacement if not is_mostly_number(item)] for each in (a, b))
     return any(compute_stem_overlap(x, y) >= _MIN_NAMED_OVERLAP for x in named_a for y in named_b)
 
 

@@ -104,7 +104,7 @@ async def estimate_judge(trial: Trial, judge: JudgeTable, gold: GoldSet, output:
                     requests += 1
                     prompt_tokens += TokenCounter().count_prompt(JudgeQuestion(settings, paper, plan).prompt)
                     reply_tokens += _VERDICT_TOKENS * len(plan)
-        cost = client.compute_price(Usage(prompt_tokens, reply_tokens))
+        cost = client.compute_cost(Usage(prompt_tokens, reply_tokens))
     return StepEstimate(judge.model, requests, prompt_tokens, reply_tokens, cost)
 
 

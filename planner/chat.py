@@ -225,7 +225,7 @@ _BYTE_CLASSES: Final = bytes(
 
 @dataclass(slots=True)
 class TokenCounter:
-    """A token counter for one model. It multiplies each estimate by `ratio`, and `observe` may raise the ratio."""
+    """A token counter for one model. It multiplies each estimate by `ratio`, and `raise_ratio` may raise the ratio."""
 
     ratio: float = 1.0
 
@@ -237,13 +237,13 @@ class TokenCounter:
         """Return the number of tokens in a prompt."""
         return sum(self.count_text(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages)
 
-    def observe(self, prompt: Prompt, prompt_tokens: int | None) -> None:
+    def raise_ratio(self, prompt: Prompt, prompt_tokens: int | None) -> None:
         """Raise the ratio if the endpoint counted more tokens than this counter. Ignore None and implausible counts."""
         ratio = _compute_ratio(prompt, prompt_tokens or 0)
         if _MIN_RATIO <= ratio <= _MAX_RATIO:
             self.ratio = max(self.ratio, ratio)
 
-    def with_correction(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
+    def with_raised_ratio(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
         """Return a new counter that finds at least `prompt_tokens` in the prompt, or as many as a ratio of 3 allows."""
         return TokenCounter(max(self.ratio, min(_compute_ratio(prompt, prompt_tokens), _MAX_RATIO)))
 

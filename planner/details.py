@@ -239,7 +239,7 @@ def format_count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def format_about(number: int) -> str:
+def format_approximate_number(number: int) -> str:
     """Return an estimate as text, rounded to three digits, such as "about 152,000"."""
     return f"about {round(number, 3 - len(str(number))):,}"
 
@@ -249,7 +249,7 @@ def choose_candidate_limit(task: Task, k: int) -> int:
     return max(k, _LEAST_CANDIDATES[task])
 
 
-def find_rejections(
+def decide_rejection_reasons(
     chances: Sequence[int | None], k: int, min_chance: int | None
 ) -> tuple[RejectionReason | None, ...]:
     """Return one item for each candidate: the reason to reject it, or None to keep it.
@@ -268,7 +268,7 @@ def make_details_list_json_schema() -> dict[str, Any]:
     return TypeAdapter(tuple[Details, ...]).json_schema()
 
 
-def order_runs(details: Sequence[Details]) -> tuple[int, ...]:
+def choose_run_order(details: Sequence[Details]) -> tuple[int, ...]:
     """Return the indices of the ablations in the order in which to run them.
 
     Ablations that need less work come first; those with unknown work come last. Among ablations that need equal work,
@@ -283,7 +283,7 @@ def order_runs(details: Sequence[Details]) -> tuple[int, ...]:
     return tuple(sorted(range(len(details)), key=rank))
 
 
-def count_runs(details: Sequence[Details]) -> int | None:
+def count_training_runs(details: Sequence[Details]) -> int | None:
     """Return the total number of training runs, or None if it is unknown for any ablation."""
     counts = [each.effort.runs if each.effort else None for each in details]
     return None if None in counts else sum(filter(None, counts))
@@ -296,20 +296,20 @@ def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iter
     """
     if len(details) < 2 or not order:
         return
-    runs = count_runs(details)
+    runs = count_training_runs(details)
     total = "" if runs is None else f"; {format_count(runs, 'run')} in all"
     yield f"run in this order: {', '.join(str(number + 1) for number in order)}{total}"
-    for group in group_by_control(details):
+    for group in group_by_shared_control(details):
         yield f"ablations {' and '.join(str(number + 1) for number in group)} share a control"
 
 
-def describe_chances(task: Task, details: Iterable[Details]) -> Iterator[str]:
+def explain_chance_meaning(task: Task, details: Iterable[Details]) -> Iterator[str]:
     """Yield one sentence that explains what a chance means, or nothing if no ablation has a chance."""
     if any(each.chance is not None for each in details):
         yield f"a chance is the model's estimate of how likely {_CHANCE_MEANINGS[task]}"
 
 
-def group_by_control(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:
+def group_by_shared_control(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:
     """Return groups of two or more ablations with the same `control`, as tuples of their indices."""
     groups: dict[str, list[int]] = {}
     for number, each in enumerate(details):

@@ -112,7 +112,7 @@ class ModelError(PlannerError):
         self.is_sent = is_sent
         self.paused = 0.0
 
-    def with_text(self, text: str) -> "ModelError":
+    def with_message(self, text: str) -> "ModelError":
         """Return a plain `ModelError` with another text and the same attributes, but without traceback and cause."""
         facts = ("retryable", "status", "retry_after", "request_id", "exhausted", "body", "is_sent")
         return ModelError(text, **{name: getattr(self, name) for name in facts})

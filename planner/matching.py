@@ -89,12 +89,12 @@ Place = tuple[int, int]
 """The place of an ablation: (index of its plan, index of the ablation in this plan)."""
 
 
-def build_word_set(text: str) -> frozenset[str]:
+def split_into_word_set(text: str) -> frozenset[str]:
     """Return the words of a text as a set. Words are separated by white space."""
     return frozenset(text.split())
 
 
-STOP_WORDS: Final = build_word_set(
+STOP_WORDS: Final = split_into_word_set(
     """
     a an and any are as at be been being between both but by can do does during each either every for from had
     has have how if in instead into is it its just kind level made makes making more most no not of off on only
@@ -130,7 +130,7 @@ def collect_stems(text: str) -> frozenset[str]:
     return frozenset(chain.from_iterable(map(_extract_word_stems, set(_WORD.findall(text)))))
 
 
-def list_word_beginnings(stems: Iterable[str]) -> list[str]:
+def make_word_prefixes(stems: Iterable[str]) -> list[str]:
     """Return for each stem the letters with which all its words begin, such as "normal" for "normaliz"."""
     return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 
@@ -173,9 +173,9 @@ COMMON_STEMS: Final = frozenset(
 )
 
 
-def compute_similarity(a: Ablation, b: Ablation) -> float:
+def compute_ablation_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity of two ablations, from 0 to 1. It is 0 if their actions are not compatible."""
-    return compute_part_similarity(a, b) if have_compatible_actions(a, b) else 0.0
+    return compute_part_similarity(a, b) if have_compatible_changes(a, b) else 0.0
 
 
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:
@@ -208,35 +208,35 @@ def _is_removal(ablation: Ablation) -> bool:
 
 def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
     """Return whether two replacements seem the same. Their numbers and the overlap of their stems decide."""
-    numbers_a, numbers_b = extract_numbers(text_a), extract_numbers(text_b)
+    numbers_a, numbers_b = parse_number_set(text_a), parse_number_set(text_b)
     if numbers_a and numbers_b:
         if not numbers_a & numbers_b:
             return False
-        if is_value(text_a) or is_value(text_b):
+        if is_mostly_number(text_a) or is_mostly_number(text_b):
             return True
     return compute_stem_overlap(text_a, text_b) >= min_overlap
 
 
-def have_compatible_actions(
-    a: Ablation, b: Ablation, is_same: Callable[[str, str], bool] = is_same_replacement
+def have_compatible_changes(
+    a: Ablation, b: Ablation, are_replacements_same: Callable[[str, str], bool] = is_same_replacement
 ) -> bool:
     """Return whether two ablations both remove something, or have the same action and a common replacement.
 
-    A replacement such as "none" counts as a removal. `is_same` compares two replacements.
+    A replacement such as "none" counts as a removal. `are_replacements_same` compares two replacements.
     """
     if a.action is not b.action and Action.REMOVE not in (a.action, b.action):
         return False
     if _is_removal(a) and _is_removal(b):
         return True
-    return a.action is b.action and any(starmap(is_same, product(a.replacement, b.replacement)))
+    return a.action is b.action and any(starmap(are_replacements_same, product(a.replacement, b.replacement)))
 
 
-def extract_numbers(text: str) -> frozenset[float]:
+def parse_number_set(text: str) -> frozenset[float]:
     """Return the numbers in a text as a set."""
-    return frozenset(list_numbers(text))
+    return frozenset(parse_numbers(text))
 
 
-def list_numbers(text: str) -> list[float]:
+def parse_numbers(text: str) -> list[float]:
     """Return the numbers in a text in order, such as 0.25 for "25%", 1 for "single" and 16000 for "16k"."""
     text = _THOUSANDS.sub(_write_thousands, _POWER.sub(_write_power, text))
     written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _WORD_GAP.split(text))
@@ -252,9 +252,9 @@ def _write_thousands(number: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def is_value(text: str) -> bool:
+def is_mostly_number(text: str) -> bool:
     """Return whether a text is little more than a number, such as "0.1" or "4 heads"."""
-    numbers = extract_numbers(text)
+    numbers = parse_number_set(text)
     return bool(numbers) and len(split_words(text)) <= len(numbers) + 2
 
 
@@ -284,7 +284,7 @@ def _compute_similarities(plans: Sequence[Sequence[Ablation]]) -> dict[tuple[Pla
         for (a, left), (b, right) in combinations(enumerate(shortened), 2)
         for (i, x), (j, y) in product(enumerate(left), enumerate(right))
         if _has_letters(x.ablated_part) and _has_letters(y.ablated_part)
-        if (similarity := compute_similarity(x, y)) >= SURE_SIMILARITY and _is_surely_same(x, y)
+        if (similarity := compute_ablation_similarity(x, y)) >= SURE_SIMILARITY and _is_surely_same(x, y)
     }
 
 
@@ -292,17 +292,17 @@ def _is_surely_same(a: Ablation, b: Ablation) -> bool:
     """Return whether two similar ablations have compatible actions, and no opposites in their texts."""
     texts = (f"{ablation.ablated_part} {STUDY_WORDS.sub(' ', ablation.name)}" for ablation in (a, b))
     return (
-        have_compatible_actions(a, b, _is_surely_same_replacement)
-        and not are_opposite(a.ablated_part, b.ablated_part)
-        and not are_opposite(*texts)
+        have_compatible_changes(a, b, _is_surely_same_replacement)
+        and not have_opposite_words(a.ablated_part, b.ablated_part)
+        and not have_opposite_words(*texts)
     )
 
 
 def _is_surely_same_replacement(text_a: str, text_b: str) -> bool:
-    return is_same_replacement(text_a, text_b, _SURE_OVERLAP) and not are_opposite(text_a, text_b)
+    return is_same_replacement(text_a, text_b, _SURE_OVERLAP) and not have_opposite_words(text_a, text_b)
 
 
-def are_opposite(text_a: str, text_b: str) -> bool:
+def have_opposite_words(text_a: str, text_b: str) -> bool:
     """Return whether two texts differ by a pair of opposites, such as "inner" and "outer"."""
     words_a, words_b = _collect_signed_words(text_a), _collect_signed_words(text_b)
     return _has_opposite(words_a, words_b) or _has_opposite(words_b, words_a)

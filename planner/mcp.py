@@ -79,19 +79,19 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class NamedFolders:
+class ReadableFolders:
     """The folders that the user named. `named` has their absolute paths. `real` has these paths with links resolved."""
 
     named: tuple[Path, ...]
     real: tuple[Path, ...]
 
     @classmethod
-    def resolve(cls, folders: Iterable[Path]) -> Self:
+    def from_paths(cls, folders: Iterable[Path]) -> Self:
         """Return an instance for these folders."""
         named = tuple(dict.fromkeys(Path(os.path.normpath(folder.absolute())) for folder in folders))
         return cls(named, tuple(folder.resolve() for folder in named))
 
-    def find_path(self, name: str) -> Path:
+    def find_allowed_path(self, name: str) -> Path:
         """Return the real path of a file or folder. A relative `name` is looked for in each folder in turn.
 
         Raises:
@@ -140,7 +140,7 @@ class PlanTools:
     `choose_settings` makes settings from a task, k, a heading and a strategy. None and "" keep what the user set.
     """
 
-    folders: NamedFolders
+    folders: ReadableFolders
     output: Path
     reader: IsolatedReader
     choose_settings: Callable[[Task | None, int | None, str, str], PlanSettings]
@@ -153,7 +153,7 @@ class PlanTools:
         scan = FolderScan()
         found = [paper for folder in self.folders.named for paper in scan.find_papers(folder)]
         papers = [str(path) for paper in found for path in self._list_paths(paper)]
-        problems = [f"{problem.source}: {problem.reason}" for problem in scan.problems if not problem.harmless]
+        problems = [f"{problem.source}: {problem.reason}" for problem in scan.problems if not problem.is_harmless]
         return _to_json({"papers": papers[:_MAX_LISTED], "count": len(papers), "problems": problems[:_MAX_LISTED]})
 
     async def read_paper(self, paper: PaperPath, task: TaskName = None, cut_at: MethodEnd = "") -> str:
@@ -210,7 +210,7 @@ class PlanTools:
             )
         pasted = PastedModel(make_printable(model), *(_read_reply(text, model) for text in (reply, revised) if text))
         done = await self._finish(write_pasted_plan(self.output, await self._read(paper), pasted, settings))
-        return _to_json(done.summarize(paper) | {"next_message": pasted.next_message})
+        return _to_json(done.describe_as_json(paper) | {"next_message": pasted.next_message})
 
     async def plan_paper(
         self,
@@ -230,17 +230,17 @@ class PlanTools:
     def list_plans(self) -> str:
         """Return the plans that are kept and the papers that failed, each with its path."""
         index = index_entries([self.output] if self.output.is_dir() else [])
-        sources = list(chain.from_iterable(index.papers.values()))
+        sources = list(chain.from_iterable(index.sources_by_paper.values()))
         unread = [f"{file.name}: {file.reason}" for file in index.unread_files]
         plans = [_summarize_entry(source, read_plan_entry(source)) for source in sources[:_MAX_LISTED]]
         return _to_json({"plans": plans, "count": len(sources), "problems": unread[:_MAX_LISTED]})
 
     def read_plan(self, path: PlanPath) -> str:
         """Return a kept plan: its ablations with their details, the reasoning, and the faults that were found."""
-        folders = NamedFolders.resolve((*self.folders.named, self.output))
-        found = folders.find_path(path)
+        folders = ReadableFolders.from_paths((*self.folders.named, self.output))
+        found = folders.find_allowed_path(path)
         record = build_record_path(found.with_suffix(TRAJECTORY_SUFFIX))
-        has_record = record.is_file() and folders.find_path(str(record)) == record  # no link to another folder
+        has_record = record.is_file() and folders.find_allowed_path(str(record)) == record  # no link to another folder
         source = EntrySource("", None if found == record else found, record if has_record else None)
         entry = read_plan_entry(source)
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
@@ -264,7 +264,7 @@ class PlanTools:
         return describe_paper_as_json(await self._read(paper), self.choose_settings(task, None, cut_at, ""))
 
     async def _read(self, paper: str) -> Paper:
-        result = await self.reader.read_paper(ReadRequest(str(self.folders.find_path(paper)), keep_paper=True))
+        result = await self.reader.read_paper(ReadRequest(str(self.folders.find_allowed_path(paper)), keep_paper=True))
         if isinstance(result, PaperError):
             raise result
         assert result.paper is not None, "it was asked for"
@@ -275,7 +275,7 @@ class PlanTools:
             client = log_host_at_first_request(opened)
             settings = replace(settings, window=settings.window or client.window)
             done = await plan_with_client(self.output, paper, client, settings, max_wait=self.model_spec.max_wait)
-        return done.summarize(source)
+        return done.describe_as_json(source)
 
     async def _finish(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Return the result of `work`. The work goes on to its end even if the client stops waiting."""

@@ -65,18 +65,18 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
     return _shorten(_replace_unsafe(made or "paper"), _MAX_TITLE_ID_BYTES, "_", "_. ")
 
 
-def build_trajectory_path(planner: str, model: str, paper_id: str, question: str = "") -> PurePosixPath:
+def build_trajectory_path(planner: str, model: str, paper_id: str, question_name: str = "") -> PurePosixPath:
     """Return the path of a trajectory in the output folder.
 
-    `question` is a suffix that tells several plans for the same paper apart. It is "" for the first plan.
+    `question_name` is a suffix that tells several plans for the same paper apart. It is "" for the first plan.
     """
     stem = sanitize_file_name(paper_id)
-    if question:
-        stem = f"{_shorten(stem, MAX_FILE_NAME_BYTES - _QUESTION_BYTES, '-')}--{question}"
-    return build_model_folder(planner, model) / f"{stem}{TRAJECTORY_SUFFIX}"
+    if question_name:
+        stem = f"{_shorten(stem, MAX_FILE_NAME_BYTES - _QUESTION_BYTES, '-')}--{question_name}"
+    return build_model_folder_path(planner, model) / f"{stem}{TRAJECTORY_SUFFIX}"
 
 
-def build_model_folder(planner: str, model: str) -> PurePosixPath:
+def build_model_folder_path(planner: str, model: str) -> PurePosixPath:
     """Return the folder of the trajectories of a planner and model, as a path in the output folder."""
     return PurePosixPath(sanitize_file_name(planner), sanitize_file_name(model.replace(".", "")))
 
@@ -86,10 +86,10 @@ def build_record_path(trajectory_path: _Path) -> _Path:
     return trajectory_path.with_name(trajectory_path.name.removesuffix(TRAJECTORY_SUFFIX) + RECORD_SUFFIX)
 
 
-def build_prompt_file_name(model: str, paper_id: str, identity: str) -> str:
-    """Return the name of the file for a prompt. `identity` is the hash of the request."""
+def build_prompt_file_name(model: str, paper_id: str, request_identity: str) -> str:
+    """Return the name of the file for a prompt. `request_identity` is the hash of the request."""
     stem = sanitize_file_name(f"{model}-{paper_id}".replace("/", "_"))
-    return f"{_shorten(stem, MAX_FILE_NAME_BYTES - len(identity) - 1, '-')}-{identity}.txt"
+    return f"{_shorten(stem, MAX_FILE_NAME_BYTES - len(request_identity) - 1, '-')}-{request_identity}.txt"
 
 
 def sanitize_file_name(text: str) -> str:

@@ -50,10 +50,10 @@ def shorten_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CleanText:
-    """A text without control characters. `removed` says what was removed, such as "2 control characters"."""
+    """A text without control characters. `removed_kinds` says what was removed, such as "2 control characters"."""
 
     text: str
-    removed: tuple[str, ...] = ()
+    removed_kinds: tuple[str, ...] = ()
 
 
 def clean_text(text: str) -> CleanText:
@@ -98,21 +98,21 @@ def make_json_printable(text: str) -> str:
     return _UNSAFE_IN_JSON.sub(_escape_character, text)
 
 
-def make_csv_safe(text: str, *, keep_numbers: bool = False) -> str:
+def make_csv_safe(text: str, *, keep_signed_numbers: bool = False) -> str:
     """Return a text for a CSV cell. If a spreadsheet would run the text as a formula, an apostrophe is put before it.
 
-    If `keep_numbers` is true, a number with a sign, such as "-0.5", gets no apostrophe.
+    If `keep_signed_numbers` is true, a number with a sign, such as "-0.5", gets no apostrophe.
     """
     cleaned = clean_text(text).text
-    is_formula = cleaned.startswith(_FORMULA_STARTS) and not (keep_numbers and _SIGNED_NUMBER.fullmatch(cleaned))
+    is_formula = cleaned.startswith(_FORMULA_STARTS) and not (keep_signed_numbers and _SIGNED_NUMBER.fullmatch(cleaned))
     return f"'{cleaned}" if is_formula else cleaned
 
 
-def render_csv(rows: Iterable[Iterable[str]], *, keep_numbers: bool = False) -> str:
+def render_csv(rows: Iterable[Iterable[str]], *, keep_signed_numbers: bool = False) -> str:
     """Return rows as CSV. Each cell is made safe by `make_csv_safe`."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([make_csv_safe(cell, keep_numbers=keep_numbers) for cell in row] for row in rows)
+    writer.writerows([make_csv_safe(cell, keep_signed_numbers=keep_signed_numbers) for cell in row] for row in rows)
     return table.getvalue()
 
 

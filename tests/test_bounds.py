@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import planner.trajectory.escape as escape
 from eval.plans import find_files
-from planner.batch.corpus import assign_ids, collect_entries
+from planner.batch.corpus import assign_paper_ids, collect_entries
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES
 from planner.chat import Completion
 from planner.cli.terminal.console import run_interruptible
@@ -186,7 +186,7 @@ def test_many_rows_with_one_id_are_numbered_in_linear_time(tmp_path: Path) -> No
     (tmp_path / "list.jsonl").write_text("\n".join(rows[:-1]))
     corpus = collect_entries((str(tmp_path / "list.jsonl"),))
     begun = time.process_time()
-    ids = [entry.id for entry in assign_ids(corpus, {}).entries]
+    ids = [entry.id for entry in assign_paper_ids(corpus, {}).entries]
     assert time.process_time() - begun < CPU_SECONDS
     assert ids[:3] == ["Same", "Same-2", "Same-3"]
     assert len({name.casefold() for name in ids}) == len(ids) == 20_001

@@ -34,7 +34,7 @@ ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("\
 )
 def test_clean(text: str, cleaned: str, removed: tuple[str, ...]) -> None:
     assert clean_text(text).text == cleaned
-    assert clean_text(text).removed == removed
+    assert clean_text(text).removed_kinds == removed
 
 
 @given(ANY)
@@ -44,7 +44,7 @@ def test_cleaning_is_complete_and_done_at_once(text: str) -> None:
     assert all(unicodedata.category(c) != "Cc" or c in "\t\n" for c in cleaned)
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", cleaned)
     assert clean_text(cleaned).text == cleaned
-    assert clean_text(cleaned).removed == ()
+    assert clean_text(cleaned).removed_kinds == ()
 
 
 @given(ANY)
@@ -67,5 +67,5 @@ def test_no_cell_of_a_csv_file_runs_as_a_formula(start: str) -> None:
 
 @pytest.mark.parametrize(("cell", "is_kept"), [("-0.25", True), ("+1.5e-07", True), ("-12 %", False), ("-1+1", False)])
 def test_a_number_with_a_sign_is_kept_in_a_table_of_numbers(cell: str, is_kept: bool) -> None:
-    assert (make_csv_safe(cell, keep_numbers=True) == cell) is is_kept
+    assert (make_csv_safe(cell, keep_signed_numbers=True) == cell) is is_kept
     assert make_csv_safe(cell) == f"'{cell}"

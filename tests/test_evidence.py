@@ -18,7 +18,7 @@ from planner.papers.load import load_paper
 from planner.papers.paper import Paper
 from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder
-from planner.planning.plan import PlanResult, run_plan
+from planner.planning.plan import PlanResult, run_paper_session
 from planner.reading.request import PromptRequest, ReadLimits, ReadRequest, ReadResult, decode_result, encode_result
 from planner.reading.worker import read_paper_with_prompts
 from planner.schema import Task
@@ -56,7 +56,7 @@ def test_a_quote_is_located_in_the_record(tmp_path: Path) -> None:
     assert (first.found, first.section, first.page) == (QuoteMatch.EXACT, "Method", None)
     assert (second.found, second.section, second.page) == (QuoteMatch.ABSENT, "", None)
     assert any("is not in the text that was sent" in warning for warning in done.record.warnings)
-    stored = json.loads(done.path.with_suffix(".json").read_text(encoding="utf-8"))
+    stored = json.loads(done.trajectory_path.with_suffix(".json").read_text(encoding="utf-8"))
     assert [each["evidence"]["found"] for each in stored["details"]] == ["exact", "absent"]
 
 
@@ -95,7 +95,7 @@ def test_a_paper_that_was_read_in_another_process_is_checked_alike() -> None:
     assert isinstance(result, ReadResult)
     remote = RemotePaper(result, 0, request.prompts[0], _fail_to_rebuild)
     done: PlanResult = asyncio.run(
-        run_plan(remote, FakeModel(reply(GATE, RESULT)), settings, lambda _: 0, TokenCounter())
+        run_paper_session(remote, FakeModel(reply(GATE, RESULT)), settings, lambda _: 0, TokenCounter())
     )
     assert [each.evidence and each.evidence.found for each in done.details.details] == ["exact", "absent"]
 
@@ -113,7 +113,7 @@ def read_index(source: Paper, task: Task, templates: Path | None = None) -> tupl
 @pytest.mark.parametrize("source", [PLAIN, LATEX, load_paper(str(ROOT / "planner" / "demo" / "paper.md"))])
 def test_the_text_of_a_paper_comes_from_another_process_once(source: Paper, task: Task) -> None:
     result, whole = read_index(source, task)
-    assert result.restore_index() == whole
+    assert result.restore_full_index() == whole
     assert result.index is not None
     assert not any(each.passages for each in result.index.sections[1:] if each.is_sent), "the prompt holds them"
 
@@ -127,7 +127,7 @@ def test_a_prompt_that_changes_the_text_of_its_paper_checks_a_plan_alike(
     user = templates / "reviewer-details.user.jinja"
     user.write_text(user.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
     result, whole = read_index(PLAIN, Task.REVIEWER, templates)
-    assert result.restore_index() == whole
+    assert result.restore_full_index() == whole
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_an_index_of_passages_that_are_not_there_is_refused(sections: tuple[Inde
 def test_an_index_has_no_more_text_than_its_prompt() -> None:
     lengths = (5, 10**18, 7, 3) * 100
     index_received = PaperIndex(Task.REVIEWER, (IndexedSection("Method", (), lengths=lengths, floats=(2, 9_999)),) * 9)
-    restored = index_received.restore_text("x" * 50)
+    restored = index_received.restore_excerpt("x" * 50)
     assert sum(len(passage) for section in restored.sections for passage in section.passages) <= 50
 
 

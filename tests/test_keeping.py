@@ -163,7 +163,7 @@ def test_whatever_the_replies_a_plan_that_was_paid_for_is_never_asked_for_again(
             planned = done.record.outcome is Outcome.PLANNED
             kept = PlanRecord.read(done.record_path)
             earlier = done.record if planned else earlier
-            assert done.path.exists() == (earlier is not None)
+            assert done.trajectory_path.exists() == (earlier is not None)
             assert kept.attempts == done.record.attempts
             assert kept.model_copy(update=SUMS) == (earlier or done.record).model_copy(update=SUMS)
 

@@ -15,7 +15,7 @@ from planner.planning.output import (
     plan_to_folder,
     rebuild_trajectory,
     write_record_and_trajectory,
-    write_unreadable_paper,
+    write_unreadable_paper_record,
 )
 from planner.planning.record import PlanRecord
 from planner.schema import Task
@@ -32,7 +32,7 @@ def planned(folder: Path, *answers: str | Completion | Exception, anew: bool = F
 
 
 def unread(folder: Path, source: str, said: str = "it is empty", *, named: str = "") -> PlanOutput:
-    return write_unreadable_paper(folder, source, PaperError(said), FakeModel().info, REVIEW, given_id=named)
+    return write_unreadable_paper_record(folder, source, PaperError(said), FakeModel().info, REVIEW, given_id=named)
 
 
 def names(folder: Path) -> list[str]:
@@ -54,7 +54,7 @@ def test_every_paper_leaves_a_sidecar_and_only_a_planned_one_a_trajectory(
 ) -> None:
     done = planned(tmp_path, answer)
     assert done.record.outcome is outcome
-    assert done.path.exists() == (outcome is Outcome.PLANNED)
+    assert done.trajectory_path.exists() == (outcome is Outcome.PLANNED)
     assert done.record_path.exists()
     assert len(names(tmp_path)) == 1 + (outcome is Outcome.PLANNED)
     assert bool(done.record.reason) == (outcome is not Outcome.PLANNED)
@@ -63,11 +63,11 @@ def test_every_paper_leaves_a_sidecar_and_only_a_planned_one_a_trajectory(
 def test_a_failure_leaves_an_earlier_plan_and_keeps_every_reply(tmp_path: Path) -> None:
     """A file that stands there is always the plan that its sidecar tells of."""
     first = planned(tmp_path, GOOD_REPLY)
-    written = first.path.read_bytes()
+    written = first.trajectory_path.read_bytes()
     failed = planned(tmp_path, Completion(""), anew=True)
     assert failed.record.outcome is Outcome.EMPTY
     assert names(tmp_path) == ["lm-planner/fake/A_Paper.json", "lm-planner/fake/A_Paper.md"]
-    assert first.path.read_bytes() == written
+    assert first.trajectory_path.read_bytes() == written
     kept = PlanRecord.read(first.record_path)
     assert (kept.outcome, kept.prompt_sha256) == (Outcome.PLANNED, first.record.prompt_sha256)
     assert [a.outcome for a in kept.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
@@ -87,7 +87,7 @@ def test_an_empty_reply_and_the_next_are_stored_and_asked_for_once(tmp_path: Pat
 
 def test_the_file_says_what_the_planning_says(tmp_path: Path) -> None:
     done = planned(tmp_path, contract("A *reason*.\n\nAnd <b>another</b>.", [GOOD_ABLATION]))
-    assert read_trajectory(done.path) == done.trajectory
+    assert read_trajectory(done.trajectory_path) == done.trajectory
 
 
 def test_doubts_about_a_plan_are_warnings_in_the_sidecar(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_warnings_of_the_paper_and_the_reply_are_all_kept_once(tmp_path: Path) -
 def test_no_id_leads_out_of_the_folder(tmp_path: Path, identifier: str) -> None:
     folder = tmp_path / "out"
     done = planned(folder, GOOD_REPLY, id=identifier)
-    assert done.path.exists()
-    assert done.path.parent.resolve() == (folder / "lm-planner" / "fake").resolve()
+    assert done.trajectory_path.exists()
+    assert done.trajectory_path.parent.resolve() == (folder / "lm-planner" / "fake").resolve()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert len(names(folder)) == 2
 
@@ -119,8 +119,8 @@ def test_no_id_leads_out_of_the_folder(tmp_path: Path, identifier: str) -> None:
 def test_a_model_with_a_hostile_name_stays_in_the_folder_too(tmp_path: Path) -> None:
     model = FakeModel(GOOD_REPLY, name="../../../x")
     done = asyncio.run(plan_to_folder(tmp_path / "out", paper(), model, REVIEW, lambda _: None))
-    assert (tmp_path / "out").resolve() in done.path.resolve().parents
-    assert len(done.path.relative_to(tmp_path / "out").parts) == 3
+    assert (tmp_path / "out").resolve() in done.trajectory_path.resolve().parents
+    assert len(done.trajectory_path.relative_to(tmp_path / "out").parts) == 3
 
 
 def test_an_unreadable_paper_leaves_its_reason(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_paper_that_becomes_unreadable_keeps_what_was_paid_for(tmp_path: Path)
     first = planned(tmp_path, GOOD_REPLY)
     gone = unread(tmp_path, "paper.md", named="A_Paper")
     assert gone.record_path == first.record_path
-    assert first.path.exists()
+    assert first.trajectory_path.exists()
     assert PlanRecord.read(first.record_path) == first.record
     assert gone.record.outcome is Outcome.PAPER_ERROR
     assert [a.completion for a in gone.record.attempts] == [a.completion for a in first.record.attempts]

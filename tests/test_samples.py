@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import Outcome, TrajectoryError
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.plan_files import choose_sample
+from planner.planning.plan_files import choose_sample_number
 from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, begin_record, sum_costs, sum_usage
 from planner.schema import Task
 from tests.papers_made import paper
@@ -76,13 +76,13 @@ def reasked(prompt: Prompt, outcome: Outcome | None, messages: int = 4) -> Attem
     ],
 )
 def test_the_answer_that_is_asked_for_next(on_record: tuple[AttemptRecord, ...], wanted: int) -> None:
-    assert choose_sample(on_record, ASKED) == wanted
+    assert choose_sample_number(on_record, ASKED) == wanted
 
 
 @given(st.lists(st.builds(attempt, st.sampled_from([ASKED, OTHER]), JUDGED, SAMPLES, answered=st.booleans())))
 def test_anew_always_asks_for_an_answer_that_is_not_the_last_one(on_record: list[AttemptRecord]) -> None:
     answered = [a.sample for a in on_record if a.prompt_sha256 == ASKED.sha256 and a.completion]
-    wanted = choose_sample(on_record, ASKED, force=True)
+    wanted = choose_sample_number(on_record, ASKED, force=True)
     assert wanted == (answered[-1] + 1 if answered else 0)
 
 
@@ -91,9 +91,9 @@ def test_only_what_follows_in_its_conversation_judges_an_answer(
     between: list[AttemptRecord], outcome: Outcome | None, sample: int
 ) -> None:
     on_record = [attempt(ASKED, outcome, sample), *between]
-    wanted = choose_sample(on_record, ASKED)
+    wanted = choose_sample_number(on_record, ASKED)
     assert wanted == sample + (outcome in REPLY_FAILURES)
-    assert choose_sample([*between, on_record[0]], ASKED) == wanted
+    assert choose_sample_number([*between, on_record[0]], ASKED) == wanted
 
 
 @given(st.lists(JUDGED, min_size=1, max_size=4))
@@ -102,7 +102,7 @@ def test_replanning_again_and_again_counts_up_and_ends_at_a_plan(outcomes: list[
     on_record: list[AttemptRecord] = []
     wanted = []
     for outcome in outcomes:
-        wanted.append(choose_sample(on_record, ASKED))
+        wanted.append(choose_sample_number(on_record, ASKED))
         on_record.append(attempt(ASKED, outcome, wanted[-1]))
     assert wanted == list(accumulate((o in REPLY_FAILURES for o in outcomes[:-1]), initial=0))
 

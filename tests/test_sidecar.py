@@ -31,8 +31,8 @@ def run(folder: Path, model: FakeModel, settings: PlanSettings = REVIEW, anew: b
 
 def test_a_planned_paper_leaves_a_trajectory_and_a_sidecar_that_reads_back(tmp_path: Path) -> None:
     done = run(tmp_path, FakeModel(GOOD_REPLY, name="gpt-3.5"))
-    assert done.path == tmp_path / "lm-planner" / "gpt-35" / "A_Paper.md"
-    assert done.path.read_text(encoding="utf-8").count("trajectory-box") == 4
+    assert done.trajectory_path == tmp_path / "lm-planner" / "gpt-35" / "A_Paper.md"
+    assert done.trajectory_path.read_text(encoding="utf-8").count("trajectory-box") == 4
     assert PlanRecord.read(done.record_path) == done.record
     assert done.record.outcome is Outcome.PLANNED
     assert done.record.cost == 0.01
@@ -42,10 +42,10 @@ def test_a_planned_paper_leaves_a_trajectory_and_a_sidecar_that_reads_back(tmp_p
 
 def test_an_identical_request_is_not_sent_again(tmp_path: Path) -> None:
     first = run(tmp_path, FakeModel(GOOD_REPLY))
-    written = first.path.read_bytes()
-    first.path.unlink()
+    written = first.trajectory_path.read_bytes()
+    first.trajectory_path.unlink()
     second = run(tmp_path, FakeModel())
-    assert second.path.read_bytes() == written
+    assert second.trajectory_path.read_bytes() == written
     assert second.record.cost == 0.01, "one reply was paid for, once"
 
 
@@ -53,7 +53,7 @@ def test_force_asks_anew_and_keeps_the_earlier_reply(tmp_path: Path) -> None:
     run(tmp_path, FakeModel(GOOD_REPLY))
     other = contract("Another view.", [GOOD_ABLATION])
     done = run(tmp_path, FakeModel(other), anew=True)
-    assert "Another view." in done.path.read_text(encoding="utf-8")
+    assert "Another view." in done.trajectory_path.read_text(encoding="utf-8")
     assert [a.sample for a in done.record.attempts] == [0, 1]
     assert len({a.identity for a in done.record.attempts}) == 2
     assert done.record.cost == 0.02
@@ -69,10 +69,10 @@ def test_a_changed_request_never_reuses_an_old_answer(tmp_path: Path) -> None:
 def test_going_back_to_an_earlier_question_costs_nothing(tmp_path: Path) -> None:
     run(tmp_path, FakeModel(GOOD_REPLY))
     failed = run(tmp_path, FakeModel(BAD_REPLY, BAD_REPLY, BAD_REPLY), PlanSettings(Task.REVIEWER, k=9))
-    assert not failed.path.exists(), "a plan for another question is no answer to this one"
+    assert not failed.trajectory_path.exists(), "a plan for another question is no answer to this one"
     back = run(tmp_path, FakeModel())
     assert back.record.outcome is Outcome.PLANNED
-    assert back.path.exists()
+    assert back.trajectory_path.exists()
 
 
 def test_a_reply_on_record_for_another_question_is_used_and_copied(tmp_path: Path) -> None:
@@ -81,14 +81,14 @@ def test_a_reply_on_record_for_another_question_is_used_and_copied(tmp_path: Pat
     first.record.model_copy(update={"k": 1}).write(first.record_path)
     again = run(tmp_path, FakeModel())
     assert again.record.outcome is Outcome.PLANNED
-    assert again.path != first.path
+    assert again.trajectory_path != first.trajectory_path
     assert PlanRecord.read(again.record_path).attempts == first.record.attempts
     assert PlanRecord.read(first.record_path).k == 1, "and the other plan stays"
 
 
 def test_models_whose_names_share_a_folder_replace_no_plan_of_each_other(tmp_path: Path) -> None:
     done = [run(tmp_path, FakeModel(GOOD_REPLY, name=name)) for name in ("gpt-3.5", "gpt-35")]
-    assert len({each.path for each in done}) == 2
+    assert len({each.trajectory_path for each in done}) == 2
     assert [PlanRecord.read(each.record_path).model for each in done] == ["gpt-3.5", "gpt-35"]
 
 
@@ -96,18 +96,18 @@ def test_a_file_of_another_kind_where_a_further_plan_belongs_is_left_alone(tmp_p
     run(tmp_path, FakeModel(GOOD_REPLY))
     further = run(tmp_path, FakeModel(GOOD_REPLY), PlanSettings(Task.REVIEWER, k=1))
     further.record_path.unlink()
-    written = further.path.read_bytes()
+    written = further.trajectory_path.read_bytes()
     model = FakeModel(GOOD_REPLY)
     with pytest.raises(TrajectoryError, match="holds another plan"):
         run(tmp_path, model, PlanSettings(Task.REVIEWER, k=1))
-    assert further.path.read_bytes() == written
+    assert further.trajectory_path.read_bytes() == written
     assert model.prompts == []
 
 
 def test_a_paper_that_failed_by_its_reply_is_asked_anew(tmp_path: Path) -> None:
     failed = run(tmp_path, FakeModel(BAD_REPLY, BAD_REPLY, BAD_REPLY))
     assert failed.record.outcome is Outcome.INVALID
-    assert not failed.path.exists()
+    assert not failed.trajectory_path.exists()
     model = FakeModel(GOOD_REPLY)
     done = run(tmp_path, model)
     assert done.record.outcome is Outcome.PLANNED
@@ -136,7 +136,7 @@ def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
     assert kept.outcome is Outcome.INTERRUPTED
     again = RecordStore(path, kept, a_cent)
     assert again.find_reply(card.identify_request(prompt)) == Completion("reply")
-    assert again.choose_sample(prompt) == 0
+    assert again.choose_sample_number(prompt) == 0
 
 
 def test_replies_to_requests_in_flight_together_are_kept_apart(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_counter_learns_from_the_endpoints_own_count() -> None:
     counter = TokenCounter()
     asked = prompt("words upon words " * 500)
     estimated = counter.count_prompt(asked)
-    counter.observe(asked, int(estimated * 1.25))
+    counter.raise_ratio(asked, int(estimated * 1.25))
     assert counter.count_prompt(asked) == pytest.approx(estimated * 1.25, rel=0.01)
 
 
@@ -55,7 +55,7 @@ def test_a_refused_prompt_measures_what_the_endpoint_counted_and_the_counter_its
     asked = prompt("words upon words " * 500)
     estimated = counter.count_prompt(asked)
     for counted, measured in ((int(estimated * 1.5), 1.5), (estimated // 2, 1.0), (10**9, 3.0)):
-        assert counter.with_correction(asked, counted).count_prompt(asked) == pytest.approx(
+        assert counter.with_raised_ratio(asked, counted).count_prompt(asked) == pytest.approx(
             estimated * measured, rel=0.01
         )
     assert counter.count_prompt(asked) == estimated
@@ -66,13 +66,13 @@ def test_a_counter_learns_nothing_from_an_implausible_count(counted: int | None)
     counter = TokenCounter()
     asked = prompt("words upon words " * 500)
     before = counter.count_prompt(asked)
-    counter.observe(asked, counted)
+    counter.raise_ratio(asked, counted)
     assert counter.count_prompt(asked) == before
 
 
 def test_a_stored_count_may_be_any_number() -> None:
     counter = TokenCounter()
     prompt = Prompt.from_messages([Message("user", "Plan the ablations.")])
-    counter.observe(prompt, 10**400)
+    counter.raise_ratio(prompt, 10**400)
     assert counter.ratio == 1.0
-    assert counter.with_correction(prompt, 10**400).ratio == 3.0
+    assert counter.with_raised_ratio(prompt, 10**400).ratio == 3.0

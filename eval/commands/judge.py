@@ -32,7 +32,7 @@ from eval.runs import RUN_FILE, JudgedRun, read_judging_record, write_judged_run
 from eval.scoring import compute_results
 from planner.chat import Completion, ModelInfo
 from planner.cli.options import LogOptions, log_options, model_options
-from planner.cli.options import group_options as options_gathered
+from planner.cli.options import pass_options_as_argument as options_gathered
 from planner.cli.terminal.console import log, run_interruptible, send_log_messages
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec

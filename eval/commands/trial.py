@@ -28,7 +28,7 @@ from planner.batch.run_folder import RunFolder
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo
 from planner.cli.batch import run_batch
-from planner.cli.options import LogOptions, log_options, open_arxiv
+from planner.cli.options import LogOptions, create_arxiv_client, log_options
 from planner.cli.run_options import prompt_file_options
 from planner.cli.terminal.console import log, run_interruptible, send_log_messages
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
@@ -147,8 +147,8 @@ async def _judge_arms(call: TrialCall, systems: Sequence[System]) -> list[Judged
         for run in runs:
             write_judged_run(folder / run.record.system, run)
         judged_runs += runs
-    if files.waiting:
-        log.warning("%d prompts to judges wait for replies", len(files.waiting))
+    if files.unanswered_identities:
+        log.warning("%d prompts to judges wait for replies", len(files.unanswered_identities))
     return judged_runs
 
 
@@ -177,7 +177,7 @@ def _log_judged_paper(judged: PaperVerdicts) -> None:
 
 async def _print_estimates(call: TrialCall, *, as_json: bool) -> int:
     """Print what the trial still needs; return 1 if a paper cannot be read, else 0."""
-    arms = await estimate_arms(call.trial, call.output, call.prompt_folders, open_arxiv(offline=False))
+    arms = await estimate_arms(call.trial, call.output, call.prompt_folders, create_arxiv_client(offline=False))
     judges = [
         await estimate_judge(call.trial, judge, call.gold, call.output)
         for judge in call.trial.judges

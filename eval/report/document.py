@@ -68,7 +68,7 @@ def write_document(folder: Path, stem: str, document: Document) -> tuple[Path, .
     """
     files: dict[str, str | bytes] = {f"{stem}.md": render_markdown(document), f"{stem}.html": render_html(document)}
     for name, table in document.csv_tables:
-        files[f"{name}.csv"] = render_csv((table.columns, *table.rows), keep_numbers=True)
+        files[f"{name}.csv"] = render_csv((table.columns, *table.rows), keep_signed_numbers=True)
     for section in document.sections:
         for picture in section.pictures:
             files |= {f"{picture.name}.svg": picture.svg, f"{picture.name}.png": picture.png}

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 from planner.analysis.components import Component, ComponentNames, find_components
-from planner.analysis.metrics import Metric, find_metrics, is_metric_name
+from planner.analysis.metrics import Metric, find_metrics, is_known_metric_name
 from planner.analysis.parts import blank_out_owners
 from planner.analysis.passages import (
     EXPERIMENT_SECTIONS,
@@ -18,7 +18,7 @@ from planner.analysis.passages import (
     PaperIndex,
     Passage,
     ReportedAblation,
-    split_passages,
+    split_sections_into_passages,
     strip_markup,
 )
 from planner.analysis.phrases import (
@@ -102,7 +102,7 @@ def analyse_paper(paper: Paper) -> Analysis:
 
 def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
     """Find the components, reported ablations and metrics in sections; offsets count from the first section's start."""
-    passages = split_passages(sections)
+    passages = split_sections_into_passages(sections)
     components = find_components(passages)
     reported = find_reported_ablations(passages, ComponentNames(lambda: components, title))
     return Analysis(components, reported, find_metrics(passages))
@@ -115,7 +115,7 @@ def index_paper_for_check(paper: Paper, task: Task, excerpt: Excerpt) -> PaperIn
     """
     if task is not Task.REVIEWER:
         return PaperIndex(task, tuple(_index_sections(paper, excerpt, frozenset())))
-    passages = split_passages(paper.sections)
+    passages = split_sections_into_passages(paper.sections)
     names = ComponentNames(lambda: find_components(passages, count_mentions=False), paper.title)
     about = (p.text for p in passages if p.section_kind in EXPERIMENT_SECTIONS and is_about_ablations(p))
     sections = tuple(_index_sections(paper, excerpt, frozenset(about)))
@@ -151,11 +151,11 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
     )
 
 
-def is_possible_part_name(name: str, other_names: frozenset[str]) -> bool:
-    """Return whether a part can have this name: not a metric, and not only general words and words in `other_names`."""
-    if _NO_NAME.fullmatch(name) or _BROKEN.search(name) or is_metric_name(name) or name.lower() in other_names:
+def is_possible_part_name(name: str, non_part_names: frozenset[str]) -> bool:
+    """Return whether a part can have this name: neither a metric nor only general words and `non_part_names`."""
+    if _NO_NAME.fullmatch(name) or _BROKEN.search(name) or is_known_metric_name(name) or name.lower() in non_part_names:
         return False
-    return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))
+    return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in non_part_names))
 
 
 def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) -> tuple[ReportedAblation, ...]:
@@ -181,7 +181,7 @@ def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedA
     """
     is_experiment = passage.section_kind in EXPERIMENT_SECTIONS
     if is_experiment or (passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS):
-        text = CuedText.of(passage.one_line_text)
+        text = CuedText.from_text(passage.one_line_text)
         is_about = is_about_ablations(passage)
         yield from _read_table(passage, is_about)
         if is_experiment:
@@ -251,14 +251,16 @@ def _read_announcement(passage: Passage, text: CuedText) -> Iterator[ReportedAbl
             )
     elif passage.block_kind is BlockKind.PROSE:
         for heading, start in find_run_in_headings(passage.text):
-            yield from _report_phrases(passage, _shift_phrases(find_studied_parts(CuedText.of(heading)), start))
+            yield from _report_phrases(passage, _shift_phrases(find_studied_parts(CuedText.from_text(heading)), start))
     else:
         caption = max(0, passage.text.find("\\caption"))
         yield from _report_phrases(passage, _read_title(text.text[caption:], caption))
 
 
 def _read_title(title: str, start: int) -> Iterator[AblationPhrase]:
-    return _shift_phrases(chain(find_studied_parts(CuedText.of(title)), find_parts_in_kind_comparison(title)), start)
+    return _shift_phrases(
+        chain(find_studied_parts(CuedText.from_text(title)), find_parts_in_kind_comparison(title)), start
+    )
 
 
 def _shift_phrases(phrases: Iterable[AblationPhrase], start: int) -> Iterator[AblationPhrase]:
@@ -276,7 +278,9 @@ def _read_heading(text: str) -> list[AblationPhrase]:
 
 def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
     for heading, start in find_run_in_headings(text):
-        phrases = list(find_studied_parts(CuedText.of(heading))) or [AblationPhrase(heading, Action.REMOVE, "", 0)]
+        phrases = list(find_studied_parts(CuedText.from_text(heading))) or [
+            AblationPhrase(heading, Action.REMOVE, "", 0)
+        ]
         yield from _shift_phrases(phrases, start)
 
 

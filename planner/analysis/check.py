@@ -17,7 +17,7 @@ from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch
 from planner.analysis.replacements import find_replacements_in_use, find_vague_replacements
 from planner.details import ALREADY_REPORTED, SAME_PART, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
-from planner.matching import COMMON_STEMS, collect_stems, extract_stems, is_value
+from planner.matching import COMMON_STEMS, collect_stems, extract_stems, is_mostly_number
 from planner.parsing.reply import Reply
 from planner.schema import Ablation, Plan, Task
 
@@ -112,7 +112,7 @@ def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: Pap
         same = [each for each in found if _is_part_of_study(each.part, study)]
         found = [each for each in found if each not in same]
         merged.append(_locate_study(study, same, search))
-    named = select_distinct_ablations(found, [study.name for study in merged])
+    named = select_distinct_specific_ablations(found, [study.name for study in merged])
     return (*merged, *(ReportedStudy(name=each.part, section=each.location.heading, by="program") for each in named))
 
 
@@ -124,20 +124,20 @@ def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
     return is_quoted or is_same_part(name, part)
 
 
-def select_distinct_ablations(
-    found: Sequence[ReportedAblation], other_names: Sequence[str] = ()
+def select_distinct_specific_ablations(
+    found: Sequence[ReportedAblation], other_study_names: Sequence[str] = ()
 ) -> tuple[ReportedAblation, ...]:
     """Return the first ablation in `found` of each part, without parts whose names say too little.
 
-    A name says too little if it is a common word, or if a longer name in `found` or `other_names` has all its words:
-    "fusion" says too little beside "multi-scale fusion".
+    A name says too little if it is a common word, or if a longer name in `found` or `other_study_names` has all its
+    words: "fusion" says too little beside "multi-scale fusion".
     """
     distinct: list[ReportedAblation] = []
     for each in found[:_MAX_STUDIES]:
         if not any(is_same_part(each.part, other.part) for other in distinct):
             distinct.append(each)
     own = [collect_stems(each.part) for each in distinct]
-    words = [*own, *map(collect_stems, other_names)]
+    words = [*own, *map(collect_stems, other_study_names)]
     return tuple(
         each
         for each, stems in zip(distinct, own, strict=True)
@@ -150,7 +150,7 @@ def _says_nothing(name: str, stems: frozenset[str]) -> bool:
 
 
 def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search: QuoteSearch) -> ReportedStudy:
-    evidence = search.find_evidence(study.quote)
+    evidence = search.check_quote(study.quote)
     is_found = evidence.found is not QuoteMatch.ABSENT
     heading = next((each.location.heading for each in same), "")
     return ReportedStudy(
@@ -187,7 +187,7 @@ def check_plan(
 def _locate_quotes(details: Sequence[Details], index: PaperIndex) -> Iterator[Details]:
     search = QuoteSearch(index.sections) if any(each.evidence for each in details) else None
     for each in details:
-        evidence = search.find_evidence(each.evidence.quote) if search and each.evidence else None
+        evidence = search.check_quote(each.evidence.quote) if search and each.evidence else None
         yield each.model_copy(update={"evidence": evidence})
 
 
@@ -209,7 +209,7 @@ def _have_same_part(a: Ablation, b: Ablation) -> bool:
 
 def _is_sweep(ablation: Ablation) -> bool:
     items = [item for item in ablation.replacement if not item.casefold().startswith("removed")]
-    return bool(items) and all(map(is_value, items))
+    return bool(items) and all(map(is_mostly_number, items))
 
 
 class _AblationChecker:
@@ -243,9 +243,9 @@ class _AblationChecker:
         """Return whether the paper names a metric; in the author task, any known metric of its field is enough."""
         if _COST.search(metric) or not is_specific_metric(metric):
             return True
-        known, text = _find_known(metric), self._search.own_text
+        known, text = _find_known(metric), self._search.text_on_own_work
         if known:
-            is_named = all(_is_named(names, text, self._search.lowered_own_text) for _, names in known)
+            is_named = all(_is_named(names, text, self._search.lowered_text_on_own_work) for _, names in known)
         else:
             is_named = self._names_metric(extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric))
         if is_named or self._index.task is Task.REVIEWER:

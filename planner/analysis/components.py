@@ -16,11 +16,11 @@ from planner.analysis.phrases import (
     LEADING_FILLERS,
     NameIndex,
     extract_leading_noun_phrase,
-    find_acronyms,
+    find_defined_acronyms,
     find_run_in_headings,
     is_generic_name,
 )
-from planner.matching import STOP_WORDS, build_word_set, extract_stems, split_words
+from planner.matching import STOP_WORDS, extract_stems, split_into_word_set, split_words
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
@@ -35,7 +35,7 @@ _PROPOSED: Final = re.compile(
     r"adopt(?:ed|s)?|incorporated?|add(?:ed)?|construct(?:ed)?|utili[sz]ed?|use[sd]?|leveraged?|appl(?:y|ied))\s+"
     r"(?=(?:an?|the|our|two|three|novel|new)\b)([^.;:,()\n\[]{4,90})(?!\w)"
 )
-_MECHANISMS: Final = build_word_set(
+_MECHANISMS: Final = split_into_word_set(
     """
     adaptation adapter adaption aggregation aggregator alignment annealing attention augmentation backbone block
     branch classifier clustering codebook component constraint controller convolution criterion curriculum decoder
@@ -48,7 +48,7 @@ _MECHANISMS: Final = build_word_set(
     step strategy training transformation transformer tree tuning unit units voting warmup weighting weights
     """
 )
-_KIND_WORDS: Final = build_word_set("method model module scheme technique")  # may follow a mechanism's name
+_KIND_WORDS: Final = split_into_word_set("method model module scheme technique")  # may follow a mechanism's name
 # "Label converter", but not words that end so and name no device.
 _AGENT: Final = re.compile(
     r"(?!(?:\w*meter|user|\w*order|together|error|vector|tensor|number|factor|paper|author|power|center|cluster|behaviou?r|posterior|"
@@ -100,7 +100,7 @@ class Component:
     name: str
     acronym: str
     location: TextLocation
-    evidence: frozenset[EvidenceKind]
+    evidence_kinds: frozenset[EvidenceKind]
     mention_count: int = 0
 
     @property
@@ -108,7 +108,7 @@ class Component:
         """The name with its acronym: "gated fusion unit (GFU)"."""
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
-    def is_subject_of(self, title: str) -> bool:
+    def is_subject_of_title(self, title: str) -> bool:
         """Return whether this is the whole method or the method's subject: the title has most words of its name."""
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
@@ -147,7 +147,7 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
             heading = strip_number_and_punctuation(strip_markup(passage.heading))
             yield _build_component(passage, heading, 0, EvidenceKind.HEADING)
         return
-    for acronym in find_acronyms(line):
+    for acronym in find_defined_acronyms(line):
         if _CITED.match(line, acronym.expansion_start + len(acronym.expansion)):
             continue  # another paper's method
         location = passage.locate_text(acronym.expansion, acronym.expansion_start)
@@ -161,7 +161,7 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
     for evidence, phrases in named_phrases:
         for phrase, start in phrases:
             yield _build_component(passage, phrase, start, evidence)
-    for symbol, start in find_hyperparameters(line) if passage.in_method else ():
+    for symbol, start in find_hyperparameter_symbols(line) if passage.in_method else ():
         yield Component(symbol, "", passage.locate_text(symbol, start), frozenset({EvidenceKind.SYMBOL}))
 
 
@@ -180,7 +180,7 @@ def find_phrases_after_we(text: str) -> Iterator[tuple[str, int]]:
     return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
 
 
-def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
+def find_hyperparameter_symbols(text: str) -> Iterator[tuple[str, int]]:
     """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with offsets."""
     for match in _HYPERPARAMETER.finditer(text) if _SYMBOL_START.search(text) and _KIND_WORD.search(text) else ():
         kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
@@ -243,7 +243,11 @@ def _build_merge_key(candidate: Component, by_acronym: dict[str, tuple[str, ...]
 
 
 def _join_components(component: Component, other: Component) -> Component:
-    return replace(component, acronym=component.acronym or other.acronym, evidence=component.evidence | other.evidence)
+    return replace(
+        component,
+        acronym=component.acronym or other.acronym,
+        evidence_kinds=component.evidence_kinds | other.evidence_kinds,
+    )
 
 
 def _count_mentions(components: Sequence[Component], passages: Sequence[Passage]) -> list[Component]:
@@ -271,10 +275,10 @@ def find_non_part_names(title: str, passages: Iterable[Passage], components: Ite
     opening, colon, _ = title.partition(":")
     names = {word for word in opening.split() if colon and sum(map(str.isupper, word)) > 1}
     for component in components:
-        if component.acronym and component.is_subject_of(title) and _covers(component.name, title):
+        if component.acronym and component.is_subject_of_title(title) and _covers(component.name, title):
             names |= {component.name, component.acronym}
     for passage in passages:
-        names.update(find_data_sets(passage.one_line_text))
+        names.update(find_data_set_names(passage.one_line_text))
         names.update(match[1] for match in _OURS.finditer(passage.text))
     return frozenset(name.lower() for name in (*names, *(_VERSION.sub("", name) for name in names)))
 
@@ -285,7 +289,7 @@ def _covers(name: str, title: str) -> bool:
     return len(words & set(extract_stems(name))) >= _MIN_TITLE_COVER * len(words)
 
 
-def find_data_sets(text: str) -> Iterator[str]:
+def find_data_set_names(text: str) -> Iterator[str]:
     """Yield the names that a text gives to data sets: "the Alps dataset", "data sets such as Alps and Jura"."""
     for match in _DATA_SET.finditer(text) if any(cue in text for cue in _DATA_CUES) else ():
         yield from (name for name in _ENUMERATION.split(match[1] or match[2]) if not is_generic_name(name))
@@ -307,12 +311,14 @@ class ComponentNames:
 
     @cached_property
     def _components(self) -> list[Component]:
-        return [component for component in self._all_components if not component.is_subject_of(self._title)]
+        return [component for component in self._all_components if not component.is_subject_of_title(self._title)]
 
     @cached_property
     def _parts(self) -> list[Component]:
         """The components, except those that have an unspecific name and no evidence but an acronym."""
-        return [c for c in self._components if c.evidence != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)]
+        return [
+            c for c in self._components if c.evidence_kinds != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)
+        ]
 
     @cached_property
     def _index(self) -> NameIndex:

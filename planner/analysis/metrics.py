@@ -11,12 +11,12 @@ from itertools import chain
 from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
-from planner.analysis.phrases import extract_leading_noun_phrase, find_acronyms, find_run_in_headings
-from planner.matching import build_word_set, extract_stems
+from planner.analysis.phrases import extract_leading_noun_phrase, find_defined_acronyms, find_run_in_headings
+from planner.matching import extract_stems, split_into_word_set
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
-_QUANTITIES: Final = build_word_set(
+_QUANTITIES: Final = split_into_word_set(
     """
     score scores rate rates ratio ratios accuracy accuracies correctness consistency correlation correlations
     similarity similarities distance distances divergence entropy deviation variance length lengths time match matches
@@ -56,7 +56,7 @@ _NUMBERED: Final = re.compile(r"(?:table|figure|fig|section)\.? \d|metrics?\b|me
 MetricMention: TypeAlias = tuple[str, TextLocation]
 
 # Patterns of names, separated by white space. The short ones are case-sensitive, as they may be other words.
-_CASED_NAMES: Final = build_word_set(
+_CASED_NAMES: Final = split_into_word_set(
     r"""
     mAP(?:@[\w.-]+)? AP(?:50|75|@[\w.]+) AUROC AUC(?:-ROC)? ROC-AUC AUPRC? AUPR BLEU(?:-?\d)? ROUGE(?:-[\dL]+)? METEOR
     CIDEr SPICE BERTScore chrF WER CER PER BPC BPD FID KID LPIPS SSIM PSNR SI-SDR PESQ STOI mIoU IoU Dice MAE MSE RMSE
@@ -66,7 +66,7 @@ _CASED_NAMES: Final = build_word_set(
     Intra-F1 Inter-F1 R2 R²
     """
 )
-_UNCASED_NAMES: Final = build_word_set(
+_UNCASED_NAMES: Final = split_into_word_set(
     r"""
     (?:top-?[15]|test|validation|classification|average|mean|balanced|final|overall|\d-shot)\sacc(?:urac(?:y|ies)|(?=[.)\s]))
     (?:node\sclassification|zero-shot|exact\smatch|target\stask|linear\sprobing)\saccurac(?:y|ies) accurac(?:y|ies)
@@ -161,7 +161,7 @@ def _find_announced(passage: Passage) -> Iterator[MetricMention]:
             _find_quantity_acronyms(passage.one_line_text),
         )
         if passage.block_kind is BlockKind.FIGURE:
-            names = chain(names, _drop_known(locate_panel_quantities(passage.one_line_text)))
+            names = chain(names, _drop_known(find_panel_quantities(passage.one_line_text)))
     return ((name, passage.locate_text(name, start)) for name, start in names)
 
 
@@ -178,9 +178,9 @@ def find_listed_metrics(text: str) -> Iterator[tuple[str, int]]:
             yield from _extract_quantity(item[0], sentence.start(1) + item.start())
 
 
-def locate_panel_quantities(text: str) -> Iterator[tuple[str, int]]:
+def find_panel_quantities(caption: str) -> Iterator[tuple[str, int]]:
     """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their offsets."""
-    for panel in _PANEL.finditer(_blank_out_markup(text)):
+    for panel in _PANEL.finditer(_blank_out_markup(caption)):
         number = panel.lastindex or 0
         yield from _extract_quantity(panel[number], panel.start(number))
 
@@ -208,7 +208,7 @@ def find_metrics_below_heading(heading: str, text: str) -> Iterator[tuple[str, i
 
 def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
-    for acronym in find_acronyms(text):
+    for acronym in find_defined_acronyms(text):
         if is_multiword_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
             yield acronym.abbreviation, acronym.expansion_start + len(acronym.expansion)
 
@@ -219,7 +219,7 @@ def is_specific_metric(metric: str) -> bool:
     return not (stems and _EMPTY_METRICS.issuperset(stems))
 
 
-def is_metric_name(name: str) -> bool:
+def is_known_metric_name(name: str) -> bool:
     """Return whether a name is the name of a known metric and nothing more: "top-1 accuracy"."""
     return bool(_KNOWN_NAME.fullmatch(name)) and not _AMBIGUOUS.fullmatch(name)
 
@@ -247,7 +247,7 @@ def _blank_out_match(match: re.Match[str]) -> str:
 def _find_measured(passage: Passage) -> Iterator[MetricMention]:
     """Yield known metrics and, in a passage that mentions metrics, also the acronyms that it defines."""
     text = passage.one_line_text
-    acronyms = tuple(find_acronyms(text))
+    acronyms = tuple(find_defined_acronyms(text))
     expansion_offsets = {
         at for one in acronyms for at in range(one.expansion_start, one.expansion_start + len(one.expansion))
     }

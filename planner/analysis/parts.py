@@ -109,21 +109,23 @@ _LIMITS: Final = re.compile(r"\b(?:(only|alone|just)|(one|single)|(each))\b", re
 _UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
 
 ONLY: Final = 1
-"""The number that `list_limits` returns for "only" and words like it."""
+"""The number that `list_limiting_word_kinds` returns for "only" and words like it."""
 
 
 @lru_cache(maxsize=4096)
-def list_part_names(text: str) -> tuple[str, ...]:
+def list_part_names(description: str) -> tuple[str, ...]:
     """Return the names in a part's description: "gated unit" and "GU" in "gated unit (GU) that weighs the frames"."""
-    text = spell_greek(text[:_MAX_CHARS])
-    bare = _BRACKETS.sub(lambda bracket: " " * len(bracket[0]), text)
+    description = spell_greek(description[:_MAX_CHARS])
+    bare = _BRACKETS.sub(lambda bracket: " " * len(bracket[0]), description)
     head = _TAIL.sub("", bare)
     if _GENERAL.issuperset(extract_stems(head)):
         head = bare  # "features from the encoder"
-    short = [match[1] for a, b in _BRACKETS.findall(text[: len(head) + 1]) if (match := _SHORT_NAME.match(a or b))]
+    short = [
+        match[1] for a, b in _BRACKETS.findall(description[: len(head) + 1]) if (match := _SHORT_NAME.match(a or b))
+    ]
     first = _OF.sub("", head)
     names = (first if len(_select_content(first)) > 1 else head, *short)
-    return tuple(dict.fromkeys(" ".join(name.split()) for name in names if extract_stems(name))) or (text,)
+    return tuple(dict.fromkeys(" ".join(name.split()) for name in names if extract_stems(name))) or (description,)
 
 
 def is_part_of_paper(part: str, search: PassageSearch) -> bool:
@@ -133,21 +135,21 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     paper lacks two of its words, or if the words of a first name with a term stand apart. Else it is True if the paper
     has two of the words as neighbours, or if one passage has most words of one of the part's names.
     """
-    stems, head, own = _list_part_stems(part), _list_head_stems(part), search.lowered_own_text
+    stems, head, own = _list_part_stems(part), _list_head_stems(part), search.lowered_text_on_own_work
     joined = own.replace("-", "")  # "re-ranking"
     names = _PROPER_NAME.findall(_BRACKETS.sub(" ", part[:_MAX_CHARS]))
     if not all(has_word(stem, own) or has_word(stem, joined) for stem in _TERMS.intersection(stems)):
         return False
     if not all((letters := name.lower().removesuffix("s")) in own or letters in joined for name in names):
         return False
-    telling = set(filter(is_telling, stems))
+    telling = set(filter(is_specific_stem, stems))
     is_foreign = sum(not has_word(stem, search.lowered_text) for stem in telling) > 1
     if is_foreign or (not _TERMS.isdisjoint(head) and not _has_words(head, search)):
         return False
     pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
     if not telling or any(search.has_neighbours(*pair) for pair in pairs):
         return True
-    return any(search.has_words_together(each, _MIN_WORD_SHARE) for each in list_stems_to_find(part))
+    return any(search.has_words_together(each, _MIN_WORD_SHARE) for each in list_specific_stem_sets(part))
 
 
 def _has_words(stems: Sequence[str], search: PassageSearch) -> bool:
@@ -172,14 +174,14 @@ def _list_head_stems(text: str) -> tuple[str, ...]:
     stems = extract_stems(_DEED.sub("", head))
     said = tuple(stem for stem in stems if stem.isalpha() and stem not in _GENERAL | _EVERYDAY)
     said = stems if said == stems[:1] and len(stems) > 1 and _DEVICES.issuperset(stems[1:]) else said
-    is_name = len(said) > 1 and any(map(is_telling, said)) and stems[-1] not in _ASPECTS
+    is_name = len(said) > 1 and any(map(is_specific_stem, said)) and stems[-1] not in _ASPECTS
     return said if is_name and not (_SYMBOLS.intersection(stems) or _SHORT_WORD.search(head)) else ()
 
 
-def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
+def list_specific_stem_sets(description: str) -> tuple[frozenset[str], ...]:
     """Return the stems that say which part is meant: a set for each name in a description, and one for all of it."""
-    whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
-    sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(text), whole)}
+    whole = _BRACKETS.sub(" ", description[:_MAX_CHARS])
+    sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(description), whole)}
     telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
     most = max(map(len, telling.values()), default=0)
     return tuple(
@@ -189,42 +191,42 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     )
 
 
-def is_telling(stem: str) -> bool:
+def is_specific_stem(stem: str) -> bool:
     """Return whether a stem says which part is meant; symbols and words that fit any part do not."""
     return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _UNTELLING
 
 
-def is_symbol(name: str) -> bool:
+def is_greek_symbol(name: str) -> bool:
     """Return whether a name is made of Greek letters, such as "τ" or "lambda"."""
     return _collect_stems(spell_greek(name)) <= _SYMBOLS
 
 
-def list_specific_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+def list_specific_part_names(description: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return pairs (name, stems) for the names in a part's description that have two specific words or are acronyms."""
-    names = ((name, _select_content(name)) for name in list_part_names(text))
+    names = ((name, _select_content(name)) for name in list_part_names(description))
     return tuple((name, stems) for name, stems in names if len(stems - _COUNTS) > 1 or _collect_short_names(name))
 
 
-def list_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+def list_names_and_description(description: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return pairs (name, stems) for the specific names in a description, and for the whole description.
 
     Names that say too little, such as a single general word, are left out.
     """
-    whole = frozenset(extract_stems(_BRACKETS.sub(" ", text))) - COMMON_STEMS
-    names = (*list_specific_names(text), *([(text, whole)] if len(whole) > 1 else []))
+    whole = frozenset(extract_stems(_BRACKETS.sub(" ", description))) - COMMON_STEMS
+    names = (*list_specific_part_names(description), *([(description, whole)] if len(whole) > 1 else []))
     said = ((name, stems, stems - _KINDS) for name, stems in names)
     return tuple((name, rest) for name, stems, rest in said if len(rest) > 1 or rest == stems)
 
 
-def select_part_stems(text: str) -> tuple[frozenset[str], frozenset[str]]:
+def select_specific_and_head_stems(description: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return (specific stems of a part's description, specific stems of its head).
 
     The head ends before a word such as "of" or "that": "normalization" in "normalization by the middle chunk".
     """
-    text = _BRACKETS.sub(" ", text)
-    stems = frozenset(extract_stems(text))
+    description = _BRACKETS.sub(" ", description)
+    stems = frozenset(extract_stems(description))
     stems = stems - _KINDS or stems
-    return stems, stems & frozenset(extract_stems(_AFTER_HEAD.sub("", text)))
+    return stems, stems & frozenset(extract_stems(_AFTER_HEAD.sub("", description)))
 
 
 def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) -> bool:
@@ -240,9 +242,9 @@ def blank_out_owners(text: str) -> str:
     return _OWNER.sub(lambda match: match[1] + " " * len(match[2]), text)
 
 
-def is_told_of(stems: frozenset[str], text: str) -> bool:
+def is_text_about_part(part_stems: frozenset[str], text: str) -> bool:
     """Return whether a text is about the part with these stems, and not only about an aspect such as its size."""
-    return bool(stems & _ASPECTS) or stems <= collect_stems(blank_out_owners(text))
+    return bool(part_stems & _ASPECTS) or part_stems <= collect_stems(blank_out_owners(text))
 
 
 def strip_study_words(name: str) -> str:
@@ -257,11 +259,11 @@ def has_part(ablation: Ablation, part: str) -> bool:
     """
     owner = _collect_stems(ablation.ablated_part.partition(" of ")[2])
     is_owner = any(_collect_stems(name) <= owner for name in list_part_names(part))
-    names = (ablation.ablated_part,) if is_owner else list_ablation_names(ablation)
+    names = (ablation.ablated_part,) if is_owner else list_ablated_part_names(ablation)
     return any(is_same_part(name, part) for name in names)
 
 
-def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
+def list_ablated_part_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of an ablation's part: `ablated_part`, and the specific names in the name of the ablation."""
     return (ablation.ablated_part, *_list_parts_in_name(ablation.name))
 
@@ -270,10 +272,10 @@ def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
 def _list_parts_in_name(text: str) -> tuple[str, ...]:
     name = strip_study_words(_WITHOUT.sub("", text))  # "the encoder without its gate" is about the gate
     # "Kernels" of "kernels on raw inputs" says too little.
-    return (name,) if len(extract_stems(name)) == 1 else tuple(each for each, _ in list_specific_names(name))
+    return (name,) if len(extract_stems(name)) == 1 else tuple(each for each, _ in list_specific_part_names(name))
 
 
-def list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
+def list_replacements_naming_part(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield (item, its stems) for replacements with half of the part's words, such as "a single layer of memory"."""
     part = frozenset(extract_stems(ablation.ablated_part)) - COMMON_STEMS
     for item in ablation.replacement:
@@ -282,7 +284,7 @@ def list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset
             yield item, stems
 
 
-def list_limits(text: str) -> frozenset[int | None]:
+def list_limiting_word_kinds(text: str) -> frozenset[int | None]:
     """Return the kinds of limiting words in a text as numbers: 1 for "only" or "just", 2 for "single", 3 for "each"."""
     return frozenset(match.lastindex for match in _LIMITS.finditer(text))
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from pydantic import NonNegativeInt
 
-from planner.matching import collect_stems, extract_numbers, extract_stems, is_value, list_word_beginnings
+from planner.matching import collect_stems, extract_stems, is_mostly_number, make_word_prefixes, parse_number_set
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
@@ -86,7 +86,7 @@ class Passage(NamedTuple):  # made for each block, in half the time of a datacla
         return TextLocation(text, self.heading, self.offset + start + max(0, _join_lines(near).find(text)))
 
 
-def split_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
+def split_sections_into_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
     """Return every block of the sections as a passage, in order, with its offset in `Paper.text`."""
     return tuple(_walk_sections(sections))
 
@@ -178,7 +178,7 @@ class IndexedSection:
     floats: tuple[int, ...] = ()
 
     @property
-    def has_valid_numbers(self) -> bool:
+    def is_consistent(self) -> bool:
         """True if `pages` is empty or has one item per passage, and all `ablation_passages` are indices of passages."""
         count = len(self.passages or self.lengths)
         return len(self.pages) in {0, count} and all(0 <= number < count for number in self.ablation_passages)
@@ -193,8 +193,8 @@ class IndexedSection:
 class PaperIndex:
     """The text of a paper by sections, and the ablations that the paper reports.
 
-    `reported_ablations` is empty for the author task, which does not need them. After `omit_text`, `text_start` is the
-    offset in the prompt at which the excerpt begins.
+    `reported_ablations` is empty for the author task, which does not need them. After `omit_excerpt`, `text_start` is
+    the offset in the prompt at which the excerpt begins.
     """
 
     task: Task
@@ -202,18 +202,18 @@ class PaperIndex:
     reported_ablations: tuple[ReportedAblation, ...] = ()
     text_start: NonNegativeInt = 0
 
-    def omit_text(self, start: int) -> "PaperIndex":
-        """Return a copy without the passages of the excerpt; `start` is the excerpt's offset in its prompt."""
+    def omit_excerpt(self, excerpt_start: int) -> "PaperIndex":
+        """Return a copy without the passages of the excerpt; `excerpt_start` is the excerpt's offset in its prompt."""
         sections = tuple(replace(each, passages=()) if each.lengths else each for each in self.sections)
-        return replace(self, sections=sections, text_start=start)
+        return replace(self, sections=sections, text_start=excerpt_start)
 
-    def restore_text(self, prompt: str) -> "PaperIndex":
+    def restore_excerpt(self, prompt_text: str) -> "PaperIndex":
         """Return a copy with the passages that `omit_text` left out, which are taken from the text of the prompt."""
         sections, start = [], self.text_start
         for section in self.sections:
             passages = []
             for length in section.lengths:
-                passages.append(prompt[start : start + length])
+                passages.append(prompt_text[start : start + length])
                 start += length + _GAP_CHARS
             sections.append(section if section.passages or not passages else _fill_section(section, passages))
         return PaperIndex(self.task, tuple(sections), self.reported_ablations)
@@ -248,7 +248,7 @@ class _SectionText:
     @cached_property
     def numbers(self) -> tuple[frozenset[float], ...]:
         """The numbers in each passage."""
-        return tuple(map(extract_numbers, self.section.passages))
+        return tuple(map(parse_number_set, self.section.passages))
 
     def select_own_results(self) -> "_SectionText":
         """Return the section with only those passages that tell of the paper's own results."""
@@ -274,7 +274,7 @@ class PassageSearch:
         """The headings and passages in lower case."""
         related = [each for each in self._sections if each not in self._own_sections]
         others = (each.heading for each in self._sections), *(each.passages for each in related)
-        return "\n".join((self.lowered_own_text, *chain.from_iterable(others)))
+        return "\n".join((self.lowered_text_on_own_work, *chain.from_iterable(others)))
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:
@@ -286,19 +286,19 @@ class PassageSearch:
         ]
 
     @cached_property
-    def own_text(self) -> str:
+    def text_on_own_work(self) -> str:
         """The paper's text; of related work, only the passages about the paper's own results."""
         return "\n".join(chain.from_iterable(each.section.passages for each in self._own_sections))
 
     @cached_property
-    def lowered_own_text(self) -> str:
+    def lowered_text_on_own_work(self) -> str:
         """The text `own_text` in lower case."""
         return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
 
     def has_words_together(self, stems: Iterable[str], share: float) -> bool:
         """Return whether one passage, with the heading above it, has at least `share` (0 to 1) of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
-        beginnings = list_word_beginnings(wanted)
+        beginnings = make_word_prefixes(wanted)
         count = share * len(wanted)
         if sum(each in self.lowered_text for each in beginnings) < count:
             return False
@@ -311,7 +311,7 @@ class PassageSearch:
 
     def has_neighbours(self, stem: str, other: str) -> bool:
         """Return whether two words stand beside each other in the paper, or with one word between them."""
-        a, b = (re.escape(each[:_STEM_CHARS]) for each in list_word_beginnings((stem, other)))
+        a, b = (re.escape(each[:_STEM_CHARS]) for each in make_word_prefixes((stem, other)))
         pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
         return any(re.search(pair, self.lowered_text) for pair in pairs)
 
@@ -328,10 +328,10 @@ class PassageSearch:
         Words in brackets may stand anywhere in the passage of the sentence. If `words` is a value, such as "8 heads",
         all words may do so, and passages about ablations are skipped, since they also name values that were only tried.
         """
-        beginnings, numbers = list_word_beginnings(extract_stems(words)), frozenset[float]()
-        wanted = list_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))
-        if is_value(words):
-            beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], extract_numbers(words)
+        beginnings, numbers = make_word_prefixes(extract_stems(words)), frozenset[float]()
+        wanted = make_word_prefixes(extract_stems(_BRACKETS.sub(" ", words)))
+        if is_mostly_number(words):
+            beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], parse_number_set(words)
             wanted = []
         for each in self._sections:
             skipped = each.section.ablation_passages if numbers else ()
@@ -346,5 +346,5 @@ class PassageSearch:
 
 def has_word(stem: str, lowered: str) -> bool:
     """Return whether a word of a text in lower case begins with the first letters of this stem."""
-    start = re.escape(list_word_beginnings((stem,))[0][:_BEGINNING_CHARS])
+    start = re.escape(make_word_prefixes((stem,))[0][:_BEGINNING_CHARS])
     return bool(re.search(rf"{start}(?<![^\W_]{start})", lowered))  # quicker than to look behind first

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.analysis.passages import strip_markup
-from planner.matching import STOP_WORDS, build_word_set, split_words, stem_word
+from planner.matching import STOP_WORDS, split_into_word_set, split_words, stem_word
 
 _DEFINITION: Final = re.compile(r"\(\s*(?:[a-z. ]{0,12},\s*)?([A-Z][A-Za-z0-9-]{1,9}?)s?\s*\)")
 _MAX_EXPANSION_CHARS: Final = 120  # characters before the bracket that may hold the expansion
 
 # Common names, which are never a new part of a paper's method.
-_COMMON_ACRONYMS: Final = build_word_set(
+_COMMON_ACRONYMS: Final = split_into_word_set(
     """
     AI API BCE BERT BN CE CNN CPU DL DNN EM FC FFN FPGA GAN GAT GCN GELU GLU GNN GPT GPU GRU KL KNN LLM LN LR LSTM MAE
     MHA ML MLP MSA MSE NLP ODE PCA PDF RBF RELU RGB RL RNN SGD SOTA SVD SVM TCN VAE VIT VQA
@@ -26,7 +26,7 @@ _MAX_NAME_WORDS: Final = 10  # words of a name that are compared
 _GENERIC_STEMS: Final = frozenset(
     map(
         stem_word,
-        build_word_set(
+        split_into_word_set(
             """
             assumption assumptions bold corollary example examples exclusively intuition left lemma lemmas limit middle
             proof proofs proposition propositions putting right way
@@ -51,7 +51,7 @@ _GENERIC_STEMS: Final = frozenset(
         ),
     )
 )
-_PHRASE_END_WORDS: Final = build_word_set(
+_PHRASE_END_WORDS: Final = split_into_word_set(
     """
     to that which for by in and with on from where so as when based using called named termed is are of into between
     over under within via among at can we it while consisting through then or but than if because since without during
@@ -64,7 +64,7 @@ _PHRASE_END_WORDS: Final = build_word_set(
     provides reduce reduces results show shown shows specifically yield yields
     """
 )
-_FORBIDDEN_FIRST_WORDS: Final = build_word_set(
+_FORBIDDEN_FIRST_WORDS: Final = split_into_word_set(
     """
     show investigate demonstrate evaluate verify validate ensure understand study analyze analyse assess explore
     examine overview apply building selecting compare compared conduct consequently effectively evaluated including
@@ -72,7 +72,7 @@ _FORBIDDEN_FIRST_WORDS: Final = build_word_set(
     some such it them this one none only least most comparing found highest lowest best worst
     """
 )
-LEADING_FILLERS: Final = build_word_set(
+LEADING_FILLERS: Final = split_into_word_set(
     """
     a an the our this that these two three four five novel new simple effective efficient proposed additional different
     following well-known standard specific so-called several various each corresponding entire whole but and important
@@ -196,7 +196,7 @@ def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
         start += len(line) + 1
 
 
-def find_acronyms(text: str) -> Iterator[Acronym]:
+def find_defined_acronyms(text: str) -> Iterator[Acronym]:
     """Yield the acronyms that stand in brackets after their expansions, except common ones."""
     for match in _DEFINITION.finditer(text):
         abbreviation = match[1]

@@ -15,7 +15,7 @@ from typing import Final
 
 from planner.analysis.passages import IndexedSection
 from planner.details import Evidence, QuoteMatch
-from planner.matching import STOP_WORDS, build_word_set, spell_greek
+from planner.matching import STOP_WORDS, spell_greek, split_into_word_set
 
 CLOSE_RATIO: Final = 70.0
 """The least likeness of a close quote, of 100: the share of its words that stand in the text in the same order."""
@@ -39,7 +39,7 @@ _ACCENT: Final = re.compile(r"[\u0300-\u036f]")
 _COMMAND: Final = re.compile(r"\\([a-zA-Z]+)\*?")
 _WORD: Final = re.compile(r"\d+(?:[.,]\d+)*|[⺀-\uffdc]|[^\W\d_⺀-\uffdc]+")
 _OMITTED: Final = re.compile(r"(?:\[\s*)?(?:\.\s?){3,}\]?")
-_SPELLED_COMMANDS: Final = build_word_set("arg det dim exp inf lim ln log max min sin cos sup tanh")
+_SPELLED_COMMANDS: Final = split_into_word_set("arg det dim exp inf lim ln log max min sin cos sup tanh")
 _LETTER_NAMES: Final = frozenset(spell_greek("αβγδεζηθικλμνξοπρστυφχψω").split())
 
 
@@ -61,7 +61,7 @@ class QuoteSearch:
 
     @cached_property
     def _words_by_passage(self) -> list[list[str]]:
-        return [split_compared_words(text) for text, _, _ in self._passages]
+        return [list_normalized_words(text) for text, _, _ in self._passages]
 
     @cached_property
     def _words(self) -> list[str]:
@@ -90,12 +90,12 @@ class QuoteSearch:
                 positions[word].append(number)
         return dict(positions)
 
-    def find_evidence(self, quote: str) -> Evidence:
+    def check_quote(self, quote: str) -> Evidence:
         """Return the quote, whether it was found, and the section and page in which it begins.
 
         A quote with an ellipsis inside counts as close if each part around the ellipsis is found.
         """
-        split_parts = map(split_compared_words, _OMITTED.split(unicodedata.normalize("NFKC", quote)))
+        split_parts = map(list_normalized_words, _OMITTED.split(unicodedata.normalize("NFKC", quote)))
         parts = [words for words in split_parts if words]
         literal = quote.strip(_QUOTATION_MARKS)
         if len(parts) == 1 and not _is_short(parts[0]):
@@ -157,7 +157,7 @@ def _is_short(words: Sequence[str]) -> bool:
     return len(words) < _MIN_WORDS or sum(word not in STOP_WORDS for word in words) < _MIN_CONTENT_WORDS
 
 
-def split_compared_words(text: str) -> list[str]:
+def list_normalized_words(text: str) -> list[str]:
     """Return the words and numbers of a text in lower case, without citations, markup, accents and symbols.
 
     Greek letters become their names, and LaTeX commands become the letters that they print.

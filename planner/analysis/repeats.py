@@ -10,28 +10,28 @@ from typing import Final, NamedTuple
 from planner.analysis.parts import (
     ONLY,
     has_part,
+    is_greek_symbol,
     is_same_part,
-    is_symbol,
-    is_telling,
-    is_told_of,
-    list_limits,
-    list_named_replacements,
-    list_names,
+    is_specific_stem,
+    is_text_about_part,
+    list_limiting_word_kinds,
+    list_names_and_description,
     list_part_names,
-    list_specific_names,
-    select_part_stems,
+    list_replacements_naming_part,
+    list_specific_part_names,
+    select_specific_and_head_stems,
     strip_study_words,
 )
 from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblation
-from planner.analysis.sentences import is_left_out
+from planner.analysis.sentences import is_part_left_out
 from planner.details import ReportedStudy
 from planner.matching import (
     collect_stems,
-    extract_numbers,
     extract_stems,
+    is_mostly_number,
     is_same_replacement,
-    is_value,
-    list_word_beginnings,
+    make_word_prefixes,
+    parse_number_set,
 )
 from planner.papers.leaks import split_sentences
 from planner.schema import Ablation, Action
@@ -102,7 +102,7 @@ class _Sentence(NamedTuple):
 
     def compares(self, limits: frozenset[int | None]) -> bool:
         """Return whether the sentence makes a comparison, and `around` has each kind of limiting word in `limits`."""
-        return bool(_COMPARES.search(self.text)) and limits <= list_limits(self.around)
+        return bool(_COMPARES.search(self.text)) and limits <= list_limiting_word_kinds(self.around)
 
     def compares_name(self, stems: frozenset[str]) -> bool:
         """Return whether the sentence is short, compares things of this paper by name, and has all these stems."""
@@ -122,45 +122,45 @@ class ComparisonSearch:
     def _lowered(self) -> str:
         return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
-    def find_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
+    def find_repeated_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return (the ablation's words, heading) of an experiment that makes its comparison already, or None."""
         part, action = ablation.ablated_part, ablation.action
         items = ablation.replacement if action is Action.REPLACE else ()
         found = chain(
             self._find_removals(part if action is Action.REMOVE else ""),
-            self._find_sweeps(part, [item for item in ablation.replacement if is_value(item)]),
-            *(self._find_replacements(item, part) for item in items if not is_value(item)),
-            *(self._find_single_use(item, part) for item in items if ONLY in list_limits(item)),
+            self._find_sweeps(part, [item for item in ablation.replacement if is_mostly_number(item)]),
+            *(self._find_replacements(item, part) for item in items if not is_mostly_number(item)),
+            *(self._find_single_use(item, part) for item in items if ONLY in list_limiting_word_kinds(item)),
             self._find_oracles(ablation) if action is Action.REPLACE else (),
         )
         return next(found, None)
 
     def _find_removals(self, part: str) -> Iterator[tuple[str, str]]:
-        for name, stems in list_names(part):
+        for name, stems in list_names_and_description(part):
             sentences = self._list_sentences(stems, len(stems))
-            yield from ((name, each.heading) for each in sentences if is_left_out(stems, each.text))
+            yield from ((name, each.heading) for each in sentences if is_part_left_out(stems, each.text))
 
     def _find_sweeps(self, name: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
         if len(values) < _MIN_VALUES:
             return
-        part, _ = select_part_stems(name)
+        part, _ = select_specific_and_head_stems(name)
         symbols = frozenset(stem for stem in part if len(stem) == 1 and stem.isalpha())
-        numbers = frozenset[float]().union(*map(extract_numbers, values))
+        numbers = frozenset[float]().union(*map(parse_number_set, values))
         for sentence in self._list_sentences(frozenset(stem for stem in part if not stem.isdigit()), 1):
             is_varied = _VARIES.search(sentence.text) and (sentence.is_about(part) or symbols & sentence.stems)
             text = sentence.around if sentence.is_table else sentence.text
             named = _VARIES_PART.finditer(sentence.text) if part <= sentence.stems else ()
             if any(part & collect_stems(match[1]) for match in named):
                 yield name, sentence.heading
-            if is_varied and len(numbers & extract_numbers(text)) >= max(_MIN_VALUES, len(values) / 2):
+            if is_varied and len(numbers & parse_number_set(text)) >= max(_MIN_VALUES, len(values) / 2):
                 yield name, sentence.heading
 
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each comparison about `part` that has the replacement `item` or a name in it."""
-        (about, head), limits = select_part_stems(part), list_limits(item)
-        for name, words in list_names(item):
+        (about, head), limits = select_specific_and_head_stems(part), list_limiting_word_kinds(item)
+        for name, words in list_names_and_description(item):
             stems = words - about
-            is_whole, says_enough = name == item and len(stems) > 1, len(stems) > 1 or any(map(is_telling, stems))
+            is_whole, says_enough = name == item and len(stems) > 1, len(stems) > 1 or any(map(is_specific_stem, stems))
             for each in self._list_sentences(stems, _MIN_ITEM_SHARE * len(stems)) if says_enough else ():
                 is_compared = each.compares(limits) if is_whole else not limits and each.compares_name(stems)
                 if is_compared and each.is_about(about, head):
@@ -168,11 +168,11 @@ class ComparisonSearch:
 
     def _find_single_use(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (`item`, heading) for each sentence on ablations with `item`, such as "the coarse features only"."""
-        (about, head), limits = select_part_stems(part), list_limits(item)
-        stems, _ = select_part_stems(item)
+        (about, head), limits = select_specific_and_head_stems(part), list_limiting_word_kinds(item)
+        stems, _ = select_specific_and_head_stems(item)
         least = _MIN_ITEM_SHARE * len(stems)
         for each in self._list_sentences(stems, least):
-            is_said = len(stems & each.stems) >= least and limits <= list_limits(each.text)
+            is_said = len(stems & each.stems) >= least and limits <= list_limiting_word_kinds(each.text)
             if each.is_about_ablations and is_said and each.is_about(about, head):
                 yield item, each.heading
 
@@ -180,14 +180,14 @@ class ComparisonSearch:
         part, items = ablation.ablated_part, ablation.replacement
         named = items[:1] if _ORACLE.search(ablation.name) else ()
         oracles = tuple(filter(_ORACLE.search, items)) or named
-        stems, _ = select_part_stems(part)
+        stems, _ = select_specific_and_head_stems(part)
         for each in self._list_sentences(stems, 1) if oracles and not _ORACLE.search(part) else ():
             if _ORACLE.search(each.text) and _COMPARES.search(each.around) and each.is_about(stems):
                 yield oracles[0], each.heading
 
     def _list_sentences(self, stems: frozenset[str], count: float) -> Iterator[_Sentence]:
         """Yield the sentences whose `around` has at least `count` of these stems."""
-        beginnings = list_word_beginnings(stems)
+        beginnings = make_word_prefixes(stems)
 
         def may_hold(lowered: str) -> bool:
             return sum(each in lowered for each in beginnings) >= max(count, 1)
@@ -265,7 +265,7 @@ class RepeatSearch:
 
         Only passages with the beginnings of the words are split into statements, because splitting is slow.
         """
-        beginnings = list_word_beginnings(stems)
+        beginnings = make_word_prefixes(stems)
         if all(each in self._lowered for each in beginnings):
             for passage in self._passages:
                 if all(each in passage.lowered for each in beginnings):
@@ -279,9 +279,9 @@ class RepeatSearch:
                 return each.part, each.location.heading
         if same:  # the paper reports another change of the part, and perhaps also this one
             is_other = ablation.action is Action.REMOVE or _only_replaces(ablation)
-            return self._comparisons.find_comparison(ablation) if is_other else None
+            return self._comparisons.find_repeated_comparison(ablation) if is_other else None
         told = next(self._find_told(ablation), None)
-        return told or self._comparisons.find_comparison(ablation)
+        return told or self._comparisons.find_repeated_comparison(ablation)
 
     def _find_told(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each reported removal, study or statement that may be about this ablation."""
@@ -292,17 +292,17 @@ class RepeatSearch:
         for study in self.studies:
             if _is_study_of(study, ablation):
                 yield study.name, study.section
-        for name, stems in list_specific_names(ablation.ablated_part):
+        for name, stems in list_specific_part_names(ablation.ablated_part):
             for text, words, passage in self._find_statements(stems):
-                if _may_tell_change(text, words, passage, ablation) and is_told_of(stems, text):
+                if _may_tell_change(text, words, passage, ablation) and is_text_about_part(stems, text):
                     yield name, passage.heading
-        for name, stems in list_named_replacements(ablation):
+        for name, stems in list_replacements_naming_part(ablation):
             yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
         """Return whether the paper may report the change of a part by `ablation`, not only the part's removal."""
         return not _only_replaces(ablation) or any(
-            _may_tell_change("" if is_symbol(part) else text, words, passage, ablation)  # other values of a symbol
+            _may_tell_change("" if is_greek_symbol(part) else text, words, passage, ablation)  # no values of a symbol
             for name in list_part_names(part)
             for text, words, passage in self._find_statements(frozenset(extract_stems(name)))
         )
@@ -313,7 +313,7 @@ def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage
     if not _only_replaces(ablation) or _PUTS_IN.search(text):
         return True
     part = frozenset(extract_stems(ablation.ablated_part))
-    items = (frozenset(filter(is_telling, extract_stems(item))) - part for item in ablation.replacement)
+    items = (frozenset(filter(is_specific_stem, extract_stems(item))) - part for item in ablation.replacement)
     return any(item and (len(item & stems) * 2 >= len(item) or item <= passage.stems) for item in items)
 
 
@@ -331,7 +331,7 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
 def _only_replaces(ablation: Ablation) -> bool:
     """Return whether an ablation only puts other things in place of its part: it tries no values and no removal."""
     items = [_PLACES.sub("", item) for item in ablation.replacement if ablation.action is not Action.REMOVE]
-    has_other = is_value if ablation.action is Action.ADD else _REMOVAL_OR_VALUE.search
+    has_other = is_mostly_number if ablation.action is Action.ADD else _REMOVAL_OR_VALUE.search
     return bool(items) and not any(map(has_other, items))
 
 

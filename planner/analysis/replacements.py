@@ -7,16 +7,16 @@ from itertools import dropwhile
 from typing import Final
 
 from planner.analysis.parts import list_part_names
-from planner.analysis.sentences import has_row
+from planner.analysis.sentences import has_row_about_part
 from planner.matching import (
     REMOVAL_WORDS,
     STOP_WORDS,
-    build_word_set,
     collect_stems,
-    extract_numbers,
     extract_stems,
-    is_value,
-    list_numbers,
+    is_mostly_number,
+    parse_number_set,
+    parse_numbers,
+    split_into_word_set,
     split_words,
     stem_word,
 )
@@ -25,7 +25,7 @@ from planner.schema import Ablation, Action
 
 
 def _parse_stems(text: str) -> frozenset[str]:
-    return frozenset(map(stem_word, build_word_set(text)))
+    return frozenset(map(stem_word, split_into_word_set(text)))
 
 
 _OMITS: Final = re.compile(
@@ -79,7 +79,7 @@ _USES: Final = re.compile(
     re.I,
 )
 _SERVES: Final = frozenset({"serves as", "serve as", "acts as", "act as"})
-_IS: Final = build_word_set("is are was were")
+_IS: Final = split_into_word_set("is are was were")
 _CONTRASTS: Final = re.compile(
     r"\b(?:instead|in place of|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\s(?:of|for))|"
     r"compar\w*|baselines?|alternativ\w*|others?|contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|"
@@ -114,7 +114,7 @@ _SETS: Final = re.compile(r"\bset\b|(?<!\w)\w\s?=\s?-?\d")
 _SYMBOL: Final = re.compile(r"(?<![\w-])[^\W\d_aA](?![\w-])")
 _AND: Final = re.compile(r"\sand\s")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\s(?:and|or)\s")
-_LINKS: Final = build_word_set("a an as by from of on our simple standard the to with")  # after a verb of use
+_LINKS: Final = split_into_word_set("a an as by from of on our simple standard the to with")  # after a verb of use
 _TELLING_WORDS: Final = 3  # words of a replacement that say by themselves what it is about
 _MANY_WORDS: Final = 5  # words of a replacement that do not stand together by accident
 _MAX_WORDS_BETWEEN: Final = 2  # other words between them
@@ -190,11 +190,11 @@ def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -
     item, part = _join_prefixes(item), _join_prefixes(part)
     if not set(_OMITS.findall(item)) <= set(_OMITS.findall(" ".join(statements))):
         return False
-    numbers = extract_numbers(item)
+    numbers = parse_number_set(item)
     if _is_setting(item):
         words = {stem for stem in extract_stems(f"{item} {part}") if stem.isalpha()}
         clauses = (clause for statement in statements for clause in _CLAUSE_END.split(statement))
-        return any(numbers == extract_numbers(clause) and words & {*extract_stems(clause)} for clause in clauses)
+        return any(numbers == parse_number_set(clause) and words & {*extract_stems(clause)} for clause in clauses)
     figures = {stem for stem in extract_stems(item) if stem[0].isdigit()}  # compared as numbers
     own = tuple(stem for stem in extract_stems(item) if stem not in _GENERIC | _VAGUE | figures and len(stem) > 1)
     wanted = set(own).difference(extract_stems(part))
@@ -205,11 +205,11 @@ def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -
         return any(_is_used(item, part, each) or (is_long and _hold_together(own, each)) for each in statements)
     head, least = wanted.intersection(extract_stems(_TAIL.sub("", item))), _MIN_SHARE * len(wanted)
     quoted = [(wanted.intersection(extract_stems(each)), each) for each in statements]
-    if any(len(words) >= least and numbers <= extract_numbers(each) for words, each in quoted):
+    if any(len(words) >= least and numbers <= parse_number_set(each) for words, each in quoted):
         return True
     has_head = bool(head) and any(head <= words for words, _ in quoted)
     around = " ".join(_NOT_USED.sub(" ", each) for each in split_sentences(surroundings)) if has_head else ""
-    return len(wanted & collect_stems(_join_prefixes(around))) >= least and numbers <= extract_numbers(around)
+    return len(wanted & collect_stems(_join_prefixes(around))) >= least and numbers <= parse_number_set(around)
 
 
 def _repeats_part(item: str, part: str) -> bool:
@@ -221,7 +221,7 @@ def _repeats_part(item: str, part: str) -> bool:
     forms = {part, _BRACKETS.sub(" ", part), *_BRACKETS.findall(part)}
     if not _TAIL.search(item):
         forms |= {_TAIL.sub("", form) for form in forms}
-    if is_value(item):
+    if is_mostly_number(item):
         named = {word for word in words if not word[0].isdigit()}
         return _has_numbers(item, part) and named <= set(extract_stems(part)) | _GENERIC
     return any(_is_same(item, form) for form in forms)
@@ -229,7 +229,7 @@ def _repeats_part(item: str, part: str) -> bool:
 
 def _has_numbers(item: str, part: str) -> bool:
     """Return whether a part has the numbers of an item side by side, in order: "3 × 1" has "1", but not "1 × 1"."""
-    wanted, numbers = list_numbers(item), list_numbers(part)
+    wanted, numbers = parse_numbers(item), parse_numbers(part)
     return any(numbers[at : at + len(wanted)] == wanted for at in range(len(numbers)))
 
 
@@ -248,7 +248,7 @@ def _drop_generic(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _is_setting(item: str) -> bool:
     """Return whether a replacement is a value, a list of numbers, or values of symbols: "a = 1 and b = 0.8"."""
-    return is_value(item) or bool(_ASSIGNMENTS.fullmatch(item))
+    return is_mostly_number(item) or bool(_ASSIGNMENTS.fullmatch(item))
 
 
 def _states(sentence: str, heading: str, item: str, part: str) -> bool:
@@ -282,21 +282,21 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     if not item_stems or (not is_about and len(_drop_generic(item)) < _TELLING_WORDS):
         return False
     if not is_setting:
-        is_listed = is_named and is_table and has_row(sentence, item_stems, head_stems, part_stems)
+        is_listed = is_named and is_table and has_row_about_part(sentence, item_stems, head_stems, part_stems)
         return is_listed or any(_is_used(item, part, statement) for statement in statements)
-    own = extract_numbers(item)
-    if not own or (extract_numbers(part) and not _has_numbers(item, part)):
+    own = parse_number_set(item)
+    if not own or (parse_number_set(part) and not _has_numbers(item, part)):
         return False  # in the second case, the part's name already has its value
     if is_table:
         rows = ((row, set(extract_stems(row))) for row in sentence.split("\n"))
-        return len(head_stems) > 1 and any(head_stems <= words and own == extract_numbers(row) for row, words in rows)
+        return len(head_stems) > 1 and any(head_stems <= words and own == parse_number_set(row) for row, words in rows)
     words = part_stems.difference(_COUNT) if about <= stems else about
     about_part = [clause for clause in clauses if words.intersection(extract_stems(clause))]
     about_part += [
         text for text in statements if (symbols and _SETS.search(text)) or head_stems <= set(extract_stems(text))
     ]
     most = len(own) + _MAX_OTHER_VALUES
-    is_stated = any(own <= numbers and len(numbers) <= most for numbers in map(extract_numbers, about_part))
+    is_stated = any(own <= numbers and len(numbers) <= most for numbers in map(parse_number_set, about_part))
     return bool(about) and is_stated and _has_part_near(own, part_stems | symbols, sentence)
 
 
@@ -305,7 +305,7 @@ def _has_part_near(numbers: frozenset[float], part_words: set[str], sentence: st
     words = split_words(sentence)
     places = [place for place, word in enumerate(words) if part_words & {word, stem_word(word)}]
     near = (" ".join(words[max(0, place - _NEAR) : place + _NEAR + 1]) for place in places)
-    return any(numbers & extract_numbers(text) for text in near) if numbers <= _SMALL_NUMBERS else bool(places)
+    return any(numbers & parse_number_set(text) for text in near) if numbers <= _SMALL_NUMBERS else bool(places)
 
 
 def _strip_references(sentence: str) -> str:

@@ -162,12 +162,12 @@ class CuedText:
     cues: frozenset[str]
 
     @classmethod
-    def of(cls, text: str) -> Self:
+    def from_text(cls, text: str) -> Self:
         """Return a text with its cues, which one pass over the text finds."""
         lowered = text.lower()
         return cls(text, lowered, frozenset(_CUE.findall(f" {lowered}")))
 
-    def find_matches(self, cues: Iterable[str], *patterns: re.Pattern[str]) -> Iterable[re.Match[str]]:
+    def find_matches_if_cued(self, cues: Iterable[str], *patterns: re.Pattern[str]) -> Iterable[re.Match[str]]:
         """Return the matches of the patterns, one pattern after the other; none if the text has none of the cues."""
         if self.cues.isdisjoint(cues):
             return ()
@@ -176,17 +176,17 @@ class CuedText:
 
 def find_removals_and_replacements(text: CuedText) -> Iterator[AblationPhrase]:
     """Yield parts that sentences report as removed or replaced."""
-    for match in text.find_matches(_REMOVAL_CUES, _REMOVING, _REMOVED, _REMOVED_ITEM):
+    for match in text.find_matches_if_cued(_REMOVAL_CUES, _REMOVING, _REMOVED, _REMOVED_ITEM):
         yield AblationPhrase(_cut_main_clause(match), Action.REMOVE, "", match.start(1))
-    for match in text.find_matches(_REPLACEMENT_CUES, _REPLACING, _REPLACED):
+    for match in text.find_matches_if_cued(_REPLACEMENT_CUES, _REPLACING, _REPLACED):
         yield AblationPhrase(match[1], Action.REPLACE, match[2], match.start(1))
-    for match in text.find_matches(_EXCHANGE_CUES, _INSTEAD):
+    for match in text.find_matches_if_cued(_EXCHANGE_CUES, _INSTEAD):
         yield AblationPhrase(match[2], Action.REPLACE, match[1], match.start(2))
 
 
 def find_added_or_lacking_parts(text: CuedText) -> Iterator[AblationPhrase]:
     """Yield parts that help or hurt when they are added, and parts that a variant lacks ("sees only A, but not B")."""
-    matches = text.find_matches(_USE_CUES, _ADDING, _ONLY)
+    matches = text.find_matches_if_cued(_USE_CUES, _ADDING, _ONLY)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
@@ -198,13 +198,13 @@ def find_parts_in_kind_comparison(title: str) -> Iterator[AblationPhrase]:
 
 def find_studied_parts(text: CuedText) -> Iterator[AblationPhrase]:
     """Return the parts whose effect is studied according to a sentence, caption or heading."""
-    matches = text.find_matches(_STUDY_CUES, _STUDIED)
+    matches = text.find_matches_if_cued(_STUDY_CUES, _STUDIED)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
 def find_varied_parts(text: CuedText) -> Iterator[AblationPhrase]:
     """Yield choices and values that sentences report as varied."""
-    matches = text.find_matches(_VARIATION_CUES, _VARIED, _SYMBOL_SET)
+    matches = text.find_matches_if_cued(_VARIATION_CUES, _VARIED, _SYMBOL_SET)
     return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in matches)
 
 
@@ -277,18 +277,18 @@ def _split_cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split(separator)]
 
 
-def has_row(table: str, cell: tuple[str, ...], head: set[str], part: set[str]) -> bool:
-    """Return whether a row of a table is about a part and has a cell with the stems `cell`.
+def has_row_about_part(table: str, cell_stems: tuple[str, ...], head_stems: set[str], part_stems: set[str]) -> bool:
+    """Return whether a row of a table is about a part and has a cell with the stems `cell_stems`.
 
-    A row is about the part if its other cells have a stem of `part` and, with the first row, all of `head`.
+    A row is about the part if its other cells have a stem of `part_stems` and, with the first row, all of `head_stems`.
     """
     rows = [list(map(extract_stems, _split_cells(row))) for row, _ in split_table_rows(table)]
     names = set(chain.from_iterable(rows[0])) if rows else set()
-    others = (set(chain.from_iterable(row)) - set(cell) for row in rows if cell in row)
-    return any(part & words and head <= words | names for words in others)
+    others = (set(chain.from_iterable(row)) - set(cell_stems) for row in rows if cell_stems in row)
+    return any(part_stems & words and head_stems <= words | names for words in others)
 
 
-def is_left_out(stems: frozenset[str], sentence: str) -> bool:
+def is_part_left_out(stems: frozenset[str], sentence: str) -> bool:
     """Return whether a sentence says "without" or the like right before words with these stems."""
     count = len(stems) + _MAX_WORDS_BETWEEN
     ends = (match.end() for match in _LEAVES_OUT.finditer(sentence))

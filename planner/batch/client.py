@@ -40,7 +40,7 @@ class CostReservation:
     charged: float | None = None
 
 
-class Budget:
+class CostBudget:
     """The money that a run may spend: `limit` is in USD, None for no limit.
 
     `spent` is the sum of all charges in USD, including those of earlier commands on the run. A request in flight counts
@@ -54,7 +54,7 @@ class Budget:
         self._released = asyncio.Condition()
 
     @asynccontextmanager
-    async def reserve(self, max_cost: float | None) -> AsyncIterator[CostReservation]:
+    async def reserve_cost(self, max_cost: float | None) -> AsyncIterator[CostReservation]:
         """Reserve `max_cost` USD for one request within the block; then add the real charge to `spent`.
 
         If the other requests in flight have reserved too much of the limit, wait until some of them end.
@@ -136,7 +136,7 @@ class SharedModelState:
     info: ModelInfo
     ledger: Ledger
     rate_limiter: RateLimiter
-    budget: Budget
+    budget: CostBudget
     progress: Progress
     waiting_tasks: WaitingTasks
     with_retry: Callable[[Model], Model]
@@ -231,10 +231,10 @@ class LedgerRequestSender:
         """Wait until the limits allow the request; then record the request and send it."""
         queue, max_cost = self._queue, self._estimate_max_cost(prompt)
         async with (
-            queue.budget.reserve(max_cost) as reservation,
+            queue.budget.reserve_cost(max_cost) as reservation,
             queue.rate_limiter.acquire_slot(estimate_rough_tokens(prompt), self._waits.count_until_now(prompt)) as slot,
         ):
-            self._waits.seconds += slot.paused
+            self._waits.seconds += slot.paused_seconds
             with queue.waiting_tasks.mark_busy():
                 reservation.charged = max_cost
                 request = create_attempt_record(self.info.identify_request(prompt), prompt)
@@ -249,7 +249,7 @@ class LedgerRequestSender:
         try:
             completion = await self._model.complete(prompt)
         except ModelError as error:
-            error.paused = slot.paused
+            error.paused = slot.paused_seconds
             self._waits.failed_at = time.monotonic()
             may_be_billed = _may_be_billed(error)
             reservation.charged = reservation.charged if may_be_billed else 0.0

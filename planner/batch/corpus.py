@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.discovery import FolderScan, detect_paper_kind
-from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, read_list, read_manifest
+from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, parse_paper_list, read_manifest
 from planner.errors import UsageError
 from planner.files import path_exists, read_bounded_file, walk_folders
 from planner.names import UniqueNames, parse_arxiv_id
-from planner.papers.sources import LIST_ENDINGS, MANIFEST_ENDINGS, is_named_like_other_file, propose_paper_id
+from planner.papers.sources import LIST_ENDINGS, MANIFEST_ENDINGS, has_non_paper_name, propose_paper_id
 from planner.sanitize import shorten_name
 
 ARXIV: Final = "arXiv"
@@ -24,7 +24,7 @@ _GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
 
 
 def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpus:
-    """Return the papers that the arguments name, in a stable order; `assign_ids` gives them their ids.
+    """Return the papers that the arguments name, in a stable order; `assign_paper_ids` gives them their ids.
 
     An argument is a folder, a file, a glob, an arXiv id or a list of papers; `-` is the list in `stdin`. If one of
     several arguments does not exist or cannot be read, it is a problem of the corpus.
@@ -37,21 +37,21 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
         gathering.add_argument(name, stdin)
     problems = (*gathering.problems, *gathering.scan.problems)
     scan = gathering.scan
-    return Corpus(tuple(gathering.entries), problems, scan.skipped_files, tuple(scan.skipped_names))
+    return Corpus(tuple(gathering.entries), problems, scan.skipped_file_count, tuple(scan.first_skipped_names))
 
 
-def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
+def assign_paper_ids(corpus: Corpus, known_ids_by_place: Mapping[str, str]) -> Corpus:
     """Return the corpus with a unique id for each paper.
 
-    `ids_by_place` holds the ids of the papers that the run knows, by path or arXiv id; these papers keep their ids. A
-    new id is made from the id or title in a manifest, or else from the file name. If two papers would get the same id,
-    the paper whose path sorts later gets an id that ends in `-2`.
+    `known_ids_by_place` holds the ids of the papers that the run knows, by path or arXiv id; these papers keep their
+    ids. A new id is made from the id or title in a manifest, or else from the file name. If two papers would get the
+    same id, the paper whose path sorts later gets an id that ends in `-2`.
     """
     entries = corpus.entries
     unique_ids = UniqueNames(
-        name for place, name in ids_by_place.items() if parse_arxiv_id(place) or os.path.lexists(place)
+        name for place, name in known_ids_by_place.items() if parse_arxiv_id(place) or os.path.lexists(place)
     )
-    ids = {entry.place: ids_by_place[entry.place] for entry in entries if entry.place in ids_by_place}
+    ids = {entry.place: known_ids_by_place[entry.place] for entry in entries if entry.place in known_ids_by_place}
     for entry in sorted(entries, key=lambda entry: entry.place):
         if entry.place not in ids:
             ids[entry.place] = unique_ids.choose_name(
@@ -70,12 +70,12 @@ class _EntryCollector:
 
     def add_argument(self, argument: str, stdin: str | None) -> None:
         if argument == "-":
-            self._add_rows(read_list(stdin or "", "stdin", Path()))
+            self._add_rows(parse_paper_list(stdin or "", "stdin", Path()))
         elif parse_arxiv_id(argument) and not path_exists(argument):
             self._add_entry(CorpusEntry("", argument, "", ARXIV))
         elif path_exists(argument):
             # A shell expands `papers/*` itself, so a README among several arguments was probably not named by the user.
-            self._add_path(Path(argument), listed=self.is_only_argument or not is_named_like_other_file(argument))
+            self._add_path(Path(argument), listed=self.is_only_argument or not has_non_paper_name(argument))
         elif _GLOB_CHARACTERS.search(argument) and (matches := _expand_glob(argument)):
             for match in matches:
                 self._add_path(Path(match), listed=False)
@@ -92,11 +92,11 @@ class _EntryCollector:
         elif path.suffix.lower() in MANIFEST_ENDINGS:
             self._add_manifest(path)
         elif (text := _read_list_text(path)) is not None:
-            self._add_rows(read_list(text, str(path), path.parent))
+            self._add_rows(parse_paper_list(text, str(path), path.parent))
         elif kind := detect_paper_kind(path) or ("file" if listed else ""):
             self._add_entry(CorpusEntry("", str(path), "", kind))
         else:
-            self.scan.skip_files([path])
+            self.scan.count_skipped_files([path])
 
     def _add_manifest(self, path: Path) -> None:
         try:
@@ -132,7 +132,7 @@ class _EntryCollector:
             return
         if place in self._seen:
             what = f"the same paper as {self._seen[place]}; it is planned only once"
-            self.problems.append(CorpusProblem(location or entry.source, what, harmless=True))
+            self.problems.append(CorpusProblem(location or entry.source, what, is_harmless=True))
             return
         self._seen[place] = location or entry.source
         source = place if is_paper_id else os.path.normpath(entry.source)
@@ -157,7 +157,7 @@ def _read_list_text(path: Path) -> str | None:
         text = read_bounded_file(path, _MAX_LIST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return None
-    rows = list(read_list(text, str(path), path.parent))
+    rows = list(parse_paper_list(text, str(path), path.parent))
     named = [row for row in rows if isinstance(row, ManifestRow)]
     return text if rows and len(named) == len(rows) and all(_resolve_source(row)[1] for row in named) else None
 

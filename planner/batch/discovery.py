@@ -16,7 +16,7 @@ from planner.papers.sources import (
     TEXT_ENDINGS,
     FileFormat,
     find_kind_by_name,
-    is_named_like_other_file,
+    has_non_paper_name,
 )
 
 _TEX_ENDINGS: Final = TEXT_ENDINGS[FileFormat.LATEX]
@@ -42,12 +42,13 @@ class RecognisedPaper:
 class FolderScan:
     """A search for papers in folders; `problems` names files and folders that cannot be used.
 
-    `skipped_files` counts the files that are not papers, and `skipped_names` holds the names of the first few.
+    `skipped_file_count` counts the files that are not papers, and `first_skipped_names` holds the names of the first
+    few.
     """
 
     problems: list[CorpusProblem] = field(default_factory=list)
-    skipped_files: int = 0
-    skipped_names: list[str] = field(default_factory=list)
+    skipped_file_count: int = 0
+    first_skipped_names: list[str] = field(default_factory=list)
 
     def find_papers(self, folder: Path, depth: int = 0) -> list[RecognisedPaper]:
         """Return the papers in a folder and its subfolders, sorted by path; a folder may itself be one paper.
@@ -70,13 +71,13 @@ class FolderScan:
         if not below and _is_single_markdown([found.path for found in own]):
             return [RecognisedPaper(folder, "markdown", is_folder=True)]
         papers = {found.path for found in own}
-        self.skip_files([file for file in files if file not in papers])
+        self.count_skipped_files([file for file in files if file not in papers])
         return sorted([*own, *below], key=lambda found: found.path)
 
-    def skip_files(self, files: Sequence[Path]) -> None:
+    def count_skipped_files(self, files: Sequence[Path]) -> None:
         """Count files that are not papers, and store the names of the first few."""
-        self.skipped_files += len(files)
-        self.skipped_names += [file.name for file in files[: _MAX_SKIPPED_NAMES - len(self.skipped_names)]]
+        self.skipped_file_count += len(files)
+        self.first_skipped_names += [file.name for file in files[: _MAX_SKIPPED_NAMES - len(self.first_skipped_names)]]
 
     def _list_folder(self, folder: Path) -> tuple[list[Path], list[Path]]:
         """Return (files, folders) in a folder, sorted by name, without hidden ones and links to folders."""
@@ -110,20 +111,20 @@ def _is_file(item: os.DirEntry[str]) -> bool:
 def _describe_special_file(path: Path) -> CorpusProblem:
     """Return the problem with a path that is a pipe, a device, a broken link, or a link to a folder."""
     if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
-        return CorpusProblem(str(path), "a link to a folder is not followed; give the folder's path", harmless=True)
+        return CorpusProblem(str(path), "a link to a folder is not followed; give the folder's path", is_harmless=True)
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
     is_harmless = not is_archive and find_kind_by_name(path.name) in (FileFormat.LATEX, FileFormat.OTHER)
     try:
         refuse_special_file(path)
     except OSError as error:
         if error.errno == errno.EINVAL:
-            return CorpusProblem(str(path), f"is skipped: {error.strerror}", harmless=is_harmless)
-    return CorpusProblem(str(path), "is a broken link", harmless=is_harmless)
+            return CorpusProblem(str(path), f"is skipped: {error.strerror}", is_harmless=is_harmless)
+    return CorpusProblem(str(path), "is a broken link", is_harmless=is_harmless)
 
 
 def detect_paper_kind(file: Path) -> str:
     """Return the format of a paper's file; "" if it is no paper, or is LaTeX without a document class."""
-    if is_named_like_other_file(file.name):
+    if has_non_paper_name(file.name):
         return ""
     kind = find_kind_by_name(file.name)
     if kind is FileFormat.OTHER:

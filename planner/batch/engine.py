@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from planner.batch.client import Budget, LedgerClient, SharedModelState, WaitingTasks
+from planner.batch.client import CostBudget, LedgerClient, SharedModelState, WaitingTasks
 from planner.batch.ledger.records import LatestResult
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, Ledger
 from planner.batch.manifest import PlanTask
@@ -28,7 +28,7 @@ from planner.models.pricing import UsagePrice
 from planner.models.wrappers import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
 from planner.planning.output import rebuild_trajectory, write_record_and_trajectory
-from planner.planning.plan import PlanResult, run_plan
+from planner.planning.plan import PlanResult, run_paper_session
 from planner.planning.plan_files import PlanFileIndex
 from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
 from planner.planning.strategies import STRATEGIES
@@ -51,7 +51,7 @@ class LocalEngine:
         self.progress = Progress()
         self._failure: PlannerError | None = None
         self._waiting_tasks = WaitingTasks()
-        self._budget = Budget(job.limits.max_cost, ledger.sum_charges())
+        self._budget = CostBudget(job.limits.max_cost, ledger.sum_charges())
         self._run_models = job.models_by_key
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
         self._queues = {key: self._open_queue(run_model) for key, run_model in self._run_models.items()}
@@ -65,8 +65,10 @@ class LocalEngine:
             PromptError: if a prompt template is faulty.
         """
         limits = self._job.limits
-        await self._recorder.begin_call()
-        pending = _limit_papers(self._ledger.iterate_pending(retry_failed=self._job.retry_failed), limits.max_papers)
+        await self._recorder.begin_command()
+        pending = _limit_papers(
+            self._ledger.iterate_pending_tasks(retry_failed=self._job.retry_failed), limits.max_papers
+        )
         wanted = min(self.progress.remaining, (limits.max_papers or self.progress.remaining) * len(self._queues))
         if not wanted:
             return
@@ -111,13 +113,13 @@ class LocalEngine:
 
     async def _plan_one(self, item: TaskWithPaper) -> None:
         plan_task, run_model = item.plan_task, self._run_models[item.plan_task.model]
-        queue, paper, started = self._queues[plan_task.model], item.paper, datetime.now(UTC)
+        queue, paper, started = self._queues[plan_task.model], item.paper_or_error, datetime.now(UTC)
         if isinstance(paper, PaperError):
             await self._recorder.record_unreadable_paper(plan_task, paper)
             return
         choose_sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
         model = LedgerClient(queue, run_model.make_paper_model(paper.result.paper), plan_task)
-        result = await run_plan(paper, model, run_model.settings, choose_sample, FixedTokenCounter())
+        result = await run_paper_session(paper, model, run_model.settings, choose_sample, FixedTokenCounter())
         await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records, started)
         if result.outcome is Outcome.BUDGET:
             self.stop(result.reason)
@@ -132,7 +134,7 @@ class LocalEngine:
             progress=self.progress,
             waiting_tasks=self._waiting_tasks,
             with_retry=lambda model: RetryingModel(model, policy, on_wait=partial(log_wait, level=logging.DEBUG)),
-            price=model.client.compute_price,
+            price=model.client.compute_cost,
             stop_run=self.stop,
             max_reply_tokens=self._job.max_reply_tokens,
             max_pause=policy.max_wait,
@@ -159,14 +161,14 @@ class ResultRecorder:
         self._progress = progress
         self._run_models = job.models_by_key
 
-    async def begin_call(self) -> None:
+    async def begin_command(self) -> None:
         """Record the papers and models of the command, write missing files, and count earlier results.
 
         Raises:
             RunError: if the run's folder or ledger cannot be used.
         """
         models = [run_model.ledger_model for run_model in self._job.models]
-        await self._ledger.begin_call(self._job.models[0].settings.task, self._job.corpus.entries, models)
+        await self._ledger.begin_command(self._job.models[0].settings.task, self._job.corpus.entries, models)
         await self._restore_files()
         self._load_earlier_progress()
 
@@ -213,11 +215,11 @@ class ResultRecorder:
                 run_model.info, paper, trajectory=outcome is Outcome.PLANNED
             ):
                 continue
-            record = self._ledger.records.load_current_record(paper, model)
+            record = self._ledger.records.load_latest_record(paper, model)
             try:
                 trajectory = rebuild_trajectory(record)
             except OutputError as error:
-                self._progress.problems.append(
+                self._progress.last_problems.append(
                     f"the reply about paper {paper} can no longer be read as a plan: {error}"
                 )
                 continue
@@ -243,8 +245,8 @@ def _list_outcomes_to_repeat(job: BatchJob) -> Set[Outcome]:
 class ModelEstimate:
     """The requests and tokens that a command will probably need for its papers, with one model.
 
-    `paper_errors` are the errors of papers that cannot be planned. `finished_count` counts the papers that already have
-    a result; the other fields leave these papers out.
+    `paper_errors` are the errors of papers that cannot be planned. `finished_paper_count` counts the papers that
+    already have a result; the other fields leave these papers out.
     """
 
     model: RunModel
@@ -255,7 +257,7 @@ class ModelEstimate:
     prompt_tokens: int = 0
     reply_tokens: int = 0
     paper_errors: list[str] = field(default_factory=list)
-    finished_count: int = 0
+    finished_paper_count: int = 0
 
     @property
     def cost(self) -> float | None:
@@ -295,12 +297,13 @@ class ModelEstimate:
 
 
 async def estimate_run(
-    job: BatchJob, results: Mapping[tuple[str, str], LatestResult], *, at_batch_service: bool
+    job: BatchJob, earlier_results: Mapping[tuple[str, str], LatestResult], *, at_batch_service: bool
 ) -> list[ModelEstimate]:
     """Read the papers and estimate the requests to each model.
 
-    `results` are the results of earlier commands, by (paper, model). Papers with a result are not estimated. Papers
-    that could not be read are read again. If `at_batch_service` is true, the prices are those of the batch service.
+    `earlier_results` are the results of earlier commands, by (paper, model). Papers with a result are not estimated.
+    Papers that could not be read are read again. If `at_batch_service` is true, the prices are those of the batch
+    service.
 
     Raises:
         PromptError: if a prompt template is faulty.
@@ -308,20 +311,22 @@ async def estimate_run(
     models = job.models_by_key
     estimates = {
         key: ModelEstimate(
-            model, model.client.price_at_batch_service if at_batch_service else model.client.compute_price, job.limits
+            model,
+            model.client.compute_batch_service_cost if at_batch_service else model.client.compute_cost,
+            job.limits,
         )
         for key, model in models.items()
     }
     left = list[PlanTask]()
     for plan_task in (PlanTask(entry, key) for entry in job.corpus.entries for key in models):
-        if _is_finished(plan_task, job, results):
-            estimates[plan_task.model].finished_count += 1
+        if _is_finished(plan_task, job, earlier_results):
+            estimates[plan_task.model].finished_paper_count += 1
         else:
             left.append(plan_task)
     tasks, readers = _limit_papers(iter(left), job.limits.max_papers), job.make_readers(max(1, len(left)))
     async with read_papers_ahead(tasks, models, readers=readers, max_ahead=8) as papers:
         async for item in papers:
-            estimates[item.plan_task.model].add_paper(item.paper)
+            estimates[item.plan_task.model].add_paper(item.paper_or_error)
     return list(estimates.values())
 
 

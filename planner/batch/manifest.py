@@ -52,24 +52,25 @@ class PlanTask:
 
 @dataclass(frozen=True, slots=True)
 class CorpusProblem:
-    """An input that gave no paper, and the reason; `harmless` is true if probably no paper was missed."""
+    """An input that gave no paper, and the reason; `is_harmless` is true if probably no paper was missed."""
 
     source: str
     reason: str
-    harmless: bool = False
+    is_harmless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """The papers of a run in a stable order, and the problems with the inputs.
 
-    `skipped_files` is the number of files that are not papers; `skipped_names` holds the names of the first few.
+    `skipped_file_count` is the number of files that are not papers; `first_skipped_names` holds the names of the first
+    few.
     """
 
     entries: tuple[CorpusEntry, ...]
     problems: tuple[CorpusProblem, ...] = ()
-    skipped_files: int = 0
-    skipped_names: tuple[str, ...] = ()
+    skipped_file_count: int = 0
+    first_skipped_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
         raise UsageError(f"{path}: cannot be read as a list of papers: {describe_os_error(error)}") from error
 
 
-def read_list(text: str, list_name: str, base_folder: Path) -> Iterator[ManifestRow | CorpusProblem]:
+def parse_paper_list(text: str, list_name: str, base_folder: Path) -> Iterator[ManifestRow | CorpusProblem]:
     """Yield the papers in a list, which is JSONL or has a path or arXiv id on each line; # begins a comment."""
     if text.lstrip().startswith("{"):
         for number, values in _parse_jsonl(text):

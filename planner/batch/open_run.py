@@ -17,13 +17,13 @@ from planner.batch.cluster.merge import (
     refuse_submitted_requests,
     refuse_unmerged_shards,
 )
-from planner.batch.corpus import assign_ids, collect_entries
+from planner.batch.corpus import assign_paper_ids, collect_entries
 from planner.batch.engine import LocalEngine, ModelEstimate, estimate_run
 from planner.batch.ledger.records import load_latest_results
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES, Corpus
-from planner.batch.run_folder import RunFolder, is_shard_folder, load_ids_by_canonical_source, refuse_other_division
+from planner.batch.run_folder import RunFolder, is_shard_folder, load_paper_ids_by_place, refuse_other_shard_count
 from planner.batch.spec import (
     RAY_ENGINE,
     RUN_SPEC_KEY,
@@ -99,7 +99,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         run = _choose_run_folder(spec)
         stack.enter_context(run.lock_folder())
         if corpus is not None:
-            corpus = _select_shard_papers(spec, assign_ids(corpus, load_ids_by_canonical_source(spec.run)))
+            corpus = _select_shard_papers(spec, assign_paper_ids(corpus, load_paper_ids_by_place(spec.run)))
         shared_disk = is_shard_folder(run) or run.is_on_shared_disk
         ledger = await stack.enter_async_context(Ledger(run.ledger_path, shared_disk=shared_disk))
         if corpus is not None:
@@ -141,7 +141,7 @@ async def estimate_spec(
     spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
-        corpus = assign_ids(_collect_corpus(spec.sources), load_ids_by_canonical_source(spec.run))
+        corpus = assign_paper_ids(_collect_corpus(spec.sources), load_paper_ids_by_place(spec.run))
         corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
         job = _build_job(spec, corpus, models, make_reader_factory(arxiv))
         folders = [spec.run, *([spec.shard.locate_folder(spec.run)] if spec.shard else [])]
@@ -153,7 +153,7 @@ async def record_corpus(opened: OpenRun) -> None:
     """Record the papers and the models of a run, and send nothing."""
     job = opened.job
     models = [model.ledger_model for model in job.models]
-    await opened.ledger.begin_call(opened.spec.settings.task, job.corpus.entries, models)
+    await opened.ledger.begin_command(opened.spec.settings.task, job.corpus.entries, models)
 
 
 async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
@@ -200,7 +200,7 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
     models = []
     for model_spec in spec.models:
         client = await _open_model(spec, model_spec, stack)
-        if spec.sends and spec.limits.max_cost is not None and client.compute_price(Usage(1, 1)) is None:
+        if spec.sends and spec.limits.max_cost is not None and client.compute_cost(Usage(1, 1)) is None:
             raise UsageError(
                 f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT, in USD per"
                 " million tokens, as in 0.15,0.60"
@@ -218,9 +218,9 @@ async def _open_model(spec: RunSpec, model_spec: ModelSpec, stack: AsyncExitStac
             model_spec,
             offline=spec.offline,
             max_connections=spec.limits.concurrency,
-            reply_limit=spec.max_reply_tokens,
+            max_reply_tokens=spec.max_reply_tokens,
             with_batch_service=spec.uses_batch_service,
-            sends=spec.sends,
+            sends_requests=spec.sends,
         )
     )
 
@@ -242,10 +242,10 @@ def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
     corpus = collect_entries(sources, stdin)
     for problem in corpus.problems:
         log.warning("%s: %s", problem.source, problem.reason)
-    if corpus.skipped_files:
-        more = corpus.skipped_files - len(corpus.skipped_names)
-        names = ", ".join(corpus.skipped_names) + (f" and {more:,} more" if more else "")
-        log.info("skipped %s that are no papers, judged by name: %s", format_count(corpus.skipped_files, "file"), names)
+    if count := corpus.skipped_file_count:
+        more = count - len(corpus.first_skipped_names)
+        names = ", ".join(corpus.first_skipped_names) + (f" and {more:,} more" if more else "")
+        log.info("skipped %s that are no papers, judged by name: %s", format_count(count, "file"), names)
     if not corpus.entries:
         raise UsageError(f"no papers found in {', '.join(sources)}: give PDF, LaTeX, Markdown, HTML or text")
     return corpus
@@ -257,7 +257,7 @@ def _choose_run_folder(spec: RunSpec) -> RunFolder:
         refuse_unmerged_shards(spec.run)
         return spec.run
     refuse_submitted_requests(spec.run)
-    refuse_other_division(spec.run, spec.shard)
+    refuse_other_shard_count(spec.run, spec.shard)
     return spec.shard.locate_folder(spec.run)
 
 
@@ -335,7 +335,7 @@ async def _open_engine(
         model.ledger_model.key: model.client.worker_spec for model in models if model.client.worker_spec is not None
     }
     async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.folder)), spec.engine.ray_address) as pool:
-        workers, machines = len(pool), len(pool.workers_by_machine)
+        workers, machines = len(pool), len(pool.worker_counts_by_machine)
         log.info("the cluster has %s on %s so far", format_count(workers, "worker"), format_count(machines, "machine"))
         moved = tuple(_move_to_cluster(model, pool) for model in models)
         yield moved, lambda papers: [pool] * min(papers, max(_MIN_READERS, 2 * len(pool)))

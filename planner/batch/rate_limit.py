@@ -94,13 +94,14 @@ class RequestSlot:
     """The permission to send one request, given at the time `sent_at`.
 
     `rough_tokens` is the caller's estimate of the tokens. `expected_tokens` is this estimate, corrected by the token
-    counts of earlier replies; it counts towards the token limit. `paused` is the time in seconds spent in pauses.
+    counts of earlier replies; it counts towards the token limit. `paused_seconds` is the time in seconds spent in
+    pauses.
     """
 
     sent_at: float
     expected_tokens: float
     rough_tokens: float
-    paused: float
+    paused_seconds: float
 
 
 class RateLimiter:

@@ -42,12 +42,12 @@ class PromptModel(Protocol):
 class RemotePaper:
     """A paper that another process read, and the prompt about it for one model.
 
-    `number` is the index of the prompt in `result.prompts`. `rebuild_prompt` reads the paper again to build a prompt
-    with other settings.
+    `prompt_index` is the index of the prompt in `result.prompts`. `rebuild_prompt` reads the paper again to build a
+    prompt with other settings.
     """
 
     result: ReadResult
-    number: int
+    prompt_index: int
     prompt_request: PromptRequest
     rebuild_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
 
@@ -69,7 +69,7 @@ class RemotePaper:
     @property
     def paper_prompt(self) -> PaperPrompt | PlannerError:
         """The prompt about the paper, or the error if no prompt could be built."""
-        return self.result.prompts[self.number]
+        return self.result.prompts[self.prompt_index]
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
         """Return the first prompt about the paper (before any re-ask); raise the error if it cannot be built."""
@@ -85,35 +85,35 @@ class RemotePaper:
         """Find the faults of the plan in a reply, and the places in the paper that the plan quotes."""
         from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, which only a reply needs
 
-        if (index := self.result.restore_index()) is None:
+        if (index := self.result.restore_full_index()) is None:
             return PlanCheck(PlanDetails(reply.details, reply.considered, reply.reported))
         return check_reply(reply, index)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskWithPaper:
-    """A paper to plan with a model; `paper` is an error if the paper could not be read."""
+    """A paper to plan with a model; `paper_or_error` is an error if the paper could not be read."""
 
     plan_task: PlanTask
-    paper: RemotePaper | PaperError
+    paper_or_error: RemotePaper | PaperError
 
 
 @asynccontextmanager
 async def read_papers_ahead(
     plan_tasks: Iterator[PlanTask],
-    targets: Mapping[str, PromptModel],
+    models_by_key: Mapping[str, PromptModel],
     *,
     readers: Sequence[PaperReader],
     max_ahead: int,
 ) -> AsyncIterator[AsyncIterator[TaskWithPaper]]:
     """Yield an iterator over the tasks and their papers; about `max_ahead` papers are read in advance.
 
-    Several coroutines may share the iterator. A paper for several models is read once. `targets` holds each model by
-    its name in the tasks.
+    Several coroutines may share the iterator. A paper for several models is read once. `models_by_key` holds each model
+    by its name in the tasks.
     """
     async with AsyncExitStack() as stack:
         papers_ahead = ReadAheadQueue(
-            plan_tasks, targets, [await stack.enter_async_context(reader) for reader in readers], max_ahead
+            plan_tasks, models_by_key, [await stack.enter_async_context(reader) for reader in readers], max_ahead
         )
         tasks = [asyncio.create_task(papers_ahead.fill_queue(reader)) for reader in readers]
         try:

@@ -222,7 +222,7 @@ def is_shard_folder(run: RunFolder) -> bool:
     return run.path.parent.name == "shards" and _SHARD_FOLDER.fullmatch(run.path.name) is not None
 
 
-def list_shards(run: RunFolder) -> list[Shard]:
+def list_begun_shards(run: RunFolder) -> list[Shard]:
     """Return the shards that have begun (their ledger exists and is not empty), sorted.
 
     Raises:
@@ -241,19 +241,19 @@ def list_shards(run: RunFolder) -> list[Shard]:
     return begun
 
 
-def list_missing_shards(shards: list[Shard]) -> list[Shard]:
-    """Return the shards that have not begun; `shards` (at least one) are the shards that have begun."""
-    count = shards[0].shard_count
-    return [shard for number in range(1, count + 1) if (shard := Shard(count, number)) not in shards]
+def list_missing_shards(begun_shards: list[Shard]) -> list[Shard]:
+    """Return the shards that have not begun; `begun_shards` (at least one) are the shards that have begun."""
+    count = begun_shards[0].shard_count
+    return [shard for number in range(1, count + 1) if (shard := Shard(count, number)) not in begun_shards]
 
 
-def refuse_other_division(run: RunFolder, shard: Shard) -> None:
+def refuse_other_shard_count(run: RunFolder, shard: Shard) -> None:
     """Refuse a shard if the run is divided into another number of shards, since papers would be paid for again.
 
     Raises:
         RunError: if the run is divided into another number of shards.
     """
-    for other in list_shards(run):
+    for other in list_begun_shards(run):
         if other.shard_count != shard.shard_count:
             raise RunError(
                 f"{run.path} is divided into {other.shard_count} shards; "
@@ -262,11 +262,11 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
             )
 
 
-def load_ids_by_canonical_source(run: RunFolder) -> dict[str, str]:
+def load_paper_ids_by_place(run: RunFolder) -> dict[str, str]:
     """Return the ids of all papers that the run and its shards ever had, by path or arXiv id."""
     # Damage is reported later, when the ledger is opened for writing.
     query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
-    ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]
+    ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_begun_shards(run)), run.ledger_path]
     return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in query_ledger(ledger, query)}
 
 

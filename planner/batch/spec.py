@@ -336,5 +336,5 @@ def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
     how = [info.endpoint, info.asked, [list(pair) for pair in info.parameters]]
     what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
     what += [] if settings.strategy == "single" else [settings.strategy]
-    what += [] if settings.plain else [f"min-chance {settings.kept_chance}"]
+    what += [] if settings.plain else [f"min-chance {settings.effective_min_chance}"]
     return hashlib.sha256(json.dumps([how, what]).encode()).hexdigest()[:16]

@@ -14,7 +14,7 @@ from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.ledger.records import ALL_PAIRS, IS_VALID
 from planner.batch.ledger.schema import DamagedLedgerError, open_ledger_with_damage
 from planner.batch.rate_limit import RateLimiter
-from planner.batch.run_folder import RunFolder, Shard, list_missing_shards, list_shards
+from planner.batch.run_folder import RunFolder, Shard, list_begun_shards, list_missing_shards
 from planner.chat import Usage
 from planner.details import format_count
 from planner.errors import Outcome
@@ -33,8 +33,9 @@ class Progress:
     """The progress of a run while a command works on it; `earlier_outcomes` counts the results of earlier commands.
 
     `total_results` is the number of results that the run needs. `tokens` and `cost` (in USD, None if a price is
-    unknown) count only this command. `problems` are the last failures. `batch_requests_by_state` counts the requests at
-    a batch service by the state of their batch. `waiting_prompts` counts the prompts that wait for a reply in a file.
+    unknown) count only this command. `last_problems` are the last failures. `batch_requests_by_state` counts the
+    requests at a batch service by the state of their batch. `unanswered_prompts` counts the prompts that wait for a
+    reply in a file.
     """
 
     total_results: int = 0
@@ -44,9 +45,9 @@ class Progress:
     cost: float | None = 0.0
     rate_limiters: Sequence[RateLimiter] = ()
     stop_reason: str = ""
-    problems: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_PROBLEMS))
+    last_problems: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_PROBLEMS))
     batch_requests_by_state: Mapping[str, int] = field(default_factory=dict)
-    waiting_prompts: int = 0
+    unanswered_prompts: int = 0
     started_at: float = field(default_factory=time.monotonic)
     _recent: deque[tuple[float, int, int]] = field(default_factory=deque)
 
@@ -110,7 +111,7 @@ class Progress:
         self.outcomes[outcome] += 1
         self._recent.append((time.monotonic(), 1, 0))
         if outcome is not Outcome.PLANNED:
-            self.problems.append(f"{paper_id}: {reason}")
+            self.last_problems.append(f"{paper_id}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class PaperFailure:
 class LedgerStatus:
     """The status of a run as its ledger shows it; `pending` is the number of results that are still needed.
 
-    `models` holds the number of papers by model and outcome. `requests` counts the requests that were sent.
+    `outcomes_by_model` holds the number of papers by model and outcome. `requests` counts the requests that were sent.
     `lost_requests` counts the requests without a reply that may have been billed; `in_flight` of them are
     requests for whose replies a running command still waits. `cost` is the cost of the replies in USD, None if it is
     unknown. If the ledger is damaged, `damage` is the error, and only the readable part is counted.
@@ -135,7 +136,7 @@ class LedgerStatus:
 
     papers: int
     pending: int
-    models: Mapping[str, Mapping[Outcome, int]]
+    outcomes_by_model: Mapping[str, Mapping[Outcome, int]]
     requests: int
     lost_requests: int
     prompt_tokens: int
@@ -148,7 +149,7 @@ class LedgerStatus:
     @property
     def outcomes(self) -> Counter[Outcome]:
         """The number of results by outcome, for all models together."""
-        return sum(map(Counter, self.models.values()), Counter())
+        return sum(map(Counter, self.outcomes_by_model.values()), Counter())
 
     @property
     def planned(self) -> int:
@@ -168,7 +169,7 @@ class LedgerStatus:
             "failed": self.failed,
             "pending": self.pending,
             "outcomes": _build_count_fields(self.outcomes),
-            "models": {model: _build_count_fields(outcomes) for model, outcomes in self.models.items()},
+            "models": {model: _build_count_fields(outcomes) for model, outcomes in self.outcomes_by_model.items()},
             "requests": self.requests,
             "lost_requests": self.lost_requests,
             "tokens": self.prompt_tokens + self.completion_tokens,
@@ -187,13 +188,13 @@ class LedgerStatus:
         """Return the status as lines of text; `with_failures` adds the reasons of the failures."""
         tokens = format_tokens(self.prompt_tokens, self.completion_tokens)
         counts = f"{self.planned:,} planned, {self.failed:,} failed, {self.pending:,} left"
-        models = f" with {len(self.models)} models" if len(self.models) > 1 else ""
+        models = f" with {len(self.outcomes_by_model)} models" if len(self.outcomes_by_model) > 1 else ""
         lines = [f"{format_count(self.papers, 'paper')}{models}: {counts}"]
         lines += [
             f"  {count:,} {outcome.words}" for outcome, count in self.outcomes.items() if outcome is not Outcome.PLANNED
         ]
-        if len(self.models) > 1:
-            lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.models.items()]
+        if len(self.outcomes_by_model) > 1:
+            lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.outcomes_by_model.items()]
         sent = f"{format_count(self.requests, 'request')}, {tokens}, {format_usd(self.cost)}"
         on_way = f"{self.in_flight:,} in flight" if self.in_flight else ""
         lost = describe_lost_requests(self.lost_requests - self.in_flight)
@@ -317,11 +318,11 @@ def read_run_status(run: RunFolder) -> RunStatus:
     try:
         unmerged = list_unmerged_shards(run)
     except DamagedLedgerError:
-        unmerged = list_shards(run)
+        unmerged = list_begun_shards(run)
     if not unmerged:
         is_in_use = run.is_in_use
         return RunStatus(read_ledger_status(run, is_in_use=is_in_use), is_in_use)
-    folders = {shard: shard.locate_folder(run) for shard in list_shards(run)}
+    folders = {shard: shard.locate_folder(run) for shard in list_begun_shards(run)}
     in_use = {shard for shard, folder in folders.items() if folder.is_in_use}
     statuses = {shard: read_ledger_status(folder, is_in_use=shard in in_use) for shard, folder in folders.items()}
     return RunStatus(_sum_statuses([*statuses.values()]), bool(in_use), statuses, list_missing_shards([*statuses]))
@@ -330,12 +331,12 @@ def read_run_status(run: RunFolder) -> RunStatus:
 def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
     models: dict[str, Counter[Outcome]] = {}
     for part in statuses:
-        for model, counts in part.models.items():
+        for model, counts in part.outcomes_by_model.items():
             models.setdefault(model, Counter()).update(counts)
     return LedgerStatus(
         papers=sum(part.papers for part in statuses),
         pending=sum(part.pending for part in statuses),
-        models=models,
+        outcomes_by_model=models,
         requests=sum(part.requests for part in statuses),
         lost_requests=sum(part.lost_requests for part in statuses),
         prompt_tokens=sum(part.prompt_tokens for part in statuses),

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from planner import __version__
-from planner.cli.command import HELP_OPTIONS, CommandGroup, CommandRow
+from planner.cli.command import HELP_OPTIONS, CommandRow, LazyCommandGroup
 
 # Only the called command is imported: importing all commands takes twice as long as importing `batch` alone.
 _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
@@ -56,7 +56,7 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
 
 
 @click.group(
-    cls=CommandGroup,
+    cls=LazyCommandGroup,
     command_rows=_COMMAND_ROWS,
     context_settings={"help_option_names": HELP_OPTIONS, "max_content_width": 100},
     epilog="Start with `ablation-planner demo`, then `ablation-planner plan paper.pdf`.",

@@ -24,11 +24,11 @@ from planner.cli.options import (
     LogOptions,
     TaskOptions,
     complete_path,
+    create_arxiv_client,
     endpoint_options,
     log_options,
     model_option,
     offline_option,
-    open_arxiv,
     output_option,
     task_options,
 )
@@ -43,7 +43,7 @@ from planner.cli.run_options import (
 from planner.cli.settings import get_settings
 from planner.cli.terminal.console import InterruptHandler, log, print_json, run_interruptible, send_log_messages
 from planner.cli.terminal.progress import (
-    format_batch_call_totals,
+    format_command_totals,
     format_estimate_json,
     format_estimate_text,
     format_progress,
@@ -174,7 +174,7 @@ async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
     """Plan the pending papers of a run, and return the exit code of the command."""
     from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 
-    async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
+    async with open_run(spec, create_arxiv_client(offline=spec.offline)) as opened:
         code = 0
         if spec.submission.prepare:
             await record_corpus(opened)
@@ -195,11 +195,11 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         return interrupt.exit_code
     if engine.progress.stop_reason:
         log.error("stopped: %s; run the same command again to continue", engine.progress.stop_reason)
-    if waiting := engine.progress.waiting_prompts:
+    if waiting := engine.progress.unanswered_prompts:
         prompts = format_count(waiting, "prompt")
         log.info("%s without a reply; save each reply under its prompt's name in the folder of --replies-from", prompts)
     if engine.progress.earlier_outcomes:
-        log.info("in this command: %s", format_batch_call_totals(engine.progress))
+        log.info("in this command: %s", format_command_totals(engine.progress))
     failed = read_ledger_status(run).failed
     return interrupt.exit_code or (1 if failed or waiting or engine.progress.stop_reason else 0)
 
@@ -219,7 +219,7 @@ async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
     """Print the expected tokens, cost and time of a run. Return 0 if all papers can be read, otherwise 1."""
     from planner.batch.open_run import estimate_spec
 
-    corpus, estimates = await estimate_spec(spec, open_arxiv(offline=spec.offline))
+    corpus, estimates = await estimate_spec(spec, create_arxiv_client(offline=spec.offline))
     click.echo(
         format_estimate_json(corpus, estimates) if as_json else make_printable(format_estimate_text(corpus, estimates))
     )
@@ -227,7 +227,7 @@ async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
 
 
 def _has_problems(corpus: Corpus) -> bool:
-    return any(not problem.harmless for problem in corpus.problems)
+    return any(not problem.is_harmless for problem in corpus.problems)
 
 
 @asynccontextmanager

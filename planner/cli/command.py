@@ -30,9 +30,9 @@ _LEAST_NAME: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """A command as `--help` lists it. `place` is the dotted name of the command in Python."""
+    """A command as `--help` lists it. `function_path` is the dotted name of the command in Python."""
 
-    place: str
+    function_path: str
     summary: str
 
 
@@ -111,7 +111,7 @@ class Command(click.Command):
             raise click.NoSuchOption(error.option_name, possibilities=meant, ctx=ctx) from None
 
 
-class CommandGroup(click.Group):
+class LazyCommandGroup(click.Group):
     """The group of all commands. It imports only the command that is called, and turns errors into messages.
 
     `command_rows` maps each heading in `--help` to the commands below it, by name.
@@ -138,7 +138,7 @@ class CommandGroup(click.Group):
         """Import and return the command with this name, or return None if there is no such command."""
         if cmd_name not in self._rows:
             return None
-        module, _, name = self._rows[cmd_name].place.rpartition(".")
+        module, _, name = self._rows[cmd_name].function_path.rpartition(".")
         command = getattr(import_module(module), name)
         assert isinstance(command, click.Command), f"{name} of {module} is a command"
         return command
@@ -226,14 +226,14 @@ def command(name: str | None = None, **attributes: Any) -> Callable[[Callable[..
     return click.command(name, cls=Command, **attributes)
 
 
-def measure_width(stream: TextIO) -> int | None:
+def choose_wrap_width(stream: TextIO) -> int | None:
     """Return the width at which text is wrapped (40 to 100 columns), or None if the stream is not a terminal."""
     return max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _MAX_WIDTH)) if stream.isatty() else None
 
 
 def format_message(text: str, label: str = "", colour: str = "") -> str:
     """Return a message after a coloured label, such as "Error:". If stderr is a terminal, wrap the message."""
-    text, width = f"{label}: {text}" if label else text, measure_width(sys.stderr)
+    text, width = f"{label}: {text}" if label else text, choose_wrap_width(sys.stderr)
     if width:
         text = "\n".join(wrap_line(line, width) for line in text.split("\n"))
     return click.style(f"{label}:", colour, bold=True) + text.removeprefix(f"{label}:") if label else text

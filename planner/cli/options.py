@@ -86,23 +86,23 @@ class LogOptions:
     log_file: Path | None
 
 
-def group_options(
-    name: str,
+def pass_options_as_argument(
+    argument_name: str,
     options_class: type,
     *options: Callable[[CommandFunction], CommandFunction],
-    complete: Callable[[Any], Any] = lambda value: value,
+    complete_value: Callable[[Any], Any] = lambda value: value,
 ) -> Callable[[CommandFunction], CommandFunction]:
-    """Return a decorator that adds options to a command. It passes their values as one argument, called `name`.
+    """Return a decorator that adds options to a command. It passes their values as the argument `argument_name`.
 
-    The argument is an instance of `options_class`, a dataclass with a field for each option. `complete` may change this
-    instance before the command gets it, for example to set further fields.
+    The argument is an instance of `options_class`, a dataclass with a field for each option. `complete_value` may
+    change this instance before the command gets it, for example to set further fields.
     """
 
     def decorate(command: CommandFunction) -> CommandFunction:
         @functools.wraps(command)
         def with_value(*args: Any, **kwargs: Any) -> Any:
             given = {field.name: kwargs.pop(field.name) for field in fields(options_class) if field.name in kwargs}
-            return command(*args, **{name: complete(options_class(**given))}, **kwargs)
+            return command(*args, **{argument_name: complete_value(options_class(**given))}, **kwargs)
 
         decorated: CommandFunction = with_value
         for option in reversed(options):
@@ -131,7 +131,7 @@ offline_option = functools.partial(
     help="Send no requests, and download nothing.",
 )
 
-metadata_options = group_options(
+metadata_options = pass_options_as_argument(
     "metadata",
     MetadataOptions,
     paper_option("--title", default="", help="The paper's title, if the detected one is wrong."),
@@ -141,7 +141,7 @@ metadata_options = group_options(
     paper_option("--fetch", is_flag=True, help="Accept an https address as the paper; its host is printed first."),
 )
 
-task_options = group_options(
+task_options = pass_options_as_argument(
     "task",
     TaskOptions,
     task_option(
@@ -247,9 +247,9 @@ _ENDPOINT_OPTIONS: Final = (
     ),
 )
 
-endpoint_options = group_options("endpoint", ModelSpec, *_ENDPOINT_OPTIONS)
+endpoint_options = pass_options_as_argument("endpoint", ModelSpec, *_ENDPOINT_OPTIONS)
 
-model_options = group_options(
+model_options = pass_options_as_argument(
     "model_spec",
     ModelSpec,
     model_option(
@@ -260,10 +260,10 @@ model_options = group_options(
         help="Model, such as gpt-4o or ollama/llama3.1 (see `models`), or extractive for the built-in planner.",
     ),
     *_ENDPOINT_OPTIONS,
-    complete=lambda spec: get_settings().complete_model_spec(spec),
+    complete_value=lambda spec: get_settings().complete_model_spec(spec),
 )
 
-log_options = group_options(
+log_options = pass_options_as_argument(
     "log_settings",
     LogOptions,
     message_option("-v", "--verbose", count=True, help="Also print debug messages; -vv adds the time and the module."),
@@ -274,7 +274,7 @@ log_options = group_options(
 )
 
 
-def open_arxiv(*, offline: bool) -> "ArxivClient":
+def create_arxiv_client(*, offline: bool) -> "ArxivClient":
     """Return a client of arXiv with the user's cache. An environment variable may name a mirror of arXiv."""
     from planner.papers.arxiv import BASE_URL, ArxivClient  # only commands that read papers need it
 

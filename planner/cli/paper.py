@@ -11,20 +11,20 @@ from typing import Any, Final
 import click
 
 from planner.chat import TokenCounter
-from planner.cli.command import command, measure_width, shorten_middle, wrap_line
+from planner.cli.command import choose_wrap_width, command, shorten_middle, wrap_line
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
     TaskOptions,
     complete_path,
+    create_arxiv_client,
     log_options,
     metadata_options,
-    open_arxiv,
     output_option,
     task_options,
 )
 from planner.cli.terminal.console import log, log_omissions, print_json, send_log_messages
-from planner.details import ReportedStudy, format_about
+from planner.details import ReportedStudy, format_approximate_number
 from planner.errors import PaperError, UsageError
 from planner.files import path_exists, read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
@@ -63,7 +63,7 @@ def refuse_missing_only_source(sources: Sequence[str]) -> None:
 
 def open_isolated_reader(*, offline: bool) -> IsolatedReader:
     """Return a reader that reads papers in a separate process."""
-    return IsolatedReader(open_arxiv(offline=offline))
+    return IsolatedReader(create_arxiv_client(offline=offline))
 
 
 async def read_named_paper(source: str, metadata: MetadataOptions, reader: IsolatedReader) -> Paper:
@@ -159,7 +159,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
         counter = TokenCounter()
         paper_prompt = build_prompt(read_command_paper(source, metadata), task.settings, counter)
         _log_excerpt(paper_prompt)
-        log.info("%s tokens", format_about(counter.count_prompt(paper_prompt.prompt)))
+        log.info("%s tokens", format_approximate_number(counter.count_prompt(paper_prompt.prompt)))
     rendered = paper_prompt.prompt
     if form == "text":
         click.echo("\n\n".join(message.content for message in rendered.messages).encode())
@@ -202,7 +202,7 @@ def _log_excerpt(excerpt: Excerpt | PaperPrompt) -> None:
 
 def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, Any]) -> str:
     """Return a paper and its description as text for a terminal."""
-    width, file = measure_width(sys.stdout), f", {paper.format} {paper.main_file}".rstrip()
+    width, file = choose_wrap_width(sys.stdout), f", {paper.format} {paper.main_file}".rstrip()
     paper_id = shorten_middle(paper.id, width and width - len("id ") - len(file))
     abstract = " ".join(paper.abstract.split()) or "(no abstract found)"
     abstract = textwrap.fill(abstract, width or _PAGE_WIDTH, break_on_hyphens=not width)
@@ -211,7 +211,8 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
             f"{paper.title or '(no title found)'}\nid {paper_id}{file}",
             abstract,
             _format_list(
-                f"Sections, {format_about(description['tokens'])} tokens", (_format_section(s) for s in paper.sections)
+                f"Sections, {format_approximate_number(description['tokens'])} tokens",
+                (_format_section(s) for s in paper.sections),
             ),
             _format_prompt_tokens(description["prompt_tokens"], settings),
             _format_list(f"Left out in the {settings.task} task", map(_format_omission, description["left_out"])),
@@ -233,7 +234,9 @@ def _format_list(heading: str, lines: Iterable[str]) -> str:
 
 
 def _format_prompt_tokens(tokens: int | None, settings: PlanSettings) -> str:
-    return f"Prompt of the {settings.task} task: " + ("none" if tokens is None else f"{format_about(tokens)} tokens")
+    return f"Prompt of the {settings.task} task: " + (
+        "none" if tokens is None else f"{format_approximate_number(tokens)} tokens"
+    )
 
 
 def _format_section(section: Section) -> str:

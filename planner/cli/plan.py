@@ -41,7 +41,7 @@ from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.papers.characters import decode_text
 from planner.papers.sources import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, plan_with_client, write_pasted_plan, write_unreadable_paper
+from planner.planning.output import PlanOutput, plan_with_client, write_pasted_plan, write_unreadable_paper_record
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 
@@ -152,7 +152,7 @@ def parse(
         pasted = PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
         done = asyncio.run(write_pasted_plan(output, read, pasted, settings))
         reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
-        reporter.report(paper, done)
+        reporter.report_result(paper, done)
         reporter.suggest_next_step(output)
         if pasted.next_message:
             log.info("send this message in the same conversation; run `parse` again with the new reply as REVISED:")
@@ -199,7 +199,7 @@ async def _plan_papers(
                 log.error("%s: %s", error.filename or source, describe_os_error(error))
                 code = 1
                 continue
-            reporter.report(source, done)
+            reporter.report_result(source, done)
             code = code if done.record.outcome is Outcome.PLANNED else 1
     return code
 
@@ -226,10 +226,10 @@ class _PaperPlanner:
             if (hint := _suggest_batch(source, is_read=False)) and "`batch`" not in str(error):
                 error = type(error)(f"{error}; {hint}")
             named = propose_paper_id(source, given_id=metadata.paper_id, given_title=metadata.title)
-            return write_unreadable_paper(self.output, source, error, self.client.info, self.settings, named)
+            return write_unreadable_paper_record(self.output, source, error, self.client.info, self.settings, named)
         if hint := _suggest_batch(source, is_read=True):
             log.warning("%s: %s is planned; %s", source, paper.main_file, hint)
-        with self.reporter.show_progress(self.client.info):
+        with self.reporter.show_reply_progress(self.client.info):
             return await plan_with_client(
                 self.output,
                 paper,

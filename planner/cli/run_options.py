@@ -9,7 +9,7 @@ import click
 from planner.batch.run_folder import Shard
 from planner.batch.spec import ENGINES, LOCAL_CLUSTER, EngineOptions, RunLimits, SubmissionOptions
 from planner.cli.command import GroupedOption
-from planner.cli.options import group_options
+from planner.cli.options import pass_options_as_argument
 from planner.errors import UsageError
 from planner.models.prompt_files import PromptFolders
 
@@ -18,7 +18,7 @@ service_option = partial(click.option, cls=GroupedOption, group="Batch service")
 engine_option = partial(click.option, cls=GroupedOption, group="Where it runs")
 file_option = partial(click.option, cls=GroupedOption, group="Prompts and replies in files")
 
-limit_options = group_options(
+limit_options = pass_options_as_argument(
     "limits",
     RunLimits,
     limit_option(
@@ -56,7 +56,7 @@ _POLL_OPTION = service_option(
     help="Pause between two checks of the batch service.  [default: 2 s, growing to 5 min]",
 )
 
-submission_options = group_options(
+submission_options = pass_options_as_argument(
     "submission",
     SubmissionOptions,
     service_option(
@@ -69,7 +69,7 @@ submission_options = group_options(
     _POLL_OPTION,
 )
 
-collect_options = group_options(
+collect_options = pass_options_as_argument(
     "submission",
     SubmissionOptions,
     service_option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
@@ -77,7 +77,7 @@ collect_options = group_options(
     _POLL_OPTION,
 )
 
-engine_options = group_options(
+engine_options = pass_options_as_argument(
     "engine",
     EngineOptions,
     engine_option(
@@ -100,7 +100,7 @@ engine_options = group_options(
 )
 
 
-prompt_file_options = group_options(
+prompt_file_options = pass_options_as_argument(
     "prompt_folders",
     PromptFolders,
     file_option(

@@ -16,7 +16,7 @@ from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch
 from planner.cli.command import command
-from planner.cli.options import LogOptions, log_options, open_arxiv, output_option
+from planner.cli.options import LogOptions, create_arxiv_client, log_options, output_option
 from planner.cli.run_options import collect_options
 from planner.cli.terminal.console import log, print_json, run_interruptible, send_log_messages
 from planner.details import format_count
@@ -91,10 +91,10 @@ def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> N
 
 
 async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
-    from planner.batch.service.exchange import import_results_and_replan
+    from planner.batch.service.exchange import import_results_and_plan
 
-    async with open_run(spec, open_arxiv(offline=False)) as opened:
-        imported = await import_results_and_replan(opened.job, opened.run, opened.ledger, paths)
+    async with open_run(spec, create_arxiv_client(offline=False)) as opened:
+        imported = await import_results_and_plan(opened.job, opened.run, opened.ledger, paths)
     for line in imported.describe():
         log.info("%s", line)
     return 1 if imported.failed_requests or imported.needed_requests else 0
@@ -132,18 +132,18 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
             target, spec = target.resolve(), replace(load_run_spec(run, SubmissionOptions()), sends=False)
             _end_after(spec, lambda: _export_requests(spec, target))
         exported = export_plans(run, form, target)
-        for line in (*exported.left_out, *exported.damage):
+        for line in (*exported.plan_notes, *exported.ledger_damage):
             click.echo(make_printable(line).replace("\n", " "), err=True)
         if not is_pipe_or_device(target):
             click.echo(make_printable(str(target)))
-        raise SystemExit(1 if exported.damage else 0)
+        raise SystemExit(1 if exported.ledger_damage else 0)
 
 
 async def _export_requests(spec: RunSpec, target: Path) -> int:
-    from planner.batch.service.exchange import export_requests
+    from planner.batch.service.exchange import export_missing_requests
 
-    async with open_run(spec, open_arxiv(offline=False)) as opened:
-        exported = await export_requests(opened.job, opened.run, opened.ledger, target)
+    async with open_run(spec, create_arxiv_client(offline=False)) as opened:
+        exported = await export_missing_requests(opened.job, opened.run, opened.ledger, target)
     if not exported:
         log.info("%s needs no further requests", spec.run.path)
     for path, requests in exported:
@@ -173,7 +173,7 @@ def _log_merge(merged: MergeResult) -> None:
         log.info("%s: %s, %s", shard.name, results, requests)
     for problem in merged.problems:
         log.warning("%s", problem)
-    for shard, why in merged.running_shards.items():
+    for shard, why in merged.reasons_by_unfinished_shard.items():
         log.warning("%s was left out: %s; merge again when the shard has ended", shard.name, why)
     for shard in merged.missing_shards:
         log.warning("%s has not begun; begin it with batch --shard %s", shard.name, shard)

@@ -131,7 +131,11 @@ def mcp(
     choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
     with send_log_messages(log_settings):
         try:
-            from planner.mcp import NamedFolders, PlanTools, serve_tools  # an optional SDK, which takes 1 s to import
+            from planner.mcp import (  # an optional SDK, which takes 1 s to import
+                PlanTools,
+                ReadableFolders,
+                serve_tools,
+            )
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "mcp":
                 raise
@@ -139,7 +143,7 @@ def mcp(
                 "mcp needs one more package: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
             ) from None
         output, reader = output.resolve(), open_isolated_reader(offline=True)
-        tools = PlanTools(NamedFolders.resolve(named), output, reader, choose_settings, model_spec, offline)
+        tools = PlanTools(ReadableFolders.from_paths(named), output, reader, choose_settings, model_spec, offline)
         log.info("reading papers in %s; writing plans to %s", tools.folders, output)
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that

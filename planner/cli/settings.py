@@ -276,7 +276,7 @@ def find_project_file() -> Path | None:
     return next((path for path in candidates if os.access(path, os.F_OK)), None)
 
 
-def apply_settings(context: click.Context, name: str, command: click.Command, file: Path | None) -> None:
+def apply_settings(context: click.Context, command_name: str, command: click.Command, file: Path | None) -> None:
     """Set the defaults of a command's options to the values in the settings files.
 
     A setting sets the option whose environment variable has the same name: `model` belongs to ABLATION_PLANNER_MODEL.
@@ -295,7 +295,7 @@ def apply_settings(context: click.Context, name: str, command: click.Command, fi
     ]
     context.obj = replace(settings, notice=f"settings from {project}: {', '.join(used)}" if used else "")
     context.default_map = {
-        name: {
+        command_name: {
             option.name: [settings.values[setting]] if option.multiple else settings.values[setting]
             for setting, option in options.items()
             if setting in settings.values

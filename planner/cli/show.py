@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from pydantic import ValidationError
 
-from planner.cli.command import command, measure_width, print_error, print_warning
+from planner.cli.command import choose_wrap_width, command, print_error, print_warning
 from planner.cli.options import LogOptions, log_options, output_option
 from planner.cli.terminal.console import log, print_json, send_log_messages
 from planner.cli.terminal.results import format_plan_cards
@@ -33,7 +33,7 @@ from planner.site.copies import build_plan_json, format_jsonl
 from planner.site.entries import (
     PlanEntry,
     UnreadFile,
-    create_entry,
+    create_planned_entry,
     find_entry_files,
     find_trajectories,
     join_record,
@@ -77,7 +77,7 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
         text = _render_entry(entry, form, show_all)
         if output is None:
             if form == "text" and shown:
-                click.echo(f"\n{'─' * (measure_width(sys.stdout) or _LINE_WIDTH)}\n")
+                click.echo(f"\n{'─' * (choose_wrap_width(sys.stdout) or _LINE_WIDTH)}\n")
             shown += 1
             click.echo(text if form == "text" else text.encode(), nl=False)
             continue
@@ -128,7 +128,7 @@ def _read_entry(file: Path) -> PlanEntry:
     trajectory = read_trajectory(file)
     for warning in trajectory.warnings:
         print_warning(f"{file}: {warning}")
-    entry, record_path = create_entry(trajectory), build_record_path(file)
+    entry, record_path = create_planned_entry(trajectory), build_record_path(file)
     if not record_path.is_file():
         return entry
     try:
@@ -153,7 +153,7 @@ def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
         return render_trajectory(trajectory, allow_violations=True)
     if form == "html":
         return render_entry_page(entry)
-    return format_plan_cards(entry, show_all=show_all)
+    return format_plan_cards(entry, with_candidates=show_all)
 
 
 def _check_file(file: Path) -> Iterator[str]:
@@ -239,7 +239,7 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     """
     from planner.site.build import build_site  # imports the templates and what fills them
 
-    built = build_site(runs, output, docsify=docsify)
+    built = build_site(runs, output, with_docsify=docsify)
     for file in built.unread_files:
         print_warning(f"{file.name}: {file.reason}")
     papers = format_count(built.paper_count, "paper")
@@ -296,7 +296,7 @@ def combine(
         for result in combine_plans(sources, output, k=k, min_chance=min_chance):
             _add_facts(facts, result)
             if isinstance(result, PlanOutput) and not as_json:
-                click.echo(make_printable(str(result.path)))
+                click.echo(make_printable(str(result.trajectory_path)))
         if as_json:
             print_json(facts)
         for line in _count_results(facts):

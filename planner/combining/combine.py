@@ -17,8 +17,8 @@ from planner.details import (
     Details,
     RejectedAblation,
     RejectionReason,
-    find_rejections,
-    order_runs,
+    choose_run_order,
+    decide_rejection_reasons,
     select_distinct_studies,
 )
 from planner.errors import Outcome, TrajectoryError
@@ -35,7 +35,7 @@ _MAX_REJECTED: Final = 200  # studies on record; hostile plans have thousands
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class ProposedStudy:
     """An ablation that one or more members propose. A member is one of the plans to combine.
 
     `member_count` is the number of all members, with or without this ablation. `has_chances` is true if every member
@@ -57,7 +57,7 @@ class Study:
     @property
     def best_proposal(self) -> Proposal:
         """The proposal with the highest chance. If chances are equal, the best rank decides, then the member's name."""
-        return min(self.proposals, key=lambda p: (-self._get_chance(p), p.rank, p.member))
+        return min(self.proposals, key=lambda p: (-self._get_chance(p), p.rank, p.member_name))
 
     @property
     def details(self) -> Details:
@@ -65,11 +65,11 @@ class Study:
         return self.best_proposal.details.model_copy(update={"chance": self.chance})
 
     @property
-    def order(self) -> tuple[int, int, Fraction, int, str]:
+    def sort_key(self) -> tuple[int, int, Fraction, int, str]:
         """The key for sorting studies, best first: by mean chance, number of proposals, mean rank and best proposal."""
         mean_rank = Fraction(sum(proposal.rank for proposal in self.proposals), len(self.proposals))
         best = self.best_proposal
-        return -self._chance_sum, -len(self.proposals), mean_rank, best.rank, best.member
+        return -self._chance_sum, -len(self.proposals), mean_rank, best.rank, best.member_name
 
     @property
     def _chance_sum(self) -> int:
@@ -86,8 +86,8 @@ class ChosenStudies:
     `min_chance` is None if not all members state chances.
     """
 
-    kept: tuple[Study, ...]
-    rejected: tuple[tuple[Study, RejectionReason], ...]
+    kept: tuple[ProposedStudy, ...]
+    rejected: tuple[tuple[ProposedStudy, RejectionReason], ...]
     k: int
     min_chance: int | None
 
@@ -118,7 +118,7 @@ def combine_plans(
     """
     index = index_members(folders)
     yield from index.unread_files
-    for paper_id in sorted(index.papers):
+    for paper_id in sorted(index.sources_by_paper):
         try:
             members_by_task = index.read_members(paper_id)
         except TrajectoryError as error:
@@ -137,17 +137,26 @@ def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: in
     """
     has_chances = all(member.has_chances for member in members)
     least = (DEFAULT_MIN_CHANCE[task] if min_chance is None else min_chance) if has_chances else None
-    studies = join_proposals([member.list_proposals(with_considered=has_chances) for member in members], has_chances)
-    rejections = list(zip(studies, find_rejections([study.chance for study in studies], k, least), strict=True))
+    studies = group_and_rank_proposals(
+        [member.list_proposals(with_considered=has_chances) for member in members], has_chances
+    )
+    rejections = list(
+        zip(studies, decide_rejection_reasons([study.chance for study in studies], k, least), strict=True)
+    )
     kept = tuple(study for study, why in rejections if why is None)
     return ChosenStudies(kept, tuple((study, why) for study, why in rejections if why)[:_MAX_REJECTED], k, least)
 
 
-def join_proposals(proposals: Sequence[Sequence[Proposal]], has_chances: bool) -> list[Study]:
-    """Join equal proposals of the members into studies, the best first. `proposals` has one item for each member."""
-    groups = group_ablations([[proposal.ablation for proposal in each] for each in proposals])
-    studies = [Study(tuple(proposals[m][n] for m, n in group), len(proposals), has_chances) for group in groups]
-    return sorted(studies, key=lambda study: study.order)
+def group_and_rank_proposals(
+    proposals_by_member: Sequence[Sequence[Proposal]], has_chances: bool
+) -> list[ProposedStudy]:
+    """Join equal proposals of the members into studies, the best first. `proposals_by_member` has an item a member."""
+    groups = group_ablations([[proposal.ablation for proposal in each] for each in proposals_by_member])
+    studies = [
+        ProposedStudy(tuple(proposals_by_member[m][n] for m, n in group), len(proposals_by_member), has_chances)
+        for group in groups
+    ]
+    return sorted(studies, key=lambda study: study.sort_key)
 
 
 def name_combined_model(names: Sequence[str]) -> str:
@@ -198,7 +207,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         strategy=_STRATEGY,
         min_chance=chosen.min_chance,
         details=details if has_details else (),
-        order=order_runs(details) if has_details else (),
+        order=choose_run_order(details) if has_details else (),
         considered=tuple(_build_rejected_ablation(study, why) for study, why in chosen.rejected),
         reported=select_distinct_studies(chain.from_iterable(record.reported for record in records)),
         votes=tuple(tuple(proposal.vote for proposal in study.proposals) for study in chosen.kept),
@@ -209,7 +218,7 @@ def _list_findings(plan: Plan, members: Sequence[Member], chosen: ChosenStudies)
     """Yield a warning for each fault that the program found in an ablation of the combined plan."""
     records = {member.name: member.entry.record for member in members}
     for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
-        best, record = study.best_proposal, records[study.best_proposal.member]
+        best, record = study.best_proposal, records[study.best_proposal.member_name]
         for finding in record.list_findings(best.rank, best.ablation.name) if record else ():
             if not finding.startswith(SAME_PART):
                 yield f"ablation {number} ({ablation.name!r}): {finding}"
@@ -221,7 +230,7 @@ def _describe_paper(paper_id: str, records: Sequence[PlanRecord]) -> PaperRecord
     return PaperRecord(id=paper_id, title="", source="", format="", main_file="", sha256="", chars=0)
 
 
-def _build_rejected_ablation(study: Study, why: RejectionReason) -> RejectedAblation:
+def _build_rejected_ablation(study: ProposedStudy, why: RejectionReason) -> RejectedAblation:
     return RejectedAblation(**dict(study.best_proposal.ablation), details=study.details, why=why)
 
 
@@ -265,9 +274,11 @@ def _describe_rule(chosen: ChosenStudies) -> str:
     )
 
 
-def _describe_study(study: Study) -> str:
+def _describe_study(study: ProposedStudy) -> str:
     chance = "" if study.chance is None else f", chance {study.chance} %"
     count = f"{len(study.proposals)} of {study.member_count} votes{chance}"
     votes = (proposal.vote for proposal in study.proposals)
     named = (f"{v.member} {f'{v.chance} %' if v.chance is not None else f'rank {v.rank}'}" for v in votes)
-    return f"{study.best_proposal.ablation.name}: {count} ({', '.join(named)}); words of {study.best_proposal.member}"
+    return (
+        f"{study.best_proposal.ablation.name}: {count} ({', '.join(named)}); words of {study.best_proposal.member_name}"
+    )

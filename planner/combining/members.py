@@ -17,9 +17,9 @@ from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entri
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An ablation in a plan to combine. `member` is the name of this plan, and `rank` the ablation's rank, from 1."""
+    """An ablation in a plan to combine; `member_name` is the name of this plan, and `rank` its rank there, from 1."""
 
-    member: str
+    member_name: str
     ablation: Ablation
     details: Details
     rank: int
@@ -27,7 +27,7 @@ class Proposal:
     @property
     def vote(self) -> Vote:
         """The member's vote for this ablation, with its rank and its chance."""
-        return Vote(member=self.member, name=self.ablation.name, rank=self.rank, chance=self.details.chance)
+        return Vote(member=self.member_name, name=self.ablation.name, rank=self.rank, chance=self.details.chance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,13 @@ class MemberIndex:
     The plans are not kept in memory, since there may be many. They are read again when they are combined.
     """
 
-    papers: Mapping[str, tuple[EntrySource, ...]]
-    names: Mapping[MemberKey, str]
+    sources_by_paper: Mapping[str, tuple[EntrySource, ...]]
+    names_by_key: Mapping[MemberKey, str]
     unread_files: tuple[UnreadFile, ...]
 
     def list_names(self, task: Task) -> tuple[str, ...]:
         """Return the sorted names of the plans to combine for a task."""
-        return tuple(sorted(name for key, name in self.names.items() if key.task is task))
+        return tuple(sorted(name for key, name in self.names_by_key.items() if key.task is task))
 
     def read_members(self, paper_id: str) -> dict[Task, tuple[Member, ...]]:
         """Read the plans to combine for a paper. Return those of each task, sorted by name.
@@ -88,10 +88,10 @@ class MemberIndex:
             TrajectoryError: if the plans were changed after they had been found.
         """
         members: dict[Task, list[Member]] = {task: [] for task in Task}
-        for key, entry in _number_plans(_read_entry(source)[0] for source in self.papers[paper_id]):
-            if key not in self.names:
+        for key, entry in _number_plans(_read_entry(source)[0] for source in self.sources_by_paper[paper_id]):
+            if key not in self.names_by_key:
                 raise TrajectoryError(f"{paper_id}: the plans for this paper changed while they were combined")
-            members[key.task].append(Member(self.names[key], entry))
+            members[key.task].append(Member(self.names_by_key[key], entry))
         return {task: tuple(sorted(found, key=lambda m: m.name)) for task, found in members.items() if found}
 
 
@@ -102,13 +102,13 @@ def index_members(folders: Sequence[Path]) -> MemberIndex:
         UsageError: if there is no plan.
     """
     index, keys, unread = index_entries(folders), set[MemberKey](), list[UnreadFile]()
-    for sources in index.papers.values():
+    for sources in index.sources_by_paper.values():
         read = [_read_entry(source) for source in sources]
         keys.update(key for key, _ in _number_plans(entry for entry, _ in read))
         unread += (UnreadFile(str(each.path), why) for each, (_, why) in zip(sources, read, strict=True) if why)
     if not keys and not unread and not index.unread_files:
         raise UsageError(f"{', '.join(map(str, folders))}: no plan was found")
-    return MemberIndex(index.papers, _name_members(keys), (*index.unread_files, *unread))
+    return MemberIndex(index.sources_by_paper, _name_members(keys), (*index.unread_files, *unread))
 
 
 def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.errors import UsageError
-from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, Variant, list_plans
+from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, ExportedStudy, Variant, build_exported_plans
 from planner.files import is_pipe_or_device, write_file_atomically
 from planner.names import sanitize_file_name
 from planner.sanitize import make_json_printable, render_csv
@@ -36,12 +36,12 @@ _PAPER_COLUMNS: Final = ("title", "cost", "warnings", "reasoning")
 
 def write_wandb(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a sweep for each study, in a folder for each plan. A sweep runs baseline and variants with every seed."""
-    for plan in list_plans(entries):
+    for plan in build_exported_plans(entries):
         for study in plan.studies:
             write_file_atomically(target / plan.slug / f"{study.slug}.yaml", _render_sweep(plan, study), durable=False)
 
 
-def _render_sweep(plan: ExportedPlan, study: Study) -> str:
+def _render_sweep(plan: ExportedPlan, study: ExportedStudy) -> str:
     variants = (_BASELINE, *study.variants)
     wiring = (
         f"TODO: set `program` below to your training program. It is called with --ablation={BASELINE} or with the name",
@@ -64,13 +64,13 @@ def _render_sweep(plan: ExportedPlan, study: Study) -> str:
 
 def write_hydra(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a folder of Hydra experiments for each plan: an experiment for the baseline and for each variant."""
-    for plan in list_plans(entries):
+    for plan in build_exported_plans(entries):
         for study, variant in _list_variants(plan):
             path = target / plan.slug / "experiment" / f"{variant.slug}.yaml"
             write_file_atomically(path, _render_experiment(plan, study, variant), durable=False)
 
 
-def _render_experiment(plan: ExportedPlan, study: Study | None, variant: Variant) -> str:
+def _render_experiment(plan: ExportedPlan, study: ExportedStudy | None, variant: Variant) -> str:
     seeds = ",".join(map(str, SEEDS))
     chosen = f"glob([{BASELINE},{study.number:02}-*])" if study else "glob(*)"
     wiring = (
@@ -94,12 +94,16 @@ def _escape_interpolation(text: str) -> str:
     return _INTERPOLATION.sub(lambda match: f"{match[1] * 2}\\${{", text)
 
 
-def write_matrix(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_run_matrix(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a row for each run, as JSON if the name of `target` ends in `.json`, otherwise as CSV.
 
     The rows are in the order in which to start the runs, the baseline first. `run_order` numbers the runs.
     """
-    rows = [dict(zip(_MATRIX_COLUMNS, row, strict=True)) for plan in list_plans(entries) for row in _list_runs(plan)]
+    rows = [
+        dict(zip(_MATRIX_COLUMNS, row, strict=True))
+        for plan in build_exported_plans(entries)
+        for row in _list_runs(plan)
+    ]
     if target.suffix.lower() == ".json":
         text = make_json_printable(json.dumps(rows, ensure_ascii=False, indent=1)) + "\n"
     else:
@@ -117,7 +121,7 @@ def _list_runs(plan: ExportedPlan) -> Iterator[tuple[str | int, ...]]:
         yield (*about, name, number, *setting, variant.change, *_describe_run(study, variant))
 
 
-def _describe_run(study: Study | None, variant: Variant) -> tuple[str, ...]:
+def _describe_run(study: ExportedStudy | None, variant: Variant) -> tuple[str, ...]:
     if study is None:
         return ("",) * 7
     ablation, details = study.ablation, study.details
@@ -125,19 +129,19 @@ def _describe_run(study: Study | None, variant: Variant) -> tuple[str, ...]:
     return (*change, details.control, details.hypothesis, str(details.effort or ""))
 
 
-def _list_variants(plan: ExportedPlan) -> Iterator[tuple[Study | None, Variant]]:
+def _list_variants(plan: ExportedPlan) -> Iterator[tuple[ExportedStudy | None, Variant]]:
     """Yield (study, variant) in the order in which to run them. The baseline comes first; its study is None."""
     yield None, _BASELINE
-    for study in sorted(plan.studies, key=lambda study: study.place):
+    for study in sorted(plan.studies, key=lambda study: study.run_position):
         yield from ((study, variant) for variant in study.variants)
 
 
-def _describe_study(plan: ExportedPlan, study: Study | None) -> Iterator[str]:
+def _describe_study(plan: ExportedPlan, study: ExportedStudy | None) -> Iterator[str]:
     yield f"Paper: {plan.title}"
     if study is None:
         yield "The baseline of all studies"
         return
-    yield f"Study {study.number} of {len(plan.studies)}, number {study.place} to run: {study.headline}"
+    yield f"Study {study.number} of {len(plan.studies)}, number {study.run_position} to run: {study.headline}"
     yield from (f"{label}: {text}" for label, text in study.list_notes())
 
 

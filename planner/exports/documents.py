@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from planner.details import format_count
-from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, list_plans
+from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, ExportedStudy, build_exported_plans
 from planner.files import write_file_atomically
 from planner.sanitize import clean_text
 from planner.schema import Action, Task
-from planner.site.copies import describe_change, format_line, format_review
+from planner.site.copies import describe_change, format_as_one_line, format_plan_as_review
 from planner.site.entries import PlanEntry
 
 _MAX_TITLE_CHARS: Final = 200  # GitHub allows 256
@@ -45,11 +45,11 @@ _ESCAPES: Final = str.maketrans(
 _UNMEASURED: Final = "--"
 
 
-def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_github_issue_files(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a folder for each plan, with a file for each ablation and a script that turns the files into issues."""
-    for plan in list_plans(entries):
+    for plan in build_exported_plans(entries):
         folder, script = target / plan.slug, [_SCRIPT]
-        for study in sorted(plan.studies, key=lambda study: study.place):
+        for study in sorted(plan.studies, key=lambda study: study.run_position):
             about = f"From the plan of ablations for: {escape_markdown(plan.title)}"
             body = f"{about}\n\nRepeat each run with {len(SEEDS)} seeds:\n\n{_BASELINE_STEP}\n{_render_study(study)}"
             write_file_atomically(folder / f"{study.slug}.md", body, durable=False)
@@ -64,7 +64,7 @@ def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
     If a plan has fewer studies than the k that was asked for, its best rejected candidates are added as studies until
     there are k. Each other candidate gets one line.
     """
-    for plan in list_plans(entries):
+    for plan in build_exported_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
         lines += map(_render_section, plan.studies)
         count = max(0, plan.k - len(plan.studies))
@@ -77,12 +77,12 @@ def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
         write_file_atomically(target / f"{plan.slug}.md", "".join(lines), durable=False)
 
 
-def _describe_study(study: Study) -> str:
+def _describe_study(study: ExportedStudy) -> str:
     change = describe_change(study.ablation, study.ablation.replacement)
-    return f"{format_line(change)} ({study.headline})"
+    return f"{format_as_one_line(change)} ({study.headline})"
 
 
-def _render_section(study: Study) -> str:
+def _render_section(study: ExportedStudy) -> str:
     return f"\n## {study.number}. {escape_markdown(study.headline)}\n\n{_render_study(study)}"
 
 
@@ -94,19 +94,19 @@ def _render_overview(plan: ExportedPlan) -> str:
         f"{shared} may repeat a run of an earlier study" if shared else "",
         f"start with {first + 1} runs, as the others only try values between those" if first < len(runs) else "",
     )
-    order = ", ".join(str(study.number) for study in sorted(plan.studies, key=lambda study: study.place))
+    order = ", ".join(str(study.number) for study in sorted(plan.studies, key=lambda study: study.run_position))
     count = "; ".join((f"{format_count(len(runs) + 1, 'run')} with the baseline", *filter(None, notes)))
     return f"{count}. Each run has {len(SEEDS)} seeds. Run the studies in this order: {order}.\n\n{_BASELINE_STEP}"
 
 
 def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a text file for each plan. It has sentences to paste into a review."""
-    for plan in list_plans(entries):
-        text = clean_text(format_review(plan.entry)).text
+    for plan in build_exported_plans(entries):
+        text = clean_text(format_plan_as_review(plan.entry)).text
         write_file_atomically(target / f"{plan.slug}.txt", text, durable=False)
 
 
-def _render_study(study: Study) -> str:
+def _render_study(study: ExportedStudy) -> str:
     notes = (f"- **{label}**: {escape_markdown(text)}\n" for label, text in study.list_notes())
     first = study.first_runs
     later = [variant for variant in study.variants if variant not in first]
@@ -124,13 +124,15 @@ def escape_markdown(text: str) -> str:
 
 def write_latex_fragments(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a file for each plan, to be read by `\\input`. It has a paragraph and a table of the variants."""
-    for plan in list_plans(entries):
+    for plan in build_exported_plans(entries):
         write_file_atomically(target / f"{plan.slug}.tex", _render_latex_plan(plan), durable=False)
 
 
 def _render_latex_plan(plan: ExportedPlan) -> str:
     label = f"tab:ablations-{plan.slug}"
-    metrics = tuple(dict.fromkeys(format_line(metric) for study in plan.studies for metric in study.ablation.metrics))
+    metrics = tuple(
+        dict.fromkeys(format_as_one_line(metric) for study in plan.studies for metric in study.ablation.metrics)
+    )
     lines = (
         r"% Needs \usepackage{booktabs}; letters that are not Latin need LuaLaTeX, XeLaTeX or Tectonic.",
         rf"\paragraph{{Ablations.}} Table~\ref{{{label}}} {_render_opening(plan)}",
@@ -158,13 +160,13 @@ def _render_opening(plan: ExportedPlan) -> str:
     return f"isolates the parts of {subject}, one at a time: {changes}."
 
 
-def _list_latex_rows(study: Study, metrics: Sequence[str]) -> Iterator[str]:
-    cells = ["" if metric in map(format_line, study.ablation.metrics) else _UNMEASURED for metric in metrics]
+def _list_latex_rows(study: ExportedStudy, metrics: Sequence[str]) -> Iterator[str]:
+    cells = ["" if metric in map(format_as_one_line, study.ablation.metrics) else _UNMEASURED for metric in metrics]
     yield r"\addlinespace"
     yield rf"\multicolumn{{{len(metrics) + 1}}}{{p{{0.95\linewidth}}}}{{\emph{{{escape_latex(study.headline)}}}}} \\"
     opening = {Action.REMOVE: "without ", Action.REPLACE: "", Action.ADD: "with "}[study.ablation.action]
     for variant in study.variants:
-        change = escape_latex((variant.instead or format_line(study.ablation.ablated_part)).rstrip("."))
+        change = escape_latex((variant.instead or format_as_one_line(study.ablation.ablated_part)).rstrip("."))
         yield _render_latex_row(rf"\quad {opening}{change}", cells)
 
 

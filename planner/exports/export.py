@@ -17,22 +17,27 @@ from planner.exports.data_files import (
     write_csv,
     write_hydra,
     write_jsonl,
-    write_matrix,
+    write_run_matrix,
     write_wandb,
 )
-from planner.exports.documents import write_issues, write_latex_fragments, write_markdown_files, write_reviews
+from planner.exports.documents import (
+    write_github_issue_files,
+    write_latex_fragments,
+    write_markdown_files,
+    write_reviews,
+)
 from planner.names import sanitize_file_name
 from planner.planning.output import rebuild_trajectory
 from planner.planning.record import PlanRecord
 from planner.site.entries import (
     PlanEntry,
-    create_entry,
     create_failed_entry,
+    create_planned_entry,
     find_entry_files,
     index_entries,
     join_record,
-    read_plan_entries,
     read_plan_entry,
+    read_sorted_entries,
 )
 
 
@@ -48,11 +53,11 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
     "ablationbench": Exporter(write_ablationbench),
     "csv": Exporter(write_csv, ".csv"),
     "hydra": Exporter(write_hydra),
-    "issues": Exporter(write_issues),
+    "issues": Exporter(write_github_issue_files),
     "jsonl": Exporter(write_jsonl, ".jsonl"),
     "latex": Exporter(write_latex_fragments),
     "markdown": Exporter(write_markdown_files),
-    "matrix": Exporter(write_matrix, ".csv"),
+    "matrix": Exporter(write_run_matrix, ".csv"),
     "review": Exporter(write_reviews),
     "wandb": Exporter(write_wandb),
 }
@@ -62,12 +67,13 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 class ExportReport:
     """The messages of an export, one line each.
 
-    `left_out` has a message for each plan that is missing, or that is from an earlier `batch` command than the latest.
-    `damage` has a message for each plan that was lost because the run's ledger (its database) is damaged.
+    `plan_notes` has a message for each plan that is missing, or that is from an earlier `batch` command than the
+    latest. `ledger_damage` has a message for each plan that was lost because the run's ledger (its database) is
+    damaged.
     """
 
-    left_out: tuple[str, ...]
-    damage: tuple[str, ...]
+    plan_notes: tuple[str, ...]
+    ledger_damage: tuple[str, ...]
 
 
 def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport:
@@ -120,7 +126,7 @@ def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[P
     with open_ledger_with_damage(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = StoredRecords(LedgerReader(run.ledger_path, db))
-        for paper, model, current, last_plan in records.list_numbers():
+        for paper, model, current, last_plan in records.list_record_numbers():
             try:
                 if last_plan and last_plan != current:
                     now = records.load_record(current) if current else None
@@ -136,7 +142,7 @@ def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[P
 
 def _rebuild_entry(record: PlanRecord) -> PlanEntry:
     trajectory = rebuild_trajectory(record) if record.outcome is Outcome.PLANNED else None
-    return join_record(create_entry(trajectory), record) if trajectory else create_failed_entry("", record)
+    return join_record(create_planned_entry(trajectory), record) if trajectory else create_failed_entry("", record)
 
 
 def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[PlanEntry]:
@@ -147,9 +153,9 @@ def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[Plan
             raise RunError(str(error)) from None
         return
     index = index_entries([folder], excluded_folder=target.resolve())
-    for sources in index.papers.values():
+    for sources in index.sources_by_paper.values():
         try:
-            yield from read_plan_entries(sources)
+            yield from read_sorted_entries(sources)
         except TrajectoryError as error:
             unread.append(f"left out: {error}")
     unread += [f"left out: {file.name}: {file.reason}" for file in index.unread_files]

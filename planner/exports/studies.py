@@ -10,7 +10,7 @@ from typing import Final
 
 from planner.analysis.parts import is_same_part
 from planner.details import Details, RejectionReason
-from planner.matching import extract_numbers, is_value
+from planner.matching import is_mostly_number, parse_number_set
 from planner.names import UniqueNames, sanitize_file_name
 from planner.sanitize import shorten_name
 from planner.schema import Ablation, Action, list_non_benchmark_fields
@@ -18,7 +18,7 @@ from planner.site.copies import (
     choose_name_or_part,
     describe_change,
     describe_replacement,
-    format_line,
+    format_as_one_line,
     name_removed_part,
 )
 from planner.site.entries import PlanEntry
@@ -46,14 +46,14 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class ExportedStudy:
     """An ablation with the variants to run. The slugs of studies and variants are unique in the plan.
 
-    `number` is the rank of the study in the plan. `place` is its place in the order of runs. Both count from 1.
+    `number` is the rank of the study in the plan. `run_position` is its place in the order of runs. Both count from 1.
     """
 
     number: int
-    place: int
+    run_position: int
     slug: str
     headline: str
     ablation: Ablation
@@ -69,7 +69,7 @@ class Study:
             *list_non_benchmark_fields(self.ablation),
         )
         for label, text in texts:
-            if label != "Chance" and (line := format_line(text)):
+            if label != "Chance" and (line := format_as_one_line(text)):
                 yield label, line
 
     def describe_run(self, variant: Variant) -> str:
@@ -77,17 +77,21 @@ class Study:
         is_replaced = self.ablation.action is Action.REPLACE and variant.instead
         done = describe_replacement(variant.instead) if is_replaced else variant.change
         default = _DEFAULT.search(self.ablation.ablated_part)
-        if default and is_value(variant.instead) and extract_numbers(variant.instead) == extract_numbers(default[1]):
+        if (
+            default
+            and is_mostly_number(variant.instead)
+            and parse_number_set(variant.instead) == parse_number_set(default[1])
+        ):
             return f"{done} (the method's own value: the baseline)"
         return done + (f" (seems the same run as {variant.same_as}; if so, run it once)" if variant.same_as else "")
 
     @property
     def first_runs(self) -> tuple[Variant, ...]:
         """The variants to run first. In a long sweep of values, these are the two ends and the middle."""
-        values = [variant for variant in self.variants if is_value(variant.instead)]
+        values = [variant for variant in self.variants if is_mostly_number(variant.instead)]
         if len(values) < _LONG_SWEEP:
             return self.variants
-        values.sort(key=lambda variant: min(extract_numbers(variant.instead)))
+        values.sort(key=lambda variant: min(parse_number_set(variant.instead)))
         later = {*values[1:-1]}.difference([values[len(values) // 2]])
         return tuple(variant for variant in self.variants if variant not in later)
 
@@ -103,12 +107,12 @@ class ExportedPlan:
     slug: str
     title: str
     entry: PlanEntry
-    studies: tuple[Study, ...]
+    studies: tuple[ExportedStudy, ...]
     k: int
-    further_studies: tuple[Study, ...] = ()
+    further_studies: tuple[ExportedStudy, ...] = ()
 
 
-def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
+def build_exported_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
     """Yield each plan. If a paper has several plans, the slug of each ends in a label, such as the model's name."""
     papers: dict[str, list[PlanEntry]] = defaultdict(list)
     for entry in entries:
@@ -126,10 +130,10 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
         in_plan = tuple(sorted(kept, key=lambda study: study.number))
         k = entry.record.k if entry.record else len(in_plan)
         file_name = names.choose_name(sanitize_file_name(slug))  # "con" and "aux" are devices
-        yield ExportedPlan(file_name, format_line(title), entry, in_plan, k, further)
+        yield ExportedPlan(file_name, format_as_one_line(title), entry, in_plan, k, further)
 
 
-def _list_studies(entry: PlanEntry) -> Iterator[Study]:
+def _list_studies(entry: PlanEntry) -> Iterator[ExportedStudy]:
     """Yield the studies of a plan in the order in which to run them, and then its rejected candidates.
 
     Candidates that the model withdrew are left out. If a variant repeats an earlier run, its `same_as` names that run.
@@ -145,11 +149,11 @@ def _list_studies(entry: PlanEntry) -> Iterator[Study]:
     for place, index in enumerate((*order, *range(count, len(ablations))), start=1):
         ablation = ablations[index]
         number = f"{index + 1:02}"
-        headline = shorten_name(format_line(choose_name_or_part(ablation))) or f"Ablation {index + 1}"
+        headline = shorten_name(format_as_one_line(choose_name_or_part(ablation))) or f"Ablation {index + 1}"
         removals = list(_list_variants(ablation, number, earlier))
-        yield Study(
+        yield ExportedStudy(
             number=index + 1,
-            place=place,
+            run_position=place,
             slug=f"{number}-{slugify(headline)}",
             headline=headline,
             ablation=ablation,
@@ -170,9 +174,9 @@ def _list_variants(
     for item, variant_slug in zip(replacements, slugs, strict=True):
         part = name_removed_part(ablation, item)
         same = next((run.slug for other, run in earlier if part and is_same_part(part, other)), "")
-        change = format_line(describe_change(ablation, [item] if item else []))
+        change = format_as_one_line(describe_change(ablation, [item] if item else []))
         slug = names.choose_name(f"{number}-{variant_slug}")
-        yield part, Variant(slug, change, format_line(item), same)
+        yield part, Variant(slug, change, format_as_one_line(item), same)
 
 
 def _name_variant(ablation: Ablation, item: str) -> str:

@@ -16,9 +16,9 @@ from planner.models.pricing import (
     BATCH_PRICE_SHARE,
     UsagePrice,
     compute_cost,
-    describe_openai_default,
     find_context_window,
     parse_price,
+    warn_of_openai_default,
 )
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
 from planner.models.wrappers import RetryingModel, RetryPolicy, balance_replicas, log_wait
@@ -93,19 +93,19 @@ class WorkerModelSpec:
 class ModelClient:
     """A model that is ready for requests.
 
-    `model` sends each request once, without retries; it is None for the built-in planner. `compute_price` returns the
+    `model` sends each request once, without retries; it is None for the built-in planner. `compute_cost` returns the
     cost of a request in USD, None if it is unknown. `host` is the host that gets the requests, "" if none are sent. A
-    worker on another machine opens the model from `worker_spec`. `batch_api` is None if the batch service was not
+    worker on another machine opens the model from `worker_spec`. `batch_service` is None if the batch service was not
     opened. `warm_up` does slow work before the first request; any thread may call it. `key_source` says where the key
     comes from; it is "" if no key is sent.
     """
 
     info: ModelInfo
-    compute_price: UsagePrice
+    compute_cost: UsagePrice
     host: str = ""
     model: Model | None = None
     worker_spec: WorkerModelSpec | None = None
-    batch_api: "BatchService | None" = None
+    batch_service: "BatchService | None" = None
     warm_up: Callable[[], None] = lambda: None
     key_source: str = ""
 
@@ -131,11 +131,11 @@ class ModelClient:
             excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
         is_author = task is Task.AUTHOR  # whose text reports nothing yet
         repeats = None if is_author else RepeatSearch(index_paper_for_check(paper, task, excerpt))
-        return ExtractiveModel(excerpt, k, with_details=with_details, repeats=repeats)
+        return ExtractiveModel(excerpt, k, with_details=with_details, repeat_search=repeats)
 
-    def price_at_batch_service(self, usage: Usage) -> float | None:
+    def compute_batch_service_cost(self, usage: Usage) -> float | None:
         """Return the cost in USD of a request that is sent in a batch, None if no price is known."""
-        live = self.compute_price(usage)
+        live = self.compute_cost(usage)
         return None if live is None else live * BATCH_PRICE_SHARE
 
 
@@ -145,17 +145,17 @@ async def open_model(
     *,
     offline: bool = False,
     max_connections: int = 256,
-    reply_limit: int | None = None,
+    max_reply_tokens: int | None = None,
     with_batch_service: bool = False,
-    sends: bool = True,
+    sends_requests: bool = True,
     on_text: Callable[[str], None] | None = None,
 ) -> AsyncIterator[ModelClient]:
     """Open the model that `spec` names, and yield a client for it.
 
-    `max_connections` is the largest number of requests at a time. `reply_limit` is the largest number of tokens in a
-    reply; it applies if the user set no limit. If `with_batch_service` is true, the client can also send batches. If
-    `sends` is false, the client will send nothing, and needs neither a key nor the network. `on_text` gets the text and
-    the reasoning of a reply in pieces, with keys masked.
+    `max_connections` is the largest number of requests at a time. `max_reply_tokens` is the largest number of tokens in
+    a reply; it applies if the user set no limit. If `with_batch_service` is true, the client can also send batches. If
+    `sends_requests` is false, the client will send nothing, and needs neither a key nor the network. `on_text` gets the
+    text and the reasoning of a reply in pieces, with keys masked.
 
     Raises:
         UsageError: if no model is named but a key or an address is set, if the address or the price is invalid, or
@@ -168,11 +168,11 @@ async def open_model(
         log.info("using the built-in extractive planner, which calls no model%s", hint)
         yield ModelClient(BUILTIN_INFO, lambda _: 0.0)
         return
-    if offline and sends:
+    if offline and sends_requests:
         raise UsageError(
             f"--offline forbids asking {spec.model!r}", f"use --model {EXTRACTIVE}, or `prompt` and `parse`"
         )
-    endpoints = _resolve_endpoints(spec, requires_key=sends)
+    endpoints = _resolve_endpoints(spec, requires_key=sends_requests)
     options = RequestOptions(
         stream=spec.stream,
         timeout=spec.timeout,
@@ -180,7 +180,7 @@ async def open_model(
         temperature=spec.temperature,
         max_tokens=spec.max_tokens,
         connections=max_connections,
-        token_cap=reply_limit,
+        token_cap=max_reply_tokens,
     )
     async with AsyncExitStack() as stack:
         chats = [
@@ -196,7 +196,7 @@ async def open_model(
             host=", ".join(endpoint.host for endpoint in endpoints),
             model=balance_replicas(chats),
             worker_spec=WorkerModelSpec(info, spec.model, addresses, options, spec.key_variable),
-            batch_api=await stack.enter_async_context(service) if service else None,
+            batch_service=await stack.enter_async_context(service) if service else None,
             warm_up=lambda: _warm_up(chats),
             key_source=endpoints[0].key_source,
         )
@@ -257,7 +257,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
 
 def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
     """Return one endpoint for each address; warn if OpenAI is used by default but probably lacks the model."""
-    hint = "" if spec.base_url else describe_openai_default(spec.model, os.environ)
+    hint = "" if spec.base_url else warn_of_openai_default(spec.model, os.environ)
     try:
         endpoints = [
             resolve_endpoint(spec.model, url, os.environ, key_variable=spec.key_variable, requires_key=requires_key)

@@ -14,8 +14,8 @@ from typing import Final
 
 from planner.analysis.analyse import Analysis, analyse_sections
 from planner.analysis.components import Component, EvidenceKind, is_specific_mechanism
-from planner.analysis.metrics import is_metric_name
-from planner.analysis.passages import split_passages, split_text_into_sections
+from planner.analysis.metrics import is_known_metric_name
+from planner.analysis.passages import split_sections_into_passages, split_text_into_sections
 from planner.analysis.repeats import RepeatSearch
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.details import Effort, EffortKind
@@ -88,7 +88,7 @@ _SHARE: Final = re.compile(r"\b(?:threshold|ratio|margin|temperature)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class ExtractiveProposal:
     """An ablation that the built-in planner proposes; it removes the component if `replacement` is empty.
 
     `evidence` is a sentence of the paper that names the component. It is "" if there is no such sentence, and None if
@@ -119,14 +119,14 @@ class Proposal:
     @property
     def reason(self) -> str:
         """The reason for the proposal: where and how often the text names the component."""
-        shown = ", ".join(sorted(self.component.evidence))
+        shown = ", ".join(sorted(self.component.evidence_kinds))
         times = "once" if self.component.mention_count <= 1 else f"{self.component.mention_count} times"
         return f"the text shows it as a part of the method ({shown}) and names it {times}"
 
     @property
     def effort(self) -> Effort:
         """The effort: IMPLEMENT for new code, otherwise RETRAIN, with one training run for each replacement."""
-        is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence
+        is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence_kinds
         kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
         return Effort(kind=kind, runs=max(1, len(self.replacement)))
 
@@ -134,18 +134,18 @@ class Proposal:
 class ExtractiveModel:
     """A model that answers with the built-in planner's plan for `excerpt`, and ignores the text of the prompt.
 
-    A plan has at most `k` ablations, none of which `repeats` finds in the paper. If `with_details` is true, each
+    A plan has at most `k` ablations, none of which `repeat_search` finds in the paper. If `with_details` is true, each
     ablation has a reason, a quote that names the component, and an effort, but no chance. The model cannot revise a
     plan.
     """
 
     def __init__(
-        self, excerpt: Excerpt, k: int, *, with_details: bool = False, repeats: RepeatSearch | None = None
+        self, excerpt: Excerpt, k: int, *, with_details: bool = False, repeat_search: RepeatSearch | None = None
     ) -> None:
         self.excerpt = excerpt
         self.k = k
         self.with_details = with_details
-        self.repeats = repeats
+        self.repeats = repeat_search
 
     @property
     def info(self) -> ModelInfo:
@@ -175,18 +175,20 @@ class ExtractiveModel:
 
 
 def propose_ablations(
-    analysis: Analysis, title: str, k: int, repeats: RepeatSearch | None = None
-) -> tuple[Proposal, ...]:
-    """Return at most `k` proposals, the best first, without ablations that `repeats` finds in the paper."""
-    candidates = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
+    analysis: Analysis, title: str, k: int, repeat_search: RepeatSearch | None = None
+) -> tuple[ExtractiveProposal, ...]:
+    """Return at most `k` proposals, the best first, without ablations that `repeat_search` finds in the paper."""
+    candidates = [c for c in analysis.components if not c.is_subject_of_title(title) and not _is_covered(c, analysis)]
     components = list(filter(is_method_part, candidates)) or list(filter(_may_be_part, candidates))
-    chosen: list[Proposal] = []
+    chosen: list[ExtractiveProposal] = []
     for component in sorted(components, key=lambda c: (-_score_component(c), c.location.paper_offset)):
         if len(chosen) == k:
             break
-        proposal = Proposal(component, _find_alternatives(component))
+        proposal = ExtractiveProposal(component, _find_alternatives(component))
         overlaps = (compute_stem_overlap(component.name, other.component.name) for other in chosen)
-        if max(overlaps, default=0.0) < _SAME_OVERLAP and not (repeats and repeats.find_repeated(proposal.ablation)):
+        if max(overlaps, default=0.0) < _SAME_OVERLAP and not (
+            repeat_search and repeat_search.find_repeated(proposal.ablation)
+        ):
             chosen.append(proposal)
     return tuple(chosen)
 
@@ -200,7 +202,7 @@ def _explain_no_plan(analysis: Analysis, title: str) -> str:
 
 
 def _explain_omission(component: Component, analysis: Analysis, title: str) -> str:
-    if component.is_subject_of(title):
+    if component.is_subject_of_title(title):
         return _NAMED_BY_TITLE
     is_part = is_method_part(component) or _may_be_part(component)
     return _REPORTED if is_part or _is_covered(component, analysis) else _NO_PART
@@ -221,30 +223,32 @@ def is_method_part(component: Component) -> bool:
     Parts are mechanisms such as a gate, values that can be varied, and proposals of the paper that have an acronym.
     Tasks, baselines and the like are not parts.
     """
-    if EvidenceKind.SYMBOL in component.evidence:
+    if EvidenceKind.SYMBOL in component.evidence_kinds:
         return True
     if _BACKGROUND.search(component.name):
         return False
     if is_specific_mechanism(component.name):
-        return bool(component.evidence - {EvidenceKind.ACRONYM}) or component.mention_count >= _MIN_MENTIONS
+        return bool(component.evidence_kinds - {EvidenceKind.ACRONYM}) or component.mention_count >= _MIN_MENTIONS
     return (
-        bool(component.acronym) and EvidenceKind.PROPOSED in component.evidence and bool(component.evidence & _TITLES)
+        bool(component.acronym)
+        and EvidenceKind.PROPOSED in component.evidence_kinds
+        and bool(component.evidence_kinds & _TITLES)
     )
 
 
 def _may_be_part(component: Component) -> bool:
     """Return whether a component may be a part of the method, because a heading and many sentences name it."""
-    is_title = EvidenceKind.HEADING in component.evidence and component.mention_count >= _MIN_TITLE_MENTIONS
-    return is_title and not _BACKGROUND.search(component.name) and not is_metric_name(component.name)
+    is_title = EvidenceKind.HEADING in component.evidence_kinds and component.mention_count >= _MIN_TITLE_MENTIONS
+    return is_title and not _BACKGROUND.search(component.name) and not is_known_metric_name(component.name)
 
 
 def _score_component(component: Component) -> float:
-    score = sum(_EVIDENCE_SCORES[evidence] for evidence in component.evidence) + log1p(component.mention_count)
+    score = sum(_EVIDENCE_SCORES[evidence] for evidence in component.evidence_kinds) + log1p(component.mention_count)
     return score + (2.0 if is_specific_mechanism(component.name) else 0.0)
 
 
 def _find_alternatives(component: Component) -> tuple[str, ...]:
-    if EvidenceKind.SYMBOL in component.evidence:
+    if EvidenceKind.SYMBOL in component.evidence_kinds:
         return _SHARE_VALUES if _SHARE.search(component.name) else _WEIGHT_VALUES
     for pattern, alternatives in _ALTERNATIVES:
         if match := pattern.search(component.name):
@@ -255,13 +259,13 @@ def _find_alternatives(component: Component) -> tuple[str, ...]:
 def _find_sentence(component: Component, sections: Sequence[Section]) -> str:
     """Return the first sentence that names a component and has a suitable length for a quote, "" if there is none."""
     names = {name.casefold() for name in (component.name, component.acronym) if name}
-    passages = (passage for passage in split_passages(sections) if passage.block_kind is BlockKind.PROSE)
+    passages = (passage for passage in split_sections_into_passages(sections) if passage.block_kind is BlockKind.PROSE)
     sentences = (sentence.removeprefix("- ") for passage in passages for sentence in split_sentences(passage.text))
     quotes = (each for each in sentences if _MIN_QUOTE_WORDS <= len(each.split()) <= _MAX_QUOTE_WORDS)
     return next((quote for quote in quotes if any(name in quote.casefold() for name in names)), "")
 
 
-def _format_reply(proposals: Sequence[Proposal], analysis: Analysis) -> str:
+def _format_reply(proposals: Sequence[ExtractiveProposal], analysis: Analysis) -> str:
     metrics = [metric.name for metric in analysis.metrics[:_MAX_METRICS]]
     # The paper's own words must not open or close a tag of the reply format.
     discussion = "\n\n".join(_write_discussion(proposals, analysis, metrics)).replace("<", "‹")
@@ -270,7 +274,9 @@ def _format_reply(proposals: Sequence[Proposal], analysis: Analysis) -> str:
     return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
 
 
-def _write_discussion(proposals: Sequence[Proposal], analysis: Analysis, metrics: Sequence[str]) -> Iterator[str]:
+def _write_discussion(
+    proposals: Sequence[ExtractiveProposal], analysis: Analysis, metrics: Sequence[str]
+) -> Iterator[str]:
     yield (
         "This plan was written by the built-in extractive planner, which asks no model: it finds the names of parts,"
         " reported ablations and metrics in the paper's text, but understands none of them."
@@ -282,7 +288,7 @@ def _write_discussion(proposals: Sequence[Proposal], analysis: Analysis, metrics
     yield f"Metrics that the text names: {', '.join(metrics) or none}."
 
 
-def _format_proposal(proposal: Proposal, metrics: Sequence[str]) -> str:
+def _format_proposal(proposal: ExtractiveProposal, metrics: Sequence[str]) -> str:
     fields = proposal.ablation.model_dump(mode="json") | {"metrics": list(metrics)}
     if proposal.evidence is not None:
         fields |= {"reason": proposal.reason, "evidence": proposal.evidence, "effort": str(proposal.effort)}

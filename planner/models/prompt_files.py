@@ -31,7 +31,7 @@ def write_prompt(path: Path, prompt: Prompt) -> None:
     write_file_atomically(path, _format_prompt(prompt))
 
 
-def read_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion | None:
+def read_single_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion | None:
     """Return the reply in the files at `paths`, or None; a blank file or a copy of the prompt is no reply.
 
     Raises:
@@ -73,10 +73,10 @@ class PromptFolders:
 
 @dataclass
 class PromptFiles:
-    """The prompts and replies in two folders; `waiting` holds the hashes of the requests without a reply."""
+    """The prompts and replies in two folders; `unanswered_identities` are the hashes of requests without a reply."""
 
     folders: PromptFolders
-    waiting: set[str] = field(default_factory=set)
+    unanswered_identities: set[str] = field(default_factory=set)
 
     @cached_property
     def _replies(self) -> dict[str, list[Path]]:
@@ -98,11 +98,11 @@ class PromptFiles:
             OSError: if the prompt cannot be written.
         """
         identity = info.identify_request(prompt)
-        is_known = identity in self.waiting
-        self.waiting.add(identity)
-        reply = read_reply(self._replies.get(identity, ()), prompt, info.asked)
+        is_known = identity in self.unanswered_identities
+        self.unanswered_identities.add(identity)
+        reply = read_single_reply(self._replies.get(identity, ()), prompt, info.asked)
         if reply is not None:
-            self.waiting.discard(identity)
+            self.unanswered_identities.discard(identity)
         elif self.folders.prompts_to and not is_known:
             write_prompt(self.folders.prompts_to / build_prompt_file_name(info.asked, paper_id, identity), prompt)
         return reply

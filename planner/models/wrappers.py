@@ -251,7 +251,7 @@ class _RetryState:
             result: _T = await retrying(call)
         except ModelError as error:
             if self.stop_reason:
-                raise error.with_text(f"{error}; {self.stop_reason}") from None
+                raise error.with_message(f"{error}; {self.stop_reason}") from None
             raise
         return result
 

@@ -42,7 +42,7 @@ MAX_XZ_MEMORY: Final = 100_000_000  # bytes of memory to unpack an xz file; `xz 
 _READABLE_ENDINGS: Final = (*itertools.chain(*PAPER_ENDINGS.values()), *PART_ENDINGS)
 
 
-def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree | bytes:
+def unpack_archive(data: bytes, kind: FileFormat, name: str) -> SourceTree | bytes:
     """Return the files in a zip or tar archive, or the unpacked bytes of a single compressed file.
 
     Raises:

@@ -214,7 +214,9 @@ class ArxivClient:
     cache: Path | None = None
     offline: bool = False
     pause: float = 3.0
-    around_download: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False, compare=False)
+    make_download_context: Callable[[], AbstractContextManager[None]] = field(
+        default=nullcontext, repr=False, compare=False
+    )
     downloader: Downloader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -262,7 +264,7 @@ class ArxivClient:
             raise PaperError(
                 f"arXiv:{identifier} is not in the cache and cannot be downloaded offline; run once without --offline"
             )
-        with self.around_download():
+        with self.make_download_context():
             return self.downloader.download(path, limit=limit)
 
     def _read_cache(self, name: str, max_age: float) -> bytes | None:
@@ -277,7 +279,7 @@ class ArxivClient:
         if path is None:
             return
         try:
-            with self.around_download():
+            with self.make_download_context():
                 write_file_atomically(path, data, durable=False)
         except OSError as error:
             raise PaperError(

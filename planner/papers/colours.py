@@ -32,17 +32,17 @@ def is_similar_colour(first: Colour, second: Colour, max_difference: float = _MA
     return all(abs(a - b) <= max_difference for a, b in zip(first, second, strict=True))
 
 
-class Palette:
+class LatexPalette:
     """The named colours of a LaTeX text: the standard colours, and the colours that the text defines."""
 
     def __init__(self, text: str) -> None:
         self._named: dict[str, Colour | None] = {**_STANDARD_COLOURS}
         for name, model, value in _DEFINITION.findall(text):
-            self._named[name.strip()] = self.find_colour(value, model)
+            self._named[name.strip()] = self.parse_colour(value, model)
         for name, value in _ALIAS.findall(text):
-            self._named[name.strip()] = self.find_colour(value)
+            self._named[name.strip()] = self.parse_colour(value)
 
-    def find_colour(self, value: str, model: str = "") -> Colour | None:
+    def parse_colour(self, value: str, model: str = "") -> Colour | None:
         """Return the colour for a value in a colour model, such as `1,0,0` in `rgb`; None if it is unknown.
 
         If no model is given, the value is a name such as `red` or a mixture such as `red!30!blue`.

@@ -10,7 +10,7 @@ from typing import Final
 
 from planner.errors import PaperError, TooLongError
 from planner.papers.headings import classify_heading, is_measurement_setup_heading, strip_number_and_punctuation
-from planner.papers.leaks import remove_ablation_announcements, remove_leaks
+from planner.papers.leaks import remove_ablation_announcements, remove_floats_and_leaks
 from planner.papers.paper import BlockKind, Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
 
@@ -53,7 +53,7 @@ def select_sections(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
     chosen = set(map(id, method))
     later = tuple(section for section in body if id(section) not in chosen)
     kept, unsent = _split_unsent_sections(method)
-    redacted, removals = remove_leaks(kept, later)
+    redacted, removals = remove_floats_and_leaks(kept, later)
     reason = f"the author task ends before {body[end].heading!r}"
     omissions = (*unsent, *removals, *(_describe_omission(section, reason) for section in later))
     abstract = remove_ablation_announcements(paper.abstract)
@@ -170,7 +170,9 @@ def _count_method_characters(section: Section) -> int:
     return sum(len(block.text) for block in section.blocks if block.kind is BlockKind.PROSE)
 
 
-def fit_sections(excerpt: Excerpt, paper: Paper, token_limit: int, count_tokens: Callable[[str], int]) -> Excerpt:
+def omit_sections_to_fit(
+    excerpt: Excerpt, paper: Paper, token_limit: int, count_tokens: Callable[[str], int]
+) -> Excerpt:
     """Return the excerpt, shortened to at most `token_limit` tokens; `count_tokens` counts the tokens of a text.
 
     References, acknowledgements and checklists are omitted first. Sections of the appendix are omitted next, beginning

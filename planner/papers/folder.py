@@ -16,7 +16,7 @@ from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import COMMENT_PATTERN
 from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown_files
 from planner.papers.paper import ParsedPaper
-from planner.papers.sources import TEXT_ENDINGS, FileFormat, SourceTree, find_kind_by_name, is_named_like_other_file
+from planner.papers.sources import TEXT_ENDINGS, FileFormat, SourceTree, find_kind_by_name, has_non_paper_name
 
 # A function that reads a paper, given the format, the text and the file's name.
 TextReader = Callable[[FileFormat, str, str], ParsedPaper]
@@ -64,7 +64,7 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileForma
         NotAPaperError: if there is no paper, or if several files could be the paper.
     """
     if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
-        main, others = find_main_file(tree)
+        main, others = find_main_latex_files(tree)
         if main and (has_document_class(tree, main) or not _list_paper_files(tree, *_PLAIN_ENDINGS)):
             return FileFormat.LATEX, read_latex(tree, main, others)
     if (page := _find_topmost(tree.list_names(*_HTML_ENDINGS), "index")) and not _has_numbered_names(
@@ -85,7 +85,7 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileForma
 
 
 def _list_paper_files(tree: SourceTree, *endings: str) -> tuple[str, ...]:
-    names = (n for n in tree.list_names(*endings) if not is_named_like_other_file(posixpath.basename(n)))
+    names = (n for n in tree.list_names(*endings) if not has_non_paper_name(posixpath.basename(n)))
     return tuple(sorted(names, key=_natural_sort_key))
 
 
@@ -202,7 +202,7 @@ class _Candidate:
     total_length: int  # characters, inputs included
 
 
-def find_main_file(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
+def find_main_latex_files(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
     """Return the main LaTeX file of a tree ("" if there is none), and other files that may be the main file."""
     texts = {
         name: _read_without_comments(tree, name)

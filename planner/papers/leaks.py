@@ -97,7 +97,7 @@ class _ResultReferences:
         return _has_cue(text, _REFERENCE_CUES) or (bool(self.sections) and _has_cue(text, _SECTION_CUES))
 
 
-def remove_leaks(
+def remove_floats_and_leaks(
     sections: Sequence[Section], omitted_sections: Sequence[Section]
 ) -> tuple[tuple[Section, ...], tuple[Omission, ...]]:
     """Return the sections without the text that reveals results or ablations, and an omission for each removal.

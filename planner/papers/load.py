@@ -14,7 +14,7 @@ from planner.names import ArxivId, parse_arxiv_id
 from planner.papers.characters import decode_text
 from planner.papers.html.reader import read_html
 from planner.papers.markdown import read_markdown
-from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
+from planner.papers.paper import Paper, ParsedPaper, warn_of_abstract_and_language
 from planner.papers.sources import (
     MAX_FILE_BYTES,
     TEXT_ENDINGS,
@@ -47,25 +47,25 @@ class RecognisedSource(NamedTuple):
     paper: ParsedPaper
 
 
-def read_source(name: str, data: bytes | None = None) -> RecognisedSource:
-    """Read the paper in the file, folder or archive `name`, or in the bytes `data` of a file called `name`.
+def read_source(path_or_name: str, data: bytes | None = None) -> RecognisedSource:
+    """Read the paper in the file, folder or archive `path_or_name`, or in the bytes `data` of a file with this name.
 
     Raises:
         PaperError: if the source is missing, empty, damaged, or not a paper.
     """
     if data is not None:
-        return _read_bytes(data, name)
-    path = Path(name)
+        return _read_bytes(data, path_or_name)
+    path = Path(path_or_name)
     try:
         if path.is_dir():
             return _read_tree(build_folder_tree(path))
         if not path.exists():
-            raise PaperError(f"there is no file or folder {name!r}; check the path")
+            raise PaperError(f"there is no file or folder {path_or_name!r}; check the path")
         if not path.is_file():
-            raise PaperError(f"{name!r} is neither a file nor a folder; {FORMATS_HINT}")
+            raise PaperError(f"{path_or_name!r} is neither a file nor a folder; {FORMATS_HINT}")
         return _read_bytes(read_source_file(path, MAX_FILE_BYTES), path.name)
     except (OSError, ValueError) as error:
-        raise PaperError(f"{name[:200]!r} cannot be read: {describe_os_error(error)}") from None
+        raise PaperError(f"{path_or_name[:200]!r} cannot be read: {describe_os_error(error)}") from None
 
 
 def _read_bytes(data: bytes, name: str) -> RecognisedSource:
@@ -81,9 +81,9 @@ def _read_bytes(data: bytes, name: str) -> RecognisedSource:
         return RecognisedSource(kind, read_pdf(data, name))
     if kind in TEXT_ENDINGS:
         return _read_text(data, name)
-    from planner.papers.archive import read_archive_files  # imports the decompressors
+    from planner.papers.archive import unpack_archive  # imports the decompressors
 
-    content = read_archive_files(data, kind, name)
+    content = unpack_archive(data, kind, name)
     inner = re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name)
     return _read_tree(content) if isinstance(content, SourceTree) else _read_bytes(content, inner)
 
@@ -91,7 +91,7 @@ def _read_bytes(data: bytes, name: str) -> RecognisedSource:
 def _read_tree(tree: SourceTree) -> RecognisedSource:
     from planner.papers.folder import read_source_tree  # reads LaTeX, whose patterns take long to compile
 
-    return RecognisedSource(*read_source_tree(tree, read_one_file_text))
+    return RecognisedSource(*read_source_tree(tree, read_non_latex_text))
 
 
 def _read_text(data: bytes, name: str) -> RecognisedSource:
@@ -101,11 +101,11 @@ def _read_text(data: bytes, name: str) -> RecognisedSource:
         from planner.papers.latex.reader import read_latex  # compiles many patterns
 
         return RecognisedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
-    paper = read_one_file_text(kind, text, name)
+    paper = read_non_latex_text(kind, text, name)
     return RecognisedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
 
 
-def read_one_file_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
+def read_non_latex_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
     """Read a paper from the text of the file `name`, whose format is HTML, Markdown or plain text."""
     match kind:
         case FileFormat.HTML:
@@ -199,7 +199,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
         raise PaperError(f"{source!r} holds {size:,} characters, over the limit of {MAX_CHARACTERS:,}; give one paper")
     warnings = (
         *reading.warnings,
-        *warn_of_doubtful_reading(reading.abstract, reading.sections),
+        *warn_of_abstract_and_language(reading.abstract, reading.sections),
         *_compare_metadata("given title", title, reading.title),
         *_compare_metadata("given abstract", abstract, reading.abstract),
     )

@@ -15,11 +15,11 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 
-from planner.papers.characters import clean_source_text
+from planner.papers.characters import normalize_characters
 from planner.papers.colours import WHITE
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
-from planner.papers.html.reader import read_html_fragment_blocks
+from planner.papers.html.reader import read_html_fragment
 from planner.papers.html.visibility import (
     find_background,
     find_text_colour,
@@ -31,7 +31,7 @@ from planner.papers.outline import (
     Heading,
     HeadingOrBlock,
     assemble_sections,
-    mark_back_matter_headings,
+    promote_back_matter_lines,
     resolve_headings,
 )
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
@@ -89,7 +89,7 @@ def read_markdown_files(
     warnings: list[str] = []
     hidden_texts: list[str] = []
     for text in files.values():
-        text, character_warnings = clean_source_text(text)
+        text, character_warnings = normalize_characters(text)
         front, text = split_front_matter(text)
         known = FrontMatter(known.title or front.title, known.abstract or front.abstract)
         # A search for one character takes a hundredth of the time of a pattern.
@@ -100,9 +100,9 @@ def read_markdown_files(
         items += file_items
         hidden_texts += hidden + hidden_in_blocks
         warnings += character_warnings
-    resolved = resolve_headings(mark_back_matter_headings(_promote_bold_lines(items)), known_title=known.title)
-    if resolved.demoted_count:
-        warnings.append(f"{resolved.demoted_count} lines marked as headings look like code and were kept as text")
+    resolved = resolve_headings(promote_back_matter_lines(_promote_bold_lines(items)), known_title=known.title)
+    if resolved.code_like_count:
+        warnings.append(f"{resolved.code_like_count} lines marked as headings look like code and were kept as text")
     sections = assemble_sections(resolved.items)
     abstract = strip_markdown(find_abstract_text(sections)) or known.abstract
     title = known.title or resolved.title
@@ -121,7 +121,7 @@ def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:
         if token.type == "heading_open":
             items.append(Heading(_clean_heading(tokens[index + 1].content), int(token.tag[1:]), source))
         elif token.type == "html_block":
-            fragment_items, hidden = read_html_fragment_blocks(source)
+            fragment_items, hidden = read_html_fragment(source)
             items += fragment_items
             hidden_texts += hidden
         elif source.strip():
@@ -299,4 +299,4 @@ def _build_parser() -> MarkdownIt:
 
 
 BLOCK_PARSER: Final = _build_parser()
-"""A parser that finds only the blocks of a text; the text must come from `clean_source_text`."""
+"""A parser that finds only the blocks of a text; the text must come from `normalize_characters`."""

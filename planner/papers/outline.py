@@ -42,15 +42,15 @@ _MAX_HEADING_CHARS: Final = 250
 class Heading:
     """A heading with its text as printed, its level (counted from 1) and its lines in the source.
 
-    `kind` is the section's kind if the source marks it. `appendix` is true if the heading is in an appendix. A heading
-    with the text "" only ends the section before it.
+    `kind` is the section's kind if the source marks it. `is_in_appendix` is true if the heading is in an appendix. A
+    heading with the text "" only ends the section before it.
     """
 
     text: str
     level: int
     source_text: str = ""
     kind: SectionKind | None = None
-    appendix: bool = False
+    is_in_appendix: bool = False
 
     @property
     def number_parts(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class ResolvedHeadings:
 
     title: str
     items: tuple[HeadingOrBlock, ...]
-    demoted_count: int
+    code_like_count: int
 
 
 def assemble_sections(items: Iterable[HeadingOrBlock]) -> tuple[Section, ...]:
@@ -115,7 +115,7 @@ def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matt
     if parent is SectionKind.ABSTRACT:
         return parent  # "Results" within a structured abstract
     lettered = parent is None and in_back_matter and _LETTERED_HEADING.match(heading.text)
-    return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in KINDS_KEPT_IN_APPENDIX else kind
+    return SectionKind.APPENDIX if (heading.is_in_appendix or lettered) and kind not in KINDS_KEPT_IN_APPENDIX else kind
 
 
 def _is_reference_list(blocks: Sequence[Block]) -> bool:
@@ -150,7 +150,7 @@ def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading |
     return replace(item, level=levels[id(item)])
 
 
-def mark_back_matter_headings(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
+def promote_back_matter_lines(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
     """Return the items, with headings made of unmarked lines such as "References" and "Acknowledgements".
 
     The line "References" becomes a heading only if a reference follows on the next line or in the next block.

@@ -185,7 +185,7 @@ class Excerpt:
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)
 
 
-def warn_of_doubtful_reading(abstract: str, sections: Sequence[Section]) -> tuple[str, ...]:
+def warn_of_abstract_and_language(abstract: str, sections: Sequence[Section]) -> tuple[str, ...]:
     """Return a warning if the abstract is unusually long, and one if the paper seems not to be in English."""
     warnings = []
     if len(abstract) > _MAX_LIKELY_ABSTRACT_CHARS:

@@ -169,7 +169,7 @@ def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", 
     return build_paper_id(given_title or title, given_id=given_id or name, file_stem=stem)
 
 
-def is_named_like_other_file(name: str) -> bool:
+def has_non_paper_name(name: str) -> bool:
     """Return whether a file's name shows that the file is no paper: a README, a licence, data or a figure."""
     path = PurePath(name)
     return bool(_NON_PAPER_NAME.match(path.stem)) or path.suffix.lower() in _NON_PAPER_ENDINGS
@@ -202,7 +202,7 @@ class SourceTree:
         """
         return self.files[name]()
 
-    def add_file(self, name: str, data: bytes) -> "SourceTree":
+    def with_file(self, name: str, data: bytes) -> "SourceTree":
         """Return a copy of the tree with one more file; if the tree has a file of this name, that file stays."""
         path = normalize_inner_path(name)
         return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
@@ -222,7 +222,7 @@ class SourceTree:
             (self._names_by_folded[name.casefold()] for name in wanted if name.casefold() in self._names_by_folded), ""
         )
 
-    def find_unique(self, path: str) -> str:
+    def find_file_by_ending(self, path: str) -> str:
         """Return the only file called `path` in any folder; "" if there is none, or if there are several."""
         fit = [name for name in self.files if name.endswith("/" + normalize_inner_path(path))]
         return fit[0] if len(fit) == 1 else ""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from planner.papers.characters import clean_source_text
+from planner.papers.characters import normalize_characters
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, is_reference_entry
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
@@ -101,7 +101,7 @@ def _is_number(cell: str) -> bool:
 
 def read_plain_text(text: str, file_name: str) -> ParsedPaper:
     """Read a paper from plain text; `file_name` is the name of its file."""
-    text, warnings = clean_source_text(text)
+    text, warnings = normalize_characters(text)
     paragraphs = [p.strip("\n") for p in re.split(r"\n[ \t]*\n+", text) if p.strip()]
     title = _find_title(paragraphs)
     sections = assemble_sections(_split_headings(paragraphs))

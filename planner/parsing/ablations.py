@@ -181,9 +181,9 @@ def read_ablation_details(value: dict[str, Any], place: str, log: ParseLog) -> D
     )
 
 
-def read_reported_studies(text: str) -> tuple[ReportedStudy, ...]:
-    """Return the studies in a <reported> block; each line of `text` is a JSON object or "name: quote"."""
-    studies = (_read_reported_line(line.strip().rstrip(",")) for line in text.split("\n"))
+def read_reported_studies(block_text: str) -> tuple[ReportedStudy, ...]:
+    """Return the studies in a <reported> block; each line of `block_text` is a JSON object or "name: quote"."""
+    studies = (_read_reported_line(line.strip().rstrip(",")) for line in block_text.split("\n"))
     return tuple(dict.fromkeys(study for study in studies if study is not None))[:_MAX_REPORTED]
 
 

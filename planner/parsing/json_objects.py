@@ -37,7 +37,7 @@ def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
     return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
 
 
-def find_ablation_objects(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
+def find_ablations_and_reasoning(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
     """Return (objects that are ablations, text of the reasoning) from a JSON value.
 
     Drafts of the plan are left out. If `in_strings` is true, strings that contain JSON are searched too.

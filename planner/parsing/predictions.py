@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from planner.parsing.json_objects import (
     JsonRepairer,
-    find_ablation_objects,
+    find_ablations_and_reasoning,
     find_object_end,
     find_only_object_list,
     is_prompt_example,
@@ -74,7 +74,7 @@ class ParseLog:
         return tuple(self._findings)
 
     @property
-    def shown_findings(self) -> tuple[str, ...]:
+    def findings_for_user(self) -> tuple[str, ...]:
         """The same sentences as in `findings`, but they count lines from the start of the reply."""
         return tuple(map(self._count_lines_in_reply, self._findings))
 
@@ -315,7 +315,7 @@ class _BlockReader:
 
     def _add_object(self, line: int, value: dict[str, Any], end: int) -> None:
         self.position = end
-        objects, reasoning = find_ablation_objects(value)
+        objects, reasoning = find_ablations_and_reasoning(value)
         objects = objects or find_only_object_list(value)
         if objects != [value]:
             self.reasoning = self.reasoning or reasoning

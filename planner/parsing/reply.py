@@ -15,7 +15,7 @@ from planner.details import (
     RejectionReason,
     ReportedStudy,
     Revision,
-    find_rejections,
+    decide_rejection_reasons,
 )
 from planner.errors import Outcome, OutputError
 from planner.parsing.ablations import build_ablation, read_ablation_details, read_reported_studies
@@ -101,16 +101,16 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
     log = ParseLog(reads_details=min_chance is not None)
     text = _clean_text(_select_answer(completion, log), log)
     parts = find_reply_parts(text, log)
-    if parts.block is None:
+    if parts.predictions_block is None:
         raise _build_output_error(parts, completion, log)
-    log.add_note(*parts.block.notes)
+    log.add_note(*parts.predictions_block.notes)
     reasoning = parts.reasoning or _use_provider_reasoning(completion, log)
     _check_parts(parts, reasoning, k, completion, log)
-    chosen = _choose_plan(parts.block.objects, k, min_chance, log)
+    chosen = _choose_plan(parts.predictions_block.objects, k, min_chance, log)
     if chosen is None:
         raise _build_output_error(parts, completion, log)
     plan, details = chosen
-    reported = read_reported_studies(parts.reported)
+    reported = read_reported_studies(parts.reported_text)
     return Reply(reasoning, plan, log.notes, details.details, details.considered, reported)
 
 
@@ -161,18 +161,21 @@ def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
 
 def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completion, log: ParseLog) -> None:
     """Log the missing parts of a reply; raise OutputError if the reply is truncated."""
-    assert parts.block is not None
+    assert parts.predictions_block is not None
     if parts.is_unfinished and not completion.finish_reason:
-        log.add_finding("the reply ends in the middle of its predictions", *parts.block.findings)
-        raise OutputError(Outcome.TRUNCATED, log.findings, log.shown_findings)
+        log.add_finding("the reply ends in the middle of its predictions", *parts.predictions_block.findings)
+        raise OutputError(Outcome.TRUNCATED, log.findings, log.findings_for_user)
     if parts.is_unfinished:
         log.add_finding("the predictions end in the middle of an object or an array")
-    log.add_finding(*parts.block.findings)
-    if not reasoning and parts.is_json_alone:
+    log.add_finding(*parts.predictions_block.findings)
+    if not reasoning and parts.is_untagged:
         log.add_note("there is no discussion: the reply is JSON alone")
     elif not reasoning:
         log.add_finding("there is no reasoning in <discussion> tags")
-    if not (parts.block.has_closing_tag or completion.finish_reason) and len(parts.block.objects) < k:
+    if (
+        not (parts.predictions_block.has_closing_tag or completion.finish_reason)
+        and len(parts.predictions_block.objects) < k
+    ):
         log.add_note("the reply may be incomplete: it has no closing tag and fewer ablations than requested")
 
 
@@ -191,7 +194,9 @@ def _choose_plan(
     has_chances = any(each.chance is not None for each in details)
     if len(objects) > k and not has_chances:
         log.add_note(f"{len(objects)} ablations were given; only the first {k} are kept")
-    rejections = dict(zip(ranks, find_rejections([details[n].chance for n in ranks], k, min_chance), strict=True))
+    rejections = dict(
+        zip(ranks, decide_rejection_reasons([details[n].chance for n in ranks], k, min_chance), strict=True)
+    )
     kept = [number for number, why in rejections.items() if why is None]
     plan = _build_plan([objects[n] for n in kept], log)
     if plan is None:
@@ -243,7 +248,7 @@ def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
     if refusal := _find_refusal(parts.answer):
         return OutputError(Outcome.REFUSED, (f"the model refused: {refusal}",))
-    return OutputError(Outcome.INVALID, log.findings, log.shown_findings)
+    return OutputError(Outcome.INVALID, log.findings, log.findings_for_user)
 
 
 def _find_refusal(answer: str) -> str:

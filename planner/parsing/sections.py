@@ -26,19 +26,19 @@ _OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s
 
 @dataclass(frozen=True, slots=True)
 class ReplyParts:
-    """The parts of a model's reply; `block` holds the plan, and is None if there is none.
+    """The parts of a model's reply; `predictions_block` holds the plan, and is None if there is none.
 
     `is_unfinished` is true if the text ends too early: inside the plan, or before a tag such as <discussion> is closed.
-    `is_json_alone` is true if the plan has no tags around it. `reported` is the content of the <reported> block: the
+    `is_untagged` is true if the plan has no tags around it. `reported_text` is the content of the <reported> block: the
     studies in the paper.
     """
 
     answer: str
     reasoning: str
-    block: PredictionsBlock | None
+    predictions_block: PredictionsBlock | None
     is_unfinished: bool
-    is_json_alone: bool = False
-    reported: str = ""
+    is_untagged: bool = False
+    reported_text: str = ""
 
 
 def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:

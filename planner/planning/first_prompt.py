@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from planner.chat import Prompt, TokenCounter
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import PlannerError
-from planner.papers.excerpt import fit_sections, select_sections
+from planner.papers.excerpt import omit_sections_to_fit, select_sections
 from planner.papers.paper import Excerpt, Omission, Paper
-from planner.planning.prompts import render_prompt
+from planner.planning.prompts import render_first_prompt
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
 
@@ -52,14 +52,14 @@ class PlanSettings:
     min_chance: int | None = None
 
     @property
-    def kept_chance(self) -> int | None:
+    def effective_min_chance(self) -> int | None:
         """The chance in percent that an ablation needs to be kept; None if the prompt asks for no chances."""
         if self.plain:
             return None
         return DEFAULT_MIN_CHANCE[self.task] if self.min_chance is None else self.min_chance
 
     @property
-    def reply_reserve(self) -> int:
+    def reserved_reply_tokens(self) -> int:
         """The number of tokens in the context window that stay free for the model's replies."""
         most = min((self.window or 0) // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
         reserve = most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
@@ -77,7 +77,9 @@ class PlanSettings:
             PromptError: if a template is missing or faulty, even one that only a later prompt needs.
         """
         later_templates = STRATEGIES[self.strategy].templates
-        return render_prompt(excerpt, self.task, self.k, self.templates, later_templates, with_details=not self.plain)
+        return render_first_prompt(
+            excerpt, self.task, self.k, self.templates, later_templates, with_details=not self.plain
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,8 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
     """
     excerpt = select_sections(paper, settings.task, settings.cut_at)
     if settings.window is not None:
-        reserve = settings.reply_reserve + token_counter.count_prompt(settings.render_empty_prompt())
-        excerpt = fit_sections(excerpt, paper, settings.window - reserve, token_counter.count_text)
+        reserve = settings.reserved_reply_tokens + token_counter.count_prompt(settings.render_empty_prompt())
+        excerpt = omit_sections_to_fit(excerpt, paper, settings.window - reserve, token_counter.count_text)
     return excerpt
 
 
@@ -173,7 +175,7 @@ def describe_paper_as_json(paper: Paper, settings: PlanSettings) -> dict[str, ob
 
 
 def _describe_analysis(analysis: "Analysis") -> dict[str, object]:
-    from planner.analysis.check import select_distinct_ablations
+    from planner.analysis.check import select_distinct_specific_ablations
 
     return {
         "components": [
@@ -186,7 +188,7 @@ def _describe_analysis(analysis: "Analysis") -> dict[str, object]:
                 "replacement": r.replacement,
                 **_describe_passage(r.location),
             }
-            for r in select_distinct_ablations(analysis.reported_ablations)
+            for r in select_distinct_specific_ablations(analysis.reported_ablations)
         ],
         "metrics": [
             {"name": m.name, "mentions": m.mention_count, **_describe_passage(m.location)} for m in analysis.metrics

@@ -24,9 +24,9 @@ from planner.planning.plan_files import (
     RecordStore,
     build_first_and_further_path,
     build_lock_path,
-    choose_paper_id,
-    choose_plan_files,
-    choose_sample,
+    choose_sample_number,
+    find_or_choose_paper_id,
+    find_or_choose_plan_files,
     list_attempts_for_other_questions,
     lock_paper,
 )
@@ -42,19 +42,20 @@ log = logging.getLogger(__name__)
 class PlanOutput:
     """The record of a finished paper, its trajectory, and the path of the trajectory.
 
-    If no plan was made now, `trajectory` is None. A file at `path` is then an earlier plan for the same question.
+    If no plan was made now, `trajectory` is None. A file at `trajectory_path` is then an earlier plan for the same
+    question.
     """
 
     record: PlanRecord
     trajectory: Trajectory | None
-    path: Path
+    trajectory_path: Path
 
     @property
     def record_path(self) -> Path:
         """The path of the record's file."""
-        return build_record_path(self.path)
+        return build_record_path(self.trajectory_path)
 
-    def summarize(self, source: str) -> dict[str, object]:
+    def describe_as_json(self, source: str) -> dict[str, object]:
         """Return the result as a JSON object; `source` is the paper's file or address as the user gave it."""
         record = self.record
         return {
@@ -63,7 +64,7 @@ class PlanOutput:
             "title": record.paper.title,
             "outcome": record.outcome.value,
             "reason": record.reason,
-            "trajectory": str(self.path) if self.trajectory else None,
+            "trajectory": str(self.trajectory_path) if self.trajectory else None,
             "sidecar": str(self.record_path) if self.record_path.exists() else None,
             "cost": record.cost,
             "warnings": list(record.warnings),
@@ -94,12 +95,12 @@ async def plan_to_folder(
     """
     paper, settings, record = _open_question(folder, paper, model.info, settings)
     async with lock_paper(folder, record):
-        files = choose_plan_files(folder, record)
+        files = find_or_choose_plan_files(folder, record)
         others = list_attempts_for_other_questions(folder, record, files)
         record = record.model_copy(update={"attempts": files.attempts})
-        store = RecordStore(files.record_path, files.planned or record, pricing, force, others)
+        store = RecordStore(files.record_path, files.planned_record or record, pricing, force, others)
         cached = CachedModel(model, store)
-        result = await plan_paper(paper, cached, settings, store.choose_sample, token_counter, report_step)
+        result = await plan_paper(paper, cached, settings, store.choose_sample_number, token_counter, report_step)
         return _write_result(files, finish_record(record, result, store.attempts), result.trajectory)
 
 
@@ -121,7 +122,7 @@ async def plan_with_client(
         paper,
         add_retries(model, max_wait),
         settings,
-        lambda completion: client.compute_price(completion.usage),
+        lambda completion: client.compute_cost(completion.usage),
         force=force,
         token_counter=token_counter,
         report_step=report_step,
@@ -136,26 +137,30 @@ async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, sett
     return await plan_to_folder(folder, paper, model, replace(settings, reasks=0), lambda _: None, force=True)
 
 
-def find_plan_on_record(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> Path | None:
+def find_complete_plan_path(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> Path | None:
     """Return the path of the plan if the folder holds it and no request is left to send, otherwise None.
 
     The errors are those of `plan_to_folder` and `build_prompt`.
     """
     paper, settings, record = _open_question(folder, paper, info, settings)
-    files = choose_plan_files(folder, record)
-    if files.planned is None:
+    files = find_or_choose_plan_files(folder, record)
+    if files.planned_record is None:
         return None
     prompt = build_prompt(paper, settings, TokenCounter()).prompt
-    first = info.identify_request(replace(prompt, sample=choose_sample(files.attempts, prompt)))
+    first = info.identify_request(replace(prompt, sample=choose_sample_number(files.attempts, prompt)))
     answered = {attempt.identity for attempt in files.attempts if attempt.completion}
-    return files.path if answered.issuperset((first, *(attempt.identity for attempt in files.attempts))) else None
+    return (
+        files.trajectory_path
+        if answered.issuperset((first, *(attempt.identity for attempt in files.attempts)))
+        else None
+    )
 
 
 def _open_question(
     folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings
 ) -> tuple[Paper, PlanSettings, PlanRecord]:
     """Return (paper, settings, new record). The paper gets its id in the folder, and `plain` is set if it is None."""
-    paper = replace(paper, id=choose_paper_id(folder, paper.info, info))
+    paper = replace(paper, id=find_or_choose_paper_id(folder, paper.info, info))
     settings = replace(settings, plain=_has_plain_plan(folder, paper, info, settings))
     return paper, settings, _begin_record(paper, info, settings)
 
@@ -169,11 +174,11 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
     if settings.plain is not None:
         return settings.plain
     record = _begin_record(paper, info, replace(settings, plain=True))
-    earlier = (PlanFiles.read(path).planned for path in build_first_and_further_path(folder, record))
+    earlier = (PlanFiles.read(path).planned_record for path in build_first_and_further_path(folder, record))
     return any(plan is not None and plan.question == record.question for plan in earlier)
 
 
-def write_unreadable_paper(
+def write_unreadable_paper_record(
     folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, given_id: str = ""
 ) -> PlanOutput:
     """Write the record of a paper that cannot be read; its id is `given_id` or is made from `source`.
@@ -181,7 +186,7 @@ def write_unreadable_paper(
     Nothing is written if `source` is not a paper at all, or if another process is planning the paper.
     """
     paper = PaperInfo(id=given_id or propose_paper_id(source), title="", format="", source=source)
-    paper = replace(paper, id=choose_paper_id(folder, paper, info))
+    paper = replace(paper, id=find_or_choose_paper_id(folder, paper, info))
     record = begin_record(paper, info, settings)
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
     path, _ = build_first_and_further_path(folder, record)
@@ -222,9 +227,9 @@ def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
         earlier = PlanFiles.read(path)
     except TrajectoryError:  # a damaged record, whose content the run's ledger has too
         return False
-    if earlier.planned is None or earlier.planned.question == record.question:
+    if earlier.planned_record is None or earlier.planned_record.question == record.question:
         return False
-    _, further = build_first_and_further_path(folder, earlier.planned)
+    _, further = build_first_and_further_path(folder, earlier.planned_record)
     # The trajectory is moved first: if the program is killed in between, the record shows that both must be moved.
     for source, target in ((path, further), (earlier.record_path, build_record_path(further))):
         if source.exists():
@@ -241,7 +246,7 @@ def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory
         TrajectoryError: if the plan's path holds another kind of file, or the plan of another paper.
         OSError: if the folder cannot be written.
     """
-    return _write_files(choose_plan_files(folder, record).path, record, trajectory, durable=False)
+    return _write_files(find_or_choose_plan_files(folder, record).trajectory_path, record, trajectory, durable=False)
 
 
 def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
@@ -267,7 +272,7 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
     """Write the record and the trajectory; if only an earlier plan exists, keep it and update its list of requests."""
-    if trajectory is None and files.planned:
-        write_file_atomically(files.record_path, replace_attempts(files.planned, record.attempts).to_json())
-        return PlanOutput(record, None, files.path)
-    return _write_files(files.path, record, trajectory, durable=True)
+    if trajectory is None and files.planned_record:
+        write_file_atomically(files.record_path, replace_attempts(files.planned_record, record.attempts).to_json())
+        return PlanOutput(record, None, files.trajectory_path)
+    return _write_files(files.trajectory_path, record, trajectory, durable=True)

@@ -39,7 +39,7 @@ async def plan_paper(
     paper: Paper,
     model: Model,
     settings: PlanSettings,
-    choose_sample: SampleChooser = lambda _: 0,
+    choose_sample_number: SampleChooser = lambda _: 0,
     token_counter: TokenCounter | None = None,
     report_step: StepReporter = log.debug,
 ) -> PlanResult:
@@ -49,14 +49,14 @@ async def plan_paper(
         PromptError: if a template cannot be rendered, since this would fail for every paper.
     """
     source, token_counter = LoadedPaper(paper), token_counter or TokenCounter()
-    return await run_plan(source, model, settings, choose_sample, token_counter, report_step)
+    return await run_paper_session(source, model, settings, choose_sample_number, token_counter, report_step)
 
 
-async def run_plan(
+async def run_paper_session(
     source: PlannablePaper,
     model: Model,
     settings: PlanSettings,
-    choose_sample: SampleChooser,
+    choose_sample_number: SampleChooser,
     token_counter: TokenCounter,
     report_step: StepReporter = log.debug,
 ) -> PlanResult:
@@ -64,7 +64,7 @@ async def run_plan(
     max_reply_tokens = dict(model.info.parameters).get("max_tokens")
     if isinstance(max_reply_tokens, int):
         settings = replace(settings, max_reply_tokens=max_reply_tokens)
-    session = PaperSession(source, model, settings, choose_sample, token_counter, report_step)
+    session = PaperSession(source, model, settings, choose_sample_number, token_counter, report_step)
     try:
         reply = await STRATEGIES[settings.strategy].run(session)
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:

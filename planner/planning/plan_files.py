@@ -26,7 +26,7 @@ from planner.files import (
 from planner.names import (
     RECORD_SUFFIX,
     TRAJECTORY_SUFFIX,
-    build_model_folder,
+    build_model_folder_path,
     build_record_path,
     build_trajectory_path,
     sanitize_file_name,
@@ -67,9 +67,9 @@ class RecordStore:
         """The recorded requests."""
         return self.record.attempts
 
-    def choose_sample(self, prompt: Prompt) -> int:
-        """Return the sample number for a first prompt, as the function `choose_sample` does."""
-        return choose_sample((*self.other_attempts, *self.attempts), prompt, self.force)
+    def choose_sample_number(self, prompt: Prompt) -> int:
+        """Return the sample number for a first prompt, as the function `choose_sample_number` does."""
+        return choose_sample_number((*self.other_attempts, *self.attempts), prompt, self.force)
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the recorded reply to a request, or None."""
@@ -122,7 +122,7 @@ class RecordStore:
         self.record.write(self.path)
 
 
-def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
+def choose_sample_number(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
     """Return the sample number for a first prompt. A new number makes the model reply anew to the same prompt.
 
     The number is 0 if no reply is recorded. It is one more than the last number if the recorded replies gave no plan,
@@ -142,8 +142,8 @@ def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool
 class PlanFiles:
     """The files of one plan: the path of the trajectory, and the record that exists already (None if there is none)."""
 
-    path: Path
-    earlier: PlanRecord | None
+    trajectory_path: Path
+    earlier_record: PlanRecord | None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -159,25 +159,25 @@ class PlanFiles:
     @property
     def record_path(self) -> Path:
         """The path of the record."""
-        return build_record_path(self.path)
+        return build_record_path(self.trajectory_path)
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
         """The requests in the existing record."""
-        return self.earlier.attempts if self.earlier else ()
+        return self.earlier_record.attempts if self.earlier_record else ()
 
     @property
-    def planned(self) -> PlanRecord | None:
+    def planned_record(self) -> PlanRecord | None:
         """The existing record if it has a plan, otherwise None. A record without a plan must not replace it."""
-        return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
+        return self.earlier_record if self.earlier_record and self.earlier_record.outcome is Outcome.PLANNED else None
 
     @property
-    def is_free(self) -> bool:
+    def is_replaceable(self) -> bool:
         """True if another question may use the files, because they hold neither a plan nor a reply."""
-        if self.earlier is None:
-            return not self.path.exists()
-        is_unread = not self.earlier.paper.sha256
-        return self.planned is None and (is_unread or not self.earlier.has_reply)
+        if self.earlier_record is None:
+            return not self.trajectory_path.exists()
+        is_unread = not self.earlier_record.paper.sha256
+        return self.planned_record is None and (is_unread or not self.earlier_record.has_reply)
 
 
 def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
@@ -187,7 +187,7 @@ def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path
     return first, further
 
 
-def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
+def find_or_choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     """Return the files for the plan of a record.
 
     The first plan of a paper gets the usual file name. For a plan with other settings, the record's `question_name` is
@@ -198,10 +198,12 @@ def choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
         OSError: if a record cannot be read.
     """
     first, further = map(PlanFiles.read, build_first_and_further_path(folder, record))
-    own = [each for each in (first, further) if each.earlier and each.earlier.question == record.question]
-    chosen = next(iter(own or [each for each in (first, further) if each.is_free]), None)
+    own = [each for each in (first, further) if each.earlier_record and each.earlier_record.question == record.question]
+    chosen = next(iter(own or [each for each in (first, further) if each.is_replaceable]), None)
     if chosen is None:
-        raise TrajectoryError(f"{further.path} holds another plan; move that file, or choose another folder with -o")
+        raise TrajectoryError(
+            f"{further.trajectory_path} holds another plan; move that file, or choose another folder with -o"
+        )
     return chosen
 
 
@@ -216,7 +218,11 @@ def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: 
     stems = sorted(name for name in names if name.startswith(beginning))
     others = [PlanFiles.read(path) for path in (first, *(first.with_name(f"{s}{TRAJECTORY_SUFFIX}") for s in stems))]
     return tuple(
-        attempt for other in others if other.path != chosen.path for attempt in other.attempts if attempt.completion
+        attempt
+        for other in others
+        if other.trajectory_path != chosen.trajectory_path
+        for attempt in other.attempts
+        if attempt.completion
     )
 
 
@@ -256,7 +262,9 @@ class PlanFileIndex:
         """Return whether the paper's record exists and, if `trajectory` is true, its trajectory too."""
         made_by = (info.planner, info.name)
         if made_by not in self._names_by_model:
-            self._names_by_model[made_by] = frozenset(_list_complete_files(self._folder / build_model_folder(*made_by)))
+            self._names_by_model[made_by] = frozenset(
+                _list_complete_files(self._folder / build_model_folder_path(*made_by))
+            )
         stem, names = sanitize_file_name(paper_id), self._names_by_model[made_by]
         return f"{stem}{RECORD_SUFFIX}" in names and (not trajectory or f"{stem}{TRAJECTORY_SUFFIX}" in names)
 
@@ -273,7 +281,7 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
                 yield item.name
 
 
-def choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
+def find_or_choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
     """Return the id that a paper has, or will get, in a folder of plans.
 
     An id that the user gave, or that was made from a title, does not change. Any other id was made from the name of the

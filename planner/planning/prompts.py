@@ -108,7 +108,7 @@ def _read_template_cached(folder: Path, name: str, *_facts: int) -> str:
     return _read_template(folder, name)
 
 
-def render_prompt(
+def render_first_prompt(
     excerpt: Excerpt,
     task: Task,
     k: int,
@@ -157,10 +157,14 @@ def render_reask_prompt(
     """
     shown = [_shorten(" ".join(finding.split()), _MAX_FINDING_CHARS) for finding in findings[:_MAX_FINDINGS]]
     more = len(findings) - len(shown)
-    return render_follow_up(prompt, reply, _REASK_TEMPLATE, templates, findings=shown, more=more, failures=failures)
+    return render_follow_up_prompt(
+        prompt, reply, _REASK_TEMPLATE, templates, findings=shown, more=more, failures=failures
+    )
 
 
-def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path | None, **values: object) -> Prompt:
+def render_follow_up_prompt(
+    prompt: Prompt, reply: str, template: str, templates: Path | None, **values: object
+) -> Prompt:
     """Render the prompt after a reply: the messages of the first prompt, the reply, and a new message.
 
     `template` gives the new message. The middle of a very long reply is left out.

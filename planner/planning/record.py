@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
-from planner.details import Details, Items, RejectedAblation, ReportedStudy, Revision, Vote, order_runs
+from planner.details import Details, Items, RejectedAblation, ReportedStudy, Revision, Vote, choose_run_order
 from planner.errors import Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically
 from planner.models.openai_chat.stream import compute_max_json_values, repair_json_surrogates
@@ -238,7 +238,7 @@ def begin_record(
         k=settings.k,
         cut_at=make_printable(settings.cut_at),
         strategy=settings.strategy,
-        min_chance=settings.kept_chance,
+        min_chance=settings.effective_min_chance,
         template_sha256=template_sha256,
         paper=PaperRecord(
             id=paper.id,
@@ -270,7 +270,7 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
             "seconds": (datetime.now(UTC) - record.started).total_seconds(),
             "warnings": result.warnings,
             "details": result.details.details,
-            "order": order_runs(result.details.details),
+            "order": choose_run_order(result.details.details),
             "considered": result.details.considered,
             "reported": result.details.reported,
             "revisions": result.details.revisions,

@@ -9,7 +9,7 @@ from planner.chat import Completion, Model, Prompt, TokenCounter
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, TooLongError
 from planner.parsing.reply import Reply, parse_reply
 from planner.planning.first_prompt import PaperPrompt, PlanSettings
-from planner.planning.prompts import render_follow_up, render_reask_prompt
+from planner.planning.prompts import render_follow_up_prompt, render_reask_prompt
 from planner.schema import Task
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class PaperSession:
     source: PlannablePaper
     model: Model
     settings: PlanSettings
-    choose_sample: SampleChooser
+    choose_sample_number: SampleChooser
     token_counter: TokenCounter
     report_step: StepReporter
     paper_prompt: PaperPrompt | None = None
@@ -79,7 +79,7 @@ class PaperSession:
     async def build_prompt(self) -> Prompt:
         """Build the first prompt about the paper, and set its sample number (see `choose_sample`)."""
         paper_prompt = await self.source.build_prompt(self.settings, self.token_counter)
-        if sample := self.choose_sample(paper_prompt.prompt):
+        if sample := self.choose_sample_number(paper_prompt.prompt):
             paper_prompt = replace(paper_prompt, prompt=replace(paper_prompt.prompt, sample=sample))
         self.paper_prompt = paper_prompt
         return paper_prompt.prompt
@@ -88,7 +88,7 @@ class PaperSession:
         """Return the prompt for the next step: the first prompt, the last reply and a rendered template."""
         assert self.paper_prompt is not None, "the first prompt was built before"
         reply = next(attempt.completion.text for attempt in reversed(self.attempts) if attempt.completion)
-        return render_follow_up(self.paper_prompt.prompt, reply, template, self.settings.templates, **values)
+        return render_follow_up_prompt(self.paper_prompt.prompt, reply, template, self.settings.templates, **values)
 
     async def ask(self, prompt: Prompt, step: str = "") -> Reply:
         """Send a prompt and return the reply; if the reply is invalid, ask again and name its faults.
@@ -123,12 +123,12 @@ class PaperSession:
         except (ModelError, BudgetExceeded) as error:
             self._add_attempt(prompt, None, error.outcome, (str(error),))
             raise
-        self.token_counter.observe(prompt, completion.usage.prompt_tokens)
+        self.token_counter.raise_ratio(prompt, completion.usage.prompt_tokens)
         return completion
 
     def _parse(self, prompt: Prompt, completion: Completion) -> Reply:
         try:
-            reply = parse_reply(completion, self.settings.k, self.settings.kept_chance)
+            reply = parse_reply(completion, self.settings.k, self.settings.effective_min_chance)
         except OutputError as error:
             self._add_attempt(prompt, completion, error.outcome, error.findings)
             raise
@@ -149,8 +149,8 @@ class PaperSession:
         """
         if self.last_prompt is None or error.limit is None:
             raise error
-        self.token_counter.observe(self.last_prompt, error.prompt_tokens)
-        self.token_counter = self.token_counter.with_correction(
+        self.token_counter.raise_ratio(self.last_prompt, error.prompt_tokens)
+        self.token_counter = self.token_counter.with_raised_ratio(
             self.last_prompt, error.prompt_tokens or ceil(error.limit * _REJECTED_LENGTH)
         )
         self.settings = replace(self.settings, window=error.limit)

@@ -6,6 +6,6 @@ import sys
 if __name__ == "__main__":
     gc.disable()  # during the imports, which leave hardly any cycles to collect
 
-    from planner.reading.worker import serve_requests
+    from planner.reading.worker import serve_read_requests
 
-    serve_requests(sys.argv[1:])
+    serve_read_requests(sys.argv[1:])

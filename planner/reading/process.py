@@ -108,12 +108,14 @@ class IsolatedReader:
             try:
                 result = await self._exchange(self._process, request)
             except TimeoutError:
-                reason = self._limits.describe_time(request.source_name)
+                reason = self._limits.describe_timeout(request.source_name)
             except (asyncio.IncompleteReadError, ConnectionError, ValueError, RecursionError):
                 reason = await self._describe_crash(self._process, request.source_name)
             else:
                 # The next paper gets a new process, with all of its memory.
-                if isinstance(result, PaperError) and str(result) == self._limits.describe_memory(request.source_name):
+                if isinstance(result, PaperError) and str(result) == self._limits.describe_memory_excess(
+                    request.source_name
+                ):
                     await self._end_process()
                 return result
             await self._end_process()
@@ -141,9 +143,9 @@ class IsolatedReader:
         code = process.returncode or 0
         last_line = (await process.stderr.read()).decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
         if any(words in last_line for words in _MEMORY_ERRORS):
-            return self._limits.describe_memory(source)
+            return self._limits.describe_memory_excess(source)
         if code == -getattr(signal, "SIGXCPU", 0) != 0:
-            return self._limits.describe_time(source)
+            return self._limits.describe_timeout(source)
         # If a signal ended the process, its last line is about something else.
         detail = f"exit code {code}: {last_line}" if code > 0 and last_line else f"exit code {code}"
         return f"{source!r} crashed the process that read it ({detail}); convert it to another format"

@@ -37,11 +37,11 @@ class ReadLimits:
     cpu_seconds: int = 11
     file_bytes: int = 0
 
-    def describe_time(self, source: str) -> str:
+    def describe_timeout(self, source: str) -> str:
         """Return the error message for a paper that takes too long to read."""
         return f"{source!r} took over {self.seconds:g} seconds to read and was stopped; convert it to another format"
 
-    def describe_memory(self, source: str) -> str:
+    def describe_memory_excess(self, source: str) -> str:
         """Return the error message for a paper that needs too much memory."""
         return (
             f"{source!r} needs over {self.memory / 1e9:.1f} GB of memory to read and was stopped; "
@@ -143,7 +143,7 @@ class ReadResult:
     """The result of reading a paper: a prompt or an error for each prompt request.
 
     `paper` is None unless the request asked for the paper. `index` is used to check plans; it is None if no prompt was
-    built. The index may lack text that is in the first prompt. `restore_index` adds this text.
+    built. The index may lack text that is in the first prompt. `restore_full_index` adds this text.
     """
 
     info: PaperInfo
@@ -153,10 +153,10 @@ class ReadResult:
     paper: Paper | None = None
     index: PaperIndex | None = None
 
-    def restore_index(self) -> PaperIndex | None:
+    def restore_full_index(self) -> PaperIndex | None:
         """Return the complete index, None if there is no index."""
         prompt = next((each.prompt for each in self.prompts if isinstance(each, PaperPrompt)), None)
-        return self.index.restore_text(prompt.messages[-1].content) if self.index and prompt else None
+        return self.index.restore_excerpt(prompt.messages[-1].content) if self.index and prompt else None
 
 
 # The result of a read request.
@@ -203,7 +203,7 @@ def decode_result(text: bytes) -> ReadResultOrError:
         result: ReadResult = _adapt(ReadResult).validate_json(head, context=_iterate_lines(lines))
     except ValidationError:  # the JSON may hold a lone surrogate
         result = _adapt(ReadResult).validate_python(json.loads(head), context=_iterate_lines(lines))
-    if result.index and not (result.index.sections and all(each.has_valid_numbers for each in result.index.sections)):
+    if result.index and not (result.index.sections and all(each.is_consistent for each in result.index.sections)):
         raise ValueError("the index has no sections, or refers to passages that it does not have")
     return result
 

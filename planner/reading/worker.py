@@ -69,7 +69,7 @@ def read_paper_with_prompts(
     except PaperError as error:
         return type(error)(str(error))
     except MemoryError:
-        return PaperError(limits.describe_memory(request.source_name))
+        return PaperError(limits.describe_memory_excess(request.source_name))
     except RecursionError:
         return PaperError(f"{request.source_name!r} is nested too deeply to be read; convert it to another format")
 
@@ -79,8 +79,8 @@ def _index_paper(paper: Paper, task: Task, paper_prompt: PaperPrompt) -> PaperIn
     assert paper_prompt.excerpt is not None, "the prompt was built in this process"
     prompt, index = paper_prompt.prompt.messages[-1].content, index_paper_for_check(paper, task, paper_prompt.excerpt)
     start = prompt.find(paper_prompt.excerpt.text[:_BEGINNING_CHARS])  # to find all of it would take far longer
-    smaller = index.omit_text(max(start, 0))
-    return smaller if smaller.restore_text(prompt) == index else index
+    smaller = index.omit_excerpt(max(start, 0))
+    return smaller if smaller.restore_excerpt(prompt) == index else index
 
 
 def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt | PlannerError:
@@ -90,7 +90,7 @@ def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt 
         return error
 
 
-def serve_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
+def serve_read_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
     """Read requests from stdin, and write results to stdout.
 
     `arguments` are three texts: the settings for arXiv as JSON, the cache folder, and the limits as JSON.
@@ -111,7 +111,7 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
     arxiv = ArxivClient(
         **json.loads(access),
         cache=Path(cache) if cache else None,
-        around_download=partial(_lift_limits, limits, results),
+        make_download_context=partial(_lift_limits, limits, results),
     )
     with contextlib.suppress(BrokenPipeError):  # the program was killed, and nothing reads the result
         _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))

@@ -23,11 +23,11 @@ from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
 from planner.papers.sources import MAX_FILE_BYTES
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import find_plan_on_record
+from planner.planning.output import find_complete_plan_path
 from planner.schema import MAX_K, describe_validation_error
 from planner.serve.edits import EditedPlan, read_edited_plan
-from planner.serve.folder import GivenPaper, KeptResult, PaperFolder, find_plan, list_plans
-from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, describe_failure, describe_manual_model
+from planner.serve.folder import GivenPaper, KeptResult, PaperFolder, find_stored_entry, list_stored_entries
+from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, build_manual_model_info, describe_failure
 from planner.serve.pages import (
     BY_HAND,
     ArxivMessage,
@@ -83,7 +83,7 @@ class PageApp:
         """Show the home page, with a place to drop papers, the jobs, and the earlier papers and plans."""
         jobs = [job for job in self.queue.jobs.values() if not job.has_ended]
         cancelled = [job for job in self.queue.jobs.values() if job.state is JobState.CANCELLED]
-        plans = await asyncio.to_thread(list_plans, self.defaults.output)
+        plans = await asyncio.to_thread(list_stored_entries, self.defaults.output)
         return _show(
             request,
             "home",
@@ -171,8 +171,8 @@ class PageApp:
     ) -> str:
         """Return the path of a finished plan with this paper, model and settings, or "" if there is none."""
         paper = await self.papers.read_paper(given)
-        info = client.info if client else describe_manual_model(self.defaults.make_model_spec(form))
-        path = await asyncio.to_thread(find_plan_on_record, self.defaults.output, paper, info, settings)
+        info = client.info if client else build_manual_model_info(self.defaults.make_model_spec(form))
+        path = await asyncio.to_thread(find_complete_plan_path, self.defaults.output, paper, info, settings)
         return self._shorten_path(path) if path else ""
 
     def _find_paper(self, request: Request) -> GivenPaper:
@@ -203,9 +203,9 @@ class PageApp:
 
     def _derive_plan_path(self, job: Job) -> str:
         """Return the path of a job's plan in the output folder, or "" if there is no plan."""
-        if job.output is None or not (job.output.path.exists() or job.output.record_path.exists()):
+        if job.output is None or not (job.output.trajectory_path.exists() or job.output.record_path.exists()):
             return ""
-        return self._shorten_path(job.output.path)
+        return self._shorten_path(job.output.trajectory_path)
 
     def _shorten_path(self, trajectory: Path) -> str:
         return trajectory.relative_to(self.defaults.output).as_posix().removesuffix(TRAJECTORY_SUFFIX)
@@ -242,7 +242,7 @@ class PageApp:
         return HTMLResponse(page)
 
     async def _find_plan(self, request: Request) -> KeptResult:
-        plan = await asyncio.to_thread(find_plan, self.defaults.output, request.path_params["path"])
+        plan = await asyncio.to_thread(find_stored_entry, self.defaults.output, request.path_params["path"])
         if plan is None:
             raise HTTPException(404, "there is no such plan in this folder")
         return plan
@@ -255,7 +255,7 @@ class PageApp:
             raise UsageError("there is no plan to edit")
         if edited.edit.version != message.version:
             raise HTTPException(409, "the plan was edited in another window; reload the page")
-        changed = edited.change(message.change, message.ablation, message.replacement)
+        changed = edited.save_change(message.change, message.ablation, message.replacement)
         return JSONResponse({"version": changed.edit.version})
 
     async def export_plan(self, request: Request) -> Response:
@@ -289,7 +289,7 @@ def _read_edits(plan: KeptResult) -> EditedPlan | None:
 
 async def _encode_events(job: Job) -> AsyncIterator[str]:
     yield "event: begin\ndata: 0\n\n"
-    async for kind, text in job.follow():
+    async for kind, text in job.iterate_progress_messages():
         yield f"event: {kind}\ndata: {json.dumps(text)}\n\n"
         await asyncio.sleep(_EVENT_PAUSE)
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from planner.details import Details, RejectedAblation, RejectionReason, order_runs
+from planner.details import Details, RejectedAblation, RejectionReason, choose_run_order
 from planner.errors import TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, write_file_atomically
 from planner.schema import Ablation, OneLine, Plan, describe_validation_error
@@ -73,11 +73,11 @@ class PlanEdit(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class EditedPlan:
-    """A model's plan with a person's edits. `path` is the file with the edits."""
+    """A model's plan with a person's edits. `edits_path` is the file with the edits."""
 
     entry: PlanEntry
     edit: PlanEdit
-    path: Path
+    edits_path: Path
 
     @property
     def is_edited(self) -> bool:
@@ -100,7 +100,7 @@ class EditedPlan:
         """Return the ablation that `edited` stands for, with the person's replacement."""
         return _build_ablation(self.entry, edited)
 
-    def change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":
+    def save_change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":
         """Make one more change, write the edits to their file, and return the changed plan.
 
         Raises:
@@ -112,7 +112,7 @@ class EditedPlan:
         content = changed.edit.model_dump_json(indent=1).encode() + b"\n"
         if len(content) > _MAX_EDIT_BYTES:
             raise UsageError(f"the edits have over {_MAX_EDIT_BYTES:,} bytes; make the replacements shorter")
-        write_file_atomically(self.path, content)
+        write_file_atomically(self.edits_path, content)
         return changed
 
 
@@ -186,7 +186,7 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
         record = record.model_copy(
             update={
                 "details": details,
-                "order": order_runs(details),
+                "order": choose_run_order(details),
                 "considered": tuple(_build_rejected_ablation(entry, each) for each in left_out),
                 "votes": tuple(votes[each.number] if each.origin == "plan" else () for each in chosen) if votes else (),
                 "warnings": renumber(record.warnings),

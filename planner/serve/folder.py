@@ -161,16 +161,16 @@ class KeptResult:
         return choose_title((self.entry,))
 
 
-def list_plans(output: Path) -> list[KeptResult]:
+def list_stored_entries(output: Path) -> list[KeptResult]:
     """Return the plans and failures in the output folder, the latest first. Skip files that cannot be read."""
     plans: list[KeptResult] = []
-    for source in chain.from_iterable(index_entries([output] if output.is_dir() else []).papers.values()):
+    for source in chain.from_iterable(index_entries([output] if output.is_dir() else []).sources_by_paper.values()):
         with suppress(TrajectoryError):  # the file has changed meanwhile
             plans.append(_read_plan(output.resolve(), source))
     return sorted(plans, key=lambda plan: str(plan.entry.record.started) if plan.entry.record else "", reverse=True)
 
 
-def find_plan(output: Path, path: str) -> KeptResult | None:
+def find_stored_entry(output: Path, path: str) -> KeptResult | None:
     """Return the plan or failure at a path in the output folder, or None if there is none.
 
     Raises:

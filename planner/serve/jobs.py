@@ -67,17 +67,17 @@ class PlanRequest:
 class Job:
     """A job that makes a plan.
 
-    `news` has the messages so far as pairs (kind, text). The kind is "text" for a piece of a reply, otherwise "note".
-    `prompt` is the last prompt that a person was asked to copy, and `prompt_number` is its number, from 1. `step` says
-    why there is another request: to revise the plan, or to repair a reply that cannot be used. `is_sending` is true
-    while a request is in flight.
+    `progress_messages` has the messages so far as pairs (kind, text). The kind is "text" for a piece of a reply,
+    otherwise "note". `prompt` is the last prompt that a person was asked to copy, and `prompt_number` is its number,
+    from 1. `step` says why there is another request: to revise the plan, or to repair a reply that cannot be used.
+    `is_sending` is true while a request is in flight.
     """
 
     request: PlanRequest
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     state: JobState = JobState.WAITING
     reason: str = ""
-    news: list[tuple[str, str]] = field(default_factory=list)
+    progress_messages: list[tuple[str, str]] = field(default_factory=list)
     prompt: Prompt | None = None
     prompt_number: int = 0
     step: str = ""
@@ -85,7 +85,7 @@ class Job:
     is_sending: bool = False
     output: PlanOutput | None = None
     paper_sha256: str = ""
-    task: "asyncio.Task[None] | None" = None
+    asyncio_task: "asyncio.Task[None] | None" = None
     _shown_chars: int = 0
     _reply: "asyncio.Future[str] | None" = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,12 +104,12 @@ class Job:
         """Add a message that says what the job does."""
         self._add_news("note", text)
 
-    def add_step(self, text: str) -> None:
+    def add_step_reason(self, text: str) -> None:
         """Add a message that says why the job sends another request."""
         self.step = text
         self.add_note(text)
 
-    def add_text(self, text: str) -> None:
+    def add_reply_text(self, text: str) -> None:
         """Add a piece of a reply to the messages. The end of a very long reply is left out."""
         shown = text[: _MAX_SHOWN_CHARS - self._shown_chars]
         self._shown_chars += len(shown)
@@ -139,7 +139,7 @@ class Job:
             self._reply.set_result(reply)
         return True
 
-    async def follow(self) -> AsyncIterator[tuple[str, str]]:
+    async def iterate_progress_messages(self) -> AsyncIterator[tuple[str, str]]:
         """Yield the messages of the job as pairs (kind, text), from the first message to the end of the job.
 
         Pieces of a reply are joined. At the beginning, and after each change of state, the pair ("state", `progress`)
@@ -148,7 +148,7 @@ class Job:
         shown, state = 0, ""
         while True:
             # All values are taken at one moment, since they may change while the caller handles what is yielded.
-            news, changed, has_ended, now = self.news[shown:], self._changed, self.has_ended, self.progress
+            news, changed, has_ended, now = self.progress_messages[shown:], self._changed, self.has_ended, self.progress
             shown += len(news)
             for kind, text in _join_news(news):
                 yield kind, text
@@ -160,7 +160,7 @@ class Job:
             await changed.wait()
 
     def _add_news(self, kind: str, text: str) -> None:
-        self.news.append((kind, clean_text(text).text))
+        self.progress_messages.append((kind, clean_text(text).text))
         self._report_change()
 
     def _report_change(self) -> None:
@@ -191,16 +191,16 @@ class JobQueue:
         """Start a job. It may have to wait for another job of the same model."""
         job = Job(request)
         self.jobs[job.id] = job
-        job.task = asyncio.create_task(self._run(job))
-        job.task.add_done_callback(lambda task: _report_crash(job, task))
+        job.asyncio_task = asyncio.create_task(self._run(job))
+        job.asyncio_task.add_done_callback(lambda task: _report_crash(job, task))
         return job
 
     def cancel_job(self, job: Job) -> None:
         """Cancel a job that has not ended. A reply that has not arrived completely is lost."""
-        if job.task is not None and not job.has_ended:
+        if job.asyncio_task is not None and not job.has_ended:
             lost = "The reply in flight was not complete; it is not on record, but may be billed."
             job.reason = f"{lost if job.is_sending else 'No request was in flight.'} {_KEPT}"
-            job.task.cancel()
+            job.asyncio_task.cancel()
 
     @property
     def is_sending(self) -> bool:
@@ -219,7 +219,9 @@ class JobQueue:
         for job in self.jobs.values():
             if job.state in (JobState.WAITING, JobState.ASKING):
                 self.cancel_job(job)
-        await asyncio.gather(*(job.task for job in self.jobs.values() if job.task), return_exceptions=True)
+        await asyncio.gather(
+            *(job.asyncio_task for job in self.jobs.values() if job.asyncio_task), return_exceptions=True
+        )
 
     async def _run(self, job: Job) -> None:
         try:
@@ -242,10 +244,10 @@ class JobQueue:
         paper = await self._papers.read_paper(request.paper)
         job.paper_sha256 = paper.sha256
         if request.by_hand:
-            info = describe_manual_model(request.model_spec)
+            info = build_manual_model_info(request.model_spec)
             manual = ModelClient(info, lambda _: None, model=_ManualModel(info, job))
             return await self._plan_with(manual, paper, job, request.settings)
-        async with open_model(request.model_spec, offline=self._offline, on_text=job.add_text) as client:
+        async with open_model(request.model_spec, offline=self._offline, on_text=job.add_reply_text) as client:
             if client.model is not None:
                 await asyncio.to_thread(client.warm_up)
                 client = replace(client, model=_ReportedModel(client.model, job, self, client.host))
@@ -255,10 +257,10 @@ class JobQueue:
     async def _plan_with(self, client: ModelClient, paper: Paper, job: Job, settings: PlanSettings) -> PlanOutput:
         max_wait, force = job.request.model_spec.max_wait, job.request.force
         return await plan_with_client(
-            self._output, paper, client, settings, max_wait=max_wait, force=force, report_step=job.add_step
+            self._output, paper, client, settings, max_wait=max_wait, force=force, report_step=job.add_step_reason
         )
 
-    def check_stopped(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Raise `asyncio.CancelledError` if the queue was stopped."""
         if self._is_stopped:
             raise asyncio.CancelledError
@@ -283,7 +285,7 @@ def _report_crash(job: Job, task: "asyncio.Task[None]") -> None:
         job.set_state(JobState.FAILED, f"an error in the program: {error!r}")
 
 
-def describe_manual_model(spec: ModelSpec) -> ModelInfo:
+def build_manual_model_info(spec: ModelSpec) -> ModelInfo:
     """Return the `ModelInfo` of a model whose replies a person pastes. It has no endpoint."""
     return ModelInfo(LM_PLANNER, spec.model, spec.model)
 
@@ -314,7 +316,7 @@ class _ReportedModel:
         return self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        self.queue.check_stopped()
+        self.queue.raise_if_stopped()
         self.job.add_note(self._describe_request(prompt))
         self.last_prompt = prompt
         self.job.is_sending = True

@@ -81,7 +81,7 @@ def estimate_plan_price(client: ModelClient, strategy: str, facts: PaperFacts) -
     if tokens is None:
         return None
     estimate = STRATEGIES[strategy].estimate(tokens)
-    return PlanPrice(estimate, client.compute_price(Usage(estimate.prompt_tokens, estimate.reply_tokens)))
+    return PlanPrice(estimate, client.compute_cost(Usage(estimate.prompt_tokens, estimate.reply_tokens)))
 
 
 def render_page(template: str, base: str, **values: object) -> str:

@@ -17,8 +17,8 @@ from planner.errors import TrajectoryError, UsageError
 from planner.files import write_file_atomically
 from planner.names import build_trajectory_path
 from planner.schema import Task
-from planner.site.copies import format_line
-from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entries
+from planner.site.copies import format_as_one_line
+from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile, index_entries, read_sorted_entries
 from planner.site.pages import (
     IndexRow,
     build_paper_rows,
@@ -48,10 +48,10 @@ class BuiltSite:
     unread_files: tuple[UnreadFile, ...]
 
 
-def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> BuiltSite:
+def build_site(folders: Sequence[Path], output: Path, *, with_docsify: bool = False) -> BuiltSite:
     """Write a site for the plans in run folders, or in other folders of trajectories. `output` is the site's folder.
 
-    If `docsify` is true, also write the docsify site to the subfolder `docsify`.
+    If `with_docsify` is true, also write the docsify site to the subfolder `with_docsify`.
 
     Raises:
         UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
@@ -59,11 +59,11 @@ def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) 
     """
     _check_folders(folders, output)
     index = index_entries(folders, excluded_folder=output.resolve())
-    if not index.papers:
+    if not index.sources_by_paper:
         raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
-    docsify_writer = _DocsifyWriter(output / "docsify") if docsify else None
-    builder = _SiteBuilder(output, choose_page_names(index.papers), docsify_writer)
-    for paper_id, sources in sorted(index.papers.items()):
+    docsify_writer = _DocsifyWriter(output / "docsify") if with_docsify else None
+    builder = _SiteBuilder(output, choose_page_names(index.sources_by_paper), docsify_writer)
+    for paper_id, sources in sorted(index.sources_by_paper.items()):
         builder.add_paper(paper_id, sources)
     return builder.finish_site(index)
 
@@ -81,7 +81,7 @@ class _SiteBuilder:
     def add_paper(self, paper_id: str, sources: Sequence[EntrySource]) -> None:
         """Write the page of a paper."""
         try:
-            entries = read_plan_entries(sources)
+            entries = read_sorted_entries(sources)
         except TrajectoryError as error:
             self.unread_files.append(UnreadFile(paper_id, f"a file changed while the site was built: {error}"))
             return
@@ -100,7 +100,7 @@ class _SiteBuilder:
             self.unread_files.extend(self.docsify.skipped_files)
         unread = (*entry_index.unread_files, *self.unread_files)
         index = self.output / "index.html"
-        write_file_atomically(index, render_index_page(self.rows, entry_index.runs, unread), durable=False)
+        write_file_atomically(index, render_index_page(self.rows, entry_index.run_names, unread), durable=False)
         pages = {row.page for row in self.rows}
         _remove_stale_pages(self.output / "papers", pages)
         return BuiltSite(index, len(pages), len(self.rows), sum(not row.ablations for row in self.rows), unread)
@@ -193,4 +193,4 @@ def _format_link(path: PurePosixPath | None) -> str:
 
 def _escape_cell(text: str) -> str:
     """Escape a text for a cell of a Markdown table, so that the table shows it as it is. "" becomes "?"."""
-    return _MARKUP.sub(lambda character: f"&#{ord(character[0])};", format_line(text)) or "?"
+    return _MARKUP.sub(lambda character: f"&#{ord(character[0])};", format_as_one_line(text)) or "?"

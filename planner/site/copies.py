@@ -30,7 +30,7 @@ DETAIL_COLUMNS: Final = (
 _NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study)?\s*[#:]?\s*\d*\s*", re.I)
 
 
-def format_line(text: str) -> str:
+def format_as_one_line(text: str) -> str:
     """Return a text as one line without control characters."""
     return " ".join(clean_text(text).text.split())
 
@@ -45,11 +45,11 @@ def choose_name_or_part(ablation: Ablation) -> str:
     return ablation.name if is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
 
 
-def describe_replacement(item: str) -> str:
+def describe_replacement(replacement: str) -> str:
     """Return a phrase for a replacement: "with a mean" for "a mean", and "without it" for "removed"."""
-    if removed := _REMOVED.match(item):
-        return f"without it: {item[removed.end() :]}" if item[removed.end() :] else "without it"
-    return item if _NEGATION.match(item) else f"with {item}"
+    if removed := _REMOVED.match(replacement):
+        return f"without it: {replacement[removed.end() :]}" if replacement[removed.end() :] else "without it"
+    return replacement if _NEGATION.match(replacement) else f"with {replacement}"
 
 
 def name_removed_part(ablation: Ablation, item: str) -> str:
@@ -91,7 +91,7 @@ def format_plan_copies(entry: PlanEntry) -> PlanCopies:
     """Return a plan in each format that people can copy. The texts have no control characters."""
     assert entry.trajectory is not None, "an entry without a plan cannot be copied"
     forms = (
-        format_review(entry),
+        format_plan_as_review(entry),
         _format_markdown(entry.trajectory),
         format_jsonl(entry.trajectory.plan),
         _format_csv(entry),
@@ -99,7 +99,7 @@ def format_plan_copies(entry: PlanEntry) -> PlanCopies:
     return PlanCopies(*(clean_text(form).text for form in forms))
 
 
-def format_review(entry: PlanEntry) -> str:
+def format_plan_as_review(entry: PlanEntry) -> str:
     """Return a plan as numbered sentences, to paste into a review or an issue."""
     sentences = (
         (_format_claim(ablation, entry.task, each), _format_sentence(ablation), *_list_reasons(each))

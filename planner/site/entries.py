@@ -138,7 +138,7 @@ class PlanEntry:
         return subject == (self.planner, self.model, self.paper_id, self.task)
 
 
-def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
+def read_sorted_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
     """Read the entries of one paper. Return them in the order in which pages show them.
 
     Raises:
@@ -149,7 +149,7 @@ def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
     )
 
 
-def create_entry(trajectory: Trajectory, run: str = "") -> PlanEntry:
+def create_planned_entry(trajectory: Trajectory, run: str = "") -> PlanEntry:
     """Return an entry for a trajectory, without a record."""
     subject = (trajectory.planner, trajectory.model, trajectory.paper_id, trajectory.task)
     return PlanEntry(run, *subject, Outcome.PLANNED, trajectory=trajectory, warnings=trajectory.warnings)
@@ -164,7 +164,7 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
     if source.trajectory_path is None:
         return create_failed_entry(source.run, _read_record(source.path))
     try:
-        planned = create_entry(read_trajectory(source.trajectory_path), source.run)
+        planned = create_planned_entry(read_trajectory(source.trajectory_path), source.run)
     except TrajectoryError as error:
         if source.record_path is None:
             raise
@@ -263,13 +263,13 @@ class UnreadFile:
 
 @dataclass(frozen=True, slots=True)
 class EntryIndex:
-    """The files of all entries, and the files that cannot be read. `papers` maps paper ids to files of entries.
+    """The files of all entries, and the files that cannot be read. `sources_by_paper` maps paper ids to files.
 
     The plans are not kept in memory, since a run may be large. They are read again when their page is written.
     """
 
-    runs: tuple[str, ...]
-    papers: dict[str, tuple[EntrySource, ...]]
+    run_names: tuple[str, ...]
+    sources_by_paper: dict[str, tuple[EntrySource, ...]]
     unread_files: tuple[UnreadFile, ...]
 
 

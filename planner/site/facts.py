@@ -11,7 +11,7 @@ from typing import Final
 
 from planner.chat import Completion
 from planner.details import format_count
-from planner.matching import build_word_set
+from planner.matching import split_into_word_set
 from planner.models.pricing import format_usd
 from planner.names import parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
@@ -19,7 +19,7 @@ from planner.planning.record import MAX_ABSTRACT_CHARS, PlanRecord
 from planner.sanitize import clean_text, shorten_name
 from planner.site.entries import PlanEntry
 
-_SMALL_WORDS: Final = build_word_set(
+_SMALL_WORDS: Final = split_into_word_set(
     "a an and as at but by for from in into is its nor of on onto or over per than the to under via vs with"
 )
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -73,7 +73,7 @@ def fix_title_case(title: str, abstract: str) -> str:
     return pieces.sub(lambda piece: _lower_word(piece, spellings), title)
 
 
-def build_source_link(paper_id: str, source: str) -> tuple[str, str]:
+def build_source_name_and_address(paper_id: str, source: str) -> tuple[str, str]:
     """Return (arXiv id, address at arXiv) of a paper. If it is not on arXiv, return (name of its file, "")."""
     found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
     if arxiv_id := next(filter(None, found), None):
@@ -114,7 +114,7 @@ class PlanFact:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyView:
+class AttemptView:
     """A request for a plan and its reply, as a page shows them."""
 
     heading: str
@@ -124,7 +124,7 @@ class ReplyView:
     refusal: str
 
 
-def list_key_figures(entry: PlanEntry) -> Iterator[str]:
+def list_summary_items(entry: PlanEntry) -> Iterator[str]:
     """Yield the known key figures of an entry as texts: task, number of ablations, cost and time."""
     yield f"{entry.task} task"
     if entry.ablations:
@@ -183,14 +183,14 @@ def _format_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.1 else ""
 
 
-def list_replies(entry: PlanEntry) -> Iterator[ReplyView]:
+def list_attempts(entry: PlanEntry) -> Iterator[AttemptView]:
     """Yield the requests for a plan, each with its reply, in the order in which they were sent."""
     for number, attempt in enumerate(entry.record.attempts if entry.record else (), start=1):
         outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"
         cost = "" if attempt.cost is None else format_usd(attempt.cost)
         facts = (cost, _format_seconds(attempt.completion.seconds)) if attempt.completion else ("no reply",)
         completion = attempt.completion or Completion("")
-        yield ReplyView(
+        yield AttemptView(
             heading=", ".join(filter(None, (f"Attempt {number}: {outcome}", *facts))),
             findings=(*attempt.findings, *completion.notes),
             text=completion.text,

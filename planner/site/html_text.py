@@ -17,7 +17,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-from planner.matching import build_word_set
+from planner.matching import split_into_word_set
 from planner.sanitize import clean_text
 from planner.trajectory.escape import has_too_much_markup
 from planner.trajectory.markdown_rules import INERT_TAG
@@ -46,7 +46,7 @@ _ATTRIBUTES: Final[Mapping[str, re.Pattern[str]]] = {
     **dict.fromkeys(("lspace", "rspace", "width", "height", "depth", "minsize", "maxsize", "linethickness"), _LENGTH),
     **dict.fromkeys(("rowspacing", "columnspacing"), _LENGTH),
 }
-_ELEMENTS: Final = build_word_set(
+_ELEMENTS: Final = split_into_word_set(
     """
     math mrow mi mn mo mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mpadded mphantom mstyle
     mtable mtr mtd

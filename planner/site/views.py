@@ -12,7 +12,7 @@ from typing import Final
 from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
-from planner.details import describe_chances, describe_run_order, format_count, select_distinct_studies
+from planner.details import describe_run_order, explain_chance_meaning, format_count, select_distinct_studies
 from planner.matching import group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
@@ -20,14 +20,14 @@ from planner.schema import Ablation, Action, Task, list_non_benchmark_fields
 from planner.site.copies import PlanCopies, choose_name_or_part, format_plan_copies
 from planner.site.entries import PlanEntry
 from planner.site.facts import (
+    AttemptView,
     PlanFact,
-    ReplyView,
-    build_source_link,
+    build_source_name_and_address,
     choose_title,
     label_entries,
-    list_key_figures,
+    list_attempts,
     list_plan_facts,
-    list_replies,
+    list_summary_items,
 )
 from planner.site.html_text import (
     render_block_markdown,
@@ -128,7 +128,7 @@ class ModelPanel:
     considered: tuple[AblationCard, ...]
     copies: PlanCopies | None
     facts: tuple[PlanFact, ...]
-    replies: tuple[ReplyView, ...]
+    replies: tuple[AttemptView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +180,10 @@ def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     """Return the data for a paper's page from the entries of the paper. Plans come before failures."""
     entries = sorted(entries, key=lambda entry: entry.trajectory is None)
     labels = label_entries(entries)
-    places = _PlaceLinks(entries, labels, list(map(make_anchor_id, labels)), find_agreement(entries))
+    places = _PlaceLinks(entries, labels, list(map(make_unique_anchor_id, labels)), find_agreement(entries))
     title = choose_title(entries)
     paper = next((entry.record.paper for entry in entries if entry.record and entry.record.paper.source), None)
-    source, address = build_source_link(entries[0].paper_id, paper.source if paper else "")
+    source, address = build_source_name_and_address(entries[0].paper_id, paper.source if paper else "")
     return PaperView(
         title=render_formulas_as_text(title),
         heading=render_formulas_as_html(title),
@@ -214,7 +214,7 @@ class _PlaceLinks:
         return AblationLink(self.labels[place.entry_number], headline, self.build_anchor(place))
 
 
-def make_anchor_id(label: str) -> str:
+def make_unique_anchor_id(label: str) -> str:
     """Return the ASCII id of a panel on its page. Different labels get different ids.
 
     All other ids on the page are different, since they begin with "_" or contain a "/".
@@ -232,7 +232,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
     return ModelPanel(
         label=places.labels[entry_number],
         anchor=places.anchors[entry_number],
-        summary=" · ".join(list_key_figures(entry)),
+        summary=" · ".join(list_summary_items(entry)),
         entry=entry,
         reasoning=render_block_markdown(entry.trajectory.reasoning) if entry.trajectory else Markup(),
         cards=tuple(_list_cards(places, entry_number)),
@@ -240,7 +240,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry) if entry.trajectory and entry.ablations else None,
         facts=tuple(list_plan_facts(entry)),
-        replies=tuple(list_replies(entry)),
+        replies=tuple(list_attempts(entry)),
     )
 
 
@@ -284,7 +284,7 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
         return
     for heading, sentences in (
         ("Order", describe_run_order(entry.order, entry.details)),
-        ("Chance", describe_chances(entry.task, entry.details)),
+        ("Chance", explain_chance_meaning(entry.task, entry.details)),
         ("Already reported by the paper", select_distinct_studies(entry.record.reported)),
         ("Revised", entry.record.revisions),
     ):

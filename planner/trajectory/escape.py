@@ -24,8 +24,8 @@ from planner.trajectory.markdown_rules import (
     ESCAPES,
     INERT_TAG,
     TAG_START,
-    install_block_markup_rules,
-    install_inline_markup_rules,
+    install_block_markup_recorders,
+    install_inline_markup_recorders,
 )
 
 # CommonMark may read such a line as the continuation of a paragraph, other renderers as a heading's underline.
@@ -94,8 +94,8 @@ def find_active_markup(text: str) -> MarkupScan:
 def _build_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _MAX_DEPTH}).enable("strikethrough")
     parser.disable(["normalize", "text_join", "autolink", "html_inline", "image"])
-    install_block_markup_rules(parser)
-    install_inline_markup_rules(parser)
+    install_block_markup_recorders(parser)
+    install_inline_markup_recorders(parser)
     return parser
 
 
@@ -210,14 +210,18 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
         stack.pop()
 
 
-def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
+def make_markup_escapable(text: str, *, preceding_text: str = "") -> tuple[str, bool]:
     """Return (text that can be escaped and restored, True if it is the given text unchanged).
 
-    If the markup of a text cannot be checked, the text becomes plain text. `prefix` will stand before the text on its
-    first line.
+    If the markup of a text cannot be checked, the text becomes plain text. `preceding_text` will stand before the text
+    on its first line.
     """
-    written = None if has_too_much_markup(text) else _write_escapes(text, prefix)
-    if written is not None and not has_too_much_markup(written) and unescape_markup(written, prefix=prefix) == text:
+    written = None if has_too_much_markup(text) else _write_escapes(text, preceding_text)
+    if (
+        written is not None
+        and not has_too_much_markup(written)
+        and unescape_markup(written, preceding_text=preceding_text) == text
+    ):
         return text, True
     plain = _escape_punctuation(text)
     return plain, plain == text
@@ -228,22 +232,22 @@ def has_too_much_markup(text: str) -> bool:
     return len(text) > _MAX_MARKS and sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
-def escape_markup(text: str, *, prefix: str = "") -> str:
+def escape_markup(text: str, *, preceding_text: str = "") -> str:
     """Return the text with its active markup escaped; `text` must come from `make_markup_escapable`."""
-    written = text if has_too_much_markup(text) else _write_escapes(text, prefix)
+    written = text if has_too_much_markup(text) else _write_escapes(text, preceding_text)
     assert written is not None, "a text in normal form can be escaped"
     return written
 
 
-def unescape_markup(text: str, *, prefix: str = "") -> str:
+def unescape_markup(text: str, *, preceding_text: str = "") -> str:
     """Return the text as it was before `escape_markup`."""
     if not ESCAPE.search(text) or has_too_much_markup(text):
         return text
-    whole = prefix + text
+    whole = preceding_text + text
     escapes = ((start, end, whole[start:end]) for start, end in find_active_markup(whole).escapes)
     # an escape of an escape loses one "amp;"
     marks = ((start, end, _MARKS_BY_ESCAPE.get(escape) or f"&{escape[5:]}") for start, end, escape in escapes)
-    return _replace_spans(whole, marks)[len(prefix) :]
+    return _replace_spans(whole, marks)[len(preceding_text) :]
 
 
 @lru_cache(maxsize=64)  # the fields of a trajectory are checked first, then written

@@ -132,13 +132,13 @@ def _render_field(field: AblationField, label: str, value: Any) -> Iterator[str]
         yield f"{label}{_escape_line(METRICS_SEPARATOR.join(value))}"
     elif field.is_list:
         yield label
-        yield from (f"{ITEM_LABEL}{escape_markup(item, prefix=ITEM_PREFIX)}" for item in value)
+        yield from (f"{ITEM_LABEL}{escape_markup(item, preceding_text=ITEM_PREFIX)}" for item in value)
     else:
         yield f"{label}{_escape_line(value)}"
 
 
 def _escape_line(text: str) -> str:
-    return escape_markup(text, prefix=LINE_PREFIX)
+    return escape_markup(text, preceding_text=LINE_PREFIX)
 
 
 class _Normalizer:
@@ -206,11 +206,11 @@ class _Normalizer:
 
     def _remove_controls(self, place: str, text: str) -> str:
         cleaned = clean_text(text)
-        self.warnings += (f"{place}: {removed} removed" for removed in cleaned.removed)
+        self.warnings += (f"{place}: {removed} removed" for removed in cleaned.removed_kinds)
         return cleaned.text
 
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
-        neutral, is_kept = make_markup_escapable(text, prefix=prefix)
+        neutral, is_kept = make_markup_escapable(text, preceding_text=prefix)
         if not is_kept:
             self.warnings.append(f"{place}: markup that could not be checked was made plain text")
         return neutral

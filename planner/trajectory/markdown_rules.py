@@ -27,7 +27,7 @@ _FENCE_LIKE: Final = re.compile(r"^(?:>|[^\S\n])*+(?:`{3}|~{3})", re.MULTILINE)
 _BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
-def install_inline_markup_rules(parser: MarkdownIt) -> None:
+def install_inline_markup_recorders(parser: MarkdownIt) -> None:
     """Replace inline rules of the parser with rules that record markup."""
     rules = parser.inline.ruler
     rules.at("link", _detect_link)
@@ -36,7 +36,7 @@ def install_inline_markup_rules(parser: MarkdownIt) -> None:
     rules.before("entity", "angle", _detect_tag)
 
 
-def install_block_markup_rules(parser: MarkdownIt) -> None:
+def install_block_markup_recorders(parser: MarkdownIt) -> None:
     """Replace block rules of the parser with rules that record markup in the environment's `scan`."""
     rules = parser.block.ruler
     ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}

@@ -40,18 +40,18 @@ def read_trajectory(path: Path) -> Trajectory:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
-    """Read a trajectory from the bytes of a file; `file_name` is for error messages.
+def parse_trajectory(data: bytes, name_in_errors: str) -> Trajectory:
+    """Read a trajectory from the bytes of a file; `name_in_errors` is for error messages.
 
     Flaws that published files have, such as a missing end or a plan that breaks the rules, only add a warning.
 
     Raises:
         TrajectoryError: if the file is not a trajectory; the message says which line was expected.
     """
-    text, repairs = _decode_trajectory(data, file_name)
-    boxes = _find_boxes(text, file_name)
-    planner, model, paper_id = _parse_heading(boxes.heading, file_name)
-    reader = _PlanReader(file_name, boxes.plan_line)
+    text, repairs = _decode_trajectory(data, name_in_errors)
+    boxes = _find_boxes(text, name_in_errors)
+    planner, model, paper_id = _parse_heading(boxes.heading, name_in_errors)
+    reader = _PlanReader(name_in_errors, boxes.plan_line)
     plan = reader.read_plan(boxes.plan)
     return Trajectory(
         planner=planner,
@@ -147,7 +147,7 @@ def _parse_heading(line: str, file_name: str) -> tuple[str, str, str]:
 
 
 def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
-    return unescape_markup(text, prefix=prefix)
+    return unescape_markup(text, preceding_text=prefix)
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from planner.analysis.metrics import (
     find_arrow_metrics,
     find_listed_metrics,
     find_metrics_below_heading,
+    find_panel_quantities,
     is_multiword_quantity,
-    locate_panel_quantities,
 )
 from tests.analysis.odd_text import ODD_TEXT
 
@@ -38,7 +38,7 @@ def test_lists_of_metrics(sentence: str, expected: list[str]) -> None:
     ],
 )
 def test_panels_of_figures(caption: str, expected: list[str]) -> None:
-    assert [name for name, _ in locate_panel_quantities(caption)] == expected
+    assert [name for name, _ in find_panel_quantities(caption)] == expected
 
 
 def test_a_column_head_is_read_without_its_unit_and_its_cutoff() -> None:
@@ -69,7 +69,7 @@ def test_a_quantity_has_a_name_of_its_own() -> None:
 def test_places_are_inside_the_text(text: str) -> None:
     for metrics in (
         find_listed_metrics(text),
-        locate_panel_quantities(text),
+        find_panel_quantities(text),
         find_arrow_metrics(text),
         find_metrics_below_heading("Metrics", text),
     ):

@@ -3,29 +3,32 @@
 import pytest
 
 from planner.analysis.components import Component, EvidenceKind, find_components
-from planner.analysis.passages import split_passages
-from planner.analysis.phrases import find_acronyms, is_generic_name
+from planner.analysis.passages import split_sections_into_passages
+from planner.analysis.phrases import find_defined_acronyms, is_generic_name
 from planner.papers.paper import Paper
 from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, paper, section
 
 
 def components_by_name(source: Paper) -> dict[str, Component]:
-    return {component.name.lower(): component for component in find_components(split_passages(source.sections))}
+    return {
+        component.name.lower(): component
+        for component in find_components(split_sections_into_passages(source.sections))
+    }
 
 
 def test_a_component_is_named_by_heading_acronym_proposal_run_in_and_repetition() -> None:
     components = components_by_name(PLAIN)
     assert components["spectral gating unit"].acronym == "SGU"
-    assert components["spectral gating unit"].evidence >= {EvidenceKind.ACRONYM, EvidenceKind.PROPOSED}
-    assert components["echo memory"].evidence == {EvidenceKind.HEADING}
-    assert components["night contrast loss"].evidence >= {EvidenceKind.RUN_IN, EvidenceKind.REPEATED}
-    assert components["coefficient λ"].evidence == {EvidenceKind.SYMBOL}
+    assert components["spectral gating unit"].evidence_kinds >= {EvidenceKind.ACRONYM, EvidenceKind.PROPOSED}
+    assert components["echo memory"].evidence_kinds == {EvidenceKind.HEADING}
+    assert components["night contrast loss"].evidence_kinds >= {EvidenceKind.RUN_IN, EvidenceKind.REPEATED}
+    assert components["coefficient λ"].evidence_kinds == {EvidenceKind.SYMBOL}
 
 
 @pytest.mark.parametrize("source", [LATEX, MARKDOWN], ids=["latex", "markdown"])
 def test_marked_up_terms_are_components(source: Paper) -> None:
     components = components_by_name(source)
-    assert components["spectral gating unit"].evidence >= {EvidenceKind.BOLD}
+    assert components["spectral gating unit"].evidence_kinds >= {EvidenceKind.BOLD}
     assert "echo memory" in components
 
 
@@ -49,26 +52,26 @@ def test_mentions_count_the_name_and_its_acronym() -> None:
 
 def test_one_entry_for_a_name_in_two_spellings() -> None:
     text = "We propose a gated fusion unit (GFU). We use the Gated Fusion Unit again. We design a gated fusion module."
-    assert [c.label for c in find_components(split_passages([section("Method", (P, text))]))] == [
+    assert [c.label for c in find_components(split_sections_into_passages([section("Method", (P, text))]))] == [
         "gated fusion unit (GFU)"
     ]
 
 
 def test_locations_point_to_the_text_and_its_heading() -> None:
-    for component in find_components(split_passages(PLAIN.sections)):
+    for component in find_components(split_sections_into_passages(PLAIN.sections)):
         place = component.location
         assert PLAIN.text[place.paper_offset :].startswith(place.text), component
         assert place.heading in {s.heading for s in PLAIN.sections}
 
 
 def test_nothing_named_gives_nothing() -> None:
-    assert find_components(split_passages([section("Method", (P, "It works."))])) == ()
+    assert find_components(split_sections_into_passages([section("Method", (P, "It works."))])) == ()
     assert find_components(()) == ()
 
 
 def test_the_place_of_an_expansion_is_where_it_stands() -> None:
     text = "x" * 300 + " then the gated fusion unit (GFU) acts"
-    (acronym,) = find_acronyms(text)
+    (acronym,) = find_defined_acronyms(text)
     assert text[acronym.expansion_start :].startswith("gated fusion unit (GFU)")
 
 

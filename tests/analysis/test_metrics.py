@@ -3,13 +3,13 @@
 import pytest
 
 from planner.analysis.metrics import find_metrics
-from planner.analysis.passages import split_passages
+from planner.analysis.passages import split_sections_into_passages
 from planner.papers.paper import Paper
 from tests.analysis.papers import PLAIN, F, P, T, paper, section
 
 
 def names(source: Paper) -> list[str]:
-    return [metric.name for metric in find_metrics(split_passages(source.sections))]
+    return [metric.name for metric in find_metrics(split_sections_into_passages(source.sections))]
 
 
 def test_known_names_and_those_that_the_paper_defines() -> None:
@@ -22,7 +22,9 @@ def test_the_most_frequent_first() -> None:
 
 def test_two_spellings_are_one_metric_in_its_most_frequent_spelling() -> None:
     (metric,) = find_metrics(
-        split_passages([section("Results", (P, "Mean average precision (mAP). The mAP rises; mAP is high."))])
+        split_sections_into_passages(
+            [section("Results", (P, "Mean average precision (mAP). The mAP rises; mAP is high."))]
+        )
     )
     assert (metric.name, metric.mention_count) == ("mAP", 4)
 
@@ -59,7 +61,7 @@ def test_the_references_are_not_read() -> None:
 
 
 def test_locations_point_to_the_text() -> None:
-    for metric in find_metrics(split_passages(PLAIN.sections)):
+    for metric in find_metrics(split_sections_into_passages(PLAIN.sections)):
         assert PLAIN.text[metric.location.paper_offset :].startswith(metric.location.text)
 
 

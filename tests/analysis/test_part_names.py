@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from planner.analysis.analyse import Analysis, analyse_paper, is_possible_part_name
-from planner.analysis.components import find_data_sets, is_specific_mechanism
+from planner.analysis.components import find_data_set_names, is_specific_mechanism
 from planner.papers.characters import is_english
 from tests.analysis.odd_text import ODD_TEXT
 from tests.analysis.papers import P, paper, section
@@ -21,12 +21,12 @@ from tests.analysis.papers import P, paper, section
     ],
 )
 def test_data_sets_are_named_beside_their_kind(text: str, names: list[str]) -> None:
-    assert list(find_data_sets(text)) == names
+    assert list(find_data_set_names(text)) == names
 
 
 @given(ODD_TEXT)
 def test_a_data_set_is_in_the_text(text: str) -> None:
-    assert all(name in text for name in find_data_sets(text))
+    assert all(name in text for name in find_data_set_names(text))
 
 
 @pytest.mark.parametrize("name", ["accuracy", "third", "batch size", "RQ3", "alps", "parts of alps", "owl baselines"])

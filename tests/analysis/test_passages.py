@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_paper, analyse_sections
 from planner.analysis.check import check_plan
-from planner.analysis.passages import IndexedSection, PassageSearch, split_passages, split_text_into_sections
+from planner.analysis.passages import (
+    IndexedSection,
+    PassageSearch,
+    split_sections_into_passages,
+    split_text_into_sections,
+)
 from planner.papers.paper import Section, SectionKind
 from planner.schema import Ablation, Action, Plan
 from tests.analysis.odd_text import ODD_TEXT
@@ -19,20 +24,20 @@ from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, T, index, paper, se
 
 @pytest.mark.parametrize("source", [PLAIN, LATEX, MARKDOWN], ids=["plain", "latex", "markdown"])
 def test_offsets_are_those_of_the_papers_text(source: Any) -> None:
-    for passage in split_passages(source.sections):
+    for passage in split_sections_into_passages(source.sections):
         assert source.text[passage.offset :].startswith(passage.text)
 
 
 def test_offsets_count_a_section_without_blocks() -> None:
     source = paper(Section("", 0, SectionKind.OTHER, ()), section("Method", (P, "Here.")))
-    assert [source.text[p.offset : p.offset + len(p.text)] for p in split_passages(source.sections)] == [
+    assert [source.text[p.offset : p.offset + len(p.text)] for p in split_sections_into_passages(source.sections)] == [
         "Method",
         "Here.",
     ]
 
 
 def test_the_method_ends_where_experiments_begin() -> None:
-    headings = {p.heading for p in split_passages(PLAIN.sections) if p.in_method}
+    headings = {p.heading for p in split_sections_into_passages(PLAIN.sections) if p.in_method}
     assert headings == {"3 Method", "3.1 Overview", "3.2 Echo Memory", "3.3 Training"}
 
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_sections
-from planner.analysis.components import find_emphasized_terms, find_hyperparameters, find_phrases_after_we
+from planner.analysis.components import find_emphasized_terms, find_hyperparameter_symbols, find_phrases_after_we
 from planner.analysis.metrics import find_metrics
-from planner.analysis.passages import split_passages, strip_markup
+from planner.analysis.passages import split_sections_into_passages, strip_markup
 from planner.analysis.phrases import (
     NameIndex,
     extract_leading_noun_phrase,
-    find_acronyms,
+    find_defined_acronyms,
     find_expansion,
     find_run_in_headings,
     split_conjuncts,
@@ -123,7 +123,7 @@ SENTENCES = {
 
 @pytest.mark.parametrize(("sentence", "ablation"), SENTENCES.items(), ids=SENTENCES.keys())
 def test_a_sentence_removes_or_replaces_a_part(sentence: str, ablation: tuple[str, Action, str] | None) -> None:
-    phrases = list(find_removals_and_replacements(CuedText.of(sentence)))
+    phrases = list(find_removals_and_replacements(CuedText.from_text(sentence)))
     assert [(phrase.part, phrase.action, phrase.replacement) for phrase in phrases] == ([ablation] if ablation else [])
     assert all(sentence[phrase.start :].startswith(phrase.part) for phrase in phrases)
 
@@ -141,7 +141,9 @@ def test_a_sentence_removes_or_replaces_a_part(sentence: str, ablation: tuple[st
     ],
 )
 def test_a_heading_names_the_part_whose_effect_is_studied(text: str, part: str) -> None:
-    assert list(find_studied_parts(CuedText.of(text))) == [AblationPhrase(part, Action.REMOVE, "", text.index(part))]
+    assert list(find_studied_parts(CuedText.from_text(text))) == [
+        AblationPhrase(part, Action.REMOVE, "", text.index(part))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,9 @@ def test_a_heading_names_the_part_whose_effect_is_studied(text: str, part: str) 
     ],
 )
 def test_a_sentence_names_a_varied_part(text: str, part: str) -> None:
-    assert AblationPhrase(part, Action.REPLACE, "", text.index(part)) in list(find_varied_parts(CuedText.of(text)))
+    assert AblationPhrase(part, Action.REPLACE, "", text.index(part)) in list(
+        find_varied_parts(CuedText.from_text(text))
+    )
 
 
 EXPANSIONS = {
@@ -179,7 +183,7 @@ EXPANSIONS = {
 
 @pytest.mark.parametrize(("text", "expected"), EXPANSIONS.items(), ids=EXPANSIONS.keys())
 def test_an_acronym_stands_for_the_words_before_it(text: str, expected: list[tuple[str, str]]) -> None:
-    acronyms = list(find_acronyms(text))
+    acronyms = list(find_defined_acronyms(text))
     assert [(acronym.abbreviation, acronym.expansion) for acronym in acronyms] == expected
     assert all(text[acronym.expansion_start :].startswith(acronym.expansion) for acronym in acronyms)
 
@@ -260,13 +264,13 @@ TERMS: dict[str, tuple[Finder, str, list[str]]] = {
     "bold in Markdown": (find_emphasized_terms, "a **gated unit** turns", ["gated unit"]),
     "bold in LaTeX": (find_emphasized_terms, "a \\textbf{gated unit} turns", ["gated unit"]),
     "one stressed word": (find_emphasized_terms, "it is \\emph{not} so", []),
-    "a threshold": (find_hyperparameters, "with the threshold τ it turns", ["threshold τ"]),
+    "a threshold": (find_hyperparameter_symbols, "with the threshold τ it turns", ["threshold τ"]),
     "a symbol that is": (
-        find_hyperparameters,
+        find_hyperparameter_symbols,
         "$\\lambda$ is a balancing coefficient",
         ["balancing coefficient $\\lambda$"],
     ),
-    "a plain number": (find_hyperparameters, "with a threshold of 5", []),
+    "a plain number": (find_hyperparameter_symbols, "with a threshold of 5", []),
 }
 
 
@@ -303,7 +307,9 @@ def test_markup_is_removed_from_words(text: str, plain: str) -> None:
 
 @pytest.mark.parametrize("spelling", ["F1-score", "F1 score", "F-score", "f1"])
 def test_spellings_of_a_metric_are_one(spelling: str) -> None:
-    metrics = find_metrics(split_passages((section("Experiments", (P, f"The F1 and the {spelling} rise.")),)))
+    metrics = find_metrics(
+        split_sections_into_passages((section("Experiments", (P, f"The F1 and the {spelling} rise.")),))
+    )
     assert [metric.mention_count for metric in metrics] == [2]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from planner.analysis.analyse import analyse_paper, analyse_sections, find_reported_ablations
 from planner.analysis.components import ComponentNames, find_components
-from planner.analysis.passages import ReportedAblation, split_passages
+from planner.analysis.passages import ReportedAblation, split_sections_into_passages
 from planner.analysis.sentences import match_removal_row, split_table_rows
 from planner.papers.paper import BlockKind, Paper
 from planner.schema import Action
@@ -12,7 +12,7 @@ from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, F, P, T, paper, sectio
 
 
 def reported(source: Paper) -> list[ReportedAblation]:
-    passages = split_passages(source.sections)
+    passages = split_sections_into_passages(source.sections)
     return list(find_reported_ablations(passages, ComponentNames(lambda: find_components(passages))))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.client import Budget, compute_max_prompt_tokens
+from planner.batch.client import CostBudget, compute_max_prompt_tokens
 from planner.chat import Message, Prompt
 from planner.errors import BudgetExceeded
 from tests.batch.program import Program, Serve, make_papers, wait_until
@@ -20,8 +20,8 @@ PRICE = "1,4"  # as the provider bills
 
 def test_what_is_in_flight_counts_at_its_most() -> None:
     async def check() -> None:
-        budget = Budget(1.0)
-        async with budget.reserve(0.6) as first:
+        budget = CostBudget(1.0)
+        async with budget.reserve_cost(0.6) as first:
             waiting = asyncio.create_task(spend(budget, 0.6, 0.1))
             await asyncio.sleep(0)
             assert not waiting.done(), "it may fit once the first has ended"
@@ -36,7 +36,7 @@ def test_what_is_in_flight_counts_at_its_most() -> None:
 
 def test_many_at_once_never_pass_the_limit() -> None:
     async def check() -> None:
-        budget, chance = Budget(1.0), random.Random(1)
+        budget, chance = CostBudget(1.0), random.Random(1)
         ended = await asyncio.gather(
             *(spend(budget, 0.05, chance.uniform(0, 0.05)) for _ in range(200)), return_exceptions=True
         )
@@ -46,8 +46,8 @@ def test_many_at_once_never_pass_the_limit() -> None:
     asyncio.run(check())
 
 
-async def spend(budget: Budget, max_cost: float, charged: float) -> None:
-    async with budget.reserve(max_cost) as reservation:
+async def spend(budget: CostBudget, max_cost: float, charged: float) -> None:
+    async with budget.reserve_cost(max_cost) as reservation:
         await asyncio.sleep(0)
         reservation.charged = charged
 

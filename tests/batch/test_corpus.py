@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.batch.corpus import assign_ids, collect_entries
+from planner.batch.corpus import assign_paper_ids, collect_entries
 from planner.batch.manifest import Corpus
 from planner.errors import UsageError
 
@@ -31,7 +31,7 @@ def found(corpus: Corpus, root: Path) -> dict[str, str]:
 
 
 def ids(corpus: Corpus, **known: str) -> list[str]:
-    return [entry.id for entry in assign_ids(corpus, known).entries]
+    return [entry.id for entry in assign_paper_ids(corpus, known).entries]
 
 
 def test_files_of_every_kind_and_none_of_the_others(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_files_of_every_kind_and_none_of_the_others(tmp_path: Path) -> None:
         "x/f.md": "markdown",
         "x/y.pdf": "pdf",
     }
-    assert corpus.skipped_files == 7
+    assert corpus.skipped_file_count == 7
     assert not corpus.problems
 
 
@@ -132,7 +132,7 @@ def test_bad_rows_are_reported_and_stop_nothing(tmp_path: Path) -> None:
     assert "not JSON" in problems["2"].reason
     assert "gone.md" in problems["5"].reason
     assert "same paper" in problems["6"].reason
-    assert [number for number, problem in problems.items() if problem.harmless] == ["6"]
+    assert [number for number, problem in problems.items() if problem.is_harmless] == ["6"]
 
 
 def test_lists_from_stdin_and_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,26 +151,29 @@ def test_lists_from_stdin_and_from_files(tmp_path: Path, monkeypatch: pytest.Mon
 def test_two_papers_with_one_name_get_two_ids_in_the_order_of_their_paths(tmp_path: Path) -> None:
     write(tmp_path, b__paper_DOT_pdf="%PDF-", a__Paper_DOT_pdf="%PDF-", a__x_DOT_pdf="%PDF-", c__paper_DOT_pdf="%PDF-2")
     forward, backward = (collect_entries([f"{tmp_path}/{n}" for n in order]) for order in ("abc", "cba"))
-    names = {entry.place: entry.id for entry in assign_ids(forward, {}).entries}
-    assert names == {entry.place: entry.id for entry in assign_ids(backward, {}).entries}
+    names = {entry.place: entry.id for entry in assign_paper_ids(forward, {}).entries}
+    assert names == {entry.place: entry.id for entry in assign_paper_ids(backward, {}).entries}
     assert sorted(names.values()) == ["Paper", "paper-2", "paper-3", "x"]
 
 
 def test_a_paper_keeps_its_id_when_others_come(tmp_path: Path) -> None:
     write(tmp_path, b__paper_DOT_pdf="%PDF-", b__x_DOT_pdf="%PDF-")
-    first = assign_ids(collect_entries([str(tmp_path)]), {})
+    first = assign_paper_ids(collect_entries([str(tmp_path)]), {})
     known = {entry.place: entry.id for entry in first.entries}
     write(tmp_path, a__paper_DOT_pdf="%PDF-", a__y_DOT_pdf="%PDF-")
-    second = {entry.source: entry.id for entry in assign_ids(collect_entries([str(tmp_path)]), known).entries}
+    second = {entry.source: entry.id for entry in assign_paper_ids(collect_entries([str(tmp_path)]), known).entries}
     assert second[str(tmp_path / "b" / "paper.pdf")] == "paper"
     assert second[str(tmp_path / "a" / "paper.pdf")] == "paper-2"
 
 
 def test_a_corpus_that_was_moved_keeps_its_ids(tmp_path: Path) -> None:
     write(tmp_path / "old", a_DOT_pdf="%PDF-", b_DOT_pdf="%PDF-")
-    known = {entry.place: entry.id for entry in assign_ids(collect_entries([str(tmp_path / "old")]), {}).entries}
+    known = {entry.place: entry.id for entry in assign_paper_ids(collect_entries([str(tmp_path / "old")]), {}).entries}
     (tmp_path / "old").rename(tmp_path / "new")
-    assert [entry.id for entry in assign_ids(collect_entries([str(tmp_path / "new")]), known).entries] == ["a", "b"]
+    assert [entry.id for entry in assign_paper_ids(collect_entries([str(tmp_path / "new")]), known).entries] == [
+        "a",
+        "b",
+    ]
 
 
 @given(st.lists(st.text(min_size=1, max_size=300), min_size=1, max_size=20))
@@ -227,7 +230,7 @@ def test_a_stamp_changes_with_the_paper_and_with_nothing_else(tmp_path: Path) ->
 
 def test_the_shared_papers_are_fifty_one(shared: Path) -> None:
     folders = [str(shared / "papers" / name) for name in ("pdf", "source", "labelled")]
-    corpus = assign_ids(collect_entries(folders), {})
+    corpus = assign_paper_ids(collect_entries(folders), {})
     assert len(corpus.entries) == 51
     kinds = [entry.kind for entry in corpus.entries]
     assert {kind: kinds.count(kind) for kind in kinds} == {"pdf": 38, "markdown": 5, "latex": 6, "html": 2}
@@ -238,7 +241,7 @@ def test_what_a_shell_made_of_a_glob_is_no_paper_either(tmp_path: Path) -> None:
     write(tmp_path, a_DOT_pdf="%PDF-", a_DOT_json="{}", README_DOT_md="# R", f_DOT_png="p", strange_DOT_doc="text")
     corpus = collect_entries([str(path) for path in sorted(tmp_path.iterdir())])
     assert found(corpus, tmp_path) == {"a.pdf": "pdf", "strange.doc": "file"}
-    assert corpus.skipped_files == 3
+    assert corpus.skipped_file_count == 3
     assert found(collect_entries([str(tmp_path / "README.md")]), tmp_path) == {"README.md": "file"}
 
 
@@ -249,7 +252,7 @@ def test_a_manifest_that_cannot_be_read_stops_nothing_among_others(tmp_path: Pat
     assert ids(corpus) == ["a"]
     (problem,) = corpus.problems
     assert "cannot be read as a list" in problem.reason
-    assert not problem.harmless
+    assert not problem.is_harmless
     with pytest.raises(UsageError, match="cannot be read as a list"):
         collect_entries([str(tmp_path / "bad.csv")])
 
@@ -270,5 +273,5 @@ def test_links_that_are_not_followed_are_told(tmp_path: Path) -> None:
     assert ids(corpus) == ["a"]
     problems = {Path(problem.source).name: problem for problem in corpus.problems}
     assert sorted(problems) == ["gone.pdf", "more"]
-    assert not problems["gone.pdf"].harmless
-    assert problems["more"].harmless
+    assert not problems["gone.pdf"].is_harmless
+    assert problems["more"].is_harmless

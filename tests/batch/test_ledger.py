@@ -30,7 +30,7 @@ def entry(number: int) -> CorpusEntry:
 def with_ledger(path: Path, work: Callable[[Ledger], Awaitable[None]], papers: int = 3, **how: bool) -> None:
     async def opened() -> None:
         async with Ledger(path, **how) as ledger:
-            await ledger.begin_call(Task.REVIEWER, [entry(n) for n in range(papers)], [MODEL])
+            await ledger.begin_command(Task.REVIEWER, [entry(n) for n in range(papers)], [MODEL])
             await work(ledger)
 
     asyncio.run(opened())
@@ -82,7 +82,7 @@ def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) ->
 
 def test_pending_is_read_in_pages_in_the_order_of_the_corpus(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
-        assert [each.entry.id for each in ledger.iterate_pending()] == [f"p{n}" for n in range(1203)]
+        assert [each.entry.id for each in ledger.iterate_pending_tasks()] == [f"p{n}" for n in range(1203)]
         assert ledger.count_expected_results() == 1203
 
     with_ledger(tmp_path / "ledger.sqlite", work, papers=1203)
@@ -166,10 +166,10 @@ def test_what_a_pass_over_the_pending_costs_grows_with_the_papers_and_not_faster
 
         entries = [CorpusEntry(f"p{number:05}", "", f"/{number}", "file") for number in range(count)]
         async with Ledger(tmp_path / f"{count}.sqlite") as ledger:
-            await ledger.begin_call(Task.REVIEWER, entries, [ModelEntry(CARD, "x")])
+            await ledger.begin_command(Task.REVIEWER, entries, [ModelEntry(CARD, "x")])
             # Called once for so many steps of SQLite's machine.
             ledger._reader.connection.set_progress_handler(step, 100)
-            assert sum(1 for _ in ledger.iterate_pending()) == count
+            assert sum(1 for _ in ledger.iterate_pending_tasks()) == count
         return taken
 
     few, many = asyncio.run(steps(1_000)), asyncio.run(steps(8_000))

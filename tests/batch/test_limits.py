@@ -83,7 +83,7 @@ def test_pauses_end_where_patience_ends() -> None:
             async with limits.acquire_slot(1, waited=0.1):
                 pass
         async with limits.acquire_slot(1) as slot:
-            assert 0.1 < slot.paused <= 0.2
+            assert 0.1 < slot.paused_seconds <= 0.2
 
     run(work)
 

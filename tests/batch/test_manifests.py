@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.batch.manifest import CorpusProblem, ManifestRow, read_list, read_manifest
+from planner.batch.manifest import CorpusProblem, ManifestRow, parse_paper_list, read_manifest
 from planner.errors import UsageError
 
 HERE = Path("here")
@@ -25,7 +25,7 @@ def rows(path: Path) -> list[ManifestRow]:
 
 def listed(text: str) -> Iterator[tuple[str, str]]:
     """Place and source, or place and problem, of each line of a list."""
-    for item in read_list(text, "list", HERE):
+    for item in parse_paper_list(text, "list", HERE):
         yield (item.source, item.reason) if isinstance(item, CorpusProblem) else (item.location, item.source)
 
 
@@ -116,7 +116,7 @@ def test_a_row_that_names_no_paper_is_a_problem_with_its_place(tmp_path: Path, l
     assert isinstance(problem, CorpusProblem)
     assert problem.source == f"{path}:3"
     assert reason in problem.reason
-    assert not problem.harmless
+    assert not problem.is_harmless
     assert (first.location, last.location) == (f"{path}:1", f"{path}:4")
 
 
@@ -204,7 +204,7 @@ def test_jsonl_and_csv_say_the_same(
 
 @given(st.text())
 def test_any_text_is_a_list_of_rows_and_problems(text: str) -> None:
-    for item in read_list(text, "list", HERE):
+    for item in parse_paper_list(text, "list", HERE):
         if isinstance(item, ManifestRow):
             assert item.source == item.source.strip() != ""
         assert (item.location if isinstance(item, ManifestRow) else item.source).startswith("list:")

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, Prompt
-from planner.models.openai_chat.replies import find_completion
+from planner.models.openai_chat.replies import parse_completion
 from planner.models.openai_chat.stream import ResponseBody
 from planner.planning.record import AttemptRecord, PaperRecord, PlanRecord, create_attempt_record, load_stored_json
 from planner.schema import Task
@@ -47,7 +47,7 @@ def test_whatever_arrives_is_stored_and_read_back_or_is_no_reply(value: Any, dep
     whole = {**completion("text"), place: "?"}
     received.feed(json.dumps(whole).replace('"?"', _nested_text(json.dumps(value), depth, name)).encode())
     received.finish()
-    arrived = find_completion(received.json)
+    arrived = parse_completion(received.json)
     assert arrived is not None
     assert arrived.text == "text"
     with TemporaryDirectory() as folder:

@@ -44,7 +44,7 @@ def read_all(todo: Iterator[PlanTask], **how: object) -> dict[str, RemotePaper |
         async with read_papers_ahead(todo, MODELS, readers=readers, max_ahead=4) as papers:
             return [read async for read in papers]
 
-    return {read.plan_task.entry.id: read.paper for read in asyncio.run(run())}
+    return {read.plan_task.entry.id: read.paper_or_error for read in asyncio.run(run())}
 
 
 def test_several_processes_read_and_no_more_than_wanted() -> None:
@@ -79,9 +79,9 @@ def test_a_paper_for_two_models_is_read_once() -> None:
             return [read async for read in papers]
 
     first, second = asyncio.run(run())
-    assert isinstance(first.paper, RemotePaper)
-    assert isinstance(second.paper, RemotePaper)
-    assert first.paper.info is second.paper.info
+    assert isinstance(first.paper_or_error, RemotePaper)
+    assert isinstance(second.paper_or_error, RemotePaper)
+    assert first.paper_or_error.info is second.paper_or_error.info
     assert (first.plan_task.model, second.plan_task.model) == ("m", "n")
 
 
@@ -104,7 +104,7 @@ def test_a_paper_is_read_again_for_another_window() -> None:
     async def run() -> tuple[PaperPrompt, PaperPrompt]:
         readers = [IsolatedReader(OFFLINE)]
         async with read_papers_ahead(todo, MODELS, readers=readers, max_ahead=1) as papers:
-            paper = (await anext(papers)).paper
+            paper = (await anext(papers)).paper_or_error
             assert isinstance(paper, RemotePaper)
             with pytest.raises(TooLongError, match="fit"):
                 await paper.build_prompt(replace(settings, window=1_000), FixedTokenCounter())
@@ -127,7 +127,7 @@ def test_only_who_reads_papers_is_given_them(tmp_path: Path) -> None:
         async with read_papers_ahead(todo, models, readers=readers, max_ahead=1) as papers:
             return await anext(papers)
 
-    paper = asyncio.run(run()).paper
+    paper = asyncio.run(run()).paper_or_error
     assert isinstance(paper, RemotePaper)
     assert paper.result.paper is not None
     assert paper.result.paper.info == paper.info

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.corpus import assign_ids, collect_entries
+from planner.batch.corpus import assign_paper_ids, collect_entries
 from planner.batch.discovery import FolderScan, detect_paper_kind
 
 CLASS = "\\documentclass{article}\n"
@@ -147,7 +147,7 @@ def test_the_same_paper_by_several_ways_is_taken_once_and_that_is_harmless(tmp_p
     corpus = collect_entries([folder, f"{folder}/a.pdf", f"{folder}/../papers/b.pdf", str(tmp_path / "link")])
     assert len(corpus.entries) == 2
     assert len(corpus.problems) == 4
-    assert all(problem.harmless for problem in corpus.problems)
+    assert all(problem.is_harmless for problem in corpus.problems)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_same_paper_by_several_ways_is_taken_once_and_that_is_harmless(tmp_p
 def test_an_arxiv_id_is_the_same_paper_however_it_is_written(first: str, second: str) -> None:
     corpus = collect_entries([first, second])
     assert len(corpus.entries) == 1
-    assert corpus.problems[0].harmless
+    assert corpus.problems[0].is_harmless
 
 
 def test_ids_of_a_manifest_that_are_alike_are_told_apart_on_any_file_system(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_ids_of_a_manifest_that_are_alike_are_told_apart_on_any_file_system(tmp_
     given_ids = ("Gr\u00f6\u00dfe", "gro\u0308\u00dfe", "GR\u00d6SSE", "..")
     rows = "".join(f'{{"path": "{n}.md", "id": "{name}"}}\n' for n, name in enumerate(given_ids))
     (tmp_path / "list.jsonl").write_text(rows, encoding="utf-8")
-    ids = [entry.id for entry in assign_ids(collect_entries([str(tmp_path / "list.jsonl")]), {}).entries]
+    ids = [entry.id for entry in assign_paper_ids(collect_entries([str(tmp_path / "list.jsonl")]), {}).entries]
     assert ids == ["Größe", "größe-2", "GRÖSSE-3", "__"]
 
 
@@ -176,4 +176,4 @@ def test_a_file_that_is_named_is_a_paper_whatever_it_is_called(tmp_path: Path) -
     named = collect_entries([str(tmp_path / "README.md"), str(tmp_path / "paper.odd")])
     assert [Path(entry.source).name for entry in named.entries] == ["paper.odd"]
     matched = collect_entries([str(tmp_path / "*.md"), str(tmp_path / "paper.*")])
-    assert (len(matched.entries), matched.skipped_files) == (0, 2)
+    assert (len(matched.entries), matched.skipped_file_count) == (0, 2)

@@ -10,7 +10,7 @@ from planner.errors import Outcome
 from planner.files import write_file_atomically
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions, build_parameters
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.papers.excerpt import fit_sections, select_sections
+from planner.papers.excerpt import omit_sections_to_fit, select_sections
 from planner.schema import Task
 from tests.papers_made import paper
 
@@ -25,7 +25,7 @@ def test_a_fixed_gauge_learns_nothing_so_that_prompts_repeat() -> None:
     learning, fixed = TokenCounter(), FixedTokenCounter()
     before = fixed.count_text("words")
     for counter in (learning, fixed):
-        counter.observe(prompt, 600)
+        counter.raise_ratio(prompt, 600)
     assert learning.count_text("many words of a paper") > fixed.count_text("many words of a paper")
     assert fixed.count_text("words") == before
 
@@ -35,7 +35,7 @@ def test_a_paper_with_fewer_bytes_than_tokens_fit_is_not_measured() -> None:
         raise AssertionError("nothing is to be measured")
 
     whole = select_sections(paper(), Task.REVIEWER)
-    assert fit_sections(whole, paper(), 100_000, never) == whole
+    assert omit_sections_to_fit(whole, paper(), 100_000, never) == whole
 
 
 def test_a_cap_for_a_cost_limit_makes_no_other_request() -> None:

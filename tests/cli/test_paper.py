@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.details import format_about
+from planner.details import format_approximate_number
 from tests.cli.conftest import Run
 
 
@@ -51,7 +51,7 @@ def test_paper_prompt_and_dry_run_show_the_same_prompt_tokens(run: Run, task: st
     estimate = run("batch", "paper.md", "-o", "run", "--task", task, *model, "--dry-run", "--json").stdout
     [planned] = json.loads(estimate)["models"]
     assert (planned["tokens"], planned["cost"]) == (shown, shown)
-    about = format_about(shown)
+    about = format_approximate_number(shown)
     assert f"{about} tokens" in run("prompt", "paper.md", "--task", task).stderr
     assert f"Prompt of the {task} task: {about} tokens" in run("paper", "paper.md", "--task", task).stdout
 

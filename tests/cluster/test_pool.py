@@ -79,7 +79,7 @@ def test_requests_are_shared_out_evenly_and_to_those_who_are_left() -> None:
         for _ in range(10):
             await pool.complete("m", PROMPT)
         assert len(workers[0].asked) == 10, "who is lost is asked no more"
-        assert pool.workers_by_machine == {"b": 1, "c": 1}
+        assert pool.worker_counts_by_machine == {"b": 1, "c": 1}
 
     run(work())
 

@@ -149,14 +149,14 @@ def test_a_combined_plan_and_a_copy_are_no_members(tmp_path: Path) -> None:
 
 def test_other_members_for_a_paper_get_a_file_of_their_own(tmp_path: Path) -> None:
     a, b, c = write_plans(tmp_path)
-    paths = {combine(*folders).path for folders in ((a, b), (a, c), (a, b, c))}
+    paths = {combine(*folders).trajectory_path for folders in ((a, b), (a, c), (a, b, c))}
     assert len({path.parent.name for path in paths}) == 3
     for name in "abc":
         write_entry(tmp_path / name, trajectory("Other", model=name, task=Task.AUTHOR))
     (b / "lm-planner" / "b" / "A_Paper.md").unlink()
     (b / "lm-planner" / "b" / "A_Paper.json").unlink()
     outputs = [each for each in combine_plans([a, b, c], tmp_path / "out") if isinstance(each, PlanOutput)]
-    new_path = next(each.path for each in outputs if each.record.paper.id == "A_Paper")
+    new_path = next(each.trajectory_path for each in outputs if each.record.paper.id == "A_Paper")
     assert new_path not in paths
     assert new_path.parent in {path.parent for path in paths}
 
@@ -197,7 +197,7 @@ def test_an_ablation_that_breaks_a_rule_is_left_out(tmp_path: Path) -> None:
 def test_the_record_and_the_trajectory_can_be_read_again(tmp_path: Path) -> None:
     output = combine(*write_plans(tmp_path))
     assert PlanRecord.read(output.record_path) == output.record
-    assert read_trajectory(output.path) == output.trajectory
+    assert read_trajectory(output.trajectory_path) == output.trajectory
     assert output.record.started == STARTED
     assert json.loads(output.record_path.read_bytes())["strategy"] == "combine"
 

@@ -8,7 +8,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from planner.batch.corpus import assign_ids, collect_entries
+from planner.batch.corpus import assign_paper_ids, collect_entries
 from planner.errors import UsageError
 from tests.batch.program import make_papers
 from tests.fuzz.context import Context, Input
@@ -75,7 +75,7 @@ def check_manifest(given: Input, context: Context) -> str:
             else:
                 path.write_bytes(data)
                 found = collect_entries((str(path),))
-            ids = [entry.id for entry in assign_ids(found, {}).entries]
+            ids = [entry.id for entry in assign_paper_ids(found, {}).entries]
     except UsageError:
         return "refused file"
     assert len({name.casefold() for name in ids}) == len(ids)

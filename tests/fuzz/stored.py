@@ -68,7 +68,7 @@ def write_sound_files() -> tuple[bytes, str]:
     with TemporaryDirectory() as folder:
         model = FakeModel("Here is my plan: do less.", GOOD_REPLY)
         output = asyncio.run(plan_to_folder(Path(folder), PAPER, model, SETTINGS, lambda _: 0.01))
-        return output.record_path.read_bytes(), output.path.read_text(encoding="utf-8")
+        return output.record_path.read_bytes(), output.trajectory_path.read_text(encoding="utf-8")
 
 
 def make_record(dice: Random) -> Input:

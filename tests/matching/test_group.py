@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.matching import MAX_ABLATIONS, SURE_SIMILARITY, SURENESS, compute_similarity, group_ablations
+from planner.matching import MAX_ABLATIONS, SURE_SIMILARITY, SURENESS, compute_ablation_similarity, group_ablations
 from planner.schema import Ablation
 from planner.trajectory.reader import read_trajectory
 from tests.matching.plans import ABLATIONS, remove, replace
@@ -118,7 +118,7 @@ def test_groups_hold_each_ablation_once_and_are_sure(plans: list[list[Ablation]]
     for group in groups:
         assert len({number for number, _ in group}) == len(group)
         for (a, i), (b, j) in combinations(group, 2):
-            assert compute_similarity(plans[a][i], plans[b][j]) >= SURE_SIMILARITY
+            assert compute_ablation_similarity(plans[a][i], plans[b][j]) >= SURE_SIMILARITY
 
 
 def test_a_plan_without_end_is_compared_in_part() -> None:

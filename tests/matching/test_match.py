@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from eval.matching import MATCH_THRESHOLD, Match, find_best_assignment, match_ablations
 from planner.matching import (
-    compute_similarity,
+    compute_ablation_similarity,
     compute_stem_overlap,
     expand_acronyms,
     extract_stems,
-    have_compatible_actions,
+    have_compatible_changes,
     is_same_replacement,
     split_words,
     stem_word,
@@ -37,7 +37,7 @@ GATE = "gated fusion unit"
     ],
 )
 def test_ablations_match(a: Ablation, b: Ablation) -> None:
-    assert compute_similarity(a, b) >= MATCH_THRESHOLD
+    assert compute_ablation_similarity(a, b) >= MATCH_THRESHOLD
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_ablations_match(a: Ablation, b: Ablation) -> None:
     ],
 )
 def test_ablations_do_not_match(a: Ablation, b: Ablation) -> None:
-    assert compute_similarity(a, b) < MATCH_THRESHOLD
+    assert compute_ablation_similarity(a, b) < MATCH_THRESHOLD
 
 
 def test_each_ablation_is_paired_once_and_the_sum_is_greatest() -> None:
@@ -73,12 +73,12 @@ def test_the_order_of_the_plans_does_not_matter(a: list[Ablation], b: list[Ablat
     assert sum(m.similarity for m in matches) == pytest.approx(sum(m.similarity for m in reverse_matches))
     for m in matches:
         assert MATCH_THRESHOLD <= m.similarity <= 1
-        assert m.similarity == pytest.approx(compute_similarity(b[m.index_b], a[m.index_a]))
+        assert m.similarity == pytest.approx(compute_ablation_similarity(b[m.index_b], a[m.index_a]))
 
 
 @given(st.lists(ABLATIONS, max_size=5))
 def test_a_plan_with_words_matches_itself(plan: list[Ablation]) -> None:
-    ablations = [a for a in plan if extract_stems(a.ablated_part) and have_compatible_actions(a, a)]
+    ablations = [a for a in plan if extract_stems(a.ablated_part) and have_compatible_changes(a, a)]
     assert len(match_ablations(ablations, ablations)) == len(ablations)
 
 

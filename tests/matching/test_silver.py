@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eval.matching import MATCH_THRESHOLD
-from planner.matching import compute_similarity
+from planner.matching import compute_ablation_similarity
 from planner.schema import Ablation
 from planner.trajectory.reader import read_trajectory
 
@@ -39,7 +39,7 @@ def read_pairs(shared: Path) -> list[Pair]:
 
 def score_pairs(labelled: list[Pair]) -> tuple[float, float, float]:
     """Return precision, recall and F1 of the matches."""
-    outcomes = [(compute_similarity(pair.a, pair.b) >= MATCH_THRESHOLD, pair.same) for pair in labelled]
+    outcomes = [(compute_ablation_similarity(pair.a, pair.b) >= MATCH_THRESHOLD, pair.same) for pair in labelled]
     counts = Counter(outcomes)
     hit, false, missed = counts[True, True], counts[True, False], counts[False, True]
     return hit / (hit + false), hit / (hit + missed), 2 * hit / (2 * hit + false + missed)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 import planner.models.openai_chat.stream as responses
 from planner.models.openai_chat.errors import parse_rate_limits, parse_retry_after
-from planner.models.openai_chat.replies import find_completion, find_error, parse_error_body
+from planner.models.openai_chat.replies import find_error_object, parse_completion, parse_error_body
 from planner.models.openai_chat.stream import (
     ChunkMerger,
     EventDecoder,
     ResponseBody,
-    decode_json,
+    decode_bounded_json,
     format_json,
     repair_json_surrogates,
 )
@@ -82,7 +82,7 @@ def test_a_stream_in_any_pieces_is_the_whole_reply(data: st.DataObject, text: st
     for piece in in_pieces(data, stream(text, reasoning=reasoning, pieces=4).body):
         body.feed(piece)
     body.finish()
-    got, expected = find_completion(body.json), find_completion(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
+    got, expected = parse_completion(body.json), parse_completion(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
     assert got is not None
     assert expected is not None
     assert (got.text, got.reasoning, got.usage) == (expected.text, expected.reasoning, expected.usage)
@@ -98,7 +98,7 @@ def test_arbitrary_bytes_raise_nothing(data: st.DataObject, content: bytes) -> N
         body.finish()
         assert isinstance(body.text, str)
         assert isinstance(body.describe_progress(), str)
-        decode_json(content)
+        decode_bounded_json(content)
 
 
 @given(BODIES)
@@ -109,17 +109,19 @@ def test_arbitrary_json_raises_nothing(value: Any) -> None:
         assert error.is_too_long(400) in (True, False)
         assert isinstance(error.message, str)
     if isinstance(value, dict):
-        find_completion(value)
-        find_error(value)
+        parse_completion(value)
+        find_error_object(value)
         merger = ChunkMerger()
         merger.add_chunk(value)
         merger.add_chunk(value)
-        find_completion(merger.body)
+        parse_completion(merger.body)
 
 
 @given(JSON)
 def test_json_is_read_as_it_was_written(value: Any) -> None:
-    assert decode_json(format_json(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(value)
+    assert decode_bounded_json(format_json(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(
+        value
+    )
 
 
 @given(SURROGATES)
@@ -134,7 +136,7 @@ def test_text_that_can_be_written_stays(text: str) -> None:
 
 
 def test_numbers_that_are_none_are_unknown() -> None:
-    assert decode_json(b"[NaN, Infinity, -Infinity]") == [None, None, None]
+    assert decode_bounded_json(b"[NaN, Infinity, -Infinity]") == [None, None, None]
 
 
 @given(
@@ -200,7 +202,7 @@ def test_a_stream_that_adds_values_without_end_is_more_than_a_reply(
 def test_a_stream_that_goes_on_with_a_text_is_a_reply(delta: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "MAX_JSON_VALUES", 1000)
     body = feed_chunks(delta, 2000)
-    found = find_completion(body.json)
+    found = parse_completion(body.json)
     assert not body.is_oversized
     assert found is not None
     assert found.text == "a, " * 2000
@@ -220,7 +222,7 @@ def test_a_number_out_of_range_costs_no_reply() -> None:
     body = ResponseBody()
     body.feed(text.replace('"?"', "9" * 5000, 1).replace('"?"', "-1e999").encode())
     body.finish()
-    found = find_completion(body.json)
+    found = parse_completion(body.json)
     assert found is not None
     assert found.text == "A plan."
     assert found.raw["x"] == [None, None]

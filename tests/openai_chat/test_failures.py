@@ -71,7 +71,7 @@ def test_a_status_has_its_meaning(server: Server, streamed: bool, status: int, r
             code="429",
             type="None",
         ),
-        error(400, "Budget has been exceeded! Current cost: 1.02, Max budget: 1.0", type="budget_exceeded"),
+        error(400, "CostBudget has been exceeded! Current cost: 1.02, Max budget: 1.0", type="budget_exceeded"),
         error(429, "Your account is suspended", type="exceeded_current_quota_error"),
         error(403, "Key limit exceeded (total limit). Manage it using the settings page."),
         error(403, "Out of call volume quota. Quota will be replenished in 12:00:00.", code="quotaExceeded"),
@@ -463,7 +463,7 @@ def test_every_exception_of_the_sdk_has_a_meaning(kind: type[Exception]) -> None
     Exception.__init__(caught, "it went wrong")
     vars(caught).update(request=request, response=httpx2.Response(418, request=request, text="teapot"))
     assert isinstance(caught, errors.TRANSPORT_EXCEPTIONS)
-    failed = errors.convert_exception(caught, endpoint, timeout=3)
+    failed = errors.convert_transport_exception(caught, endpoint, timeout=3)
     assert isinstance(failed, ModelError)
     assert "gpu" in str(failed)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PaperError
-from planner.papers.characters import MAX_TEXT_BYTES, clean_source_text, decode_text
+from planner.papers.characters import MAX_TEXT_BYTES, decode_text, normalize_characters
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -95,14 +95,14 @@ def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
     ],
 )
 def test_unseen_and_disguised_characters_are_set_right_and_reported(text: str, cleaned: str, said: str) -> None:
-    result, warnings = clean_source_text(text)
+    result, warnings = normalize_characters(text)
     assert result == cleaned
     assert any(said in warning for warning in warnings)
 
 
 @pytest.mark.parametrize("text", ["plain\n\ttext", "Привет, мир", "β-VAE αβγ ± ✓", "क्ष", "日本語", "👩‍🔬 works"])
 def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
-    assert clean_source_text(text) == (text, ())
+    assert normalize_characters(text) == (text, ())
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
 )
 def test_odd_text_is_cleaned_in_linear_time(text: str) -> None:
     started = time.process_time()
-    clean_source_text(text)
+    normalize_characters(text)
     assert time.process_time() - started < 5
 
 
 @given(st.text())
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
-    once, _ = clean_source_text(text)
-    assert clean_source_text(once)[0] == once
+    once, _ = normalize_characters(text)
+    assert normalize_characters(once)[0] == once
 
 
 @given(st.binary(max_size=400))

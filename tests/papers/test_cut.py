@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eval.labelled import read_excerpt_labels, score_excerpt
 from planner.errors import PaperError, TooLongError
-from planner.papers.excerpt import fit_sections, select_sections
+from planner.papers.excerpt import omit_sections_to_fit, select_sections
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import remove_ablation_announcements, split_sentences
 from planner.papers.load import load_paper
@@ -185,7 +185,7 @@ def words_of(text: str) -> int:
 def test_a_paper_that_fits_is_sent_whole() -> None:
     full_paper = paper()
     selection = select_sections(full_paper, Task.REVIEWER)
-    assert fit_sections(selection, full_paper, 10_000, words_of) == selection
+    assert omit_sections_to_fit(selection, full_paper, 10_000, words_of) == selection
 
 
 def test_what_matters_least_goes_first_and_is_said() -> None:
@@ -196,7 +196,7 @@ def test_what_matters_least_goes_first_and_is_said() -> None:
     selection = select_sections(full_paper, Task.REVIEWER)
     everything = words_of(text(selection)) + words_of(f"{full_paper.title} {full_paper.abstract}")
     omitted_headings = [
-        [part.heading for part in fit_sections(selection, full_paper, everything - spare, words_of).omissions]
+        [part.heading for part in omit_sections_to_fit(selection, full_paper, everything - spare, words_of).omissions]
         for spare in (1, 120, 230)
     ]
     assert omitted_headings[0] == ["Acknowledgements"]
@@ -207,7 +207,7 @@ def test_what_matters_least_goes_first_and_is_said() -> None:
 def test_what_must_be_sent_is_never_cut_to_fit() -> None:
     full_paper = paper()
     with pytest.raises(TooLongError, match="--context-window"):
-        fit_sections(select_sections(full_paper, Task.REVIEWER), full_paper, 5, words_of)
+        omit_sections_to_fit(select_sections(full_paper, Task.REVIEWER), full_paper, 5, words_of)
 
 
 def plain(content: str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planner.chat import FixedTokenCounter, Message, Prompt, TokenCounter
 from planner.errors import TooLongError
-from planner.papers.excerpt import fit_sections, select_sections
+from planner.papers.excerpt import omit_sections_to_fit, select_sections
 from planner.papers.paper import Omission, Paper, Section, SectionKind
 from planner.schema import Task
 from tests.papers_made import paper, section
@@ -25,7 +25,7 @@ LIMITS = st.integers(0, 1000)
 def fit_to_limit(full_paper: Paper, limit: int) -> tuple[tuple[Section, ...], tuple[Omission, ...]] | None:
     """What the reviewer's task keeps and leaves out in so much room, a token a character; None where it cannot fit."""
     try:
-        fitted = fit_sections(select_sections(full_paper, Task.REVIEWER), full_paper, limit, len)
+        fitted = omit_sections_to_fit(select_sections(full_paper, Task.REVIEWER), full_paper, limit, len)
     except TooLongError as error:
         assert error.limit == limit
         return None
@@ -70,7 +70,7 @@ def test_more_room_never_takes_more_away(full_paper: Paper, limits: list[int]) -
 @given(PAPERS)
 def test_a_window_that_holds_everything_changes_nothing(full_paper: Paper) -> None:
     before = select_sections(full_paper, Task.REVIEWER)
-    assert fit_sections(before, full_paper, 10**9, len) == before
+    assert omit_sections_to_fit(before, full_paper, 10**9, len) == before
 
 
 PROMPT = Prompt.from_messages((Message("user", "The harmonic residual gate bounds the residual. " * 50),), "")
@@ -82,7 +82,7 @@ def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts
     counter, fixed = TokenCounter(), FixedTokenCounter()
     before = first = counter.count_prompt(PROMPT)
     for count in counts:
-        counter.observe(PROMPT, count)
+        counter.raise_ratio(PROMPT, count)
         fixed.observe(PROMPT, count)
         assert counter.count_prompt(PROMPT) >= before
         assert fixed.count_prompt(PROMPT) == first
@@ -92,4 +92,4 @@ def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts
 
 def test_the_message_says_what_is_needed_and_what_there_is() -> None:
     with pytest.raises(TooLongError, match=r"\.md: about \d+ tokens must be sent, but only 0 fit .*--context-window"):
-        fit_sections(select_sections(paper(), Task.REVIEWER), paper(), -5, len)
+        omit_sections_to_fit(select_sections(paper(), Task.REVIEWER), paper(), -5, len)

@@ -14,7 +14,7 @@ from planner.papers.sources import (
     TEXT_ENDINGS,
     FileFormat,
     detect_text_kind,
-    is_named_like_other_file,
+    has_non_paper_name,
     strip_folders_and_endings,
 )
 from tests.papers.build import BODY, tarred
@@ -55,7 +55,7 @@ def test_markdown_is_the_same_as_a_file_in_a_folder_and_in_an_archive(ending: st
 @pytest.mark.parametrize("name", ["README.md", "read-me.txt", "history.md", "LICENSE-MIT.md", "_sidebar.md", "meta.md"])
 def test_a_file_that_is_no_paper_is_none_in_a_folder_or_an_archive(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(MARKDOWN, encoding="utf-8")
-    assert is_named_like_other_file(name)
+    assert has_non_paper_name(name)
     assert detect_paper_kind(tmp_path / name) == ""
     files = {name: MARKDOWN.encode(), "draft.md": f"# Draft\n\n{BODY}".encode()}
     assert read_source("x.tar", tarred(files, packing="")).paper.title == "Draft"

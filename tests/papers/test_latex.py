@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.folder import find_main_file
-from planner.papers.latex.macros import expand_macro_selection, find_macros
+from planner.papers.folder import find_main_latex_files
+from planner.papers.latex.macros import expand_simple_macros, find_macros
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
@@ -77,7 +77,7 @@ def test_the_compiled_bibliography_is_the_references_section(tmp_path: Path) -> 
     ],
 )
 def test_the_main_file_is_chosen_rightly(files: dict[str, str], main: str) -> None:
-    assert find_main_file(SourceTree("t", {name: text.encode for name, text in files.items()}))[0] == main
+    assert find_main_latex_files(SourceTree("t", {name: text.encode for name, text in files.items()}))[0] == main
 
 
 @pytest.mark.parametrize(
@@ -196,10 +196,10 @@ def test_empty_commands_vanish_with_their_arguments_and_names_are_spelt_out() ->
         LatexSource("\\newcommand{\\todo}[2][]{}\\def\\ours{Net}\\newcommand\\keep[1]{\\textbf{#1}}\\let\\gone\\relax")
     )
     assert (
-        expand_macro_selection(LatexSource("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), macros).text
+        expand_simple_macros(LatexSource("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), macros).text
         == "a  Net Net. \\keep{b}"
     )
-    assert expand_macro_selection(LatexSource("\\keep{\\ours}"), macros, expand_all=True).text == "\\textbf{Net}"
+    assert expand_simple_macros(LatexSource("\\keep{\\ours}"), macros, expand_all=True).text == "\\textbf{Net}"
 
 
 def test_plain_text_keeps_words_and_numbers() -> None:

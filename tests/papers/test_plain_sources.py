@@ -134,7 +134,11 @@ def test_a_caption_in_plain_text_makes_a_float(caption: str, kind: BlockKind) ->
 
 def resolve(*marked: tuple[str, int], known: str = "") -> tuple[str, list[tuple[str, int]], int]:
     expected = resolve_headings([Heading(text, rank, text) for text, rank in marked], known_title=known)
-    return expected.title, [(p.text, p.level) for p in expected.items if isinstance(p, Heading)], expected.demoted_count
+    return (
+        expected.title,
+        [(p.text, p.level) for p in expected.items if isinstance(p, Heading)],
+        expected.code_like_count,
+    )
 
 
 MARKED_HEADINGS = {

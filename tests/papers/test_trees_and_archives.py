@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from planner.errors import PaperError
 from planner.papers import archive as archiving
-from planner.papers.archive import read_archive_files
+from planner.papers.archive import unpack_archive
 from planner.papers.sources import (
     FileFormat,
     SourceTree,
@@ -168,7 +168,7 @@ def test_any_bytes_are_of_some_kind(data: bytes, name: str) -> None:
 
 
 def unpacked(data: bytes, kind: FileFormat) -> SourceTree:
-    found = read_archive_files(data, kind, "x")
+    found = unpack_archive(data, kind, "x")
     assert isinstance(found, SourceTree)
     return found
 
@@ -270,7 +270,7 @@ def test_each_cap_holds_exactly(
     with pytest.raises(
         PaperError, match=r"the archive 'x' (?:has over 1 members|unpacks to more bytes than any paper has)"
     ):
-        read_archive_files(pack(files), kind, "x")
+        unpack_archive(pack(files), kind, "x")
 
 
 SINGLE = {FileFormat.GZIP: gzipped, FileFormat.BZIP2: bz2.compress, FileFormat.XZ: lzma.compress}
@@ -282,16 +282,16 @@ def test_a_single_packed_file_gives_its_bytes_and_is_metered(
 ) -> None:
     data = pack(b"a" * 1000)
     assert detect_kind(data) is kind
-    assert read_archive_files(data, kind, "x") == b"a" * 1000
+    assert unpack_archive(data, kind, "x") == b"a" * 1000
     monkeypatch.setattr(archiving, "MAX_UNPACKED_BYTES", 999)
     with pytest.raises(PaperError, match="unpacks to more"):
-        read_archive_files(data, kind, "x")
+        unpack_archive(data, kind, "x")
 
 
 def test_an_xz_file_that_asks_for_much_memory_is_refused() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2 * archiving.MAX_XZ_MEMORY}]
     with pytest.raises(PaperError, match=r"'x' is damaged or incomplete \(Memory usage limit exceeded\)"):
-        read_archive_files(lzma.compress(b"a" * 1000, filters=filters), FileFormat.XZ, "x")
+        unpack_archive(lzma.compress(b"a" * 1000, filters=filters), FileFormat.XZ, "x")
 
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
@@ -302,7 +302,7 @@ def test_a_damaged_archive_is_a_named_error_or_a_tree(pack: Pack, kind: FileForm
         whole[place] ^= data.draw(st.integers(1, 255))
     cut = data.draw(st.integers(0, len(whole)))
     try:
-        found = read_archive_files(bytes(whole[:cut]), kind, "x")
+        found = unpack_archive(bytes(whole[:cut]), kind, "x")
     except PaperError as error:
         assert "'x'" in str(error)
     else:

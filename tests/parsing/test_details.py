@@ -14,9 +14,9 @@ from planner.details import (
     EffortKind,
     Evidence,
     RejectionReason,
-    count_runs,
-    group_by_control,
-    order_runs,
+    choose_run_order,
+    count_training_runs,
+    group_by_shared_control,
 )
 from planner.parsing.ablations import read_ablation_details
 from planner.parsing.predictions import ParseLog
@@ -172,7 +172,7 @@ def test_runs_are_ordered_from_cheap_and_decisive() -> None:
         details(EffortKind.RETRAIN, 70, 4, control="Same width."),
         details(EffortKind.EVALUATE, None, 0),
     )
-    assert order_runs(plan) == (4, 3, 1, 0, 2)
-    assert group_by_control(plan) == ((0, 1),)
-    assert count_runs(plan) is None
-    assert count_runs((*plan[:2], *plan[3:])) == 6
+    assert choose_run_order(plan) == (4, 3, 1, 0, 2)
+    assert group_by_shared_control(plan) == ((0, 1),)
+    assert count_training_runs(plan) is None
+    assert count_training_runs((*plan[:2], *plan[3:])) == 6

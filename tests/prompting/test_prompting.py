@@ -13,7 +13,7 @@ from planner.chat import Completion, Message, Prompt
 from planner.errors import OutputError, PromptError
 from planner.papers.paper import Excerpt, Omission
 from planner.parsing.reply import parse_reply
-from planner.planning.prompts import PromptTemplates, derive_end_marker, render_prompt, render_reask_prompt
+from planner.planning.prompts import PromptTemplates, derive_end_marker, render_first_prompt, render_reask_prompt
 from planner.schema import Ablation, Task
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def own(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("task", Task)
 def test_the_rendered_prompt_is_the_golden_one(task: Task) -> None:
-    prompt = render_prompt(EXCERPT, task, 3)
+    prompt = render_first_prompt(EXCERPT, task, 3)
     shown = "\n".join(f"----- {message.role} -----\n{message.content}" for message in prompt.messages)
     assert shown + "\n" == (GOLDENS / f"{task.value}.txt").read_text(encoding="utf-8")
 
@@ -44,7 +44,7 @@ def test_the_rendered_prompt_is_the_golden_one(task: Task) -> None:
 @pytest.mark.parametrize("task", Task)
 @pytest.mark.parametrize("k", [1, 2, 7])
 def test_the_number_asked_for_is_a_limit(task: Task, k: int) -> None:
-    user = render_prompt(EXCERPT, task, k).messages[1].content
+    user = render_first_prompt(EXCERPT, task, k).messages[1].content
     assert f"up to {k} " in user
     assert f"{k} is a limit and not a target" in user
     assert ("ablations, the most" in user) is (k > 1)
@@ -52,7 +52,7 @@ def test_the_number_asked_for_is_a_limit(task: Task, k: int) -> None:
 
 def test_the_fields_are_the_model_s_and_stand_once() -> None:
     for task in Task:
-        user = render_prompt(EXCERPT, task, 2).messages[1].content
+        user = render_first_prompt(EXCERPT, task, 2).messages[1].content
         for name, field in Ablation.model_fields.items():
             kind = "list of strings" if name in ("replacement", "metrics") else "string"
             assert user.count(f'- "{name}" ({kind}): {field.description}') == 1
@@ -61,7 +61,7 @@ def test_the_fields_are_the_model_s_and_stand_once() -> None:
 
 
 def test_the_example_lines_obey_the_contract() -> None:
-    user = render_prompt(EXCERPT, Task.AUTHOR, 2).messages[1].content
+    user = render_first_prompt(EXCERPT, Task.AUTHOR, 2).messages[1].content
     lines = [line for line in user.split("\n") if line.startswith("{")]
     assert len(lines) == 2
     for line in lines:
@@ -75,21 +75,27 @@ def test_the_example_lines_obey_the_contract() -> None:
 
 
 def test_what_was_cut_is_not_given_away() -> None:
-    assert "Effect of the gate" not in render_prompt(EXCERPT, Task.AUTHOR, 5).messages[1].content
+    assert "Effect of the gate" not in render_first_prompt(EXCERPT, Task.AUTHOR, 5).messages[1].content
 
 
 def test_the_same_question_is_the_same_prompt() -> None:
-    assert render_prompt(EXCERPT, Task.AUTHOR, 5) == render_prompt(EXCERPT, Task.AUTHOR, 5)
-    others = [render_prompt(EXCERPT, Task.AUTHOR, 4), render_prompt(EXCERPT, Task.REVIEWER, 5)]
-    assert len({prompt.sha256 for prompt in [render_prompt(EXCERPT, Task.AUTHOR, 5), *others]}) == 3
+    assert render_first_prompt(EXCERPT, Task.AUTHOR, 5) == render_first_prompt(EXCERPT, Task.AUTHOR, 5)
+    others = [render_first_prompt(EXCERPT, Task.AUTHOR, 4), render_first_prompt(EXCERPT, Task.REVIEWER, 5)]
+    assert len({prompt.sha256 for prompt in [render_first_prompt(EXCERPT, Task.AUTHOR, 5), *others]}) == 3
     assert (
-        others[0].template_sha256 == render_prompt(EXCERPT, Task.AUTHOR, 5).template_sha256 != others[1].template_sha256
+        others[0].template_sha256
+        == render_first_prompt(EXCERPT, Task.AUTHOR, 5).template_sha256
+        != others[1].template_sha256
     )
 
 
 def test_a_paper_is_a_value_and_no_template() -> None:
     text = "{{ k }} {% raw %} {# note #} {{ missing }} <b>&amp;"
-    user = render_prompt(Excerpt(title="{{ title }}", abstract="{%", text=text), Task.REVIEWER, 2).messages[1].content
+    user = (
+        render_first_prompt(Excerpt(title="{{ title }}", abstract="{%", text=text), Task.REVIEWER, 2)
+        .messages[1]
+        .content
+    )
     assert text in user
     assert "Title: {{ title }}\n" in user
 
@@ -97,7 +103,7 @@ def test_a_paper_is_a_value_and_no_template() -> None:
 @given(st.text(), st.text(), st.text())
 def test_a_paper_cannot_close_its_fence(title: str, abstract: str, text: str) -> None:
     mark = derive_end_marker(title, abstract, text)
-    user = render_prompt(Excerpt(title=title, abstract=abstract, text=text), Task.REVIEWER, 2).messages[1].content
+    user = render_first_prompt(Excerpt(title=title, abstract=abstract, text=text), Task.REVIEWER, 2).messages[1].content
     assert re.fullmatch(r"[0-9a-f]{16}", mark)
     assert user.count(mark) == 3
     begin, end = (user.index(f"=== {word} PAPER {mark} ===") for word in ("BEGIN", "END"))
@@ -118,20 +124,20 @@ def test_all_missing_variables_are_named_at_once(own: Path) -> None:
     with pytest.raises(
         PromptError, match="unknown variables: titel, venue, year \\(available: abstract, candidates, details, "
     ):
-        render_prompt(EXCERPT, Task.AUTHOR, 5, own)
+        render_first_prompt(EXCERPT, Task.AUTHOR, 5, own)
 
 
 def test_an_include_may_use_what_its_includer_sets(own: Path) -> None:
     (own / "author.user.jinja").write_text("{% for f in fields %}{% include 'one.jinja' %}{% endfor %}", "utf-8")
     (own / "one.jinja").write_text("{{ f.name }},", encoding="utf-8")
-    assert render_prompt(EXCERPT, Task.AUTHOR, 5, own).messages[1].content.startswith("name,ablated_part,")
+    assert render_first_prompt(EXCERPT, Task.AUTHOR, 5, own).messages[1].content.startswith("name,ablated_part,")
 
 
 @pytest.mark.parametrize("name", ["author.system.jinja", "author.user.jinja", "contract.jinja", "reask.jinja"])
 def test_a_missing_template_is_named(own: Path, name: str) -> None:
     (own / name).unlink()
     with pytest.raises(PromptError, match=re.escape(f"{own / name}: template not found")):
-        render_prompt(EXCERPT, Task.AUTHOR, 5, own)
+        render_first_prompt(EXCERPT, Task.AUTHOR, 5, own)
 
 
 @pytest.mark.parametrize(
@@ -150,23 +156,23 @@ def test_a_missing_template_is_named(own: Path, name: str) -> None:
 def test_a_faulty_template_is_a_prompt_error(own: Path, source: str, said: str) -> None:
     (own / "author.user.jinja").write_text(source, encoding="utf-8")
     with pytest.raises(PromptError, match=said):
-        render_prompt(EXCERPT, Task.AUTHOR, 5, own)
+        render_first_prompt(EXCERPT, Task.AUTHOR, 5, own)
 
 
 def test_a_template_that_is_no_utf8_is_a_prompt_error(own: Path) -> None:
     (own / "author.user.jinja").write_bytes(b"\xff\xfe")
     with pytest.raises(PromptError, match="cannot be read as UTF-8"):
-        render_prompt(EXCERPT, Task.AUTHOR, 5, own)
+        render_first_prompt(EXCERPT, Task.AUTHOR, 5, own)
 
 
 @pytest.mark.parametrize("name", ["author.user.jinja", "contract.jinja", "criteria.jinja", "reask.jinja"])
 def test_the_hash_covers_every_template_that_is_used(own: Path, name: str) -> None:
-    before = render_prompt(EXCERPT, Task.AUTHOR, 5, own).template_sha256
-    assert before == render_prompt(EXCERPT, Task.AUTHOR, 5).template_sha256
+    before = render_first_prompt(EXCERPT, Task.AUTHOR, 5, own).template_sha256
+    assert before == render_first_prompt(EXCERPT, Task.AUTHOR, 5).template_sha256
     (own / name).write_text((own / name).read_text(encoding="utf-8") + "\nBriefly.", encoding="utf-8")
-    assert render_prompt(EXCERPT, Task.AUTHOR, 5, own).template_sha256 != before
+    assert render_first_prompt(EXCERPT, Task.AUTHOR, 5, own).template_sha256 != before
     (own / "unused.jinja").write_text("x", encoding="utf-8")
-    assert render_prompt(EXCERPT, Task.REVIEWER, 5, own).messages != ()
+    assert render_first_prompt(EXCERPT, Task.REVIEWER, 5, own).messages != ()
 
 
 def test_other_prompts_use_the_same_machinery(tmp_path: Path) -> None:
@@ -215,5 +221,5 @@ def test_the_readme_names_every_template_and_variable() -> None:
 
 
 def test_a_value_of_the_paper_reaches_the_wire_as_json() -> None:
-    prompt = render_prompt(Excerpt(title="ü\u2028\0", abstract="", text="\u202e"), Task.AUTHOR, 5)
+    prompt = render_first_prompt(Excerpt(title="ü\u2028\0", abstract="", text="\u202e"), Task.AUTHOR, 5)
     assert json.loads(json.dumps(prompt.messages[1].content)) == prompt.messages[1].content

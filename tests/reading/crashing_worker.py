@@ -8,7 +8,7 @@ from planner.errors import PaperError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.paper import Paper
 from planner.reading.request import ReadRequest
-from planner.reading.worker import serve_requests
+from planner.reading.worker import serve_read_requests
 
 
 def load(request: ReadRequest, _: ArxivClient) -> Paper:  # noqa: C901 - a table of faults
@@ -41,4 +41,4 @@ def load(request: ReadRequest, _: ArxivClient) -> Paper:  # noqa: C901 - a table
 
 
 if __name__ == "__main__":
-    serve_requests(sys.argv[1:], load)
+    serve_read_requests(sys.argv[1:], load)

@@ -132,12 +132,12 @@ def test_the_reply_is_told_as_it_arrives(asked: Client) -> None:
 
 def test_a_long_reply_in_small_pieces_is_told_at_once() -> None:
     async def follow() -> list[tuple[str, str]]:
-        return [each async for each in job.follow()]
+        return [each async for each in job.iterate_progress_messages()]
 
     job = Job(PlanRequest(GivenPaper.create("arxiv:2507.08038"), PlanSettings(Task.REVIEWER, 2), ModelSpec()))
     job.add_note("sending")
     for _ in range(400_000):
-        job.add_text("x ")
+        job.add_reply_text("x ")
     job.set_state(JobState.FAILED)
     started = time.process_time()
     assert asyncio.run(follow()) == [("note", "sending"), ("text", "x " * 400_000), ("state", "failed 0")]

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from planner.files import write_file_atomically
 from planner.site.copies import format_plan_copies
-from planner.site.entries import create_entry
+from planner.site.entries import create_planned_entry
 from planner.site.pages import render_entry_page, render_index_page
 from tests.site.conftest import Open, find_browser
 from tests.site.made import LOSS, ROUTER, many_rows, trajectory
@@ -166,7 +166,7 @@ def test_a_plan_is_copied(open_page: Open, site: Path, form: str) -> None:
     expect(page.locator("#_toast")).to_have_text(f"Copied as {form}")
     name = form.removesuffix(" text").lower()
     planned = trajectory(ablations=(ROUTER, LOSS))
-    expected = getattr(format_plan_copies(create_entry(planned)), name)
+    expected = getattr(format_plan_copies(create_planned_entry(planned)), name)
     assert page.evaluate("navigator.clipboard.readText()") == expected
 
 
@@ -264,7 +264,7 @@ def test_without_scripts_and_in_print_every_plan_is_there(open_page: Open, site:
 
 def test_one_trajectory_is_one_page(open_page: Open, tmp_path: Path) -> None:
     file = tmp_path / "plan.html"
-    file.write_text(render_entry_page(create_entry(trajectory("A_Paper"))), encoding="utf-8")
+    file.write_text(render_entry_page(create_planned_entry(trajectory("A_Paper"))), encoding="utf-8")
     page = open_page(file.as_uri())
     expect(page.get_by_role("heading", level=1)).to_have_text("A Paper")
     expect(page.locator(".card")).to_have_count(2)

@@ -15,7 +15,7 @@ from planner.cli import cli
 from planner.errors import Outcome, UsageError
 from planner.files import write_file_atomically
 from planner.site.build import build_site
-from planner.site.entries import create_entry
+from planner.site.entries import create_planned_entry
 from planner.site.pages import render_entry_page
 from planner.site.views import build_paper_view
 from planner.trajectory.reader import read_trajectory
@@ -40,8 +40,8 @@ def test_a_site_is_an_index_and_a_page_a_paper(tmp_path: Path) -> None:
 
 def test_a_site_is_the_same_every_time(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
-    build_site([run], tmp_path / "one", docsify=True)
-    build_site([run], tmp_path / "two", docsify=True)
+    build_site([run], tmp_path / "one", with_docsify=True)
+    build_site([run], tmp_path / "two", with_docsify=True)
     ours = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
     assert len(ours) > 15
     for path in ours:
@@ -90,7 +90,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(tmp_path: Pat
 def test_the_site_may_lie_in_the_run(tmp_path: Path) -> None:
     write_entry(tmp_path / "run", trajectory(), plan_record(trajectory()))
     for _ in range(2):
-        assert build_site([tmp_path / "run"], tmp_path / "run" / "site", docsify=True).entry_count == 1
+        assert build_site([tmp_path / "run"], tmp_path / "run" / "site", with_docsify=True).entry_count == 1
 
 
 def test_runs_are_compared_on_one_page(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_plans_of_different_texts_with_one_id_are_told_apart(tmp_path: Path) -> 
 
 
 def test_the_line_under_a_title_counts() -> None:
-    one, two = create_entry(trajectory(model="a")), create_entry(trajectory(model="b"))
+    one, two = create_planned_entry(trajectory(model="a")), create_planned_entry(trajectory(model="b"))
     lost = replace(two, trajectory=None, outcome=Outcome.REFUSED)
     assert build_paper_view([one]).summary == "1 plan · 2 ablations"
     assert build_paper_view([one, two]).summary == "2 plans · 4 ablations · models agree on 2"
@@ -128,7 +128,7 @@ def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> No
     hostile = trajectory("A|B]_(c)", reasoning="<script>alert(1)</script>")
     write_file_atomically(tmp_path / "run" / "a.md", render_published(hostile))
     write_entry(tmp_path / "run", trajectory("Plain"))
-    built = build_site([tmp_path / "run"], tmp_path / "out", docsify=True)
+    built = build_site([tmp_path / "run"], tmp_path / "out", with_docsify=True)
     root = tmp_path / "out" / "docsify"
     assert sorted(path.name for path in root.iterdir()) == [
         "_sidebar.md",
@@ -150,12 +150,12 @@ def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> No
 def test_of_two_trajectories_with_one_place_docsify_names_the_second(tmp_path: Path) -> None:
     for run in ("a", "b"):
         write_entry(tmp_path / run, trajectory())
-    built = build_site([tmp_path / "a", tmp_path / "b"], tmp_path / "out", docsify=True)
+    built = build_site([tmp_path / "a", tmp_path / "b"], tmp_path / "out", with_docsify=True)
     assert [file.reason for file in built.unread_files] == ["another trajectory has the same path"]
 
 
 def test_one_page_holds_all_it_needs() -> None:
-    text = render_entry_page(create_entry(trajectory()))
+    text = render_entry_page(create_planned_entry(trajectory()))
     assert text.startswith("<!doctype html>")
     assert "Routing without learning" in text
     assert not re.search(r'(?:src|href)="(?!#|data:image/svg)', text)
@@ -174,7 +174,7 @@ def test_the_command_prints_the_index_and_warns_of_what_it_left_out(tmp_path: Pa
 
 
 def test_the_published_trajectories_are_a_site(shared: Path, tmp_path: Path) -> None:
-    built = build_site([shared / "trajectories"], tmp_path / "out", docsify=True)
+    built = build_site([shared / "trajectories"], tmp_path / "out", with_docsify=True)
     assert (built.paper_count, built.entry_count, built.unread_files) == (513, 1400, ())
     pages = [built.index, *(tmp_path / "out" / "papers").iterdir()]
     assert sum(path.stat().st_size for path in pages) <= 40_000_000

@@ -12,18 +12,18 @@ from planner.schema import Task
 from planner.site.entries import (
     EntrySource,
     PlanEntry,
-    create_entry,
+    create_planned_entry,
     derive_run_name,
     index_entries,
-    read_plan_entries,
     read_plan_entry,
+    read_sorted_entries,
 )
 from planner.site.facts import choose_title, label_entries
 from tests.site.made import failed, plan_record, render_published, small_run, trajectory, write_entry
 
 
 def entry(**changes: object) -> PlanEntry:
-    return replace(create_entry(trajectory()), **changes)  # type: ignore[arg-type]
+    return replace(create_planned_entry(trajectory()), **changes)  # type: ignore[arg-type]
 
 
 def test_a_trajectory_alone_is_an_entry_of_which_little_is_known(tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_a_title_comes_from_a_sidecar_or_from_the_id() -> None:
 
 def test_a_run_is_collected_by_paper(tmp_path: Path) -> None:
     found = index_entries([small_run(tmp_path / "run")])
-    assert (found.runs, found.unread_files) == (("run",), ())
-    assert sorted(map(len, found.papers.values())) == [3, 3, 3, 3, 3]
-    entries = read_plan_entries(found.papers["Quantised_Memories"])
+    assert (found.run_names, found.unread_files) == (("run",), ())
+    assert sorted(map(len, found.sources_by_paper.values())) == [3, 3, 3, 3, 3]
+    entries = read_sorted_entries(found.sources_by_paper["Quantised_Memories"])
     assert [(e.model, e.outcome.value) for e in entries] == [
         ("claude-3.5-sonnet", "truncated"),
         ("gpt-4o", "refused"),
@@ -138,7 +138,7 @@ def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -
     write_file_atomically(tmp_path / "mine" / "out" / "old.md", render_published(trajectory("Old")))
     (tmp_path / "mine" / "elsewhere").symlink_to(tmp_path)
     found = index_entries([tmp_path / "mine", tmp_path / "mine"], excluded_folder=(tmp_path / "mine" / "out").resolve())
-    assert list(found.papers) == ["A_Paper"]
+    assert list(found.sources_by_paper) == ["A_Paper"]
     assert {file.name: file.reason[:13] for file in found.unread_files} == {
         "mine/README.md": "not a traject",
         "mine/data.json": "not the recor",

@@ -168,8 +168,8 @@ def test_markup_is_escaped_and_read_back(text: str, written: str) -> None:
 )
 def test_a_bare_address_is_no_link(text: str, written: str) -> None:
     for prefix in ("", "x ", "- "):
-        assert escape_markup(text, prefix=prefix) == written
-        assert unescape_markup(written, prefix=prefix) == text
+        assert escape_markup(text, preceding_text=prefix) == written
+        assert unescape_markup(written, preceding_text=prefix) == text
     trajectory = replace(TRAJECTORY, reasoning=text)
     assert parse_trajectory(render_trajectory(trajectory).encode(), "file") == trajectory
 

@@ -15,16 +15,23 @@ from planner.batch.ledger.records import (
     MergeCounts,
     StoredRecords,
     attach_ledger,
-    copy_replies,
-    fingerprint_ledger,
+    compute_change_mark,
+    copy_attached_replies,
     list_id_conflicts,
     list_results_only_in_attached,
     merge_attached_ledger,
 )
 from planner.batch.ledger.schema import open_ledger_readonly, query_ledger
 from planner.batch.ledger.submissions import COLLECTED
-from planner.batch.ledger.writer import open_ledger_connection
-from planner.batch.run_folder import InUseError, RunFolder, Shard, convert_os_errors, list_missing_shards, list_shards
+from planner.batch.ledger.writer import open_ledger_for_writing
+from planner.batch.run_folder import (
+    InUseError,
+    RunFolder,
+    Shard,
+    convert_os_errors,
+    list_begun_shards,
+    list_missing_shards,
+)
 from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
 from planner.planning.output import rebuild_trajectory, write_record_and_trajectory
@@ -41,17 +48,17 @@ class _SubmittedError(RunError):
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """The result of a merge. `running_shards` are shards that were left out, each with the reason."""
+    """The result of a merge. `reasons_by_unfinished_shard` are shards that were left out, each with the reason."""
 
     counts_by_shard: Mapping[Shard, MergeCounts]
-    running_shards: Mapping[Shard, str]
+    reasons_by_unfinished_shard: Mapping[Shard, str]
     missing_shards: tuple[Shard, ...]
     problems: tuple[str, ...]
 
     @property
     def is_complete(self) -> bool:
         """True if every shard was merged."""
-        return not self.running_shards and not self.missing_shards
+        return not self.reasons_by_unfinished_shard and not self.missing_shards
 
 
 def merge_shards(run: RunFolder) -> MergeResult:
@@ -60,15 +67,15 @@ def merge_shards(run: RunFolder) -> MergeResult:
     Raises:
         RunError: if there are no shards, if their settings differ, or if a file cannot be read or written.
     """
-    shards = list_shards(run)
+    shards = list_begun_shards(run)
     if not shards:
         raise RunError(f"{run.path} has no shards to merge: plan some with `batch --shard i/n -o {run.path}`")
-    refuse_different_settings(run, shards)
+    refuse_unequal_shard_settings(run, shards)
     refuse_papers_of_other_shards(run, shards)
     joined, running, problems = {}, {}, list[str]()
     with ExitStack() as stack:
         stack.enter_context(run.lock_folder())
-        db = stack.enter_context(open_ledger_connection(run.ledger_path, shared_disk=run.is_on_shared_disk))
+        db = stack.enter_context(open_ledger_for_writing(run.ledger_path, shared_disk=run.is_on_shared_disk))
         for shard in shards:
             try:
                 joined[shard] = _merge_one(db, run, shard, problems)
@@ -94,7 +101,7 @@ def list_unmerged_shards(run: RunFolder) -> list[Shard]:
         )
     return [
         shard
-        for shard in list_shards(run)
+        for shard in list_begun_shards(run)
         if marks.get(_MERGED_PREFIX + shard.name) != _read_change_mark(shard.locate_folder(run))
     ]
 
@@ -131,28 +138,28 @@ def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]
     """
     if run.ledger_path.is_file():
         with (
-            open_ledger_connection(shard.locate_folder(run).ledger_path, shared_disk=True) as db,
+            open_ledger_for_writing(shard.locate_folder(run).ledger_path, shared_disk=True) as db,
             attach_ledger(db, run.ledger_path, paper_ids),
         ):
             merge_attached_ledger(db)
 
 
-def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
-    """Copy the replies of the run `earlier` into `run`; `run` need not pay for these requests again.
+def reuse_replies(run: RunFolder, earlier_run: RunFolder) -> None:
+    """Copy the replies of the run `earlier_run` into `run`; `run` need not pay for these requests again.
 
     Raises:
         RunError: if a ledger cannot be read or written.
     """
-    if earlier.ledger_path.is_file():
+    if earlier_run.ledger_path.is_file():
         with (
             run.lock_folder(),
-            open_ledger_connection(run.ledger_path, shared_disk=run.is_on_shared_disk) as db,
-            attach_ledger(db, earlier.ledger_path),
+            open_ledger_for_writing(run.ledger_path, shared_disk=run.is_on_shared_disk) as db,
+            attach_ledger(db, earlier_run.ledger_path),
         ):
-            copy_replies(db)
+            copy_attached_replies(db)
 
 
-def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
+def refuse_unequal_shard_settings(run: RunFolder, shards: list[Shard]) -> None:
     """Refuse shards that were planned with different settings.
 
     Raises:
@@ -191,7 +198,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
     part = shard.locate_folder(run)
     with (
         part.lock_folder(),
-        open_ledger_connection(part.ledger_path, shared_disk=True) as other,
+        open_ledger_for_writing(part.ledger_path, shared_disk=True) as other,
         attach_ledger(db, part.ledger_path),
     ):
         if requests := _count_submitted_requests(part):
@@ -206,7 +213,9 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
         for paper, model in list_results_only_in_attached(db):
             _write_files(run, kept, paper, model, problems)
         joined = merge_attached_ledger(db)
-        db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, fingerprint_ledger(other)))
+        db.execute(
+            "INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, compute_change_mark(other))
+        )
     if joined.requests_paid_twice:
         problems.append(
             f"shard {shard.name}: {joined.requests_paid_twice:,} requests were paid for in another shard too, since "
@@ -216,7 +225,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
 
 
 def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_key: str, problems: list[str]) -> None:
-    sidecar = records.load_current_record(paper_id, model_key)
+    sidecar = records.load_latest_record(paper_id, model_key)
     try:
         trajectory = rebuild_trajectory(sidecar)
     except OutputError as error:
@@ -269,4 +278,4 @@ def _count_submitted_requests(run: RunFolder) -> int:
 
 def _read_change_mark(shard_run: RunFolder) -> str:
     with open_ledger_readonly(shard_run.ledger_path) as db:
-        return fingerprint_ledger(db)
+        return compute_change_mark(db)

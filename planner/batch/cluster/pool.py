@@ -71,7 +71,7 @@ class WorkerPool:
         return len(self._workers)
 
     @property
-    def workers_by_machine(self) -> Counter[str]:
+    def worker_counts_by_machine(self) -> Counter[str]:
         """The number of workers on each machine."""
         return Counter(worker.machine for worker in self._workers)
 

@@ -101,7 +101,7 @@ class RayWorkerActor:
 
 def make_error_picklable(error: ModelError) -> ModelError:
     """Return the error as a `ModelError` or `TooLongError`, since other subclasses cannot be pickled."""
-    return error if isinstance(error, TooLongError) else error.with_text(str(error))
+    return error if isinstance(error, TooLongError) else error.with_message(str(error))
 
 
 @asynccontextmanager
@@ -207,7 +207,7 @@ class WorkerSupervisor:
         return {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in alive}
 
     def _start_missing_workers(self, node: str, count: int) -> None:
-        here = self._pool.workers_by_machine[node] + sum(task.get_name() == node for task in self._starting)
+        here = self._pool.worker_counts_by_machine[node] + sum(task.get_name() == node for task in self._starting)
         for _ in range(count - here):
             task = asyncio.create_task(self._start_worker(node), name=node)
             self._starting.add(task)

@@ -126,7 +126,7 @@ class StoredRecords:
 
     reader: LedgerReader
 
-    def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
+    def list_record_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
         """Return (paper, model, number of the latest record, number of the latest record with a plan).
 
         There is one tuple for each paper and model. The first number is None if there is no record, or if the paper or
@@ -135,7 +135,7 @@ class StoredRecords:
         current = f"iif({IS_VALID}, n.number, NULL)"
         return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
 
-    def load_current_record(self, paper_id: str, model_key: str) -> PlanRecord:
+    def load_latest_record(self, paper_id: str, model_key: str) -> PlanRecord:
         """Return the latest record of a paper and a model; there must be one."""
         query = "SELECT max(number) FROM plannings WHERE paper = ? AND model = ?"
         return self.load_record(self.reader.fetch_value(query, paper_id, model_key))
@@ -153,17 +153,17 @@ class StoredRecords:
     def find_reply(self, identity: str) -> Completion | None:
         """Return the reply to the request with the hash `identity`, None if there is no reply."""
         reply = self.reader.fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
-        return None if reply is None else load_reply(identity, reply)
+        return None if reply is None else parse_stored_reply(identity, reply)
 
 
-def load_reply(identity: str, reply: str) -> Completion:
-    """Return the reply that `reply` holds as JSON; `identity` is the hash of the request.
+def parse_stored_reply(identity: str, reply_json: str) -> Completion:
+    """Return the reply that `reply_json` holds as JSON; `identity` is the hash of the request.
 
     Raises:
         RunError: if the reply cannot be read.
     """
     try:
-        return load_stored_json(STORED_COMPLETION, reply)
+        return load_stored_json(STORED_COMPLETION, reply_json)
     except ValueError as error:
         message = f"the ledger is damaged: the reply to request {identity[:12]} cannot be read; {_DAMAGE_HINT}"
         raise RunError(message) from error
@@ -223,7 +223,7 @@ def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
     return MergeCounts(results, requests, paid_twice)
 
 
-def copy_replies(db: sqlite3.Connection) -> None:
+def copy_attached_replies(db: sqlite3.Connection) -> None:
     """Copy the replies of the attached ledger; they do not count towards the cost limit of this run."""
     db.execute(_COPY_REPLIES)
 
@@ -237,7 +237,7 @@ def list_id_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
     return db.execute(query).fetchall()
 
 
-def fingerprint_ledger(db: sqlite3.Connection) -> str:
+def compute_change_mark(db: sqlite3.Connection) -> str:
     """Return a string that changes whenever something is added to a ledger."""
     queries = (
         "SELECT coalesce(max(number), 0) FROM attempts",

@@ -14,9 +14,16 @@ from typing import Final, Self
 
 from pydantic import TypeAdapter
 
-from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, STORED_COMPLETION, LedgerReader, StoredRecords, load_reply
+from planner.batch.ledger.records import (
+    ALL_PAIRS,
+    IS_VALID,
+    STORED_COMPLETION,
+    LedgerReader,
+    StoredRecords,
+    parse_stored_reply,
+)
 from planner.batch.ledger.schema import connect_ledger, format_time
-from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
+from planner.batch.ledger.submissions import NewRequest, Submissions, insert_missing_requests
 from planner.batch.ledger.writer import (
     LedgerReply,
     LedgerWriter,
@@ -96,7 +103,7 @@ class Ledger:
                 f"this is a run of the {earlier_task} task; choose another folder with -o for the {task} task"
             )
 
-    async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[ModelEntry]) -> None:
+    async def begin_command(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[ModelEntry]) -> None:
         """Record the task, the corpus and the models of this command.
 
         Requests that a killed process left in flight are marked as lost, since they may have been billed.
@@ -116,7 +123,7 @@ class Ledger:
 
         await self._writer.write_change(change)
 
-    def iterate_pending(self, *, retry_failed: bool = False) -> Iterator[PlanTask]:
+    def iterate_pending_tasks(self, *, retry_failed: bool = False) -> Iterator[PlanTask]:
         """Yield the tasks to plan, in the order of the corpus; `retry_failed` adds the tasks that have failed."""
         finished = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNFINISHED_OUTCOMES)
         query = (
@@ -186,7 +193,7 @@ class Ledger:
                 messages=messages,
                 started=datetime.fromisoformat(sent),
                 cost=cost,
-                completion=None if reply is None else load_reply(identity, reply),
+                completion=None if reply is None else parse_stored_reply(identity, reply),
             )
             for identity, prompt, sample, messages, sent, cost, reply in rows
         )
@@ -203,7 +210,7 @@ class Ledger:
         new_request = NewRequest(plan_task, identity, request.prompt_sha256, request.sample, request.messages, max_cost)
 
         def change(db: sqlite3.Connection) -> None:
-            insert_requests(db, [new_request], now)
+            insert_missing_requests(db, [new_request], now)
             db.execute(
                 "INSERT INTO attempts (number, identity, sent, upper, state, said) VALUES (?, ?, ?, ?, 'sent', '')",
                 (number, identity, now, max_cost),

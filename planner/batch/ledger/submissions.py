@@ -142,7 +142,7 @@ class Submissions:
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(submission))
-            insert_requests(db, new_requests, now)
+            insert_missing_requests(db, new_requests, now)
             db.executemany(
                 "INSERT INTO attempts (number, identity, sent, upper, state, said, part)"
                 " VALUES (?, ?, ?, ?, 'submitted', '', ?)",
@@ -156,7 +156,7 @@ class Submissions:
 
     async def record_exported_requests(self, new_requests: Sequence[NewRequest]) -> None:
         """Record requests that are exported to a file; their results can then be recognised."""
-        await self._writer.write_change(lambda db: insert_requests(db, new_requests, ""))
+        await self._writer.write_change(lambda db: insert_missing_requests(db, new_requests, ""))
 
     async def update_submission(self, submission: Submission) -> None:
         """Record the state, the file id and the batch id of a submission."""
@@ -164,7 +164,7 @@ class Submissions:
         values = (submission.file_id, submission.batch_id, submission.state, submission.number)
         await self._writer.write_change(lambda db: db.execute(query, values))
 
-    async def import_attempt(self, identity: str) -> int:
+    async def record_external_attempt(self, identity: str) -> int:
         """Record that another program sent a request; return the number of the attempt."""
         number, now = self._reserve_attempt_numbers(1), format_time(datetime.now(UTC))
 
@@ -230,7 +230,7 @@ class Submissions:
         """Return the highest number of an attempt, 0 if there are no attempts."""
         return int(self._reader.fetch_value("SELECT coalesce(max(number), 0) FROM attempts"))
 
-    def find_attempt(self, submission: Submission, identity_prefix: str) -> SubmittedRequest | None:
+    def find_submitted_request(self, submission: Submission, identity_prefix: str) -> SubmittedRequest | None:
         """Return the submission's request whose hash begins with `identity_prefix`, None if there is none."""
         row = self._reader.fetch_row(
             "SELECT number, identity, upper, state = 'replied' FROM attempts"
@@ -254,7 +254,7 @@ class Submissions:
         return None if row is None else (row[0], row[1], bool(row[2]))
 
 
-def insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
+def insert_missing_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
     """Insert requests that were sent at `sent_at` ("" if not sent yet); a request that already has a time keeps it."""
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"

@@ -264,7 +264,7 @@ def _refuse_foreign_folder(folder: Path) -> None:
 
 
 @contextmanager
-def open_ledger_connection(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
+def open_ledger_for_writing(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
     """Open a ledger for writing within the block, and store the replies that are kept in files.
 
     Raises:

@@ -21,15 +21,15 @@ from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.run_folder import RunFolder
 from planner.batch.service.results import PricedService, require_batch_service
-from planner.batch.service.submit import SubmissionLimits, SubmissionWriter, SubmitOptions
+from planner.batch.service.submit import SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.spec import BatchJob, SubmissionOptions
 from planner.batch.status import Progress
 from planner.chat import Completion, FixedTokenCounter, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, PaperError, PlannerError
 from planner.models.connect import ModelClient, log_request_host
-from planner.models.openai_chat.chat import warn_of_truncation
-from planner.planning.plan import run_plan
+from planner.models.openai_chat.chat import warn_of_prompt_truncation
+from planner.planning.plan import run_paper_session
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +54,16 @@ class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not ther
 class ReplayModel:
     """A model that answers from the ledger, and passes requests without a reply to `handle_request`.
 
-    A request fails if it has no reply after `MAX_SUBMISSIONS` submissions; attempts with numbers up to `after_attempt`
-    do not count. If `submit_once` is true, a request is submitted only once, and after that the caller sends it live.
+    A request fails if it has no reply after `MAX_SUBMISSIONS` submissions; attempts with numbers up to
+    `last_ignored_attempt` do not count. If `submit_once` is true, a request is submitted only once, and after that the
+    caller sends it live.
     """
 
     ledger: Ledger
     client: ModelClient
     plan_task: PlanTask
     handle_request: RequestHandler
-    after_attempt: int
+    last_ignored_attempt: int
     submit_once: bool
     max_completion_tokens: int | None
 
@@ -80,10 +81,10 @@ class ReplayModel:
         """
         identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
         if (reply := self.ledger.records.find_reply(identity)) is not None:
-            return replace(reply, notes=(*reply.notes, *warn_of_truncation(prompt, reply.usage)))
+            return replace(reply, notes=(*reply.notes, *warn_of_prompt_truncation(prompt, reply.usage)))
         if submissions.is_submitted(identity):
             raise ReplyPending
-        rejections = submissions.list_rejections(identity, self.after_attempt)
+        rejections = submissions.list_rejections(identity, self.last_ignored_attempt)
         if rejections and not rejections[-1].again:
             raise rejections[-1].as_error()
         if rejections and self.submit_once:
@@ -99,14 +100,16 @@ class ReplayModel:
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
         if self.max_completion_tokens is None:
             return None
-        return self.client.price_at_batch_service(Usage(compute_max_prompt_tokens(prompt), self.max_completion_tokens))
+        return self.client.compute_batch_service_cost(
+            Usage(compute_max_prompt_tokens(prompt), self.max_completion_tokens)
+        )
 
 
-class Replanner:
+class ReplayPlanner:
     """A planner that uses the replies in the ledger, and finds the requests that have no reply.
 
-    A paper that lacks a reply is planned again at each call of `replan_papers`; a paper with a result, even a failure,
-    is not.
+    A paper that lacks a reply is planned again at each call of `plan_pending_papers`; a paper with a result, even a
+    failure, is not.
     """
 
     def __init__(self, job: BatchJob, ledger: Ledger, recorder: ResultRecorder, *, submit_once: bool) -> None:
@@ -120,7 +123,7 @@ class Replanner:
         self._begun_papers: set[str] = set()
         self.is_stopped = False
 
-    async def replan_papers(self, handle_request: RequestHandler) -> None:
+    async def plan_pending_papers(self, handle_request: RequestHandler) -> None:
         """Plan the papers that have no request at the service; pass requests without a reply to `handle_request`."""
         readers = self._job.make_readers(self._ledger.count_expected_results())
         async with read_papers_ahead(
@@ -135,7 +138,7 @@ class Replanner:
                 raise errors.exceptions[0] from None
 
     def _list_tasks(self) -> Iterator[PlanTask]:
-        for plan_task in self._ledger.iterate_pending(retry_failed=self._job.retry_failed):
+        for plan_task in self._ledger.iterate_pending_tasks(retry_failed=self._job.retry_failed):
             if self.is_stopped:
                 return
             if (
@@ -163,7 +166,7 @@ class Replanner:
             await self._plan_paper(task_with_paper, handle_request)
 
     async def _plan_paper(self, task_with_paper: TaskWithPaper, handle_request: RequestHandler) -> None:
-        plan_task, paper = task_with_paper.plan_task, task_with_paper.paper
+        plan_task, paper = task_with_paper.plan_task, task_with_paper.paper_or_error
         if isinstance(paper, PaperError):
             await self._recorder.record_unreadable_paper(plan_task, paper)
         else:
@@ -179,7 +182,7 @@ class Replanner:
             )
             sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
             try:
-                result = await run_plan(paper, model, run_model.settings, sample, FixedTokenCounter())
+                result = await run_paper_session(paper, model, run_model.settings, sample, FixedTokenCounter())
             except ReplyPending:
                 return
             await self._recorder.record_result(plan_task, paper.info, result)
@@ -198,9 +201,9 @@ class BatchServiceEngine:
         self._folder = run.request_folder
         self.progress = Progress()
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
-        self._replanner = Replanner(job, ledger, self._recorder, submit_once=options.finish_live)
+        self._replanner = ReplayPlanner(job, ledger, self._recorder, submit_once=options.finish_live)
         self._services = {
-            key: PricedService(require_batch_service(model.client), model.client.price_at_batch_service)
+            key: PricedService(require_batch_service(model.client), model.client.compute_batch_service_cost)
             for key, model in job.models_by_key.items()
         }
         self._stopped = asyncio.Event()
@@ -217,7 +220,7 @@ class BatchServiceEngine:
         """
         for model in self._job.models:
             log_request_host(model.client)
-        await self._recorder.begin_call()
+        await self._recorder.begin_command()
         try:
             await self._run_rounds(await self._create_tracker())
         except ModelError as error:
@@ -239,7 +242,7 @@ class BatchServiceEngine:
                 await tracker.give_up_unknown_batches()
                 ended = True
             if tracker.fatal_error:
-                await self._replanner.replan_papers(_leave_request)
+                await self._replanner.plan_pending_papers(_leave_request)
                 self.stop(tracker.fatal_error)
                 return
             if ended or not has_replanned:
@@ -293,14 +296,14 @@ class BatchServiceEngine:
                 self._replanner.is_stopped = True
 
         if self._submit_error:
-            await self._replanner.replan_papers(_leave_request)
+            await self._replanner.plan_pending_papers(_leave_request)
             return
         max_cost, limits = self._job.limits.max_cost, SubmissionLimits()
         if tracker.max_requests is not None:
             limits = replace(limits, max_requests=min(limits.max_requests, tracker.max_requests))
         services = {key: priced.service for key, priced in self._services.items()}
         writer = SubmissionWriter(self._folder, self._ledger, services, submit, max_cost=max_cost, limits=limits)
-        await self._replanner.replan_papers(writer.add_request)
+        await self._replanner.plan_pending_papers(writer.add_request)
         if not self._replanner.is_stopped:
             await writer.submit_drafts()
         self._replanner.is_stopped = self._stopped.is_set()
@@ -324,7 +327,7 @@ class BatchServiceEngine:
             self._ledger,
             self._services,
             self.progress,
-            SubmitOptions(self._job.retry_policy, allow_resubmission=self._job.retry_failed),
+            SubmissionRetryOptions(self._job.retry_policy, allow_resubmission=self._job.retry_failed),
         )
 
 

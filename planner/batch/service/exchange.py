@@ -14,7 +14,7 @@ from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Rejection
 from planner.batch.run_folder import RunFolder, convert_os_errors
-from planner.batch.service.engine import Replanner
+from planner.batch.service.engine import ReplayPlanner
 from planner.batch.service.results import format_custom_id, parse_identity_prefix, require_batch_service
 from planner.batch.service.submit import SubmissionLimits
 from planner.batch.spec import BatchJob, RunModel
@@ -57,7 +57,9 @@ class ImportReport:
             yield f"{self.needed_requests} further requests are needed; export the requests again"
 
 
-async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target: Path) -> list[tuple[Path, int]]:
+async def export_missing_requests(
+    job: BatchJob, run: RunFolder, ledger: Ledger, target: Path
+) -> list[tuple[Path, int]]:
     """Write the requests without a reply to files; return (file, number of requests) for each file.
 
     With one model the first file is `target`. The names of other files are built from `target`.
@@ -66,14 +68,12 @@ async def export_requests(job: BatchJob, run: RunFolder, ledger: Ledger, target:
         RunError: if the run or the target cannot be written.
     """
     exporter = _RequestExporter(target, ledger, job.models)
-    await _create_replanner(job, run, ledger).replan_papers(exporter.add_request)
+    await _create_replanner(job, run, ledger).plan_pending_papers(exporter.add_request)
     await exporter.record_requests()
     return exporter.files
 
 
-async def import_results_and_replan(
-    job: BatchJob, run: RunFolder, ledger: Ledger, files: Sequence[Path]
-) -> ImportReport:
+async def import_results_and_plan(job: BatchJob, run: RunFolder, ledger: Ledger, files: Sequence[Path]) -> ImportReport:
     """Record the results from `files` in the ledger, and finish the papers that now have all their replies.
 
     Raises:
@@ -92,12 +92,12 @@ async def import_results_and_replan(
     async def count_request(_: NewRequest, __: Prompt) -> None:
         report.needed_requests += 1
 
-    await _create_replanner(job, run, ledger).replan_papers(count_request)
+    await _create_replanner(job, run, ledger).plan_pending_papers(count_request)
     return report
 
 
-def _create_replanner(job: BatchJob, run: RunFolder, ledger: Ledger) -> Replanner:
-    return Replanner(job, ledger, ResultRecorder(job, run, ledger, Progress()), submit_once=False)
+def _create_replanner(job: BatchJob, run: RunFolder, ledger: Ledger) -> ReplayPlanner:
+    return ReplayPlanner(job, ledger, ResultRecorder(job, run, ledger, Progress()), submit_once=False)
 
 
 class _RequestExporter:
@@ -184,9 +184,9 @@ class _ResultImporter:
         self.pending_results.clear()
 
     async def _record_result(self, identity: str, model: str, result: Completion | ModelError) -> None:
-        number = await self.ledger.submissions.import_attempt(identity)
+        number = await self.ledger.submissions.record_external_attempt(identity)
         if isinstance(result, Completion):
-            cost = self.models[model].price_at_batch_service(result.usage)
+            cost = self.models[model].compute_batch_service_cost(result.usage)
             await self.ledger.record_reply(number, identity, result, cost, cost)
             self.report.new_replies += 1
         else:
@@ -211,7 +211,7 @@ class PromptFileEngine:
         self._ledger = ledger
         self._models = job.models_by_key
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
-        self._replanner = Replanner(job, ledger, self._recorder, submit_once=False)
+        self._replanner = ReplayPlanner(job, ledger, self._recorder, submit_once=False)
         self._files = PromptFiles(folders)
         self._turn = asyncio.Lock()
 
@@ -222,8 +222,8 @@ class PromptFileEngine:
             RunError: if the run's folder or ledger, or the file of a prompt, cannot be written.
             PromptError: if a prompt template is faulty.
         """
-        await self._recorder.begin_call()
-        await self._replanner.replan_papers(self._find_reply)
+        await self._recorder.begin_command()
+        await self._replanner.plan_pending_papers(self._find_reply)
 
     def stop(self, reason: str) -> None:
         """Plan no further paper."""
@@ -237,7 +237,7 @@ class PromptFileEngine:
                 reply = self._read_reply(request, prompt)
                 if reply is not None:
                     await self._record_reply(request, prompt, reply)
-            self.progress.waiting_prompts = len(self._files.waiting)
+            self.progress.unanswered_prompts = len(self._files.unanswered_identities)
         return reply
 
     def _read_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:

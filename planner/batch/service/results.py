@@ -61,11 +61,11 @@ def require_batch_service(client: ModelClient) -> BatchService:
     Raises:
         UsageError: if the model has no batch service.
     """
-    if client.batch_api is None:
+    if client.batch_service is None:
         raise UsageError(
             f"{client.info.asked!r} has no batch service; --engine openai-batch needs a model at an endpoint"
         )
-    return client.batch_api
+    return client.batch_service
 
 
 class ResultCollector:
@@ -87,7 +87,7 @@ class ResultCollector:
         self._progress = progress
         self._retry_policy = retry_policy
 
-    async def collect_file(self, submission: Submission, file_id: str) -> None:
+    async def collect_result_file(self, submission: Submission, file_id: str) -> None:
         """Download a file of results and record the results; if the download breaks, begin it again.
 
         Raises:
@@ -115,7 +115,7 @@ class ResultCollector:
             async for line in lines:
                 answer = service.parse_result_line(line)
                 prefix = parse_identity_prefix(answer.custom_id) if answer else ""
-                request = self._ledger.submissions.find_attempt(submission, prefix) if prefix else None
+                request = self._ledger.submissions.find_submitted_request(submission, prefix) if prefix else None
                 if answer is None or request is None:
                     unknown_lines += 1
                 elif not request.has_reply and not isinstance(results.get(request), Completion):

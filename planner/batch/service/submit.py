@@ -164,7 +164,7 @@ def _store_durably(draft: Path, path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class SubmitOptions:
+class SubmissionRetryOptions:
     """The options for submitting files; `retry_policy` says how often a request to the service is repeated.
 
     After a failure it may be unknown whether the service created a batch. `lookup_pauses` are the seconds between the
@@ -186,7 +186,7 @@ class BatchSubmitter:
         run_id: str,
         ledger: Ledger,
         services: Mapping[str, BatchService],
-        options: SubmitOptions,
+        options: SubmissionRetryOptions,
         open_submissions: dict[int, Submission],
     ) -> None:
         self._folder = folder

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import COLLECTED, RECORDED, Rejection, Submission
 from planner.batch.service.results import PricedService, ResultCollector
-from planner.batch.service.submit import NO_ROOM_CODE, BatchSubmitter, SubmitOptions, build_submission_path
+from planner.batch.service.submit import NO_ROOM_CODE, BatchSubmitter, SubmissionRetryOptions, build_submission_path
 from planner.batch.status import Progress
 from planner.errors import ModelError
 from planner.models.openai_chat.batch_api import BatchState, RemoteBatch
@@ -41,7 +41,7 @@ class BatchTracker:
         ledger: Ledger,
         priced_services: Mapping[str, PricedService],
         progress: Progress,
-        options: SubmitOptions,
+        options: SubmissionRetryOptions,
     ) -> None:
         self._folder = folder
         self._ledger = ledger
@@ -185,7 +185,7 @@ class BatchTracker:
         rejection = _explain_missing_results(batch)
         for file_id in filter(None, (batch.output_file, batch.error_file)):
             try:
-                await self._collector.collect_file(submission, file_id)
+                await self._collector.collect_result_file(submission, file_id)
             except ModelError as error:
                 if error.status != _NOT_FOUND:
                     raise

@@ -110,12 +110,12 @@ def send_log_messages(options: LogOptions) -> Iterator[None]:
             handler.close()
 
 
-def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
+def log_omissions(omissions: "Sequence[Omission]", line_prefix: str = "") -> None:
     """Log one line about the parts that are left out of a paper. For several parts, add a debug message about each."""
     if omissions:
-        log.info("%s%s", source, _describe_omissions(omissions))
+        log.info("%s%s", line_prefix, _describe_omissions(omissions))
     for part in omissions if len(omissions) > 1 else ():
-        log.debug("%s%s", source, _describe_omissions([part]))
+        log.debug("%s%s", line_prefix, _describe_omissions([part]))
 
 
 def _describe_omissions(omissions: "Sequence[Omission]") -> str:

@@ -41,7 +41,7 @@ def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
         view.update(_render_progress(progress), refresh=True)
 
 
-class ReplyProgress:
+class ReplyProgressView:
     """The progress of a reply that is arriving: the model, the time, and the estimated tokens so far."""
 
     def __init__(self, model: str) -> None:
@@ -50,7 +50,7 @@ class ReplyProgress:
         self._char_count = 0
         self._spinner = Spinner("dots")
 
-    def add_text(self, text: str) -> None:
+    def count_characters(self, text: str) -> None:
         """Count the characters of a piece of the reply."""
         self._char_count += len(text)
 
@@ -64,9 +64,9 @@ class ReplyProgress:
 
 
 @contextmanager
-def show_reply_view(model: str) -> Iterator[ReplyProgress]:
+def show_reply_progress(model_name: str) -> Iterator[ReplyProgressView]:
     """Show the progress of a model's reply on stderr during the block."""
-    view, console = ReplyProgress(model), _create_console()
+    view, console = ReplyProgressView(model_name), _create_console()
     with (
         Live(get_renderable=view.render, console=console, transient=True, redirect_stdout=False),
         log_above_view(console),
@@ -105,6 +105,7 @@ def _render_progress(progress: Progress) -> RenderableType:
         if note
     ]
     problems = [
-        Text(make_printable(problem), style="red", no_wrap=True, overflow="ellipsis") for problem in progress.problems
+        Text(make_printable(problem), style="red", no_wrap=True, overflow="ellipsis")
+        for problem in progress.last_problems
     ]
     return Group(facts, *notes, *problems)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from planner.batch.manifest import Corpus
 from planner.batch.status import Progress
-from planner.details import format_about, format_count
+from planner.details import format_approximate_number, format_count
 from planner.errors import Outcome
 from planner.models.pricing import format_usd
 from planner.sanitize import make_json_printable
@@ -27,12 +27,12 @@ def format_progress(progress: Progress) -> str:
         parts.append(wait)
     if progress.batch_requests_by_state:
         parts.append(format_batch_requests(progress))
-    if progress.waiting_prompts:
-        parts.append(f"{format_count(progress.waiting_prompts, 'prompt')} without a reply")
+    if progress.unanswered_prompts:
+        parts.append(f"{format_count(progress.unanswered_prompts, 'prompt')} without a reply")
     return "; ".join(parts)
 
 
-def format_batch_call_totals(progress: Progress) -> str:
+def format_command_totals(progress: Progress) -> str:
     """Return one line with the plans, failures, tokens and cost of the current `batch` command."""
     if not (progress.outcomes or progress.tokens or progress.remaining):
         return "nothing was left to do"
@@ -88,18 +88,18 @@ def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> st
     lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
     for each in estimates:
         facts = [format_count(each.paper_count, "paper"), *_list_estimate_facts(each)] if each.paper_count else []
-        if each.finished_count:
-            facts.append(f"{format_count(each.finished_count, 'paper')} with a result already")
+        if each.finished_paper_count:
+            facts.append(f"{format_count(each.finished_paper_count, 'paper')} with a result already")
         lines.append(f"{each.model.info.name}: {', '.join(facts) or 'no paper to plan'}")
     return "\n".join(lines)
 
 
 def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
     host = estimate.model.client.host
-    tokens = f"{format_about(estimate.prompt_tokens)} tokens"
+    tokens = f"{format_approximate_number(estimate.prompt_tokens)} tokens"
     if host:
         yield f"{tokens} in {format_count(estimate.request_count, 'request')}"
-        yield f"{format_about(estimate.reply_tokens // estimate.request_count)} tokens per reply"
+        yield f"{format_approximate_number(estimate.reply_tokens // estimate.request_count)} tokens per reply"
     else:
         yield tokens
     if estimate.cost is None:
@@ -124,7 +124,7 @@ def format_estimate_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> st
                 "cost": each.cost,
                 "seconds": each.seconds,
                 "host": each.model.client.host,
-                "finished": each.finished_count,
+                "finished": each.finished_paper_count,
             }
             for each in estimates
         ],

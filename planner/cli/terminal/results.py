@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from planner.chat import REUSED_NOTE, ModelInfo
-from planner.cli.command import measure_width, shorten_middle
+from planner.cli.command import choose_wrap_width, shorten_middle
 from planner.cli.terminal.console import log, log_omissions
-from planner.details import Details, QuoteMatch, Revision, describe_chances, describe_run_order, format_count
+from planner.details import Details, QuoteMatch, Revision, describe_run_order, explain_chance_meaning, format_count
 from planner.errors import Outcome
 from planner.models.connect import EXTRACTIVE
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
@@ -25,11 +25,11 @@ from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_us
 from planner.sanitize import make_printable
 from planner.schema import Ablation, Action, list_non_benchmark_fields
 from planner.site.copies import describe_replacement
-from planner.site.entries import PlanEntry, create_entry
+from planner.site.entries import PlanEntry, create_planned_entry
 from planner.trajectory.format import Trajectory
 
 if TYPE_CHECKING:
-    from planner.cli.terminal.live_view import ReplyProgress
+    from planner.cli.terminal.live_view import ReplyProgressView
 
 _MAX_PREVIEW: Final = 5  # ablations
 _MAX_REASON_CHARS: Final = 100
@@ -49,7 +49,7 @@ class PlanReporter:
     has_terminal: bool = False
     shows_plan: bool = False
     _planned: list[Path] = field(default_factory=list)
-    _view: "ReplyProgress | None" = None
+    _view: "ReplyProgressView | None" = None
 
     @property
     def on_text(self) -> Callable[[str], None] | None:
@@ -57,17 +57,17 @@ class PlanReporter:
         return self._add_text if self.has_terminal else None
 
     @contextmanager
-    def show_progress(self, model: ModelInfo) -> Iterator[None]:
+    def show_reply_progress(self, model: ModelInfo) -> Iterator[None]:
         """Show the progress of a model's replies during the block. A model without an endpoint shows none."""
         if not (self.has_terminal and model.endpoint):
             yield
             return
-        from planner.cli.terminal.live_view import show_reply_view  # imports rich, which only a terminal needs
+        from planner.cli.terminal.live_view import show_reply_progress  # imports rich, which only a terminal needs
 
-        with show_reply_view(model.asked) as self._view:
+        with show_reply_progress(model.asked) as self._view:
             yield
 
-    def report(self, source: str, result: PlanOutput) -> None:
+    def report_result(self, source: str, result: PlanOutput) -> None:
         """Print the path or the JSON object of a result on stdout, and the messages about it on stderr."""
         record = result.record
         for warning in record.warnings:
@@ -78,9 +78,9 @@ class PlanReporter:
             log.info("revised: %s", _count_responses(record.revisions))
         _log_outcome(source, result)
         if self.as_json:
-            click.echo(json.dumps(result.summarize(source)))  # ASCII, whatever the terminal's encoding
+            click.echo(json.dumps(result.describe_as_json(source)))  # ASCII, whatever the terminal's encoding
         elif result.trajectory:
-            click.echo(make_printable(str(result.path)))
+            click.echo(make_printable(str(result.trajectory_path)))
             self._show_plan(result)
 
     def suggest_next_step(self, output: Path) -> None:
@@ -96,17 +96,17 @@ class PlanReporter:
 
     def _add_text(self, text: str) -> None:
         if self._view is not None:
-            self._view.add_text(text)
+            self._view.count_characters(text)
 
     def _show_plan(self, result: PlanOutput) -> None:
         assert result.trajectory is not None, "only a plan is shown"
-        entry = replace(create_entry(result.trajectory), record=result.record)
+        entry = replace(create_planned_entry(result.trajectory), record=result.record)
         if self.shows_plan:
             click.echo(f"\n{format_plan_cards(entry)}")
         elif self.has_terminal:
-            click.echo(f"\n{format_preview(entry)}\n", err=True)
+            click.echo(f"\n{format_plan_preview(entry)}\n", err=True)
         if self.shows_plan or self.has_terminal:
-            self._planned.append(result.path)
+            self._planned.append(result.trajectory_path)
 
 
 def _log_outcome(source: str, result: PlanOutput) -> None:
@@ -143,8 +143,8 @@ def _describe_failure(result: PlanOutput) -> str:
     """Return the reason why there is no new plan, and the path of the earlier plan or of the replies if they exist."""
     record = result.record
     invalid = "the reply holds no valid plan: " if record.outcome is Outcome.INVALID else ""
-    if result.path.exists():
-        kept = f"; the earlier plan stays in {result.path}"
+    if result.trajectory_path.exists():
+        kept = f"; the earlier plan stays in {result.trajectory_path}"
     else:
         kept = f"; the replies are kept in {result.record_path}" if record.has_reply and record.endpoint else ""
     return f"{invalid}{record.reason}{kept}"
@@ -170,19 +170,19 @@ def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
     return f"{counts}, {format_usd(sum_costs(attempt.cost for attempt in attempts))}"
 
 
-def format_plan_cards(entry: PlanEntry, *, show_all: bool = False) -> str:
-    """Return a plan as text for stdout. If `show_all` is true, add the candidates that the plan does not keep.
+def format_plan_cards(entry: PlanEntry, *, with_candidates: bool = False) -> str:
+    """Return a plan as text for stdout. If `with_candidates` is true, add the candidates that the plan does not keep.
 
     The text is wrapped only if stdout is a terminal. It has colours, which `click.echo` removes if needed.
     """
     assert entry.trajectory is not None, "only a plan has cards"
-    width = measure_width(sys.stdout)
-    return "\n".join(part for line in _list_lines(entry, show_all, width) for part in line.render(width)) + "\n"
+    width = choose_wrap_width(sys.stdout)
+    return "\n".join(part for line in _list_lines(entry, with_candidates, width) for part in line.render(width)) + "\n"
 
 
-def format_preview(entry: PlanEntry) -> str:
+def format_plan_preview(entry: PlanEntry) -> str:
     """Return the names and reasons of a plan's first ablations as text for stderr."""
-    width, more = measure_width(sys.stderr) or _MAX_REASON_CHARS, len(entry.ablations) - _MAX_PREVIEW
+    width, more = choose_wrap_width(sys.stderr) or _MAX_REASON_CHARS, len(entry.ablations) - _MAX_PREVIEW
     lines = []
     for number, ablation in enumerate(entry.ablations[:_MAX_PREVIEW], start=1):
         reason = entry.details[number - 1].reason
@@ -228,7 +228,7 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
         for finding in entry.list_findings(number - 1):
             yield _Line(f"{_INDENT}! {finding}", colour="red")
     if entry.record is not None:
-        notes = (*describe_run_order(entry.order, entry.details), *describe_chances(entry.task, entry.details))
+        notes = (*describe_run_order(entry.order, entry.details), *explain_chance_meaning(entry.task, entry.details))
         yield from _list_record_lines(entry.record, notes, show_all)
     yield _Line()
     yield from map(_Line, trajectory.reasoning.split("\n"))

@@ -29,14 +29,14 @@ from planner.models.openai_chat.replies import (
     FilteredPromptError,
     JsonObject,
     RejectedParameterError,
-    as_object,
-    find_completion_without_secrets,
-    find_error,
+    find_error_object,
+    get_object_or_empty,
     get_string_or_empty,
     list_objects,
     parse_error_body,
+    parse_masked_completion,
 )
-from planner.models.openai_chat.stream import decode_json, format_json, repair_json_surrogates
+from planner.models.openai_chat.stream import decode_bounded_json, format_json, repair_json_surrogates
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.transport import Transport
@@ -61,7 +61,7 @@ def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
 
     If a content filter refused the prompt, the result is a completion with a refusal, not an error.
     """
-    line = as_object(repair_json_surrogates(decode_json(content)))
+    line = get_object_or_empty(repair_json_surrogates(decode_bounded_json(content)))
     custom_id = line.get("custom_id")
     if not isinstance(custom_id, str) or "method" in line:
         return None
@@ -72,18 +72,18 @@ def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
 
 
 def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelError:
-    from planner.models.openai_chat.errors import convert_error_body, format_one_line  # imports the SDK
+    from planner.models.openai_chat.errors import convert_error_body, shorten_to_one_line  # imports the SDK
 
-    response, mask = as_object(line.get("response")), endpoint.mask
+    response, mask = get_object_or_empty(line.get("response")), endpoint.mask
     body, status = response.get("body"), response.get("status_code")
     if isinstance(body, str):  # some services send it as a string of JSON
-        body = repair_json_surrogates(decode_json(body.encode()))
+        body = repair_json_surrogates(decode_bounded_json(body.encode()))
     status = status if isinstance(status, int) else None
     headers = {"x-request-id": mask.mask_text(get_string_or_empty(response.get("request_id")))}
-    if error := parse_error_body(mask.mask_json(find_error(body))):
+    if error := parse_error_body(mask.mask_json(find_error_object(body))):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
     if status is None or status < _FIRST_ERROR:
-        completion = find_completion_without_secrets(body, mask)
+        completion = parse_masked_completion(body, mask)
         if completion is not None:
             return completion
     failed = mask.mask_json(line.get("error"))
@@ -98,8 +98,8 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     if error_status is not None:
         return convert_error_body(error, endpoint, error_status, headers, text)
     # An error of the service itself: the request expired or was cancelled before a model saw it.
-    code = f" ({format_one_line(error.code)})" if error.code else ""
-    return ModelError(f"{endpoint.host}: {format_one_line(error.message)}{code}", retryable=True, body=text)
+    code = f" ({shorten_to_one_line(error.code)})" if error.code else ""
+    return ModelError(f"{endpoint.host}: {shorten_to_one_line(error.message)}{code}", retryable=True, body=text)
 
 
 class BatchState(StrEnum):
@@ -183,14 +183,14 @@ def _parse_batch(value: JsonObject) -> RemoteBatch:
         error_file=get_string_or_empty(value.get("error_file_id")),
         error_messages=tuple(get_string_or_empty(item.get("message")) for item in problems),
         error_codes=frozenset(get_string_or_empty(item.get("code")) for item in problems),
-        metadata={name: get_string_or_empty(text) for name, text in as_object(value.get("metadata")).items()},
+        metadata={name: get_string_or_empty(text) for name, text in get_object_or_empty(value.get("metadata")).items()},
         completed_requests=_read_count(value, "completed"),
         failed_requests=_read_count(value, "failed"),
     )
 
 
 def _read_count(value: JsonObject, name: str) -> int:
-    count = as_object(value.get("request_counts")).get(name)
+    count = get_object_or_empty(value.get("request_counts")).get(name)
     return count if isinstance(count, int) else 0
 
 

@@ -23,7 +23,7 @@ from planner.models.openai_chat.replies import (
     FilteredPromptError,
     JsonObject,
     RejectedParameterError,
-    as_object,
+    get_object_or_empty,
     list_objects,
 )
 from planner.sanitize import clean_text, repair_surrogates, shorten_name
@@ -62,7 +62,7 @@ class RequestOptions:
     token_cap: int | None = None
 
     @property
-    def parameters(self) -> tuple[tuple[str, JsonValue], ...]:
+    def user_parameters(self) -> tuple[tuple[str, JsonValue], ...]:
         """The parameters that the user set, sorted by name."""
         names = ("max_tokens", "reasoning_effort", "seed", "temperature", "top_p")
         return tuple((name, value) for name in names if (value := getattr(self, name)) is not None)
@@ -142,7 +142,7 @@ class OpenAIChat:
             completion = await self._send(prompt)
         except FilteredPromptError as filtered:
             completion = build_content_filter_completion(filtered)
-        notes = (*self._adapter.notes, *completion.notes, *warn_of_truncation(prompt, completion.usage))
+        notes = (*self._adapter.notes, *completion.notes, *warn_of_prompt_truncation(prompt, completion.usage))
         return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
     async def _send(self, prompt: Prompt) -> Completion:
@@ -162,7 +162,7 @@ class OpenAIChat:
         body = build_request_body(parameters, prompt)
         if self._on_text is None:
             return await transport.post_request(body, streams=streams)
-        reporter = TextReporter(self._on_text, self.endpoint.mask.mask_reply_text)
+        reporter = MaskedTextReporter(self._on_text, self.endpoint.mask.mask_reply_text)
         try:
             return await transport.post_request(body, streams=streams, on_piece=reporter.add_piece)
         finally:
@@ -215,7 +215,7 @@ class ParameterAdapter:
         return False
 
 
-class TextReporter:
+class MaskedTextReporter:
     """A reporter of the text and the reasoning of a reply while they arrive.
 
     `on_text` gets whole words. `mask` hides keys in a text. A key may arrive in pieces, so the last characters are held
@@ -253,13 +253,13 @@ class TextReporter:
 
 def build_model_info(endpoint: Endpoint, options: RequestOptions) -> ModelInfo:
     """Return the name, endpoint and parameters of a model."""
-    return ModelInfo(LM_PLANNER, endpoint.model, endpoint.model, endpoint.base_url, options.parameters)
+    return ModelInfo(LM_PLANNER, endpoint.model, endpoint.model, endpoint.base_url, options.user_parameters)
 
 
 def build_parameters(model: str, options: RequestOptions) -> JsonObject:
     """Return all parameters of a request except its messages, before a `ParameterAdapter` changes them."""
     cap: JsonObject = {} if options.token_cap is None else {"max_tokens": options.token_cap}
-    parameters: JsonObject = {"model": repair_surrogates(model), **cap, **dict(options.parameters)}
+    parameters: JsonObject = {"model": repair_surrogates(model), **cap, **dict(options.user_parameters)}
     if options.stream:
         parameters |= {"stream": True, "stream_options": {"include_usage": True}}
     return parameters
@@ -281,7 +281,7 @@ def build_content_filter_completion(error: FilteredPromptError) -> Completion:
     )
 
 
-def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
+def warn_of_prompt_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
     """Return one warning if the endpoint counted fewer tokens than the prompt has, otherwise an empty tuple."""
     least, counted = prompt.min_tokens, usage.prompt_tokens
     if counted is None or least < _MIN_TOKENS:
@@ -314,7 +314,7 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
 
     transport = Transport(endpoint, timeout=_LIST_TIMEOUT, max_connections=1, fast=False)
     try:
-        reply = as_object(await transport.call_api("GET", "models"))
+        reply = get_object_or_empty(await transport.call_api("GET", "models"))
     finally:
         await transport.close()
     if not isinstance(reply.get("data"), list):

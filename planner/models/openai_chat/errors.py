@@ -26,7 +26,7 @@ from planner.models.openai_chat.replies import (
     RejectedParameterError,
     parse_error_body,
 )
-from planner.models.openai_chat.stream import decode_json, format_json, repair_json_surrogates
+from planner.models.openai_chat.stream import decode_bounded_json, format_json, repair_json_surrogates
 from planner.sanitize import clean_text
 
 try:
@@ -86,7 +86,7 @@ _ADVICE: Final[Mapping[int, str]] = {
 }
 
 
-def convert_exception(
+def convert_transport_exception(
     error: Exception, endpoint: Endpoint, *, timeout: float, received_note: str = "", body: str = ""
 ) -> ModelError:
     """Return the `ModelError` for a failure of the network, which is one of `TRANSPORT_EXCEPTIONS`.
@@ -102,10 +102,10 @@ def convert_exception(
     )
 
 
-def convert_response(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
+def convert_error_response(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
     """Return the `ModelError` for a response with an HTTP error status."""
     # Mask before shortening, since half a key would not be recognised.
-    body = endpoint.mask.mask_json(repair_json_surrogates(decode_json(content)))
+    body = endpoint.mask.mask_json(repair_json_surrogates(decode_bounded_json(content)))
     text = format_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
     error_body = parse_error_body(body) or ErrorBody(text[:_MAX_READ_CHARS])
     return convert_error_body(error_body, endpoint, status, headers, text)
@@ -143,7 +143,7 @@ def convert_error_body(
     )
 
 
-def format_one_line(text: str) -> str:
+def shorten_to_one_line(text: str) -> str:
     """Return the text as one line of at most 500 printable characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in clean_text(text).text).split())
     return line if len(line) <= _MAX_SHOWN_CHARS else line[: _MAX_SHOWN_CHARS - 1] + "…"
@@ -151,7 +151,7 @@ def format_one_line(text: str) -> str:
 
 def _format_message(error_body: ErrorBody, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
     advice = _choose_advice(error_body, endpoint, status, headers)
-    reason = format_one_line(error_body.message)
+    reason = shorten_to_one_line(error_body.message)
     return f"{endpoint.host} answered {status}{f': {reason}' if reason else ''}{f' ({advice})' if advice else ''}"
 
 
@@ -176,7 +176,9 @@ def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: flo
             is_temporary = cause.errno == socket.EAI_AGAIN
             return f"no such endpoint: host {endpoint.host!r} not found; check --base-url", is_temporary
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_TLS_ERRORS):
-            reason = format_one_line(getattr(cause, "reason", None) or str(cause))  # aiohttp's errors have no reason
+            reason = shorten_to_one_line(
+                getattr(cause, "reason", None) or str(cause)
+            )  # aiohttp's errors have no reason
             return f"no secure connection to {address}: {reason}; check https:// and the certificate", False
         if isinstance(cause, ConnectionRefusedError):
             return f"connection refused by {address}; is the server running?", True
@@ -213,7 +215,7 @@ def _describe_exception(error: BaseException) -> str:
     """Return the message of an exception on one line, without the data that aiohttp adds."""
     message = getattr(error, "message", None)
     reason = message if isinstance(message, str) else str(error)
-    return format_one_line(_PARSED_DATA.sub("", reason)) or type(error).__name__
+    return shorten_to_one_line(_PARSED_DATA.sub("", reason)) or type(error).__name__
 
 
 def _iterate_causes(error: BaseException) -> Iterator[BaseException]:

@@ -86,13 +86,13 @@ _MAX_MESSAGE_CHARS: Final = 4000  # characters of a message that are read; an en
 _LARGER_THAN_A_MINUTE: Final = re.compile(r"request too large", re.IGNORECASE)
 
 
-def find_completion(value: JsonValue) -> Completion | None:
+def parse_completion(value: JsonValue) -> Completion | None:
     """Return the completion in a response's body, None if the body has no choices."""
-    body = as_object(value)
+    body = get_object_or_empty(value)
     choice = next(iter(list_objects(body.get("choices"))), None)
     if choice is None:
         return None
-    message = as_object(choice.get("message"))
+    message = get_object_or_empty(choice.get("message"))
     content = message.get("content")
     return Completion(
         text=content if isinstance(content, str) else _join_texts(content, _is_text),
@@ -106,12 +106,12 @@ def find_completion(value: JsonValue) -> Completion | None:
     )
 
 
-def find_completion_without_secrets(value: JsonValue, mask: SecretMask) -> Completion | None:
+def parse_masked_completion(value: JsonValue, mask: SecretMask) -> Completion | None:
     """Return the completion in a response's body with secrets masked, None if it has no choices.
 
     If a secret is split over several parts of a message, the completion and its `raw` hold the joined, masked text.
     """
-    completion = find_completion(mask.mask_reply(value))
+    completion = parse_completion(mask.mask_reply(value))
     if completion is None:
         return None
     joined = (completion.text, completion.reasoning, completion.refusal)
@@ -127,20 +127,22 @@ def find_completion_without_secrets(value: JsonValue, mask: SecretMask) -> Compl
 
 def parse_usage(value: JsonValue) -> Usage:
     """Return the token counts in the `usage` of a body; a count that is missing or makes no sense is None."""
-    counts = as_object(value)
+    counts = get_object_or_empty(value)
     return Usage(
         prompt_tokens=_to_count(counts.get("prompt_tokens")),
         completion_tokens=_to_count(counts.get("completion_tokens")),
-        reasoning_tokens=_to_count(as_object(counts.get("completion_tokens_details")).get("reasoning_tokens")),
-        cached_tokens=_to_count(as_object(counts.get("prompt_tokens_details")).get("cached_tokens")),
+        reasoning_tokens=_to_count(
+            get_object_or_empty(counts.get("completion_tokens_details")).get("reasoning_tokens")
+        ),
+        cached_tokens=_to_count(get_object_or_empty(counts.get("prompt_tokens_details")).get("cached_tokens")),
     )
 
 
-def find_error(body: JsonValue) -> JsonValue:
+def find_error_object(body: JsonValue) -> JsonValue:
     """Return the error of a response or of its first choice, for `parse_error_body`; None if there is no error."""
     if parse_error_body(body):
         return body
-    choice = next(iter(list_objects(as_object(body).get("choices"))), {})
+    choice = next(iter(list_objects(get_object_or_empty(body).get("choices"))), {})
     if choice.get("error"):
         return {"error": choice["error"]}
     return {"error": "the provider stopped with an error"} if choice.get("finish_reason") == "error" else None
@@ -151,7 +153,7 @@ def list_objects(value: JsonValue) -> list[JsonObject]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def as_object(value: JsonValue) -> JsonObject:
+def get_object_or_empty(value: JsonValue) -> JsonObject:
     """Return the value if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 
@@ -275,7 +277,7 @@ def parse_error_body(body: JsonValue) -> ErrorBody | None:
     if not isinstance(error, dict):
         error = {"message": _to_text(error) or "an error without a message"}
     # OpenRouter passes on the provider's error text as `metadata.raw`.
-    texts = (_to_text(error.get("message")), _to_text(as_object(error.get("metadata")).get("raw")))
+    texts = (_to_text(error.get("message")), _to_text(get_object_or_empty(error.get("metadata")).get("raw")))
     message = " ".join(filter(None, texts)) or _to_text(error)
     code = error.get("code")
     return ErrorBody(

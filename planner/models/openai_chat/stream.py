@@ -15,9 +15,9 @@ from pydantic import JsonValue
 from planner.models.openai_chat.replies import (
     REASONING_FIELDS,
     JsonObject,
-    as_object,
-    find_completion,
+    get_object_or_empty,
     list_objects,
+    parse_completion,
     read_field_text,
 )
 from planner.sanitize import repair_surrogates
@@ -37,7 +37,7 @@ _ITEM_TEXTS: Final = ("text", "summary", "thinking", "refusal")
 PieceReporter = Callable[[str, str], None]
 
 
-def decode_json(content: bytes) -> JsonValue:
+def decode_bounded_json(content: bytes) -> JsonValue:
     """Return the value of JSON bytes, None if they are not JSON or have more than `MAX_JSON_VALUES` values.
 
     Content deeper than `MAX_JSON_DEPTH` is left out; the rest is kept, because it may hold a paid reply. A number that
@@ -177,7 +177,7 @@ class ChunkMerger:
         for choice in list_objects(chunk.get("choices")):
             if choice.get("index") in (0, None):
                 self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
-                for name, value in as_object(choice.get("delta") or choice.get("message")).items():
+                for name, value in get_object_or_empty(choice.get("delta") or choice.get("message")).items():
                     self.token_count += name in _TOKEN_FIELDS and _has_text(value)
                     self._add_field(name, value)
                     if self._on_piece and name in _TOKEN_FIELDS:
@@ -271,7 +271,7 @@ class ResponseBody:
     @property
     def json(self) -> JsonValue:
         """The body as a JSON value, None if the body is not JSON."""
-        return repair_json_surrogates(self._merger.body if self._events else decode_json(bytes(self._content)))
+        return repair_json_surrogates(self._merger.body if self._events else decode_bounded_json(bytes(self._content)))
 
     @property
     def text(self) -> str:
@@ -302,7 +302,7 @@ class ResponseBody:
         """Return a phrase that says how much of a reply arrived, "" if nothing arrived."""
         if not self._size:
             return ""
-        completion = find_completion(self._merger.body) if self._events else None
+        completion = parse_completion(self._merger.body) if self._events else None
         if completion is None:
             return f" after {self._size} bytes"
         characters = len(completion.text) + len(completion.reasoning)
@@ -332,7 +332,7 @@ class ResponseBody:
             self.is_done = True
             return
         value_count, item_count = compute_max_json_values(data), self._merger.item_count
-        chunk = decode_json(data)
+        chunk = decode_bounded_json(data)
         if isinstance(chunk, dict):
             self._merger.add_chunk(chunk)
             # A chunk that only continues texts leaves no value of its own.

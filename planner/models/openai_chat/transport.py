@@ -21,12 +21,12 @@ from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
 from planner.models.openai_chat.errors import parse_rate_limits
-from planner.models.openai_chat.replies import find_completion_without_secrets, find_error, parse_error_body
+from planner.models.openai_chat.replies import find_error_object, parse_error_body, parse_masked_completion
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
     PieceReporter,
     ResponseBody,
-    decode_json,
+    decode_bounded_json,
     format_json,
     repair_json_surrogates,
 )
@@ -59,7 +59,7 @@ class Transport:
         self._timeout = timeout
         http_client = _create_http_client(timeout, max_connections, fast=fast)
         if isinstance(http_client, str):  # raised here, so that no chained exception can show a password
-            reason = errors.format_one_line(self._mask.mask_text(http_client))
+            reason = errors.shorten_to_one_line(self._mask.mask_text(http_client))
             raise ModelError(f"the proxy in the environment is unusable: {reason}; check HTTP_PROXY and HTTPS_PROXY")
         self._http_client = http_client
         sdk = openai.AsyncOpenAI(
@@ -101,10 +101,10 @@ class Transport:
                 async with asyncio.timeout(self._timeout):
                     await _read_bounded(response, pieces, MAX_REPLY_BYTES)
             except errors.TRANSPORT_EXCEPTIONS as error:
-                failed = errors.convert_exception(error, self._endpoint, timeout=self._timeout)
+                failed = errors.convert_transport_exception(error, self._endpoint, timeout=self._timeout)
         if failed is not None:
             raise failed
-        return self._mask.mask_json(repair_json_surrogates(decode_json(bytes(pieces))))
+        return self._mask.mask_json(repair_json_surrogates(decode_bounded_json(bytes(pieces))))
 
     async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
         """Yield the lines of a file as they arrive; skip lines longer than any reply. The timeout is for each line."""
@@ -119,7 +119,7 @@ class Transport:
                         break
                     yield line
             except errors.TRANSPORT_EXCEPTIONS as error:
-                failed = errors.convert_exception(error, self._endpoint, timeout=self._timeout)
+                failed = errors.convert_transport_exception(error, self._endpoint, timeout=self._timeout)
         if failed is not None:
             raise failed
 
@@ -135,7 +135,7 @@ class Transport:
                         await _read_bounded(response, error_content, MAX_ERROR_BYTES)
         except errors.TRANSPORT_EXCEPTIONS as error:
             if response is None:
-                failed = errors.convert_exception(error, self._endpoint, timeout=self._timeout)
+                failed = errors.convert_transport_exception(error, self._endpoint, timeout=self._timeout)
         if failed is not None:
             raise failed
         assert response is not None, "a request without a response raises an error"
@@ -169,7 +169,7 @@ class Transport:
             if response is not None and response_body.has_finish_reason:
                 return self._interpret_response(response_body, response, _BROKE_AFTER_REPLY)
             if response is None or response.is_success:
-                return errors.convert_exception(
+                return errors.convert_transport_exception(
                     error,
                     self._endpoint,
                     timeout=self._timeout,
@@ -193,7 +193,7 @@ class Transport:
         return response
 
     def _convert_response(self, response: httpx2.Response, content: bytearray) -> ModelError:
-        return errors.convert_response(self._endpoint, response.status_code, response.headers, bytes(content))
+        return errors.convert_error_response(self._endpoint, response.status_code, response.headers, bytes(content))
 
     def _interpret_response(
         self, response_body: ResponseBody, response: httpx2.Response, *notes: str
@@ -207,13 +207,13 @@ class Transport:
                 _describe_unreadable(response_body, mask.mask_text(headers.get("content-type", "something"))),
                 response_body,
             )
-        if error := parse_error_body(mask.mask_json(find_error(body))):
+        if error := parse_error_body(mask.mask_json(find_error_object(body))):
             status, text = response.status_code, format_json(mask.mask_json(body))
             progress = response_body.describe_progress()
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
         if response_body.is_broken_off:
             return self._make_error("ended the stream before the reply was complete", response_body)
-        completion = find_completion_without_secrets(body, mask)
+        completion = parse_masked_completion(body, mask)
         if completion is None:
             return self._make_error("sent a reply without choices", response_body)
         request_id = mask.mask_text(headers.get("x-request-id", "")) or completion.request_id
@@ -223,7 +223,7 @@ class Transport:
         # Mask before shortening, since half a key would not be recognised.
         text = self._mask.mask_text(response_body.text)
         is_shown = text and not response_body.is_broken_off
-        beginning = f": {errors.format_one_line(text[:_MAX_SHOWN_CHARS])!r}" if is_shown else ""
+        beginning = f": {errors.shorten_to_one_line(text[:_MAX_SHOWN_CHARS])!r}" if is_shown else ""
         return ModelError(
             f"{self._endpoint.host} {problem}{beginning}{response_body.describe_progress()}",
             retryable=not response_body.is_oversized,

@@ -133,7 +133,7 @@ def is_abstract_without_heading(element: Element) -> bool:
     return is_abstract(element) and not (children and children[0].tag in HEADING_TAGS)
 
 
-def is_reference_list(element: Element) -> bool:
+def is_reference_list_without_heading(element: Element) -> bool:
     """Return whether an element is a list of references that has no heading."""
     is_marked = element.tag in _REFERENCES_CONTAINERS and (
         bool(element.lowercase_classes & _REFERENCES_CLASSES)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
 
-from planner.papers.characters import clean_source_text
+from planner.papers.characters import normalize_characters
 from planner.papers.colours import WHITE, Colour
 from planner.papers.headings import classify_heading, find_abstract_text
 from planner.papers.html.dom import BLOCK_TAGS, Element, parse_html
@@ -20,7 +20,7 @@ from planner.papers.html.elements import (
     is_caption,
     is_data_table,
     is_false_heading,
-    is_reference_list,
+    is_reference_list_without_heading,
     read_formula_tex,
 )
 from planner.papers.html.visibility import (
@@ -34,7 +34,7 @@ from planner.papers.outline import (
     Heading,
     HeadingOrBlock,
     assemble_sections,
-    mark_back_matter_headings,
+    promote_back_matter_lines,
     resolve_headings,
 )
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
@@ -69,12 +69,12 @@ _SECTION_END: Final = Heading("", 0, "")  # ends a section where no heading foll
 
 def read_html(html: str, file_name: str) -> ParsedPaper:
     """Read the paper that a page shows; `file_name` becomes the main file of the paper."""
-    html, warnings = clean_source_text(html)
+    html, warnings = normalize_characters(html)
     root = parse_html(html)
     walker = PageWalker(StyleRules(root))
     walker.walk_page(_find_main_element(root))
     known_title = find_page_title(root)
-    resolved = resolve_headings(mark_back_matter_headings(walker.items), known_title=known_title)
+    resolved = resolve_headings(promote_back_matter_lines(walker.items), known_title=known_title)
     sections = assemble_sections(resolved.items)
     warnings += warn_of_hidden_text(walker.hidden_texts)
     if walker.styles.has_skipped_rules:
@@ -91,7 +91,7 @@ def _find_main_element(root: Element) -> Element:
     return root
 
 
-def read_html_fragment_blocks(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
+def read_html_fragment(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
     """Return the headings and blocks in a piece of HTML from a Markdown file, and the hidden texts in it."""
     root = parse_html(html)
     walker = PageWalker(StyleRules(root))
@@ -137,7 +137,7 @@ class PageWalker:
     """A walk over the elements of a page, which collects headings, blocks and hidden texts in order."""
 
     styles: StyleRules
-    is_nested: bool = False  # in a cell or a heading, where a table is plain text
+    is_in_cell_or_heading: bool = False  # in a cell or a heading, where a table is plain text
     items: list[HeadingOrBlock] = field(default_factory=list)
     hidden_texts: list[str] = field(default_factory=list)
     _words: list[str] = field(default_factory=list)
@@ -180,7 +180,7 @@ class PageWalker:
         if tag in HEADING_TAGS and self._float_lines is None and not is_false_heading(element):
             self._add_heading(element)
             return False
-        if tag == "pre" or (not self.is_nested and is_data_table(element)):
+        if tag == "pre" or (not self.is_in_cell_or_heading and is_data_table(element)):
             self._add_paragraph()
             self._add_table_or_code(element)
             return False
@@ -207,7 +207,7 @@ class PageWalker:
             self._add_paragraph()
             self.items.append(Heading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
             return True
-        if self._references is None and is_reference_list(element) and not self._is_in_references():
+        if self._references is None and is_reference_list_without_heading(element) and not self._is_in_references():
             self._add_paragraph()
             self.items.append(Heading("References", 2, "References", SectionKind.REFERENCES))
             self._references = element
@@ -291,7 +291,7 @@ class PageWalker:
 
     def read_inline_text(self, root: Element) -> str:
         """Return the text in an element as one string; formulas are TeX."""
-        inner = PageWalker(self.styles, is_nested=True)
+        inner = PageWalker(self.styles, is_in_cell_or_heading=True)
         inner._float_lines = []
         inner.walk_page(Element("", {}, None, list(root.children)))
         self.hidden_texts += inner.hidden_texts

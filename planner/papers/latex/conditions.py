@@ -77,7 +77,7 @@ class Conditions:
         if target in _NEVER_DEFINED:
             del self.definitions[name]
 
-    def decide_primitive(self, text: str, name: str, position: int) -> tuple[bool | None, int]:
+    def decide_if_command(self, text: str, name: str, position: int) -> tuple[bool | None, int]:
         """Return whether the condition of `\\if…` holds, and its end; (None, `position`) if this is unknown."""
         if name in ("iftrue", "iffalse"):
             return name == "iftrue", position
@@ -94,7 +94,7 @@ class Conditions:
             return holds, commands.end() if holds is not None else position
         return self.flags.get(name[2:]), position
 
-    def decide_group(self, name: str, arguments: list[str]) -> bool | None:
+    def decide_braced_conditional(self, name: str, arguments: list[str]) -> bool | None:
         """Return whether the condition holds in a command such as `\\iftoggle{a}{yes}{no}`; None if this is unknown."""
         first, *others = (argument.strip() for argument in arguments)
         match name:
@@ -196,16 +196,16 @@ class OpenConditionals:
         self._branches: list[_Branch] = []
 
     @property
-    def is_dead(self) -> bool:
+    def is_in_skipped_branch(self) -> bool:
         """True if the current position is in a branch that is not read."""
         if not self._branches:
             return False
         innermost = self._branches[-1]
         return innermost.is_outer_dead or innermost.branches_before not in (None, 0)
 
-    def open(self, branches_before: int | None, *, is_case: bool) -> None:
+    def open_conditional(self, branches_before: int | None, *, is_case: bool) -> None:
         """Open a conditional; `branches_before` branches are skipped first (None if the condition is unknown)."""
-        self._branches.append(_Branch(branches_before, self.is_dead, is_case))
+        self._branches.append(_Branch(branches_before, self.is_in_skipped_branch, is_case))
 
     def follow(self, name: str) -> bool | None:
         """Go to the next branch at `\\else` or `\\or`, or close the conditional at `\\fi`.

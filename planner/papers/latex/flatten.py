@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from planner.errors import PaperError
-from planner.papers.characters import clean_source_text, decode_text
+from planner.papers.characters import decode_text, normalize_characters
 from planner.papers.latex.conditions import (
     COUNTER_SETTERS,
     FLAG_SETTERS,
@@ -113,7 +113,7 @@ class _Flattener:
     def add_file(self, name: str) -> None:
         """Add the text of one file of the tree."""
         text, encoding_warnings = decode_text(self.tree.read_bytes(name), name)
-        text, character_warnings = clean_source_text(text)
+        text, character_warnings = normalize_characters(text)
         self.warnings += [f"{name}: {warning}" for warning in (*encoding_warnings, *character_warnings)]
         self.file_names.append(name)
         self._open_files.append(name)
@@ -162,7 +162,7 @@ class _Flattener:
             return _INDENT.match(text, token.end).end()  # type: ignore[union-attr]
         if (position := self._handle_conditional(text, token)) is not None:
             return position
-        if not self._open_conditionals.is_dead:
+        if not self._open_conditionals.is_in_skipped_branch:
             if (position := self._handle_setting(text, groups, token)) is None:
                 position = self._handle_command(text, groups, token, nested=nested)
             if position is not None:
@@ -184,8 +184,8 @@ class _Flattener:
     def _keep_file_contents(self, text: str, token: LatexToken) -> None:
         """Add the file in a `filecontents` environment to the tree, since the paper may input this file later."""
         contents = _FILE_CONTENTS.fullmatch(text, token.start, token.end)
-        if contents and not self._open_conditionals.is_dead:
-            self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
+        if contents and not self._open_conditionals.is_in_skipped_branch:
+            self.tree = self.tree.with_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
         """Handle `\\if…`, `\\else`, `\\fi` or a setting of a flag; return its end, or None for other commands."""
@@ -208,11 +208,11 @@ class _Flattener:
         return None
 
     def _set_flag(self, flag: str, value: bool) -> None:
-        if not self._open_conditionals.is_dead:
+        if not self._open_conditionals.is_in_skipped_branch:
             self._conditions.flags[flag] = value
 
     def _open_branch(self, text: str, token: LatexToken) -> int:
-        is_live, end = self._conditions.decide_primitive(text, token.name, token.end)
+        is_live, end = self._conditions.decide_if_command(text, token.name, token.end)
         if text.endswith("\\unless", 0, token.start) and is_live is not None:
             is_live = not is_live
         branches_before = None if is_live is None else int(not is_live)
@@ -220,7 +220,7 @@ class _Flattener:
             branches_before, end = int(case[1]), case.end()
         if branches_before is None:
             self._add_text(text[token.start : end])
-        self._open_conditionals.open(branches_before, is_case=token.name == "ifcase")
+        self._open_conditionals.open_conditional(branches_before, is_case=token.name == "ifcase")
         return end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
@@ -257,7 +257,7 @@ class _Flattener:
         second = groups.read_group(first[1]) if first else None
         if first is None or second is None:
             return None
-        holds = self._conditions.decide_group(token.name, [condition or "" for condition in conditions])
+        holds = self._conditions.decide_braced_conditional(token.name, [condition or "" for condition in conditions])
         if holds is None:
             return None
         content, end = first if holds else second
@@ -321,7 +321,7 @@ class _Flattener:
         folders = (*self._import_folders[-1:], self.main_folder, current_folder, "", parent)
         endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
         in_folders = (self.tree.find_file(path + ending, *folders) for ending in endings)
-        anywhere = (self.tree.find_unique(path + ending) for ending in endings)  # a path of the author's machine
+        anywhere = (self.tree.find_file_by_ending(path + ending) for ending in endings)  # on the author's machine
         return next(filter(None, chain(in_folders, anywhere)), "")
 
     def _add_listing(self, groups: BraceGroups, token: LatexToken) -> int | None:
@@ -333,11 +333,11 @@ class _Flattener:
         if group is None or not name:
             return None
         code, _ = decode_text(self.tree.read_bytes(name), name)
-        self._add_text(f"\\begin{{verbatim}}\n{clean_source_text(code)[0].strip()}\n\\end{{verbatim}}")
+        self._add_text(f"\\begin{{verbatim}}\n{normalize_characters(code)[0].strip()}\n\\end{{verbatim}}")
         return group[1]
 
     def _add_text(self, text: str) -> None:
-        if text and not self._open_conditionals.is_dead:
+        if text and not self._open_conditionals.is_in_skipped_branch:
             self._text_length += len(text)
             if self._text_length > _MAX_CHARS:
                 raise PaperError(

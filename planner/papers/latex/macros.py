@@ -178,7 +178,7 @@ def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tu
     return (Macro(name, len(kinds), body[0], kinds[:1] in (["o"], ["O"])) if is_plain else None), body[1]
 
 
-def expand_macro_selection(
+def expand_simple_macros(
     source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
 ) -> LatexSource:
     """Replace the commands in a source that print nothing, a plain name or a heading; return the new source.

@@ -17,7 +17,7 @@ from planner.papers.latex.macros import (
     UNPRINTED_COMMANDS,
     Macro,
     classify_float,
-    expand_macro_selection,
+    expand_simple_macros,
     find_defined_float_kinds,
     find_float_kind_by_name,
     find_macros,
@@ -77,7 +77,7 @@ class _BodyPart:
     inner: str = ""
 
 
-_APPENDIX_HEADING: Final = Heading("Appendix", 1, "\\section*{Appendix}", appendix=True)
+_APPENDIX_HEADING: Final = Heading("Appendix", 1, "\\section*{Appendix}", is_in_appendix=True)
 _ABSTRACT_HEADING: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
 
 
@@ -94,17 +94,17 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
     macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(source)
     raw_source, source = (
         source,
-        expand_macro_selection(source, macros, extra_names=_find_hiding_macros(macros, preamble)),
+        expand_simple_macros(source, macros, extra_names=_find_hiding_macros(macros, preamble)),
     )
     source, hidden_texts = split_invisible_text(source, preamble)
-    source = expand_macro_selection(source, DRIVER_COMMANDS)
+    source = expand_simple_macros(source, DRIVER_COMMANDS)
     own_floats = find_defined_float_kinds(styles) | find_defined_float_kinds(head) | find_defined_float_kinds(source)
-    abstract = find_abstract_source(source)
-    early_abstract = "" if abstract else find_abstract_source(expand_macro_selection(head, macros)).strip()
+    abstract = find_abstract_latex(source)
+    early_abstract = "" if abstract else find_abstract_latex(expand_simple_macros(head, macros)).strip()
     opening = (_ABSTRACT_HEADING, Block(BlockKind.PROSE, early_abstract)) if early_abstract else ()
 
     def expand(text: str) -> str:
-        return expand_macro_selection(LatexSource(text), macros, expand_all=True).text
+        return expand_simple_macros(LatexSource(text), macros, expand_all=True).text
 
     def convert_heading(text: str) -> str:
         return convert_latex_to_line(expand(text))
@@ -186,7 +186,7 @@ def _find_titles(source: LatexSource) -> Iterator[str]:
             yield group[0]
 
 
-def find_abstract_source(source: LatexSource) -> str:
+def find_abstract_latex(source: LatexSource) -> str:
     """Return the LaTeX of the abstract in its environment or command; "" if there is none."""
     tokens = source.find_commands(_is_abstract_command)
     parts = (_read_abstract(source.text, source.groups, token) for token in tokens)
@@ -196,15 +196,15 @@ def find_abstract_source(source: LatexSource) -> str:
 def split_headings_and_blocks(
     source: LatexSource,
     convert_heading: Callable[[str], str],
-    own_floats: Mapping[str, BlockKind],
+    defined_float_kinds: Mapping[str, BlockKind],
 ) -> Iterator[HeadingOrBlock]:
     """Yield the headings and blocks of a body in order; `convert_heading` turns LaTeX into plain text.
 
-    `own_floats` are the kinds of the figure and table environments that the paper defines.
+    `defined_float_kinds` are the kinds of the figure and table environments that the paper defines.
     """
     body, position, appendix, has_top_heading = source.text, 0, False, True
     shift = _find_level_shift(body)
-    for part in (*_find_parts(source, own_floats), _BodyPart(len(body), len(body))):
+    for part in (*_find_parts(source, defined_float_kinds), _BodyPart(len(body), len(body))):
         level = max(1, part.heading.level + shift) if part.heading else 0
         before = body[position : part.start]
         if not has_top_heading and (level > 1 or _SENTENCE.search(before)):

@@ -9,7 +9,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from planner.papers.colours import BLACK, WHITE, Colour, Palette, is_similar_colour
+from planner.papers.colours import BLACK, WHITE, Colour, LatexPalette, is_similar_colour
 from planner.papers.latex.scan import BraceGroups, LatexSource, LatexToken
 
 _MIN_SIZE: Final = 2.0  # points; smaller text cannot be read
@@ -106,7 +106,7 @@ class _ColourBox(NamedTuple):
 class _BackgroundMap:
     """The background colours of a text, found by position."""
 
-    def __init__(self, source: LatexSource, palette: Palette, preamble: str) -> None:
+    def __init__(self, source: LatexSource, palette: LatexPalette, preamble: str) -> None:
         environments = _BACKGROUND_ENVIRONMENTS | frozenset(_BOX_DEFINITION.findall(preamble + source.text))
         pages = _find_page_backgrounds(preamble, source.text, palette)
         tokens = source.find_commands(_BACKGROUND_COMMANDS.__contains__)
@@ -126,7 +126,7 @@ class _BackgroundMap:
 
 
 def _read_background(
-    source: LatexSource, token: LatexToken, palette: Palette, environments: frozenset[str]
+    source: LatexSource, token: LatexToken, palette: LatexPalette, environments: frozenset[str]
 ) -> _Background | None:
     groups = source.groups
     if token.name in _COLOUR_BOX_COMMANDS:
@@ -143,22 +143,22 @@ def _read_background(
     return _Background(token.start, end if end >= 0 else token.end)
 
 
-def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -> _ColourBox | None:
+def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: LatexPalette) -> _ColourBox | None:
     """Return the box of a `\\colorbox` or `\\fcolorbox` command; None if an argument is missing."""
     count = 3 if token.name == "fcolorbox" else 2
     model, values, end = _read_colour_arguments(groups, token, count)
     if len(values) < count:
         return None
-    return _ColourBox(palette.find_colour(values[-2] or "", model), values[-1] or "", end)
+    return _ColourBox(palette.parse_colour(values[-2] or "", model), values[-1] or "", end)
 
 
-def _read_row_background(groups: BraceGroups, token: LatexToken, palette: Palette) -> _Background | None:
+def _read_row_background(groups: BraceGroups, token: LatexToken, palette: LatexPalette) -> _Background | None:
     """Return the background that a command sets for the rest of a table row; None if the colour is missing."""
     model, values, end = _read_colour_arguments(groups, token, 1)
     if not values:
         return None
     row_end = groups.text.find("\\\\", end, end + _MAX_ROW_CHARS)
-    return _Background(token.start, row_end if row_end >= 0 else end, palette.find_colour(values[0] or "", model))
+    return _Background(token.start, row_end if row_end >= 0 else end, palette.parse_colour(values[0] or "", model))
 
 
 def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -> tuple[str, list[str | None], int]:
@@ -167,7 +167,7 @@ def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -
     return model or "", values, end
 
 
-def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_Background]:
+def _find_page_backgrounds(preamble: str, text: str, palette: LatexPalette) -> list[_Background]:
     """Return the backgrounds of pages, which `\\pagecolor` sets; a background ends where the next one begins."""
     if "\\pagecolor" not in preamble + text:
         return []
@@ -175,7 +175,7 @@ def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_
     changes += [(match.start(), match) for match in _PAGE_COLOUR.finditer(text)]
     ends = [start for start, _ in changes[1:]] + [len(text)]
     return [
-        _Background(start, end, palette.find_colour(match[2], match[1] or ""))
+        _Background(start, end, palette.parse_colour(match[2], match[1] or ""))
         for (start, match), end in zip(changes, ends, strict=True)
         if match[2]
     ]
@@ -190,8 +190,8 @@ class _HiddenTextFinder:
         self._source, self._preamble = source, preamble
 
     @cached_property
-    def _palette(self) -> Palette:
-        return Palette(self._full_text)
+    def _palette(self) -> LatexPalette:
+        return LatexPalette(self._full_text)
 
     @cached_property
     def _backgrounds(self) -> _BackgroundMap:
@@ -225,7 +225,7 @@ class _HiddenTextFinder:
     def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenText | None:
         model = self._groups.read_option(end)
         named = self._groups.read_group(model[1] if model else end)
-        colour = self._palette.find_colour(named[0], model[0] if model else "") if named else None
+        colour = self._palette.parse_colour(named[0], model[0] if model else "") if named else None
         if named is None or colour is None:
             return None
         background = self._backgrounds.find_colour(token.start)
@@ -265,7 +265,7 @@ class _HiddenTextFinder:
     def _is_white_on_white(self, options: str, key: str) -> bool:
         """Return whether the options set white text (with the setting `key`) and keep the usual background."""
         settings = dict(item.strip().partition("=")[::2] for item in options.split(","))
-        colour = self._palette.find_colour(settings[key]) if settings.get(key) else None
+        colour = self._palette.parse_colour(settings[key]) if settings.get(key) else None
         if colour is None or not is_similar_colour(colour, WHITE):
             return False
         return not _FILLING.search(options) and all(value or not name for name, value in settings.items())

@@ -50,9 +50,9 @@ _GRID_WIDTH: Final = 4.0  # points
 _MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into single signs
 
 
-def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_style: BodyStyle) -> list[LineKind]:
-    """Return the kinds of the lines; tables and figures end at the headings, whose line indices are `heading_lines`."""
-    classifier = _LineClassifier(lines, frozenset(heading_lines), body_style)
+def classify_lines(lines: Sequence[Line], heading_line_indices: Iterable[int], body_style: BodyStyle) -> list[LineKind]:
+    """Return the kinds of the lines; tables and figures end at the headings, the lines with `heading_line_indices`."""
+    classifier = _LineClassifier(lines, frozenset(heading_line_indices), body_style)
     starts = classifier.mark_captions()
     classifier.mark_bodies(starts)
     classifier.mark_rows()

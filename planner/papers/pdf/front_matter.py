@@ -157,7 +157,7 @@ def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> 
         if classify_heading(heading.text) is SectionKind.ABSTRACT:
             end = start + _count_same_width_lines(lines[start:end])
             return _join_leading_prose(builder.build_blocks(start, end))
-    front = builder.build_blocks(0, headings[0].first_line if headings else len(lines))
+    front = builder.build_blocks(0, headings[0].first_line_index if headings else len(lines))
     for at, block in enumerate(front):
         if label := _ABSTRACT_LABEL.match(block.text):
             rest = Block(block.kind, block.text[label.end() :])

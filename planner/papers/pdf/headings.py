@@ -16,14 +16,14 @@ from planner.papers.pdf.outline import (
     BACK_MATTER,
     MAX_HEADING_LINES,
     HeadingStyle,
-    NumberSequence,
     OutlineItem,
     PrintedHeading,
+    SectionNumberSequence,
     extract_section_number,
     find_lines_under_headings,
     find_printed_headings,
     has_space_above,
-    read_type_style,
+    read_heading_style,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
 
@@ -78,19 +78,19 @@ class _HeadingFinder:
             for at in range(end, len(self._lines))
         ):
             return headings
-        return headings + [heading for heading in self.find_headings_by_type() if heading.first_line >= end]
+        return headings + [heading for heading in self.find_headings_by_type() if heading.first_line_index >= end]
 
     def _find_unlisted_headings(self, listed: Sequence[PrintedHeading]) -> list[PrintedHeading]:
         """Return the headings with a standard title, such as "References", that the PDF's outline leaves out."""
         lines = self._lines
-        styles = {read_type_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
+        styles = {read_heading_style(lines[heading.first_line_index]) for heading in listed if heading.level == 1}
         listed_lines = {index for heading in listed for index in heading.line_indices}
-        body_start = min((heading.first_line for heading in listed if _is_of_body(heading)), default=len(lines))
+        body_start = min((heading.first_line_index for heading in listed if _is_of_body(heading)), default=len(lines))
         unlisted: list[PrintedHeading] = []
         for at, line in enumerate(lines):
             if at in listed_lines or line.is_rotated or not _is_short_title(line) or not _is_alone_in_row(lines, at):
                 continue
-            is_like_heading = read_type_style(line) in styles or (
+            is_like_heading = read_heading_style(line) in styles or (
                 not extract_section_number(line.bare_text) and (self._is_candidate(line) or _is_title_case(line))
             )
             if is_like_heading and self._is_standard_heading(at, at > body_start):
@@ -110,8 +110,8 @@ class _HeadingFinder:
             return []
         top_styles = self._find_top_styles(sure)
         taken = {at for heading in sure for at in heading.line_indices}
-        others = self._find_set_off_lines([at for at in candidates if at > sure[0].first_line], taken)
-        tops = [at for at in others if read_type_style(lines[at]) in top_styles]
+        others = self._find_set_off_lines([at for at in candidates if at > sure[0].first_line_index], taken)
+        tops = [at for at in others if read_heading_style(lines[at]) in top_styles]
         above = taken.union(tops)
         headings = sure + [
             self._build_heading(at, 1 if has_space_above(lines, at) or at - 1 not in above else 2) for at in tops
@@ -119,12 +119,12 @@ class _HeadingFinder:
         if any(extract_section_number(h.text) and classify_heading(h.text) is not SectionKind.APPENDIX for h in sure):
             return headings
         lower = [at for at in others if at not in tops and self._is_above_text(at)]
-        styles = Counter(read_type_style(lines[at]) for at in lower)
-        return headings + [self._build_heading(at, 2) for at in lower if styles[read_type_style(lines[at])] >= 2]
+        styles = Counter(read_heading_style(lines[at]) for at in lower)
+        return headings + [self._build_heading(at, 2) for at in lower if styles[read_heading_style(lines[at])] >= 2]
 
     def _select_sure_headings(self, candidates: Sequence[int]) -> list[PrintedHeading]:
         """Return the headings among the candidates that continue the section numbers or have a standard title."""
-        sequence = NumberSequence(self._lines, candidates)
+        sequence = SectionNumberSequence(self._lines, candidates)
         is_in_body = False
         headings: list[PrintedHeading] = []
         for at in candidates:
@@ -139,7 +139,7 @@ class _HeadingFinder:
                 continue
             headings.append(self._build_heading(at, max(1, len(number))))
             is_in_body = is_in_body or _is_of_body(headings[-1])
-            sequence.note_kind(kind)
+            sequence.record_section_kind(kind)
         return headings
 
     def _find_set_off_lines(self, candidates: Iterable[int], taken: Set[int]) -> list[int]:
@@ -155,7 +155,7 @@ class _HeadingFinder:
 
     def _find_top_styles(self, headings: Sequence[PrintedHeading]) -> set[HeadingStyle]:
         """Return the styles of first-level headings that differ from running text in size or in capitals."""
-        styles = Counter(read_type_style(self._lines[h.first_line]) for h in headings if h.level == 1)
+        styles = Counter(read_heading_style(self._lines[h.first_line_index]) for h in headings if h.level == 1)
         distinct = {style for style in styles if style.size > 1.07 * self._body_style.font_size or style.all_capitals}
         return {style for style in distinct if styles[style] >= 2}
 
@@ -205,7 +205,7 @@ class _HeadingFinder:
     def _is_title_of_supplement(self, index: int, headings: Sequence[PrintedHeading]) -> bool:
         """Return whether a line is the title of a supplement: it names one, or has larger type than all `headings`."""
         line = self._lines[index]
-        is_larger = all(line.size > self._lines[heading.first_line].size + 0.5 for heading in headings)
+        is_larger = all(line.size > self._lines[heading.first_line_index].size + 0.5 for heading in headings)
         is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
         return (is_named or is_larger) and has_space_above(self._lines, index) and _is_alone_title(self._lines, index)
 
@@ -223,7 +223,7 @@ class _HeadingFinder:
         while count < MAX_HEADING_LINES and index + count < len(self._lines):
             before, line = self._lines[index + count - 1], self._lines[index + count]
             is_close = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
-            is_same_style = read_type_style(line) == read_type_style(self._lines[index])
+            is_same_style = read_heading_style(line) == read_heading_style(self._lines[index])
             is_short = before.x1 - before.x0 < _MIN_BROKEN_SHARE * self._body_style.line_width
             if not is_close or not is_same_style or is_short or extract_section_number(line.bare_text):
                 break

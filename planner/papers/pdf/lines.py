@@ -238,7 +238,7 @@ def _is_counting_up(column: Iterable[TextRun]) -> bool:
     return step in (1, 2, 5, 10) and times >= 0.7 * (len(numbers) - 1)
 
 
-def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+def remove_headers_and_footers(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     """Return the lines of each page without running heads and feet, page numbers and stamps."""
     edges = [_find_edge_lines(lines) for lines in pages]
     removed = _find_repeated_lines(edges) | _find_page_numbers(edges)

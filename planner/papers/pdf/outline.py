@@ -41,7 +41,7 @@ Number = tuple[str, ...]  # the parts of a section number: "2.1" gives ("2", "1"
 class PrintedHeading:
     """A heading: the index of its first line, the number of its lines, its text, and its level (counted from 1)."""
 
-    first_line: int
+    first_line_index: int
     line_count: int
     text: str
     level: int
@@ -49,7 +49,7 @@ class PrintedHeading:
     @property
     def line_indices(self) -> range:
         """The indices of the heading's lines among the lines of the paper."""
-        return range(self.first_line, self.first_line + self.line_count)
+        return range(self.first_line_index, self.first_line_index + self.line_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class OutlineItem:
     page: int | None
 
 
-def read_bookmarks(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
+def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
     """Return the titles in a PDF's outline; if all others are under the first (the paper's title), leave that out."""
     items: list[OutlineItem] = []
     for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_ITEMS):
@@ -178,7 +178,7 @@ def find_lines_under_headings(
     headings: Sequence[PrintedHeading], line_count: int
 ) -> list[tuple[PrintedHeading, int, int]]:
     """Return (heading, start, end) for each heading; the lines under the heading are from `start` to before `end`."""
-    ends = [*(heading.first_line for heading in headings[1:]), line_count]
+    ends = [*(heading.first_line_index for heading in headings[1:]), line_count]
     return [(heading, heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]
 
 
@@ -209,7 +209,7 @@ class HeadingStyle:
     all_capitals: bool
 
 
-class NumberSequence:
+class SectionNumberSequence:
     """The section numbers of a paper's headings, which are read in order.
 
     `is_past_references` is true after the references, since numbers may begin again there.
@@ -224,7 +224,7 @@ class NumberSequence:
         kinds = {at: classify_heading(lines[at].bare_text) for at in candidates}
         body_end = max((at for at in candidates if kinds[at] is SectionKind.REFERENCES), default=len(lines))
         numbered = [at for at in candidates if extract_section_number(lines[at].bare_text)]
-        self._style_counts = Counter(read_type_style(lines[at]) for at in numbered)
+        self._style_counts = Counter(read_heading_style(lines[at]) for at in numbered)
         self._last_places = {_read_number_style(lines[at]): at for at in numbered if at < body_end}
         introductions = (at for at in numbered if kinds[at] is SectionKind.INTRODUCTION)
         self._introduction = next(introductions, -1)
@@ -243,7 +243,7 @@ class NumberSequence:
             (not self._last_number and bool(_APPENDIX_A.match(line.bare_text)))
             or (self.is_past_references and number in _FIRST_NUMBERS)
         )
-        is_styled = self._style_counts[read_type_style(line)] >= 2 or has_space_above(self._lines, index)
+        is_styled = self._style_counts[read_heading_style(line)] >= 2 or has_space_above(self._lines, index)
         is_item = _ALGORITHM_STEP.match(line.bare_text) or _runs_on(self._lines, index)
         if not number or not follows or not is_styled or is_item or self._is_outdone(index, len(number)):
             return False
@@ -251,7 +251,7 @@ class NumberSequence:
         self._models[len(number)] = index
         return True
 
-    def note_kind(self, kind: SectionKind) -> None:
+    def record_section_kind(self, kind: SectionKind) -> None:
         """Record the kind of the last heading, since numbers follow other rules after the body."""
         self.is_past_references = self.is_past_references or kind is SectionKind.REFERENCES
         self._is_roman = self._is_roman and kind not in BACK_MATTER
@@ -270,7 +270,7 @@ class NumberSequence:
         return own_style != [style, mark] and self._last_places.get((number, style, mark), -1) > index
 
 
-def read_type_style(line: Line) -> HeadingStyle:
+def read_heading_style(line: Line) -> HeadingStyle:
     """Return the style of a line: the size of its type, and whether it is bold, italic and all in capitals."""
     return HeadingStyle(round(line.size, 0), line.bold, line.italic, line.text.isupper())
 
@@ -278,13 +278,13 @@ def read_type_style(line: Line) -> HeadingStyle:
 def _read_number_style(line: Line) -> tuple[str, HeadingStyle, str]:
     """Return a line's section number, its style, and the character after the number, such as a full stop."""
     number = extract_section_number(line.bare_text)
-    return number, read_type_style(line), line.bare_text.partition(number)[2][:1] if number else ""
+    return number, read_heading_style(line), line.bare_text.partition(number)[2][:1] if number else ""
 
 
 def _runs_on(lines: Sequence[Line], index: int) -> bool:
     """Return whether a line begins a sentence that goes on in another style on the next line."""
     line, below = lines[index], lines[index + 1] if index + 1 < len(lines) else None
-    if below is None or below.page != line.page or read_type_style(below) == read_type_style(line):
+    if below is None or below.page != line.page or read_heading_style(below) == read_heading_style(line):
         return False
     return 0 < line.y - below.y < 1.5 * line.size and below.text[:1].islower()
 

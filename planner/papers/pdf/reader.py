@@ -16,11 +16,11 @@ from planner.papers.pdf.floats import classify_lines
 from planner.papers.pdf.front_matter import find_abstract, find_title
 from planner.papers.pdf.headings import find_headings
 from planner.papers.pdf.layout import arrange_lines
-from planner.papers.pdf.lines import Line, measure_body_style, remove_line_numbers, remove_page_furniture
-from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_bookmarks
+from planner.papers.pdf.lines import Line, measure_body_style, remove_headers_and_footers, remove_line_numbers
+from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
 from planner.papers.pdf.pdfium import Bounds, open_pdf
-from planner.papers.pdf.runs import TextPage, TextRun, rotate_page_upright
+from planner.papers.pdf.runs import RunReader, TextRun, rotate_page_upright
 from planner.papers.pdf.visibility import PaintedObjects, separate_hidden_text
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
@@ -50,7 +50,7 @@ def read_pdf(data: bytes, name: str) -> ParsedPaper:
     with open_pdf(data, name) as document:
         page_count = len(document)
         pages = [_read_page(document, index) for index in range(min(page_count, _MAX_PAGES))]
-        outline = read_bookmarks(document)
+        outline = read_outline(document)
         metadata_title = document.get_metadata_value("Title")
     _require_text(pages, name)
     return _build_paper(pages, outline, metadata_title, _list_page_warnings(pages, page_count))
@@ -61,7 +61,7 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
     if not page:
         return PageText([], is_complete=False)
     try:
-        with TextPage(page) as text:
+        with RunReader(page) as text:
             placed_runs = text.read_runs()
         if not placed_runs:
             return PageText([], is_complete=text.is_complete)
@@ -120,7 +120,7 @@ def _build_paper(
     title, title_lines = find_title([line for line in lines if line.page == 1], metadata_title, vocabulary)
     body_style = measure_body_style(lines)
     headings, missing_items = find_headings(lines, outline, body_style, vocabulary)
-    headings = [heading for heading in headings if lines[heading.first_line] not in title_lines]
+    headings = [heading for heading in headings if lines[heading.first_line_index] not in title_lines]
     line_kinds = classify_lines(lines, [index for heading in headings for index in heading.line_indices], body_style)
     builder = BlockBuilder(lines, line_kinds, body_style, vocabulary)
     abstract = find_abstract(headings, builder)
@@ -131,7 +131,7 @@ def _build_paper(
 def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
     runs_by_page = remove_line_numbers([page.runs for page in pages])
     lines_by_page = [arrange_lines(number, page_runs) for number, page_runs in enumerate(runs_by_page, 1)]
-    return [line for page_lines in remove_page_furniture(lines_by_page) for line in page_lines]
+    return [line for page_lines in remove_headers_and_footers(lines_by_page) for line in page_lines]
 
 
 def _list_missing_parts(title: str, abstract: str, missing_items: Sequence[OutlineItem]) -> list[str]:
@@ -155,11 +155,11 @@ def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -
     """Return the sections in reading order; text before the first heading becomes the first section."""
     lines, kinds = builder.lines, _find_section_kinds(headings)
     sections: list[Section] = []
-    if front := builder.build_blocks(0, headings[0].first_line if headings else len(lines)):
+    if front := builder.build_blocks(0, headings[0].first_line_index if headings else len(lines)):
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
     for (heading, start, end), kind in zip(find_lines_under_headings(headings, len(lines)), kinds, strict=True):
         blocks = builder.build_blocks(start, end, is_hanging=kind is SectionKind.REFERENCES)
-        page = lines[heading.first_line].page
+        page = lines[heading.first_line_index].page
         title_block = Block(BlockKind.HEADING, heading.text, page)
         sections.append(Section(heading.text, heading.level, kind, (title_block, *blocks), page))
     return tuple(sections)

@@ -56,14 +56,14 @@ class TextRun(NamedTuple):
 
 
 class PlacedRun(NamedTuple):
-    """A run in the coordinates of the page before the page is turned upright; `direction` counts quarter turns."""
+    """A run in the coordinates of the page before the page is turned upright; `quarter_turns` counts quarter turns."""
 
     run: TextRun
     end_y: float
-    direction: int
+    quarter_turns: int
 
 
-class TextPage:
+class RunReader:
     """The text of a page, read with pdfium; use it in a `with` block, which frees its memory at the end.
 
     `is_complete` is False if the page has over 100,000 characters; the other characters are not read.
@@ -80,7 +80,7 @@ class TextPage:
         self._origin, self._box = self._extents.pointers[:2], self._extents.pointers[2:]
         self._matrix = NumberBuffer(c_float, 6)
 
-    def __enter__(self) -> "TextPage":
+    def __enter__(self) -> "RunReader":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,7 +135,7 @@ class TextPage:
         run = placed_run.run
         has_spaced_letters = run.text[-2:-1] == " " and is_letter_spaced(run.text)
         is_loose = has_spaced_letters or run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
-        if placed_run.direction or not is_loose or len(text) != length:
+        if placed_run.quarter_turns or not is_loose or len(text) != length:
             return [placed_run]
         starts = [0]
         for space in (match.start() for match in _INNER_SPACE.finditer(text)):
@@ -179,11 +179,11 @@ def is_letter_spaced(text: str) -> bool:
 
 def rotate_page_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
     """Turn the page until most of its text is upright, and return the runs in their new places."""
-    if not any(placed.direction for placed in placed_runs):
+    if not any(placed.quarter_turns for placed in placed_runs):
         return [placed.run for placed in placed_runs]
     lengths: Counter[int] = Counter()
     for placed in placed_runs:
-        lengths[placed.direction] += len(placed.run.text)
+        lengths[placed.quarter_turns] += len(placed.run.text)
     main_direction = lengths.most_common(1)[0][0] if lengths else 0
     return [_rotate_run(placed, main_direction) for placed in placed_runs]
 
@@ -196,11 +196,11 @@ def _find_direction(a: float, b: float) -> int:
 
 def _rotate_run(placed_run: PlacedRun, main_direction: int) -> TextRun:
     run = placed_run.run
-    if placed_run.direction == main_direction == 0:
+    if placed_run.quarter_turns == main_direction == 0:
         return run
     x0, y0 = _rotate_point(run.x0, run.y, main_direction)
     x1, y1 = _rotate_point(run.x1, placed_run.end_y, main_direction)
-    if placed_run.direction == main_direction:
+    if placed_run.quarter_turns == main_direction:
         return run._replace(x0=x0, x1=x1, y=y0)
     return run._replace(x0=min(x0, x1), x1=max(x0, x1), y=min(y0, y1), is_rotated=True)
 

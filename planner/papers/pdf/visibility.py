@@ -320,7 +320,7 @@ def _is_hardly_visible(colour: Colour, opacity: float, background: Colour) -> bo
 
 def _find_centre(placed_run: PlacedRun) -> tuple[float, float]:
     """Return the middle of a run in the coordinates of the page, a third of the type size above the baseline."""
-    run, (right, up) = placed_run.run, _UP_VECTORS[placed_run.direction]
+    run, (right, up) = placed_run.run, _UP_VECTORS[placed_run.quarter_turns]
     rise = run.size / 3
     return (run.x0 + run.x1) / 2 + right * rise, (run.y + placed_run.end_y) / 2 + up * rise
 

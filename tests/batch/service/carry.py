@@ -16,7 +16,7 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.service.results import PricedService
-from planner.batch.service.submit import SubmissionWriter, SubmitOptions
+from planner.batch.service.submit import SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.status import Progress
 from planner.chat import Message, Prompt
@@ -32,7 +32,7 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
     service = BatchService(Endpoint("m", url), RequestOptions())
     async with service, Ledger(folder / "ledger.sqlite") as ledger:
         services = {MODEL: PricedService(service, lambda _: 0.0005)}
-        tracker = BatchTracker(folder, "run", ledger, services, Progress(), SubmitOptions(RetryPolicy()))
+        tracker = BatchTracker(folder, "run", ledger, services, Progress(), SubmissionRetryOptions(RetryPolicy()))
         writer = SubmissionWriter(folder, ledger, {MODEL: service}, tracker.submit)
         for number in range(requests):
             prompt = Prompt.from_messages((Message("user", f"Plan paper {number}."),), "")

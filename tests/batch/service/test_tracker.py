@@ -14,7 +14,7 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.service.results import PricedService
-from planner.batch.service.submit import SubmissionLimits, SubmissionWriter, SubmitOptions
+from planner.batch.service.submit import SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.status import Progress
 from planner.chat import Message, Prompt
@@ -30,7 +30,7 @@ from tests.server.replies import error
 from tests.server.server import Server
 
 MODEL = "lm-planner/m"
-QUICK = SubmitOptions(RetryPolicy(max_failures=3, first_wait=0.01), lookup_pauses=(0.01, 0.01))
+QUICK = SubmissionRetryOptions(RetryPolicy(max_failures=3, first_wait=0.01), lookup_pauses=(0.01, 0.01))
 
 
 def carry(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from planner.papers.colours import WHITE
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
 from planner.papers.html.elements import read_formula_tex
-from planner.papers.html.reader import find_page_title, read_html, read_html_fragment_blocks
+from planner.papers.html.reader import find_page_title, read_html, read_html_fragment
 from planner.papers.html.visibility import StyleRules, find_text_colour, is_hiding_element, is_invisible_on
 from planner.papers.markdown import split_hidden_elements
 from planner.papers.paper import Block, BlockKind
@@ -262,7 +262,7 @@ def test_the_title_is_what_the_page_calls_itself(head: str, title: str) -> None:
 
 
 def blocks(html: str) -> list[tuple[BlockKind, str]]:
-    return [(item.kind, item.text) for item in read_html_fragment_blocks(html)[0] if isinstance(item, Block)]
+    return [(item.kind, item.text) for item in read_html_fragment(html)[0] if isinstance(item, Block)]
 
 
 BLOCKS = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from planner.errors import PaperError
-from planner.papers.folder import find_main_file, has_document_class
+from planner.papers.folder import find_main_latex_files, has_document_class
 from planner.papers.latex import flatten as flatten_module
 from planner.papers.latex.flatten import FlattenedSource, flatten_source
 from planner.papers.latex.reader import read_latex
@@ -260,12 +260,12 @@ FRAGMENTS = {
 
 @pytest.mark.parametrize(("files", "main"), FRAGMENTS.values(), ids=FRAGMENTS.keys())
 def test_without_a_class_a_main_file_must_be_the_only_one(files: dict[str, str], main: str) -> None:
-    assert find_main_file(make_tree(files)) == (main, ())
+    assert find_main_latex_files(make_tree(files)) == (main, ())
 
 
 def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
     files = {"main.tex": make_document("\\section{A} x", "\\title{T}"), "supp.tex": make_document("\\section{B} y")}
-    assert find_main_file(make_tree(files)) == ("main.tex", ("supp.tex",))
+    assert find_main_latex_files(make_tree(files)) == ("main.tex", ("supp.tex",))
     assert has_document_class(make_tree(files), "supp.tex")
 
 
@@ -279,7 +279,8 @@ def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
 def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> None:
     long = make_document("\\section{A}" + "x" * 500, "\\title{T}")
     assert (
-        find_main_file(make_tree({"a.tex": long, "b.tex": make_document("y"), "00README.json": readme}))[0] == "b.tex"
+        find_main_latex_files(make_tree({"a.tex": long, "b.tex": make_document("y"), "00README.json": readme}))[0]
+        == "b.tex"
     )
 
 
@@ -291,4 +292,4 @@ def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> No
     ],
 )
 def test_a_readme_that_says_nothing_is_passed_over(readme: str) -> None:
-    assert find_main_file(make_tree({"a.tex": make_document("x"), "00README.json": readme}))[0] == "a.tex"
+    assert find_main_latex_files(make_tree({"a.tex": make_document("x"), "00README.json": readme}))[0] == "a.tex"

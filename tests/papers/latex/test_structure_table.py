@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from planner.papers.latex.reader import (
-    find_abstract_source,
+    find_abstract_latex,
     find_title_latex,
     split_headings_and_blocks,
     split_preamble,
@@ -103,12 +103,12 @@ NO_ABSTRACTS = {
 
 @pytest.mark.parametrize("source", ABSTRACTS.values(), ids=ABSTRACTS.keys())
 def test_an_abstract_is_found_by_its_name(source: str) -> None:
-    assert find_abstract_source(LatexSource(source)) == ABSTRACT_TEXT
+    assert find_abstract_latex(LatexSource(source)) == ABSTRACT_TEXT
 
 
 @pytest.mark.parametrize("source", NO_ABSTRACTS.values(), ids=NO_ABSTRACTS.keys())
 def test_what_only_resembles_an_abstract_is_none(source: str) -> None:
-    assert find_abstract_source(LatexSource(source)) == ""
+    assert find_abstract_latex(LatexSource(source)) == ""
 
 
 BACK = {

@@ -15,7 +15,13 @@ from planner.papers.pdf.floats import (
     is_caption_start,
 )
 from planner.papers.pdf.front_matter import find_title
-from planner.papers.pdf.lines import Line, build_line, measure_body_style, remove_line_numbers, remove_page_furniture
+from planner.papers.pdf.lines import (
+    Line,
+    build_line,
+    measure_body_style,
+    remove_headers_and_footers,
+    remove_line_numbers,
+)
 from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
@@ -248,14 +254,14 @@ PARTS_OF_THE_TEXT = {
 
 @pytest.mark.parametrize(("edges", "y"), FURNITURE.values(), ids=FURNITURE.keys())
 def test_page_furniture_is_removed(edges: list[str], y: float) -> None:
-    pages = remove_page_furniture(pages_with(edges, y))
+    pages = remove_headers_and_footers(pages_with(edges, y))
     assert [[kept.text for kept in page] for page in pages] == BODY_TEXTS
 
 
 @pytest.mark.parametrize(("edges", "y"), PARTS_OF_THE_TEXT.values(), ids=PARTS_OF_THE_TEXT.keys())
 def test_text_that_only_resembles_furniture_stays(edges: list[str], y: float) -> None:
     pages = pages_with(edges, y)
-    assert remove_page_furniture(pages) == pages
+    assert remove_headers_and_footers(pages) == pages
 
 
 @pytest.mark.parametrize("step", [1, 5], ids=["each line", "every fifth line"])
@@ -307,7 +313,7 @@ def test_titles_of_the_outline_are_found_on_their_page_or_the_next() -> None:
     lines = [line("1 Gears", 700), line(PROSE, 680), line("2 Cogs and", 700, page=2), line("Their Teeth", 688, page=2)]
     items = [OutlineItem("Gears", 1, 1), OutlineItem("Cogs and Their Teeth", 1, 1), OutlineItem("Springs", 1, 2)]
     headings, missing = find_printed_headings([*items, OutlineItem("Nowhere", 1, None)], lines, NO_WORDS)
-    assert [(heading.first_line, heading.line_count, heading.text) for heading in headings] == [
+    assert [(heading.first_line_index, heading.line_count, heading.text) for heading in headings] == [
         (0, 1, "1 Gears"),
         (2, 2, "2 Cogs and Their Teeth"),
     ]
