@@ -252,7 +252,7 @@ class TokenCounter:
 class FixedTokenCounter(TokenCounter):
     """A token counter whose ratio never changes. Prompts that are made with this counter are the same in every run."""
 
-    def observe(self, prompt: Prompt, prompt_tokens: int | None) -> None:
+    def raise_ratio(self, prompt: Prompt, prompt_tokens: int | None) -> None:
         """Ignore the count."""
 
 

@@ -117,9 +117,9 @@ class LocalEngine:
         if isinstance(paper, PaperError):
             await self._recorder.record_unreadable_paper(plan_task, paper)
             return
-        choose_sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
+        choose_sample_number = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
         model = LedgerClient(queue, run_model.make_paper_model(paper.result.paper), plan_task)
-        result = await run_paper_session(paper, model, run_model.settings, choose_sample, FixedTokenCounter())
+        result = await run_paper_session(paper, model, run_model.settings, choose_sample_number, FixedTokenCounter())
         await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records, started)
         if result.outcome is Outcome.BUDGET:
             self.stop(result.reason)

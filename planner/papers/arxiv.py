@@ -207,7 +207,7 @@ class ArxivClient:
     """A client for arXiv or for a mirror at `base_url`; `cache` is the cache folder, or None for no cache.
 
     If `offline` is true, nothing is downloaded. `pause` is the shortest time between two requests, in seconds. Each
-    download and each write to the cache runs inside the context manager that `around_download()` returns.
+    download and each write to the cache runs inside the context that `make_download_context` gives.
     """
 
     base_url: str = BASE_URL

@@ -77,7 +77,7 @@ class PaperSession:
     attempts: list[Attempt] = field(default_factory=list)
 
     async def build_prompt(self) -> Prompt:
-        """Build the first prompt about the paper, and set its sample number (see `choose_sample`)."""
+        """Build the first prompt about the paper, and set its sample number (see `choose_sample_number`)."""
         paper_prompt = await self.source.build_prompt(self.settings, self.token_counter)
         if sample := self.choose_sample_number(paper_prompt.prompt):
             paper_prompt = replace(paper_prompt, prompt=replace(paper_prompt.prompt, sample=sample))

@@ -154,7 +154,7 @@ class Ledger:
         """Return the number of results that the finished run will have: one for each paper and model."""
         return int(self._reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
 
-    def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
+    def choose_sample_number(self, prompt: Prompt, *, retry_failed: bool) -> int:
         """Return the sample number for the first prompt about a paper (before any re-ask).
 
         Replies to the same prompt are numbered from 0. Return the number of the last reply, which is then used again,

@@ -180,7 +180,7 @@ class ReplayPlanner:
                 self._submit_once,
                 self._job.max_reply_tokens,
             )
-            sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
+            sample = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
             try:
                 result = await run_paper_session(paper, model, run_model.settings, sample, FixedTokenCounter())
             except ReplyPending:

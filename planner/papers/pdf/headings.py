@@ -51,10 +51,10 @@ def find_headings(
     finder = _HeadingFinder(lines, body_style, vocabulary)
     listed, missing = find_printed_headings(outline, lines, vocabulary)
     headings = finder.add_unlisted_headings(listed) if len(listed) >= 3 else finder.find_headings_by_type()
-    headings.sort(key=attrgetter("first_line"))
+    headings.sort(key=attrgetter("first_line_index"))
     headings = _lower_lettered_headings(_remove_lines_of_references(lines, headings))
     if not any(classify_heading(heading.text) is SectionKind.REFERENCES for heading in headings):
-        headings = sorted(headings + _find_unheaded_references(lines), key=attrgetter("first_line"))
+        headings = sorted(headings + _find_unheaded_references(lines), key=attrgetter("first_line_index"))
     return headings, missing
 
 
@@ -71,7 +71,7 @@ class _HeadingFinder:
         references.
         """
         headings = [*listed, *self._find_unlisted_headings(listed)]
-        last = max(headings, key=attrgetter("first_line"))
+        last = max(headings, key=attrgetter("first_line_index"))
         end = last.line_indices.stop
         if classify_heading(last.text) is not SectionKind.REFERENCES or not any(
             self._is_candidate(self._lines[at]) and has_space_above(self._lines, at)
