@@ -63,8 +63,8 @@ class SubmissionOptions:
     """Options for a batch service.
 
     With `submit_only` the command does not wait for the results. With `finish_live` a request that the service leaves
-    unanswered is sent directly. With `prepare` the command records the papers and sends nothing. `poll` is the pause between
-    two checks in seconds, None for pauses that grow.
+    unanswered is sent directly. With `prepare` the command records the papers and sends nothing. `poll` is the pause
+    between two checks in seconds, None for pauses that grow.
     """
 
     submit_only: bool = False
