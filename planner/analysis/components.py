@@ -109,7 +109,7 @@ class Component:
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
     def is_subject_of_title(self, title: str) -> bool:
-        """Return whether this is the whole method or the method's subject: the title has most words of its name."""
+        """Return whether the title has most words of the component's name, so that it is the method or its subject."""
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 

@@ -345,6 +345,6 @@ class PassageSearch:
 
 
 def has_word(stem: str, lowered: str) -> bool:
-    """Return whether a word of a text in lower case begins with the first letters of this stem."""
+    """Return whether a word in the lower-case text `lowered` begins with `stem`, or with its first letters."""
     start = re.escape(make_word_prefixes((stem,))[0][:_BEGINNING_CHARS])
     return bool(re.search(rf"{start}(?<![^\W_]{start})", lowered))  # quicker than to look behind first

@@ -150,7 +150,7 @@ def extract_leading_noun_phrase(text: str) -> str:
 
 
 def _ends_phrase(words: list[str], word: str) -> bool:
-    """Return whether a phrase of `words` ends before `word`; a symbol ("m") is a phrase by itself."""
+    """Return whether a phrase of `words` ends before `word`. A phrase that is a symbol ("m") always ends."""
     if word == "of" and len(words) <= 2:
         return False
     is_symbol = len(words) == 1 and len(words[0]) == 1 and words[0].islower()

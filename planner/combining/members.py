@@ -39,7 +39,7 @@ class Member:
 
     @property
     def has_chances(self) -> bool:
-        """True if at least one ablation of the plan has a chance. The other ablations then count as 0 %."""
+        """True if the plan states the chance of at least one ablation. Ablations without one then count as 0 %."""
         return any(details.chance is not None for details in self.entry.details)
 
     def list_proposals(self, *, with_considered: bool) -> tuple[Proposal, ...]:

@@ -127,9 +127,9 @@ def load_paper(
 ) -> Paper:
     """Load a paper from a path, from an arXiv id or address, or from the bytes `stdin` if `source` is `-`.
 
-    `arxiv` is the client that downloads from arXiv; the default client has no cache. If `source` is any other address,
-    `stdin` must hold the content of the page. A given title or abstract replaces the paper's; a warning says if they
-    differ.
+    `arxiv` is the client that downloads from arXiv; the default client has no cache. Nothing else is downloaded: if
+    `source` is another address, pass the content of that page as `stdin`. A given title or abstract replaces the
+    paper's; a warning says if they differ.
 
     Raises:
         PaperError: if the source is missing, is empty, is no paper, or has under 500 or over 2,000,000 characters.

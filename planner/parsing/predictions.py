@@ -337,7 +337,7 @@ class _BlockReader:
 
 
 def _find_first_line(text: str, start: int) -> int:
-    """Return the offset of line 1: `start`, or the start of the next line if the rest of this line is blank."""
+    """Return the offset of the block's first line: `start`, or the next line if only blanks follow `start`."""
     rest = _REST_OF_LINE.match(text, start)
     return rest.end() if rest else start
 

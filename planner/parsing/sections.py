@@ -141,7 +141,7 @@ def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBl
 def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
     """Read the predictions of a reply that has no <predictions> tag; return None if it holds no JSON object.
 
-    They begin at the first JSON object after the last closing tag; if there is none, at the first one in the text.
+    They begin at the first JSON object after the last closing tag of any other block, or else in the whole text.
     """
     last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)

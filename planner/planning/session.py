@@ -86,7 +86,7 @@ class PaperSession:
 
     def continue_prompt(self, template: str, **values: object) -> Prompt:
         """Return the prompt for the next step: the first prompt, the last reply and a rendered template."""
-        assert self.paper_prompt is not None, "the first prompt was built before"
+        assert self.paper_prompt is not None, "build the first prompt first"
         reply = next(attempt.completion.text for attempt in reversed(self.attempts) if attempt.completion)
         return render_follow_up_prompt(self.paper_prompt.prompt, reply, template, self.settings.templates, **values)
 
@@ -104,7 +104,7 @@ class PaperSession:
 
     def check_plan(self, reply: Reply) -> "PlanCheck":
         """Return the faults of the plan in `reply`, and the plan's details with the place of each quote."""
-        assert self.paper_prompt is not None, "the first prompt was built before"
+        assert self.paper_prompt is not None, "build the first prompt first"
         return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
 
     async def _ask_until_valid(self, prompt: Prompt) -> Reply:

@@ -116,7 +116,7 @@ def _prompt_to_json(value: PaperPrompt | PlannerError) -> dict[str, Any]:
 
 
 def _prompt_from_json(value: Any, info: ValidationInfo) -> PaperPrompt | PlannerError:
-    """Return the prompt or error that `value` holds. The next item of `info.context` holds the prompt's messages."""
+    """Return the prompt or error that `value` holds. The iterator `info.context` yields its messages."""
     if isinstance(value, dict) and "error" in value:
         return _error_from_json(value)
     fields: _PaperPromptJson = _adapt(_PaperPromptJson).validate_python(value)

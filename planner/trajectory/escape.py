@@ -235,7 +235,7 @@ def has_too_much_markup(text: str) -> bool:
 def escape_markup(text: str, *, preceding_text: str = "") -> str:
     """Return the text with its active markup escaped; `text` must come from `make_markup_escapable`."""
     written = text if has_too_much_markup(text) else _write_escapes(text, preceding_text)
-    assert written is not None, "a text in normal form can be escaped"
+    assert written is not None, "a normalized text cannot be escaped"
     return written
 
 

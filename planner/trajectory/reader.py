@@ -152,7 +152,7 @@ def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
 
 @dataclass(slots=True)
 class _AblationDraft:
-    """The fields of an ablation that have been read so far. A list item is added to the field `list_name`."""
+    """The fields of an ablation that have been read so far. `list_name` names the field that gets list items."""
 
     name: str
     values: dict[str, Any] = field(default_factory=dict)

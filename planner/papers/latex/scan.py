@@ -290,7 +290,7 @@ class BraceGroups:
 
 
 class LatexSource:
-    """A LaTeX text with its commands and its groups in braces; each is searched for only once.
+    """A LaTeX text with its commands and its groups in braces. The text is searched for both only once.
 
     Commands in the arguments of other commands are found too; a caller may have to skip them.
     """

@@ -27,7 +27,7 @@ class LinePiece:
     """A piece of a line, or a whole line: runs on one baseline in reading order.
 
     All values are in points. `left` and `right` are the ends of the piece, and `size` is the largest type size.
-    `baseline` is the y of the longest run in that size, and `largest_run_y` is the y of the first run in that size.
+    Of the runs in this size, `baseline` is the y of the longest, and `largest_run_y` the y of the first.
     """
 
     __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")
