@@ -83,7 +83,7 @@ def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts
     before = first = counter.count_prompt(PROMPT)
     for count in counts:
         counter.raise_ratio(PROMPT, count)
-        fixed.observe(PROMPT, count)
+        fixed.raise_ratio(PROMPT, count)
         assert counter.count_prompt(PROMPT) >= before
         assert fixed.count_prompt(PROMPT) == first
         before = counter.count_prompt(PROMPT)
