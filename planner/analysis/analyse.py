@@ -109,9 +109,9 @@ def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
 
 
 def index_paper_for_check(paper: Paper, task: Task, excerpt: Excerpt) -> PaperIndex:
-    """Return the part of a paper that the check of a plan needs; `excerpt` is what was sent to the model.
+    """Return an index of a paper for the check of a plan.
 
-    References and checklists are left out, because they are never sent to a model.
+    `excerpt` is what was sent to the model. References and checklists are left out, because they are never sent.
     """
     if task is not Task.REVIEWER:
         return PaperIndex(task, tuple(_index_sections(paper, excerpt, frozenset())))
@@ -152,7 +152,7 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
 
 
 def is_possible_part_name(name: str, non_part_names: frozenset[str]) -> bool:
-    """Return whether a part can have this name: neither a metric nor only general words and `non_part_names`."""
+    """Return whether a part may have this name: "gated unit", but not "top-1 accuracy" or one of `non_part_names`."""
     if _NO_NAME.fullmatch(name) or _BROKEN.search(name) or is_known_metric_name(name) or name.lower() in non_part_names:
         return False
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in non_part_names))
@@ -175,7 +175,7 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
 
 
 def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
-    """Yield the ablations that a passage reports; outside experiment sections, read only tables.
+    """Yield the ablations that a passage reports. Outside experiment sections, only tables are read.
 
     A table of results may be printed in another section than the experiments that it belongs to.
     """

@@ -60,7 +60,7 @@ _PLAIN_KINDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault in an ablation; `number` is the place of the ablation in the plan, from 1, and `name` its name."""
+    """A fault in an ablation. `number` is the ablation's place in the plan, from 1. `name` is the ablation's name."""
 
     number: int
     name: str
@@ -82,7 +82,7 @@ class PlanCheck:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The findings as sentences; for a plan without details, only those of the kinds in `_PLAIN_KINDS`."""
+        """The findings as sentences. For a plan without details, only the kinds in `_PLAIN_KINDS` are kept."""
         has_details = any(each != Details() for each in self.details.details)
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
@@ -117,7 +117,7 @@ def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: Pap
 
 
 def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
-    """Return whether a study names this part, or has a shorter name for the part and its full name in the quote."""
+    """Return whether a study is about this part, by the study's name or its quote."""
     name = strip_study_words(study.name)
     stems = collect_stems(name)
     is_quoted = bool(stems) and stems <= collect_stems(part) and part.casefold() in study.quote.casefold()
@@ -127,7 +127,7 @@ def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
 def select_distinct_specific_ablations(
     found: Sequence[ReportedAblation], other_study_names: Sequence[str] = ()
 ) -> tuple[ReportedAblation, ...]:
-    """Return the first ablation in `found` of each part, without parts whose names say too little.
+    """Return the first ablation of each part in `found`, without parts whose names say too little.
 
     A name says too little if it is a common word, or if a longer name in `found` or `other_study_names` has all its
     words: "fusion" says too little beside "multi-scale fusion".
@@ -164,10 +164,10 @@ def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search
 def check_plan(
     plan: Plan, details: Sequence[Details], index: PaperIndex, reported: Sequence[ReportedStudy] = ()
 ) -> PlanCheck:
-    """Return the faults of a plan, and its details with their quotes located; no fault makes a plan invalid.
+    """Return the faults of a plan, and its details with their quotes located.
 
     `details` is empty or has one item per ablation. `reported` are the studies in the paper, as
-    `merge_model_and_program_studies` returns them. Only words are compared, so findings are hints.
+    `merge_model_and_program_studies` returns them. Only words are compared, so a fault makes no plan invalid.
     """
     located = tuple(_locate_quotes(details, index))
     evidences = [each.evidence for each in located] or [None] * len(plan.ablations)
@@ -240,7 +240,7 @@ class _AblationChecker:
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
 
     def _has_metric(self, metric: str) -> bool:
-        """Return whether the paper names a metric; in the author task, any known metric of its field is enough."""
+        """Return whether the paper has a metric. In the author task, a known metric of the paper's field counts too."""
         if _COST.search(metric) or not is_specific_metric(metric):
             return True
         known, text = _find_known(metric), self._search.text_on_own_work
@@ -253,7 +253,7 @@ class _AblationChecker:
         return any(_is_of_field(cue, " ".join(self._index.sections[0].passages), text) for cue, _ in known)
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
-        """Return whether the paper has all words of a metric or, of a long name, most words and two neighbours."""
+        """Return whether the paper seems to name the metric with these stems; a long name may lack a few of them."""
         missing = sum(not self._search.has_words_together([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False
@@ -277,7 +277,7 @@ def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _is_of_field(cue: str, abstract: str, text: str) -> bool:
-    """Return whether the words of a field (`cue`) occur in `abstract` or several times in `text`, the whole paper."""
+    """Return whether a paper belongs to the field whose words match `cue`, by its abstract and its whole text."""
     pattern = re.compile(rf"\b(?:{cue})", re.I)
     return bool(pattern.search(abstract)) or len(list(islice(pattern.finditer(text), _MIN_MENTIONS))) == _MIN_MENTIONS
 
@@ -301,7 +301,7 @@ def _list_first_words(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _compile_name(name: str) -> re.Pattern[str]:
-    """Return a pattern that matches a name; the pattern is in lower case unless the name is ambiguous.
+    """Return a pattern for a name, in lower case unless the name is also a common word, such as "MAP".
 
     Spaces or hyphens may separate its words, and a plural "s" or a number may follow.
     """

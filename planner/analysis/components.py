@@ -109,7 +109,7 @@ class Component:
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
     def is_subject_of_title(self, title: str) -> bool:
-        """Return whether the title has most words of the component's name, so that it is the method or its subject."""
+        """Return whether a title names this component, which is then the whole method or its subject."""
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
@@ -315,7 +315,7 @@ class ComponentNames:
 
     @cached_property
     def _parts(self) -> list[Component]:
-        """The components, except those that have an unspecific name and no evidence but an acronym."""
+        """The components, without unspecific names for which an acronym is the only evidence."""
         return [
             c for c in self._components if c.evidence_kinds != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)
         ]

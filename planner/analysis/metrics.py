@@ -278,7 +278,7 @@ def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> lis
 
 
 def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricMention]) -> tuple[Metric, ...]:
-    """Merge the spellings of each metric; if any metric is frequent, drop the rare ones that were not announced."""
+    """Return the metrics, the most frequent first. Beside a frequent one, rare metrics must be announced to be kept."""
     first_locations: dict[str, TextLocation] = {}
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     for name, location in (*mentions, *announced):

@@ -131,9 +131,8 @@ def list_part_names(description: str) -> tuple[str, ...]:
 def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     """Return whether a paper seems to have a part, by the words in the part's description.
 
-    The result is False if the paper itself lacks a name or a term of the field in it ("DropEdge", "dropout"), if the
-    paper lacks two of its words, or if the words of a first name with a term stand apart. Else it is True if the paper
-    has two of the words as neighbours, or if one passage has most words of one of the part's names.
+    The paper must have each proper name and each term of the field in the description ("DropEdge", "dropout"). Some of
+    the specific words in the description must also stand together in the paper.
     """
     stems, head, own = _list_part_stems(part), _list_head_stems(part), search.lowered_text_on_own_work
     joined = own.replace("-", "")  # "re-ranking"
@@ -179,7 +178,7 @@ def _list_head_stems(text: str) -> tuple[str, ...]:
 
 
 def list_specific_stem_sets(description: str) -> tuple[frozenset[str], ...]:
-    """Return the stems that say which part is meant: a set for each name in a description, and one for all of it."""
+    """Return the specific stems of each name in a part's description, and those of the whole description."""
     whole = _BRACKETS.sub(" ", description[:_MAX_CHARS])
     sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(description), whole)}
     telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
@@ -238,7 +237,7 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
 
 
 def blank_out_owners(text: str) -> str:
-    """Replace by blanks each part of which only an aspect is meant: "the gate" in "the size of the gate"."""
+    """Blank out a part where the text is only about an aspect of the part: "the gate" in "the size of the gate"."""
     return _OWNER.sub(lambda match: match[1] + " " * len(match[2]), text)
 
 
@@ -253,9 +252,9 @@ def strip_study_words(name: str) -> str:
 
 
 def has_part(ablation: Ablation, part: str) -> bool:
-    """Return whether an ablation concerns a part: its `ablated_part` or a specific name in its `name` means it.
+    """Return whether an ablation changes a part, by its `ablated_part` and the specific names in its `name`.
 
-    The `name` is not read for the gate if the `ablated_part` is "updates of the gate".
+    If the `ablated_part` is "updates of the gate", the word "gate" in the `name` does not count.
     """
     owner = _collect_stems(ablation.ablated_part.partition(" of ")[2])
     is_owner = any(_collect_stems(name) <= owner for name in list_part_names(part))
@@ -276,7 +275,7 @@ def _list_parts_in_name(text: str) -> tuple[str, ...]:
 
 
 def list_replacements_naming_part(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield (item, its stems) for replacements with half of the part's words, such as "a single layer of memory"."""
+    """Yield (item, its stems) for replacements with half of the part's words or more: "a single layer of memory"."""
     part = frozenset(extract_stems(ablation.ablated_part)) - COMMON_STEMS
     for item in ablation.replacement:
         stems = frozenset(extract_stems(item))
@@ -314,14 +313,14 @@ def _collect_stems(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _select_content(name: str) -> frozenset[str]:
-    """Return the stems of a name without symbols and common words ("module"), or with them if it has no other."""
+    """Return the stems of a name without symbols and common words ("module"), unless it has no other words."""
     stems = _collect_stems(name)
     return stems - _SYMBOLS - _COMMON or stems - _COMMON or stems
 
 
 @lru_cache(maxsize=4096)
 def _select_kernel(name: str) -> frozenset[str]:
-    """Return the specific stems of a name before "of" ("bias" in "bias of the gate") or of an action at its start."""
+    """Return the specific stems of the aspect or action at the start of a name: "bias" in "bias of the gate"."""
     first, of, _ = name.partition(" of ")
     deed = _DEED.match(name)
     kernel = deed[0] if deed else first if of else ""

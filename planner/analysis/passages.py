@@ -62,7 +62,7 @@ class ReportedAblation:
 
 
 class Passage(NamedTuple):  # made for each block, in half the time of a dataclass
-    """One block of a paper, which starts `offset` characters into the paper's text, with the heading above the block.
+    """A block of a paper and the heading above it. The block starts `offset` characters into the paper's text.
 
     `level` is the level of the heading. `in_method` is true if the section describes the method.
     """
@@ -161,11 +161,10 @@ def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
 class IndexedSection:
     """The passages under a heading; either all or none of them were sent to the model.
 
-    Tables and figures come last in `passages`. `pages` has the page on which each passage starts, and is empty if the
-    paper has no pages. `ablation_passages` has the indices of passages that report ablations, and is empty in the
-    author task. `lengths` and `floats` follow the order of the excerpt, in which tables and figures stay in place:
-    `lengths` has the number of characters of each passage, and `floats` has the indices of tables and figures. Both are
-    empty if the section was not sent.
+    Tables and figures come last in `passages`. `pages` has the page on which each passage starts, if the paper has
+    pages. `ablation_passages` has the indices of passages that report ablations. It is empty in the author task.
+    `lengths` and `floats` describe the excerpt, in which tables and figures stay in place. `lengths` has the number of
+    characters of each passage. `floats` has the indices of tables and figures. Both are empty in an unsent section.
     """
 
     heading: str
@@ -208,7 +207,7 @@ class PaperIndex:
         return replace(self, sections=sections, text_start=excerpt_start)
 
     def restore_excerpt(self, prompt_text: str) -> "PaperIndex":
-        """Return a copy with the passages that `omit_text` left out, which are taken from the text of the prompt."""
+        """Return a copy with the passages that `omit_excerpt` left out; they are read from the text of the prompt."""
         sections, start = [], self.text_start
         for section in self.sections:
             passages = []
@@ -220,7 +219,7 @@ class PaperIndex:
 
 
 def _fill_section(section: IndexedSection, passages: list[str]) -> IndexedSection:
-    """Return a section with these passages, which are in the excerpt's order; move tables and figures to the end."""
+    """Return a section with these passages from an excerpt. Tables and figures are moved to the end."""
     if section.floats:
         floats = frozenset(section.floats)
         passages = [passages[number] for number in sorted(range(len(passages)), key=floats.__contains__)]
@@ -278,7 +277,7 @@ class PassageSearch:
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:
-        """The sections; those on related work keep only the passages about the paper's own results."""
+        """The sections. Related work keeps only the passages about the paper's own results."""
         related = SectionKind.RELATED_WORK
         return [
             each.select_own_results() if classify_heading(each.section.heading) is related else each
@@ -287,12 +286,12 @@ class PassageSearch:
 
     @cached_property
     def text_on_own_work(self) -> str:
-        """The paper's text; of related work, only the passages about the paper's own results."""
+        """The paper's text, in which related work keeps only the passages about the paper's own results."""
         return "\n".join(chain.from_iterable(each.section.passages for each in self._own_sections))
 
     @cached_property
     def lowered_text_on_own_work(self) -> str:
-        """The text `own_text` in lower case."""
+        """The text `text_on_own_work` in lower case."""
         return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
 
     def has_words_together(self, stems: Iterable[str], share: float) -> bool:
@@ -325,8 +324,8 @@ class PassageSearch:
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
         """Yield (sentence, heading above it) for each sentence that was sent and has these words.
 
-        Words in brackets may stand anywhere in the passage of the sentence. If `words` is a value, such as "8 heads",
-        all words may do so, and passages about ablations are skipped, since they also name values that were only tried.
+        Words in brackets, and the words of a value such as "8 heads", may stand elsewhere in the sentence's passage.
+        For a value, passages about ablations are skipped, since they also name values that were only tried.
         """
         beginnings, numbers = make_word_prefixes(extract_stems(words)), frozenset[float]()
         wanted = make_word_prefixes(extract_stems(_BRACKETS.sub(" ", words)))

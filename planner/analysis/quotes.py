@@ -83,7 +83,7 @@ class QuoteSearch:
 
     @cached_property
     def _positions(self) -> dict[str, list[int]]:
-        """The indices at which each word occurs, without stop words; of a frequent word, only the first indices."""
+        """The first indices at which each word occurs, at most `_MAX_POSITIONS`. Stop words are left out."""
         positions: dict[str, list[int]] = defaultdict(list)
         for number, word in enumerate(self._words):
             if word not in STOP_WORDS and len(positions[word]) < _MAX_POSITIONS:

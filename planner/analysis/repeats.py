@@ -83,7 +83,7 @@ _SETTINGS: Final = re.compile(r"\b(?:settings?|set-?up|data\s?sets?|implementati
 
 
 class _Sentence(NamedTuple):
-    """A sentence about an experiment; `around` is the sentence with the next ones or, in a table, the whole table."""
+    """A sentence about an experiment. `around` also has the next sentences or, in a table, the whole table."""
 
     heading: str
     text: str
@@ -123,7 +123,7 @@ class ComparisonSearch:
         return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
     def find_repeated_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return (the ablation's words, heading) of an experiment that makes its comparison already, or None."""
+        """Return (words of the ablation, heading) for an experiment that already makes this comparison, or None."""
         part, action = ablation.ablated_part, ablation.action
         items = ablation.replacement if action is Action.REPLACE else ()
         found = chain(
@@ -236,7 +236,7 @@ class _AblationPassage:
 
 @dataclass(frozen=True)
 class RepeatSearch:
-    """A search that finds whether a paper reports a proposed ablation already, by its index or its sentences.
+    """A search for proposed ablations that a paper reports already, in the paper's index and sentences.
 
     `studies` are the ablation studies that the model found in the paper.
     """
@@ -300,7 +300,7 @@ class RepeatSearch:
             yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
 
     def _tells_change(self, part: str, ablation: Ablation) -> bool:
-        """Return whether the paper may report the change of a part by `ablation`, not only the part's removal."""
+        """Return whether the paper may report the change that `ablation` makes to a part, not just the removal."""
         return not _only_replaces(ablation) or any(
             _may_tell_change("" if is_greek_symbol(part) else text, words, passage, ablation)  # no values of a symbol
             for name in list_part_names(part)
@@ -309,7 +309,7 @@ class RepeatSearch:
 
 
 def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage, ablation: Ablation) -> bool:
-    """Return whether a statement about a part may report an ablation's change, by its words or a replacement in it."""
+    """Return whether a statement about a part may report the change that an ablation makes to the part."""
     if not _only_replaces(ablation) or _PUTS_IN.search(text):
         return True
     part = frozenset(extract_stems(ablation.ablated_part))

@@ -157,10 +157,10 @@ def find_replacements_in_use(
 ) -> tuple[str, ...]:
     """Return the replacements that the paper uses already.
 
-    Such a replacement repeats the words or the value of the part, refers to the paper ("as in the paper"), or is the
-    setting of the part in the ablation's `quote`, in the `surroundings` of the quote, or in another sentence of the
-    paper. `find_sentences` returns pairs (sentence, heading above it) for the words of a replacement. Three or more
-    values are a sweep, which may include the paper's own value.
+    Such a replacement repeats the part or its value, or refers to the paper ("as in the paper"). It may also be what
+    the paper uses according to the ablation's `quote`, the `surroundings` of the quote, or another sentence.
+    `find_sentences` returns pairs (sentence, heading above it) for the words of a replacement. Three or more values are
+    a sweep, which may include the paper's own value.
     """
     if ablation.action is Action.REMOVE:
         return ()
@@ -186,7 +186,7 @@ def _join_prefixes(text: str) -> str:
 
 
 def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -> bool:
-    """Return whether a quote's statements on a part, or the text around the quote, say that the paper uses the item."""
+    """Return whether the `statements` of a quote, or its `surroundings`, say that the paper uses the item."""
     item, part = _join_prefixes(item), _join_prefixes(part)
     if not set(_OMITS.findall(item)) <= set(_OMITS.findall(" ".join(statements))):
         return False
@@ -301,7 +301,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
 
 
 def _has_part_near(numbers: frozenset[float], part_words: set[str], sentence: str) -> bool:
-    """Return whether a sentence has a word of the part and, if all `numbers` are small, one of them near that word."""
+    """Return whether a sentence has a word of the part; one of the `numbers` must stand near it if all are small."""
     words = split_words(sentence)
     places = [place for place, word in enumerate(words) if part_words & {word, stem_word(word)}]
     near = (" ".join(words[max(0, place - _NEAR) : place + _NEAR + 1]) for place in places)
@@ -316,7 +316,7 @@ def _strip_references(sentence: str) -> str:
 def _split_clauses(sentence: str) -> tuple[list[str], list[str]]:
     """Return (clauses that speak only of the paper, statements of what the paper does) in a sentence.
 
-    The statements are the sentence or, if this contrasts the paper with other work, the clauses with "we".
+    If the sentence contrasts the paper with other work, only clauses with "we" are statements. Else all of it is one.
     """
     clauses = _CLAUSE_END.split(sentence)
     if not _CONTRASTS.search(sentence):

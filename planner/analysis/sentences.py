@@ -145,7 +145,7 @@ _MIN_CELLS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class AblationPhrase:
-    """An ablation in a text's words; `part` starts `start` characters into the text, and `replacement` may be ""."""
+    """An ablation in the words of a text. `part` starts at the offset `start`, and `replacement` may be ""."""
 
     part: str
     action: Action
@@ -155,7 +155,7 @@ class AblationPhrase:
 
 @dataclass(frozen=True, slots=True)
 class CuedText:
-    """A text, the same text in lower case, and the cues in it: words without which a slow pattern cannot match."""
+    """A text, the same text in lower case, and its cues: beginnings of words that a slow pattern needs to match."""
 
     text: str
     lowered: str
@@ -168,7 +168,7 @@ class CuedText:
         return cls(text, lowered, frozenset(_CUE.findall(f" {lowered}")))
 
     def find_matches_if_cued(self, cues: Iterable[str], *patterns: re.Pattern[str]) -> Iterable[re.Match[str]]:
-        """Return the matches of the patterns, one pattern after the other; none if the text has none of the cues."""
+        """Return the matches of the patterns, one pattern after the other, or () if the text has none of the cues."""
         if self.cues.isdisjoint(cues):
             return ()
         return chain.from_iterable(pattern.finditer(self.text) for pattern in patterns)
@@ -209,7 +209,7 @@ def find_varied_parts(text: CuedText) -> Iterator[AblationPhrase]:
 
 
 def _cut_main_clause(match: re.Match[str]) -> str:
-    """Return the part in a match, without a main clause after it: "the gate" of "Without the gate, the model fails"."""
+    """Return the part in a match, without a main clause after it: "the gate" in "Without the gate, the model fails"."""
     part = _OTHER_CLAUSE.sub("", match[1])
     return _MAIN_CLAUSE.sub("", part) if match[0].startswith("Without") else part
 
@@ -280,7 +280,7 @@ def _split_cells(line: str) -> list[str]:
 def has_row_about_part(table: str, cell_stems: tuple[str, ...], head_stems: set[str], part_stems: set[str]) -> bool:
     """Return whether a row of a table is about a part and has a cell with the stems `cell_stems`.
 
-    A row is about the part if its other cells have a stem of `part_stems` and, with the first row, all of `head_stems`.
+    The other cells of the row must have a stem in `part_stems`. With the first row, they must have all `head_stems`.
     """
     rows = [list(map(extract_stems, _split_cells(row))) for row, _ in split_table_rows(table)]
     names = set(chain.from_iterable(rows[0])) if rows else set()
@@ -309,7 +309,7 @@ def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:
 
 
 def find_table_variant_names(text: str) -> Iterator[tuple[str, int]]:
-    """Yield (row name, offset) for rows of an ablation table, except header, removals, additions and whole methods."""
+    """Yield (name, offset) for each row of an ablation table that is a variant, not a removal or a whole method."""
     for row in islice(_parse_rows(text), 1, None):
         is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))
         if is_variant and row.has_values and len(row.name) <= _MAX_VARIANT_CHARS:
