@@ -155,10 +155,9 @@ def _list_own_revisions(
     `named` holds the indices of the ablations with a finding. New details are a change only if the model says why.
     """
     for number, ablation in enumerate(draft.plan.ablations):
-        place, why = _find_ablation(ablation, revised), reasons.get(ablation.name, "")
-        is_same = place is not None and revised.plan.ablations[place] == ablation
-        response = _find_response(draft, number, revised)
-        if number not in named and not (is_same and (not why or response is RevisionResponse.DEFENDED)):
+        response, why = _find_response(draft, number, revised), reasons.get(ablation.name, "")
+        is_changed = ablation not in revised.plan.ablations or (why and response is not RevisionResponse.DEFENDED)
+        if number not in named and is_changed:
             yield Revision(name=ablation.name, finding=_OWN_FINDING, response=response, why=why)
 
 
