@@ -84,15 +84,6 @@ class BodyStyle:
 
 def build_line(page_number: int, runs: Sequence[TextRun]) -> Line:
     """Return the line with the given runs, which must be in reading order."""
-    return _build_line_from_run(page_number, runs[0]) if len(runs) == 1 else _build_line_from_runs(page_number, runs)
-
-
-def _build_line_from_run(page_number: int, run: TextRun) -> Line:
-    text, size, y = _join_runs([run]), round(run.size, 1), round(run.y, 1)
-    return Line(page_number, text, text, (text,), run.x0, run.x1, y, size, run.bold, run.italic, False, run.is_rotated)
-
-
-def _build_line_from_runs(page_number: int, runs: Sequence[TextRun]) -> Line:
     texts, starts, ends, baselines, sizes, bold, italic, *_ = zip(*runs, strict=True)
     lengths = [len(text) for text in texts]
     size = _find_main_value([round(value, 1) for value in sizes], lengths)
@@ -115,7 +106,7 @@ def _build_line_from_runs(page_number: int, runs: Sequence[TextRun]) -> Line:
         size=size,
         bold=sum(compress(lengths, bold)) > half_length,
         italic=sum(compress(lengths, italic)) > half_length,
-        has_note_mark=_is_note_mark(runs[0], size, baseline),
+        has_note_mark=len(runs) > 1 and _is_note_mark(runs[0], size, baseline),
         is_rotated=runs[0].is_rotated,
     )
 
@@ -147,7 +138,7 @@ def _join_runs(runs: Sequence[TextRun]) -> str:
     for before, after in pairwise(runs):
         parts.append(after.text if _is_one_word(before, after) else " " + after.text)
     text = "".join(parts)
-    if text[-2:-1] == " " and is_letter_spaced(text):
+    if len(runs) > 1 and text[-2:-1] == " " and is_letter_spaced(text):
         text = _join_letters(runs)
     return text[:-1].replace(LINE_END_HYPHEN, "-") + text[-1:]
 
@@ -191,17 +182,11 @@ def remove_line_numbers(pages: Sequence[Sequence[TextRun]]) -> list[list[TextRun
     A column of numbers that counts up on one page is removed from all pages, since other pages may have too few
     numbers to show that they are line numbers.
     """
-    outer_numerals = [_find_outer_numerals(runs) for runs in pages]
-    edges = {
-        _locate_inner_edge(run, side)
-        for sides in outer_numerals
-        for side in (0, 1)
-        if _is_counting_up(sides[side])
-        for run in sides[side]
-    }
-    if not edges:
-        return [list(runs) for runs in pages]
-    return [_remove_number_columns(runs, sides, edges) for runs, sides in zip(pages, outer_numerals, strict=True)]
+    columns = [(side, column) for runs in pages for side, column in enumerate(_find_outer_numerals(runs))]
+    edges = [_locate_inner_edge(run, side) for side, column in columns if _is_counting_up(column) for run in column]
+    near_edges = {(side, at + shift) for side, at in edges for shift in (-1, 0, 1)}
+    numbers = {id(run) for side, column in columns for run in column if _locate_inner_edge(run, side) in near_edges}
+    return [[run for run in runs if id(run) not in numbers] for runs in pages]
 
 
 def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[TextRun]]:
@@ -216,17 +201,6 @@ def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[T
 def _locate_inner_edge(run: TextRun, side: int) -> tuple[int, int]:
     """Return `side` (0 left of the text, 1 right) and the x of the run's edge next to the text in units of 3 points."""
     return side, round((run.x1 if side == 0 else run.x0) / _ALIGNMENT)
-
-
-def _remove_number_columns(
-    runs: Sequence[TextRun], sides: tuple[list[TextRun], list[TextRun]], edges: set[tuple[int, int]]
-) -> list[TextRun]:
-    def is_number(run: TextRun, side: int) -> bool:
-        at = _locate_inner_edge(run, side)[1]
-        return any((side, at + shift) in edges for shift in (-1, 0, 1))
-
-    numbers = {id(run) for side in (0, 1) for run in sides[side] if is_number(run, side)}
-    return [run for run in runs if id(run) not in numbers]
 
 
 def _is_counting_up(column: Iterable[TextRun]) -> bool:
@@ -253,15 +227,13 @@ def _find_edge_lines(lines: Sequence[Line]) -> list[Line]:
         return []
     margin = _EDGE_SHARE * (upright[0].y - upright[-1].y)
     top, foot = upright[0].y - margin, upright[-1].y + margin
-    above = [line for line in upright if line.y >= top]
-    below = [line for line in upright if line.y <= foot]
-    edge_lines = {id(line): line for line in _select_outer_rows(above, False) + _select_outer_rows(below, True)}
-    return list(edge_lines.values())
-
-
-def _select_outer_rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
-    heights = sorted({round(line.y) for line in lines}, reverse=not from_foot)[:_EDGE_LINES]
-    return [line for line in lines if round(line.y) in heights]
+    first_rows = sorted({round(line.y) for line in upright if line.y >= top})[-_EDGE_LINES:]
+    last_rows = sorted({round(line.y) for line in upright if line.y <= foot})[:_EDGE_LINES]
+    return [
+        line
+        for line in upright
+        if (line.y >= top and round(line.y) in first_rows) or (line.y <= foot and round(line.y) in last_rows)
+    ]
 
 
 def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:

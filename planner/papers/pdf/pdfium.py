@@ -1,12 +1,11 @@
 """Open PDFs, and read the objects that a page paints.
 
-Some pdfium functions run thousands of times for each page. The bindings of pypdfium2 would take three times as long for
-them, so this module has its own bindings. They do not check arguments: a wrong argument can crash the process. A
-pointer must be a handle (of this module or of pypdfium2) or point into a `NumberBuffer`. Any other argument must be an
-int of 32 bits.
+Some functions of pdfium run thousands of times for each page. The bindings of pypdfium2 would take three times as long
+for them, so `PDFIUM` has its own. They do not check arguments: a wrong argument can crash the process. A pointer must
+be a handle (of this module or of pypdfium2) or point into a `NumberBuffer`. Any other argument must be a 32-bit int.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import PYFUNCTYPE, byref, c_double, c_float, c_int, c_uint, c_void_p, cast, sizeof
 from math import inf
@@ -50,12 +49,7 @@ class Matrix(NamedTuple):
         if self is IDENTITY_MATRIX:  # true for nearly everything on a page
             return box
         left, bottom, right, top = box
-        near, far = sorted((self.a * left, self.a * right))
-        low, high = sorted((self.c * bottom, self.c * top))
-        across = near + low + self.e, far + high + self.e
-        near, far = sorted((self.b * left, self.b * right))
-        low, high = sorted((self.d * bottom, self.d * top))
-        return across[0], near + low + self.f, across[1], far + high + self.f
+        return _surround_points([self.map_point(x, y) for x in (left, right) for y in (bottom, top)])
 
     def compose(self, inner: "Matrix") -> "Matrix":
         """Return the matrix that applies `inner` first and then this matrix."""
@@ -71,10 +65,13 @@ class Matrix(NamedTuple):
 IDENTITY_MATRIX: Final = Matrix(1, 0, 0, 1, 0, 0)
 
 
+def _surround_points(points: Iterable[tuple[float, float]]) -> Bounds:
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
 def intersect_boxes(first: Bounds, second: Bounds) -> Bounds:
     """Return the area that two boxes share; if they share none, its width or its height is negative."""
-    if second == UNBOUNDED:
-        return first
     return max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3])
 
 
@@ -130,43 +127,28 @@ class NumberBuffer:
         return numbers
 
 
-def _bind_function(function: Any, result_type: Any) -> Callable[..., Any]:
-    bound: Callable[..., Any] = cast(function, PYFUNCTYPE(result_type))
-    return bound
+_RESULT_TYPES: Final[dict[str, Any]] = {
+    "FPDFText_GetTextObject": c_void_p,
+    "FPDFText_GetFontSize": c_double,
+    "FPDFPage_GetObject": PdfiumHandle,
+    "FPDFFormObj_GetObject": PdfiumHandle,
+    "FPDFTextObj_GetFont": PdfiumHandle,
+    "FPDFPageObj_GetClipPath": PdfiumHandle,
+    "FPDFClipPath_GetPathSegment": PdfiumHandle,
+    "FPDFPath_GetPathSegment": PdfiumHandle,
+}
 
 
-# Functions of a character, given its text page and index. The first returns the address of a text object.
-get_text_object: Final = _bind_function(raw.FPDFText_GetTextObject, c_void_p)
-get_char_matrix: Final = _bind_function(raw.FPDFText_GetMatrix, c_int)
-get_char_origin: Final = _bind_function(raw.FPDFText_GetCharOrigin, c_int)
-get_char_box: Final = _bind_function(raw.FPDFText_GetCharBox, c_int)
-get_char_font_size: Final = _bind_function(raw.FPDFText_GetFontSize, c_double)
-copy_char_text: Final = _bind_function(raw.FPDFText_GetText, c_int)
+class _UncheckedFunctions:
+    """The functions of pdfium under their own names; most return an int."""
 
-# Functions of a page object.
-get_page_object: Final = _bind_function(raw.FPDFPage_GetObject, PdfiumHandle)
-get_form_object: Final = _bind_function(raw.FPDFFormObj_GetObject, PdfiumHandle)
-count_form_objects: Final = _bind_function(raw.FPDFFormObj_CountObjects, c_int)
-get_object_type: Final = _bind_function(raw.FPDFPageObj_GetType, c_int)
-get_object_matrix: Final = _bind_function(raw.FPDFPageObj_GetMatrix, c_int)
-get_object_bounds: Final = _bind_function(raw.FPDFPageObj_GetBounds, c_int)
-get_fill_colour: Final = _bind_function(raw.FPDFPageObj_GetFillColor, c_int)
-get_stroke_colour: Final = _bind_function(raw.FPDFPageObj_GetStrokeColor, c_int)
-has_transparency: Final = _bind_function(raw.FPDFPageObj_HasTransparency, c_int)
-get_text_render_mode: Final = _bind_function(raw.FPDFTextObj_GetTextRenderMode, c_int)
-get_text_font: Final = _bind_function(raw.FPDFTextObj_GetFont, PdfiumHandle)
-get_font_name: Final = _bind_function(raw.FPDFFont_GetBaseFontName, c_int)
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function: Callable[..., Any] = cast(getattr(raw, name), PYFUNCTYPE(_RESULT_TYPES.get(name, c_int)))
+        setattr(self, name, function)
+        return function
 
-# Functions of a path or a clip. A clip without paths has a path count of -1.
-get_path_draw_mode: Final = _bind_function(raw.FPDFPath_GetDrawMode, c_int)
-count_path_segments: Final = _bind_function(raw.FPDFPath_CountSegments, c_int)
-get_path_segment: Final = _bind_function(raw.FPDFPath_GetPathSegment, PdfiumHandle)
-get_segment_type: Final = _bind_function(raw.FPDFPathSegment_GetType, c_int)
-get_segment_point: Final = _bind_function(raw.FPDFPathSegment_GetPoint, c_int)
-get_clip_path: Final = _bind_function(raw.FPDFPageObj_GetClipPath, PdfiumHandle)
-count_clip_paths: Final = _bind_function(raw.FPDFClipPath_CountPaths, c_int)
-count_clip_segments: Final = _bind_function(raw.FPDFClipPath_CountPathSegments, c_int)
-get_clip_segment: Final = _bind_function(raw.FPDFClipPath_GetPathSegment, PdfiumHandle)
+
+PDFIUM: Final = _UncheckedFunctions()
 
 
 class ObjectReader:
@@ -182,23 +164,23 @@ class ObjectReader:
 
     def read_bounds(self, item: PdfiumHandle) -> Bounds:
         """Return the box around an object, in the coordinates of the page or form that holds the object."""
-        get_object_bounds(item, *self._bounds_buffer.pointers)
+        PDFIUM.FPDFPageObj_GetBounds(item, *self._bounds_buffer.pointers)
         left, bottom, right, top = self._bounds_buffer.read_numbers()
         return left, bottom, right, top
 
     def read_form_matrix(self, form: PdfiumHandle) -> Matrix:
         """Return the matrix that maps the content of a form to the page or form around it."""
-        get_object_matrix(form, self._matrix_buffer.pointers[0])
+        PDFIUM.FPDFPageObj_GetMatrix(form, self._matrix_buffer.pointers[0])
         return Matrix(*self._matrix_buffer.read_numbers())
 
     def read_fill(self, item: PdfiumHandle) -> tuple[Colour | None, float]:
         """Return an object's fill colour (None for a pattern) and its opacity from 0 to 1."""
-        return self._read_colour(get_fill_colour(item, *self._colour_buffer.pointers))
+        return self._read_colour(PDFIUM.FPDFPageObj_GetFillColor(item, *self._colour_buffer.pointers))
 
     def read_text_style(self, text: PdfiumHandle) -> tuple[int, Colour | None, float]:
         """Return a text object's render mode (a number of the PDF standard), its colour and its opacity (0 to 1)."""
-        mode: int = get_text_render_mode(text)
-        read = get_stroke_colour if mode in _STROKE_MODES else get_fill_colour
+        mode: int = PDFIUM.FPDFTextObj_GetTextRenderMode(text)
+        read = PDFIUM.FPDFPageObj_GetStrokeColor if mode in _STROKE_MODES else PDFIUM.FPDFPageObj_GetFillColor
         return mode, *self._read_colour(read(text, *self._colour_buffer.pointers))
 
     def _read_colour(self, has_colour: int) -> tuple[Colour | None, float]:
@@ -209,17 +191,17 @@ class ObjectReader:
 
     def is_filled(self, path: PdfiumHandle) -> bool:
         """Return whether the path is filled, and not only drawn as a line."""
-        get_path_draw_mode(path, *self._modes_buffer.pointers)
+        PDFIUM.FPDFPath_GetDrawMode(path, *self._modes_buffer.pointers)
         return bool(self._modes_buffer.read_numbers()[0] != raw.FPDF_FILLMODE_NONE)
 
     def read_clip(self, item: PdfiumHandle) -> Bounds | None:
         """Return the box outside which an object is not painted, or None if there is no such box."""
-        clip = get_clip_path(item)
-        count = count_clip_paths(clip)
+        clip = PDFIUM.FPDFPageObj_GetClipPath(item)
+        count = PDFIUM.FPDFClipPath_CountPaths(clip)
         if count < 1:
             return None
         # Objects share the paths that clip them; the addresses of the first corners identify these paths.
-        key = tuple(get_clip_segment(clip, at, 0).value for at in range(count))
+        key = tuple(PDFIUM.FPDFClipPath_GetPathSegment(clip, at, 0).value for at in range(count))
         if key not in self._clips:
             self._clips[key] = self._read_clip_bounds(clip, count)
         return self._clips[key]
@@ -227,23 +209,23 @@ class ObjectReader:
     def _read_clip_bounds(self, clip: PdfiumHandle, path_count: int) -> Bounds | None:
         bounds: Bounds | None = None
         for at in range(path_count):
-            point_count = min(count_clip_segments(clip, at), _MAX_SEGMENTS)
-            points = [self._read_point(get_clip_segment(clip, at, corner)) for corner in range(max(0, point_count))]
+            point_count = min(PDFIUM.FPDFClipPath_CountPathSegments(clip, at), _MAX_SEGMENTS)
+            segments = (PDFIUM.FPDFClipPath_GetPathSegment(clip, at, corner) for corner in range(point_count))
+            points = list(map(self._read_point, segments))
             if points and point_count < _MAX_SEGMENTS:
-                xs, ys = zip(*points, strict=True)
-                bounds = intersect_boxes(bounds or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
+                bounds = intersect_boxes(bounds or UNBOUNDED, _surround_points(points))
         return bounds
 
     def _read_point(self, segment: PdfiumHandle) -> tuple[float, float]:
-        get_segment_point(segment, *self._point_buffer.pointers)
+        PDFIUM.FPDFPathSegment_GetPoint(segment, *self._point_buffer.pointers)
         x, y = self._point_buffer.read_numbers()
         return x, y
 
 
 def is_box_filling_path(path: PdfiumHandle) -> bool:
     """Return whether the path fills its box, as a plain or rounded box does; a frame or a drawing does not."""
-    count = count_path_segments(path)
+    count = PDFIUM.FPDFPath_CountSegments(path)
     if count > _MAX_SEGMENTS:
         return False
-    kinds = [get_segment_type(get_path_segment(path, at)) for at in range(count)]
+    kinds = [PDFIUM.FPDFPathSegment_GetType(PDFIUM.FPDFPath_GetPathSegment(path, at)) for at in range(count)]
     return kinds.count(raw.FPDF_SEGMENT_MOVETO) <= 1

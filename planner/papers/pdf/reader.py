@@ -24,7 +24,6 @@ from planner.papers.pdf.runs import RunReader, TextRun, rotate_page_upright
 from planner.papers.pdf.visibility import PaintedObjects, separate_hidden_text
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
-_NUMBERED_TITLE: Final = re.compile(r"^\d")
 _MAX_PAGES: Final = 500
 _MAX_QUOTED: Final = 500  # characters
 
@@ -173,10 +172,10 @@ def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]
     for heading in headings:
         parents = {level: parent for level, parent in parents.items() if level < heading.level}
         # References have no subsections.
-        above = [kind for _, kind in sorted(parents.items()) if kind is not SectionKind.REFERENCES]
+        above = [kind for kind in parents.values() if kind is not SectionKind.REFERENCES]
         kind = classify_heading(heading.text, above[-1] if above else None)
-        is_lettered = _LETTERED_TITLE.match(heading.text) and not _NUMBERED_TITLE.match(heading.text)
-        if (past_references or (past_body and is_lettered)) and kind not in KINDS_KEPT_IN_APPENDIX:
+        is_past = past_references or (past_body and _LETTERED_TITLE.match(heading.text))
+        if is_past and kind not in KINDS_KEPT_IN_APPENDIX:
             kind = SectionKind.APPENDIX
         past_references = past_references or kind is SectionKind.REFERENCES
         past_body = past_body or kind in BACK_MATTER_KINDS

@@ -9,8 +9,7 @@ from typing import Final, NamedTuple
 
 from pypdfium2 import raw
 
-from planner.papers.pdf import pdfium
-from planner.papers.pdf.pdfium import NumberBuffer, PdfiumHandle
+from planner.papers.pdf.pdfium import PDFIUM, NumberBuffer, PdfiumHandle
 
 # Unicode ligatures, and control characters for ligatures in fonts without a Unicode map (TeX's T1 and OT1 encodings).
 _LIGATURES: Final = {
@@ -89,7 +88,7 @@ class RunReader:
     def read_runs(self) -> list[PlacedRun]:
         """Return the runs of the page in the order in which they are painted."""
         characters = zip(repeat(self._text), range(self._character_count))
-        text_objects = starmap(pdfium.get_text_object, characters)  # `map` would take a third longer
+        text_objects = starmap(PDFIUM.FPDFText_GetTextObject, characters)  # `map` would take a third longer
         page_text = self._read_text(0, self._character_count)
         # A character may stand for no letter or for two: then indices in the text are not those of characters.
         is_aligned = len(page_text) == self._character_count
@@ -112,19 +111,19 @@ class RunReader:
         return runs
 
     def _read_text(self, start: int, length: int) -> str:
-        written = pdfium.copy_char_text(self._text, start, length, self._buffer)
+        written = PDFIUM.FPDFText_GetText(self._text, start, length, self._buffer)
         return string_at(self._buffer, 2 * max(0, written - 1)).decode("utf-16-le", "replace")
 
     def _build_run(self, index: int, length: int, text: str, text_object: int, space_before: bool) -> PlacedRun:
         """Return the run of `length` characters from character `index` on; `text_object` paints them."""
         first = index + len(text) - len(text.lstrip())
         last = max(first, index + length - 1 - (len(text) - len(text.rstrip())))
-        pdfium.get_char_matrix(self._text, first, self._matrix.pointers[0])
+        PDFIUM.FPDFText_GetMatrix(self._text, first, self._matrix.pointers[0])
         a, b, c, d, _, _ = self._matrix.read_numbers()
         x, y, left, right, bottom, top = self._read_extent(first, last)
         direction = _find_direction(a, b)
         end_x, end_y = ((right, y), (x, top), (left, y), (x, bottom))[direction]
-        size = pdfium.get_char_font_size(self._text, first) * math.hypot(c, d)
+        size = PDFIUM.FPDFText_GetFontSize(self._text, first) * math.hypot(c, d)
         bold, italic = self._read_font_style(text_object)
         space_before = space_before or text.startswith(" ")
         run = TextRun(text.strip(), x, end_x, y, abs(size), bold, italic, space_before, False, text_object)
@@ -156,17 +155,17 @@ class RunReader:
 
     def _read_extent(self, first: int, last: int) -> list[float]:
         """Return x and y where character `first` begins, and left, right, bottom and top of character `last`."""
-        pdfium.get_char_origin(self._text, first, *self._origin)
-        pdfium.get_char_box(self._text, last, *self._box)
+        PDFIUM.FPDFText_GetCharOrigin(self._text, first, *self._origin)
+        PDFIUM.FPDFText_GetCharBox(self._text, last, *self._box)
         return self._extents.read_numbers()
 
     def _read_font_style(self, text_object: int) -> tuple[bool, bool]:
         """Return (bold, italic) for the font of a text object, according to the font's name."""
-        font = pdfium.get_text_font(PdfiumHandle(text_object))
+        font = PDFIUM.FPDFTextObj_GetFont(PdfiumHandle(text_object))
         key = font.value
         if key not in self._fonts:
             buffer = create_string_buffer(128)
-            pdfium.get_font_name(font, buffer, 128)
+            PDFIUM.FPDFFont_GetBaseFontName(font, buffer, 128)
             name = buffer.value.decode("latin-1").lower()
             self._fonts[key] = any(part in name for part in _BOLD_NAMES), any(part in name for part in _ITALIC_NAMES)
         return self._fonts[key]

@@ -6,15 +6,15 @@ it. Hidden text is often harmless, so warnings only quote it.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from pypdfium2 import raw
 
-from planner.papers.pdf import pdfium
 from planner.papers.pdf.pdfium import (
     IDENTITY_MATRIX,
+    PDFIUM,
     UNBOUNDED,
     Bounds,
     Colour,
@@ -24,7 +24,7 @@ from planner.papers.pdf.pdfium import (
     intersect_boxes,
     is_box_filling_path,
 )
-from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun, TextRun
+from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun
 
 _WHITE: Final[Colour] = (255, 255, 255)
 _MAX_OBJECTS: Final = 100_000
@@ -53,17 +53,10 @@ class PaintedSurface(NamedTuple):
     """
 
     order: int
-    left: float
-    bottom: float
-    right: float
-    top: float
+    bounds: Bounds
     colour: Colour | None = None
     opacity: float = 1.0
     is_solid: bool = False
-
-    def contains_point(self, x: float, y: float) -> bool:
-        """Return whether the point lies on the surface."""
-        return self.left <= x <= self.right and self.bottom <= y <= self.top
 
 
 class TextPaint(NamedTuple):
@@ -81,7 +74,7 @@ class TextPaint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class FormContext:
+class _FormContext:
     """The settings for the objects of a form (a group of objects); `depth` is the number of forms around them."""
 
     matrix: Matrix = IDENTITY_MATRIX
@@ -89,15 +82,6 @@ class FormContext:
     depth: int = 0
     clip: Bounds = UNBOUNDED
     is_blending: bool = False
-    _clips: dict[Bounds, Bounds] = field(default_factory=dict)
-
-    def intersect_clip(self, object_clip: Bounds | None) -> Bounds:
-        """Return the box in which an object of the form is painted; `object_clip` is the object's own clip."""
-        if object_clip is None:
-            return self.clip
-        if object_clip not in self._clips:
-            self._clips[object_clip] = intersect_boxes(self.clip, self.matrix.map_box(object_clip))
-        return self._clips[object_clip]
 
 
 class PaintedObjects:
@@ -115,16 +99,15 @@ class PaintedObjects:
         self.is_complete = True
         self._object_count = 0
         self._reader = ObjectReader()
-        page_context = FormContext()
         for at in range(raw.FPDFPage_CountObjects(page)):
-            self._add_object(pdfium.get_page_object(page, at), page_context)
+            self._add_object(PDFIUM.FPDFPage_GetObject(page, at), _FormContext())
 
-    def _add_object(self, item: PdfiumHandle, context: FormContext) -> None:
+    def _add_object(self, item: PdfiumHandle, context: _FormContext) -> None:
         self._object_count += 1
         if self._object_count > _MAX_OBJECTS or context.depth > _MAX_DEPTH or len(self.surfaces) > _MAX_SURFACES:
             self.is_complete = False
             return
-        kind = pdfium.get_object_type(item)
+        kind = PDFIUM.FPDFPageObj_GetType(item)
         if kind == raw.FPDF_PAGEOBJ_TEXT:
             self._add_text(item, context)
         elif kind == raw.FPDF_PAGEOBJ_FORM:
@@ -135,32 +118,34 @@ class PaintedObjects:
             bounds = intersect_boxes(
                 context.matrix.map_box(self._reader.read_bounds(item)), self._find_clip(item, context)
             )
-            self.surfaces.append(PaintedSurface(self._object_count, *bounds))
+            self.surfaces.append(PaintedSurface(self._object_count, bounds))
             self.image_bounds.append(bounds)
 
-    def _find_clip(self, item: PdfiumHandle, context: FormContext) -> Bounds:
-        return context.intersect_clip(self._reader.read_clip(item))
+    def _find_clip(self, item: PdfiumHandle, context: _FormContext) -> Bounds:
+        """Return the box outside which an object of a form is not painted."""
+        clip = self._reader.read_clip(item)
+        return context.clip if clip is None else intersect_boxes(context.clip, context.matrix.map_box(clip))
 
-    def _add_form(self, form: PdfiumHandle, context: FormContext) -> None:
-        inner = FormContext(
+    def _add_form(self, form: PdfiumHandle, context: _FormContext) -> None:
+        inner = _FormContext(
             context.matrix.compose(self._reader.read_form_matrix(form)),
             context.opacity * self._reader.read_fill(form)[1],
             context.depth + 1,
             self._find_clip(form, context),
-            context.is_blending or bool(pdfium.has_transparency(form)),
+            context.is_blending or bool(PDFIUM.FPDFPageObj_HasTransparency(form)),
         )
-        for at in range(pdfium.count_form_objects(form)):
+        for at in range(PDFIUM.FPDFFormObj_CountObjects(form)):
             if not self.is_complete:
                 return
-            self._add_object(pdfium.get_form_object(form, at), inner)
+            self._add_object(PDFIUM.FPDFFormObj_GetObject(form, at), inner)
 
-    def _add_text(self, text: PdfiumHandle, context: FormContext) -> None:
+    def _add_text(self, text: PdfiumHandle, context: _FormContext) -> None:
         mode, colour, opacity = self._reader.read_text_style(text)
         self.text_paints[text.value or 0] = TextPaint(
             self._object_count, colour, opacity * context.opacity, mode, self._find_clip(text, context)
         )
 
-    def _add_path(self, path: PdfiumHandle, context: FormContext) -> None:
+    def _add_path(self, path: PdfiumHandle, context: _FormContext) -> None:
         if not self._reader.is_filled(path):
             return
         bounds = context.matrix.map_box(self._reader.read_bounds(path))
@@ -169,28 +154,27 @@ class PaintedObjects:
         bounds = intersect_boxes(bounds, self._find_clip(path, context))
         if _is_narrow(bounds):
             return
-        surface = PaintedSurface(self._object_count, *bounds)
-        if is_box_filling_path(path):
-            colour, opacity = self._reader.read_fill(path)
-            opacity *= context.opacity
-            is_blending = context.is_blending or pdfium.has_transparency(path)
-            surface = surface._replace(
-                colour=colour, opacity=opacity, is_solid=opacity >= _MIN_OPAQUE and not is_blending
-            )
-        self.surfaces.append(surface)
+        if not is_box_filling_path(path):
+            self.surfaces.append(PaintedSurface(self._object_count, bounds))
+            return
+        colour, opacity = self._reader.read_fill(path)
+        opacity *= context.opacity
+        is_blending = context.is_blending or PDFIUM.FPDFPageObj_HasTransparency(path)
+        is_solid = opacity >= _MIN_OPAQUE and not is_blending
+        self.surfaces.append(PaintedSurface(self._object_count, bounds, colour, opacity, is_solid))
 
     def is_covered(self, points: Sequence[tuple[float, float]], order: int) -> bool:
         """Return whether a solid surface covers all points; the surface must be painted after object `order`."""
-        later = [
-            surface for surface in self._find_surfaces_near(points[0][1]) if surface.is_solid and surface.order > order
-        ]
-        return any(all(surface.contains_point(x, y) for x, y in points) for surface in later)
+        return any(
+            surface.is_solid and surface.order > order and all(_is_in_box(surface.bounds, x, y) for x, y in points)
+            for surface in self._find_surfaces_near(points[0][1])
+        )
 
     def find_background_colour(self, x: float, y: float, order: int) -> Colour | None:
         """Return the colour under a point before object `order` is painted, or None if the colour is unknown."""
         layers: list[tuple[Colour, float]] = []
         for surface in reversed(self._find_surfaces_near(y)):
-            if surface.order >= order or not surface.contains_point(x, y):
+            if surface.order >= order or not _is_in_box(surface.bounds, x, y):
                 continue
             if surface.colour is None:
                 return None
@@ -207,7 +191,7 @@ class PaintedObjects:
         band = int(y // _BAND_HEIGHT)
         if band not in self._bands:
             low, high = band * _BAND_HEIGHT, (band + 1) * _BAND_HEIGHT
-            self._bands[band] = [surface for surface in self.surfaces if surface.bottom <= high and surface.top >= low]
+            self._bands[band] = [item for item in self.surfaces if item.bounds[1] <= high and item.bounds[3] >= low]
         return self._bands[band]
 
 
@@ -217,6 +201,11 @@ def _blend_colours(colour: Colour, background: Colour, opacity: float) -> Colour
         round(below + (above - below) * opacity) for above, below in zip(colour, background, strict=True)
     )
     return red, green, blue
+
+
+def _is_in_box(box: Bounds, x: float, y: float, margin: float = 0.0) -> bool:
+    left, bottom, right, top = box
+    return left - margin <= x <= right + margin and bottom - margin <= y <= top + margin
 
 
 def _is_narrow(bounds: Bounds) -> bool:
@@ -266,35 +255,29 @@ def _compute_area(bounds: Bounds) -> float:
 def _has_usable_place(placed_run: PlacedRun) -> bool:
     """Return whether a run's coordinates and size are usable; a damaged file may have any numbers."""
     run = placed_run.run
-    is_placed = abs(run.x0) < _MAX_COORDINATE and abs(run.x1) < _MAX_COORDINATE and abs(run.y) < _MAX_COORDINATE
-    return is_placed and abs(placed_run.end_y) < _MAX_COORDINATE and abs(run.size) < _MAX_COORDINATE
+    return all(abs(number) < _MAX_COORDINATE for number in (run.x0, run.x1, run.y, placed_run.end_y, run.size))
 
 
 def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, page_box: Bounds) -> bool:
     run = placed_run.run
     x, y = _find_centre(placed_run)
-    left, bottom, right, top = page_box
     if (
         not _has_usable_place(placed_run)
         or run.size < _MIN_SIZE
-        or not (left <= x <= right and bottom <= y <= top)
+        or not _is_in_box(page_box, x, y)
         or _is_squeezed(placed_run)
     ):
         return True
     paint = painted_objects.text_paints.get(run.text_object)
     if paint is None or paint.render_mode in _UNPAINTED_MODES:
         return False
-    if _is_clipped(run, paint, x, y):
-        return True
     points = ((x, y), (run.x0, run.y), (run.x1, placed_run.end_y))
-    return painted_objects.is_covered(points, paint.order) or _is_hidden_by_background(paint, painted_objects, x, y)
-
-
-def _is_clipped(run: TextRun, paint: TextPaint, x: float, y: float) -> bool:
-    """Return whether the middle (`x`, `y`) of a run is far outside the box in which the run is painted."""
-    left, bottom, right, top = paint.clip
-    margin = run.size / 2
-    return not (left - margin <= x <= right + margin and bottom - margin <= y <= top + margin)
+    if not _is_in_box(paint.clip, x, y, margin=run.size / 2) or painted_objects.is_covered(points, paint.order):
+        return True
+    background = painted_objects.find_background_colour(x, y, paint.order)
+    if paint.colour is None or background is None:
+        return False
+    return _is_hardly_visible(paint.colour, paint.opacity, background)
 
 
 def _is_squeezed(placed_run: PlacedRun) -> bool:
@@ -302,13 +285,6 @@ def _is_squeezed(placed_run: PlacedRun) -> bool:
     run = placed_run.run
     length = abs(run.x1 - run.x0) + abs(placed_run.end_y - run.y)
     return len(run.text) >= _MIN_LONG_TEXT and length < _MIN_WIDTH_SHARE * run.size * len(run.text)
-
-
-def _is_hidden_by_background(paint: TextPaint, painted_objects: PaintedObjects, x: float, y: float) -> bool:
-    background = painted_objects.find_background_colour(x, y, paint.order)
-    if paint.colour is None or background is None:
-        return False
-    return _is_hardly_visible(paint.colour, paint.opacity, background)
 
 
 @lru_cache(maxsize=4096)  # a paper has few colours
@@ -326,10 +302,8 @@ def _find_centre(placed_run: PlacedRun) -> tuple[float, float]:
 
 
 def _join_runs(placed_runs: Iterable[PlacedRun]) -> str:
-    parts: list[str] = []
-    previous: PlacedRun | None = None
-    for placed in placed_runs:
-        is_new_line = previous is None or previous.run.y != placed.run.y
-        parts.append((" " if placed.run.space_before or is_new_line else "") + placed.run.text)
-        previous = placed
-    return " ".join("".join(parts).replace(LINE_END_HYPHEN, "-").split())
+    text, y = "", None
+    for run in (placed.run for placed in placed_runs):
+        text += (" " if run.space_before or run.y != y else "") + run.text
+        y = run.y
+    return " ".join(text.replace(LINE_END_HYPHEN, "-").split())
