@@ -121,13 +121,14 @@ class _LineClassifier:
         for start in caption_starts:
             caption, body = self.line_kinds[start], FLOAT_KINDS[self.line_kinds[start]]
             end = start
-            while end + 1 < len(self._lines) and self.line_kinds[end + 1] is caption and self._is_continuation(end + 1):
+            while self._is_continuation(end + 1) and self.line_kinds[end + 1] is caption:
                 end += 1
             for at in self._find_body_lines(start, end, body):
                 self.line_kinds[at] = body
 
     def _is_continuation(self, index: int) -> bool:
-        return is_caption_continuation(self._lines[index - 1], self._lines[index])
+        is_inner = 0 < index < len(self._lines)
+        return is_inner and is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
         """Return the indices of the lines in the table or figure whose caption is on lines `start` to `end`.
@@ -183,7 +184,7 @@ class _LineClassifier:
         line = self._lines[index]
         if index in self._heading_lines or self.line_kinds[index] not in (LineKind.PROSE, LineKind.FIGURE):
             return False
-        if line.is_rotated or (self._body_style.has_large_type(line) and not (index and self._is_continuation(index))):
+        if line.is_rotated or (self._body_style.has_large_type(line) and not self._is_continuation(index)):
             return True
         if self._body_style.is_full_line(line) or _EQUATION.search(line.text) or line.has_note_mark:
             return False
@@ -298,7 +299,7 @@ class _LineClassifier:
         """Mark footnotes: lines in small type that begin with a raised mark, and the lines that continue them."""
         for at, line in enumerate(self._lines):
             is_small = line.size < 0.95 * self._body_style.font_size
-            is_continued = at > 0 and self.line_kinds[at - 1] is LineKind.NOTE and self._is_continuation(at)
+            is_continued = self.line_kinds[at - 1] is LineKind.NOTE and self._is_continuation(at)
             if is_small and self._is_unmarked(at) and (line.has_note_mark or is_continued):
                 self.line_kinds[at] = LineKind.NOTE
 
@@ -318,11 +319,6 @@ def find_label_kind(line: Line) -> LineKind | None:
     """Return the kind of a line that begins with a label, such as "Table 2:" or "Algorithm 1"; None without a label."""
     match = _LABEL.match(line.text)
     return _LABEL_KINDS[match.lastindex - 1] if match and match.lastindex else None
-
-
-def is_caption_start(line: Line) -> bool:
-    """Return whether the line begins like the caption of a table or figure."""
-    return find_label_kind(line) in FLOAT_KINDS
 
 
 def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:

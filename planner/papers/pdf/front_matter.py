@@ -13,7 +13,7 @@ from typing import Final
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, SectionKind
 from planner.papers.pdf.lines import Line, measure_body_style
-from planner.papers.pdf.outline import PrintedHeading, find_lines_under_headings
+from planner.papers.pdf.outline import PrintedHeading, find_lines_under_headings, fold_to_alphanumerics
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary, join_lines
 
 _SIZE_TOLERANCE: Final = 0.06
@@ -39,7 +39,6 @@ _BANNER: Final = re.compile(
 )
 _CITATION: Final = re.compile(r"\b(?:vol|no|pp)\.\s*\d", re.I)  # a journal's banner cites the paper itself
 _LETTERS: Final = re.compile(r"[^\W\d_]")
-_NON_WORD: Final = re.compile(r"\W+")
 _ABSTRACT_LABEL: Final = re.compile(r"^(?:abstract|summary)\s*[.:—–\-]+\s*(?=\S)|^abstract\s+(?=[A-Z])", re.I)
 _NOT_ABSTRACT: Final = re.compile(
     r"^(?:keywords?|key\s?words|index terms|ccs concepts|acm reference|categories and subject|general terms|copyright"
@@ -144,7 +143,7 @@ def _measure_likeness(text: str, metadata_title: str) -> float:
     """Return the share of letters that two titles have in common, from 0 to 1; a small share counts as 0."""
     if len(metadata_title) < 2 * _MIN_LETTERS:
         return 0.0
-    letters, metadata_letters = (_NON_WORD.sub("", title.casefold()) for title in (text, metadata_title))
+    letters, metadata_letters = fold_to_alphanumerics(text), fold_to_alphanumerics(metadata_title)
     matcher = SequenceMatcher(None, letters, metadata_letters, autojunk=False)
     bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # rule out paragraphs cheaply
     return matcher.ratio() if all(bound() >= _MIN_LIKENESS for bound in bounds) else 0.0

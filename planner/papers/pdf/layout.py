@@ -6,7 +6,7 @@ painting often jumps between two columns or back up the page.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Final
 
@@ -153,21 +153,17 @@ def _is_across_columns(before: LinePiece, after: LinePiece, gutter: float | None
 
 def _regroup_tables(rows: Sequence[LinePiece], gutter: float | None) -> list[LinePiece]:
     """Return the rows; if a table was painted column by column, its cells are joined to rows."""
-    regrouped: list[LinePiece] = []
-    short_rows: list[LinePiece] = []
     max_short_width = _SHORT_SHARE * max((row.width for row in rows), default=0.0)
-    for row in rows:
-        is_short = row.width < max_short_width
-        is_other_column = gutter is not None and short_rows and (short_rows[-1].left >= gutter) != (row.left >= gutter)
-        if not is_short or is_other_column:
-            regrouped.extend(_regroup_short_rows(short_rows))
-            short_rows = []
-        (short_rows if is_short else regrouped).append(row)
-    return regrouped + _regroup_short_rows(short_rows)
 
+    def find_place(row: LinePiece) -> tuple[bool, bool]:
+        return row.width < max_short_width, gutter is not None and row.left >= gutter
 
-def _regroup_short_rows(rows: list[LinePiece]) -> list[LinePiece]:
-    return rows if len(rows) < 4 or _count_climbs(rows) < 2 else _join_rows(rows)
+    regrouped: list[LinePiece] = []
+    for (is_short, _), group in groupby(rows, key=find_place):
+        neighbours = list(group)
+        is_table = is_short and len(neighbours) >= 4 and _count_climbs(neighbours) >= 2
+        regrouped += _join_rows(neighbours) if is_table else neighbours
+    return regrouped
 
 
 def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
@@ -180,14 +176,11 @@ def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: fl
     if gutter is None:
         return _join_rows(pieces)
     ordered: list[LinePiece] = []
-    band: list[LinePiece] = []
-    for row in _join_crossing_rows(pieces, gutter, width):
-        if row.is_across(gutter):
-            ordered += [*_order_columns(band, gutter), row]
-            band = []
-        else:
-            band.append(row)
-    return ordered + _order_columns(band, gutter)
+    rows = _join_crossing_rows(pieces, gutter, width)
+    for is_across, group in groupby(rows, key=lambda row: row.is_across(gutter)):
+        band = list(group)
+        ordered += band if is_across else _order_columns(band, gutter)
+    return ordered
 
 
 def _join_crossing_rows(pieces: Sequence[LinePiece], gutter: float, width: float) -> list[LinePiece]:

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Final
 
 from planner.papers.paper import Block, BlockKind
-from planner.papers.pdf.floats import FLOAT_KINDS, LineKind, is_caption_start
+from planner.papers.pdf.floats import FLOAT_KINDS, LineKind, find_label_kind
 from planner.papers.pdf.lines import BodyStyle, Line
 from planner.papers.pdf.runs import LINE_END_HYPHEN
 
@@ -21,12 +21,11 @@ _FIRST_WORD: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
 _HYPHENS: Final = (LINE_END_HYPHEN, "-", "‐")
 _CONJUNCTION: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and multi-target"
 
-# Second parts of compounds that English writes with a hyphen after almost any word; then first parts before any word.
+# Second parts of compounds that English writes with a hyphen after almost any word.
 _HYPHENATED_SECOND_PARTS: Final = frozenset(
     {"based", "aware", "free", "wise", "level", "specific", "dependent", "driven", "guided", "art", "like", "oriented"}
     | {"invariant", "agnostic", "shot"}
 )
-_HYPHENATED_FIRST_PARTS: Final = frozenset({"self"})
 _SENTENCE_END: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
 _ITEM_START: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
 _SIZE_TOLERANCE: Final = 0.15
@@ -55,7 +54,7 @@ class Vocabulary:
         if (
             after[:1].isupper()
             or second_part in _HYPHENATED_SECOND_PARTS
-            or first_part in _HYPHENATED_FIRST_PARTS
+            or first_part == "self"
             or (head[1].isupper() and len(first_part) > 1)
         ):
             return True
@@ -106,47 +105,51 @@ class BlockBuilder:
         blocks: list[Block] = []
         floats: list[Block] = []
         paragraph: list[Line] = []
+
+        def end_paragraph() -> None:
+            blocks.extend([self._build_prose(paragraph)] if paragraph else [])
+            blocks.extend(floats)
+            paragraph.clear()
+            floats.clear()
+
         for group in _group_lines(self.lines[start:end], self.line_kinds[start:end]):
             if group.family is not LineKind.PROSE:
-                floats.append(_build_block(group, self.vocabulary))
+                floats.append(self._build_block(group))
                 if not paragraph or _is_sentence_end(paragraph[-1]):
-                    blocks += _build_paragraph(paragraph, self.vocabulary) + floats
-                    paragraph, floats = [], []
+                    end_paragraph()
                 continue
             for line in group.lines:
                 if paragraph and is_start(paragraph[-1], line, self.body_style):
-                    blocks += _build_paragraph(paragraph, self.vocabulary) + floats
-                    paragraph, floats = [], []
+                    end_paragraph()
                 paragraph.append(line)
-        return tuple(blocks + _build_paragraph(paragraph, self.vocabulary) + floats)
+        end_paragraph()
+        return tuple(blocks)
+
+    def _build_prose(self, lines: Sequence[Line]) -> Block:
+        return Block(BlockKind.PROSE, join_lines([line.text for line in lines], self.vocabulary), lines[0].page)
+
+    def _build_block(self, group: _LineGroup) -> Block:
+        """Return the block of a note, an algorithm, a table or a figure."""
+        if group.family is LineKind.NOTE:
+            return self._build_prose(group.lines)
+        rows = ["  ".join(line.cells) for line in group.lines]
+        if group.family is LineKind.ALGORITHM:
+            kind, rows = BlockKind.PROSE, [line.text for line in group.lines]
+        else:
+            kind = BlockKind.TABLE if group.family is LineKind.TABLE else BlockKind.FIGURE
+        caption = [join_lines([line.text for line in group.captions], self.vocabulary)] if group.captions else []
+        text = "\n".join(caption + rows if group.caption_first else rows + caption)
+        return Block(kind, text.replace(LINE_END_HYPHEN, "-"), (group.lines or group.captions)[0].page)
 
 
 def _group_lines(lines: Sequence[Line], line_kinds: Sequence[LineKind]) -> list[_LineGroup]:
     groups: list[_LineGroup] = []
     for line, kind in zip(lines, line_kinds, strict=True):
-        starts_caption = is_caption_start(line)
+        starts_caption = find_label_kind(line) in FLOAT_KINDS
         if not groups or not groups[-1].is_continued_by(kind, starts_caption):
             groups.append(_LineGroup(FLOAT_KINDS.get(kind, kind)))
         groups[-1].add_line(kind, line)
     return groups
-
-
-def _build_block(group: _LineGroup, vocabulary: Vocabulary) -> Block:
-    caption = [join_lines([line.text for line in group.captions], vocabulary)] if group.captions else []
-    page = (group.lines or group.captions)[0].page
-    if group.family is LineKind.NOTE:
-        return Block(BlockKind.PROSE, join_lines([line.text for line in group.lines], vocabulary), page)
-    if group.family is LineKind.ALGORITHM:
-        return Block(BlockKind.PROSE, "\n".join(replace_hyphen_placeholders(line.text) for line in group.lines), page)
-    kind = BlockKind.TABLE if group.family is LineKind.TABLE else BlockKind.FIGURE
-    rows = ["  ".join(replace_hyphen_placeholders(cell) for cell in line.cells) for line in group.lines]
-    return Block(kind, "\n".join(caption + rows if group.caption_first else rows + caption), page)
-
-
-def _build_paragraph(lines: Sequence[Line], vocabulary: Vocabulary) -> list[Block]:
-    if not lines:
-        return []
-    return [Block(BlockKind.PROSE, join_lines([line.text for line in lines], vocabulary), lines[0].page)]
 
 
 def _is_sentence_end(line: Line) -> bool:
@@ -190,18 +193,13 @@ def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
     text = ""
     for line in lines:
         text = _append_line(text, line.strip(), vocabulary) if text else line.strip()
-    return replace_hyphen_placeholders(text)
+    return text.replace(LINE_END_HYPHEN, "-")
 
 
 def _append_line(text: str, line: str, vocabulary: Vocabulary) -> str:
     if not has_line_end_hyphen(text) or not line[:1].isalnum() or _CONJUNCTION.match(line):
         return f"{text} {line}"
     return (text[:-1] + "-" if vocabulary.is_hyphen_kept(text[:-1], line) else text[:-1]) + line
-
-
-def replace_hyphen_placeholders(text: str) -> str:
-    """Return the text with "-" in place of U+0002, which stands for a hyphen at a line end."""
-    return text.replace(LINE_END_HYPHEN, "-")
 
 
 def has_line_end_hyphen(text: str) -> bool:

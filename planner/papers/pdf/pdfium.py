@@ -5,7 +5,7 @@ for them, so `PDFIUM` has its own. They do not check arguments: a wrong argument
 be a handle (of this module or of pypdfium2) or point into a `NumberBuffer`. Any other argument must be a 32-bit int.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import PYFUNCTYPE, byref, c_double, c_float, c_int, c_uint, c_void_p, cast, sizeof
 from math import inf
@@ -49,7 +49,12 @@ class Matrix(NamedTuple):
         if self is IDENTITY_MATRIX:  # true for nearly everything on a page
             return box
         left, bottom, right, top = box
-        return _surround_points([self.map_point(x, y) for x in (left, right) for y in (bottom, top)])
+        near, far = sorted((self.a * left, self.a * right))
+        low, high = sorted((self.c * bottom, self.c * top))
+        across = near + low + self.e, far + high + self.e
+        near, far = sorted((self.b * left, self.b * right))
+        low, high = sorted((self.d * bottom, self.d * top))
+        return across[0], near + low + self.f, across[1], far + high + self.f
 
     def compose(self, inner: "Matrix") -> "Matrix":
         """Return the matrix that applies `inner` first and then this matrix."""
@@ -65,13 +70,10 @@ class Matrix(NamedTuple):
 IDENTITY_MATRIX: Final = Matrix(1, 0, 0, 1, 0, 0)
 
 
-def _surround_points(points: Iterable[tuple[float, float]]) -> Bounds:
-    xs, ys = zip(*points, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
-
-
 def intersect_boxes(first: Bounds, second: Bounds) -> Bounds:
     """Return the area that two boxes share; if they share none, its width or its height is negative."""
+    if second == UNBOUNDED:
+        return first
     return max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3])
 
 
@@ -213,7 +215,8 @@ class ObjectReader:
             segments = (PDFIUM.FPDFClipPath_GetPathSegment(clip, at, corner) for corner in range(point_count))
             points = list(map(self._read_point, segments))
             if points and point_count < _MAX_SEGMENTS:
-                bounds = intersect_boxes(bounds or UNBOUNDED, _surround_points(points))
+                xs, ys = zip(*points, strict=True)
+                bounds = intersect_boxes(bounds or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
         return bounds
 
     def _read_point(self, segment: PdfiumHandle) -> tuple[float, float]:

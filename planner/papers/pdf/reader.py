@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 import pypdfium2
-from pypdfium2 import raw
 
 from planner.errors import PaperError
 from planner.papers.headings import classify_heading
@@ -19,7 +19,7 @@ from planner.papers.pdf.layout import arrange_lines
 from planner.papers.pdf.lines import Line, measure_body_style, remove_headers_and_footers, remove_line_numbers
 from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
-from planner.papers.pdf.pdfium import Bounds, open_pdf
+from planner.papers.pdf.pdfium import open_pdf
 from planner.papers.pdf.runs import RunReader, TextRun, rotate_page_upright
 from planner.papers.pdf.visibility import PaintedObjects, separate_hidden_text
 
@@ -56,26 +56,19 @@ def read_pdf(data: bytes, name: str) -> ParsedPaper:
 
 
 def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
-    page = raw.FPDF_LoadPage(document, index)
-    if not page:
-        return PageText([], is_complete=False)
     try:
-        with RunReader(page) as text:
-            placed_runs = text.read_runs()
+        page = document[index]
+    except pypdfium2.PdfiumError:
+        return PageText([], is_complete=False)
+    with closing(page), closing(page.get_textpage()) as text_page:
+        text = RunReader(text_page.raw)
+        placed_runs = text.read_runs()
         if not placed_runs:
             return PageText([], is_complete=text.is_complete)
-        objects = PaintedObjects(page)
-        visible_runs, hidden_text, is_ocr = separate_hidden_text(placed_runs, objects, _read_page_box(page))
-    finally:
-        raw.FPDF_ClosePage(page)
+        objects = PaintedObjects(page.raw)
+        visible_runs, hidden_text, is_ocr = separate_hidden_text(placed_runs, objects, page.get_bbox())
     is_complete = text.is_complete and objects.is_complete
     return PageText(rotate_page_upright(visible_runs), hidden_text, is_ocr, is_complete)
-
-
-def _read_page_box(page: raw.FPDF_PAGE) -> Bounds:
-    box = raw.FS_RECTF()
-    raw.FPDF_GetPageBoundingBox(page, box)
-    return box.left, box.bottom, box.right, box.top
 
 
 def _require_text(pages: Sequence[PageText], name: str) -> None:

@@ -63,14 +63,14 @@ class PlacedRun(NamedTuple):
 
 
 class RunReader:
-    """The text of a page, read with pdfium; use it in a `with` block, which frees its memory at the end.
+    """A reader of the text of a page; `text_page` is pdfium's handle of that text.
 
     `is_complete` is False if the page has over 100,000 characters; the other characters are not read.
     """
 
-    def __init__(self, page: raw.FPDF_PAGE) -> None:
-        self._text = raw.FPDFText_LoadPage(page)
-        count = max(0, raw.FPDFText_CountChars(self._text))
+    def __init__(self, text_page: raw.FPDF_TEXTPAGE) -> None:
+        self._text = text_page
+        count = max(0, raw.FPDFText_CountChars(text_page))
         self.is_complete = count <= _MAX_CHARACTERS
         self._character_count = min(count, _MAX_CHARACTERS)
         self._buffer = (c_ushort * (2 * self._character_count + 1))()
@@ -78,12 +78,6 @@ class RunReader:
         self._extents = NumberBuffer(c_double, 6)
         self._origin, self._box = self._extents.pointers[:2], self._extents.pointers[2:]
         self._matrix = NumberBuffer(c_float, 6)
-
-    def __enter__(self) -> "RunReader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        raw.FPDFText_ClosePage(self._text)
 
     def read_runs(self) -> list[PlacedRun]:
         """Return the runs of the page in the order in which they are painted."""
@@ -139,7 +133,8 @@ class RunReader:
         starts = [0]
         for space in (match.start() for match in _INNER_SPACE.finditer(text)):
             next_start = space + len(text[space:]) - len(text[space:].lstrip())
-            if has_spaced_letters or self._measure_gap(index + space - 1, index + next_start) > CELL_GAP * run.size:
+            next_x, _, _, right, _, _ = self._read_extent(index + next_start, index + space - 1)
+            if has_spaced_letters or next_x - right > CELL_GAP * run.size:
                 starts.append(next_start)
         if len(starts) == 1:
             return [placed_run]
@@ -148,10 +143,6 @@ class RunReader:
             self._build_run(index + start, end - start, text[start:end], run.text_object, run.space_before or start > 0)
             for start, end in zip(starts, ends, strict=True)
         ]
-
-    def _measure_gap(self, before: int, after: int) -> float:
-        x, _, _, right, _, _ = self._read_extent(after, before)
-        return x - right
 
     def _read_extent(self, first: int, last: int) -> list[float]:
         """Return x and y where character `first` begins, and left, right, bottom and top of character `last`."""
@@ -183,7 +174,7 @@ def rotate_page_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
     lengths: Counter[int] = Counter()
     for placed in placed_runs:
         lengths[placed.quarter_turns] += len(placed.run.text)
-    main_direction = lengths.most_common(1)[0][0] if lengths else 0
+    main_direction = lengths.most_common(1)[0][0]
     return [_rotate_run(placed, main_direction) for placed in placed_runs]
 
 

@@ -6,7 +6,7 @@ it. Hidden text is often harmless, so warnings only quote it.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -82,6 +82,7 @@ class _FormContext:
     depth: int = 0
     clip: Bounds = UNBOUNDED
     is_blending: bool = False
+    clips: dict[Bounds, Bounds] = field(default_factory=dict)  # those of the objects, by their own clips
 
 
 class PaintedObjects:
@@ -99,8 +100,9 @@ class PaintedObjects:
         self.is_complete = True
         self._object_count = 0
         self._reader = ObjectReader()
+        page_context = _FormContext()
         for at in range(raw.FPDFPage_CountObjects(page)):
-            self._add_object(PDFIUM.FPDFPage_GetObject(page, at), _FormContext())
+            self._add_object(PDFIUM.FPDFPage_GetObject(page, at), page_context)
 
     def _add_object(self, item: PdfiumHandle, context: _FormContext) -> None:
         self._object_count += 1
@@ -124,7 +126,11 @@ class PaintedObjects:
     def _find_clip(self, item: PdfiumHandle, context: _FormContext) -> Bounds:
         """Return the box outside which an object of a form is not painted."""
         clip = self._reader.read_clip(item)
-        return context.clip if clip is None else intersect_boxes(context.clip, context.matrix.map_box(clip))
+        if clip is None:
+            return context.clip
+        if clip not in context.clips:
+            context.clips[clip] = intersect_boxes(context.clip, context.matrix.map_box(clip))
+        return context.clips[clip]
 
     def _add_form(self, form: PdfiumHandle, context: _FormContext) -> None:
         inner = _FormContext(
@@ -234,7 +240,7 @@ def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: Pain
     """Return the object ids of the runs that the PDF does not paint, according to their render mode."""
     paints = painted_objects.text_paints
     unpainted = {address for address, paint in paints.items() if paint.render_mode in _UNPAINTED_MODES}
-    return {id(placed) for placed in placed_runs if placed.run.text_object in unpainted} if unpainted else set()
+    return {id(placed) for placed in placed_runs if placed.run.text_object in unpainted}
 
 
 def _is_scan(
@@ -255,7 +261,7 @@ def _compute_area(bounds: Bounds) -> float:
 def _has_usable_place(placed_run: PlacedRun) -> bool:
     """Return whether a run's coordinates and size are usable; a damaged file may have any numbers."""
     run = placed_run.run
-    return all(abs(number) < _MAX_COORDINATE for number in (run.x0, run.x1, run.y, placed_run.end_y, run.size))
+    return abs(run.x0) + abs(run.x1) + abs(run.y) + abs(placed_run.end_y) + abs(run.size) < _MAX_COORDINATE
 
 
 def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, page_box: Bounds) -> bool:

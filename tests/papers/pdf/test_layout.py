@@ -110,6 +110,12 @@ def test_a_page_that_is_turned_is_read_upright() -> None:
     _assert_in_order(text, [f"left{at:02d}" for at in range(len(LEFT))])
 
 
+def test_spaced_letters_beside_the_text_are_read() -> None:
+    first, *rest = paper_pages(["1 Introduction", "2 Method"])
+    first.text(30, 300, "P R E P R I N T S", turned=True)
+    assert "P R E P R I N T S" in _text(read_pdf(pdf([first, *rest]), "p.pdf"))
+
+
 def test_a_float_in_the_middle_of_a_paragraph_comes_after_it() -> None:
     pages = paper_pages(["1 Introduction", "2 Method"])
     first, second = Page(), Page()

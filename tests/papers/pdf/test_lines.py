@@ -12,7 +12,6 @@ from planner.papers.pdf.floats import (
     find_label_kind,
     find_label_kind_at,
     is_caption_continuation,
-    is_caption_start,
 )
 from planner.papers.pdf.front_matter import find_title
 from planner.papers.pdf.lines import (
@@ -72,7 +71,6 @@ LABELS = {
 @pytest.mark.parametrize(("text", "kind"), LABELS.items(), ids=LABELS.keys())
 def test_a_caption_is_known_by_its_beginning(text: str, kind: LineKind | None) -> None:
     assert find_label_kind(line(text)) is kind
-    assert is_caption_start(line(text)) is (kind in (LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION))
 
 
 @pytest.mark.parametrize(
