@@ -25,21 +25,24 @@ _NOT_CONDITIONAL_WORDS: Final = """
 """
 NOT_CONDITIONALS: Final = frozenset(_NOT_CONDITIONAL_WORDS.split())  # commands that no `\\fi` ends
 _FLAG_VALUE: Final = re.compile(r"\s*\{([^{}\\]+)\}\s*(?:\[(true|false)\]|\{(true|false)\})?")
-_IF_DIGITS: Final = re.compile(r"\s*(\d)\s*(\d?)")
 _COUNTER_VALUE: Final = re.compile(r"\s*\{(\w+)\}\s*(?:\{\s*(\d{1,9})\s*\})?")
 _NUMBER: Final = r"\s*(\d{1,9}|\\value\{\w+\}|\\[A-Za-z@]+)\s*"
-_COMPARISON: Final = re.compile(rf"{_NUMBER}([<=>]){_NUMBER}")
-_TWO_COMMANDS: Final = re.compile(r"\s*\\([A-Za-z@]+)\s*\\([A-Za-z@]+)")
 _COMMAND: Final = re.compile(r"\s*\{?\s*\\?([A-Za-z@]+)\s*\}?")
+_OPERANDS: Final = {
+    "if": re.compile(r"\s*(\d)\s*(\d?)"),
+    "ifnum": re.compile(rf"{_NUMBER}([<=>]){_NUMBER}"),
+    "ifdefined": _COMMAND,
+    "ifx": re.compile(r"\s*\\([A-Za-z@]+)\s*\\([A-Za-z@]+)"),
+}
 _RELATIONS: Final = {"<": lt, "=": eq, ">": gt}
 _NEVER_DEFINED: Final = frozenset({"undefined", "@undefined"})
 _LOGIC: Final = re.compile(
-    r"\s*(?:\\(?P<word>not|and|or)\b|(?P<plain>not|and|or)\b|(?P<bracket>\\?[()])"
-    r"|\\boolean\s*\{(?P<boolean>[^{}]+)\}|(?P<kind>bool|toggle)\s*\{(?P<flag>[^{}]+)\}"
+    r"\s*(?:\\?(?P<word>(?:not|and|or)\b|[()])|(?:\\boolean|bool|toggle)\s*\{(?P<flag>[^{}]+)\}"
     r"|\\equal\s*\{(?P<left>[^{}]*)\}\s*\{(?P<right>[^{}]*)\}"
     rf"|(?P<comparison>{_NUMBER}[<=>]{_NUMBER}))\s*",
     re.I,
 )
+_LOGIC_STEP: Final = re.compile(r"not (?:True|False)|\( (?:True|False) \)|(?:True|False) (?:and|or) (?:True|False)")
 _MAX_CONDITION_CHARS: Final = 300
 
 
@@ -50,7 +53,7 @@ class Conditions:
     A counter is kept as a definition called `value{counter}`. The value "#" stands for an unknown definition.
     """
 
-    flags: dict[str, bool] = field(default_factory=dict)
+    flags: dict[str, bool] = field(default_factory=lambda: {"true": True, "false": False})  # as in `\iftrue`
     definitions: dict[str, str] = field(default_factory=dict)
 
     def set_flag(self, text: str, name: str, position: int) -> None:
@@ -79,20 +82,21 @@ class Conditions:
 
     def decide_if_command(self, text: str, name: str, position: int) -> tuple[bool | None, int]:
         """Return whether the condition of `\\if…` holds, and its end; (None, `position`) if this is unknown."""
-        if name in ("iftrue", "iffalse"):
-            return name == "iftrue", position
-        if name == "if" and (digits := _IF_DIGITS.match(text, position)):
-            return digits[1] == digits[2], digits.end()
-        if name == "ifnum" and (numbers := _COMPARISON.match(text, position)):
-            holds = self._compare(*numbers.groups())
-            return holds, numbers.end() if holds is not None else position
-        if name == "ifdefined" and (command := _COMMAND.match(text, position)):
-            is_defined = self._is_defined(command[1])
-            return is_defined, command.end() if is_defined is not None else position
-        if name == "ifx" and (commands := _TWO_COMMANDS.match(text, position)):
-            holds = self._is_same(commands[1], commands[2])
-            return holds, commands.end() if holds is not None else position
-        return self.flags.get(name[2:]), position
+        pattern = _OPERANDS.get(name)
+        operands = pattern.match(text, position) if pattern else None
+        if operands is None:
+            return self.flags.get(name[2:]), position
+        holds: bool | None
+        match name:
+            case "if":
+                holds = operands[1] == operands[2]
+            case "ifnum":
+                holds = self._compare(*operands.groups())
+            case "ifdefined":
+                holds = self._is_defined(operands[1])
+            case _:
+                holds = self._is_same(operands[1], operands[2])
+        return holds, position if holds is None else operands.end()
 
     def decide_braced_conditional(self, name: str, arguments: list[str]) -> bool | None:
         """Return whether the condition holds in a command such as `\\iftoggle{a}{yes}{no}`; None if this is unknown."""
@@ -124,33 +128,20 @@ class Conditions:
 
     def _decide_logic(self, condition: str) -> bool | None:
         """Return the value of a logical expression of the packages `ifthen` and `etoolbox`; None if it is unknown."""
-        if len(condition) > _MAX_CONDITION_CHARS:
-            return None
-        words, position = list[str](), 0
-        while position < len(condition):
-            match = _LOGIC.match(condition, position)
-            word = self._read_logic_word(match) if match else None
-            if match is None or word is None:
-                return None
-            words.append(word)
-            position = match.end()
-        return _LogicParser(words).parse()
+        matches = list(_LOGIC.finditer(condition[:_MAX_CONDITION_CHARS]))
+        is_understood = "".join(match[0] for match in matches) == condition
+        return _evaluate_logic(" ".join(map(self._read_logic_word, matches))) if is_understood else None
 
-    def _read_logic_word(self, match: re.Match[str]) -> str | None:
-        if word := match["word"] or match["plain"]:
+    def _read_logic_word(self, match: re.Match[str]) -> str:
+        """Return a bracket, "and", "or", "not", or the value of a condition: "True", "False" or "None" (unknown)."""
+        if word := match["word"]:
             return word.lower()
-        if bracket := match["bracket"]:
-            return bracket[-1]
-        value: bool | None
-        if flag := match["boolean"] or match["flag"]:
-            value = self.flags.get(flag.strip())
-        elif match["comparison"]:
-            numbers = _COMPARISON.fullmatch(match["comparison"])
-            value = self._compare(*numbers.groups()) if numbers else None
-        else:
-            left, right = self._expand(match["left"]), self._expand(match["right"])
-            value = left == right if left is not None and right is not None else None
-        return None if value is None else str(value)
+        if flag := match["flag"]:
+            return str(self.flags.get(flag.strip()))
+        if comparison := match["comparison"]:
+            return str(self._compare(*re.split("([<=>])", comparison)))
+        left, right = self._expand(match["left"]), self._expand(match["right"])
+        return str(None if left is None or right is None else left == right)
 
     def _compare(self, left: str, relation: str, right: str) -> bool | None:
         values = self._expand(left), self._expand(right)
@@ -174,6 +165,25 @@ class Conditions:
             return False if other in self.definitions else None
         values = [self.definitions.get(name, "" if name in ("empty", "@empty") else None) for name in (left, right)]
         return None if None in values or "#" in values else values[0] == values[1]
+
+
+def _evaluate_logic(words: str) -> bool | None:
+    """Return the value of an expression such as "not ( True and False )"; None if a part of it is unknown.
+
+    Operators of the same level are evaluated from left to right, as in `ifthen`.
+    """
+    while step := _LOGIC_STEP.search(words):
+        match step[0].split():
+            case ["not", operand]:
+                value = str(operand == "False")
+            case [left, "and", right]:
+                value = right if left == "True" else left
+            case [left, "or", right]:
+                value = left if left == "True" else right
+            case [_, value, _]:  # in brackets
+                pass
+        words = words[: step.start()] + value + words[step.end() :]
+    return {"True": True, "False": False}.get(words)
 
 
 @dataclass(slots=True)
@@ -223,33 +233,3 @@ class OpenConditionals:
                 branch.branches_before - 1 if name == "or" else 0 if branch.branches_before > 0 else -1
             )
         return branch.branches_before is None
-
-
-@dataclass(slots=True)
-class _LogicParser:
-    """A parser of logical expressions; it evaluates "or" and "and" from left to right, as `ifthen` does."""
-
-    words: list[str]
-
-    def parse(self) -> bool | None:
-        value = self._parse_expression()
-        return value if not self.words else None
-
-    def _parse_expression(self) -> bool | None:
-        value = self._parse_operand()
-        while self.words and self.words[0] in ("and", "or"):
-            operator, other = self.words.pop(0), self._parse_operand()
-            if value is None or other is None:
-                return None
-            value = value and other if operator == "and" else value or other
-        return value
-
-    def _parse_operand(self) -> bool | None:
-        word = self.words.pop(0) if self.words else ""
-        if word == "not":
-            value = self._parse_operand()
-            return None if value is None else not value
-        if word == "(":
-            value = self._parse_expression()
-            return value if self.words and self.words.pop(0) == ")" else None
-        return {"True": True, "False": False}.get(word)

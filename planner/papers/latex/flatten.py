@@ -117,12 +117,16 @@ class _Flattener:
         self.warnings += [f"{name}: {warning}" for warning in (*encoding_warnings, *character_warnings)]
         self.file_names.append(name)
         self._open_files.append(name)
-        self._add_scanned_text(text, nested=len(self._open_files) > 1)
+        self._add_scanned_text(text)
         self._open_files.pop()
 
-    def _add_scanned_text(self, text: str, *, nested: bool) -> None:
+    @property
+    def _is_in_main_file(self) -> bool:
+        return len(self._open_files) == 1
+
+    def _add_scanned_text(self, text: str) -> None:
         groups = BraceGroups(blank_comments(text) if _GROUP_CONDITIONAL.search(text) else text)
-        start = find_document_start(text) if nested else -1
+        start = -1 if self._is_in_main_file else find_document_start(text)
         position = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
         scanner = LatexScanner(text, position, self._verbatim_environments, _TOKEN_PATTERN)
         spans, self._dead_spans = self._dead_spans, []
@@ -133,7 +137,7 @@ class _Flattener:
             if self._is_plain_token(token):
                 continue
             self._add_text(text[position : token.start])
-            position = self._handle_token(text, groups, token, nested=nested)
+            position = self._handle_token(text, groups, token)
             if position < 0 or self._is_finished:
                 break
             scanner.position = position
@@ -153,7 +157,7 @@ class _Flattener:
         is_shown_verbatim = token.kind == "verbatim" and token.name not in self._comment_environments
         return is_shown_verbatim or token.kind == "escape" or (token.kind, token.name) == ("command", "begin")
 
-    def _handle_token(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int:
+    def _handle_token(self, text: str, groups: BraceGroups, token: LatexToken) -> int:
         """Handle a token, and return the position from which to continue; -1 if the file ends here."""
         if token.kind == "comment":
             return self._skip_comment(text, token)
@@ -164,7 +168,7 @@ class _Flattener:
             return position
         if not self._open_conditionals.is_in_skipped_branch:
             if (position := self._handle_setting(text, groups, token)) is None:
-                position = self._handle_command(text, groups, token, nested=nested)
+                position = self._handle_command(text, groups, token)
             if position is not None:
                 return position
         self._add_text(text[token.start : token.end])
@@ -264,11 +268,11 @@ class _Flattener:
         self._dead_spans.append((end - 1, second[1]))
         return end - 1 - len(content)
 
-    def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
+    def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
         """Handle a command that inputs a file (return its end) or ends the file (return -1); return None for others."""
         name = token.name
         if name in ("end", "endinput"):
-            self._is_finished = name == "end" and not nested
+            self._is_finished = name == "end" and self._is_in_main_file
             self._add_text("\\end{document}" if self._is_finished else "")
             return -1
         if name in _INPUT_COMMANDS or name in _IMPORT_COMMANDS:

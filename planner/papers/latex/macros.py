@@ -34,25 +34,19 @@ _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
 # Commands that other parts of the loader look for by name; they are never expanded.
-_NEVER_EXPANDED_WORDS: Final = """
-    title author abstract section subsection subsubsection paragraph begin end caption label ref cite citep citet
-    appendix bibliography item maketitle thanks footnote input include textbf emph textcolor color includegraphics
-    keywords date email affiliation and par small tiny large hline toprule midrule bottomrule
-"""
+_NEVER_EXPANDED_WORDS: Final = (
+    "title author abstract section subsection subsubsection paragraph begin end caption label ref cite citep citet "
+    "appendix bibliography item maketitle thanks footnote input include textbf emph textcolor color includegraphics "
+    "keywords date email affiliation and par small tiny large hline toprule midrule bottomrule"
+)
 _NEVER_EXPANDED: Final = frozenset(_NEVER_EXPANDED_WORDS.split())
-_TABLE_WORDS: Final = """
-    table wraptable sidewaystable longtable supertabular SCtable margintable tablehere subtable
-"""
-_TABLES: Final = frozenset(_TABLE_WORDS.split())
-_BARE_TABLE_WORDS: Final = """
-    tabular tabularx tabulary tblr NiceTabular NiceTabularX longtblr talltblr tabu longtabu xtabular xltabular
-    mpsupertabular deluxetable threeparttable
-"""
-_BARE_TABLES: Final = frozenset(_BARE_TABLE_WORDS.split())
-_FIGURE_WORDS: Final = """
-    figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere subfigure
-"""
-_FIGURES: Final = frozenset(_FIGURE_WORDS.split())
+_TABLES: Final = (
+    "table wraptable sidewaystable longtable supertabular SCtable margintable tablehere subtable tabular tabularx "
+    "tabulary tblr NiceTabular NiceTabularX longtblr talltblr tabu longtabu xtabular xltabular mpsupertabular "
+    "deluxetable threeparttable"
+)
+_FIGURES: Final = "figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere subfigure"
+FLOAT_KINDS: Final = dict.fromkeys(_TABLES.split(), BlockKind.TABLE) | dict.fromkeys(_FIGURES.split(), BlockKind.FIGURE)
 FLOAT_COMMANDS: Final = {  # the number of arguments after the option, and the kind
     "ctable": (3, BlockKind.TABLE), "teaser": (1, BlockKind.FIGURE), "teaserimage": (1, BlockKind.FIGURE),
 }  # fmt: skip
@@ -236,30 +230,21 @@ def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: 
 def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
     """Return the kinds of the figure and table environments that a source defines, by name."""
     kinds = dict[str, BlockKind]()
+    groups = source.groups
     for token in source.find_commands(_FLOAT_DEFINERS.__contains__):
-        name = source.groups.read_group(source.groups.skip_option(token.end))
+        name = groups.read_group(groups.skip_option(token.end))
         if name is None:
             continue
         if token.name in ("newfloat", "DeclareFloatingEnvironment"):
             kinds[name[0].strip()] = BlockKind.TABLE
             continue
-        position = name[1]
-        while option := source.groups.read_option(position):
-            position = option[1]
-        values, _ = source.groups.read_arguments(position, 1 + (token.name == "NewDocumentEnvironment"))
+        position = groups.skip_options(name[1])
+        values, _ = groups.read_arguments(position, 1 + (token.name == "NewDocumentEnvironment"))
         inner = _INNER_FLOAT.search(values[-1] or "") if values else None
         inner_name = (inner[1] or inner[2]) if inner else ""
-        kind = kinds.get(inner_name, find_float_kind_by_name(inner_name))
-        if kind is not None:
+        if kind := kinds.get(inner_name) or FLOAT_KINDS.get(inner_name):
             kinds[name[0].strip()] = kind
     return kinds
-
-
-def find_float_kind_by_name(name: str) -> BlockKind | None:
-    """Return the kind of a known figure or table environment, such as `wrapfigure`; None for any other."""
-    if name in _TABLES or name in _BARE_TABLES:
-        return BlockKind.TABLE
-    return BlockKind.FIGURE if name in _FIGURES else None
 
 
 def classify_float(name: str, text: str) -> BlockKind:
@@ -267,6 +252,9 @@ def classify_float(name: str, text: str) -> BlockKind:
 
     A figure that holds a tabular but no graphics is a table. A figure that holds an algorithm but no graphics is prose.
     """
-    if name not in _FIGURES or ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
+    kind = FLOAT_KINDS[name]
+    if kind is BlockKind.TABLE or _GRAPHICS.search(text):
+        return kind
+    if "\\begin{tabular" in text:
         return BlockKind.TABLE
-    return BlockKind.PROSE if "\\begin{algorithm" in text and not _GRAPHICS.search(text) else BlockKind.FIGURE
+    return BlockKind.PROSE if "\\begin{algorithm" in text else kind

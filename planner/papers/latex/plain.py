@@ -33,13 +33,13 @@ _OTHER_SYMBOLS: Final = (
     "natural ♮ sharp ♯ flat ♭ TeX TeX LaTeX LaTeX BibTeX BibTeX slash / quad \u2003 qquad \u2003 percent %"
 )
 _SYMBOLS: Final = dict(zip(*[iter((_GREEK_SYMBOLS + " " + _OTHER_SYMBOLS).split(" "))] * 2, strict=True))
-_DROPPED_WITH_ONE: Final = """
-    footnote footnotetext thanks tnoteref tnotetext corref fnref vspace hspace vskip label cite citep
-    citet citealp citealt citeauthor citeyear autocite parencite textcite nocite ref eqref cref Cref autoref
-    pageref includegraphics color fontfamily fontseries fontshape pagestyle thispagestyle icmltitlerunning
-    titlerunning input phantomsection index glsreset url rule vphantom hphantom phantom begin end usefont raisebox
-    textcolor colorbox scalebox rotatebox linespread hypersetup
-"""
+_DROPPED_WITH_ONE: Final = (
+    "footnote footnotetext thanks tnoteref tnotetext corref fnref vspace hspace vskip label cite citep citet citealp "
+    "citealt citeauthor citeyear autocite parencite textcite nocite ref eqref cref Cref autoref pageref "
+    "includegraphics color fontfamily fontseries fontshape pagestyle thispagestyle icmltitlerunning titlerunning "
+    "input phantomsection index glsreset url rule vphantom hphantom phantom begin end usefont raisebox textcolor "
+    "colorbox scalebox rotatebox linespread hypersetup"
+)
 
 # The number of arguments that are dropped with a command; the arguments of any other command stay.
 _DROPPED_ARGUMENTS: Final = {
@@ -143,6 +143,4 @@ def _find_command_end(groups: BraceGroups, name: str, position: int) -> int:
     """Return the end of a command that prints nothing, with the arguments that belong to it."""
     if name not in _DROPPED_ARGUMENTS:
         return position
-    while option := groups.read_option(position):
-        position = option[1]
-    return groups.read_arguments(position, _DROPPED_ARGUMENTS[name])[1]
+    return groups.read_arguments(groups.skip_options(position), _DROPPED_ARGUMENTS[name])[1]

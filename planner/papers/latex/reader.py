@@ -13,13 +13,13 @@ from planner.papers.latex.macros import (
     DRAWINGS,
     DRIVER_COMMANDS,
     FLOAT_COMMANDS,
+    FLOAT_KINDS,
     PLOTTED,
     UNPRINTED_COMMANDS,
     Macro,
     classify_float,
     expand_simple_macros,
     find_defined_float_kinds,
-    find_float_kind_by_name,
     find_macros,
 )
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
@@ -189,7 +189,7 @@ def _find_titles(source: LatexSource) -> Iterator[str]:
 def find_abstract_latex(source: LatexSource) -> str:
     """Return the LaTeX of the abstract in its environment or command; "" if there is none."""
     tokens = source.find_commands(_is_abstract_command)
-    parts = (_read_abstract(source.text, source.groups, token) for token in tokens)
+    parts = (_read_abstract(source.groups, token) for token in tokens)
     return next((part.inner for part in parts if part is not None), "")
 
 
@@ -235,7 +235,7 @@ def _find_level_shift(body: str) -> int:
 def _find_parts(source: LatexSource, own_floats: Mapping[str, BlockKind]) -> Iterator[_BodyPart]:
     position = 0
     for token in source.find_commands(_is_part_command):
-        part = _read_part(source.text, source.groups, token, own_floats) if token.start >= position else None
+        part = _read_part(source.groups, token, own_floats) if token.start >= position else None
         if part is not None:
             position = part.end
             yield part
@@ -245,12 +245,10 @@ def _is_part_command(name: str) -> bool:
     return name.rstrip("*") in _PART_COMMANDS or _is_abstract_command(name)
 
 
-def _read_part(
-    text: str, groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, BlockKind]
-) -> _BodyPart | None:
+def _read_part(groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, BlockKind]) -> _BodyPart | None:
     name = token.name.rstrip("*")
     if name in _LEVELS:
-        return _read_heading(text, groups, token)
+        return _read_heading(groups, token)
     if name in _APPENDIX:
         return _BodyPart(token.start, token.end)
     if name in FLOAT_COMMANDS:
@@ -259,16 +257,16 @@ def _read_part(
         return _read_caption(groups, token)
     if name == "acks" and (group := groups.read_group(token.end)):
         return _BodyPart(token.start, group[1], Heading("Acknowledgements", 1, " "), inner=group[0])
-    if (part := _read_abstract(text, groups, token)) is not None:
+    if (part := _read_abstract(groups, token)) is not None:
         return part
-    return _read_environment(text, groups, token, own_floats) if name == "begin" else None
+    return _read_environment(groups, token, own_floats) if name == "begin" else None
 
 
-def _read_heading(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
+def _read_heading(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     group = groups.read_group(groups.skip_option(token.end))
     if group is None or "#" in group[0]:
         return None
-    heading = Heading(group[0], _LEVELS[token.name.rstrip("*")], text[token.start : group[1]])
+    heading = Heading(group[0], _LEVELS[token.name.rstrip("*")], groups.text[token.start : group[1]])
     return _BodyPart(token.start, group[1], heading)
 
 
@@ -286,7 +284,7 @@ def _is_abstract_command(name: str) -> bool:
     return name == "begin" or bool(_ABSTRACT_NAME.search(name))
 
 
-def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
+def _read_abstract(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return the abstract that begins at the token, or None if no abstract begins there."""
     group = groups.read_group(groups.skip_option(token.end))
     name = group[0] if group and token.name == "begin" else token.name
@@ -295,10 +293,8 @@ def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPa
     if token.name != "begin":
         is_long = len(group[0].split()) > 20
         return _BodyPart(token.start, group[1], _ABSTRACT_HEADING, inner=group[0]) if is_long else None
-    closing = f"\\end{{{name}}}"
-    end = groups.closing_finder.find_end(closing, group[1])
-    inner = text[group[1] : end - len(closing)]
-    return _BodyPart(token.start, end, _ABSTRACT_HEADING, inner=inner) if end else None
+    content = groups.read_environment(name, group[1])
+    return _BodyPart(token.start, content[1], _ABSTRACT_HEADING, inner=content[0]) if content else None
 
 
 def _read_float_command(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
@@ -307,22 +303,21 @@ def _read_float_command(groups: BraceGroups, token: LatexToken) -> _BodyPart | N
     return _BodyPart(token.start, end, kind=kind) if len(values) == count else None
 
 
-def _read_environment(
-    text: str, groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, BlockKind]
-) -> _BodyPart | None:
+def _read_environment(groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, BlockKind]) -> _BodyPart | None:
     group = groups.read_group(token.end)
     if group is None:
         return None
     name = group[0].strip().rstrip("*")
     if name in _APPENDIX:
         return _BodyPart(token.start, group[1])
-    is_float = name in own_floats or find_float_kind_by_name(name) is not None
+    is_float = name in own_floats or name in FLOAT_KINDS
     if not is_float and name not in _BACK_MATTER and name not in DRAWINGS and name != "array":
         return None
-    end = groups.closing_finder.find_end(f"\\end{{{group[0]}}}", group[1])
-    if not end:
+    content = groups.read_environment(*group)
+    if content is None:
         return None
-    environment = text[token.start : end]
+    end = content[1]
+    environment = groups.text[token.start : end]
     if name == "array":
         return _BodyPart(token.start, end, kind=BlockKind.TABLE) if _is_array_of_results(environment) else None
     if is_float:

@@ -180,7 +180,7 @@ class BraceGroups:
     """The groups in braces of a text; if many are read, the braces of the whole text are matched at once."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.closing_finder = text, ClosingStringFinder(text)
+        self.text, self._closings = text, ClosingStringFinder(text)
         self._characters_left = len(text)  # characters that may be read to match groups one by one
 
     @cached_property
@@ -215,11 +215,6 @@ class BraceGroups:
         close = self._find_closing_brace(position)
         return None if close is None else (self.text[position + 1 : close], close + 1)
 
-    def find_group_end(self, position: int) -> int:
-        """Return the end of the group that begins at a position; return the position if the group never ends."""
-        close = self._find_closing_brace(position)
-        return position if close is None else close + 1
-
     def _find_closing_brace(self, position: int) -> int | None:
         """Return the position of the brace that closes the brace at `position`; None if there is none."""
         if not self.text.startswith("{", position):
@@ -245,6 +240,12 @@ class BraceGroups:
         index = bisect_left(positions, position) - 1
         return self._closing_positions.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
 
+    def read_environment(self, name: str, position: int) -> tuple[str, int] | None:
+        """Return the text from a position to the end of an environment, and where that ends; None if it never ends."""
+        closing = f"\\end{{{name}}}"
+        end = self._closings.find_end(closing, position)
+        return (self.text[position : end - len(closing)], end) if end else None
+
     def read_option(self, position: int) -> tuple[str, int] | None:
         """Return the content and the end of the option `[…]` at a position; None if there is no option."""
         position = _SPACES.match(self.text, position).end()  # type: ignore[union-attr]
@@ -257,13 +258,19 @@ class BraceGroups:
             if match[0] == "]":
                 return self.text[position + 1 : match.start()], match.end()
             if match[0] == "{":
-                next_start = self.find_group_end(match.start())
+                next_start = (self._find_closing_brace(match.start()) or match.start()) + 1
         return None
 
     def skip_option(self, position: int) -> int:
         """Return the end of the option `[…]` at a position; return the position if there is no option."""
         option = self.read_option(position)
         return option[1] if option else position
+
+    def skip_options(self, position: int) -> int:
+        """Return the end of the last of the options at a position; return the position if there is no option."""
+        while option := self.read_option(position):
+            position = option[1]
+        return position
 
     def read_arguments(self, position: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
         """Return up to `count` arguments after a position, and the end of the last one.

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from planner.papers.colours import BLACK, WHITE, Colour, LatexPalette, is_similar_colour
 from planner.papers.latex.scan import BraceGroups, LatexSource, LatexToken
@@ -95,14 +95,6 @@ class _Background:
     colour: Colour | None = None
 
 
-class _ColourBox(NamedTuple):
-    """A coloured box: its background colour, its content, and the position at which it ends."""
-
-    colour: Colour | None
-    content: str
-    end: int
-
-
 class _BackgroundMap:
     """The background colours of a text, found by position."""
 
@@ -131,7 +123,7 @@ def _read_background(
     groups = source.groups
     if token.name in _COLOUR_BOX_COMMANDS:
         box = _read_colour_box(groups, token, palette)
-        return _Background(token.start, box.end, box.colour) if box else None
+        return box[0] if box else None
     if token.name in _CELL_COMMANDS:
         return _read_row_background(groups, token, palette)
     if token.name in _DRAWING_COMMANDS:
@@ -143,13 +135,13 @@ def _read_background(
     return _Background(token.start, end if end >= 0 else token.end)
 
 
-def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: LatexPalette) -> _ColourBox | None:
-    """Return the box of a `\\colorbox` or `\\fcolorbox` command; None if an argument is missing."""
+def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: LatexPalette) -> tuple[_Background, str] | None:
+    """Return the background and the text of a `\\colorbox` or `\\fcolorbox`; None if an argument is missing."""
     count = 3 if token.name == "fcolorbox" else 2
     model, values, end = _read_colour_arguments(groups, token, count)
     if len(values) < count:
         return None
-    return _ColourBox(palette.parse_colour(values[-2] or "", model), values[-1] or "", end)
+    return _Background(token.start, end, palette.parse_colour(values[-2] or "", model)), values[-1] or ""
 
 
 def _read_row_background(groups: BraceGroups, token: LatexToken, palette: LatexPalette) -> _Background | None:
@@ -237,12 +229,12 @@ class _HiddenTextFinder:
 
     def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
         """Return the text in a black box; None if a text colour is set in the box or before it in the paragraph."""
-        box = _read_colour_box(self._groups, token, self._palette)
-        if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
+        background, content = _read_colour_box(self._groups, token, self._palette) or (None, "")
+        if background is None or background.colour is None or not is_similar_colour(background.colour, BLACK):
             return None
         before = self._groups.text[max(0, token.start - _COLOUR_DISTANCE) : token.start]
         in_paragraph = before.rpartition("\n\n")[2]
-        return None if _COLOUR_SETTING.search(in_paragraph + box.content) else (box.content, box.end)
+        return None if _COLOUR_SETTING.search(in_paragraph + content) else (content, background.end)
 
     def _read_white_node(self, token: LatexToken) -> _HiddenText | None:
         """Return the white text of a node in a drawing; None if the drawing may have a filled area."""
@@ -259,8 +251,7 @@ class _HiddenTextFinder:
         option = self._groups.read_option(start) if text.startswith("{tcolorbox}", token.end) else None
         if option is None or not self._is_white_on_white(option[0], "coltext"):
             return None
-        close = text.find("\\end{tcolorbox}", option[1], option[1] + _MAX_BOX_CHARS)
-        return (text[option[1] : close], close + len("\\end{tcolorbox}")) if close >= 0 else None
+        return self._groups.read_environment("tcolorbox", option[1])
 
     def _is_white_on_white(self, options: str, key: str) -> bool:
         """Return whether the options set white text (with the setting `key`) and keep the usual background."""
@@ -272,14 +263,12 @@ class _HiddenTextFinder:
 
     def _read_unused_box(self, token: LatexToken) -> _HiddenText | None:
         """Return the text that is saved in a box if the box is never printed."""
-        text = self._groups.text
-        match = _BOX_FILLING.match(text, token.start)
+        match = _BOX_FILLING.match(self._groups.text, token.start)
         if match is None or match[1] in self._printed_boxes:
             return None
-        if token.name != "begin":
-            return self._groups.read_group(match.end())
-        close = text.find("\\end{lrbox}", match.end())
-        return (text[match.end() : close], close + len("\\end{lrbox}")) if close >= 0 else None
+        if token.name == "begin":
+            return self._groups.read_environment("lrbox", match.end())
+        return self._groups.read_group(match.end())
 
 
 def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
