@@ -106,7 +106,7 @@ class _Flattener:
     _comment_environments: set[str] = field(default_factory=lambda: {"comment", "filecontents", "filecontents*"})
     _included_files: frozenset[str] | None = None  # those that `\includeonly` names
     _dead_spans: list[tuple[int, int]] = field(default_factory=list)  # dead parts of the open file, the innermost last
-    _import_folders: list[str] = field(default_factory=list)
+    _import_folder: str = ""  # that of the innermost `\import`
     _text_length: int = 0
     _is_finished: bool = False
 
@@ -312,17 +312,15 @@ class _Flattener:
         if problem:
             self.warnings.append(f"\\input{{{path[:100]}}} was not followed: {problem}")
             return
+        outer_folder = self._import_folder
         if import_folder:
-            around = self._import_folders[-1] if self._import_folders else self.main_folder
-            self._import_folders.append(posixpath.join(around, import_folder))
+            self._import_folder = posixpath.join(outer_folder or self.main_folder, import_folder)
         self.add_file(name)
-        if import_folder:
-            self._import_folders.pop()
+        self._import_folder = outer_folder
 
     def _find_file(self, path: str) -> str:
-        parent = posixpath.dirname(self._import_folders[-1]) if self._import_folders else ""
-        current_folder = posixpath.dirname(self._open_files[-1])
-        folders = (*self._import_folders[-1:], self.main_folder, current_folder, "", parent)
+        parent, current_folder = posixpath.dirname(self._import_folder), posixpath.dirname(self._open_files[-1])
+        folders = (self._import_folder or self.main_folder, self.main_folder, current_folder, "", parent)
         endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
         in_folders = (self.tree.find_file(path + ending, *folders) for ending in endings)
         anywhere = (self.tree.find_file_by_ending(path + ending) for ending in endings)  # on the author's machine

@@ -41,13 +41,11 @@ _PDF_TITLE: Final = re.compile(r"pdftitle\s*=\s*\{([^{}]+)\}")
 _MAX_TITLE_CHARS: Final = 3_000
 _ABSTRACT_NAME: Final = re.compile(r"abstract", re.I)
 _NOT_ABSTRACT_NAME: Final = re.compile(r"graphical|keyword|title|index", re.I)
-_ACKNOWLEDGEMENTS: Final = ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS)
-_REFERENCES: Final = ("References", SectionKind.REFERENCES)
-_BACK_MATTER: Final = {
-    "ack": _ACKNOWLEDGEMENTS, "acks": _ACKNOWLEDGEMENTS, "acknowledgements": _ACKNOWLEDGEMENTS,
-    "acknowledgments": _ACKNOWLEDGEMENTS, "acknowledgement": _ACKNOWLEDGEMENTS, "acknowledgment": _ACKNOWLEDGEMENTS,
-    "thebibliography": _REFERENCES, "references": _REFERENCES,
-}  # fmt: skip
+_ACKNOWLEDGEMENTS: Final = "ack acks acknowledgements acknowledgments acknowledgement acknowledgment"
+_BACK_MATTER: Final = {  # the title and the kind of the section
+    **dict.fromkeys(_ACKNOWLEDGEMENTS.split(), ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS)),
+    **dict.fromkeys(("thebibliography", "references"), ("References", SectionKind.REFERENCES)),
+}
 _APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
 _PART_COMMANDS: Final = _APPENDIX.union(_LEVELS, FLOAT_COMMANDS, ("captionof", "acks"))
 _SENTENCE: Final = re.compile(r"(?:(?<![\\\w])[A-Za-z]{2,}[^\w\\{}]{1,3}){5}")
@@ -89,13 +87,10 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
     """
     flattened = flatten_source(tree, main_name)
     preamble, body = split_preamble(flattened.text)
-    head, source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
+    head, raw_source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
     styles = LatexSource(_read_styles(tree, main_name, preamble))
-    macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(source)
-    raw_source, source = (
-        source,
-        expand_simple_macros(source, macros, extra_names=_find_hiding_macros(macros, preamble)),
-    )
+    macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(raw_source)
+    source = expand_simple_macros(raw_source, macros, extra_names=_find_hiding_macros(macros, preamble))
     source, hidden_texts = split_invisible_text(source, preamble)
     source = expand_simple_macros(source, DRIVER_COMMANDS)
     own_floats = find_defined_float_kinds(styles) | find_defined_float_kinds(head) | find_defined_float_kinds(source)

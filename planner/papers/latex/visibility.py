@@ -138,7 +138,7 @@ def _read_background(
 def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: LatexPalette) -> tuple[_Background, str] | None:
     """Return the background and the text of a `\\colorbox` or `\\fcolorbox`; None if an argument is missing."""
     count = 3 if token.name == "fcolorbox" else 2
-    model, values, end = _read_colour_arguments(groups, token, count)
+    model, values, end = _read_colour_arguments(groups, token.end, count)
     if len(values) < count:
         return None
     return _Background(token.start, end, palette.parse_colour(values[-2] or "", model)), values[-1] or ""
@@ -146,16 +146,16 @@ def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: LatexPalet
 
 def _read_row_background(groups: BraceGroups, token: LatexToken, palette: LatexPalette) -> _Background | None:
     """Return the background that a command sets for the rest of a table row; None if the colour is missing."""
-    model, values, end = _read_colour_arguments(groups, token, 1)
+    model, values, end = _read_colour_arguments(groups, token.end, 1)
     if not values:
         return None
     row_end = groups.text.find("\\\\", end, end + _MAX_ROW_CHARS)
     return _Background(token.start, row_end if row_end >= 0 else end, palette.parse_colour(values[0] or "", model))
 
 
-def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -> tuple[str, list[str | None], int]:
+def _read_colour_arguments(groups: BraceGroups, position: int, count: int) -> tuple[str, list[str | None], int]:
     """Return the colour model ("" if none is given), up to `count` arguments, and the end of the command."""
-    (model, *values), end = groups.read_arguments(token.end, count + 1, optional=True)
+    (model, *values), end = groups.read_arguments(position, count + 1, optional=True)
     return model or "", values, end
 
 
@@ -215,17 +215,12 @@ class _HiddenTextFinder:
         return None
 
     def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenText | None:
-        model = self._groups.read_option(end)
-        named = self._groups.read_group(model[1] if model else end)
-        colour = self._palette.parse_colour(named[0], model[0] if model else "") if named else None
-        if named is None or colour is None:
+        model, values, end = _read_colour_arguments(self._groups, end, 1)
+        colour = self._palette.parse_colour(values[0] or "", model) if values else None
+        background = self._backgrounds.find_colour(token.start) if colour else None
+        if colour is None or background is None or not is_similar_colour(colour, background):
             return None
-        background = self._backgrounds.find_colour(token.start)
-        if background is None or not is_similar_colour(colour, background):
-            return None
-        if token.name == "textcolor":
-            return self._groups.read_group(named[1])
-        return _read_switched_text(self._groups, named[1])
+        return self._groups.read_group(end) if token.name == "textcolor" else _read_switched_text(self._groups, end)
 
     def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
         """Return the text in a black box; None if a text colour is set in the box or before it in the paragraph."""

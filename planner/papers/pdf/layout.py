@@ -23,21 +23,19 @@ _SHORT_SHARE: Final = 0.6
 _DISORDER_SHARE: Final = 0.3
 
 
-class LinePiece:
+class _LinePiece:
     """A piece of a line, or a whole line: runs on one baseline in reading order.
 
-    All values are in points. `left` and `right` are the ends of the piece, and `size` is the largest type size.
-    Of the runs in this size, `baseline` is the y of the longest, and `largest_run_y` the y of the first.
+    `left` and `right` are the ends of the piece in points. Of the runs in the largest type size, `largest` is the first
+    and `main` the longest.
     """
 
-    __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")
+    __slots__ = ("largest", "left", "main", "right", "runs")
 
     def __init__(self, run: TextRun) -> None:
         self.runs = [run]
         self.left, self.right = run.x0, run.x1
-        self.size = run.size
-        self.largest_run_y = self.baseline = run.y
-        self._length = len(run.text)
+        self.largest = self.main = run
 
     @property
     def width(self) -> float:
@@ -48,24 +46,21 @@ class LinePiece:
         """Add a run to the right end."""
         self.runs.append(run)
         self.right = run.x1
-        if run.size > self.size:
-            self.size, self.largest_run_y = run.size, run.y
-            self.baseline, self._length = run.y, len(run.text)
-        elif run.size == self.size and len(run.text) > self._length:
-            self.baseline, self._length = run.y, len(run.text)
+        if run.size > self.largest.size:
+            self.largest = self.main = run
+        elif run.size == self.largest.size and len(run.text) > len(self.main.text):
+            self.main = run
 
-    def add_piece(self, piece: "LinePiece") -> None:
+    def add_piece(self, piece: "_LinePiece") -> None:
         """Add the runs of another piece to the right end."""
         for run in piece.runs:
             self.add_run(run)
 
     def is_continued_by(self, run: TextRun, gap: float) -> bool:
         """Return whether a run follows on the same baseline, at most `gap` times the type size to the right."""
-        size = max(self.size, run.size)
-        return (
-            abs(run.y - self.largest_run_y) <= _MAX_BASELINE_SHIFT * size
-            and -_MAX_OVERLAP * size <= run.x0 - self.right <= gap * size
-        )
+        size = max(self.largest.size, run.size)
+        is_level = abs(run.y - self.largest.y) <= _MAX_BASELINE_SHIFT * size
+        return is_level and -_MAX_OVERLAP * size <= run.x0 - self.right <= gap * size
 
     def is_across(self, x: float) -> bool:
         """Return whether `x` is between the left and the right end of the piece."""
@@ -86,23 +81,23 @@ def arrange_lines(page_number: int, runs: Sequence[TextRun]) -> list[Line]:
     return [build_line(page_number, row.runs) for row in rows] + rotated
 
 
-def _group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
-    pieces: list[LinePiece] = []
+def _group_runs(runs: Iterable[TextRun]) -> list[_LinePiece]:
+    pieces: list[_LinePiece] = []
     for run in runs:
         if pieces and pieces[-1].is_continued_by(run, _MAX_PIECE_GAP):
             pieces[-1].add_run(run)
         else:
-            pieces.append(LinePiece(run))
+            pieces.append(_LinePiece(run))
     return pieces
 
 
-def _join_pieces(pieces: Sequence[LinePiece]) -> LinePiece:
+def _join_pieces(pieces: Sequence[_LinePiece]) -> _LinePiece:
     for piece in pieces[1:]:
         pieces[0].add_piece(piece)
     return pieces[0]
 
 
-def _find_gutter(pieces: Iterable[LinePiece], start: float, width: float) -> float | None:
+def _find_gutter(pieces: Iterable[_LinePiece], start: float, width: float) -> float | None:
     """Return the x of the gap (the gutter) between two columns, or None if the page has one column."""
     long = [piece for piece in pieces if piece.width >= _COLUMN_SHARE * width]
     starts, ends = sorted(piece.left for piece in long), sorted(piece.right for piece in long)
@@ -118,7 +113,7 @@ def _find_gutter(pieces: Iterable[LinePiece], start: float, width: float) -> flo
     return (ends[bisect_right(ends, best[1]) - 1] + starts[bisect_left(starts, best[1])]) / 2
 
 
-def _is_disordered(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> bool:
+def _is_disordered(pieces: Sequence[_LinePiece], gutter: float | None, width: float) -> bool:
     """Return whether the order in which the page is painted cannot be the reading order."""
     long = [piece for piece in pieces if piece.width >= _COLUMN_SHARE * width]
     sides = [piece.left >= gutter for piece in long if not piece.is_across(gutter)] if gutter else []
@@ -127,14 +122,14 @@ def _is_disordered(pieces: Sequence[LinePiece], gutter: float | None, width: flo
     return jumps > max(3.0, _DISORDER_SHARE * len(long))
 
 
-def _count_climbs(pieces: Iterable[LinePiece]) -> int:
+def _count_climbs(pieces: Iterable[_LinePiece]) -> int:
     """Return the number of pieces that are higher on the page than the piece before them."""
-    return sum(after.baseline > before.baseline + 1 for before, after in pairwise(pieces))
+    return sum(after.main.y > before.main.y + 1 for before, after in pairwise(pieces))
 
 
-def _join_cells(pieces: Iterable[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
+def _join_cells(pieces: Iterable[_LinePiece], gutter: float | None, width: float) -> list[_LinePiece]:
     """Return the pieces; those that follow each other on one baseline, such as cells of a table row, are joined."""
-    rows: list[LinePiece] = []
+    rows: list[_LinePiece] = []
     for piece in pieces:
         is_same_row = rows and rows[-1].is_continued_by(piece.runs[0], width)
         if is_same_row and not _is_across_columns(rows[-1], piece, gutter, width):
@@ -144,21 +139,21 @@ def _join_cells(pieces: Iterable[LinePiece], gutter: float | None, width: float)
     return rows
 
 
-def _is_across_columns(before: LinePiece, after: LinePiece, gutter: float | None, width: float) -> bool:
+def _is_across_columns(before: _LinePiece, after: _LinePiece, gutter: float | None, width: float) -> bool:
     """Return whether two pieces are lines of different columns, and not cells of one row."""
     if gutter is None or not before.right <= gutter <= after.left:
         return False
     return min(before.width, after.width) >= _COLUMN_SHARE * width
 
 
-def _regroup_tables(rows: Sequence[LinePiece], gutter: float | None) -> list[LinePiece]:
+def _regroup_tables(rows: Sequence[_LinePiece], gutter: float | None) -> list[_LinePiece]:
     """Return the rows; if a table was painted column by column, its cells are joined to rows."""
     max_short_width = _SHORT_SHARE * max((row.width for row in rows), default=0.0)
 
-    def find_place(row: LinePiece) -> tuple[bool, bool]:
+    def find_place(row: _LinePiece) -> tuple[bool, bool]:
         return row.width < max_short_width, gutter is not None and row.left >= gutter
 
-    regrouped: list[LinePiece] = []
+    regrouped: list[_LinePiece] = []
     for (is_short, _), group in groupby(rows, key=find_place):
         neighbours = list(group)
         is_table = is_short and len(neighbours) >= 4 and _count_climbs(neighbours) >= 2
@@ -166,16 +161,16 @@ def _regroup_tables(rows: Sequence[LinePiece], gutter: float | None) -> list[Lin
     return regrouped
 
 
-def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
+def _join_rows(pieces: Iterable[_LinePiece]) -> list[_LinePiece]:
     """Return the rows from the top down, in which pieces at the same height are joined from left to right."""
     return [_join_pieces(row) for row in _group_rows(pieces)]
 
 
-def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
+def _order_by_place(pieces: Sequence[_LinePiece], gutter: float | None, width: float) -> list[_LinePiece]:
     """Return the rows from the top down; where rows are in two columns, the left column comes first."""
     if gutter is None:
         return _join_rows(pieces)
-    ordered: list[LinePiece] = []
+    ordered: list[_LinePiece] = []
     rows = _join_crossing_rows(pieces, gutter, width)
     for is_across, group in groupby(rows, key=lambda row: row.is_across(gutter)):
         band = list(group)
@@ -183,9 +178,9 @@ def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: fl
     return ordered
 
 
-def _join_crossing_rows(pieces: Sequence[LinePiece], gutter: float, width: float) -> list[LinePiece]:
+def _join_crossing_rows(pieces: Sequence[_LinePiece], gutter: float, width: float) -> list[_LinePiece]:
     """Return the pieces from the top down; narrow cells at the same height in both columns are joined to a row."""
-    rows: list[LinePiece] = []
+    rows: list[_LinePiece] = []
     for row in _group_rows(pieces):
         is_narrow = all(piece.width < _COLUMN_SHARE * width for piece in row)
         sides = {piece.left >= gutter for piece in row}
@@ -196,17 +191,17 @@ def _join_crossing_rows(pieces: Sequence[LinePiece], gutter: float, width: float
     return rows
 
 
-def _group_rows(pieces: Iterable[LinePiece]) -> list[list[LinePiece]]:
-    rows: list[list[LinePiece]] = []
-    for piece in sorted(pieces, key=attrgetter("baseline"), reverse=True):
-        if rows and abs(rows[-1][0].baseline - piece.baseline) <= _ROW_CLUSTER * piece.runs[0].size:
+def _group_rows(pieces: Iterable[_LinePiece]) -> list[list[_LinePiece]]:
+    rows: list[list[_LinePiece]] = []
+    for piece in sorted(pieces, key=attrgetter("main.y"), reverse=True):
+        if rows and abs(rows[-1][0].main.y - piece.main.y) <= _ROW_CLUSTER * piece.runs[0].size:
             rows[-1].append(piece)
         else:
             rows.append([piece])
     return [sorted(row, key=attrgetter("left", "right")) for row in rows]
 
 
-def _order_columns(band: Sequence[LinePiece], gutter: float) -> list[LinePiece]:
+def _order_columns(band: Sequence[_LinePiece], gutter: float) -> list[_LinePiece]:
     left = [piece for piece in band if piece.left < gutter]
     right = [piece for piece in band if piece.left >= gutter]
     return _join_rows(left) + _join_rows(right)

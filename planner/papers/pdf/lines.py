@@ -243,15 +243,12 @@ def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
     for line in (line for edge in edges for line in edge if len(line.cells) <= _MAX_CELLS):
         text = re.sub(r"\W+", " ", line.text).strip().casefold()
         places[_OUTER_NUMBER.sub("", text).strip()].append(line)
-    repeated: set[int] = set()
-    for key, lines in places.items():
-        if not _LETTERS.search(key) or _FLOAT_LABEL.match(key):
-            continue
-        for line in lines:
-            pages = {other.page for other in lines if abs(other.y - line.y) <= _SAME_HEIGHT}
-            if len(pages) >= min_pages:
-                repeated.add(id(line))
-    return repeated
+    alike = [lines for key, lines in places.items() if _LETTERS.search(key) and not _FLOAT_LABEL.match(key)]
+
+    def is_repeated(line: Line, lines: Sequence[Line]) -> bool:
+        return len({other.page for other in lines if abs(other.y - line.y) <= _SAME_HEIGHT}) >= min_pages
+
+    return {id(line) for lines in alike for line in lines if is_repeated(line, lines)}
 
 
 def _find_page_numbers(edges: Sequence[Sequence[Line]]) -> set[int]:

@@ -132,23 +132,16 @@ class _LineIndex:
 
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
         """Return (score, `index`, number of lines) for the best match at line `index`; score 0 means no match."""
-        letters, best = self._title_letters[index], (0.0, index, 1)
+        line, letters, best = self._lines[index], self._title_letters[index], (0.0, index, 1)
         for count in range(1, MAX_HEADING_LINES + 1):
-            score = self._score_text(letters, title, index)
-            if score > best[0]:
-                best = score, index, count
+            if likeness := title.measure_likeness(letters):
+                is_numbered = bool(extract_section_number(line.bare_text))
+                score = likeness + 0.02 * line.bold + 0.02 * is_numbered + 0.001 * min(line.size, 20)
+                best = (score, index, count) if score > best[0] else best
             if len(letters) >= len(title.letters) or index + count >= len(self._lines):
                 break
             letters += self._line_letters[index + count]
         return best
-
-    def _score_text(self, printed_letters: str, title: "_TitleMatcher", index: int) -> float:
-        likeness = title.measure_likeness(printed_letters)
-        if not likeness:
-            return 0.0
-        line = self._lines[index]
-        is_numbered = bool(extract_section_number(line.bare_text))
-        return likeness + 0.02 * line.bold + 0.02 * is_numbered + 0.001 * min(line.size, 20)
 
 
 class _TitleMatcher:

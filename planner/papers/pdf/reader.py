@@ -29,7 +29,7 @@ _MAX_QUOTED: Final = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class PageText:
+class _PageText:
     """The visible runs and the hidden text of a page; `is_ocr` is true if the runs come from OCR of a scan."""
 
     runs: list[TextRun]
@@ -55,23 +55,23 @@ def read_pdf(data: bytes, name: str) -> ParsedPaper:
     return _build_paper(pages, outline, metadata_title, _list_page_warnings(pages, page_count))
 
 
-def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
+def _read_page(document: pypdfium2.PdfDocument, index: int) -> _PageText:
     try:
         page = document[index]
     except pypdfium2.PdfiumError:
-        return PageText([], is_complete=False)
+        return _PageText([], is_complete=False)
     with closing(page), closing(page.get_textpage()) as text_page:
         text = RunReader(text_page.raw)
         placed_runs = text.read_runs()
         if not placed_runs:
-            return PageText([], is_complete=text.is_complete)
+            return _PageText([], is_complete=text.is_complete)
         objects = PaintedObjects(page.raw)
         visible_runs, hidden_text, is_ocr = separate_hidden_text(placed_runs, objects, page.get_bbox())
     is_complete = text.is_complete and objects.is_complete
-    return PageText(rotate_page_upright(visible_runs), hidden_text, is_ocr, is_complete)
+    return _PageText(rotate_page_upright(visible_runs), hidden_text, is_ocr, is_complete)
 
 
-def _require_text(pages: Sequence[PageText], name: str) -> None:
+def _require_text(pages: Sequence[_PageText], name: str) -> None:
     if any(page.runs for page in pages):
         return
     if any(page.hidden_text for page in pages):
@@ -81,7 +81,7 @@ def _require_text(pages: Sequence[PageText], name: str) -> None:
     )
 
 
-def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]:
+def _list_page_warnings(pages: Sequence[_PageText], page_count: int) -> list[str]:
     warnings = [
         f"hidden text on page {number} was left out: {_quote_text(page.hidden_text)}"
         for number, page in enumerate(pages, 1)
@@ -105,7 +105,7 @@ def _quote_text(text: str) -> str:
 
 
 def _build_paper(
-    pages: Sequence[PageText], outline: Sequence[OutlineItem], metadata_title: str, warnings: Sequence[str]
+    pages: Sequence[_PageText], outline: Sequence[OutlineItem], metadata_title: str, warnings: Sequence[str]
 ) -> ParsedPaper:
     lines = _arrange_paper_lines(pages)
     vocabulary = Vocabulary(line.text for line in lines)
@@ -120,7 +120,7 @@ def _build_paper(
     return ParsedPaper(title, abstract, _build_sections(headings, builder), warnings=(*warnings, *missing))
 
 
-def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
+def _arrange_paper_lines(pages: Sequence[_PageText]) -> list[Line]:
     runs_by_page = remove_line_numbers([page.runs for page in pages])
     lines_by_page = [arrange_lines(number, page_runs) for number, page_runs in enumerate(runs_by_page, 1)]
     return [line for page_lines in remove_headers_and_footers(lines_by_page) for line in page_lines]

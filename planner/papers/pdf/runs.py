@@ -90,18 +90,18 @@ class RunReader:
         at, space = 0, False
         for text_object, group in groupby(text_objects):
             length = len(list(group))
+            start, at = at, at + length
             if text_object is None:  # a space that pdfium itself puts between words or lines
                 space = True
+                continue
+            text = page_text[start:at] if is_aligned else self._read_text(start, length)
+            text = text.translate(_TRANSLATION)
+            if text.strip():
+                run = self._build_run(start, length, text, text_object, space)
+                runs.extend(self._split_cells(start, length, text, run))
+                space = text.endswith(" ")
             else:
-                text = page_text[at : at + length] if is_aligned else self._read_text(at, length)
-                text = text.translate(_TRANSLATION)
-                if text.strip():
-                    run = self._build_run(at, length, text, text_object, space)
-                    runs.extend(self._split_cells(at, length, text, run))
-                    space = text.endswith(" ")
-                else:
-                    space = space or bool(text)
-            at += length
+                space = space or bool(text)
         return runs
 
     def _read_text(self, start: int, length: int) -> str:

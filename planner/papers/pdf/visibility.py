@@ -45,7 +45,7 @@ _VISIBLE_SHARE: Final = 0.2
 _WORD: Final = re.compile(r"[^\W_]{3}")
 
 
-class PaintedSurface(NamedTuple):
+class _PaintedSurface(NamedTuple):
     """An area that is painted on a page, in points; `order` is its number in the order of painting.
 
     `colour` is None if the area has several colours, as an image has. A solid area hides everything below it. `opacity`
@@ -59,7 +59,7 @@ class PaintedSurface(NamedTuple):
     is_solid: bool = False
 
 
-class TextPaint(NamedTuple):
+class _TextPaint(NamedTuple):
     """The way in which a text object is painted; `order` is its number in the order of painting.
 
     `colour` is None for a pattern. `opacity` is from 0 to 1. `render_mode` is a number of the PDF standard. Nothing
@@ -93,10 +93,10 @@ class PaintedObjects:
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
-        self.text_paints: dict[int, TextPaint] = {}
-        self.surfaces: list[PaintedSurface] = []
+        self.text_paints: dict[int, _TextPaint] = {}
+        self.surfaces: list[_PaintedSurface] = []
         self.image_bounds: list[Bounds] = []
-        self._bands: dict[int, list[PaintedSurface]] = {}
+        self._bands: dict[int, list[_PaintedSurface]] = {}
         self.is_complete = True
         self._object_count = 0
         self._reader = ObjectReader()
@@ -120,7 +120,7 @@ class PaintedObjects:
             bounds = intersect_boxes(
                 context.matrix.map_box(self._reader.read_bounds(item)), self._find_clip(item, context)
             )
-            self.surfaces.append(PaintedSurface(self._object_count, bounds))
+            self.surfaces.append(_PaintedSurface(self._object_count, bounds))
             self.image_bounds.append(bounds)
 
     def _find_clip(self, item: PdfiumHandle, context: _FormContext) -> Bounds:
@@ -147,7 +147,7 @@ class PaintedObjects:
 
     def _add_text(self, text: PdfiumHandle, context: _FormContext) -> None:
         mode, colour, opacity = self._reader.read_text_style(text)
-        self.text_paints[text.value or 0] = TextPaint(
+        self.text_paints[text.value or 0] = _TextPaint(
             self._object_count, colour, opacity * context.opacity, mode, self._find_clip(text, context)
         )
 
@@ -161,13 +161,13 @@ class PaintedObjects:
         if _is_narrow(bounds):
             return
         if not is_box_filling_path(path):
-            self.surfaces.append(PaintedSurface(self._object_count, bounds))
+            self.surfaces.append(_PaintedSurface(self._object_count, bounds))
             return
         colour, opacity = self._reader.read_fill(path)
         opacity *= context.opacity
         is_blending = context.is_blending or PDFIUM.FPDFPageObj_HasTransparency(path)
         is_solid = opacity >= _MIN_OPAQUE and not is_blending
-        self.surfaces.append(PaintedSurface(self._object_count, bounds, colour, opacity, is_solid))
+        self.surfaces.append(_PaintedSurface(self._object_count, bounds, colour, opacity, is_solid))
 
     def is_covered(self, points: Sequence[tuple[float, float]], order: int) -> bool:
         """Return whether a solid surface covers all points; the surface must be painted after object `order`."""
@@ -192,7 +192,7 @@ class PaintedObjects:
             background = _blend_colours(colour, background, opacity)
         return background
 
-    def _find_surfaces_near(self, y: float) -> list[PaintedSurface]:
+    def _find_surfaces_near(self, y: float) -> list[_PaintedSurface]:
         """Return the surfaces near the height `y`, in the order of painting."""
         band = int(y // _BAND_HEIGHT)
         if band not in self._bands:
