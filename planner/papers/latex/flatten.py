@@ -120,13 +120,9 @@ class _Flattener:
         self._add_scanned_text(text)
         self._open_files.pop()
 
-    @property
-    def _is_in_main_file(self) -> bool:
-        return len(self._open_files) == 1
-
     def _add_scanned_text(self, text: str) -> None:
         groups = BraceGroups(blank_comments(text) if _GROUP_CONDITIONAL.search(text) else text)
-        start = -1 if self._is_in_main_file else find_document_start(text)
+        start = find_document_start(text) if len(self._open_files) > 1 else -1
         position = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
         scanner = LatexScanner(text, position, self._verbatim_environments, _TOKEN_PATTERN)
         spans, self._dead_spans = self._dead_spans, []
@@ -272,7 +268,7 @@ class _Flattener:
         """Handle a command that inputs a file (return its end) or ends the file (return -1); return None for others."""
         name = token.name
         if name in ("end", "endinput"):
-            self._is_finished = name == "end" and self._is_in_main_file
+            self._is_finished = name == "end" and len(self._open_files) == 1
             self._add_text("\\end{document}" if self._is_finished else "")
             return -1
         if name in _INPUT_COMMANDS or name in _IMPORT_COMMANDS:

@@ -210,9 +210,7 @@ class _HiddenTextFinder:
             return _read_unreadable(groups, name, end)
         if name in _PATH_COMMANDS:
             return _read_faint_node(groups, end) or self._read_white_node(token)
-        if name in _BOX_FILLING_COMMANDS:
-            return self._read_unused_box(token) or self._read_white_box(token)
-        return None
+        return self._read_unused_box(token) or self._read_white_box(token)
 
     def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenText | None:
         model, values, end = _read_colour_arguments(self._groups, end, 1)

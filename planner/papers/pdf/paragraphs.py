@@ -132,11 +132,11 @@ class BlockBuilder:
         """Return the block of a note, an algorithm, a table or a figure."""
         if group.family is LineKind.NOTE:
             return self._build_prose(group.lines)
-        rows = ["  ".join(line.cells) for line in group.lines]
         if group.family is LineKind.ALGORITHM:
             kind, rows = BlockKind.PROSE, [line.text for line in group.lines]
         else:
             kind = BlockKind.TABLE if group.family is LineKind.TABLE else BlockKind.FIGURE
+            rows = ["  ".join(line.cells) for line in group.lines]
         caption = [join_lines([line.text for line in group.captions], self.vocabulary)] if group.captions else []
         text = "\n".join(caption + rows if group.caption_first else rows + caption)
         return Block(kind, text.replace(LINE_END_HYPHEN, "-"), (group.lines or group.captions)[0].page)

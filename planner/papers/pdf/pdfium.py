@@ -6,7 +6,7 @@ be a handle (of this module or of pypdfium2) or point into a `NumberBuffer`. Any
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from ctypes import PYFUNCTYPE, byref, c_double, c_float, c_int, c_uint, c_void_p, cast, sizeof
 from math import inf
 from typing import Any, Final, NamedTuple
@@ -94,13 +94,10 @@ def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
     handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
     if not handle:
         raise PaperError(f"{name}: {_explain_open_error(data, raw.FPDF_GetLastError())}")
-    document = pypdfium2.PdfDocument(handle)
-    try:
+    with closing(pypdfium2.PdfDocument(handle)) as document:
         if len(document) < 1:
             raise PaperError(f"{name}: the PDF has no pages; download it again")
         yield document
-    finally:
-        document.close()
 
 
 def _explain_open_error(data: bytes, error_code: int) -> str:
