@@ -174,7 +174,7 @@ class LedgerClient:
         """
         identity = self.info.identify_request(prompt)
         while True:
-            if (reply := self._queue.ledger.records.find_reply(identity)) is not None:
+            if (reply := self._queue.ledger.reader.find_reply(identity)) is not None:
                 self._has_sent_all = False
                 return replace(reply, notes=(*reply.notes, REUSED_NOTE))
             if (same_request := self._queue.requests_in_flight.get(identity)) is None:

@@ -215,7 +215,7 @@ class ResultRecorder:
                 run_model.info, paper, trajectory=outcome is Outcome.PLANNED
             ):
                 continue
-            record = self._ledger.records.load_latest_record(paper, model)
+            record = self._ledger.reader.load_latest_record(paper, model)
             try:
                 trajectory = rebuild_trajectory(record)
             except OutputError as error:
@@ -334,6 +334,6 @@ def _is_finished(plan_task: PlanTask, job: BatchJob, results: Mapping[tuple[str,
     """Return whether a task needs no more work, since an earlier command has left a result that is still valid."""
     settings_hash = job.models_by_key[plan_task.model].ledger_model.settings_hash
     last = results.get((plan_task.entry.id, plan_task.model))
-    if last is None or (last.asked, last.stamp) != (settings_hash, plan_task.entry.stamp):
+    if last is None or (last.settings_hash, last.stamp) != (settings_hash, plan_task.entry.stamp):
         return False
     return last.outcome not in (Outcome.PAPER_ERROR, *_list_outcomes_to_repeat(job))

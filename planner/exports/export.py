@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from planner.batch.ledger.records import LedgerReader, StoredRecords
+from planner.batch.ledger.records import LedgerReader
 from planner.batch.ledger.schema import open_ledger_with_damage
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import Outcome, OutputError, RunError, TrajectoryError, UsageError
@@ -125,7 +125,7 @@ def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[P
     """Yield an entry for each paper and model of a run: the latest plan or, if there is none, the failure."""
     with open_ledger_with_damage(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
-        records = StoredRecords(LedgerReader(run.ledger_path, db))
+        records = LedgerReader(run.ledger_path, db)
         for paper, model, current, last_plan in records.list_record_numbers():
             try:
                 if last_plan and last_plan != current:

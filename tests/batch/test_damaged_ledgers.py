@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from planner.batch.ledger.schema import connect_ledger
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.writer import LedgerWriter
 from planner.cli import cli
 from planner.errors import RunError
 from tests.batch.program import Program, Serve, make_papers, wait_until
@@ -194,16 +192,7 @@ def test_an_error_of_the_database_at_a_query_is_an_error_of_the_run(tmp_path: Pa
     asyncio.run(query())
 
 
-def test_a_writer_that_cannot_open_its_ledger_lets_nobody_wait(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_cannot_be_opened_as_a_ledger(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 1000)
-
-    async def write() -> None:
-        path = tmp_path / "ledger.sqlite"
-        writer = LedgerWriter(path, lambda: connect_ledger(path))
-        try:
-            with pytest.raises(RunError, match="damaged"):
-                await asyncio.wait_for(writer.write_change(lambda db: None), 10)
-        finally:
-            writer.close()
-
-    asyncio.run(write())
+    with pytest.raises(RunError, match="damaged"):
+        Ledger(tmp_path / "ledger.sqlite")

@@ -50,8 +50,8 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
         assert other.execute("SELECT state FROM attempts").fetchall() == [("replied",)]
         assert other.execute("SELECT reply FROM requests").fetchone()[0].startswith("{")
         other.close()
-        assert ledger.records.find_reply("id") == completion
-        assert ledger.records.find_reply("another") is None
+        assert ledger.reader.find_reply("id") == completion
+        assert ledger.reader.find_reply("another") is None
         assert ledger.sum_charges() == 0.1
 
     with_ledger(path, work, shared_disk=shared_disk)
@@ -91,7 +91,7 @@ def test_pending_is_read_in_pages_in_the_order_of_the_corpus(tmp_path: Path) -> 
 def test_many_changes_share_a_commit_and_keep_their_order(tmp_path: Path) -> None:
     async def work() -> None:
         path = tmp_path / "ledger.sqlite"
-        writer = LedgerWriter(path, lambda: connect_ledger(path))
+        writer = LedgerWriter(path, connect_ledger(path))
         numbers = iter(range(300))
 
         def change(db: sqlite3.Connection) -> None:
@@ -107,7 +107,7 @@ def test_many_changes_share_a_commit_and_keep_their_order(tmp_path: Path) -> Non
 def test_a_failed_write_ends_the_writer_and_undoes_its_whole_batch(tmp_path: Path) -> None:
     async def work() -> None:
         path = tmp_path / "ledger.sqlite"
-        writer = LedgerWriter(path, lambda: connect_ledger(path))
+        writer = LedgerWriter(path, connect_ledger(path))
         good, bad = "INSERT INTO run VALUES ('a', '')", "INSERT INTO nothing VALUES (1)"
         both = await asyncio.gather(
             *(writer.write_change(lambda db, sql=sql: db.execute(sql)) for sql in (bad, good)), return_exceptions=True
@@ -168,7 +168,7 @@ def test_what_a_pass_over_the_pending_costs_grows_with_the_papers_and_not_faster
         async with Ledger(tmp_path / f"{count}.sqlite") as ledger:
             await ledger.begin_command(Task.REVIEWER, entries, [ModelEntry(CARD, "x")])
             # Called once for so many steps of SQLite's machine.
-            ledger._reader.connection.set_progress_handler(step, 100)
+            ledger.reader.connection.set_progress_handler(step, 100)
             assert sum(1 for _ in ledger.iterate_pending_tasks()) == count
         return taken
 

@@ -66,7 +66,7 @@ async def _store_and_read(path: Path, arrived: Completion) -> Completion | None:
         task = PlanTask(CorpusEntry("p", "p.md", "/p.md", "markdown"), "m")
         number = await ledger.record_request(task, create_attempt_record("id", PROMPT), None)
         await ledger.record_reply(number, "id", arrived, None, None)
-        return ledger.records.find_reply("id")
+        return ledger.reader.find_reply("id")
 
 
 def _record(*attempts: AttemptRecord) -> PlanRecord:

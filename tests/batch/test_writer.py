@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def writer(path: Path) -> Iterator[LedgerWriter]:
-    made = LedgerWriter(path, partial(sqlite3.connect, path, isolation_level=None, check_same_thread=False))
+    made = LedgerWriter(path, sqlite3.connect(path, isolation_level=None, check_same_thread=False))
     yield made
     made.close()
 

@@ -13,7 +13,6 @@ from planner.batch.ledger.records import (
     IS_VALID,
     LedgerReader,
     MergeCounts,
-    StoredRecords,
     attach_ledger,
     compute_change_mark,
     copy_attached_replies,
@@ -208,7 +207,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
                 f"the id {paper} belongs to {here} in the run, but to {there} in shard {shard.name}; "
                 f"run shard {shard} again (batch --shard {shard}), then merge"
             )
-        kept = StoredRecords(LedgerReader(part.ledger_path, other))
+        kept = LedgerReader(part.ledger_path, other)
         # The files are written first, so that a recorded result has its files; the next merge writes missing files.
         for paper, model in list_results_only_in_attached(db):
             _write_files(run, kept, paper, model, problems)
@@ -224,8 +223,8 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
     return joined
 
 
-def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_key: str, problems: list[str]) -> None:
-    sidecar = records.load_latest_record(paper_id, model_key)
+def _write_files(run: RunFolder, reader: LedgerReader, paper_id: str, model_key: str, problems: list[str]) -> None:
+    sidecar = reader.load_latest_record(paper_id, model_key)
     try:
         trajectory = rebuild_trajectory(sidecar)
     except OutputError as error:
@@ -236,7 +235,7 @@ def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_ke
 
 
 def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[str]) -> None:
-    present, kept = PlanFileIndex(run.trajectory_folder), StoredRecords(LedgerReader(run.ledger_path, db))
+    present, kept = PlanFileIndex(run.trajectory_folder), LedgerReader(run.ledger_path, db)
     cards = {key: _MODEL_INFO.validate_json(card) for key, card in db.execute("SELECT key, card FROM models")}
     for paper, model, outcome in db.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall():
         if not present.has_paper_files(cards[model], paper, trajectory=outcome == "planned"):

@@ -58,15 +58,9 @@ _MERGE_STATEMENTS: Final = (
     " WHERE main.attempts.state = 'sent' AND n.identity = main.attempts.identity AND n.sent = main.attempts.sent",
     "INSERT INTO main.plannings SELECT NULL, paper, model, asked, stamp, outcome, reason, prompt, sample, facts"
     f" FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} ORDER BY number",
-)
-# Positions count within each shard, but the ledger needs unique ones to page through the papers.
-_RENUMBER_PAPERS: Final = (
+    # Positions count within each shard, but the ledger needs unique ones to page through the papers.
     "UPDATE main.papers SET position = n.place FROM (SELECT id, row_number() OVER (ORDER BY position, id) - 1 AS place"
-    " FROM main.papers WHERE position IS NOT NULL) n WHERE n.id = main.papers.id"
-)
-_COPY_REPLIES: Final = (
-    "INSERT OR IGNORE INTO main.requests SELECT identity, model, paper, prompt, sample, messages, first_sent, replied,"
-    " reply, prompt_tokens, completion_tokens, cost, 0.0 FROM other.requests WHERE reply IS NOT NULL"
+    " FROM main.papers WHERE position IS NOT NULL) n WHERE n.id = main.papers.id",
 )
 
 
@@ -95,11 +89,40 @@ class LedgerReader:
         row = self.fetch_row(query, *values)
         return row[0] if row else None
 
+    def list_record_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
+        """Return (paper, model, number of the latest record, number of the latest record with a plan).
+
+        There is one tuple for each paper and model. The first number is None if there is no record, or if the paper or
+        the settings have changed since. The second is None if there is no plan.
+        """
+        current = f"iif({IS_VALID}, n.number, NULL)"
+        return self.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
+
+    def load_latest_record(self, paper_id: str, model_key: str) -> PlanRecord:
+        """Return the latest record of a paper and a model; there must be one."""
+        query = "SELECT max(number) FROM plannings WHERE paper = ? AND model = ?"
+        return self.load_record(self.fetch_value(query, paper_id, model_key))
+
+    def load_record(self, number: int) -> PlanRecord:
+        """Return the record with this number; there must be one."""
+        paper_id, facts = self.fetch_row("SELECT paper, facts FROM plannings WHERE number = ?", number)
+        try:
+            record = load_stored_json(_RECORD, facts)
+        except ValueError as error:
+            raise RunError(f"the ledger is damaged: the record of {paper_id} cannot be read; {_DAMAGE_HINT}") from error
+        attempts = tuple(a.model_copy(update={"completion": self.find_reply(a.identity)}) for a in record.attempts)
+        return record.model_copy(update={"attempts": attempts})
+
+    def find_reply(self, identity: str) -> Completion | None:
+        """Return the reply to the request with the hash `identity`, None if there is no reply."""
+        reply = self.fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
+        return None if reply is None else parse_stored_reply(identity, reply)
+
 
 class LatestResult(NamedTuple):
-    """The latest result of a paper and a model; `asked` is a hash of the settings, `stamp` is a hash of the paper."""
+    """The latest result of a paper and a model, with a hash of the settings and the stamp of the paper."""
 
-    asked: str
+    settings_hash: str
     stamp: str
     outcome: Outcome
 
@@ -115,45 +138,7 @@ def load_latest_results(ledgers: Iterable[Path]) -> dict[tuple[str, str], Latest
     query = "SELECT paper, model, asked, stamp, outcome FROM plannings ORDER BY number"
     begun = (ledger for ledger in ledgers if ledger.is_file() and ledger.stat().st_size)
     rows = (row for ledger in begun for row in query_ledger(ledger, query))
-    return {
-        (paper, model): LatestResult(asked, stamp, Outcome(outcome)) for paper, model, asked, stamp, outcome in rows
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecords:
-    """The records in a ledger, one for each result of a paper and a model."""
-
-    reader: LedgerReader
-
-    def list_record_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
-        """Return (paper, model, number of the latest record, number of the latest record with a plan).
-
-        There is one tuple for each paper and model. The first number is None if there is no record, or if the paper or
-        the settings have changed since. The second is None if there is no plan.
-        """
-        current = f"iif({IS_VALID}, n.number, NULL)"
-        return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
-
-    def load_latest_record(self, paper_id: str, model_key: str) -> PlanRecord:
-        """Return the latest record of a paper and a model; there must be one."""
-        query = "SELECT max(number) FROM plannings WHERE paper = ? AND model = ?"
-        return self.load_record(self.reader.fetch_value(query, paper_id, model_key))
-
-    def load_record(self, number: int) -> PlanRecord:
-        """Return the record with this number; there must be one."""
-        paper_id, facts = self.reader.fetch_row("SELECT paper, facts FROM plannings WHERE number = ?", number)
-        try:
-            record = load_stored_json(_RECORD, facts)
-        except ValueError as error:
-            raise RunError(f"the ledger is damaged: the record of {paper_id} cannot be read; {_DAMAGE_HINT}") from error
-        attempts = tuple(a.model_copy(update={"completion": self.find_reply(a.identity)}) for a in record.attempts)
-        return record.model_copy(update={"attempts": attempts})
-
-    def find_reply(self, identity: str) -> Completion | None:
-        """Return the reply to the request with the hash `identity`, None if there is no reply."""
-        reply = self.reader.fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
-        return None if reply is None else parse_stored_reply(identity, reply)
+    return {(paper, model): LatestResult(asked, stamp, Outcome(name)) for paper, model, asked, stamp, name in rows}
 
 
 def parse_stored_reply(identity: str, reply_json: str) -> Completion:
@@ -218,14 +203,16 @@ def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
         db.execute("BEGIN IMMEDIATE")
         for statement in _MERGE_STATEMENTS:
             db.execute(statement)
-        db.execute(_RENUMBER_PAPERS)
     results, requests = (after - before for after, before in zip(_count_rows(db), counts, strict=True))
     return MergeCounts(results, requests, paid_twice)
 
 
 def copy_attached_replies(db: sqlite3.Connection) -> None:
     """Copy the replies of the attached ledger; they do not count towards the cost limit of this run."""
-    db.execute(_COPY_REPLIES)
+    db.execute(
+        "INSERT OR IGNORE INTO main.requests SELECT identity, model, paper, prompt, sample, messages, first_sent,"
+        " replied, reply, prompt_tokens, completion_tokens, cost, 0.0 FROM other.requests WHERE reply IS NOT NULL"
+    )
 
 
 def list_id_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:

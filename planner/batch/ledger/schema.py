@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from planner.errors import Outcome, RunError
 
-LEDGER_VERSION: Final = 1
+_LEDGER_VERSION: Final = 1
 log = logging.getLogger(__name__)
 _APPLICATION_ID: Final = 0x41424C50  # "ABLP", marks the file as a ledger of this program
 
@@ -111,12 +111,11 @@ class DamagedLedgerError(RunError):
         )
 
 
-def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True) -> sqlite3.Connection:
+def connect_ledger(path: Path, *, shared_disk: bool = False) -> sqlite3.Connection:
     """Open a ledger for writing; create the ledger if it is missing.
 
-    Each commit waits for the disk, so it survives a power cut. If `shared_disk` is true, SQLite uses a plain journal,
-    since its write-ahead log works on one machine only. If `check` is true, the whole ledger is first checked for
-    damage.
+    The whole ledger is first checked for damage. Each commit waits for the disk, so it survives a power cut. If
+    `shared_disk` is true, SQLite uses a plain journal, since its write-ahead log works on one machine only.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
@@ -125,9 +124,9 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
         connection = sqlite3.connect(path, timeout=_MAX_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
         connection.execute("PRAGMA synchronous = FULL")
-        _create_or_check_tables(connection, path)
-        if check:
-            _check_content(connection, path)
+        _create_missing_tables(connection)
+        _check_version(connection, path)
+        _check_content(connection, path)
         return connection
 
 
@@ -141,14 +140,13 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
         raise RunError(
             f"{path.parent} is not the folder of a run; give a folder that `batch` wrote and that holds {path.name}"
         )
-    try:
-        return _connect_readonly(path, "ro")
-    except _LEDGER_ERRORS as error:
-        mode = _choose_other_mode(path, error)
-        if mode is None:
-            raise build_ledger_error(path, error) from error
     with convert_ledger_errors(path):
-        return _connect_readonly(path, mode)
+        try:
+            return _connect_readonly(path, "ro")
+        except _LEDGER_ERRORS as error:
+            if mode := _choose_other_mode(path, error):
+                return _connect_readonly(path, mode)
+            raise
 
 
 @contextmanager
@@ -192,9 +190,10 @@ def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, st
     """
     with open_ledger_readonly(path) as connection:
         try:
-            _check_content(connection, path)
-        except (*_LEDGER_ERRORS, DamagedLedgerError) as error:
-            damage = str(error if isinstance(error, RunError) else build_ledger_error(path, error))
+            with convert_ledger_errors(path):
+                _check_content(connection, path)
+        except RunError as error:
+            damage = str(error)
         else:
             yield connection, ""
             return
@@ -207,16 +206,13 @@ def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, st
 
 def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: str, condition: str) -> None:
     """Copy the readable rows of a table that meet `condition`; read from both ends of the table up to the damage."""
-    (definition,) = copy.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     fields = [name for _, name, *_ in copy.execute(f"PRAGMA table_info({table})")]
-    key = fields[0]
-    if "WITHOUT ROWID" not in definition:
-        key = "rowid"
-        fields = ["rowid", *fields]
+    if table == "requests":
+        fields.insert(0, "rowid")  # the requests are ordered by it; in the other tables, the key gives the order
     insert = f"INSERT OR IGNORE INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(fields))})"  # noqa: S608 - names above
     for direction in ("ASC", "DESC"):
         try:
-            order = f"ORDER BY {key} {direction}"
+            order = f"ORDER BY {fields[0]} {direction}"
             query = f"SELECT {', '.join(fields)} FROM {table} NOT INDEXED WHERE {condition} {order}"  # noqa: S608
             for row in damaged.execute(query):
                 copy.execute(insert, row)
@@ -304,14 +300,13 @@ def _create_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-def _create_or_check_tables(connection: sqlite3.Connection, path: Path) -> None:
+def _create_missing_tables(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         _create_tables(connection)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {LEDGER_VERSION}")
+        connection.execute(f"PRAGMA user_version = {_LEDGER_VERSION}")
     connection.execute("COMMIT")
-    _check_version(connection, path)
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
@@ -320,8 +315,8 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
         raise RunError(f"{path} is a database of another program; choose another folder with -o")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != LEDGER_VERSION:
+    if version != _LEDGER_VERSION:
         raise RunError(
-            f"{path} is a ledger of version {version}, but this program writes version {LEDGER_VERSION}: "
+            f"{path} is a ledger of version {version}, but this program writes version {_LEDGER_VERSION}: "
             "use the version of the program that began the run, or start a new run with another -o"
         )

@@ -6,9 +6,8 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -19,10 +18,9 @@ from planner.batch.ledger.records import (
     IS_VALID,
     STORED_COMPLETION,
     LedgerReader,
-    StoredRecords,
     parse_stored_reply,
 )
-from planner.batch.ledger.schema import connect_ledger, format_time
+from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_missing_requests
 from planner.batch.ledger.writer import (
     LedgerReply,
@@ -75,21 +73,19 @@ class Ledger:
         self._path = path
         connection = connect_ledger(path, shared_disk=shared_disk)
         store_kept_replies(connection, path)
-        connection.execute("PRAGMA query_only = ON")
-        self._reader = LedgerReader(path, connection)
-        self.records = StoredRecords(self._reader)
-        self._writer = LedgerWriter(path, partial(connect_ledger, path, shared_disk=shared_disk, check=False))
+        self.reader = LedgerReader(path, connect_ledger_readonly(path))
+        self._writer = LedgerWriter(path, connection)
         self._kept_replies: list[Path] = []
-        self._next_attempt = 1 + (self._reader.fetch_value("SELECT max(number) FROM attempts") or 0)
-        self.submissions = Submissions(self._reader, self._writer, self._reserve_attempt_numbers)
+        self.submissions = Submissions(self.reader, self._writer)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # The last connection to be closed is the one that can remove the write-ahead log.
+        self.reader.connection.close()
         # In a thread, since the last commits may wait for the disk, and report back to this loop.
         await asyncio.to_thread(self._writer.close)
-        self._reader.connection.close()
 
     def refuse_other_task(self, task: Task) -> None:
         """Refuse a command if the run has another task.
@@ -107,19 +103,20 @@ class Ledger:
         """Record the task, the corpus and the models of this command.
 
         Requests that a killed process left in flight are marked as lost, since they may have been billed.
-
-        Raises:
-            RunError: if the run has another task.
         """
-        self.refuse_other_task(task)
+        papers = ((*astuple(entry), position) for position, entry in enumerate(corpus))
+        model_rows = [
+            (model.key, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position)
+            for position, model in enumerate(models)
+        ]
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT OR IGNORE INTO run VALUES ('task', ?)", (task.value,))
             db.execute("UPDATE attempts SET state = 'lost', said = 'in flight at a kill' WHERE state = 'sent'")
             db.execute("UPDATE papers SET position = NULL")
             db.execute("UPDATE models SET position = NULL")
-            db.executemany("INSERT OR REPLACE INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _paper_rows(corpus))
-            db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", _model_rows(models))
+            db.executemany("INSERT OR REPLACE INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", papers)
+            db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", model_rows)
 
         await self._writer.write_change(change)
 
@@ -134,7 +131,7 @@ class Ledger:
         )
         after = (-1, -1)
         # The rows are read page by page, since the journal of the writer grows as long as a query is open.
-        while page := self._reader.fetch_rows(query, *finished, *after):
+        while page := self.reader.fetch_rows(query, *finished, *after):
             for *positions, paper, source, place, kind, title, abstract, stamp, model, has_requests in page:
                 after = tuple(positions)
                 entry = CorpusEntry(paper, source, place, kind, title, abstract, stamp)
@@ -142,17 +139,17 @@ class Ledger:
 
     def list_results(self) -> Iterator[tuple[str, str, Outcome]]:
         """Return (paper, model, outcome) of each result that is valid for the present paper and settings."""
-        rows = self._reader.fetch_rows(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}")
+        rows = self.reader.fetch_rows(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}")
         return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
 
     def count_outcomes(self) -> Counter[Outcome]:
         """Count the results of `list_results` by outcome."""
-        rows = self._reader.fetch_rows(f"SELECT n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY n.outcome")
+        rows = self.reader.fetch_rows(f"SELECT n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY n.outcome")
         return Counter({Outcome(outcome): count for outcome, count in rows})
 
     def count_expected_results(self) -> int:
         """Return the number of results that the finished run will have: one for each paper and model."""
-        return int(self._reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
+        return int(self.reader.fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
 
     def choose_sample_number(self, prompt: Prompt, *, retry_failed: bool) -> int:
         """Return the sample number for the first prompt about a paper (before any re-ask).
@@ -160,13 +157,13 @@ class Ledger:
         Replies to the same prompt are numbered from 0. Return the number of the last reply, which is then used again,
         or 0 if there is no reply. If `retry_failed` is true and the last reply was unusable, return the next number.
         """
-        last = self._reader.fetch_value(
+        last = self.reader.fetch_value(
             "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
         )
         if last is None or not retry_failed:
             return int(last or 0)
         query = "SELECT outcome FROM plannings WHERE prompt = ? AND sample = ?"
-        outcomes = self._reader.fetch_rows(query, prompt.sha256, last)
+        outcomes = self.reader.fetch_rows(query, prompt.sha256, last)
         return int(last) + 1 if any(outcome in REPLY_FAILURES for (outcome,) in outcomes) else int(last)
 
     def list_requests(
@@ -177,7 +174,7 @@ class Ledger:
         `reused_identities` are hashes of requests that are returned too. If such a request was sent for another paper
         with the same text, its cost is 0 here.
         """
-        rows = self._reader.fetch_rows(
+        rows = self.reader.fetch_rows(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
             " WHERE first_sent <> '' AND (paper = ?1 AND model = ?2 OR identity IN (SELECT value FROM json_each(?3)))"
             " ORDER BY rowid",
@@ -200,24 +197,21 @@ class Ledger:
 
     def sum_charges(self) -> float:
         """Return the USD that the run may have spent; a request of unknown cost counts at its highest cost."""
-        known = self._reader.fetch_value("SELECT sum(charged) FROM requests")
-        lost = self._reader.fetch_value("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
+        known = self.reader.fetch_value("SELECT sum(charged) FROM requests")
+        lost = self.reader.fetch_value("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
 
     async def record_request(self, plan_task: PlanTask, request: AttemptRecord, max_cost: float | None) -> int:
         """Record a request before it is sent, with its highest cost in USD; return the number of the attempt."""
-        number, identity, now = self._reserve_attempt_numbers(1), request.identity, format_time(request.started)
+        identity, now = request.identity, format_time(request.started)
         new_request = NewRequest(plan_task, identity, request.prompt_sha256, request.sample, request.messages, max_cost)
 
-        def change(db: sqlite3.Connection) -> None:
+        def change(db: sqlite3.Connection) -> int | None:
             insert_missing_requests(db, [new_request], now)
-            db.execute(
-                "INSERT INTO attempts (number, identity, sent, upper, state, said) VALUES (?, ?, ?, ?, 'sent', '')",
-                (number, identity, now, max_cost),
-            )
+            query = "INSERT INTO attempts (identity, sent, upper, state, said) VALUES (?, ?, ?, 'sent', '')"
+            return db.execute(query, (identity, now, max_cost)).lastrowid
 
-        await self._writer.write_change(change)
-        return number
+        return int(await self._writer.write_change(change))
 
     async def record_reply(
         self, attempt_number: int, identity: str, completion: Completion, cost: float | None, charged: float | None
@@ -233,7 +227,10 @@ class Ledger:
         try:
             await self._writer.write_change(lambda db: store_reply(db, reply), size=len(text))
         except RunError:
-            self._keep_reply(reply, completion.text)
+            try:
+                self._kept_replies.append(save_unstored_reply(self._path, reply))
+            except OSError as error:
+                log.error("no file can be written either (%s), so copy this paid reply: %s", error, completion.text)
             raise
 
     def describe_kept_replies(self) -> str:
@@ -241,12 +238,6 @@ class Ledger:
         folders = ", ".join(map(str, dict.fromkeys(self._kept_replies)))
         count = len(self._kept_replies)
         return f"paid replies are kept in {folders} ({count}), and the next command stores them" if count else ""
-
-    def _keep_reply(self, reply: LedgerReply, text: str) -> None:
-        try:
-            self._kept_replies.append(save_unstored_reply(self._path, reply))
-        except OSError as error:
-            log.error("no file can be written either (%s), so copy this paid reply: %s", error, text)
 
     async def record_failure(self, attempt_number: int, message: str, *, may_be_billed: bool) -> None:
         """Record that an attempt got no reply, and whether it may have been billed."""
@@ -284,7 +275,7 @@ class Ledger:
 
     def read_fact(self, name: str) -> str | None:
         """Return the value of a named fact about the run, None if it was never recorded."""
-        return self._reader.fetch_value("SELECT value FROM run WHERE name = ?", name)  # type: ignore[no-any-return]
+        return self.reader.fetch_value("SELECT value FROM run WHERE name = ?", name)  # type: ignore[no-any-return]
 
     async def write_fact(self, name: str, value: str) -> None:
         """Record a fact about the run."""
@@ -293,25 +284,8 @@ class Ledger:
 
     def load_corpus(self) -> Corpus:
         """Return the papers of the last command on the run."""
-        rows = self._reader.fetch_rows(
+        rows = self.reader.fetch_rows(
             "SELECT id, source, place, kind, title, abstract, stamp FROM papers"
             " WHERE position IS NOT NULL ORDER BY position"
         )
         return Corpus(tuple(CorpusEntry(*row) for row in rows))
-
-    def _reserve_attempt_numbers(self, count: int) -> int:
-        """Reserve `count` numbers for attempts, and return the first number."""
-        first = self._next_attempt
-        self._next_attempt += count
-        return first
-
-
-def _paper_rows(corpus: Iterable[CorpusEntry]) -> Iterator[tuple[str | int, ...]]:
-    for position, entry in enumerate(corpus):
-        facts = (entry.id, entry.source, entry.place, entry.kind, entry.title, entry.abstract, entry.stamp)
-        yield (*facts, position)
-
-
-def _model_rows(models: Iterable[ModelEntry]) -> Iterator[tuple[str | int, ...]]:
-    for position, model in enumerate(models):
-        yield model.key, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,10 +17,6 @@ COLLECTED: Final = "collected"
 RECORDED: Final = "recorded"
 SUBMITTING: Final = "submitting"
 
-_OPEN_SUBMISSIONS_QUERY: Final = (
-    "SELECT number, model, sha256, requests, file, batch, state FROM parts WHERE state <> ? ORDER BY number"
-)
-_PAGE_ROWS: Final = 1000
 # A character that sorts after every hexadecimal digit.
 _AFTER_HEX: Final = "g"
 
@@ -96,19 +92,16 @@ class SubmittedRequest:
 
 
 class Submissions:
-    """The submissions in a ledger; `reserve_attempt_numbers(count)` reserves `count` numbers and returns the first."""
+    """The submissions in a ledger."""
 
-    def __init__(
-        self, reader: LedgerReader, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]
-    ) -> None:
+    def __init__(self, reader: LedgerReader, writer: LedgerWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._reserve_attempt_numbers = reserve_attempt_numbers
 
     def list_open(self) -> list[Submission]:
         """Return every submission whose results are not all in the ledger."""
-        rows = self._reader.fetch_rows(_OPEN_SUBMISSIONS_QUERY, COLLECTED)
-        return [Submission(*row) for row in rows]
+        query = "SELECT number, model, sha256, requests, file, batch, state FROM parts WHERE state <> ? ORDER BY number"
+        return [Submission(*row) for row in self._reader.fetch_rows(query, COLLECTED)]
 
     def count_submitted_requests(self) -> int:
         """Return the number of requests that are, or may be, at the batch service."""
@@ -118,19 +111,23 @@ class Submissions:
         """Withdraw the submissions that were never sent, and return their numbers."""
         numbers = [submission.number for submission in self.list_open() if submission.state == RECORDED]
         rejection = Rejection("its file was withdrawn before it was submitted", again=True, was_sent=False)
-
-        def change(db: sqlite3.Connection) -> None:
-            for number in numbers:
-                db.execute(
-                    "UPDATE attempts SET state = 'refused', said = ?, refusal = ?"
-                    " WHERE part = ? AND state = 'submitted'",
-                    (rejection.message, json.dumps(asdict(rejection)), number),
-                )
-                db.execute("UPDATE parts SET state = ? WHERE number = ?", (COLLECTED, number))
-
-        if numbers:
-            await self._writer.write_change(change)
+        for number in numbers:
+            await self.close_submission(number, rejection)
         return numbers
+
+    async def close_submission(self, number: int, rejection: Rejection) -> int:
+        """Record that a submission gets no more results, and `rejection` for each of its requests without a result.
+
+        Return the number of these requests.
+        """
+
+        def change(db: sqlite3.Connection) -> int:
+            query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE part = ? AND state = 'submitted'"
+            rejected = db.execute(query, (*_describe_rejection(rejection), number))
+            db.execute("UPDATE parts SET state = ? WHERE number = ?", (COLLECTED, number))
+            return rejected.rowcount
+
+        return int(await self._writer.write_change(change))
 
     def find_next_number(self) -> int:
         """Return the number that the next submission gets."""
@@ -138,18 +135,14 @@ class Submissions:
 
     async def record_submission(self, submission: Submission, new_requests: Sequence[NewRequest]) -> None:
         """Record a submission and its requests before the file is sent."""
-        first, now = self._reserve_attempt_numbers(len(new_requests)), format_time(datetime.now(UTC))
+        now = format_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(submission))
             insert_missing_requests(db, new_requests, now)
             db.executemany(
-                "INSERT INTO attempts (number, identity, sent, upper, state, said, part)"
-                " VALUES (?, ?, ?, ?, 'submitted', '', ?)",
-                (
-                    (number, request.identity, now, request.max_cost, submission.number)
-                    for number, request in enumerate(new_requests, start=first)
-                ),
+                "INSERT INTO attempts (identity, sent, upper, state, said, part) VALUES (?, ?, ?, 'submitted', '', ?)",
+                ((request.identity, now, request.max_cost, submission.number) for request in new_requests),
             )
 
         await self._writer.write_change(change)
@@ -166,36 +159,20 @@ class Submissions:
 
     async def record_external_attempt(self, identity: str) -> int:
         """Record that another program sent a request; return the number of the attempt."""
-        number, now = self._reserve_attempt_numbers(1), format_time(datetime.now(UTC))
+        now = format_time(datetime.now(UTC))
 
-        def change(db: sqlite3.Connection) -> None:
+        def change(db: sqlite3.Connection) -> int | None:
             db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
-            db.execute(
-                "INSERT INTO attempts (number, identity, sent, state, said) VALUES (?, ?, ?, 'sent', '')",
-                (number, identity, now),
-            )
+            query = "INSERT INTO attempts (identity, sent, state, said) VALUES (?, ?, 'sent', '')"
+            return db.execute(query, (identity, now)).lastrowid
 
-        await self._writer.write_change(change)
-        return number
+        return int(await self._writer.write_change(change))
 
     async def record_rejections(self, rejections: Sequence[tuple[int, Rejection]]) -> None:
         """Record the rejections of attempts, given as (number of the attempt, rejection)."""
         query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?"
-        rows = [
-            ("lost" if r.perhaps_billed else "refused", r.message, json.dumps(asdict(r)), number)
-            for number, r in rejections
-        ]
+        rows = [(*_describe_rejection(rejection), number) for number, rejection in rejections]
         await self._writer.write_change(lambda db: db.executemany(query, rows))
-
-    def iterate_unanswered(self, submission: Submission) -> Iterator[int]:
-        """Yield the number of each attempt of a submission that has no result yet."""
-        after = 0
-        query = (
-            "SELECT number FROM attempts WHERE state = 'submitted' AND part = ? AND number > ? ORDER BY number LIMIT ?"
-        )
-        while page := self._reader.fetch_rows(query, submission.number, after, _PAGE_ROWS):
-            yield from (number for (number,) in page)
-            (after,) = page[-1]
 
     def is_submitted(self, identity: str) -> bool:
         """Return whether the request with the hash `identity` is, or may be, at the batch service."""
@@ -252,6 +229,11 @@ class Submissions:
             identity_prefix + _AFTER_HEX,
         )
         return None if row is None else (row[0], row[1], bool(row[2]))
+
+
+def _describe_rejection(rejection: Rejection) -> tuple[str, str, str]:
+    """Return (state, message, rejection as JSON) of a rejected attempt."""
+    return "lost" if rejection.perhaps_billed else "refused", rejection.message, json.dumps(asdict(rejection))
 
 
 def insert_missing_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:

@@ -13,11 +13,11 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -43,16 +43,15 @@ class _QueuedChange:
     change: LedgerChange
     prepare: Preparation | None
     size: int  # bytes
-    loop: asyncio.AbstractEventLoop  # the same for all changes of a run
-    durable: "asyncio.Future[None]"
+    result: "Future[Any]" = field(default_factory=Future)  # there when the change is on the disk
 
 
 class LedgerWriter:
     """A thread that writes changes to a ledger in order; after a failed write it refuses all changes."""
 
-    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
-        self._connect = connect
+        self._connection = connection
         self._queued: queue.SimpleQueue[_QueuedChange | None] = queue.SimpleQueue()
         self._failure: RunError | None = None
         # A daemon, so that a program that a signal ends before the ledger is closed does not wait for this thread.
@@ -61,18 +60,18 @@ class LedgerWriter:
 
     async def write_change(
         self, change: LedgerChange, prepare: Preparation | None = None, size: int = _PAGE_BYTES
-    ) -> None:
-        """Call `prepare`, make a change of about `size` bytes, and return when the change is on the disk.
+    ) -> Any:
+        """Call `prepare` and make a change of about `size` bytes; return its result when the change is on the disk.
 
         Raises:
             RunError: if `prepare` fails or the ledger cannot be written; after a failed write, later changes fail too.
         """
         if self._failure:
             raise self._failure
-        loop = asyncio.get_running_loop()
-        durable = loop.create_future()
-        self._queued.put(_QueuedChange(change, prepare, size, loop, durable))
-        await durable
+        queued = _QueuedChange(change, prepare, size)
+        queued.result.set_running_or_notify_cancel()  # the change is made even if the caller is cancelled
+        self._queued.put(queued)
+        return await asyncio.wrap_future(queued.result)
 
     def close(self) -> None:
         """Make the changes that wait, then end the thread."""
@@ -81,35 +80,20 @@ class LedgerWriter:
 
     def _run_thread(self) -> None:
         try:
-            with closing(self._connect()) as connection:
-                while (first := self._queued.get()) is not None:
-                    changes, is_last = self._collect_waiting(first)
-                    self._commit_changes(connection, changes)
-                    if is_last:
+            with closing(self._connection):
+                for first in iter(self._queued.get, None):
+                    waiting = [self._queued.get() for _ in range(min(self._queued.qsize(), _MAX_CHANGES_PER_COMMIT))]
+                    self._commit_changes([first, *filter(None, waiting)])
+                    if None in waiting:
                         break
-        except RunError as error:
-            self._failure = error
         finally:
             # Whatever ended this thread, no task may wait for it for ever.
             self._failure = self._failure or RunError("the ledger is closed")
             while not self._queued.empty():
-                if change := self._queued.get_nowait():
-                    _resolve_changes([change], self._failure)
+                if queued := self._queued.get_nowait():
+                    queued.result.set_exception(self._failure)
 
-    def _collect_waiting(self, first_change: _QueuedChange) -> tuple[list[_QueuedChange], bool]:
-        """Return (`first_change` and the changes that wait, True if the thread must end after them)."""
-        changes = [first_change]
-        while len(changes) < _MAX_CHANGES_PER_COMMIT:
-            try:
-                change = self._queued.get_nowait()
-            except queue.Empty:
-                break
-            if change is None:
-                return changes, True
-            changes.append(change)
-        return changes, False
-
-    def _commit_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> None:
+    def _commit_changes(self, changes: list[_QueuedChange]) -> None:
         """Make the changes in one transaction; leave out those whose preparation fails."""
         ready: list[_QueuedChange] = []
         for queued in changes:
@@ -118,40 +102,26 @@ class LedgerWriter:
                     queued.prepare()
                 ready.append(queued)
             except (RunError, ValueError) as error:
-                _resolve_changes([queued], error if isinstance(error, RunError) else RunError(str(error)))
-        if ready:
-            failure = self._make_changes(connection, ready)
-            self._failure = self._failure or failure
-            _resolve_changes(ready, failure)
-
-    def _make_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> RunError | None:
+                queued.result.set_exception(error if isinstance(error, RunError) else RunError(str(error)))
+        if not ready:
+            return
         try:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                for queued in changes:
-                    queued.change(connection)
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                results = [queued.change(self._connection) for queued in ready]
         except (sqlite3.Error, ValueError, OverflowError) as error:
-            if is_damage(error):
-                return build_ledger_error(self._path, error)
-            size = sum(queued.size for queued in changes)
-            return RunError(f"{self._path} cannot be written: {error}; {_suggest_fix(error, self._path, size)}")
-        return None
+            failure = self._describe_failure(error, sum(queued.size for queued in ready))
+            self._failure = self._failure or failure
+            for queued in ready:
+                queued.result.set_exception(failure)
+        else:
+            for queued, result in zip(ready, results, strict=True):
+                queued.result.set_result(result)
 
-
-def _resolve_changes(changes: list[_QueuedChange], error: RunError | None) -> None:
-    def resolve() -> None:
-        for queued in changes:
-            if queued.durable.cancelled():
-                continue
-            if error:
-                queued.durable.set_exception(error)
-            else:
-                queued.durable.set_result(None)
-
-    loop = changes[0].loop
-    # If the loop is closed, no task is waiting any more.
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(resolve)
+    def _describe_failure(self, error: Exception, size: int) -> RunError:
+        if is_damage(error):
+            return build_ledger_error(self._path, error)
+        return RunError(f"{self._path} cannot be written: {error}; {_suggest_fix(error, self._path, size)}")
 
 
 def _suggest_fix(error: Exception, path: Path, size: int) -> str:
@@ -179,9 +149,7 @@ class LedgerReply:
     charged: float | None
 
 
-@cache
-def _adapt_reply() -> TypeAdapter[LedgerReply]:
-    return TypeAdapter(LedgerReply)
+_REPLY: Final = TypeAdapter(LedgerReply)
 
 
 def store_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
@@ -201,7 +169,7 @@ def save_unstored_reply(ledger_path: Path, reply: LedgerReply) -> Path:
     Raises:
         OSError: if neither file can be written.
     """
-    name, content = f"{reply.identity}.json", _adapt_reply().dump_json(reply)
+    name, content = f"{reply.identity}.json", _REPLY.dump_json(reply)
     beside, temporary = _list_folders(ledger_path)
     try:
         write_file_atomically(beside / name, content)
@@ -237,7 +205,7 @@ def _read_kept_replies(ledger_path: Path) -> Iterator[tuple[Path, LedgerReply]]:
         try:
             if path.parent == temporary:
                 _refuse_foreign_folder(temporary)
-            yield path, _adapt_reply().validate_json(read_bounded_file(path, _MAX_FILE_BYTES))
+            yield path, _REPLY.validate_json(read_bounded_file(path, _MAX_FILE_BYTES))
         except (OSError, ValidationError) as error:
             if isinstance(error, ValidationError) and DRAFT_NAME.fullmatch(path.name):
                 path.unlink()  # a kill left it incomplete; a complete draft is stored like any other file

@@ -51,7 +51,7 @@ class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not ther
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayModel:
+class _ReplayModel:
     """A model that answers from the ledger, and passes requests without a reply to `handle_request`.
 
     A request fails if it has no reply after `MAX_SUBMISSIONS` submissions; attempts with numbers up to
@@ -80,7 +80,7 @@ class ReplayModel:
             ReplyPending: if there is no reply yet.
         """
         identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
-        if (reply := self.ledger.records.find_reply(identity)) is not None:
+        if (reply := self.ledger.reader.find_reply(identity)) is not None:
             return replace(reply, notes=(*reply.notes, *warn_of_prompt_truncation(prompt, reply.usage)))
         if submissions.is_submitted(identity):
             raise ReplyPending
@@ -171,7 +171,7 @@ class ReplayPlanner:
             await self._recorder.record_unreadable_paper(plan_task, paper)
         else:
             run_model = self._models[plan_task.model]
-            model = ReplayModel(
+            model = _ReplayModel(
                 self._ledger,
                 run_model.client,
                 plan_task,
@@ -250,7 +250,8 @@ class BatchServiceEngine:
                 pause, has_replanned = self._first_pause, True
             if self._is_finished(tracker):
                 return
-            await self._wait_unless_stopped(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), pause)
             pause = min(2 * pause, self._longest_pause)
 
     async def _collect_ended_batches(self, tracker: BatchTracker) -> bool:
@@ -298,9 +299,7 @@ class BatchServiceEngine:
         if self._submit_error:
             await self._replanner.plan_pending_papers(_leave_request)
             return
-        max_cost, limits = self._job.limits.max_cost, SubmissionLimits()
-        if tracker.max_requests is not None:
-            limits = replace(limits, max_requests=min(limits.max_requests, tracker.max_requests))
+        max_cost, limits = self._job.limits.max_cost, SubmissionLimits(tracker.max_requests)
         services = {key: priced.service for key, priced in self._services.items()}
         writer = SubmissionWriter(self._folder, self._ledger, services, submit, max_cost=max_cost, limits=limits)
         await self._replanner.plan_pending_papers(writer.add_request)
@@ -311,11 +310,6 @@ class BatchServiceEngine:
             self.stop(
                 f"{writer.unaffordable_requests} further requests could exceed --max-cost {max_cost:g}; raise the limit"
             )
-
-    async def _wait_unless_stopped(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopped.wait()
 
     async def _create_tracker(self) -> BatchTracker:
         if (run_id := self._ledger.read_fact("id")) is None:

@@ -7,8 +7,9 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
@@ -16,7 +17,7 @@ from planner.batch.ledger.submissions import NewRequest, Rejection
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.batch.service.engine import ReplayPlanner
 from planner.batch.service.results import format_custom_id, parse_identity_prefix, require_batch_service
-from planner.batch.service.submit import SubmissionLimits
+from planner.batch.service.submit import SUBMISSION_LIMITS
 from planner.batch.spec import BatchJob, RunModel
 from planner.batch.status import Progress
 from planner.chat import Completion, Prompt
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 # Requests or results that are recorded together.
 _COMMIT_SIZE: Final = 500
-_FILE_LIMITS: Final = SubmissionLimits()
 
 
 @dataclass(slots=True)
@@ -85,8 +85,10 @@ async def import_results_and_plan(job: BatchJob, run: RunFolder, ledger: Ledger,
     for path in files:
         refuse_special_file(path)
         with path.open("rb") as file:
-            for line in _read_lines(file):
-                await importer.add_result(line)
+            # A line that is longer than any reply is split.
+            for line in iter(partial(file.readline, MAX_REPLY_BYTES), b""):
+                if line.strip():
+                    await importer.add_result(line)
     await importer.commit_results()
 
     async def count_request(_: NewRequest, __: Prompt) -> None:
@@ -133,7 +135,7 @@ class _RequestExporter:
     def _write_line(self, model: str, line: bytes) -> None:
         index, size = self._current_files.get(model, (-1, 0))
         is_full = index >= 0 and (
-            self.files[index][1] >= _FILE_LIMITS.max_requests or size + len(line) > _FILE_LIMITS.max_bytes
+            self.files[index][1] >= SUBMISSION_LIMITS.max_requests or size + len(line) > SUBMISSION_LIMITS.max_bytes
         )
         if index < 0 or is_full:
             index, size = len(self.files), 0
@@ -195,13 +197,6 @@ class _ResultImporter:
             self.report.failure_reasons.append(str(result))
 
 
-def _read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines that are not blank; a line that is longer than any reply is split."""
-    while line := file.readline(MAX_REPLY_BYTES):
-        if line.strip():
-            yield line
-
-
 class PromptFileEngine:
     """An engine that reads replies from files, and writes prompts without a reply to files."""
 
@@ -233,7 +228,7 @@ class PromptFileEngine:
     async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
         """Return the reply in the ledger or in a file, None if there is none; record a reply from a file."""
         async with self._turn:
-            if (reply := self._ledger.records.find_reply(request.identity)) is None:
+            if (reply := self._ledger.reader.find_reply(request.identity)) is None:
                 reply = self._read_reply(request, prompt)
                 if reply is not None:
                     await self._record_reply(request, prompt, reply)

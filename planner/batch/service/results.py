@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Final, NamedTuple
 
 from planner.batch.ledger.store import Ledger
@@ -96,16 +95,6 @@ class ResultCollector:
         collect = partial(self._collect_file_once, submission, file_id)
         if unknown_lines := await call_with_retry(collect, self._retry_policy):
             log.warning("skipped %d lines of file %s, which answer no request of the batch", unknown_lines, file_id)
-
-    async def reject_unanswered(self, submission: Submission, rejection: Rejection) -> None:
-        """Record `rejection` for each request of a submission that has no result yet."""
-        count, unanswered = 0, self._ledger.submissions.iterate_unanswered(submission)
-        while numbers := list(islice(unanswered, _COMMIT_SIZE)):
-            await self._ledger.submissions.record_rejections([(number, rejection) for number in numbers])
-            count += len(numbers)
-        if count:
-            name = f"batch {submission.batch_id}" if submission.batch_id else f"part {submission.number}"
-            log.warning("%s: %d of %d requests: %s", name, count, submission.request_count, rejection.message)
 
     async def _collect_file_once(self, submission: Submission, file_id: str) -> int:
         """Download a file and record its results; return the number of lines that answer no submitted request."""

@@ -29,7 +29,6 @@ NO_ROOM_CODE: Final = "token_limit_exceeded"
 # Seconds between checks for a batch that may have been created, since a list may not show a new batch at once.
 LOOKUP_PAUSES: Final = (1.0, 2.0, 4.0)
 
-_DRAFT_SUFFIX: Final = ".draft"
 _NOT_FOUND: Final = 404
 _LIST_UNSUPPORTED: Final = frozenset({404, 405, 501})
 # HTTP statuses after which the service may still carry out the request.
@@ -44,6 +43,9 @@ class SubmissionLimits:
     max_bytes: int = 200_000_000
 
 
+SUBMISSION_LIMITS: Final = SubmissionLimits()
+
+
 def build_submission_path(folder: Path, number: int) -> Path:
     """Return the path of the file with the requests of the submission `number`."""
     return folder / f"part-{number:05}.jsonl"
@@ -54,8 +56,7 @@ class _DraftFile:
     """A file of requests that is being written."""
 
     path: Path
-    model: str
-    requests: list[NewRequest] = field(default_factory=list)
+    requests: dict[str, NewRequest] = field(default_factory=dict)  # by their identity
     size: int = 0
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
@@ -64,7 +65,7 @@ class _DraftFile:
             file.write(line)
         self.digest.update(line)
         self.size += len(line)
-        self.requests.append(request)
+        self.requests[request.identity] = request
 
 
 class SubmissionWriter:
@@ -82,7 +83,7 @@ class SubmissionWriter:
         submit: Callable[[Submission], Awaitable[None]],
         *,
         max_cost: float | None = None,
-        limits: SubmissionLimits | None = None,
+        limits: SubmissionLimits = SUBMISSION_LIMITS,
     ) -> None:
         self.unaffordable_requests = 0
         self._folder = folder
@@ -91,9 +92,8 @@ class SubmissionWriter:
         self._submit = submit
         self._max_cost = max_cost
         self._spent = ledger.sum_charges()
-        self._limits = limits or SubmissionLimits()
+        self._limits = limits
         self._drafts: dict[str, _DraftFile] = {}
-        self._draft_identities: set[str] = set()
         self._lock = asyncio.Lock()
 
     async def add_request(self, request: NewRequest, prompt: Prompt) -> None:
@@ -103,15 +103,16 @@ class SubmissionWriter:
             RunError: if the run's folder or ledger cannot be written.
         """
         async with self._lock:
-            if request.identity in self._draft_identities or self._ledger.submissions.is_submitted(request.identity):
+            model, draft = request.plan_task.model, self._drafts.get(request.plan_task.model)
+            is_in_draft = draft is not None and request.identity in draft.requests
+            if is_in_draft or self._ledger.submissions.is_submitted(request.identity):
                 return
             if not self._can_afford(request):
                 self.unaffordable_requests += 1
                 return
             custom_id = format_custom_id(request.plan_task.entry.id, request.identity)
-            line = self._services[request.plan_task.model].format_request_line(custom_id, prompt)
-            draft = await self._open_draft(request.plan_task.model, len(line))
-            self._draft_identities.add(request.identity)
+            line = self._services[model].format_request_line(custom_id, prompt)
+            draft = await self._open_draft(model, len(line))
             with convert_os_errors(draft.path):
                 draft.append_request(request, line)
 
@@ -135,11 +136,11 @@ class SubmissionWriter:
             await self._submit_draft(model)
             draft = None
         if draft is None:
-            path = self._folder / f"{len(self._drafts)}{_DRAFT_SUFFIX}"
+            path = self._folder / f"{len(self._drafts)}.draft"
             with convert_os_errors(path):
                 self._folder.mkdir(exist_ok=True)
                 path.unlink(missing_ok=True)
-            draft = self._drafts[model] = _DraftFile(path, model)
+            draft = self._drafts[model] = _DraftFile(path)
         return draft
 
     async def _submit_draft(self, model: str) -> None:
@@ -149,8 +150,7 @@ class SubmissionWriter:
         submission = Submission(number, model, draft.digest.hexdigest(), len(draft.requests))
         with convert_os_errors(draft.path):
             await asyncio.to_thread(_store_durably, draft.path, build_submission_path(self._folder, number))
-        await self._ledger.submissions.record_submission(submission, draft.requests)
-        self._draft_identities.difference_update(request.identity for request in draft.requests)
+        await self._ledger.submissions.record_submission(submission, tuple(draft.requests.values()))
         await self._submit(submission)
 
 

@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import COLLECTED, RECORDED, Rejection, Submission
+from planner.batch.ledger.submissions import RECORDED, Rejection, Submission
 from planner.batch.service.results import PricedService, ResultCollector
-from planner.batch.service.submit import NO_ROOM_CODE, BatchSubmitter, SubmissionRetryOptions, build_submission_path
+from planner.batch.service.submit import (
+    NO_ROOM_CODE,
+    SUBMISSION_LIMITS,
+    BatchSubmitter,
+    SubmissionRetryOptions,
+    build_submission_path,
+)
 from planner.batch.status import Progress
 from planner.errors import ModelError
 from planner.models.openai_chat.batch_api import BatchState, RemoteBatch
@@ -31,7 +37,7 @@ class BatchTracker:
     """A tracker of submissions; `open_submissions` holds, by number, the submissions with missing results.
 
     `unknown_batches` holds, by the number of the submission, a message about each batch that the service does not know.
-    `max_requests` is the most requests that the service accepts in a submission; None until it has refused a large one.
+    `max_requests` is the most requests that a submission may have; it falls when the service has no room for so many.
     """
 
     def __init__(
@@ -54,7 +60,7 @@ class BatchTracker:
             if submission.model in priced_services
         }
         self.unknown_batches: dict[int, str] = {}
-        self.max_requests = int(fact) if (fact := ledger.read_fact(_MAX_REQUESTS_KEY)) else None
+        self.max_requests = int(ledger.read_fact(_MAX_REQUESTS_KEY) or SUBMISSION_LIMITS.max_requests)
         self._submitter = BatchSubmitter(folder, run_id, ledger, self._services, options, self.open_submissions)
         self._collector = ResultCollector(ledger, priced_services, progress, options.retry_policy)
         self._missing_checks: Counter[int] = Counter()
@@ -156,9 +162,10 @@ class BatchTracker:
                 self._missing_checks[submission.number] = 0
                 return False
             case BatchState.UNKNOWN:
-                self._warn_once(
-                    f"batch {batch.id} has state {batch.state_name!r}, which this program does not know; waiting for it"
-                )
+                message = f"batch {batch.id} has state {batch.state_name!r}, which this program does not know"
+                if message not in self._warned:
+                    self._warned.add(message)
+                    log.warning("%s; waiting for it", message)
                 return False
             case BatchState.FAILED:
                 return True
@@ -221,15 +228,12 @@ class BatchTracker:
         return True
 
     async def _close_submission(self, submission: Submission, rejection: Rejection) -> None:
-        await self._collector.reject_unanswered(submission, rejection)
-        await self._submitter.update_submission(replace(submission, state=COLLECTED))
+        count = await self._ledger.submissions.close_submission(submission.number, rejection)
+        if count:
+            name = f"batch {submission.batch_id}" if submission.batch_id else f"part {submission.number}"
+            log.warning("%s: %d of %d requests: %s", name, count, submission.request_count, rejection.message)
         del self.open_submissions[submission.number]
         build_submission_path(self._folder, submission.number).unlink(missing_ok=True)
-
-    def _warn_once(self, message: str) -> None:
-        if message not in self._warned:
-            self._warned.add(message)
-            log.warning("%s", message)
 
     def _update_progress(self) -> None:
         counts: Counter[str] = Counter()

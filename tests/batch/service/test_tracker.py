@@ -14,7 +14,7 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.service.results import PricedService
-from planner.batch.service.submit import SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
+from planner.batch.service.submit import SUBMISSION_LIMITS, SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.status import Progress
 from planner.chat import Message, Prompt
@@ -38,7 +38,7 @@ def carry(
     folder: Path,
     *,
     requests: int = 5,
-    limits: SubmissionLimits | None = None,
+    limits: SubmissionLimits = SUBMISSION_LIMITS,
     seconds: float | None = None,
     max_wait: float | None = None,
     allow_resubmission: bool = False,
