@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -94,7 +94,9 @@ class PaperFetcher:
                     async with self._open_response(url) as response:
                         if not response.has_redirect_location:
                             return await self._read_body(response, url.host)
-                        url = _resolve_redirect(url, response.headers["location"])
+                        location = response.headers["location"]
+                        name = f"{url.host} redirects to {location[:_MAX_SHOWN_CHARS]!r}, which"
+                        url = _parse_address(str(url.join(location)), name)
         except TimeoutError:
             raise PaperError(f"{url.host} took longer than {self.max_seconds:g} s; {_ADVICE}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
@@ -105,23 +107,16 @@ class PaperFetcher:
     @asynccontextmanager
     async def _open_response(self, url: httpx2.URL) -> AsyncIterator[httpx2.Response]:
         """Request `url`, and yield the response before its body is read; connect only to allowed IP addresses."""
-        host = url.raw_host.decode("ascii")
         log.info("fetching from %s", url.netloc.decode("ascii"))
-        client = httpx2.AsyncClient(
-            verify=True if self.tls is None else self.tls,
-            trust_env=False,
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-        )
-        async with client:
-            response = await self._connect(client, url, await self._look_up_allowed(host, url.port or 443))
-            try:
-                yield response
-            finally:
-                await response.aclose()
+        async with (
+            httpx2.AsyncClient(verify=self.tls or True, trust_env=False, timeout=_TIMEOUT) as client,
+            aclosing(await self._connect(client, url, await self._look_up_allowed(url))) as response,
+        ):
+            yield response
 
-    async def _look_up_allowed(self, host: str, port: int) -> Sequence[str]:
-        addresses = await self.look_up(host, port)
+    async def _look_up_allowed(self, url: httpx2.URL) -> Sequence[str]:
+        host = url.raw_host.decode("ascii")
+        addresses = await self.look_up(host, url.port or 443)
         refused = next((address for address in addresses if not self.is_allowed(address)), None)
         if refused or not addresses:
             fault = f"is at {refused}, which is not a public address" if refused else "has no address"
@@ -158,11 +153,11 @@ class PaperFetcher:
         if headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise PaperError(f"{host} sent a compressed body, which was not requested; {_ADVICE}")
         announced = headers.get("content-length", "0")
-        body = bytearray()
         if announced.isdecimal() and int(announced) > self.max_bytes:
             raise PaperError(
                 f"{host} announces {int(announced):,} bytes, above the limit of {self.max_bytes:,}; {_ADVICE}"
             )
+        body = bytearray()
         async for piece in response.aiter_raw():
             body += piece
             if len(body) > self.max_bytes:
@@ -175,10 +170,6 @@ def find_pdf_address(page: bytes) -> str:
     found = _PDF_ADDRESS.search(page[:_MAX_HEAD_BYTES])
     address = _CONTENT.search(found[0].decode("utf-8", "replace")) if found else None
     return html.unescape(address[1]) if address else ""
-
-
-def _resolve_redirect(url: httpx2.URL, location: str) -> httpx2.URL:
-    return _parse_address(str(url.join(location)), f"{url.host} redirects to {location[:_MAX_SHOWN_CHARS]!r}, which")
 
 
 def _parse_address(address: str, name: str) -> httpx2.URL:
