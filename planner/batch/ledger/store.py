@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -104,7 +104,10 @@ class Ledger:
 
         Requests that a killed process left in flight are marked as lost, since they may have been billed.
         """
-        papers = ((*astuple(entry), position) for position, entry in enumerate(corpus))
+        papers = (
+            (each.id, each.source, each.place, each.kind, each.title, each.abstract, each.stamp, position)
+            for position, each in enumerate(corpus)
+        )
         model_rows = [
             (model.key, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position)
             for position, model in enumerate(models)

@@ -168,11 +168,11 @@ class Submissions:
 
         return int(await self._writer.write_change(change))
 
-    async def record_rejections(self, rejections: Sequence[tuple[int, Rejection]]) -> None:
-        """Record the rejections of attempts, given as (number of the attempt, rejection)."""
+    async def record_rejection(self, attempt_number: int, rejection: Rejection) -> None:
+        """Record that an attempt was rejected."""
         query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?"
-        rows = [(*_describe_rejection(rejection), number) for number, rejection in rejections]
-        await self._writer.write_change(lambda db: db.executemany(query, rows))
+        values = (*_describe_rejection(rejection), attempt_number)
+        await self._writer.write_change(lambda db: db.execute(query, values))
 
     def is_submitted(self, identity: str) -> bool:
         """Return whether the request with the hash `identity` is, or may be, at the batch service."""

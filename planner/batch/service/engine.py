@@ -27,13 +27,14 @@ from planner.batch.spec import BatchJob, SubmissionOptions
 from planner.batch.status import Progress
 from planner.chat import Completion, FixedTokenCounter, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, PaperError, PlannerError
-from planner.models.connect import ModelClient, log_request_host
+from planner.models.connect import log_request_host
 from planner.models.openai_chat.chat import warn_of_prompt_truncation
 from planner.planning.plan import run_paper_session
 
 log = logging.getLogger(__name__)
 
-MAX_SUBMISSIONS: Final = 3
+# A request that was submitted so often without a reply is given up.
+_MAX_SUBMISSIONS: Final = 3
 # The number of failed checks in a row that are tolerated: about an hour with the default pauses.
 _MAX_FAILED_CHECKS: Final = 12
 # The first and the longest pause between two checks; in between, each pause is twice as long as the one before.
@@ -52,64 +53,21 @@ class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not ther
 
 @dataclass(frozen=True, slots=True)
 class _ReplayModel:
-    """A model that answers from the ledger, and passes requests without a reply to `handle_request`.
+    """A model whose replies are those that `find_reply` returns."""
 
-    A request fails if it has no reply after `MAX_SUBMISSIONS` submissions; attempts with numbers up to
-    `last_ignored_attempt` do not count. If `submit_once` is true, a request is submitted only once, and after that the
-    caller sends it live.
-    """
-
-    ledger: Ledger
-    client: ModelClient
-    plan_task: PlanTask
-    handle_request: RequestHandler
-    last_ignored_attempt: int
-    submit_once: bool
-    max_completion_tokens: int | None
-
-    @property
-    def info(self) -> ModelInfo:
-        """The description of the model."""
-        return self.client.info
+    info: ModelInfo
+    find_reply: Callable[[Prompt], Awaitable[Completion]]
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return the reply in the ledger, or else the reply that `handle_request` returns.
-
-        Raises:
-            ModelError: if the service has refused the request for good.
-            ReplyPending: if there is no reply yet.
-        """
-        identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
-        if (reply := self.ledger.reader.find_reply(identity)) is not None:
-            return replace(reply, notes=(*reply.notes, *warn_of_prompt_truncation(prompt, reply.usage)))
-        if submissions.is_submitted(identity):
-            raise ReplyPending
-        rejections = submissions.list_rejections(identity, self.last_ignored_attempt)
-        if rejections and not rejections[-1].again:
-            raise rejections[-1].as_error()
-        if rejections and self.submit_once:
-            raise ReplyPending
-        if len(rejections) >= MAX_SUBMISSIONS:
-            raise rejections[-1].as_error(f"; gave up after {len(rejections)} submissions of the request")
-        max_cost = self._estimate_max_cost(prompt)
-        request = NewRequest(self.plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
-        if (reply := await self.handle_request(request, prompt)) is None:
-            raise ReplyPending
-        return reply
-
-    def _estimate_max_cost(self, prompt: Prompt) -> float | None:
-        if self.max_completion_tokens is None:
-            return None
-        return self.client.compute_batch_service_cost(
-            Usage(compute_max_prompt_tokens(prompt), self.max_completion_tokens)
-        )
+        """Return the reply to a prompt."""
+        return await self.find_reply(prompt)
 
 
 class ReplayPlanner:
     """A planner that uses the replies in the ledger, and finds the requests that have no reply.
 
     A paper that lacks a reply is planned again at each call of `plan_pending_papers`; a paper with a result, even a
-    failure, is not.
+    failure, is not. If `submit_once` is true, a request is submitted only once; after that the caller sends it live.
     """
 
     def __init__(self, job: BatchJob, ledger: Ledger, recorder: ResultRecorder, *, submit_once: bool) -> None:
@@ -118,7 +76,8 @@ class ReplayPlanner:
         self._recorder = recorder
         self._submit_once = submit_once
         self._models = job.models_by_key
-        self._after_attempt = ledger.submissions.find_last_attempt_number() if job.retry_failed else 0
+        # Rejections of attempts up to this one do not count.
+        self._last_ignored_attempt = ledger.submissions.find_last_attempt_number() if job.retry_failed else 0
         self._finished_tasks: set[tuple[str, str]] = set()
         self._begun_papers: set[str] = set()
         self.is_stopped = False
@@ -171,15 +130,7 @@ class ReplayPlanner:
             await self._recorder.record_unreadable_paper(plan_task, paper)
         else:
             run_model = self._models[plan_task.model]
-            model = _ReplayModel(
-                self._ledger,
-                run_model.client,
-                plan_task,
-                handle_request,
-                self._after_attempt,
-                self._submit_once,
-                self._job.max_reply_tokens,
-            )
+            model = _ReplayModel(run_model.info, partial(self._find_reply, plan_task, handle_request))
             sample = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
             try:
                 result = await run_paper_session(paper, model, run_model.settings, sample, FixedTokenCounter())
@@ -187,6 +138,33 @@ class ReplayPlanner:
                 return
             await self._recorder.record_result(plan_task, paper.info, result)
         self._finished_tasks.add((plan_task.entry.id, plan_task.model))
+
+    async def _find_reply(self, plan_task: PlanTask, handle_request: RequestHandler, prompt: Prompt) -> Completion:
+        """Return the reply in the ledger, or else the reply that `handle_request` returns.
+
+        Raises:
+            ModelError: if the service has refused the request for good.
+            ReplyPending: if there is no reply yet.
+        """
+        client, submissions = self._models[plan_task.model].client, self._ledger.submissions
+        identity = client.info.identify_request(prompt)
+        if (reply := self._ledger.reader.find_reply(identity)) is not None:
+            return replace(reply, notes=(*reply.notes, *warn_of_prompt_truncation(prompt, reply.usage)))
+        if submissions.is_submitted(identity):
+            raise ReplyPending
+        rejections = submissions.list_rejections(identity, self._last_ignored_attempt)
+        if rejections and not rejections[-1].again:
+            raise rejections[-1].as_error()
+        if rejections and self._submit_once:
+            raise ReplyPending
+        if len(rejections) >= _MAX_SUBMISSIONS:
+            raise rejections[-1].as_error(f"; gave up after {len(rejections)} submissions of the request")
+        most_tokens = Usage(compute_max_prompt_tokens(prompt), self._job.max_reply_tokens)
+        max_cost = client.compute_batch_service_cost(most_tokens)
+        request = NewRequest(plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
+        if (reply := await handle_request(request, prompt)) is None:
+            raise ReplyPending
+        return reply
 
 
 class BatchServiceEngine:

@@ -192,7 +192,7 @@ class _ResultImporter:
             await self.ledger.record_reply(number, identity, result, cost, cost)
             self.report.new_replies += 1
         else:
-            await self.ledger.submissions.record_rejections([(number, Rejection.from_error(result))])
+            await self.ledger.submissions.record_rejection(number, Rejection.from_error(result))
             self.report.failed_requests += 1
             self.report.failure_reasons.append(str(result))
 

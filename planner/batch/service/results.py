@@ -110,28 +110,22 @@ class ResultCollector:
                 elif not request.has_reply and not isinstance(results.get(request), Completion):
                     results[request] = answer.result
                 if len(results) >= _COMMIT_SIZE:
-                    await self._record_results(submission, results)
-        await self._record_results(submission, results)
+                    await self._record_results(submission.model, results)
+        await self._record_results(submission.model, results)
         return unknown_lines
 
-    async def _record_results(
-        self, submission: Submission, results: dict[SubmittedRequest, Completion | ModelError]
-    ) -> None:
-        rejections, commits = [], []
-        for request, result in results.items():
-            if isinstance(result, Completion):
-                commits.append(self._commit_reply(submission, request, result))
-            else:
-                rejections.append((request.attempt_number, self._convert_error(result)))
-        await asyncio.gather(*commits)
-        await self._ledger.submissions.record_rejections(rejections)
+    async def _record_results(self, model: str, results: dict[SubmittedRequest, Completion | ModelError]) -> None:
+        await asyncio.gather(*(self._record_result(model, *item) for item in results.items()))
         results.clear()
 
-    async def _commit_reply(self, submission: Submission, request: SubmittedRequest, completion: Completion) -> None:
-        cost = self._priced_services[submission.model].price(completion.usage)
+    async def _record_result(self, model: str, request: SubmittedRequest, result: Completion | ModelError) -> None:
+        if isinstance(result, ModelError):
+            await self._ledger.submissions.record_rejection(request.attempt_number, self._convert_error(result))
+            return
+        cost = self._priced_services[model].price(result.usage)
         charged = request.max_cost if cost is None else cost
-        await self._ledger.record_reply(request.attempt_number, request.identity, completion, cost, charged)
-        self._progress.record_reply(completion.usage, cost)
+        await self._ledger.record_reply(request.attempt_number, request.identity, result, cost, charged)
+        self._progress.record_reply(result.usage, cost)
 
     def _convert_error(self, error: ModelError) -> Rejection:
         rejection = Rejection.from_error(error)

@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 # The error code for too many waiting tokens of the account; when a batch has ended, there is room again.
 NO_ROOM_CODE: Final = "token_limit_exceeded"
-# Seconds between checks for a batch that may have been created, since a list may not show a new batch at once.
-LOOKUP_PAUSES: Final = (1.0, 2.0, 4.0)
 
 _NOT_FOUND: Final = 404
 _LIST_UNSUPPORTED: Final = frozenset({404, 405, 501})
@@ -168,12 +166,12 @@ class SubmissionRetryOptions:
     """The options for submitting files; `retry_policy` says how often a request to the service is repeated.
 
     After a failure it may be unknown whether the service created a batch. `lookup_pauses` are the seconds between the
-    checks for this batch. If the service cannot list its batches, `allow_resubmission` permits submitting the file
-    again, although it may then be paid for twice.
+    checks for this batch, since a list may not show a new batch at once. If the service cannot list its batches,
+    `allow_resubmission` permits submitting the file again, although it may then be paid for twice.
     """
 
     retry_policy: RetryPolicy
-    lookup_pauses: Sequence[float] = LOOKUP_PAUSES
+    lookup_pauses: Sequence[float] = (1.0, 2.0, 4.0)
     allow_resubmission: bool = False
 
 
