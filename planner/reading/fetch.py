@@ -46,7 +46,7 @@ _CONTENT: Final = re.compile(r"\bcontent\s*=\s*[\"'](https://[^\"'\s]{1,1000})[\
 log = logging.getLogger(__name__)
 
 
-async def list_host_addresses(host: str, port: int) -> Sequence[str]:
+async def _list_host_addresses(host: str, port: int) -> Sequence[str]:
     """Return the IP addresses of a host, in the order in which to try them.
 
     Raises:
@@ -75,7 +75,7 @@ class PaperFetcher:
     TLS context, None for the default one. Tests replace all three to fetch from their own server.
     """
 
-    look_up: Callable[[str, int], Awaitable[Sequence[str]]] = list_host_addresses
+    look_up: Callable[[str, int], Awaitable[Sequence[str]]] = _list_host_addresses
     is_allowed: Callable[[str], bool] = is_public_address
     tls: ssl.SSLContext | None = None
     max_bytes: int = MAX_FETCHED_BYTES

@@ -46,7 +46,7 @@ _BEGINNING_CHARS: Final = 100  # characters at the beginning of an excerpt, by w
 PaperLoader = Callable[[ReadRequest, ArxivClient], Paper]
 
 
-def load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
+def _load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
     """Return the paper that a request names.
 
     Raises:
@@ -57,7 +57,7 @@ def load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
 
 
 def read_paper_with_prompts(
-    request: ReadRequest, arxiv: ArxivClient, limits: ReadLimits, load: PaperLoader = load_requested_paper
+    request: ReadRequest, arxiv: ArxivClient, limits: ReadLimits, load: PaperLoader = _load_requested_paper
 ) -> ReadResultOrError:
     """Read a paper in this process and build its prompts; return an error if the paper cannot be read."""
     try:
@@ -90,7 +90,7 @@ def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt 
         return error
 
 
-def serve_read_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
+def serve_read_requests(arguments: list[str], load: PaperLoader = _load_requested_paper) -> None:
     """Read requests from stdin, and write results to stdout.
 
     `arguments` are three texts: the settings for arXiv as JSON, the cache folder, and the limits as JSON.
@@ -116,7 +116,7 @@ def serve_read_requests(arguments: list[str], load: PaperLoader = load_requested
     with contextlib.suppress(BrokenPipeError):  # the program was killed, and nothing reads the result
         _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
         while (request := _receive_request(sys.stdin.buffer)) is not None:
-            set_process_limits(limits)
+            _set_process_limits(limits)
             _send(results, encode_result(read_paper_with_prompts(request, arxiv, limits, load)))
 
 
@@ -146,15 +146,15 @@ def _receive_request(stdin: BinaryIO) -> ReadRequest | None:
 def _lift_limits(limits: ReadLimits, results: BinaryIO) -> Iterator[None]:
     """Lift the limits on time and on written bytes during a download."""
     _send(results, RESULT_SIZE.pack(DOWNLOAD_BEGINS))
-    set_process_limits(limits, is_downloading=True)
+    _set_process_limits(limits, is_downloading=True)
     try:
         yield
     finally:
-        set_process_limits(limits)
+        _set_process_limits(limits)
         _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
 
 
-def set_process_limits(limits: ReadLimits, *, is_downloading: bool = False) -> None:
+def _set_process_limits(limits: ReadLimits, *, is_downloading: bool = False) -> None:
     """Set the limits on memory, CPU time and written bytes for one paper; Windows has no such limits."""
     if sys.platform == "win32":
         return

@@ -173,7 +173,9 @@ def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[
     try:
         db.execute("ATTACH ? AS other", (str(other_path),))
         try:
-            _select_papers(db, paper_ids)
+            db.execute("CREATE TEMP TABLE wanted (id TEXT PRIMARY KEY) WITHOUT ROWID")
+            wanted = db.execute("SELECT id FROM other.papers") if paper_ids is None else zip(paper_ids)
+            db.executemany("INSERT OR IGNORE INTO temp.wanted VALUES (?)", wanted)
             yield
         finally:
             db.execute("DROP TABLE IF EXISTS temp.wanted")
@@ -197,14 +199,15 @@ def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
         f"SELECT count(*) FROM main.requests o JOIN other.requests n ON n.identity = o.identity WHERE n.{_IS_SELECTED}"
         " AND n.replied <> o.replied"
     )
-    counts = _count_rows(db)
+    count_query = "SELECT (SELECT count(*) FROM main.plannings), (SELECT count(*) FROM main.requests)"
+    results, requests = db.execute(count_query).fetchone()
     (paid_twice,) = db.execute(paid_twice_query).fetchone()
     with db:
         db.execute("BEGIN IMMEDIATE")
         for statement in _MERGE_STATEMENTS:
             db.execute(statement)
-    results, requests = (after - before for after, before in zip(_count_rows(db), counts, strict=True))
-    return MergeCounts(results, requests, paid_twice)
+    all_results, all_requests = db.execute(count_query).fetchone()
+    return MergeCounts(all_results - results, all_requests - requests, paid_twice)
 
 
 def copy_attached_replies(db: sqlite3.Connection) -> None:
@@ -234,18 +237,3 @@ def compute_change_mark(db: sqlite3.Connection) -> str:
         "SELECT group_concat(asked) FROM (SELECT asked FROM models WHERE position IS NOT NULL ORDER BY key)",
     )
     return json.dumps([db.execute(query).fetchone()[0] for query in queries])
-
-
-def _select_papers(db: sqlite3.Connection, paper_ids: Iterable[str] | None) -> None:
-    db.execute("CREATE TEMP TABLE wanted (id TEXT PRIMARY KEY) WITHOUT ROWID")
-    if paper_ids is None:
-        db.execute("INSERT INTO temp.wanted SELECT id FROM other.papers")
-    else:
-        db.executemany("INSERT OR IGNORE INTO temp.wanted VALUES (?)", ((paper,) for paper in paper_ids))
-
-
-def _count_rows(db: sqlite3.Connection) -> tuple[int, int]:
-    ((results,), (requests,)) = (
-        db.execute(f"SELECT count(*) FROM main.{table}").fetchone() for table in ("plannings", "requests")
-    )
-    return results, requests

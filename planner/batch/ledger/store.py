@@ -147,8 +147,7 @@ class Ledger:
 
     def count_outcomes(self) -> Counter[Outcome]:
         """Count the results of `list_results` by outcome."""
-        rows = self.reader.fetch_rows(f"SELECT n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY n.outcome")
-        return Counter({Outcome(outcome): count for outcome, count in rows})
+        return Counter(outcome for _, _, outcome in self.list_results())
 
     def count_expected_results(self) -> int:
         """Return the number of results that the finished run will have: one for each paper and model."""

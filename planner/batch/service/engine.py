@@ -47,7 +47,7 @@ _PAPERS_AT_ONCE: Final = 32
 RequestHandler = Callable[[NewRequest, Prompt], Awaitable[Completion | None]]
 
 
-class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not there yet
+class _ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not there yet
     """The signal that a paper needs a reply that is not recorded yet."""
 
 
@@ -134,7 +134,7 @@ class ReplayPlanner:
             sample = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
             try:
                 result = await run_paper_session(paper, model, run_model.settings, sample, FixedTokenCounter())
-            except ReplyPending:
+            except _ReplyPending:
                 return
             await self._recorder.record_result(plan_task, paper.info, result)
         self._finished_tasks.add((plan_task.entry.id, plan_task.model))
@@ -144,26 +144,26 @@ class ReplayPlanner:
 
         Raises:
             ModelError: if the service has refused the request for good.
-            ReplyPending: if there is no reply yet.
+            _ReplyPending: if there is no reply yet.
         """
         client, submissions = self._models[plan_task.model].client, self._ledger.submissions
         identity = client.info.identify_request(prompt)
         if (reply := self._ledger.reader.find_reply(identity)) is not None:
             return replace(reply, notes=(*reply.notes, *warn_of_prompt_truncation(prompt, reply.usage)))
         if submissions.is_submitted(identity):
-            raise ReplyPending
+            raise _ReplyPending
         rejections = submissions.list_rejections(identity, self._last_ignored_attempt)
         if rejections and not rejections[-1].again:
             raise rejections[-1].as_error()
         if rejections and self._submit_once:
-            raise ReplyPending
+            raise _ReplyPending
         if len(rejections) >= _MAX_SUBMISSIONS:
             raise rejections[-1].as_error(f"; gave up after {len(rejections)} submissions of the request")
         most_tokens = Usage(compute_max_prompt_tokens(prompt), self._job.max_reply_tokens)
         max_cost = client.compute_batch_service_cost(most_tokens)
         request = NewRequest(plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
         if (reply := await handle_request(request, prompt)) is None:
-            raise ReplyPending
+            raise _ReplyPending
         return reply
 
 
@@ -278,8 +278,7 @@ class BatchServiceEngine:
             await self._replanner.plan_pending_papers(_leave_request)
             return
         max_cost, limits = self._job.limits.max_cost, SubmissionLimits(tracker.max_requests)
-        services = {key: priced.service for key, priced in self._services.items()}
-        writer = SubmissionWriter(self._folder, self._ledger, services, submit, max_cost=max_cost, limits=limits)
+        writer = SubmissionWriter(self._folder, self._ledger, self._services, submit, max_cost=max_cost, limits=limits)
         await self._replanner.plan_pending_papers(writer.add_request)
         if not self._replanner.is_stopped:
             await writer.submit_drafts()

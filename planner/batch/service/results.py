@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -67,24 +67,18 @@ def require_batch_service(client: ModelClient) -> BatchService:
     return client.batch_service
 
 
+@dataclass(slots=True)
 class ResultCollector:
     """A collector that records the results of submissions in the ledger.
 
     `fatal_error` is the service's message if every further submission would fail, as when the key is wrong; else "".
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        priced_services: Mapping[str, PricedService],
-        progress: Progress,
-        retry_policy: RetryPolicy,
-    ) -> None:
-        self.fatal_error = ""
-        self._ledger = ledger
-        self._priced_services = priced_services
-        self._progress = progress
-        self._retry_policy = retry_policy
+    ledger: Ledger
+    services: Mapping[str, PricedService]
+    progress: Progress
+    retry_policy: RetryPolicy
+    fatal_error: str = ""
 
     async def collect_result_file(self, submission: Submission, file_id: str) -> None:
         """Download a file of results and record the results; if the download breaks, begin it again.
@@ -93,18 +87,18 @@ class ResultCollector:
             ModelError: if the file cannot be downloaded.
         """
         collect = partial(self._collect_file_once, submission, file_id)
-        if unknown_lines := await call_with_retry(collect, self._retry_policy):
+        if unknown_lines := await call_with_retry(collect, self.retry_policy):
             log.warning("skipped %d lines of file %s, which answer no request of the batch", unknown_lines, file_id)
 
     async def _collect_file_once(self, submission: Submission, file_id: str) -> int:
         """Download a file and record its results; return the number of lines that answer no submitted request."""
-        service, unknown_lines = self._priced_services[submission.model].service, 0
+        service, unknown_lines = self.services[submission.model].service, 0
         results: dict[SubmittedRequest, Completion | ModelError] = {}
         async with aclosing(service.stream_lines(file_id)) as lines:
             async for line in lines:
                 answer = service.parse_result_line(line)
                 prefix = parse_identity_prefix(answer.custom_id) if answer else ""
-                request = self._ledger.submissions.find_submitted_request(submission, prefix) if prefix else None
+                request = self.ledger.submissions.find_submitted_request(submission, prefix) if prefix else None
                 if answer is None or request is None:
                     unknown_lines += 1
                 elif not request.has_reply and not isinstance(results.get(request), Completion):
@@ -120,12 +114,12 @@ class ResultCollector:
 
     async def _record_result(self, model: str, request: SubmittedRequest, result: Completion | ModelError) -> None:
         if isinstance(result, ModelError):
-            await self._ledger.submissions.record_rejection(request.attempt_number, self._convert_error(result))
+            await self.ledger.submissions.record_rejection(request.attempt_number, self._convert_error(result))
             return
-        cost = self._priced_services[model].price(result.usage)
+        cost = self.services[model].price(result.usage)
         charged = request.max_cost if cost is None else cost
-        await self._ledger.record_reply(request.attempt_number, request.identity, result, cost, charged)
-        self._progress.record_reply(result.usage, cost)
+        await self.ledger.record_reply(request.attempt_number, request.identity, result, cost, charged)
+        self.progress.record_reply(result.usage, cost)
 
     def _convert_error(self, error: ModelError) -> Rejection:
         rejection = Rejection.from_error(error)

@@ -16,7 +16,7 @@ from typing import Final
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED, SUBMITTING, NewRequest, Submission
 from planner.batch.run_folder import convert_os_errors
-from planner.batch.service.results import format_custom_id
+from planner.batch.service.results import PricedService, format_custom_id
 from planner.chat import Prompt
 from planner.errors import ModelError
 from planner.models.openai_chat.batch_api import BatchService, BatchState, Page, RemoteBatch, RemoteItem
@@ -77,7 +77,7 @@ class SubmissionWriter:
         self,
         folder: Path,
         ledger: Ledger,
-        services: Mapping[str, BatchService],
+        services: Mapping[str, PricedService],
         submit: Callable[[Submission], Awaitable[None]],
         *,
         max_cost: float | None = None,
@@ -109,7 +109,7 @@ class SubmissionWriter:
                 self.unaffordable_requests += 1
                 return
             custom_id = format_custom_id(request.plan_task.entry.id, request.identity)
-            line = self._services[model].format_request_line(custom_id, prompt)
+            line = self._services[model].service.format_request_line(custom_id, prompt)
             draft = await self._open_draft(model, len(line))
             with convert_os_errors(draft.path):
                 draft.append_request(request, line)
@@ -153,11 +153,8 @@ class SubmissionWriter:
 
 
 def _store_durably(draft: Path, path: Path) -> None:
-    handle = os.open(draft, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with draft.open("r+b") as file:
+        os.fsync(file.fileno())
     draft.replace(path)
 
 
@@ -175,28 +172,23 @@ class SubmissionRetryOptions:
     allow_resubmission: bool = False
 
 
+@dataclass(slots=True)
 class BatchSubmitter:
     """A sender of submissions, which uploads files, creates batches and updates `open_submissions`."""
 
-    def __init__(
-        self,
-        folder: Path,
-        run_id: str,
-        ledger: Ledger,
-        services: Mapping[str, BatchService],
-        options: SubmissionRetryOptions,
-        open_submissions: dict[int, Submission],
-    ) -> None:
-        self._folder = folder
-        self._run_id = run_id
-        self._ledger = ledger
-        self._services = services
-        self._options = options
-        self._open_submissions = open_submissions
-        # The numbers of submissions whose file may have been uploaded although the ledger has no id of the file, and of
-        # those whose file was certainly uploaded.
-        self._perhaps_uploaded = {number for number, submission in open_submissions.items() if not submission.file_id}
-        self._surely_uploaded: set[int] = set()
+    folder: Path
+    run_id: str
+    ledger: Ledger
+    services: Mapping[str, PricedService]
+    options: SubmissionRetryOptions
+    open_submissions: dict[int, Submission]
+    # The numbers of submissions whose file may have been uploaded although the ledger has no id of the file, and of
+    # those whose file was certainly uploaded.
+    _perhaps_uploaded: set[int] = field(init=False)
+    _surely_uploaded: set[int] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self._perhaps_uploaded = {number for number, each in self.open_submissions.items() if not each.file_id}
 
     async def submit(self, number: int) -> None:
         """Send the submission `number`, unless an earlier try has created its batch already.
@@ -205,39 +197,39 @@ class BatchSubmitter:
             ModelError: if the service does not accept the submission.
             FileNotFoundError: if the file of the submission is needed and missing.
         """
-        await call_with_retry(partial(self._submit_once, number), self._options.retry_policy)
+        await call_with_retry(partial(self._submit_once, number), self.options.retry_policy)
 
     async def update_submission(self, submission: Submission) -> None:
         """Record the state, file and batch of a submission in the ledger and in `open_submissions`."""
-        await self._ledger.submissions.update_submission(submission)
-        self._open_submissions[submission.number] = submission
+        await self.ledger.submissions.update_submission(submission)
+        self.open_submissions[submission.number] = submission
 
     async def _submit_once(self, number: int) -> None:
-        submission = self._open_submissions[number]
+        submission = self.open_submissions[number]
         batch = await self._find_batch(submission) if submission.state == SUBMITTING else None
         batch = batch or await self._create_batch(number)
         if not batch.id:
-            raise ModelError(f"{self._services[submission.model].host} gave no id for the batch", retryable=True)
-        await self.update_submission(replace(self._open_submissions[number], batch_id=batch.id, state=batch.state_name))
+            raise ModelError(f"{self.services[submission.model].service.host} gave no id for the batch", retryable=True)
+        await self.update_submission(replace(self.open_submissions[number], batch_id=batch.id, state=batch.state_name))
         log.info("batch %s: submitted %d requests as submission %d", batch.id, submission.request_count, number)
 
     async def _find_batch(self, submission: Submission) -> RemoteBatch | None:
         """Return the batch that an earlier try created for a submission, None if there is none."""
-        for pause in (0.0, *self._options.lookup_pauses):
+        for pause in (0.0, *self.options.lookup_pauses):
             await asyncio.sleep(pause)
             if batches := await self._list_batches(submission):
                 return min(batches, key=lambda batch: batch.state is BatchState.FAILED)
         return None
 
     async def _list_batches(self, submission: Submission) -> list[RemoteBatch]:
-        service = self._services[submission.model]
+        service = self.services[submission.model].service
         try:
             batches = self._list_items(service.list_batches)
             return [batch async for batch in batches if self._is_batch_of(submission, batch)]
         except ModelError as error:
             if error.status not in _LIST_UNSUPPORTED:
                 raise
-            if self._options.allow_resubmission:
+            if self.options.allow_resubmission:
                 return []
             raise ModelError(
                 f"{service.host} cannot list its batches, so it is unknown whether {submission.request_count} requests "
@@ -255,7 +247,7 @@ class BatchSubmitter:
     async def _create_batch(self, number: int) -> RemoteBatch:
         submission = replace(await self._upload_file(number), state=SUBMITTING)
         await self.update_submission(submission)
-        service, file_id = self._services[submission.model], submission.file_id
+        service, file_id = self.services[submission.model].service, submission.file_id
         try:
             return await service.create_batch(file_id, self._build_metadata(submission))
         except ModelError as error:
@@ -270,11 +262,11 @@ class BatchSubmitter:
 
     async def _upload_file(self, number: int) -> Submission:
         """Upload the file of a submission unless it has been uploaded; return the submission with the file's id."""
-        submission = self._open_submissions[number]
+        submission = self.open_submissions[number]
         if submission.file_id:
             return submission
-        service, path = self._services[submission.model], build_submission_path(self._folder, number)
-        name, size = f"{self._run_id}-{number:05}-{submission.sha256[:16]}.jsonl", path.stat().st_size
+        service, path = self.services[submission.model].service, build_submission_path(self.folder, number)
+        name, size = f"{self.run_id}-{number:05}-{submission.sha256[:16]}.jsonl", path.stat().st_size
         file_id = await self._find_file(service, name, size) if number in self._perhaps_uploaded else ""
         self._perhaps_uploaded.add(number)
         file_id = file_id or await service.upload_file(path, name)
@@ -302,7 +294,7 @@ class BatchSubmitter:
         last_id, has_more = "", True
         while has_more:
             try:
-                page = await call_with_retry(partial(fetch_page, last_id), self._options.retry_policy)
+                page = await call_with_retry(partial(fetch_page, last_id), self.options.retry_policy)
             except ModelError as error:
                 # The caller must not read the whole list again.
                 error.retryable = False
@@ -315,7 +307,7 @@ class BatchSubmitter:
             last_id = page.items[-1].id if page.items else ""
 
     def _build_metadata(self, submission: Submission) -> dict[str, str]:
-        return {"ablation_planner_run": self._run_id, "part": str(submission.number), "sha256": submission.sha256}
+        return {"ablation_planner_run": self.run_id, "part": str(submission.number), "sha256": submission.sha256}
 
 
 def _is_definite_rejection(error: ModelError) -> bool:

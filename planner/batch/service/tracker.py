@@ -45,24 +45,24 @@ class BatchTracker:
         folder: Path,
         run_id: str,
         ledger: Ledger,
-        priced_services: Mapping[str, PricedService],
+        services: Mapping[str, PricedService],
         progress: Progress,
         options: SubmissionRetryOptions,
     ) -> None:
         self._folder = folder
         self._ledger = ledger
-        self._services = {model: priced.service for model, priced in priced_services.items()}
+        self._services = services
         self._progress = progress
         self._options = options
         self.open_submissions = {
             submission.number: submission
             for submission in ledger.submissions.list_open()
-            if submission.model in priced_services
+            if submission.model in services
         }
         self.unknown_batches: dict[int, str] = {}
         self.max_requests = int(ledger.read_fact(_MAX_REQUESTS_KEY) or SUBMISSION_LIMITS.max_requests)
-        self._submitter = BatchSubmitter(folder, run_id, ledger, self._services, options, self.open_submissions)
-        self._collector = ResultCollector(ledger, priced_services, progress, options.retry_policy)
+        self._submitter = BatchSubmitter(folder, run_id, ledger, services, options, self.open_submissions)
+        self._collector = ResultCollector(ledger, services, progress, options.retry_policy)
         self._missing_checks: Counter[int] = Counter()
         self._no_room_counts: Counter[int] = Counter()
         # True from when a batch finds no room until a batch ends.
@@ -142,7 +142,7 @@ class BatchTracker:
 
     async def _fetch_batch(self, submission: Submission) -> RemoteBatch | None:
         """Return the batch of a submission as it is now, None if the service does not know the batch."""
-        service = self._services[submission.model]
+        service = self._services[submission.model].service
         try:
             return await call_with_retry(partial(service.fetch_batch, submission.batch_id), self._options.retry_policy)
         except ModelError as error:

@@ -33,7 +33,7 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
     async with service, Ledger(folder / "ledger.sqlite") as ledger:
         services = {MODEL: PricedService(service, lambda _: 0.0005)}
         tracker = BatchTracker(folder, "run", ledger, services, Progress(), SubmissionRetryOptions(RetryPolicy()))
-        writer = SubmissionWriter(folder, ledger, {MODEL: service}, tracker.submit)
+        writer = SubmissionWriter(folder, ledger, services, tracker.submit)
         for number in range(requests):
             prompt = Prompt.from_messages((Message("user", f"Plan paper {number}."),), "")
             plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)

@@ -52,7 +52,7 @@ def carry(
         async with service, Ledger(folder / "ledger.sqlite") as ledger:
             services = {MODEL: PricedService(service, lambda _: 0.5)}
             tracker = BatchTracker(folder, "run", ledger, services, Progress(), options)
-            writer = SubmissionWriter(folder, ledger, {MODEL: service}, tracker.submit, limits=limits)
+            writer = SubmissionWriter(folder, ledger, services, tracker.submit, limits=limits)
             if not tracker.open_submissions:
                 for number in range(requests):
                     await writer.add_request(*_make_request(number))
