@@ -59,7 +59,7 @@ class _DraftFile:
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def append_request(self, request: NewRequest, line: bytes) -> None:
-        with self.path.open("ab") as file:
+        with self.path.open("ab" if self.requests else "wb") as file:
             file.write(line)
         self.digest.update(line)
         self.size += len(line)
@@ -105,9 +105,11 @@ class SubmissionWriter:
             is_in_draft = draft is not None and request.identity in draft.requests
             if is_in_draft or self._ledger.submissions.is_submitted(request.identity):
                 return
-            if not self._can_afford(request):
+            max_cost = request.max_cost or 0.0
+            if self._max_cost is not None and self._spent + max_cost > self._max_cost:
                 self.unaffordable_requests += 1
                 return
+            self._spent += max_cost
             custom_id = format_custom_id(request.plan_task.entry.id, request.identity)
             line = self._services[model].service.format_request_line(custom_id, prompt)
             draft = await self._open_draft(model, len(line))
@@ -120,26 +122,15 @@ class SubmissionWriter:
             for model in list(self._drafts):
                 await self._submit_draft(model)
 
-    def _can_afford(self, request: NewRequest) -> bool:
-        if self._max_cost is None:
-            return True
-        if self._spent + (request.max_cost or 0.0) > self._max_cost:
-            return False
-        self._spent += request.max_cost or 0.0
-        return True
-
     async def _open_draft(self, model: str, size: int) -> _DraftFile:
         draft = self._drafts.get(model)
         if draft and (len(draft.requests) >= self._limits.max_requests or draft.size + size > self._limits.max_bytes):
             await self._submit_draft(model)
-            draft = None
-        if draft is None:
-            path = self._folder / f"{len(self._drafts)}.draft"
-            with convert_os_errors(path):
+        if model not in self._drafts:
+            with convert_os_errors(self._folder):
                 self._folder.mkdir(exist_ok=True)
-                path.unlink(missing_ok=True)
-            draft = self._drafts[model] = _DraftFile(path)
-        return draft
+            self._drafts[model] = _DraftFile(self._folder / f"{[*self._services].index(model)}.draft")
+        return self._drafts[model]
 
     async def _submit_draft(self, model: str) -> None:
         """Store the model's file on the disk, record the submission in the ledger, and submit the file."""

@@ -38,6 +38,7 @@ def carry(
     folder: Path,
     *,
     requests: int = 5,
+    models: tuple[str, ...] = (MODEL,),
     limits: SubmissionLimits = SUBMISSION_LIMITS,
     seconds: float | None = None,
     max_wait: float | None = None,
@@ -50,12 +51,12 @@ def carry(
     async def carry_all() -> int:
         service = BatchService(Endpoint("m", server.base_url), RequestOptions(timeout=5))
         async with service, Ledger(folder / "ledger.sqlite") as ledger:
-            services = {MODEL: PricedService(service, lambda _: 0.5)}
+            services = dict.fromkeys(models, PricedService(service, lambda _: 0.5))
             tracker = BatchTracker(folder, "run", ledger, services, Progress(), options)
             writer = SubmissionWriter(folder, ledger, services, tracker.submit, limits=limits)
             if not tracker.open_submissions:
                 for number in range(requests):
-                    await writer.add_request(*_make_request(number))
+                    await writer.add_request(*_make_request(number, models[number % len(models)]))
                 await writer.submit_drafts()
             await tracker.submit_waiting()
             for _ in range(20):
@@ -66,9 +67,9 @@ def carry(
     return asyncio.run(asyncio.wait_for(carry_all(), seconds))
 
 
-def _make_request(number: int) -> tuple[NewRequest, Prompt]:
+def _make_request(number: int, model: str = MODEL) -> tuple[NewRequest, Prompt]:
     prompt = Prompt.from_messages((Message("user", f"Plan {number}."),), "")
-    plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
+    plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), model)
     return NewRequest(plan_task, prompt.sha256, prompt.sha256, 0, 1), prompt
 
 
@@ -253,6 +254,14 @@ def test_files_are_split_by_requests_and_by_bytes(server: Server, tmp_path: Path
         sent = [batch.input.content for batch in batches.batches.values()]
         assert all(content.count(b"\n") <= limits.max_requests and len(content) <= limits.max_bytes for content in sent)
         assert list(folder.glob("*.jsonl")) == []
+
+
+def test_the_files_of_two_models_do_not_mix(server: Server, tmp_path: Path) -> None:
+    batches = Batches()
+    server.answer = batches.answer
+    models, limits = (MODEL, "lm-planner/other"), SubmissionLimits(max_requests=2)
+    assert carry(server, tmp_path, requests=6, models=models, limits=limits) == 6
+    assert len(batches.batches) == 4
 
 
 def test_a_file_that_is_gone_loses_only_its_results(
