@@ -97,7 +97,7 @@ async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
         imported = await import_results_and_plan(opened.job, opened.run, opened.ledger, paths)
     for line in imported.describe():
         log.info("%s", line)
-    return 1 if imported.failed_requests or imported.needed_requests else 0
+    return 1 if imported.failure_reasons or imported.needed_requests else 0
 
 
 @command(epilog="Example: ablation-planner export run --to csv plans.csv")

@@ -70,10 +70,12 @@ class ReplayPlanner:
     failure, is not. If `submit_once` is true, a request is submitted only once; after that the caller sends it live.
     """
 
-    def __init__(self, job: BatchJob, ledger: Ledger, recorder: ResultRecorder, *, submit_once: bool) -> None:
+    def __init__(
+        self, job: BatchJob, run: RunFolder, ledger: Ledger, progress: Progress, *, submit_once: bool = False
+    ) -> None:
+        self.recorder = ResultRecorder(job, run, ledger, progress)
         self._job = job
         self._ledger = ledger
-        self._recorder = recorder
         self._submit_once = submit_once
         self._models = job.models_by_key
         # Rejections of attempts up to this one do not count.
@@ -127,7 +129,7 @@ class ReplayPlanner:
     async def _plan_paper(self, task_with_paper: TaskWithPaper, handle_request: RequestHandler) -> None:
         plan_task, paper = task_with_paper.plan_task, task_with_paper.paper_or_error
         if isinstance(paper, PaperError):
-            await self._recorder.record_unreadable_paper(plan_task, paper)
+            await self.recorder.record_unreadable_paper(plan_task, paper)
         else:
             run_model = self._models[plan_task.model]
             model = _ReplayModel(run_model.info, partial(self._find_reply, plan_task, handle_request))
@@ -136,7 +138,7 @@ class ReplayPlanner:
                 result = await run_paper_session(paper, model, run_model.settings, sample, FixedTokenCounter())
             except _ReplyPending:
                 return
-            await self._recorder.record_result(plan_task, paper.info, result)
+            await self.recorder.record_result(plan_task, paper.info, result)
         self._finished_tasks.add((plan_task.entry.id, plan_task.model))
 
     async def _find_reply(self, plan_task: PlanTask, handle_request: RequestHandler, prompt: Prompt) -> Completion:
@@ -178,8 +180,7 @@ class BatchServiceEngine:
         self._longest_pause = options.poll or _LONGEST_PAUSE_SECONDS
         self._folder = run.request_folder
         self.progress = Progress()
-        self._recorder = ResultRecorder(job, run, ledger, self.progress)
-        self._replanner = ReplayPlanner(job, ledger, self._recorder, submit_once=options.finish_live)
+        self._replanner = ReplayPlanner(job, run, ledger, self.progress, submit_once=options.finish_live)
         self._services = {
             key: PricedService(require_batch_service(model.client), model.client.compute_batch_service_cost)
             for key, model in job.models_by_key.items()
@@ -198,7 +199,7 @@ class BatchServiceEngine:
         """
         for model in self._job.models:
             log_request_host(model.client)
-        await self._recorder.begin_command()
+        await self._replanner.recorder.begin_command()
         try:
             await self._run_rounds(await self._create_tracker())
         except ModelError as error:

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Rejection
 from planner.batch.run_folder import RunFolder, convert_os_errors
@@ -41,7 +40,6 @@ class ImportReport:
 
     new_replies: int = 0
     known_replies: int = 0
-    failed_requests: int = 0
     unknown_lines: int = 0
     needed_requests: int = 0
     failure_reasons: list[str] = field(default_factory=list)
@@ -49,8 +47,8 @@ class ImportReport:
     def describe(self) -> Iterator[str]:
         """Yield the counts as sentences."""
         yield f"{self.new_replies} replies imported, {self.known_replies} were already recorded"
-        if self.failed_requests:
-            yield f"{self.failed_requests} requests failed, such as: {self.failure_reasons[0]}"
+        if self.failure_reasons:
+            yield f"{len(self.failure_reasons)} requests failed, such as: {self.failure_reasons[0]}"
         if self.unknown_lines:
             yield f"{self.unknown_lines} lines answer no request that this run has exported, and were skipped"
         if self.needed_requests:
@@ -68,7 +66,7 @@ async def export_missing_requests(
         RunError: if the run or the target cannot be written.
     """
     exporter = _RequestExporter(target, ledger, job.models)
-    await _create_replanner(job, run, ledger).plan_pending_papers(exporter.add_request)
+    await ReplayPlanner(job, run, ledger, Progress()).plan_pending_papers(exporter.add_request)
     await exporter.record_requests()
     return exporter.files
 
@@ -94,12 +92,8 @@ async def import_results_and_plan(job: BatchJob, run: RunFolder, ledger: Ledger,
     async def count_request(_: NewRequest, __: Prompt) -> None:
         report.needed_requests += 1
 
-    await _create_replanner(job, run, ledger).plan_pending_papers(count_request)
+    await ReplayPlanner(job, run, ledger, Progress()).plan_pending_papers(count_request)
     return report
-
-
-def _create_replanner(job: BatchJob, run: RunFolder, ledger: Ledger) -> ReplayPlanner:
-    return ReplayPlanner(job, ledger, ResultRecorder(job, run, ledger, Progress()), submit_once=False)
 
 
 class _RequestExporter:
@@ -193,7 +187,6 @@ class _ResultImporter:
             self.report.new_replies += 1
         else:
             await self.ledger.submissions.record_rejection(number, Rejection.from_error(result))
-            self.report.failed_requests += 1
             self.report.failure_reasons.append(str(result))
 
 
@@ -205,8 +198,7 @@ class PromptFileEngine:
         self._run = run
         self._ledger = ledger
         self._models = job.models_by_key
-        self._recorder = ResultRecorder(job, run, ledger, self.progress)
-        self._replanner = ReplayPlanner(job, ledger, self._recorder, submit_once=False)
+        self._replanner = ReplayPlanner(job, run, ledger, self.progress)
         self._files = PromptFiles(folders)
         self._turn = asyncio.Lock()
 
@@ -217,7 +209,7 @@ class PromptFileEngine:
             RunError: if the run's folder or ledger, or the file of a prompt, cannot be written.
             PromptError: if a prompt template is faulty.
         """
-        await self._recorder.begin_command()
+        await self._replanner.recorder.begin_command()
         await self._replanner.plan_pending_papers(self._find_reply)
 
     def stop(self, reason: str) -> None:
