@@ -94,7 +94,7 @@ def list_bounds() -> Mapping[str, str]:
         ),
         "characters of markup in one text": count("planner.trajectory.escape:_MAX_MARKS"),
         "reading one paper, in a process of its own": (
-            f"{count(f'{limits}.seconds')} s and {count(f'{limits}.memory', 1000 * MB)} GB"
+            f"{count(f'{limits}.seconds')} s and {count(f'{limits}.memory_bytes', 1000 * MB)} GB"
         ),
         "a PDF or an archive, also on stdin": f"{count('planner.papers.load:MAX_FILE_BYTES', MB)} MB",
         "a text file of a paper": f"{count('planner.papers.characters:MAX_TEXT_BYTES', MB)} MB",

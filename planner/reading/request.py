@@ -30,10 +30,10 @@ MAX_RESULT_BYTES: Final = 200_000_000  # bytes of a result; a paper has at most 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """The limits for reading one paper. `memory` and `file_bytes` (the size of a written file) are in bytes."""
+    """The limits for reading one paper; `file_bytes` is the size of a file that is written."""
 
     seconds: float = 10.0
-    memory: int = 1_000_000_000
+    memory_bytes: int = 1_000_000_000
     cpu_seconds: int = 11
     file_bytes: int = 0
 
@@ -44,7 +44,7 @@ class ReadLimits:
     def describe_memory_excess(self, source: str) -> str:
         """Return the error message for a paper that needs too much memory."""
         return (
-            f"{source!r} needs over {self.memory / 1e9:.1f} GB of memory to read and was stopped; "
+            f"{source!r} needs over {self.memory_bytes / 1e9:.1f} GB of memory to read and was stopped; "
             "convert it to another format"
         )
 

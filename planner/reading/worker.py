@@ -161,7 +161,7 @@ def _set_process_limits(limits: ReadLimits, *, is_downloading: bool = False) -> 
     import resource
 
     for kind, limit in (
-        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_AS, limits.memory_bytes),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, None if is_downloading else int(time.process_time()) + 1 + limits.cpu_seconds),
         (resource.RLIMIT_FSIZE, None if is_downloading else limits.file_bytes),

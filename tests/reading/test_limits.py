@@ -36,7 +36,7 @@ def test_a_paper_that_takes_too_long_is_stopped_and_named(tmp_path: Path) -> Non
 
 @needs_memory_limit
 def test_a_paper_that_needs_too_much_memory_is_stopped_and_named(tmp_path: Path) -> None:
-    limits = ReadLimits(seconds=60, cpu_seconds=60, memory=300_000_000)
+    limits = ReadLimits(seconds=60, cpu_seconds=60, memory_bytes=300_000_000)
     assert "heavy.tex' needs over 0.3 GB of memory" in read_heavy(tmp_path, limits)
 
 

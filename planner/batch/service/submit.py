@@ -101,16 +101,16 @@ class SubmissionWriter:
             RunError: if the run's folder or ledger cannot be written.
         """
         async with self._lock:
-            model, draft = request.plan_task.model, self._drafts.get(request.plan_task.model)
-            is_in_draft = draft is not None and request.identity in draft.requests
-            if is_in_draft or self._ledger.submissions.is_submitted(request.identity):
+            model, identity = request.plan_task.model, request.identity
+            is_in_draft = model in self._drafts and identity in self._drafts[model].requests
+            if is_in_draft or self._ledger.submissions.is_submitted(identity):
                 return
             max_cost = request.max_cost or 0.0
             if self._max_cost is not None and self._spent + max_cost > self._max_cost:
                 self.unaffordable_requests += 1
                 return
             self._spent += max_cost
-            custom_id = format_custom_id(request.plan_task.entry.id, request.identity)
+            custom_id = format_custom_id(request.plan_task.entry.id, identity)
             line = self._services[model].service.format_request_line(custom_id, prompt)
             draft = await self._open_draft(model, len(line))
             with convert_os_errors(draft.path):
