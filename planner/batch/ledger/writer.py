@@ -13,9 +13,8 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -43,7 +42,7 @@ class _QueuedChange:
     change: LedgerChange
     prepare: Preparation | None
     size: int  # bytes
-    result: "Future[Any]" = field(default_factory=Future)  # there when the change is on the disk
+    result: "asyncio.Future[Any]"  # there when the change is on the disk
 
 
 class LedgerWriter:
@@ -68,10 +67,9 @@ class LedgerWriter:
         """
         if self._failure:
             raise self._failure
-        queued = _QueuedChange(change, prepare, size)
-        queued.result.set_running_or_notify_cancel()  # the change is made even if the caller is cancelled
-        self._queued.put(queued)
-        return await asyncio.wrap_future(queued.result)
+        result = asyncio.get_running_loop().create_future()
+        self._queued.put(_QueuedChange(change, prepare, size, result))
+        return await result
 
     def close(self) -> None:
         """Make the changes that wait, then end the thread."""
@@ -91,7 +89,7 @@ class LedgerWriter:
             self._failure = self._failure or RunError("the ledger is closed")
             while not self._queued.empty():
                 if queued := self._queued.get_nowait():
-                    queued.result.set_exception(self._failure)
+                    _set_results([queued], [self._failure])
 
     def _commit_changes(self, changes: list[_QueuedChange]) -> None:
         """Make the changes in one transaction; leave out those whose preparation fails."""
@@ -102,7 +100,7 @@ class LedgerWriter:
                     queued.prepare()
                 ready.append(queued)
             except (RunError, ValueError) as error:
-                queued.result.set_exception(error if isinstance(error, RunError) else RunError(str(error)))
+                _set_results([queued], [error if isinstance(error, RunError) else RunError(str(error))])
         if not ready:
             return
         try:
@@ -112,16 +110,30 @@ class LedgerWriter:
         except (sqlite3.Error, ValueError, OverflowError) as error:
             failure = self._describe_failure(error, sum(queued.size for queued in ready))
             self._failure = self._failure or failure
-            for queued in ready:
-                queued.result.set_exception(failure)
-        else:
-            for queued, result in zip(ready, results, strict=True):
-                queued.result.set_result(result)
+            results = [failure] * len(ready)
+        _set_results(ready, results)
 
     def _describe_failure(self, error: Exception, size: int) -> RunError:
         if is_damage(error):
             return build_ledger_error(self._path, error)
         return RunError(f"{self._path} cannot be written: {error}; {_suggest_fix(error, self._path, size)}")
+
+
+def _set_results(changes: list[_QueuedChange], results: list[object]) -> None:
+    """Give each change its result, or a `RunError`, at once for all; a call of the loop for each would take longer."""
+
+    def set_results() -> None:
+        for queued, result in zip(changes, results, strict=True):
+            if queued.result.cancelled():
+                continue
+            if isinstance(result, RunError):
+                queued.result.set_exception(result)
+            else:
+                queued.result.set_result(result)
+
+    loop = changes[0].result.get_loop()  # the same for all changes of a run
+    if not loop.is_closed():  # otherwise, no task is waiting any more
+        loop.call_soon_threadsafe(set_results)
 
 
 def _suggest_fix(error: Exception, path: Path, size: int) -> str:
