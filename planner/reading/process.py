@@ -24,6 +24,7 @@ from planner.reading.request import (
     RESULT_SIZE,
     ReadLimits,
     ReadRequest,
+    ReadResult,
     ReadResultOrError,
     decode_result,
     encode_request,
@@ -104,22 +105,17 @@ class IsolatedReader:
             RunError: if no process could be started.
         """
         async with self._turn:
-            self._process = self._process or await self._start_process()
+            process, name = self._process or await self._start_process(), request.source_name
             try:
-                result = await self._exchange(self._process, request)
+                result = await self._exchange(process, request)
+                if isinstance(result, ReadResult) or str(result) != self._limits.describe_memory_excess(name):
+                    return result
             except TimeoutError:
-                reason = self._limits.describe_timeout(request.source_name)
+                result = PaperError(self._limits.describe_timeout(name))
             except (asyncio.IncompleteReadError, ConnectionError, ValueError, RecursionError):
-                reason = await self._describe_crash(self._process, request.source_name)
-            else:
-                # The next paper gets a new process, with all of its memory.
-                if isinstance(result, PaperError) and str(result) == self._limits.describe_memory_excess(
-                    request.source_name
-                ):
-                    await self._end_process()
-                return result
-            await self._end_process()
-            return PaperError(reason)
+                result = PaperError(await self._describe_crash(process, name))
+            await self._end_process()  # the next paper gets a new process, with all of its memory
+            return result
 
     async def _exchange(self, process: Process, request: ReadRequest) -> ReadResultOrError:
         assert process.stdin is not None
