@@ -25,7 +25,6 @@ MAX_FETCHED_BYTES: Final = 100_000_000
 MAX_FETCH_SECONDS: Final = 120.0
 MAX_REDIRECTS: Final = 5
 _TIMEOUT: Final = httpx2.Timeout(30.0, connect=10.0)  # seconds without a byte, and seconds to connect to an address
-_PORTS: Final = 65_536
 _MAX_TRIED_ADDRESSES: Final = 3
 _MAX_SHOWN_CHARS: Final = 200
 _MAX_HEAD_BYTES: Final = 200_000  # bytes of a page that are searched for its metadata
@@ -182,7 +181,7 @@ def _parse_address(address: str, name: str) -> httpx2.URL:
         url = httpx2.URL(address)
     except httpx2.InvalidURL as error:
         raise PaperError(f"{name} is not an address: {error}") from None
-    if url.scheme != "https" or not url.host or not 0 < (url.port or 443) < _PORTS:
+    if url.scheme != "https" or not url.host or not 0 < (url.port or 443) < 65_536:
         raise PaperError(f"{name} is not an https address, the only kind that is fetched; {_ADVICE}")
     if url.userinfo:
         raise PaperError(f"{url.host}: the address holds a user name or a password; remove them from the address")

@@ -223,7 +223,10 @@ class PromptFileEngine:
             if (reply := self._ledger.reader.find_reply(request.identity)) is None:
                 reply = self._read_reply(request, prompt)
                 if reply is not None:
-                    await self._record_reply(request, prompt, reply)
+                    attempt = create_attempt_record(request.identity, prompt)
+                    number = await self._ledger.record_request(request.plan_task, attempt, 0.0)
+                    await self._ledger.record_reply(number, request.identity, reply, 0.0, 0.0)
+                    self.progress.record_reply(reply.usage, 0.0)
             self.progress.unanswered_prompts = len(self._files.unanswered_identities)
         return reply
 
@@ -235,10 +238,3 @@ class PromptFileEngine:
         except ModelError as error:
             log.warning("%s: %s", paper_id, error)
             return None
-
-    async def _record_reply(self, request: NewRequest, prompt: Prompt, reply: Completion) -> None:
-        number = await self._ledger.record_request(
-            request.plan_task, create_attempt_record(request.identity, prompt), 0.0
-        )
-        await self._ledger.record_reply(number, request.identity, reply, 0.0, 0.0)
-        self.progress.record_reply(reply.usage, 0.0)
