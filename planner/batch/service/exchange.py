@@ -5,6 +5,7 @@ vLLM's `run-batch` reads and writes files of requests and results in the same fo
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,7 +69,7 @@ async def export_missing_requests(
     exporter = _RequestExporter(target, ledger, job.models)
     await ReplayPlanner(job, run, ledger, Progress()).plan_pending_papers(exporter.add_request)
     await exporter.record_requests()
-    return exporter.files
+    return list(exporter.request_counts.items())
 
 
 async def import_results_and_plan(job: BatchJob, run: RunFolder, ledger: Ledger, files: Sequence[Path]) -> ImportReport:
@@ -100,12 +101,12 @@ class _RequestExporter:
     """A writer of requests to files; a file has requests to one model, within the limits of a batch service."""
 
     def __init__(self, target: Path, ledger: Ledger, models: Sequence[RunModel]) -> None:
-        self.files: list[tuple[Path, int]] = []
+        self.request_counts: Counter[Path] = Counter()  # by the file
         self._target = target / "requests.jsonl" if target.is_dir() else target
         self._ledger = ledger
         self._services = {model.ledger_model.key: require_batch_service(model.client) for model in models}
-        # By model: the index of its last file in `files`, and the size of that file in bytes.
-        self._current_files: dict[str, tuple[int, int]] = {}
+        self._sizes: Counter[Path] = Counter()  # bytes
+        self._current_files: dict[str, Path] = {}  # by the model
         self._identities: set[str] = set()
         self._unrecorded: list[NewRequest] = []
 
@@ -127,23 +128,18 @@ class _RequestExporter:
         await self._ledger.submissions.record_exported_requests(requests)
 
     def _write_line(self, model: str, line: bytes) -> None:
-        index, size = self._current_files.get(model, (-1, 0))
-        is_full = index >= 0 and (
-            self.files[index][1] >= SUBMISSION_LIMITS.max_requests or size + len(line) > SUBMISSION_LIMITS.max_bytes
-        )
-        if index < 0 or is_full:
-            index, size = len(self.files), 0
-            self.files.append((self._choose_path(model), 0))
-        path, request_count = self.files[index]
-        with path.open("ab" if request_count else "wb") as file:
+        path = self._current_files.get(model)
+        if path is None or SUBMISSION_LIMITS.are_exceeded(self.request_counts[path] + 1, self._sizes[path] + len(line)):
+            path = self._current_files[model] = self._choose_path(model)
+        with path.open("ab" if self.request_counts[path] else "wb") as file:
             file.write(line)
-        self.files[index] = path, request_count + 1
-        self._current_files[model] = index, size + len(line)
+        self.request_counts[path] += 1
+        self._sizes[path] += len(line)
 
     def _choose_path(self, model: str) -> Path:
         model_part = f"-{sanitize_file_name(model.replace('/', '_'))}" if len(self._services) > 1 else ""
         stem = f"{self._target.stem}{model_part}"
-        earlier_files = sum(path.name.startswith(stem) for path, _ in self.files)
+        earlier_files = sum(path.name.startswith(stem) for path in self.request_counts)
         number_part = f"-{earlier_files + 1}" if earlier_files else ""
         return self._target.with_name(f"{stem}{number_part}{self._target.suffix or '.jsonl'}")
 

@@ -40,6 +40,10 @@ class SubmissionLimits:
     max_requests: int = 50_000
     max_bytes: int = 200_000_000
 
+    def are_exceeded(self, request_count: int, size: int) -> bool:
+        """Return whether a file of so many requests and bytes is too large."""
+        return request_count > self.max_requests or size > self.max_bytes
+
 
 SUBMISSION_LIMITS: Final = SubmissionLimits()
 
@@ -124,7 +128,7 @@ class SubmissionWriter:
 
     async def _open_draft(self, model: str, size: int) -> _DraftFile:
         draft = self._drafts.get(model)
-        if draft and (len(draft.requests) >= self._limits.max_requests or draft.size + size > self._limits.max_bytes):
+        if draft and self._limits.are_exceeded(len(draft.requests) + 1, draft.size + size):
             await self._submit_draft(model)
         if model not in self._drafts:
             with convert_os_errors(self._folder):
