@@ -21,7 +21,7 @@ from planner.models.pricing import (
     warn_of_openai_default,
 )
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
-from planner.models.wrappers import RetryingModel, RetryPolicy, balance_replicas, log_wait
+from planner.models.wrappers import ReplicatedModel, RetryingModel, RetryPolicy, log_wait
 from planner.papers.excerpt import select_sections
 from planner.papers.paper import Excerpt, Paper
 from planner.schema import Task
@@ -186,7 +186,9 @@ async def open_model(
         chats = [
             await stack.enter_async_context(OpenAIChat(endpoint, options, on_text=on_text)) for endpoint in endpoints
         ]
-        service = _create_batch_service(endpoints, options) if with_batch_service else None
+        service = None
+        if with_batch_service:
+            service = await stack.enter_async_context(_create_batch_service(endpoints, options))
         info = chats[0].info
         # An address with a password is not sent to other machines: each has it in its own environment.
         addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
@@ -194,9 +196,9 @@ async def open_model(
             info,
             partial(compute_cost, info, price=parse_price(spec.price) if spec.price else None),
             host=", ".join(endpoint.host for endpoint in endpoints),
-            model=balance_replicas(chats),
+            model=ReplicatedModel(chats),
             worker_spec=WorkerModelSpec(info, spec.model, addresses, options, spec.key_variable),
-            batch_service=await stack.enter_async_context(service) if service else None,
+            batch_service=service,
             warm_up=lambda: _warm_up(chats),
             key_source=endpoints[0].key_source,
         )
@@ -220,34 +222,27 @@ def log_request_host(client: ModelClient) -> None:
         log.info("sending to %s, model %s", client.host, client.info.asked)
 
 
-class HostLoggingModel:
-    """A model that logs its host before it sends its first request."""
+@dataclass
+class _HostLoggingModel:
+    """The model of a client, which logs its host before it sends its first request."""
 
-    def __init__(self, client: ModelClient, model: Model) -> None:
-        self._client = client
-        self._model = model
-        self._has_sent = False
+    client: ModelClient
+    model: Model
+    has_sent: bool = False
 
-    @property
-    def info(self) -> ModelInfo:
-        """The name, endpoint and parameters of the model."""
-        return self._model.info
+    def __post_init__(self) -> None:
+        self.info = self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Send the prompt once.
-
-        Raises:
-            ModelError: if the model returns no completion.
-        """
-        if not self._has_sent:
-            self._has_sent = True
-            log_request_host(self._client)
-        return await self._model.complete(prompt)
+        if not self.has_sent:
+            self.has_sent = True
+            log_request_host(self.client)
+        return await self.model.complete(prompt)
 
 
 def log_host_at_first_request(client: ModelClient) -> ModelClient:
     """Return a client that logs its host before it sends its first request."""
-    return replace(client, model=HostLoggingModel(client, client.model)) if client.model else client
+    return replace(client, model=_HostLoggingModel(client, client.model)) if client.model else client
 
 
 def add_retries(model: Model, max_wait: float) -> Model:

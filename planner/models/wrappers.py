@@ -6,12 +6,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
-
-from planner.chat import REUSED_NOTE, Completion, Model, ModelInfo, Prompt
+from planner.chat import REUSED_NOTE, Completion, Model, Prompt
 from planner.details import format_count
 from planner.errors import ModelError
 
@@ -45,13 +42,9 @@ class CachedModel:
     """A model that stores each reply, and does not send a request again if its reply is stored."""
 
     def __init__(self, model: Model, store: ReplyStore) -> None:
+        self.info = model.info
         self._model = model
         self._store = store
-
-    @property
-    def info(self) -> ModelInfo:
-        """The name, endpoint and parameters of the wrapped model."""
-        return self._model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Return the stored reply, or send the prompt and store its reply.
@@ -86,11 +79,6 @@ class _Replica:
     last_turn: int = 0
 
 
-def balance_replicas(replicas: Sequence[Model]) -> Model:
-    """Return a model that spreads its requests over all replicas; a single replica is returned unchanged."""
-    return replicas[0] if len(replicas) == 1 else ReplicatedModel(replicas)
-
-
 class ReplicatedModel:
     """A model that spreads its requests over several replicas, which are servers with the same model.
 
@@ -100,14 +88,10 @@ class ReplicatedModel:
     """
 
     def __init__(self, replicas: Sequence[Model], clock: Callable[[], float] = time.monotonic) -> None:
+        self.info = replicas[0].info
         self._replicas = [_Replica(model) for model in replicas]
         self._clock = clock
         self._turns = 0
-
-    @property
-    def info(self) -> ModelInfo:
-        """The name, endpoint and parameters of the first replica."""
-        return self._replicas[0].model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Send the prompt to one replica, once.
@@ -161,15 +145,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RetryWait:
-    """A wait before the next request: its length in seconds, the last error, and the number of failures so far.
-
-    `RetryingModel` passes the wait to its `on_wait`. This function may delay other requests to the endpoint as well,
-    because a rate limit holds for all of them.
-    """
+    """A wait before the next request: its length in seconds, and the last error."""
 
     seconds: float
     error: ModelError
-    failures: int
 
 
 def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
@@ -180,9 +159,8 @@ def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
 class RetryingModel:
     """A model that retries the failed requests of another model if a retry may help.
 
-    A wait is at least as long as the endpoint's Retry-After. It has a random part, because otherwise many clients might
-    send at the same moment. `on_wait` is called before each wait. `jitter` returns a random number from 0 to 1; tests
-    replace `jitter` and `sleep`.
+    `on_wait` is called before each wait. Tests replace `sleep` and `jitter`; `jitter` returns a random number from 0
+    to 1.
     """
 
     def __init__(
@@ -194,16 +172,12 @@ class RetryingModel:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        self.info = model.info
         self.model = model
         self.policy = policy or RetryPolicy()
         self._on_wait = on_wait
         self._sleep = sleep
         self._jitter = jitter
-
-    @property
-    def info(self) -> ModelInfo:
-        """The name, endpoint and parameters of the wrapped model."""
-        return self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Send the prompt until there is a completion, and report the waits in the completion's `notes`.
@@ -211,101 +185,68 @@ class RetryingModel:
         Raises:
             ModelError: if a retry cannot help, or if a limit of the policy is reached.
         """
-        state = _RetryState(self.policy, self._jitter, self._on_wait)
-        completion = await state.call_until_success(partial(self.model.complete, prompt), self._sleep)
-        return replace(completion, notes=(*completion.notes, *state.notes))
+        waits: list[RetryWait] = []
+
+        def report(wait: RetryWait) -> None:
+            waits.append(wait)
+            self._on_wait(wait)
+
+        completion = await call_with_retry(
+            lambda: self.model.complete(prompt), self.policy, on_wait=report, sleep=self._sleep, jitter=self._jitter
+        )
+        if not waits:
+            return completion
+        waited = sum(wait.seconds + wait.error.paused for wait in waits)
+        note = f"sent {len(waits) + 1} requests, waited {waited:.1f} s in total; last failure: {waits[-1].error}"
+        return replace(completion, notes=(*completion.notes, note))
 
 
-async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy) -> _T:
-    """Call a function until it succeeds, and log each wait.
+async def call_with_retry(
+    call: Callable[[], Awaitable[_T]],
+    policy: RetryPolicy,
+    *,
+    on_wait: Callable[[RetryWait], None] = log_wait,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    jitter: Callable[[], float] = random.random,
+) -> _T:
+    """Call a function until it succeeds, and report each wait with `on_wait` before it begins.
 
     Raises:
         ModelError: if a retry cannot help, or if a limit of the policy is reached.
     """
-    return await _RetryState(policy, random.random, log_wait).call_until_success(call, asyncio.sleep)
-
-
-class _RetryState:
-    """The failures and waits of one prompt so far; tenacity calls `compute_wait`, `is_over` and `report_wait`."""
-
-    def __init__(self, policy: RetryPolicy, jitter: Callable[[], float], on_wait: Callable[[RetryWait], None]) -> None:
-        self.stop_reason = ""
-        self._policy, self._jitter, self._on_wait = policy, jitter, on_wait
-        self._failures = 0
-        self._paused = 0.0
-        self._waits: list[RetryWait] = []
-
-    async def call_until_success(
-        self, call: Callable[[], Awaitable[_T]], sleep: Callable[[float], Awaitable[None]]
-    ) -> _T:
-        """Call the function until it succeeds or a limit of the policy is reached."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_is_retryable),
-            wait=self.compute_wait,
-            stop=self.is_over,
-            before_sleep=self.report_wait,
-            sleep=sleep,
-            reraise=True,
-        )
+    sent, failures, waited = 0, 0, 0.0
+    while True:
+        sent += 1
         try:
-            result: _T = await retrying(call)
+            return await call()
         except ModelError as error:
-            if self.stop_reason:
-                raise error.with_message(f"{error}; {self.stop_reason}") from None
-            raise
-        return result
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """A tuple with one sentence about the waits, empty if there were no waits."""
-        if not self._waits:
-            return ()
-        last = self._waits[-1]
-        return (f"sent {last.failures + 1} requests, waited {self._waited:.1f} s in total; last failure: {last.error}",)
-
-    @property
-    def _waited(self) -> float:
-        return self._paused + sum(wait.seconds for wait in self._waits)
-
-    def compute_wait(self, state: RetryCallState) -> float:
-        """Return the seconds until the next request, with a random part.
-
-        The random part does not push the sum of the waits over `max_wait`.
-        """
-        self._paused += _get_error(state).paused
-        backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))
-        retry_after = _get_error(state).retry_after
-        if retry_after is None:
-            return backoff * (1 + self._jitter()) / 2
-        left = self._policy.max_wait - self._waited - retry_after
-        extra = backoff * self._jitter() / 4
-        return retry_after + (min(extra, left) if left >= 0 else extra)
-
-    def is_over(self, state: RetryCallState) -> bool:
-        """Return whether to give up now; if so, store the reason in `stop_reason`."""
-        self._failures += _get_error(state).status != _TOO_MANY_REQUESTS
-        gave_up = f"gave up after {format_count(state.attempt_number, 'request')}"
-        if self._failures >= self._policy.max_failures:
-            self.stop_reason = gave_up
-        elif self._waited + max(state.upcoming_sleep, _SHORTEST_WAIT) > self._policy.max_wait:
-            self.stop_reason = (
-                f"{gave_up}: the next wait of {state.upcoming_sleep:.0f} s would exceed the limit of "
-                f"{self._policy.max_wait:.0f} s in total (--max-wait)"
+            if not error.retryable or error.exhausted:
+                raise
+            failed = error
+        failures += failed.status != _TOO_MANY_REQUESTS
+        waited += failed.paused
+        seconds = _choose_wait(failed.retry_after, policy, sent, policy.max_wait - waited, jitter())
+        gave_up = f"{failed}; gave up after {format_count(sent, 'request')}"
+        if failures >= policy.max_failures:
+            raise failed.with_message(gave_up)
+        if waited + max(seconds, _SHORTEST_WAIT) > policy.max_wait:
+            raise failed.with_message(
+                f"{gave_up}: the next wait of {seconds:.0f} s would exceed the limit of "
+                f"{policy.max_wait:.0f} s in total (--max-wait)"
             )
-        return bool(self.stop_reason)
-
-    def report_wait(self, state: RetryCallState) -> None:
-        """Report a wait before it begins."""
-        wait = RetryWait(state.upcoming_sleep, _get_error(state), state.attempt_number)
-        self._waits.append(wait)
-        self._on_wait(wait)
+        on_wait(RetryWait(seconds, failed))
+        await sleep(seconds)
+        waited += seconds
 
 
-def _is_retryable(error: BaseException) -> bool:
-    return isinstance(error, ModelError) and error.retryable and not error.exhausted
+def _choose_wait(retry_after: float | None, policy: RetryPolicy, sent: int, left: float, chance: float) -> float:
+    """Return the seconds until the next request: at least `retry_after`, the wait that the endpoint asks for.
 
-
-def _get_error(state: RetryCallState) -> ModelError:
-    error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, ModelError), "only a ModelError is retried"
-    return error
+    The wait grows with the number of requests sent. `chance`, a random number from 0 to 1, makes it longer or shorter,
+    because otherwise many clients might send at the same moment. It never pushes a wait over the `left` seconds.
+    """
+    backoff = min(policy.longest_wait, policy.first_wait * 2.0 ** min(sent - 1, 30))
+    if retry_after is None:
+        return backoff * (1 + chance) / 2
+    extra = backoff * chance / 4
+    return retry_after + (min(extra, left - retry_after) if left >= retry_after else extra)

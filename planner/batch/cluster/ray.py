@@ -21,7 +21,7 @@ from planner.errors import ModelError, PaperError, RunError, TooLongError, Usage
 from planner.models.connect import WorkerModelSpec
 from planner.models.openai_chat.chat import OpenAIChat
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.models.wrappers import balance_replicas
+from planner.models.wrappers import ReplicatedModel
 from planner.papers.arxiv import ArxivClient
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest, ReadResultOrError
@@ -89,7 +89,7 @@ class RayWorkerActor:
                 resolve_endpoint(wanted.model, url, os.environ, key_variable=wanted.key_variable)
                 for url in wanted.base_urls
             ]
-            chat = balance_replicas([OpenAIChat(endpoint, wanted.options) for endpoint in endpoints])
+            chat = ReplicatedModel([OpenAIChat(endpoint, wanted.options) for endpoint in endpoints])
             if chat.info != wanted.info:
                 raise UsageError(
                     f"its environment variables lead to model {chat.info.asked!r} at {chat.info.endpoint}, "
