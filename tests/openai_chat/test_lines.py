@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from planner.chat import Completion, Message, Prompt
 from planner.errors import ModelError, TooLongError
-from planner.models.openai_chat.batch_api import BatchService, parse_result_line
+from planner.models.openai_chat.batch_api import BatchService
 from planner.models.openai_chat.chat import RequestOptions
 from planner.models.openai_chat.endpoint import Endpoint
 from tests.server.replies import completion
@@ -21,7 +21,8 @@ PROMPT = Prompt.from_messages((Message("user", "hello \ud83d\ude00 \ud800"),), "
 
 
 def result(**line: Any) -> Completion | ModelError:
-    answer = parse_result_line(json.dumps({"custom_id": "a", **line}).encode(), ENDPOINT)
+    service = BatchService(ENDPOINT, RequestOptions())
+    answer = service.parse_result_line(json.dumps({"custom_id": "a", **line}).encode())
     assert answer is not None
     assert answer.custom_id == "a"
     return answer.result
@@ -99,12 +100,12 @@ def test_a_key_is_masked_wherever_it_is_echoed() -> None:
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b'"x"', b"{}", b'{"custom_id": 1}', b"\xff"])
 def test_what_names_no_request_is_no_answer(line: bytes) -> None:
-    assert parse_result_line(line, ENDPOINT) is None
+    assert BatchService(ENDPOINT, RequestOptions()).parse_result_line(line) is None
 
 
 def test_a_request_is_no_answer() -> None:
     request = BatchService(ENDPOINT, RequestOptions()).format_request_line("a", PROMPT)
-    assert parse_result_line(request, ENDPOINT) is None
+    assert BatchService(ENDPOINT, RequestOptions()).parse_result_line(request) is None
 
 
 _json = st.recursive(

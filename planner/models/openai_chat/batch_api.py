@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 from pydantic_core import to_json
@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError
 from planner.models.openai_chat.chat import (
+    EndpointClient,
     ParameterAdapter,
     RequestOptions,
     build_content_filter_completion,
@@ -36,11 +37,7 @@ from planner.models.openai_chat.replies import (
     parse_error_body,
     parse_masked_completion,
 )
-from planner.models.openai_chat.stream import decode_bounded_json, format_json, repair_json_surrogates
-
-if TYPE_CHECKING:
-    from planner.models.openai_chat.transport import Transport
-
+from planner.models.openai_chat.stream import decode_bounded_json, format_json
 
 _URL: Final = "/v1/chat/completions"
 _FIRST_ERROR: Final = 400
@@ -56,28 +53,13 @@ class BatchResult:
     result: Completion | ModelError
 
 
-def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
-    """Return the result in a line of a batch's result file, with secrets masked; None if the line is no result.
-
-    If a content filter refused the prompt, the result is a completion with a refusal, not an error.
-    """
-    line = get_object_or_empty(repair_json_surrogates(decode_bounded_json(content)))
-    custom_id = line.get("custom_id")
-    if not isinstance(custom_id, str) or "method" in line:
-        return None
-    result = _parse_result(line, endpoint)
-    return BatchResult(
-        custom_id, build_content_filter_completion(result) if isinstance(result, FilteredPromptError) else result
-    )
-
-
 def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelError:
     from planner.models.openai_chat.errors import convert_error_body, shorten_to_one_line  # imports the SDK
 
     response, mask = get_object_or_empty(line.get("response")), endpoint.mask
     body, status = response.get("body"), response.get("status_code")
     if isinstance(body, str):  # some services send it as a string of JSON
-        body = repair_json_surrogates(decode_bounded_json(body.encode()))
+        body = decode_bounded_json(body.encode())
     status = status if isinstance(status, int) else None
     headers = {"x-request-id": mask.mask_text(get_string_or_empty(response.get("request_id")))}
     if error := parse_error_body(mask.mask_json(find_error_object(body))):
@@ -194,29 +176,21 @@ def _read_count(value: JsonObject, name: str) -> int:
     return count if isinstance(count, int) else 0
 
 
-class BatchService:
+class BatchService(EndpointClient):
     """The batch service of one endpoint, for one model; an async context manager.
 
     No method sends its request again. A failed request may still have had an effect; check this before you try again.
     """
 
     def __init__(self, endpoint: Endpoint, options: RequestOptions) -> None:
-        self._endpoint = endpoint
+        super().__init__(endpoint, timeout=options.timeout, max_connections=_MAX_CONNECTIONS)
         self._options = options
         self._adapter = ParameterAdapter()
-        self._transport: Transport | None = None
 
     @property
     def host(self) -> str:
         """The host and port of the service."""
-        return self._endpoint.host
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._transport is not None:
-            await self._transport.close()
+        return self.endpoint.host
 
     def format_request_line(self, custom_id: str, prompt: Prompt) -> bytes:
         """Return a line of an input file: a prompt with the parameters that the endpoint accepts."""
@@ -224,15 +198,21 @@ class BatchService:
         return to_json({"custom_id": custom_id, "method": "POST", "url": _URL})[:-1] + b',"body":' + body + b"}\n"
 
     def parse_result_line(self, content: bytes) -> BatchResult | None:
-        """Return the result in a line of a result file, or None if the line is not a result.
+        """Return the result in a line of a result file, with secrets masked; None if the line is not a result.
 
-        If the result says that the endpoint rejects a parameter, later requests leave the parameter out or rename it.
-        The error is marked as retryable if this is possible.
+        If a content filter refused the prompt, the result is a completion with a refusal, not an error. If the endpoint
+        rejects a parameter, later requests leave it out or rename it; the error is retryable if this is possible.
         """
-        result = parse_result_line(content, self._endpoint)
-        if result and isinstance(error := result.result, RejectedParameterError):
-            error.retryable = self._adapter.observe_rejection(error.parameter, self._adapt_parameters())
-        return result
+        line = get_object_or_empty(decode_bounded_json(content))
+        custom_id = line.get("custom_id")
+        if not isinstance(custom_id, str) or "method" in line:
+            return None
+        result = _parse_result(line, self.endpoint)
+        if isinstance(result, FilteredPromptError):
+            return BatchResult(custom_id, build_content_filter_completion(result))
+        if isinstance(result, RejectedParameterError):
+            result.retryable = self._adapter.observe_rejection(result.parameter, self._adapt_parameters())
+        return BatchResult(custom_id, result)
 
     async def upload_file(self, path: Path, name: str) -> str:
         """Upload an input file and return its id.
@@ -265,29 +245,20 @@ class BatchService:
 
     async def stream_lines(self, file_id: str) -> AsyncGenerator[bytes]:
         """Yield the lines of a file as they arrive; skip lines that are longer than any reply."""
-        async with aclosing(self._open_transport().stream_lines(f"files/{quote(file_id, safe='')}/content")) as lines:
+        async with aclosing(self.open_transport().stream_lines(f"files/{quote(file_id, safe='')}/content")) as lines:
             async for line in lines:
                 yield line
 
     async def _call_service(self, method: str, path: str, **content: Any) -> JsonObject:
         """Call the service and return its response, which must be a JSON object."""
-        value = await self._open_transport().call_api(method, path, **content)
+        value = await self.open_transport().call_api(method, path, **content)
         if not isinstance(value, dict):
             raise ModelError(f"{self.host} sent a response that is not from a batch service", retryable=True)
         return value
 
     def _adapt_parameters(self) -> JsonObject:
-        parameters = build_parameters(self._endpoint.model, replace(self._options, stream=False))
+        parameters = build_parameters(self.endpoint.model, replace(self._options, stream=False))
         return self._adapter.adapt_parameters(parameters)
-
-    def _open_transport(self) -> "Transport":
-        if self._transport is None:
-            from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
-
-            self._transport = Transport(
-                self._endpoint, timeout=self._options.timeout, max_connections=_MAX_CONNECTIONS, fast=False
-            )
-        return self._transport
 
 
 def _build_page_query(after: str) -> dict[str, str]:

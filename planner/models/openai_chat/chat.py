@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import JsonValue
@@ -71,7 +71,47 @@ class RequestOptions:
 _DEFAULTS: Final = RequestOptions()
 
 
-class OpenAIChat:
+class EndpointClient:
+    """A client of one endpoint; an async context manager that closes its connections.
+
+    `timeout` is in seconds. `fast` allows the use of aiohttp, which is faster for many requests at once.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float, max_connections: int, fast: bool = False) -> None:
+        self.endpoint = endpoint
+        self._timeout = timeout
+        self._max_connections = max_connections
+        self._fast = fast
+        self._transport: Transport | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; the next request opens new ones."""
+        if self._transport is not None:
+            transport, self._transport = self._transport, None
+            await transport.close()
+
+    def open_transport(self) -> "Transport":
+        """Return the transport for the requests; open it if none is open.
+
+        Raises:
+            ModelError: if a proxy in the environment cannot be used.
+        """
+        if self._transport is None:
+            from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
+
+            self._transport = Transport(
+                self.endpoint, timeout=self._timeout, max_connections=self._max_connections, fast=self._fast
+            )
+        return self._transport
+
+
+class OpenAIChat(EndpointClient):
     """A model at an endpoint; an async context manager that closes its connections.
 
     `model` is an `Endpoint` or a name, such as "gpt-4o" or "ollama/llama3.1". For a name, the address and the key come
@@ -91,37 +131,21 @@ class OpenAIChat:
         *,
         on_text: Callable[[str], None] | None = None,
     ) -> None:
-        self.endpoint = resolve_endpoint(model, "", os.environ) if isinstance(model, str) else model
+        endpoint = resolve_endpoint(model, "", os.environ) if isinstance(model, str) else model
+        super().__init__(endpoint, timeout=options.timeout, max_connections=options.connections, fast=True)
+        self.info = ModelInfo(LM_PLANNER, endpoint.model, endpoint.model, endpoint.base_url, options.user_parameters)
         self.options = options
         self._on_text = on_text
         self._retries = isinstance(model, str)
         self._adapter = ParameterAdapter()
-        self._transport: Transport | None = None
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self.endpoint!r}, {self.options!r})"
 
-    @cached_property
-    def info(self) -> ModelInfo:
-        """The model's name, endpoint and parameters."""
-        return build_model_info(self.endpoint, self.options)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close all connections; the next request opens new ones."""
-        if self._transport is not None:
-            transport, self._transport = self._transport, None
-            await transport.close()
-
     def warm_up(self) -> None:
         """Import the SDK and load certificates in advance, since both are slow; any thread may call this."""
         with suppress(ModelError):  # an unusable proxy, which the first request reports
-            self._open_transport()
+            self.open_transport()
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Return the completion; if a content filter refuses the prompt, the completion has a refusal and no text.
@@ -158,7 +182,7 @@ class OpenAIChat:
 
     async def _send_once(self, parameters: JsonObject, prompt: Prompt) -> Completion:
         """Send one request, and report the text of the reply as it arrives."""
-        transport, streams = self._open_transport(), bool(parameters.get("stream"))
+        transport, streams = self.open_transport(), bool(parameters.get("stream"))
         body = build_request_body(parameters, prompt)
         if self._on_text is None:
             return await transport.post_request(body, streams=streams)
@@ -167,15 +191,6 @@ class OpenAIChat:
             return await transport.post_request(body, streams=streams, on_piece=reporter.add_piece)
         finally:
             reporter.finish()
-
-    def _open_transport(self) -> "Transport":
-        if self._transport is None:
-            from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
-
-            self._transport = Transport(
-                self.endpoint, timeout=self.options.timeout, max_connections=self.options.connections
-            )
-        return self._transport
 
 
 class ParameterAdapter:
@@ -251,11 +266,6 @@ class MaskedTextReporter:
         self._rest = ""
 
 
-def build_model_info(endpoint: Endpoint, options: RequestOptions) -> ModelInfo:
-    """Return the name, endpoint and parameters of a model."""
-    return ModelInfo(LM_PLANNER, endpoint.model, endpoint.model, endpoint.base_url, options.user_parameters)
-
-
 def build_parameters(model: str, options: RequestOptions) -> JsonObject:
     """Return all parameters of a request except its messages, before a `ParameterAdapter` changes them."""
     cap: JsonObject = {} if options.token_cap is None else {"max_tokens": options.token_cap}
@@ -310,13 +320,8 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
     Raises:
         ModelError: if the endpoint cannot be reached, refuses the request, or sends no list.
     """
-    from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
-
-    transport = Transport(endpoint, timeout=_LIST_TIMEOUT, max_connections=1, fast=False)
-    try:
-        reply = get_object_or_empty(await transport.call_api("GET", "models"))
-    finally:
-        await transport.close()
+    async with EndpointClient(endpoint, timeout=_LIST_TIMEOUT, max_connections=1) as client:
+        reply = get_object_or_empty(await client.open_transport().call_api("GET", "models"))
     if not isinstance(reply.get("data"), list):
         raise ModelError(f"{endpoint.host} sent no list of models; check --base-url, which usually ends in /v1")
     listed = dict[str, ListedModel]()

@@ -26,7 +26,7 @@ from planner.models.openai_chat.replies import (
     RejectedParameterError,
     parse_error_body,
 )
-from planner.models.openai_chat.stream import decode_bounded_json, format_json, repair_json_surrogates
+from planner.models.openai_chat.stream import decode_bounded_json, format_json
 from planner.sanitize import clean_text
 
 try:
@@ -105,7 +105,7 @@ def convert_transport_exception(
 def convert_error_response(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
     """Return the `ModelError` for a response with an HTTP error status."""
     # Mask before shortening, since half a key would not be recognised.
-    body = endpoint.mask.mask_json(repair_json_surrogates(decode_bounded_json(content)))
+    body = endpoint.mask.mask_json(decode_bounded_json(content))
     text = format_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
     error_body = parse_error_body(body) or ErrorBody(text[:_MAX_READ_CHARS])
     return convert_error_body(error_body, endpoint, status, headers, text)

@@ -41,8 +41,13 @@ def decode_bounded_json(content: bytes) -> JsonValue:
     """Return the value of JSON bytes, None if they are not JSON or have more than `MAX_JSON_VALUES` values.
 
     Content deeper than `MAX_JSON_DEPTH` is left out; the rest is kept, because it may hold a paid reply. A number that
-    is too large, such as 1e999, becomes None.
+    is too large, such as 1e999, becomes None. All texts are valid Unicode, see `repair_json_surrogates`.
     """
+    return repair_json_surrogates(_decode_json(content))
+
+
+def _decode_json(content: bytes) -> JsonValue:
+    """Decode JSON as `decode_bounded_json` does, but leave the halves of characters in its texts."""
     if compute_max_json_values(content) > MAX_JSON_VALUES:
         return None
     try:
@@ -271,7 +276,7 @@ class ResponseBody:
     @property
     def json(self) -> JsonValue:
         """The body as a JSON value, None if the body is not JSON."""
-        return repair_json_surrogates(self._merger.body if self._events else decode_bounded_json(bytes(self._content)))
+        return repair_json_surrogates(self._merger.body) if self._events else decode_bounded_json(bytes(self._content))
 
     @property
     def text(self) -> str:
@@ -332,7 +337,7 @@ class ResponseBody:
             self.is_done = True
             return
         value_count, item_count = compute_max_json_values(data), self._merger.item_count
-        chunk = decode_bounded_json(data)
+        chunk = _decode_json(data)
         if isinstance(chunk, dict):
             self._merger.add_chunk(chunk)
             # A chunk that only continues texts leaves no value of its own.

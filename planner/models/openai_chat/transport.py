@@ -28,7 +28,6 @@ from planner.models.openai_chat.stream import (
     ResponseBody,
     decode_bounded_json,
     format_json,
-    repair_json_surrogates,
 )
 
 MAX_REPLY_SECONDS: Final = 3600.0  # seconds for a whole reply, however slowly it arrives, unless --timeout is longer
@@ -104,7 +103,7 @@ class Transport:
                 failed = errors.convert_transport_exception(error, self._endpoint, timeout=self._timeout)
         if failed is not None:
             raise failed
-        return self._mask.mask_json(repair_json_surrogates(decode_bounded_json(bytes(pieces))))
+        return self._mask.mask_json(decode_bounded_json(bytes(pieces)))
 
     async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
         """Yield the lines of a file as they arrive; skip lines longer than any reply. The timeout is for each line."""
