@@ -50,6 +50,9 @@ class SecretMask:
         pairs = tuple(basic_credentials)
         passwords = (password or user for user, _, password in (pair.partition(":") for pair in pairs))
         self._secrets = frozenset((*secrets, *pairs, *passwords))
+        self._secrets_in_replies = frozenset(
+            s for s in self._secrets if not (s.isalpha() and len(s) < _MAX_WORD_LENGTH)
+        )
 
     def __repr__(self) -> str:
         return "SecretMask()"
@@ -60,7 +63,7 @@ class SecretMask:
 
     def mask_json(self, value: JsonValue) -> JsonValue:
         """Return the value with each secret replaced in all strings and keys, at any depth."""
-        return _mask_value(value, self._secrets) if self._secrets else value
+        return _mask_json(value, self._secrets)
 
     def mask_reply_text(self, text: str) -> str:
         """Return a model's text with secrets masked, except short passwords that could be ordinary words."""
@@ -68,11 +71,7 @@ class SecretMask:
 
     def mask_reply(self, value: JsonValue) -> JsonValue:
         """Mask secrets in all strings and keys of a model's output, except short passwords that could be words."""
-        return _mask_value(value, self._secrets_in_replies) if self._secrets_in_replies else value
-
-    @property
-    def _secrets_in_replies(self) -> frozenset[str]:
-        return frozenset(s for s in self._secrets if not (s.isalpha() and len(s) < _MAX_WORD_LENGTH))
+        return _mask_json(value, self._secrets_in_replies)
 
 
 def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
@@ -81,8 +80,21 @@ def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
 
 
-def _mask_value(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
-    return _mask_strings(value, secrets) if _may_hold_secret(" ".join(_list_strings(value)), secrets) else value
+def map_json_strings(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
+    """Return a JSON value in which `change` has replaced each string and each key, at any depth."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [map_json_strings(item, change) for item in value]
+    if isinstance(value, dict):
+        return {change(key): map_json_strings(item, change) for key, item in value.items()}
+    return value
+
+
+def _mask_json(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
+    if not _may_hold_secret(" ".join(_list_strings(value)), secrets):
+        return value
+    return map_json_strings(value, lambda text: _mask_text(text, secrets))
 
 
 def _list_strings(value: JsonValue) -> list[str]:
@@ -100,16 +112,6 @@ def _list_strings(value: JsonValue) -> list[str]:
     return strings
 
 
-def _mask_strings(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
-    if isinstance(value, str):
-        return _mask_text(value, secrets)
-    if isinstance(value, list):
-        return [_mask_strings(item, secrets) for item in value]
-    if isinstance(value, dict):
-        return {_mask_text(key, secrets): _mask_strings(item, secrets) for key, item in value.items()}
-    return value
-
-
 def _mask_text(text: str, secrets: frozenset[str]) -> str:
     if not _may_hold_secret(text, secrets):
         return text
@@ -122,6 +124,8 @@ def _mask_text(text: str, secrets: frozenset[str]) -> str:
 
 def _may_hold_secret(text: str, secrets: frozenset[str]) -> bool:
     """Return whether a text may hold a secret. This check is fast, unlike a search with the patterns."""
+    if not secrets:
+        return False
     letters = _NO_LETTERS.sub("", text.casefold())
     return bool(_ESCAPES.search(text)) or any(form in letters for form in _list_letters(secrets))
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from planner.masking import map_json_strings
 from planner.models.openai_chat.replies import (
     REASONING_FIELDS,
     JsonObject,
@@ -104,13 +105,7 @@ def repair_json_surrogates(value: JsonValue) -> JsonValue:
     A stream may split a character (a surrogate pair) over two chunks. Its halves are joined; a lone half becomes
     U+FFFD.
     """
-    if isinstance(value, str):
-        return repair_surrogates(value)
-    if isinstance(value, list):
-        return [repair_json_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {repair_surrogates(name): repair_json_surrogates(item) for name, item in value.items()}
-    return value
+    return map_json_strings(value, repair_surrogates)
 
 
 class EventDecoder:
