@@ -50,9 +50,8 @@ class SecretMask:
         pairs = tuple(basic_credentials)
         passwords = (password or user for user, _, password in (pair.partition(":") for pair in pairs))
         self._secrets = frozenset((*secrets, *pairs, *passwords))
-        self._secrets_in_replies = frozenset(
-            s for s in self._secrets if not (s.isalpha() and len(s) < _MAX_WORD_LENGTH)
-        )
+        words = {secret for secret in self._secrets if secret.isalpha() and len(secret) < _MAX_WORD_LENGTH}
+        self._secrets_in_replies = self._secrets - words
 
     def __repr__(self) -> str:
         return "SecretMask()"

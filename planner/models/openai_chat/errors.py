@@ -30,11 +30,13 @@ from planner.models.openai_chat.stream import decode_bounded_json, format_json
 from planner.sanitize import clean_text
 
 try:
-    from aiohttp import ClientError, http_exceptions
+    import aiohttp
 except ImportError:  # the extra `fast` is not installed
     _AIOHTTP_EXCEPTIONS: tuple[type[Exception], ...] = ()
+    _AIOHTTP_CONNECTION_EXCEPTIONS: tuple[type[Exception], ...] = ()
 else:
-    _AIOHTTP_EXCEPTIONS = (ClientError, http_exceptions.HttpProcessingError)
+    _AIOHTTP_EXCEPTIONS = (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError)
+    _AIOHTTP_CONNECTION_EXCEPTIONS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 # The base classes of the exceptions of the SDK and its transports, and of exceptions that they do not wrap: those of
 # parsers, decoders and the operating system. For a malformed header one raises ValueError, another ClientResponseError.
@@ -60,16 +62,13 @@ _PARSED_DATA: Final = re.compile(r"\s*(?::?\n|: *(?:b|bytearray\()?['\"]|\bb['\"
 _BROKEN_TLS_ERRORS: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 # The errors from opening a connection. httpx2's ConnectTimeout is not among them, since the SDK's aiohttp transport
 # also raises it for connections that broke later.
-_NO_CONNECTION: Final = frozenset(
-    {
-        "httpx2.ConnectError",
-        "httpx2.InvalidURL",
-        "httpx2.ProxyError",
-        "httpx2.UnsupportedProtocol",
-        "httpcore2.ConnectTimeout",
-        "aiohttp.client_exceptions.ClientConnectorError",
-        "aiohttp.client_exceptions.ConnectionTimeoutError",
-    }
+_NO_CONNECTION: Final = (
+    httpx2.ConnectError,
+    httpx2.InvalidURL,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpcore2.ConnectTimeout,
+    *_AIOHTTP_CONNECTION_EXCEPTIONS,
 )
 _TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _RETRYABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
@@ -176,9 +175,7 @@ def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: flo
             is_temporary = cause.errno == socket.EAI_AGAIN
             return f"no such endpoint: host {endpoint.host!r} not found; check --base-url", is_temporary
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_TLS_ERRORS):
-            reason = shorten_to_one_line(
-                getattr(cause, "reason", None) or str(cause)
-            )  # aiohttp's errors have no reason
+            reason = shorten_to_one_line(getattr(cause, "reason", None) or str(cause))  # aiohttp's have no `reason`
             return f"no secure connection to {address}: {reason}; check https:// and the certificate", False
         if isinstance(cause, ConnectionRefusedError):
             return f"connection refused by {address}; is the server running?", True
@@ -207,8 +204,7 @@ def _describe_broken_response(error: Exception, detail: str, endpoint: Endpoint)
 
 def _is_connection_missing(error: Exception) -> bool:
     """Return whether the error shows that no connection was opened and nothing was sent."""
-    kinds = (kind for cause in _iterate_causes(error) for kind in type(cause).__mro__)
-    return any(f"{kind.__module__}.{kind.__name__}" in _NO_CONNECTION for kind in kinds)
+    return any(isinstance(cause, _NO_CONNECTION) for cause in _iterate_causes(error))
 
 
 def _describe_exception(error: BaseException) -> str:
@@ -235,19 +231,16 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """
     if (milliseconds := _parse_number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
-    value = headers.get("retry-after")
-    if value is None or (seconds := _parse_number(value)) is not None:
-        return None if value is None else seconds
-    until = _parse_date(value)
-    if until is None:
+    value = headers.get("retry-after", "")
+    if (seconds := _parse_number(value)) is not None:
+        return seconds
+    if (until := _parse_date(value)) is None:
         return None
     return max(0.0, (until - (_parse_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds())
 
 
 def parse_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
     """Return the rate limits in the `x-ratelimit-*` headers, or None if none can be read."""
-    if not any(name.startswith("x-ratelimit") for name in headers):
-        return None
     limits = RateLimits(
         requests=_parse_count(headers.get("x-ratelimit-limit-requests")),
         remaining_requests=_parse_count(headers.get("x-ratelimit-remaining-requests")),

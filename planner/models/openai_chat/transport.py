@@ -6,11 +6,10 @@ tests.openai_chat.bench` measures these times.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypeVar
 
 import httpx2
 import openai
@@ -34,10 +33,10 @@ MAX_REPLY_SECONDS: Final = 3600.0  # seconds for a whole reply, however slowly i
 MAX_ERROR_BYTES: Final = 1024 * 1024  # bytes of an error body; the rest is not read
 MAX_HEADERS: Final = 128  # headers of a response; httpx2 reads 100 KB of them, aiohttp 128 of 8 KB
 _CONNECT_SECONDS: Final = 30.0
-_NO_ERROR: ModelError | None = None
 _BROKE_AFTER_REPLY: Final = "the connection broke after the reply was complete; the token counts may be missing"
 _LAST_BYTES_SECONDS: Final = 0.5
 _MAX_SHOWN_CHARS: Final = 100  # characters of an unreadable response that are shown
+_T = TypeVar("_T")
 
 
 class Transport:
@@ -56,11 +55,7 @@ class Transport:
         self._endpoint = endpoint
         self._mask = endpoint.mask
         self._timeout = timeout
-        http_client = _create_http_client(timeout, max_connections, fast=fast)
-        if isinstance(http_client, str):  # raised here, so that no chained exception can show a password
-            reason = errors.shorten_to_one_line(self._mask.mask_text(http_client))
-            raise ModelError(f"the proxy in the environment is unusable: {reason}; check HTTP_PROXY and HTTPS_PROXY")
-        self._http_client = http_client
+        self._http_client = _raise_or_return(_create_http_client(endpoint, timeout, max_connections, fast=fast))
         sdk = openai.AsyncOpenAI(
             api_key="sent in each request",
             admin_api_key="",
@@ -84,73 +79,54 @@ class Transport:
         `streams` is true if `body` asks for a stream. `on_piece` gets each piece of a stream: a field's name and its
         text, unmasked.
         """
-        outcome = await self._send_and_receive(body, ResponseBody(on_piece), streams=streams)
-        if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
-            raise outcome
-        return outcome
+        return _raise_or_return(await self._send_and_receive(body, ResponseBody(on_piece), streams=streams))
 
     async def call_api(self, method: str, path: str, **content: Any) -> JsonValue:
         """Send a request and return the JSON of the response, with secrets masked; None if it is not JSON.
 
         `path` is a path of the API. `content` are arguments of httpx2: `params`, `json`, `data` and `files`.
         """
-        pieces, failed = bytearray(), _NO_ERROR
+        pieces = bytearray()
         async with self._open_response(method, path, **content) as response:
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await _read_bounded(response, pieces, MAX_REPLY_BYTES)
-            except errors.TRANSPORT_EXCEPTIONS as error:
-                failed = errors.convert_transport_exception(error, self._endpoint, timeout=self._timeout)
-        if failed is not None:
-            raise failed
+            _raise_or_return(await self._catch_failure(_read_bounded(response, pieces, MAX_REPLY_BYTES)))
         return self._mask.mask_json(decode_bounded_json(bytes(pieces)))
 
     async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
         """Yield the lines of a file as they arrive; skip lines longer than any reply. The timeout is for each line."""
-        failed = _NO_ERROR
         async with self._open_response("GET", path) as response:
             lines = _split_lines(response.aiter_bytes())
-            try:
-                while True:
-                    async with asyncio.timeout(self._timeout):
-                        line = await anext(lines, None)
-                    if line is None:
-                        break
-                    yield line
-            except errors.TRANSPORT_EXCEPTIONS as error:
-                failed = errors.convert_transport_exception(error, self._endpoint, timeout=self._timeout)
-        if failed is not None:
-            raise failed
+            while (line := _raise_or_return(await self._catch_failure(anext(lines, None)))) is not None:
+                yield line
 
     @asynccontextmanager
     async def _open_response(self, method: str, path: str, **content: Any) -> AsyncIterator[httpx2.Response]:
         """Yield a response with its body unread; raise ModelError if the response has an error status."""
-        response, error_content, failed = None, bytearray(), _NO_ERROR
-        try:
-            async with asyncio.timeout(MAX_REPLY_SECONDS):
-                response = await self._send(method, self._url.join(path), **content)
-                if not response.is_success:
-                    async with asyncio.timeout(self._timeout):
-                        await _read_bounded(response, error_content, MAX_ERROR_BYTES)
-        except errors.TRANSPORT_EXCEPTIONS as error:
-            if response is None:
-                failed = errors.convert_transport_exception(error, self._endpoint, timeout=self._timeout)
-        if failed is not None:
-            raise failed
-        assert response is not None, "a request without a response raises an error"
+        request = self._send(method, self._url.join(path), **content)
+        response = _raise_or_return(await self._catch_failure(request, MAX_REPLY_SECONDS))
         try:
             if not response.is_success:
+                error_content = bytearray()  # if it cannot be read to its end, its beginning is enough
+                await self._catch_failure(_read_bounded(response, error_content, MAX_ERROR_BYTES))
                 raise self._convert_response(response, error_content)
             yield response
         finally:
             with suppress(*errors.TRANSPORT_EXCEPTIONS):
                 await response.aclose()
 
+    async def _catch_failure(self, work: Awaitable[_T], seconds: float | None = None) -> _T | ModelError:
+        """Return the result of `work`, or an error if the network fails or `seconds` (the timeout) have passed."""
+        try:
+            async with asyncio.timeout(self._timeout if seconds is None else seconds):
+                return await work
+        except errors.TRANSPORT_EXCEPTIONS as error:
+            return errors.convert_transport_exception(error, self._endpoint, timeout=self._timeout)
+
     async def _send_and_receive(
         self, body: bytes, response_body: ResponseBody, *, streams: bool
     ) -> Completion | ModelError:
         error_content, response = bytearray(), None
-        ends_at = asyncio.get_running_loop().time() + max(MAX_REPLY_SECONDS, self._timeout)
+        now = asyncio.get_running_loop().time
+        ends_at = now() + max(MAX_REPLY_SECONDS, self._timeout)
         # Connecting has its own limit, which must be reached first, since its message is more precise.
         connect_seconds = min(self._timeout, _CONNECT_SECONDS) if streams else 0.0
         try:
@@ -158,8 +134,9 @@ class Transport:
                 response = await self._send("POST", self._completions_url, content=body)
                 try:
                     if response.is_success:
-                        extend = partial(_extend, limit, self._timeout, ends_at) if streams else lambda: None
-                        await _receive(response, response_body, extend)
+                        async for _ in _receive_tokens(response, response_body):
+                            if streams:
+                                limit.reschedule(min(now() + self._timeout, ends_at))
                     else:
                         await _read_bounded(response, error_content, MAX_ERROR_BYTES)
                 finally:
@@ -241,38 +218,37 @@ def _build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
     return headers
 
 
-def _create_http_client(timeout: float, max_connections: int, *, fast: bool) -> httpx2.AsyncClient | str:
-    """Return an HTTP client, or the reason why there is none; `fast` chooses aiohttp if it is installed.
+def _create_http_client(
+    endpoint: Endpoint, timeout: float, max_connections: int, *, fast: bool
+) -> httpx2.AsyncClient | ModelError:
+    """Return an HTTP client, or the error if there is none; `fast` chooses aiohttp if it is installed.
 
     With aiohttp, whose parser is in C, each of 64 parallel requests of 80 KB takes 0.3 ms of CPU instead of 1.2 ms.
     """
-    options = _ClientOptions(
-        limits=httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-        timeout=httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None),
-        follow_redirects=False,
-    )
+    options: dict[str, Any] = {
+        "limits": httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+        "timeout": httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None),
+        "follow_redirects": False,
+    }
     try:
         with suppress(RuntimeError):  # the SDK raises this if the extra `fast` is not installed
             if fast:
                 return openai.DefaultAioHttpClient(**options)
         return openai.DefaultAsyncHttpxClient(**options)
     except (ValueError, ImportError, httpx2.InvalidURL) as error:
-        return str(error)
+        reason = errors.shorten_to_one_line(endpoint.mask.mask_text(str(error)))
+        return ModelError(f"the proxy in the environment is unusable: {reason}; check HTTP_PROXY and HTTPS_PROXY")
 
 
-class _ClientOptions(TypedDict):
-    limits: httpx2.Limits
-    timeout: httpx2.Timeout
-    follow_redirects: bool
+def _raise_or_return(result: _T | ModelError) -> _T:
+    """Raise an error here, outside of any `except`, so that no chained exception can show a key or password."""
+    if isinstance(result, ModelError):
+        raise result
+    return result
 
 
-def _extend(limit: asyncio.Timeout, seconds: float, ends_at: float) -> None:
-    """Set the end of a time limit to `seconds` from now, but not after `ends_at`."""
-    limit.reschedule(min(asyncio.get_running_loop().time() + seconds, ends_at))
-
-
-async def _receive(response: httpx2.Response, response_body: ResponseBody, extend_limit: Callable[[], None]) -> None:
-    """Read a body until it ends or the model's reply in it is complete; each token extends the time limit."""
+async def _receive_tokens(response: httpx2.Response, response_body: ResponseBody) -> AsyncIterator[None]:
+    """Read a body until it ends or the model's reply in it is complete; yield after each piece with a token."""
     content = response.aiter_bytes()
     async for piece in content:
         token_count = response_body.token_count
@@ -280,7 +256,7 @@ async def _receive(response: httpx2.Response, response_body: ResponseBody, exten
         if response_body.is_complete:
             break
         if response_body.token_count > token_count:
-            extend_limit()
+            yield
     response_body.finish()
     if response_body.is_done:
         await _drain(content)
