@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -31,6 +30,7 @@ class Provider:
 OPENAI: Final = Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 OPENROUTER: Final = Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
 OLLAMA: Final = Provider("ollama", "http://localhost:11434/v1", address_variable="OLLAMA_HOST")
+_ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to it
 _PROXY_VARIABLES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 PROVIDERS: Final[tuple[Provider, ...]] = (OPENAI, OPENROUTER, OLLAMA)
 
@@ -128,10 +128,10 @@ def resolve_endpoint(
             f"{address} needs a key: set {key_variable}",
             "without a key, use `prompt` and `parse` with a chat window, or the built-in planner (--model extractive)",
         )
-    _check_key(key, key_variable)
-    name = _choose_request_name(model, provider, host_provider)
+    if not (key.isascii() and key.isprintable()):  # a header cannot hold it
+        raise UsageError(f"{key_variable} contains invalid characters; was it pasted correctly?")
     return Endpoint(
-        name,
+        _choose_request_name(model, provider, host_provider),
         plain_url,
         SecretStr(key),
         SecretStr(credentials),
@@ -186,19 +186,12 @@ def _build_ollama_url(host: str) -> str:
     except ValueError:
         return host
     name = url.hostname or "localhost"
-    if _is_any_address(name):
+    if name in _ANY_ADDRESS:
         name = "localhost"
     bracketed_name = f"[{name}]" if ":" in name else name
     user, at_sign, _ = url.netloc.rpartition("@")
     netloc = f"{user}{at_sign}{bracketed_name}" + (f":{port}" if port else "")
     return urlunsplit((url.scheme, netloc, url.path.rstrip("/") + "/v1", "", ""))
-
-
-def _is_any_address(name: str) -> bool:
-    try:
-        return ip_address(name).is_unspecified
-    except ValueError:
-        return False
 
 
 def _parse_address(address: str, origin: str) -> SplitResult:
@@ -232,9 +225,3 @@ def _split_credentials(url: SplitResult) -> tuple[str, str]:
     user, _, password = pair.partition(":")
     plain_url = urlunsplit((url.scheme.lower(), host.lower(), url.path.rstrip("/"), "", ""))
     return plain_url, f"{unquote(user)}:{unquote(password)}" if pair else ""
-
-
-def _check_key(key: str, variable: str) -> None:
-    """Raise UsageError if a key holds characters that an HTTP header cannot have, such as a line break."""
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{variable or 'the key'} contains invalid characters; was it pasted correctly?")

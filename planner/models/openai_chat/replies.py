@@ -1,7 +1,7 @@
 """Parse the JSON of responses: completions, and errors in their many forms."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,19 +14,11 @@ from planner.masking import SecretMask
 JsonObject = dict[str, JsonValue]
 
 REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
-_THOUGHTS: Final = frozenset({"thinking", "reasoning"})
 _MOST_TOKENS: Final = 10**12  # more than any reply has; a larger count is an error of the endpoint
 
 # Parameters that can be left out of a request or sent under another name.
-_ADAPTABLE_PARAMETERS: Final = (
-    "max_tokens",
-    "max_completion_tokens",
-    "temperature",
-    "top_p",
-    "seed",
-    "reasoning_effort",
-    "stream_options",
-    "stream",
+_ADAPTABLE: Final = re.compile(
+    r"\b(?:max_tokens|max_completion_tokens|temperature|top_p|seed|reasoning_effort|stream_options|stream)\b"
 )
 _OVERFLOW_CODES: Final = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 _OVERFLOW: Final = re.compile(
@@ -95,9 +87,9 @@ def parse_completion(value: JsonValue) -> Completion | None:
     message = get_object_or_empty(choice.get("message"))
     content = message.get("content")
     return Completion(
-        text=content if isinstance(content, str) else _join_texts(content, _is_text),
+        text=content if isinstance(content, str) else _join_texts(content, "text"),
         reasoning=_read_reasoning(message),
-        refusal=get_string_or_empty(message.get("refusal")) or _join_texts(content, _is_refusal),
+        refusal=get_string_or_empty(message.get("refusal")) or _join_texts(content, "refusal"),
         finish_reason=get_string_or_empty(choice.get("finish_reason")),
         usage=parse_usage(body.get("usage")),
         model=get_string_or_empty(body.get("model")),
@@ -165,7 +157,7 @@ def get_string_or_empty(value: JsonValue) -> str:
 
 def read_field_text(value: JsonValue, separator: str = "") -> str:
     """Return the text of a field that holds a string or a list; the texts of the list's items are joined."""
-    return value if isinstance(value, str) else _join_texts(value, lambda _: True, separator)
+    return value if isinstance(value, str) else _join_texts(value, None, separator)
 
 
 def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
@@ -173,12 +165,13 @@ def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
     for name in REASONING_FIELDS:
         if text := read_field_text(message.get(name), "\n\n"):
             return text
-    return _join_texts(message.get("content"), _is_thought, "\n\n")
+    return _join_texts(message.get("content"), "thought", "\n\n")
 
 
-def _join_texts(value: JsonValue, is_joined: Callable[[JsonObject], bool], separator: str = "") -> str:
-    """Join the texts of the items for which `is_joined` is true."""
-    return separator.join(text for item in list_objects(value) if is_joined(item) and (text := _read_item_text(item)))
+def _join_texts(value: JsonValue, kind: str | None, separator: str = "") -> str:
+    """Join the texts of the items of one kind, or of all items if `kind` is None."""
+    items = (item for item in list_objects(value) if kind in (None, _find_item_kind(item)))
+    return separator.join(filter(None, map(_read_item_text, items)))
 
 
 def _read_item_text(item: JsonObject) -> str:
@@ -186,16 +179,14 @@ def _read_item_text(item: JsonObject) -> str:
     return next(filter(None, texts), "")
 
 
-def _is_text(item: JsonObject) -> bool:
-    return not _is_thought(item) and not _is_refusal(item)
-
-
-def _is_thought(item: JsonObject) -> bool:
-    return item.get("type") in _THOUGHTS
-
-
-def _is_refusal(item: JsonObject) -> bool:
-    return item.get("type") == "refusal"
+def _find_item_kind(item: JsonObject) -> str:
+    match item.get("type"):
+        case "thinking" | "reasoning":
+            return "thought"
+        case "refusal":
+            return "refusal"
+        case _:
+            return "text"
 
 
 def _to_count(value: JsonValue) -> int | None:
@@ -258,13 +249,10 @@ class ErrorBody:
         """
         if not _REJECTED.search(f"{self.code.replace('_', ' ')} {self.message}"):
             return ""
-        named = self.parameter.rpartition(".")[2]
-        if named:
-            return named if named in _ADAPTABLE_PARAMETERS else ""
-        places = {
-            name: match.start() for name in _ADAPTABLE_PARAMETERS if (match := re.search(rf"\b{name}\b", self.message))
-        }
-        return min(places, key=places.__getitem__, default="")
+        if named := self.parameter.rpartition(".")[2]:
+            return named if _ADAPTABLE.fullmatch(named) else ""
+        match = _ADAPTABLE.search(self.message)
+        return match[0] if match else ""
 
 
 def parse_error_body(body: JsonValue) -> ErrorBody | None:
@@ -279,15 +267,15 @@ def parse_error_body(body: JsonValue) -> ErrorBody | None:
     # OpenRouter passes on the provider's error text as `metadata.raw`.
     texts = (_to_text(error.get("message")), _to_text(get_object_or_empty(error.get("metadata")).get("raw")))
     message = " ".join(filter(None, texts)) or _to_text(error)
-    code = error.get("code")
+    code = _to_text(error.get("code"))
     return ErrorBody(
         message=message,
-        code=_to_text(code),
+        code=code,
         type=_to_text(error.get("type")),
         parameter=_to_text(error.get("param")),
-        status=_parse_status(code),
-        window=_to_positive_int(error.get("n_ctx")) or _find_number(_WINDOWS, message),
-        prompt_tokens=_to_positive_int(error.get("n_prompt_tokens")) or _find_number(_COUNTS, message),
+        status=int(code) if re.fullmatch(r"[345]\d\d", code, re.ASCII) else None,  # an HTTP status
+        window=_to_count(error.get("n_ctx")) or _find_number(_WINDOWS, message),
+        prompt_tokens=_to_count(error.get("n_prompt_tokens")) or _find_number(_COUNTS, message),
     )
 
 
@@ -296,17 +284,6 @@ def _to_text(value: JsonValue) -> str:
     if value is None or value is False:
         return ""
     return (value if isinstance(value, str) else str(value))[:_MAX_MESSAGE_CHARS]
-
-
-def _parse_status(code: JsonValue) -> int | None:
-    """Return an error code as an HTTP status from 300 to 599, or None."""
-    text = _to_text(code)
-    return int(text) if re.fullmatch(r"[345]\d\d", text, re.ASCII) else None
-
-
-def _to_positive_int(value: JsonValue) -> int | None:
-    """Return the value if it is a positive integer, else None."""
-    return value if isinstance(value, int) and value > 0 else None
 
 
 def _find_number(patterns: Sequence[re.Pattern[str]], message: str) -> int | None:
