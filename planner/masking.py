@@ -49,7 +49,7 @@ class SecretMask:
     def __init__(self, secrets: Iterable[str] = (), *, basic_credentials: Iterable[str] = ()) -> None:
         pairs = tuple(basic_credentials)
         passwords = (password or user for user, _, password in (pair.partition(":") for pair in pairs))
-        self._secrets = frozenset((*secrets, *pairs, *passwords))
+        self._secrets = frozenset(s for s in (*secrets, *pairs, *passwords) if len(s) >= MIN_SECRET_LENGTH)
         words = {secret for secret in self._secrets if secret.isalpha() and len(secret) < _MAX_WORD_LENGTH}
         self._secrets_in_replies = self._secrets - words
 
@@ -151,7 +151,7 @@ def _compile_patterns(secrets: frozenset[str]) -> tuple[re.Pattern[str], ...]:
 
 
 def _list_all_forms(secrets: Iterable[str]) -> list[tuple[str, _PatternBuilder]]:
-    return [form for secret in sorted(secrets) if len(secret) >= MIN_SECRET_LENGTH for form in _list_forms(secret)]
+    return [form for secret in sorted(secrets) for form in _list_forms(secret)]
 
 
 def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:

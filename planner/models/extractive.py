@@ -146,11 +146,7 @@ class ExtractiveModel:
         self.k = k
         self.with_details = with_details
         self.repeats = repeat_search
-
-    @property
-    def info(self) -> ModelInfo:
-        """The name of the built-in planner, extractive-planner/builtin."""
-        return BUILTIN_INFO
+        self.info = BUILTIN_INFO
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Return a plan; if there is nothing to propose, return an empty text and a note with the reason.

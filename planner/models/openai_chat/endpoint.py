@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -74,8 +74,8 @@ class Endpoint:
     @property
     def mask(self) -> SecretMask:
         """A mask that hides the key and all credentials in a text."""
-        pairs = [pair.get_secret_value() for pair in (self.credentials, *self.proxy_credentials)]
-        return SecretMask([self.key.get_secret_value()], basic_credentials=filter(None, pairs))
+        pairs = (pair.get_secret_value() for pair in (self.credentials, *self.proxy_credentials))
+        return SecretMask([self.key.get_secret_value()], basic_credentials=pairs)
 
 
 def build_secret_mask(environment: Mapping[str, str], key_variables: Iterable[str] = ()) -> SecretMask:
@@ -115,8 +115,7 @@ def resolve_endpoint(
     if not model.strip():
         raise UsageError("no model given: use --model, as in --model gpt-4o-mini, or set ABLATION_PLANNER_MODEL")
     provider = find_provider_by_prefix(model)
-    url = _parse_address(*_choose_address(provider, base_url, environment))
-    plain_url, credentials = _split_credentials(url)
+    plain_url, credentials = _parse_address(*_choose_address(provider, base_url, environment))
     host_provider = _find_provider_by_host(plain_url)
     needs_key = bool(requires_key and (host_provider or key_variable))
     if key_variable is None or (host_provider and not key_variable):
@@ -194,14 +193,6 @@ def _build_ollama_url(host: str) -> str:
     return urlunsplit((url.scheme, netloc, url.path.rstrip("/") + "/v1", "", ""))
 
 
-def _parse_address(address: str, origin: str) -> SplitResult:
-    """Parse an address; raise UsageError if it is invalid."""
-    fault = find_address_fault(address)
-    if fault:
-        raise UsageError(f"{origin}: the address {fault}; it should look like http://localhost:8000/v1")
-    return urlsplit(address.strip())
-
-
 def find_address_fault(address: str) -> str:
     """Return a phrase for the fault of an address, "" if it is valid. The phrase shows no password."""
     text = address.strip()
@@ -219,8 +210,15 @@ def find_address_fault(address: str) -> str:
     return "must not contain ? or #" if url.query or url.fragment else ""
 
 
-def _split_credentials(url: SplitResult) -> tuple[str, str]:
-    """Return (address without credentials, decoded `user:password` or "")."""
+def _parse_address(address: str, origin: str) -> tuple[str, str]:
+    """Return (address without credentials, decoded `user:password` or "").
+
+    Raises:
+        UsageError: if the address is invalid; the error names its `origin`.
+    """
+    if fault := find_address_fault(address):
+        raise UsageError(f"{origin}: the address {fault}; it should look like http://localhost:8000/v1")
+    url = urlsplit(address.strip())
     pair, _, host = url.netloc.rpartition("@")
     user, _, password = pair.partition(":")
     plain_url = urlunsplit((url.scheme.lower(), host.lower(), url.path.rstrip("/"), "", ""))

@@ -27,9 +27,10 @@ MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could
 MAX_JSON_VALUES: Final = 2_000_000  # values in a response; as objects they take many times their bytes
 MAX_JSON_DEPTH: Final = 64  # levels of JSON in a response; no chat API nests deeper than ten
 _SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
-_LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
+_LEADING_BYTES: Final = b" \t\r\n\v\f" + BOM_UTF8  # bytes before a body that are ignored
 # The text up to the next bracket outside of strings, or up to the end.
 _NEXT_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
+_EVENT_STARTS: Final = (b"data:", b":", b"event:", b"id:", b"retry:")
 _DONE: Final = b"[DONE]"
 _TOKEN_FIELDS: Final = frozenset({"content", "refusal", *REASONING_FIELDS})
 _ITEM_TEXTS: Final = ("text", "summary", "thinking", "refusal")
@@ -238,7 +239,6 @@ class ResponseBody:
         self.garbled_event = b""
         self._size = 0
         self._value_count = 0  # values that are kept, at most
-        self._is_format_known = False
         self._content = bytearray()
         self._events: EventDecoder | None = None
         self._merger = ChunkMerger(on_piece)
@@ -311,11 +311,8 @@ class ResponseBody:
         return f" after {characters} characters of a reply{tokens}, which may be billed"
 
     def _detect_format(self) -> None:
-        """Decide once whether the body is JSON or a stream of events."""
-        if self._is_format_known:
-            return
-        self._is_format_known = True
-        if _is_event_stream(self._content):
+        """Decide whether the body is JSON or a stream of events; its beginning tells, its content type may be wrong."""
+        if self._events is None and self._content.startswith(_EVENT_STARTS):
             self._events = EventDecoder()
             self._take_events(bytes(self._content))
             self._content.clear()
@@ -341,8 +338,3 @@ class ResponseBody:
             self._value_count = value_count
         else:
             self.garbled_event = data
-
-
-def _is_event_stream(beginning: bytes | bytearray) -> bool:
-    """Return whether a body is a stream of events; its beginning tells, because its content type may be wrong."""
-    return beginning.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))
