@@ -26,10 +26,10 @@ from planner.sanitize import repair_surrogates
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
 MAX_JSON_VALUES: Final = 2_000_000  # values in a response; as objects they take many times their bytes
 MAX_JSON_DEPTH: Final = 64  # levels of JSON in a response; no chat API nests deeper than ten
-_SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
 _LEADING_BYTES: Final = b" \t\r\n\v\f" + BOM_UTF8  # bytes before a body that are ignored
 # The text up to the next bracket outside of strings, or up to the end.
 _NEXT_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
+# The beginning tells a stream of events from JSON, since the content type may be wrong.
 _EVENT_STARTS: Final = (b"data:", b":", b"event:", b"id:", b"retry:")
 _DONE: Final = b"[DONE]"
 _TOKEN_FIELDS: Final = frozenset({"content", "refusal", *REASONING_FIELDS})
@@ -240,7 +240,8 @@ class ResponseBody:
         self._size = 0
         self._value_count = 0  # values that are kept, at most
         self._content = bytearray()
-        self._events: EventDecoder | None = None
+        self._is_stream = False
+        self._decoder = EventDecoder()
         self._merger = ChunkMerger(on_piece)
 
     @property
@@ -266,34 +267,37 @@ class ResponseBody:
     @property
     def is_broken_off(self) -> bool:
         """True if the body is a stream without a [DONE] event and without a finish reason."""
-        return self._events is not None and not (self.is_done or self._merger.has_finish_reason)
+        return self._is_stream and not (self.is_done or self._merger.has_finish_reason)
 
     @property
     def json(self) -> JsonValue:
         """The body as a JSON value, None if the body is not JSON."""
-        return repair_json_surrogates(self._merger.body) if self._events else decode_bounded_json(bytes(self._content))
+        return (
+            repair_json_surrogates(self._merger.body) if self._is_stream else decode_bounded_json(bytes(self._content))
+        )
 
     @property
     def text(self) -> str:
         """The received body as text."""
-        if self._events:
+        if self._is_stream:
             return format_json(self.json) + self.garbled_event.decode("utf-8", "replace")
         return self._content.decode("utf-8", "replace")
 
     def feed(self, content: bytes) -> None:
         """Add received bytes."""
         self._size += len(content)
-        if self._events:
+        if self._is_stream:
             self._take_events(content)
             return
         self._content += content if self._content else content.lstrip(_LEADING_BYTES)
-        if len(self._content) >= _SNIFF_BYTES:
-            self._detect_format()
+        if self._content.startswith(_EVENT_STARTS):
+            self._is_stream = True
+            self._take_events(bytes(self._content))
+            self._content.clear()
 
     def finish(self) -> None:
         """Mark the end of the body, and process the bytes that are left."""
-        self._detect_format()
-        if self._events:
+        if self._is_stream:
             self._take_events(b"\n\n")
         else:
             self._value_count = compute_max_json_values(self._content)
@@ -302,7 +306,7 @@ class ResponseBody:
         """Return a phrase that says how much of a reply arrived, "" if nothing arrived."""
         if not self._size:
             return ""
-        completion = parse_completion(self._merger.body) if self._events else None
+        completion = parse_completion(self._merger.body) if self._is_stream else None
         if completion is None:
             return f" after {self._size} bytes"
         characters = len(completion.text) + len(completion.reasoning)
@@ -310,16 +314,8 @@ class ResponseBody:
         tokens = f" ({count} tokens)" if count is not None else ""
         return f" after {characters} characters of a reply{tokens}, which may be billed"
 
-    def _detect_format(self) -> None:
-        """Decide whether the body is JSON or a stream of events; its beginning tells, its content type may be wrong."""
-        if self._events is None and self._content.startswith(_EVENT_STARTS):
-            self._events = EventDecoder()
-            self._take_events(bytes(self._content))
-            self._content.clear()
-
     def _take_events(self, content: bytes) -> None:
-        assert self._events is not None
-        for data in self._events.feed(content):
+        for data in self._decoder.feed(content):
             if self.is_complete:
                 return
             self._take_event(data)
