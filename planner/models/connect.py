@@ -179,7 +179,7 @@ async def open_model(
         reasoning_effort=spec.reasoning_effort or None,
         temperature=spec.temperature,
         max_tokens=spec.max_tokens,
-        connections=max_connections,
+        max_connections=max_connections,
         token_cap=max_reply_tokens,
     )
     async with AsyncExitStack() as stack:

@@ -247,7 +247,7 @@ def test_cancelling_gives_the_connection_back(server: Server) -> None:
         return stream("x").hanging() if first else stream("after")
 
     async def asking() -> str:
-        async with OpenAIChat(resolve_endpoint("m", server.base_url, {}), RequestOptions(connections=1)) as chat:
+        async with OpenAIChat(resolve_endpoint("m", server.base_url, {}), RequestOptions(max_connections=1)) as chat:
             first = asyncio.create_task(chat.complete(PROMPT))
             await asyncio.to_thread(asked.wait)
             first.cancel()

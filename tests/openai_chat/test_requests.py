@@ -181,7 +181,7 @@ def test_requests_in_flight_learn_from_each_other(server: Server) -> None:
 
 def test_connections_are_used_again_and_bounded(server: Server) -> None:
     async def asking() -> None:
-        async with OpenAIChat(resolve_endpoint("m", server.base_url, {}), RequestOptions(connections=3)) as chat:
+        async with OpenAIChat(resolve_endpoint("m", server.base_url, {}), RequestOptions(max_connections=3)) as chat:
             await asyncio.gather(*(chat.complete(PROMPT) for _ in range(30)))
 
     server.answer = as_asked

@@ -18,10 +18,8 @@ from planner.chat import Completion, Prompt
 from planner.errors import ModelError
 from planner.models.openai_chat.chat import (
     EndpointClient,
-    ParameterAdapter,
     RequestOptions,
     build_content_filter_completion,
-    build_parameters,
     build_request_body,
 )
 from planner.models.openai_chat.endpoint import Endpoint
@@ -60,14 +58,12 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     body, status = response.get("body"), response.get("status_code")
     if isinstance(body, str):  # some services send it as a string of JSON
         body = decode_bounded_json(body.encode())
-    status = status if isinstance(status, int) else None
+    status = status if isinstance(status, int) else 0
     headers = {"x-request-id": mask.mask_text(get_string_or_empty(response.get("request_id")))}
     if error := parse_error_body(mask.mask_json(find_error_object(body))):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
-    if status is None or status < _FIRST_ERROR:
-        completion = parse_masked_completion(body, mask)
-        if completion is not None:
-            return completion
+    if status < _FIRST_ERROR and (completion := parse_masked_completion(body, mask)):
+        return completion
     failed = mask.mask_json(line.get("error"))
     # vLLM wraps the error once more, as it does in a live response.
     error = (
@@ -76,8 +72,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
         or ErrorBody("it sent neither a reply nor an error message")
     )
     text = format_json(failed or mask.mask_json(response.get("body")))
-    error_status = error.status or (status if status is not None and status >= _FIRST_ERROR else None)
-    if error_status is not None:
+    if error_status := error.status or (status if status >= _FIRST_ERROR else None):
         return convert_error_body(error, endpoint, error_status, headers, text)
     # An error of the service itself: the request expired or was cancelled before a model saw it.
     code = f" ({shorten_to_one_line(error.code)})" if error.code else ""
@@ -183,9 +178,7 @@ class BatchService(EndpointClient):
     """
 
     def __init__(self, endpoint: Endpoint, options: RequestOptions) -> None:
-        super().__init__(endpoint, timeout=options.timeout, max_connections=_MAX_CONNECTIONS)
-        self._options = options
-        self._adapter = ParameterAdapter()
+        super().__init__(endpoint, replace(options, stream=False, max_connections=_MAX_CONNECTIONS))
 
     @property
     def host(self) -> str:
@@ -194,7 +187,7 @@ class BatchService(EndpointClient):
 
     def format_request_line(self, custom_id: str, prompt: Prompt) -> bytes:
         """Return a line of an input file: a prompt with the parameters that the endpoint accepts."""
-        body = build_request_body(self._adapt_parameters(), prompt)
+        body = build_request_body(self.adapt_parameters(), prompt)
         return to_json({"custom_id": custom_id, "method": "POST", "url": _URL})[:-1] + b',"body":' + body + b"}\n"
 
     def parse_result_line(self, content: bytes) -> BatchResult | None:
@@ -211,7 +204,7 @@ class BatchService(EndpointClient):
         if isinstance(result, FilteredPromptError):
             return BatchResult(custom_id, build_content_filter_completion(result))
         if isinstance(result, RejectedParameterError):
-            result.retryable = self._adapter.observe_rejection(result.parameter, self._adapt_parameters())
+            result.retryable = self._adapter.observe_rejection(result.parameter, self.adapt_parameters())
         return BatchResult(custom_id, result)
 
     async def upload_file(self, path: Path, name: str) -> str:
@@ -255,10 +248,6 @@ class BatchService(EndpointClient):
         if not isinstance(value, dict):
             raise ModelError(f"{self.host} sent a response that is not from a batch service", retryable=True)
         return value
-
-    def _adapt_parameters(self) -> JsonObject:
-        parameters = build_parameters(self.endpoint.model, replace(self._options, stream=False))
-        return self._adapter.adapt_parameters(parameters)
 
 
 def _build_page_query(after: str) -> dict[str, str]:

@@ -46,14 +46,13 @@ class RequestOptions:
 
     `timeout` is in seconds. With streaming, it limits the time without a token; otherwise, it limits the whole reply.
     Streaming is the default because gateways close silent connections during long reasoning. A reply of 1,000 chunks
-    takes 14 ms of CPU with streaming and 1 ms without (`python -m tests.openai_chat.bench`). `connections` is the
-    largest number of connections. `token_cap` is sent as `max_tokens` if the user set no limit. It limits the cost, and
-    does not change the request's hash.
+    takes 14 ms of CPU with streaming and 1 ms without (`python -m tests.openai_chat.bench`). `token_cap` is sent as
+    `max_tokens` if the user set no limit. It limits the cost, and does not change the request's hash.
     """
 
     stream: bool = True
     timeout: float = 600.0
-    connections: int = 256
+    max_connections: int = 256
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
@@ -74,14 +73,14 @@ _DEFAULTS: Final = RequestOptions()
 class EndpointClient:
     """A client of one endpoint; an async context manager that closes its connections.
 
-    `timeout` is in seconds. `fast` allows the use of aiohttp, which is faster for many requests at once.
+    `fast` allows the use of aiohttp, which is faster for many requests at once.
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, max_connections: int, fast: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint, options: RequestOptions, *, fast: bool = False) -> None:
         self.endpoint = endpoint
-        self._timeout = timeout
-        self._max_connections = max_connections
+        self.options = options
         self._fast = fast
+        self._adapter = _ParameterAdapter()
         self._transport: Transport | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,10 +104,13 @@ class EndpointClient:
         if self._transport is None:
             from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
 
-            self._transport = Transport(
-                self.endpoint, timeout=self._timeout, max_connections=self._max_connections, fast=self._fast
-            )
+            timeout, max_connections = self.options.timeout, self.options.max_connections
+            self._transport = Transport(self.endpoint, timeout, max_connections, fast=self._fast)
         return self._transport
+
+    def adapt_parameters(self) -> JsonObject:
+        """Return the parameters of a request, except those that the endpoint has rejected."""
+        return self._adapter.adapt_parameters(build_parameters(self.endpoint.model, self.options))
 
 
 class OpenAIChat(EndpointClient):
@@ -132,12 +134,10 @@ class OpenAIChat(EndpointClient):
         on_text: Callable[[str], None] | None = None,
     ) -> None:
         endpoint = resolve_endpoint(model, "", os.environ) if isinstance(model, str) else model
-        super().__init__(endpoint, timeout=options.timeout, max_connections=options.connections, fast=True)
+        super().__init__(endpoint, options, fast=True)
         self.info = ModelInfo(LM_PLANNER, endpoint.model, endpoint.model, endpoint.base_url, options.user_parameters)
-        self.options = options
         self._on_text = on_text
         self._retries = isinstance(model, str)
-        self._adapter = ParameterAdapter()
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self.endpoint!r}, {self.options!r})"
@@ -171,9 +171,8 @@ class OpenAIChat(EndpointClient):
 
     async def _send(self, prompt: Prompt) -> Completion:
         """Send the request; if the endpoint rejects a parameter, adapt the request and send it again."""
-        parameters = build_parameters(self.endpoint.model, self.options)
         while True:
-            sent = self._adapter.adapt_parameters(parameters)
+            sent = self.adapt_parameters()
             try:
                 return await self._send_once(sent, prompt)
             except RejectedParameterError as refusal:
@@ -186,14 +185,14 @@ class OpenAIChat(EndpointClient):
         body = build_request_body(parameters, prompt)
         if self._on_text is None:
             return await transport.post_request(body, streams=streams)
-        reporter = MaskedTextReporter(self._on_text, self.endpoint.mask.mask_reply_text)
+        reporter = _MaskedTextReporter(self._on_text, self.endpoint.mask.mask_reply_text)
         try:
             return await transport.post_request(body, streams=streams, on_piece=reporter.add_piece)
         finally:
             reporter.finish()
 
 
-class ParameterAdapter:
+class _ParameterAdapter:
     """A record of the parameters that one endpoint rejects; it adapts later requests.
 
     The limit on tokens may be renamed but is never left out, because a cost limit may need it.
@@ -219,18 +218,16 @@ class ParameterAdapter:
         """Remember that the endpoint rejects `parameter`; return whether a request can leave it out or rename it."""
         if parameter not in sent:
             return False
-        if parameter in self._dropped or parameter in self._renamed:
-            return True  # another request has already had this rejection
         if parameter in _OTHER_NAMES:
             self._renamed[parameter] = _OTHER_NAMES[parameter]
-            return True
-        if parameter in _OPTIONAL:
+        elif parameter in _OPTIONAL:
             self._dropped.add(parameter)
-            return True
-        return False
+        else:
+            return False
+        return True
 
 
-class MaskedTextReporter:
+class _MaskedTextReporter:
     """A reporter of the text and the reasoning of a reply while they arrive.
 
     `on_text` gets whole words. `mask` hides keys in a text. A key may arrive in pieces, so the last characters are held
@@ -320,7 +317,7 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
     Raises:
         ModelError: if the endpoint cannot be reached, refuses the request, or sends no list.
     """
-    async with EndpointClient(endpoint, timeout=_LIST_TIMEOUT, max_connections=1) as client:
+    async with EndpointClient(endpoint, RequestOptions(timeout=_LIST_TIMEOUT, max_connections=1)) as client:
         reply = get_object_or_empty(await client.open_transport().call_api("GET", "models"))
     if not isinstance(reply.get("data"), list):
         raise ModelError(f"{endpoint.host} sent no list of models; check --base-url, which usually ends in /v1")

@@ -51,7 +51,7 @@ class Transport:
             endpoint fails.
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, max_connections: int, fast: bool = True) -> None:
+    def __init__(self, endpoint: Endpoint, timeout: float, max_connections: int, *, fast: bool) -> None:
         self._endpoint = endpoint
         self._mask = endpoint.mask
         self._timeout = timeout
