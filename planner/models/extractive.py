@@ -32,9 +32,6 @@ NOT_ENGLISH: Final = (
     "the built-in planner reads English only, and this text seems to be in another language, so it made no plan;"
     " choose a language model instead"
 )
-_NAMED_BY_TITLE: Final = "in the title"
-_REPORTED: Final = "in a reported ablation"
-_NO_PART: Final = 'not clearly a part of the method, as a "gate" or an often mentioned heading is'
 UNKNOWN_METRIC: Final = "the paper's main metric"
 _MAX_METRICS: Final = 3
 _COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ablation that covers it
@@ -88,7 +85,7 @@ _SHARE: Final = re.compile(r"\b(?:threshold|ratio|margin|temperature)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class ExtractiveProposal:
+class _Proposal:
     """An ablation that the built-in planner proposes; it removes the component if `replacement` is empty.
 
     `evidence` is a sentence of the paper that names the component. It is "" if there is no such sentence, and None if
@@ -100,18 +97,13 @@ class ExtractiveProposal:
     evidence: str | None = None
 
     @property
-    def action(self) -> Action:
-        """REPLACE if there is a replacement, otherwise REMOVE."""
-        return Action.REPLACE if self.replacement else Action.REMOVE
-
-    @property
     def ablation(self) -> Ablation:
         """The proposed ablation; its list of metrics is empty."""
-        verb = "Replace" if self.replacement else "Remove"
+        verb, action = ("Replace", Action.REPLACE) if self.replacement else ("Remove", Action.REMOVE)
         return Ablation.model_construct(
             name=f"{verb} {self.component.label}",
             ablated_part=self.component.label,
-            action=self.action,
+            action=action,
             replacement=self.replacement,
             metrics=(),
         )
@@ -131,6 +123,7 @@ class ExtractiveProposal:
         return Effort(kind=kind, runs=max(1, len(self.replacement)))
 
 
+@dataclass(frozen=True, slots=True)
 class ExtractiveModel:
     """A model that answers with the built-in planner's plan for `excerpt`, and ignores the text of the prompt.
 
@@ -139,14 +132,11 @@ class ExtractiveModel:
     plan.
     """
 
-    def __init__(
-        self, excerpt: Excerpt, k: int, *, with_details: bool = False, repeat_search: RepeatSearch | None = None
-    ) -> None:
-        self.excerpt = excerpt
-        self.k = k
-        self.with_details = with_details
-        self.repeats = repeat_search
-        self.info = BUILTIN_INFO
+    excerpt: Excerpt
+    k: int
+    with_details: bool = False
+    repeat_search: RepeatSearch | None = None
+    info: ModelInfo = BUILTIN_INFO
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Return a plan; if there is nothing to propose, return an empty text and a note with the reason.
@@ -161,7 +151,7 @@ class ExtractiveModel:
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
         sections = (abstract, *split_text_into_sections(self.excerpt.text))
         analysis = analyse_sections(sections, self.excerpt.title)
-        proposals = propose_ablations(analysis, self.excerpt.title, self.k, self.repeats)
+        proposals = _propose_ablations(analysis, self.excerpt.title, self.k, self.repeat_search)
         if self.with_details:
             proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
         if not proposals:
@@ -170,17 +160,17 @@ class ExtractiveModel:
         return Completion(text, finish_reason="stop", model=BUILTIN_INFO.asked)
 
 
-def propose_ablations(
+def _propose_ablations(
     analysis: Analysis, title: str, k: int, repeat_search: RepeatSearch | None = None
-) -> tuple[ExtractiveProposal, ...]:
+) -> tuple[_Proposal, ...]:
     """Return at most `k` proposals, the best first, without ablations that `repeat_search` finds in the paper."""
     candidates = [c for c in analysis.components if not c.is_subject_of_title(title) and not _is_covered(c, analysis)]
-    components = list(filter(is_method_part, candidates)) or list(filter(_may_be_part, candidates))
-    chosen: list[ExtractiveProposal] = []
+    components = list(filter(_is_method_part, candidates)) or list(filter(_may_be_part, candidates))
+    chosen: list[_Proposal] = []
     for component in sorted(components, key=lambda c: (-_score_component(c), c.location.paper_offset)):
         if len(chosen) == k:
             break
-        proposal = ExtractiveProposal(component, _find_alternatives(component))
+        proposal = _Proposal(component, _find_alternatives(component))
         overlaps = (compute_stem_overlap(component.name, other.component.name) for other in chosen)
         if max(overlaps, default=0.0) < _SAME_OVERLAP and not (
             repeat_search and repeat_search.find_repeated(proposal.ablation)
@@ -199,9 +189,10 @@ def _explain_no_plan(analysis: Analysis, title: str) -> str:
 
 def _explain_omission(component: Component, analysis: Analysis, title: str) -> str:
     if component.is_subject_of_title(title):
-        return _NAMED_BY_TITLE
-    is_part = is_method_part(component) or _may_be_part(component)
-    return _REPORTED if is_part or _is_covered(component, analysis) else _NO_PART
+        return "in the title"
+    if _is_method_part(component) or _may_be_part(component) or _is_covered(component, analysis):
+        return "in a reported ablation"
+    return 'not clearly a part of the method, as a "gate" or an often mentioned heading is'
 
 
 def _is_covered(component: Component, analysis: Analysis) -> bool:
@@ -213,7 +204,7 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
     )
 
 
-def is_method_part(component: Component) -> bool:
+def _is_method_part(component: Component) -> bool:
     """Return whether the text shows that a component is a part of the method.
 
     Parts are mechanisms such as a gate, values that can be varied, and proposals of the paper that have an acronym.
@@ -261,7 +252,7 @@ def _find_sentence(component: Component, sections: Sequence[Section]) -> str:
     return next((quote for quote in quotes if any(name in quote.casefold() for name in names)), "")
 
 
-def _format_reply(proposals: Sequence[ExtractiveProposal], analysis: Analysis) -> str:
+def _format_reply(proposals: Sequence[_Proposal], analysis: Analysis) -> str:
     metrics = [metric.name for metric in analysis.metrics[:_MAX_METRICS]]
     # The paper's own words must not open or close a tag of the reply format.
     discussion = "\n\n".join(_write_discussion(proposals, analysis, metrics)).replace("<", "‹")
@@ -270,9 +261,7 @@ def _format_reply(proposals: Sequence[ExtractiveProposal], analysis: Analysis) -
     return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
 
 
-def _write_discussion(
-    proposals: Sequence[ExtractiveProposal], analysis: Analysis, metrics: Sequence[str]
-) -> Iterator[str]:
+def _write_discussion(proposals: Sequence[_Proposal], analysis: Analysis, metrics: Sequence[str]) -> Iterator[str]:
     yield (
         "This plan was written by the built-in extractive planner, which asks no model: it finds the names of parts,"
         " reported ablations and metrics in the paper's text, but understands none of them."
@@ -284,7 +273,7 @@ def _write_discussion(
     yield f"Metrics that the text names: {', '.join(metrics) or none}."
 
 
-def _format_proposal(proposal: ExtractiveProposal, metrics: Sequence[str]) -> str:
+def _format_proposal(proposal: _Proposal, metrics: Sequence[str]) -> str:
     fields = proposal.ablation.model_dump(mode="json") | {"metrics": list(metrics)}
     if proposal.evidence is not None:
         fields |= {"reason": proposal.reason, "evidence": proposal.evidence, "effort": str(proposal.effort)}

@@ -5,6 +5,7 @@ An unknown price or window is None, never 0 and never an error.
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -26,11 +27,9 @@ UsagePrice = Callable[[Usage], float | None]
 # The price of a request at a batch service, as a share of the price of a live request.
 BATCH_PRICE_SHARE: Final = 0.5
 
-_MILLION: Final = 1_000_000
 # Makers that do not publish their models, so that their prices are right even at an unknown address.
 _CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # models of these makers that anyone can run
-_LISTED_PROVIDERS: Final = (OPENAI, OPENROUTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> f
     if usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
     if price is not None:
-        return float((usage.prompt_tokens * price.input + usage.completion_tokens * price.output) / _MILLION)
+        return float((usage.prompt_tokens * price.input + usage.completion_tokens * price.output) / 1_000_000)
     priced = _find_model(info.asked, info.endpoint)
     if priced is None:
         return None
@@ -158,21 +157,15 @@ def list_known_models() -> list[KnownModel]:
     """Return all models of the known providers except deprecated ones, sorted by name."""
     from genai_prices.data_snapshot import get_snapshot
 
-    now, providers = datetime.now(UTC), {provider.id: provider for provider in get_snapshot().providers}
-    found = []
-    for provider in _LISTED_PROVIDERS:
+    now, found = datetime.now(UTC), []
+    providers = {provider.id: provider for provider in get_snapshot().providers}
+    for provider in (OPENAI, OPENROUTER):
         for model in providers[provider.prefix].models:
             prices = model.get_prices(now)
             name = model.id if provider is OPENAI else f"{provider.prefix}/{model.id}"
-            known = KnownModel(
-                name,
-                model.context_window,
-                _choose_base_price(prices.input_mtok),
-                _choose_base_price(prices.output_mtok),
-                provider.key_variable,
-            )
-            if known.output_price is not None and not model.deprecated:
-                found.append(known)
+            input_price, output_price = map(_choose_base_price, (prices.input_mtok, prices.output_mtok))
+            if output_price is not None and not model.deprecated:
+                found.append(KnownModel(name, model.context_window, input_price, output_price, provider.key_variable))
     return sorted(found, key=lambda known: known.name)
 
 
@@ -185,11 +178,9 @@ def warn_of_openai_default(model: str, environment: Mapping[str, str]) -> str:
         return ""
     from genai_prices.data_snapshot import get_snapshot
 
-    try:
+    with suppress(LookupError):
         if get_snapshot().find_provider(model, None, None).id == OPENAI.prefix:
             return ""
-    except LookupError:
-        pass
     names = [known.name for known in list_known_models() if _simplify_name(known.name) == _simplify_name(model)]
     found = next((name for name in names if name.count("/") > 1), "")
     instead = found or f"{OPENROUTER.prefix}/MAKER/{model} or {OLLAMA.prefix}/{model}"

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
-from planner.chat import REUSED_NOTE, Completion, Model, Prompt
+from planner.chat import REUSED_NOTE, Completion, Model, ModelInfo, Prompt
 from planner.details import format_count
 from planner.errors import ModelError
 
@@ -156,6 +156,7 @@ def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
     log.log(level, "waiting %.1f s: %s", wait.seconds, wait.error)
 
 
+@dataclass(frozen=True)
 class RetryingModel:
     """A model that retries the failed requests of another model if a retry may help.
 
@@ -163,21 +164,16 @@ class RetryingModel:
     to 1.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        policy: RetryPolicy | None = None,
-        *,
-        on_wait: Callable[[RetryWait], None] = log_wait,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self.info = model.info
-        self.model = model
-        self.policy = policy or RetryPolicy()
-        self._on_wait = on_wait
-        self._sleep = sleep
-        self._jitter = jitter
+    model: Model
+    policy: RetryPolicy = RetryPolicy()
+    on_wait: Callable[[RetryWait], None] = log_wait
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+
+    @property
+    def info(self) -> ModelInfo:
+        """The name, endpoint and parameters of the wrapped model."""
+        return self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Send the prompt until there is a completion, and report the waits in the completion's `notes`.
@@ -189,10 +185,10 @@ class RetryingModel:
 
         def report(wait: RetryWait) -> None:
             waits.append(wait)
-            self._on_wait(wait)
+            self.on_wait(wait)
 
         completion = await call_with_retry(
-            lambda: self.model.complete(prompt), self.policy, on_wait=report, sleep=self._sleep, jitter=self._jitter
+            lambda: self.model.complete(prompt), self.policy, on_wait=report, sleep=self.sleep, jitter=self.jitter
         )
         if not waits:
             return completion

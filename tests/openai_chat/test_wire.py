@@ -96,7 +96,7 @@ def test_the_batch_service_has_the_same_errors(server: Server, name: str, tmp_pa
     upload.write_bytes(b"{}\n")
 
     async def read_lines(service: BatchService) -> None:
-        async for line in service.stream_lines("file-1"):
+        async for line in service.download_lines("file-1"):
             assert line == b"{}" or line == b"\xff\xfe", "a body that is fine is no error here"
 
     async def call_all() -> Iterator[object]:
@@ -237,7 +237,7 @@ def test_a_result_file_that_drips_without_a_line_ends(server: Server) -> None:
 
     async def read() -> None:
         async with BatchService(resolve_endpoint("m", server.base_url, {}), RequestOptions(timeout=0.3)) as service:
-            async for line in service.stream_lines("f"):
+            async for line in service.download_lines("f"):
                 lines.append(line)  # noqa: PERF401 - those before the error count
 
     with pytest.raises(ModelError):

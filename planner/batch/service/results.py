@@ -94,7 +94,7 @@ class ResultCollector:
         """Download a file and record its results; return the number of lines that answer no submitted request."""
         service, unknown_lines = self.services[submission.model].service, 0
         results: dict[SubmittedRequest, Completion | ModelError] = {}
-        async with aclosing(service.stream_lines(file_id)) as lines:
+        async with aclosing(service.download_lines(file_id)) as lines:
             async for line in lines:
                 answer = service.parse_result_line(line)
                 prefix = parse_identity_prefix(answer.custom_id) if answer else ""

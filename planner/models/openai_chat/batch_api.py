@@ -5,7 +5,6 @@ https://platform.openai.com/docs/guides/batch. vLLM's `run-batch` uses the same 
 """
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -236,15 +235,13 @@ class BatchService(EndpointClient):
         """Return the current state of a batch."""
         return _parse_batch(await self._call_service("GET", f"batches/{quote(batch_id, safe='')}"))
 
-    async def stream_lines(self, file_id: str) -> AsyncGenerator[bytes]:
+    def download_lines(self, file_id: str) -> AsyncGenerator[bytes]:
         """Yield the lines of a file as they arrive; skip lines that are longer than any reply."""
-        async with aclosing(self.open_transport().stream_lines(f"files/{quote(file_id, safe='')}/content")) as lines:
-            async for line in lines:
-                yield line
+        return self.open_transport().download_lines(f"files/{quote(file_id, safe='')}/content")
 
     async def _call_service(self, method: str, path: str, **content: Any) -> JsonObject:
         """Call the service and return its response, which must be a JSON object."""
-        value = await self.open_transport().call_api(method, path, **content)
+        value = await self.open_transport().request_json(method, path, **content)
         if not isinstance(value, dict):
             raise ModelError(f"{self.host} sent a response that is not from a batch service", retryable=True)
         return value

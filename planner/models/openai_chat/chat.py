@@ -184,10 +184,10 @@ class OpenAIChat(EndpointClient):
         transport, streams = self.open_transport(), bool(parameters.get("stream"))
         body = build_request_body(parameters, prompt)
         if self._on_text is None:
-            return await transport.post_request(body, streams=streams)
+            return await transport.request_completion(body, streams=streams)
         reporter = _MaskedTextReporter(self._on_text, self.endpoint.mask.mask_reply_text)
         try:
-            return await transport.post_request(body, streams=streams, on_piece=reporter.add_piece)
+            return await transport.request_completion(body, streams=streams, on_piece=reporter.add_piece)
         finally:
             reporter.finish()
 
@@ -318,7 +318,7 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
         ModelError: if the endpoint cannot be reached, refuses the request, or sends no list.
     """
     async with EndpointClient(endpoint, RequestOptions(timeout=_LIST_TIMEOUT, max_connections=1)) as client:
-        reply = get_object_or_empty(await client.open_transport().call_api("GET", "models"))
+        reply = get_object_or_empty(await client.open_transport().request_json("GET", "models"))
     if not isinstance(reply.get("data"), list):
         raise ModelError(f"{endpoint.host} sent no list of models; check --base-url, which usually ends in /v1")
     listed = dict[str, ListedModel]()

@@ -7,7 +7,6 @@ import socket
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -249,7 +248,7 @@ def parse_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
         remaining_tokens=_parse_count(headers.get("x-ratelimit-remaining-tokens")),
         reset_tokens=_parse_duration(headers.get("x-ratelimit-reset-tokens")),
     )
-    return limits if any(value is not None for value in astuple(limits)) else None
+    return None if limits == RateLimits() else limits
 
 
 def _parse_number(text: str | None) -> float | None:

@@ -66,14 +66,21 @@ class Transport:
         )
         self._url = sdk.base_url
         self._completions_url = self._url.join("chat/completions")
-        headers = {**sdk.default_headers, **_build_auth_headers(endpoint)}
-        self._headers = httpx2.Headers({name: value for name, value in headers.items() if isinstance(value, str)})
+        headers = {name: value for name, value in sdk.default_headers.items() if isinstance(value, str)}
+        if endpoint.base_url != OPENAI.base_url:  # only OpenAI gets the organisation and project from the environment
+            headers.pop("OpenAI-Organization", None)
+            headers.pop("OpenAI-Project", None)
+        if authorization := endpoint.authorization:
+            headers["Authorization"] = authorization.get_secret_value()
+        self._headers = httpx2.Headers(headers)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http_client.aclose()
 
-    async def post_request(self, body: bytes, *, streams: bool, on_piece: PieceReporter | None = None) -> Completion:
+    async def request_completion(
+        self, body: bytes, *, streams: bool, on_piece: PieceReporter | None = None
+    ) -> Completion:
         """Send one chat request and return its completion, with secrets masked.
 
         `streams` is true if `body` asks for a stream. `on_piece` gets each piece of a stream: a field's name and its
@@ -81,7 +88,7 @@ class Transport:
         """
         return _raise_or_return(await self._send_and_receive(body, ResponseBody(on_piece), streams=streams))
 
-    async def call_api(self, method: str, path: str, **content: Any) -> JsonValue:
+    async def request_json(self, method: str, path: str, **content: Any) -> JsonValue:
         """Send a request and return the JSON of the response, with secrets masked; None if it is not JSON.
 
         `path` is a path of the API. `content` are arguments of httpx2: `params`, `json`, `data` and `files`.
@@ -91,7 +98,7 @@ class Transport:
             _raise_or_return(await self._catch_failure(_read_bounded(response, pieces, MAX_REPLY_BYTES)))
         return self._mask.mask_json(decode_bounded_json(bytes(pieces)))
 
-    async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
+    async def download_lines(self, path: str) -> AsyncGenerator[bytes]:
         """Yield the lines of a file as they arrive; skip lines longer than any reply. The timeout is for each line."""
         async with self._open_response("GET", path) as response:
             lines = _split_lines(response.aiter_bytes())
@@ -205,17 +212,6 @@ class Transport:
             retryable=not response_body.is_oversized,
             body=text,
         )
-
-
-def _build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
-    """Return the authentication headers; only OpenAI gets the organisation and project from the environment."""
-    authorization = endpoint.authorization
-    headers: dict[str, str | openai.Omit] = {
-        "Authorization": authorization.get_secret_value() if authorization else openai.Omit()
-    }
-    if endpoint.base_url != OPENAI.base_url:
-        headers |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
-    return headers
 
 
 def _create_http_client(
