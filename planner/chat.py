@@ -78,7 +78,7 @@ class Prompt:
     @cached_property
     def min_tokens(self) -> int:
         """The least number of tokens that the messages can have, for any model."""
-        return sum(compute_min_tokens(message.content) for message in self.messages)
+        return sum(_compute_min_tokens(message.content) for message in self.messages)
 
     def __getstate__(self) -> dict[str, object]:
         """Return the values that pickle saves: the fields, and computed values such as `sha256`."""
@@ -252,7 +252,7 @@ class FixedTokenCounter(TokenCounter):
         """Ignore the count."""
 
 
-def compute_min_tokens(text: str) -> int:
+def _compute_min_tokens(text: str) -> int:
     """Return the least number of tokens that a text can have.
 
     The result is one token per word, since tokenizers split texts at spaces. (English papers have at least 1.3 tokens

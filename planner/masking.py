@@ -5,7 +5,7 @@ import json
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -170,11 +170,6 @@ def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
             yield text[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6], _build_base64_pattern
 
 
-def _build_key_pattern(key: str) -> str:
-    """Return a pattern that finds a key in upper or lower case, even with spaces between its characters."""
-    return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
-
-
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
     """Return a pattern that finds a text, even if its characters are escaped.
 
@@ -186,6 +181,10 @@ def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) ->
     if re.search(r"[\s%\\&<]", text):
         return f"(?:{_UNSEEN})*+".join(characters)
     return f"(?:{gap}|{_ESCAPED_UNSEEN})*+".join(characters)  # possessive, so that the search stays linear
+
+
+# It finds a key in upper or lower case, even with spaces between its characters.
+_build_key_pattern: Final = partial(_build_pattern, fold_case=True, gap=_UNSEEN_OR_SPACE)
 
 
 def _build_base64_pattern(code: str) -> str:

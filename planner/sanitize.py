@@ -16,13 +16,13 @@ _SEQUENCE: Final = (
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\n\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"  # strings, as OSC
     r"|\x1b[ -/]*[0-~]"  # two-character escapes
 )
-_BIDI: Final = "[\u202a-\u202e\u2066-\u2069]"
-_CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-_SURROGATE: Final = "[\ud800-\udfff]"
+_BIDI: Final = "\u202a-\u202e\u2066-\u2069"
+_CONTROL: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
+_SURROGATE: Final = "\ud800-\udfff"
 
-_UNSAFE_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE_CHARACTER: Final = re.compile(f"[{_CONTROL}{_BIDI}{_SURROGATE}]")
 _UNSAFE: Final = re.compile(
-    f"(?P<escape>{_SEQUENCE})|(?P<bidi>{_BIDI})|(?P<control>{_CONTROL})|(?P<surrogate>{_SURROGATE})"
+    f"(?P<escape>{_SEQUENCE})|(?P<bidi>[{_BIDI}])|(?P<control>[{_CONTROL}])|(?P<surrogate>[{_SURROGATE}])"
 )
 _KIND_NAMES: Final = {
     "escape": "terminal escape sequences",
@@ -34,7 +34,7 @@ _KIND_NAMES: Final = {
 _MARKS: Final = "\u2028\u2029\ufeff\u200e\u200f\u061c"
 _UNPRINTABLE: Final = re.compile(f"[{_MARKS}]")
 # JSON escapes the characters below U+0020 itself, but not these.
-_UNSAFE_IN_JSON: Final = re.compile(f"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff{_MARKS}]")
+_UNSAFE_IN_JSON: Final = re.compile(f"[\x7f-\x9f{_BIDI}{_SURROGATE}{_MARKS}]")
 # A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\n")
 _SIGNED_NUMBER: Final = re.compile(r"[-+]\d[\d.,]*(?:e[-+]?\d+)?%?")

@@ -18,7 +18,6 @@ from planner.names import build_prompt_file_name
 
 _IDENTITY: Final = re.compile(r"[0-9a-f]{64}(?![0-9a-f])")
 MAX_REPLY_BYTES: Final = 10_000_000
-_FIRST_MESSAGES: Final = 2
 _HEADINGS: Final = {"assistant": "===== your reply so far =====", "user": "===== now ====="}
 
 
@@ -45,8 +44,8 @@ def read_single_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Comp
 
 def _format_prompt(prompt: Prompt) -> str:
     """Return the messages as text; each message after the first two gets a heading."""
-    contents = [message.content for message in prompt.messages[:_FIRST_MESSAGES]]
-    contents += [f"{_HEADINGS[m.role]}\n\n{m.content}" for m in prompt.messages[_FIRST_MESSAGES:]]
+    contents = [message.content for message in prompt.messages[:2]]
+    contents += [f"{_HEADINGS[m.role]}\n\n{m.content}" for m in prompt.messages[2:]]
     return "\n\n".join(contents) + "\n"
 
 
@@ -91,7 +90,7 @@ class PromptFiles:
     def find_reply_or_write_prompt(self, info: ModelInfo, paper_id: str, prompt: Prompt) -> Completion | None:
         """Return the reply to a request; if there is none, write the prompt and return None.
 
-        `waiting` holds the request's hash as long as there is no reply.
+        `unanswered_identities` holds the request's hash as long as there is no reply.
 
         Raises:
             ModelError: if the reply cannot be read.

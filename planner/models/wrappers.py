@@ -12,11 +12,9 @@ from planner.chat import REUSED_NOTE, Completion, Model, ModelInfo, Prompt
 from planner.details import format_count
 from planner.errors import ModelError
 
-_FIRST_SERVER_ERROR: Final = 500
 # Seconds for which a failed replica gets no requests; they double after each further failure.
 _FIRST_REST: Final = 1.0
 _LONGEST_REST: Final = 60.0
-_TOO_MANY_REQUESTS: Final = 429
 _SHORTEST_WAIT: Final = 0.001  # seconds; a shorter wait counts as this long, so that retrying ends
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
@@ -104,7 +102,9 @@ class ReplicatedModel:
         try:
             completion = await replica.model.complete(prompt)
         except ModelError as error:
-            self._record_failure(replica, error)
+            if error.status is None or error.status >= 500:  # no connection, or an error of the server
+                replica.rests_until = self._clock() + min(_LONGEST_REST, _FIRST_REST * 2.0**replica.failures)
+                replica.failures = min(replica.failures + 1, 10)
             raise
         finally:
             replica.in_flight -= 1
@@ -120,12 +120,6 @@ class ReplicatedModel:
         self._turns += 1
         chosen.last_turn = self._turns
         return chosen
-
-    def _record_failure(self, replica: _Replica, error: ModelError) -> None:
-        """Let a replica rest after a server error or a broken connection, but not after other errors."""
-        if error.status is None or error.status >= _FIRST_SERVER_ERROR:
-            replica.rests_until = self._clock() + min(_LONGEST_REST, _FIRST_REST * 2.0**replica.failures)
-            replica.failures = min(replica.failures + 1, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +213,7 @@ async def call_with_retry(
             if not error.retryable or error.exhausted:
                 raise
             failed = error
-        failures += failed.status != _TOO_MANY_REQUESTS
+        failures += failed.status != 429
         waited += failed.paused
         seconds = _choose_wait(failed.retry_after, policy, sent, policy.max_wait - waited, jitter())
         gave_up = f"{failed}; gave up after {format_count(sent, 'request')}"

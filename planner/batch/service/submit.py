@@ -236,7 +236,7 @@ class BatchSubmitter:
     def _is_batch_of(self, submission: Submission, batch: RemoteBatch) -> bool:
         metadata = self._build_metadata(submission)
         is_same_metadata = all(batch.metadata.get(name) == value for name, value in metadata.items())
-        is_same_batch = is_same_metadata or batch.input_file == submission.file_id
+        is_same_batch = is_same_metadata or batch.input_file_id == submission.file_id
         return is_same_batch and NO_ROOM_CODE not in batch.error_codes
 
     async def _create_batch(self, number: int) -> RemoteBatch:

@@ -170,8 +170,8 @@ class BatchTracker:
             case BatchState.FAILED:
                 return True
             case BatchState.COMPLETED | BatchState.EXPIRED | BatchState.CANCELLED:
-                is_file_missing = (batch.completed_requests and not batch.output_file) or (
-                    batch.failed_requests and not batch.error_file
+                is_file_missing = (batch.completed_requests and not batch.output_file_id) or (
+                    batch.failed_requests and not batch.error_file_id
                 )
                 return not is_file_missing or self._is_last_check(submission)
             case _:
@@ -190,7 +190,7 @@ class BatchTracker:
         if batch.state is BatchState.FAILED and NO_ROOM_CODE in batch.error_codes:
             return await self._requeue_batch(submission, batch)
         rejection = _explain_missing_results(batch)
-        for file_id in filter(None, (batch.output_file, batch.error_file)):
+        for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             try:
                 await self._collector.collect_result_file(submission, file_id)
             except ModelError as error:
@@ -248,5 +248,5 @@ def _explain_missing_results(batch: RemoteBatch) -> Rejection:
         return Rejection(f"the batch failed before any request was made: {problems}", again=True)
     if batch.state is BatchState.COMPLETED:
         return Rejection("the results hold neither a reply nor an error", again=True, perhaps_billed=True)
-    billed = bool(batch.completed_requests) and not batch.output_file
+    billed = bool(batch.completed_requests) and not batch.output_file_id
     return Rejection(f"the batch was {batch.state_name} before the request was made", again=True, perhaps_billed=billed)

@@ -37,9 +37,6 @@ from planner.models.openai_chat.replies import (
 from planner.models.openai_chat.stream import decode_bounded_json, format_json
 
 _URL: Final = "/v1/chat/completions"
-_FIRST_ERROR: Final = 400
-_PAGE_SIZE: Final = 100
-_MAX_CONNECTIONS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     headers = {"x-request-id": mask.mask_text(get_string_or_empty(response.get("request_id")))}
     if error := parse_error_body(mask.mask_json(find_error_object(body))):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
-    if status < _FIRST_ERROR and (completion := parse_masked_completion(body, mask)):
+    if status < 400 and (completion := parse_masked_completion(body, mask)):
         return completion
     failed = mask.mask_json(line.get("error"))
     # vLLM wraps the error once more, as it does in a live response.
@@ -71,7 +68,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
         or ErrorBody("it sent neither a reply nor an error message")
     )
     text = format_json(failed or mask.mask_json(response.get("body")))
-    if error_status := error.status or (status if status >= _FIRST_ERROR else None):
+    if error_status := error.status or (status if status >= 400 else None):
         return convert_error_body(error, endpoint, error_status, headers, text)
     # An error of the service itself: the request expired or was cancelled before a model saw it.
     code = f" ({shorten_to_one_line(error.code)})" if error.code else ""
@@ -109,9 +106,9 @@ class RemoteBatch:
     id: str
     state: BatchState
     state_name: str
-    input_file: str = ""
-    output_file: str = ""
-    error_file: str = ""
+    input_file_id: str = ""
+    output_file_id: str = ""
+    error_file_id: str = ""
     error_messages: tuple[str, ...] = ()
     error_codes: frozenset[str] = frozenset()
     metadata: dict[str, str] = field(default_factory=dict)
@@ -154,9 +151,9 @@ def _parse_batch(value: JsonObject) -> RemoteBatch:
         id=get_string_or_empty(value.get("id")),
         state=BatchState(status) if status in set(BatchState) else BatchState.UNKNOWN,
         state_name=status,
-        input_file=get_string_or_empty(value.get("input_file_id")),
-        output_file=get_string_or_empty(value.get("output_file_id")),
-        error_file=get_string_or_empty(value.get("error_file_id")),
+        input_file_id=get_string_or_empty(value.get("input_file_id")),
+        output_file_id=get_string_or_empty(value.get("output_file_id")),
+        error_file_id=get_string_or_empty(value.get("error_file_id")),
         error_messages=tuple(get_string_or_empty(item.get("message")) for item in problems),
         error_codes=frozenset(get_string_or_empty(item.get("code")) for item in problems),
         metadata={name: get_string_or_empty(text) for name, text in get_object_or_empty(value.get("metadata")).items()},
@@ -177,7 +174,7 @@ class BatchService(EndpointClient):
     """
 
     def __init__(self, endpoint: Endpoint, options: RequestOptions) -> None:
-        super().__init__(endpoint, replace(options, stream=False, max_connections=_MAX_CONNECTIONS))
+        super().__init__(endpoint, replace(options, stream=False, max_connections=4))
 
     @property
     def host(self) -> str:
@@ -248,4 +245,4 @@ class BatchService(EndpointClient):
 
 
 def _build_page_query(after: str) -> dict[str, str]:
-    return {"limit": str(_PAGE_SIZE)} | ({"after": after} if after else {})
+    return {"limit": "100"} | ({"after": after} if after else {})

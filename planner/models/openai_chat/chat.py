@@ -35,7 +35,6 @@ _MIN_TOKENS: Final = 500  # tokens; no endpoint truncates a shorter prompt
 _OTHER_NAMES: Final[Mapping[str, str]] = {"max_tokens": "max_completion_tokens"}
 _HELD_CHARS: Final = 60  # characters at the end of an arriving reply that are held back, as a password may have spaces
 _MAX_HELD_CHARS: Final = 400  # without a space in them, as no key has one
-_LIST_TIMEOUT: Final = 30.0  # seconds
 _WINDOW_NAMES: Final = ("context_length", "max_model_len", "context_window")  # OpenRouter, vLLM, Groq
 _OPTIONAL: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort", "stream", "stream_options"})
 
@@ -65,9 +64,6 @@ class RequestOptions:
         """The parameters that the user set, sorted by name."""
         names = ("max_tokens", "reasoning_effort", "seed", "temperature", "top_p")
         return tuple((name, value) for name in names if (value := getattr(self, name)) is not None)
-
-
-_DEFAULTS: Final = RequestOptions()
 
 
 class EndpointClient:
@@ -129,7 +125,7 @@ class OpenAIChat(EndpointClient):
     def __init__(
         self,
         model: str | Endpoint,
-        options: RequestOptions = _DEFAULTS,
+        options: RequestOptions = RequestOptions(),
         *,
         on_text: Callable[[str], None] | None = None,
     ) -> None:
@@ -317,7 +313,7 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
     Raises:
         ModelError: if the endpoint cannot be reached, refuses the request, or sends no list.
     """
-    async with EndpointClient(endpoint, RequestOptions(timeout=_LIST_TIMEOUT, max_connections=1)) as client:
+    async with EndpointClient(endpoint, RequestOptions(timeout=30.0, max_connections=1)) as client:
         reply = get_object_or_empty(await client.open_transport().request_json("GET", "models"))
     if not isinstance(reply.get("data"), list):
         raise ModelError(f"{endpoint.host} sent no list of models; check --base-url, which usually ends in /v1")

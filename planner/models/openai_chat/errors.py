@@ -69,8 +69,6 @@ _NO_CONNECTION: Final = (
     httpcore2.ConnectTimeout,
     *_AIOHTTP_CONNECTION_EXCEPTIONS,
 )
-_TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
-_RETRYABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
 _DURATION: Final = re.compile(
     r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII
 )
@@ -132,7 +130,7 @@ def convert_error_body(
     exhausted = status == 402 or error_body.is_exhausted
     return ModelError(
         message,
-        retryable=not exhausted and (status in _RETRYABLE_STATUSES or status >= 500 or status < 300),
+        retryable=not exhausted and (status in (408, 409, 425, 429) or status >= 500 or status < 300),
         status=status,
         retry_after=parse_retry_after(headers),
         request_id=request_id,
@@ -178,7 +176,7 @@ def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: flo
             return f"no secure connection to {address}: {reason}; check https:// and the certificate", False
         if isinstance(cause, ConnectionRefusedError):
             return f"connection refused by {address}; is the server running?", True
-    if any(isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES for cause in causes):
+    if any(isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE) for cause in causes):
         return "too many open files; raise the limit (ulimit -n) or lower --concurrency", True
     # The SDK's aiohttp transport reports every broken connection as a ConnectTimeout, even without a timeout.
     is_timeout = any(isinstance(cause, TimeoutError) for cause in causes)

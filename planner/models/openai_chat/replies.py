@@ -75,7 +75,6 @@ _REJECTED: Final = re.compile(
     re.IGNORECASE,
 )
 _MAX_MESSAGE_CHARS: Final = 4000  # characters of a message that are read; an endpoint may send megabytes
-_LARGER_THAN_A_MINUTE: Final = re.compile(r"request too large", re.IGNORECASE)
 
 
 def parse_completion(value: JsonValue) -> Completion | None:
@@ -91,7 +90,7 @@ def parse_completion(value: JsonValue) -> Completion | None:
         reasoning=_read_reasoning(message),
         refusal=get_string_or_empty(message.get("refusal")) or _join_texts(content, "refusal"),
         finish_reason=get_string_or_empty(choice.get("finish_reason")),
-        usage=parse_usage(body.get("usage")),
+        usage=_parse_usage(body.get("usage")),
         model=get_string_or_empty(body.get("model")),
         request_id=get_string_or_empty(body.get("id")),
         raw=body,
@@ -117,7 +116,7 @@ def parse_masked_completion(value: JsonValue, mask: SecretMask) -> Completion | 
     return replace(completion, text=text, reasoning=reasoning, refusal=refusal, raw=raw)
 
 
-def parse_usage(value: JsonValue) -> Usage:
+def _parse_usage(value: JsonValue) -> Usage:
     """Return the token counts in the `usage` of a body; a count that is missing or makes no sense is None."""
     counts = get_object_or_empty(value)
     return Usage(
@@ -226,7 +225,7 @@ class ErrorBody:
         if status in (401, 403, 404):
             return False
         if status == 429:
-            return bool(_LARGER_THAN_A_MINUTE.search(self.message))
+            return "request too large" in self.message.lower()  # than the limit of a minute
         coded = bool({self.code, self.type} & _OVERFLOW_CODES)
         return status == 413 or coded or bool(_OVERFLOW.search(self.message))
 

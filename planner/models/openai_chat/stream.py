@@ -31,7 +31,6 @@ _LEADING_BYTES: Final = b" \t\r\n\v\f" + BOM_UTF8  # bytes before a body that ar
 _NEXT_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 # The beginning tells a stream of events from JSON, since the content type may be wrong.
 _EVENT_STARTS: Final = (b"data:", b":", b"event:", b"id:", b"retry:")
-_DONE: Final = b"[DONE]"
 _TOKEN_FIELDS: Final = frozenset({"content", "refusal", *REASONING_FIELDS})
 _ITEM_TEXTS: Final = ("text", "summary", "thinking", "refusal")
 
@@ -321,7 +320,7 @@ class ResponseBody:
             self._take_event(data)
 
     def _take_event(self, data: bytes) -> None:
-        if data.startswith(_DONE):
+        if data.startswith(b"[DONE]"):
             self.is_done = True
             return
         value_count, item_count = compute_max_json_values(data), self._merger.item_count

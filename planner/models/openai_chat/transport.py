@@ -254,8 +254,11 @@ async def _receive_tokens(response: httpx2.Response, response_body: ResponseBody
         if response_body.token_count > token_count:
             yield
     response_body.finish()
-    if response_body.is_done:
-        await _drain(content)
+    if response_body.is_done:  # read the rest, so that the connection can be reused
+        with suppress(*errors.TRANSPORT_EXCEPTIONS):
+            async with asyncio.timeout(_LAST_BYTES_SECONDS):
+                async for _ in content:
+                    pass
 
 
 async def _read_bounded(response: httpx2.Response, content: bytearray, max_bytes: int) -> None:
@@ -281,14 +284,6 @@ async def _split_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             rest.clear()
     if rest.strip():
         yield bytes(rest)
-
-
-async def _drain(content: AsyncIterator[bytes]) -> None:
-    """Read the bytes that follow the end of a stream; then the connection can be reused."""
-    with suppress(*errors.TRANSPORT_EXCEPTIONS):
-        async with asyncio.timeout(_LAST_BYTES_SECONDS):
-            async for _ in content:
-                pass
 
 
 def _describe_unreadable(response_body: ResponseBody, content_type: str) -> str:
