@@ -13,7 +13,6 @@ from planner.errors import PaperError, UsageError
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import Endpoint, resolve_endpoint
 from planner.models.pricing import (
-    BATCH_PRICE_SHARE,
     UsagePrice,
     compute_cost,
     find_context_window,
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 EXTRACTIVE: Final = "extractive"
 # A user who has set one of these variables wants a model, and has only forgotten to name it.
 _MODEL_VARIABLES: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENROUTER_API_KEY")
+# The price of a request at a batch service, as a share of the price of a live request.
+_BATCH_PRICE_SHARE: Final = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class ModelClient:
     def compute_batch_service_cost(self, usage: Usage) -> float | None:
         """Return the cost in USD of a request that is sent in a batch, None if no price is known."""
         live = self.compute_cost(usage)
-        return None if live is None else live * BATCH_PRICE_SHARE
+        return None if live is None else live * _BATCH_PRICE_SHARE
 
 
 @asynccontextmanager

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 # A function that returns the cost in USD for the tokens of a request, None if no price is known.
 UsagePrice = Callable[[Usage], float | None]
 
-# The price of a request at a batch service, as a share of the price of a live request.
-BATCH_PRICE_SHARE: Final = 0.5
-
 # Makers that do not publish their models, so that their prices are right even at an unknown address.
 _CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # models of these makers that anyone can run

@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -165,7 +165,7 @@ def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, heade
 
 def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[str, bool]:
     """Return (message for the user, whether a retry may help) for a failure of the network."""
-    causes = list(_iterate_causes(error))
+    causes = _list_causes(error)
     address = endpoint.base_url
     for cause in causes:
         if isinstance(cause, socket.gaierror):
@@ -201,7 +201,7 @@ def _describe_broken_response(error: Exception, detail: str, endpoint: Endpoint)
 
 def _is_connection_missing(error: Exception) -> bool:
     """Return whether the error shows that no connection was opened and nothing was sent."""
-    return any(isinstance(cause, _NO_CONNECTION) for cause in _iterate_causes(error))
+    return any(isinstance(cause, _NO_CONNECTION) for cause in _list_causes(error))
 
 
 def _describe_exception(error: BaseException) -> str:
@@ -211,14 +211,14 @@ def _describe_exception(error: BaseException) -> str:
     return shorten_to_one_line(_PARSED_DATA.sub("", reason)) or type(error).__name__
 
 
-def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and its causes, the outermost first."""
-    seen: list[BaseException] = [error]
-    for current in seen:
-        yield current
+def _list_causes(error: BaseException) -> list[BaseException]:
+    """Return the error and its causes, the outermost first."""
+    causes = [error]
+    for current in causes:  # which grows meanwhile
         behind = list(current.exceptions) if isinstance(current, BaseExceptionGroup) else []
         behind += [cause for cause in (current.__cause__, current.__context__) if cause is not None]
-        seen.extend(cause for cause in behind if all(cause is not other for other in seen))
+        causes.extend(cause for cause in behind if all(cause is not other for other in causes))
+    return causes
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:

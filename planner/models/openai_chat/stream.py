@@ -178,12 +178,15 @@ class ChunkMerger:
             if choice.get("index") in (0, None):
                 self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
                 for name, value in get_object_or_empty(choice.get("delta") or choice.get("message")).items():
-                    self.token_count += name in _TOKEN_FIELDS and _has_text(value)
                     self._add_field(name, value)
-                    if self._on_piece and name in _TOKEN_FIELDS:
-                        self._on_piece(name, read_field_text(value))
 
     def _add_field(self, name: str, value: JsonValue) -> None:
+        if name in _TOKEN_FIELDS:
+            text = read_field_text(value)
+            is_encrypted = any(item.get("data") for item in list_objects(value))
+            self.token_count += bool(text) or is_encrypted
+            if self._on_piece:
+                self._on_piece(name, text)
         if isinstance(value, str) and name != "role":
             self._pieces.setdefault(name, []).append(value)
         elif isinstance(value, list):
@@ -197,7 +200,11 @@ class ChunkMerger:
         """Append `added` to `items`, but merge an item into the last item if both have the same type and index."""
         for item in added:
             last = items[-1] if items else None
-            if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
+            if (
+                isinstance(item, dict)
+                and isinstance(last, dict)
+                and all(item.get(name) == last.get(name) for name in ("type", "index"))
+            ):
                 self._continue_item(last, item)
             else:
                 items.append(item)
@@ -215,15 +222,6 @@ class ChunkMerger:
                 self._list_items += name not in item
                 self._item_pieces.pop((id(item), name), None)
                 item[name] = after
-
-
-def _has_text(value: JsonValue) -> bool:
-    """Return whether a field of a reply holds text or encrypted reasoning."""
-    return bool(read_field_text(value)) or any(item.get("data") for item in list_objects(value))
-
-
-def _is_same_item(last: JsonObject, item: JsonObject) -> bool:
-    return (last.get("type"), last.get("index")) == (item.get("type"), item.get("index"))
 
 
 class ResponseBody:
