@@ -55,15 +55,14 @@ class Prompt:
     def from_messages(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
         """Return a prompt of the messages. A lone surrogate, which cannot be encoded, becomes U+FFFD."""
         sent = tuple(Message(message.role, repair_surrogates(message.content)) for message in messages)
-        fields = [{"role": message.role, "content": message.content} for message in sent]
-        prompt = cls(to_json(fields), template_sha256, sample)
+        prompt = cls(to_json(sent), template_sha256, sample)
         vars(prompt)["messages"] = sent  # otherwise, they would be read from the JSON again
         return prompt
 
     @cached_property
     def messages(self) -> tuple[Message, ...]:
         """The messages that are sent."""
-        return tuple(Message(fields["role"], fields["content"]) for fields in from_json(self.messages_json))
+        return tuple(Message(**fields) for fields in from_json(self.messages_json))
 
     @cached_property
     def sha256(self) -> str:
@@ -290,5 +289,4 @@ def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
 
 def _compute_ratio(prompt: Prompt, prompt_tokens: int) -> float:
     """Return `prompt_tokens`, the endpoint's count for a prompt, divided by the estimate for that prompt."""
-    estimate = sum(estimate_tokens(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages)
-    return min(prompt_tokens, _MOST_TOKENS) / (estimate or 1)
+    return min(prompt_tokens, _MOST_TOKENS) / (TokenCounter().count_prompt(prompt) or 1)

@@ -28,7 +28,7 @@ from planner.errors import PaperError, PlannerError, UsageError
 from planner.files import refuse_special_file
 from planner.models.connect import ModelSpec, log_host_at_first_request, open_model
 from planner.models.openai_chat.endpoint import build_secret_mask
-from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
+from planner.models.prompt_files import MAX_REPLY_BYTES, PastedReplyModel
 from planner.names import TRAJECTORY_SUFFIX, build_record_path
 from planner.papers.characters import decode_text
 from planner.papers.paper import Paper
@@ -208,7 +208,8 @@ class PlanTools:
             raise UsageError(
                 "`revised` can be given only with the strategy revise; leave it out, or set `strategy` to revise"
             )
-        pasted = PastedModel(make_printable(model), *(_read_reply(text, model) for text in (reply, revised) if text))
+        replies = (_read_reply(text, model) for text in (reply, revised) if text)
+        pasted = PastedReplyModel(make_printable(model), *replies)
         done = await self._finish(write_pasted_plan(self.output, await self._read(paper), pasted, settings))
         return _to_json(done.describe_as_json(paper) | {"next_message": pasted.next_message})
 

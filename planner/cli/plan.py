@@ -37,7 +37,7 @@ from planner.cli.terminal.results import PlanReporter
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, log_host_at_first_request, open_model
-from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
+from planner.models.prompt_files import MAX_REPLY_BYTES, PastedReplyModel
 from planner.papers.characters import decode_text
 from planner.papers.sources import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
@@ -149,7 +149,7 @@ def parse(
     refuse_missing_only_source((paper,))
     with send_log_messages(log_settings):
         settings, read = task.settings, read_command_paper(paper, metadata)
-        pasted = PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
+        pasted = PastedReplyModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
         done = asyncio.run(write_pasted_plan(output, read, pasted, settings))
         reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
         reporter.report_result(paper, done)

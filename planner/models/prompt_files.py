@@ -127,7 +127,7 @@ class PromptFileModel:
         return reply
 
 
-class PastedModel:
+class PastedReplyModel:
     """A model that returns the replies that the user pasted; their finish reasons are unknown.
 
     `completions` holds the replies that were not used yet. If a prompt comes when none is left, `next_message` becomes

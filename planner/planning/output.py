@@ -11,7 +11,7 @@ from planner.chat import Model, ModelInfo, TokenCounter
 from planner.errors import NotAPaperError, Outcome, PaperError, TrajectoryError
 from planner.files import delete_and_unlock_file, try_lock_file, write_file_atomically
 from planner.models.connect import ModelClient, add_retries
-from planner.models.prompt_files import PastedModel
+from planner.models.prompt_files import PastedReplyModel
 from planner.models.wrappers import CachedModel
 from planner.names import build_record_path
 from planner.papers.paper import Paper, PaperInfo
@@ -129,7 +129,7 @@ async def plan_with_client(
     )
 
 
-async def write_pasted_plan(folder: Path, paper: Paper, model: PastedModel, settings: PlanSettings) -> PlanOutput:
+async def write_pasted_plan(folder: Path, paper: Paper, model: PastedReplyModel, settings: PlanSettings) -> PlanOutput:
     """Write the plan in the replies that the user pasted, as `plan_to_folder` does.
 
     The pasted replies replace recorded replies, because the user may have corrected them. The model is not asked again.
