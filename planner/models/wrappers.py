@@ -6,7 +6,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from planner.chat import REUSED_NOTE, Completion, Model, ModelInfo, Prompt
 from planner.details import format_count
@@ -182,7 +185,7 @@ class RetryingModel:
             self.on_wait(wait)
 
         completion = await call_with_retry(
-            lambda: self.model.complete(prompt), self.policy, on_wait=report, sleep=self.sleep, jitter=self.jitter
+            partial(self.model.complete, prompt), self.policy, on_wait=report, sleep=self.sleep, jitter=self.jitter
         )
         if not waits:
             return completion
@@ -204,15 +207,12 @@ async def call_with_retry(
     Raises:
         ModelError: if a retry cannot help, or if a limit of the policy is reached.
     """
-    sent, failures, waited = 0, 0, 0.0
-    while True:
-        sent += 1
-        try:
-            return await call()
-        except ModelError as error:
-            if not error.retryable or error.exhausted:
-                raise
-            failed = error
+    failures, waited = 0, 0.0
+
+    def choose_wait(state: RetryCallState) -> float:
+        nonlocal failures, waited
+        failed, sent = state.outcome and state.outcome.exception(), state.attempt_number
+        assert isinstance(failed, ModelError), "only a ModelError is retried"
         failures += failed.status != 429
         waited += failed.paused
         seconds = _choose_wait(failed.retry_after, policy, sent, policy.max_wait - waited, jitter())
@@ -225,8 +225,16 @@ async def call_with_retry(
                 f"{policy.max_wait:.0f} s in total (--max-wait)"
             )
         on_wait(RetryWait(seconds, failed))
-        await sleep(seconds)
         waited += seconds
+        return seconds
+
+    retry = AsyncRetrying(retry=retry_if_exception(_is_retryable), wait=choose_wait, sleep=sleep, reraise=True)
+    result: _T = await retry(call)
+    return result
+
+
+def _is_retryable(error: BaseException) -> bool:
+    return isinstance(error, ModelError) and error.retryable and not error.exhausted
 
 
 def _choose_wait(retry_after: float | None, policy: RetryPolicy, sent: int, left: float, chance: float) -> float:
