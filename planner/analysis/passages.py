@@ -88,7 +88,15 @@ class Passage(NamedTuple):  # made for each block, in half the time of a datacla
 
 def split_sections_into_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
     """Return every block of the sections as a passage, in order, with its offset in `Paper.text`."""
-    return tuple(_walk_sections(sections))
+    methods = _find_method_sections(sections)
+    passages, offset = list[Passage](), 0
+    for number, section in enumerate(sections):
+        for block in section.blocks:
+            place = section.heading, section.kind, section.level, number in methods
+            passages.append(Passage(*place, block.kind, block.text, offset))
+            offset += len(block.text) + _GAP_CHARS
+        offset += 0 if section.blocks else _GAP_CHARS
+    return tuple(passages)
 
 
 def split_text_into_sections(text: str) -> tuple[Section, ...]:
@@ -133,18 +141,6 @@ def _find_heading_level(paragraph: str) -> int:
     return 0
 
 
-def _walk_sections(sections: Sequence[Section]) -> Iterator[Passage]:
-    methods = _find_method_sections(sections)
-    offset = 0
-    for number, section in enumerate(sections):
-        for block in section.blocks:
-            yield Passage(
-                section.heading, section.kind, section.level, number in methods, block.kind, block.text, offset
-            )
-            offset += len(block.text) + _GAP_CHARS
-        offset += 0 if section.blocks else _GAP_CHARS
-
-
 def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
     """Return the indices of the sections that describe the method: method sections, and some of unknown kind.
 
@@ -187,6 +183,11 @@ class IndexedSection:
         """The passages in lower case."""
         return tuple(map(str.lower, self.passages))
 
+    @cached_property
+    def numbers(self) -> tuple[frozenset[float], ...]:
+        """The numbers in each passage."""
+        return tuple(map(parse_number_set, self.passages))
+
 
 @dataclass(frozen=True, slots=True)
 class PaperIndex:
@@ -226,73 +227,56 @@ def _fill_section(section: IndexedSection, passages: list[str]) -> IndexedSectio
     return replace(section, passages=tuple(passages))
 
 
-class _SectionText:
-    """The text of a section, also in lower case."""
+@dataclass(frozen=True)
+class _HeadedPassage:
+    """A passage and the heading above it."""
 
-    def __init__(self, section: IndexedSection) -> None:
-        self.section = section
-        self.heading = section.heading.lower()
-        self._stems: dict[int, frozenset[str]] = {}
-
-    @property
-    def passages(self) -> Sequence[str]:
-        """The passages in lower case."""
-        return self.section.lowered_passages
+    heading: str
+    text: str
 
     @cached_property
-    def text(self) -> str:
-        """The passages as one text."""
-        return "\n".join(self.section.passages)
+    def lowered(self) -> str:
+        """The heading and the passage in lower case."""
+        return f"{self.heading}\n{self.text}".lower()
 
     @cached_property
-    def numbers(self) -> tuple[frozenset[float], ...]:
-        """The numbers in each passage."""
-        return tuple(map(parse_number_set, self.section.passages))
-
-    def select_own_results(self) -> "_SectionText":
-        """Return the section with only those passages that tell of the paper's own results."""
-        passages = filter(_OWN_RESULTS.search, self.section.passages)
-        return _SectionText(replace(self.section, passages=tuple(passages)))
-
-    def collect_stems(self, number: int) -> frozenset[str]:
-        """Return the shortened stems of the heading and of the passage with index `number`."""
-        if number not in self._stems:
-            text = f"{self.section.heading} {self.section.passages[number]}"
-            self._stems[number] = frozenset(stem[:_STEM_CHARS] for stem in collect_stems(text))
-        return self._stems[number]
+    def stems(self) -> frozenset[str]:
+        """The shortened stems of the heading and the passage."""
+        return frozenset(stem[:_STEM_CHARS] for stem in collect_stems(f"{self.heading} {self.text}"))
 
 
 class PassageSearch:
     """A search for words in the passages of a paper. To save time, only passages that may have the words are split."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
-        self._sections = list(map(_SectionText, sections))
+        self._sections = sections
 
     @cached_property
     def lowered_text(self) -> str:
-        """The headings and passages in lower case."""
-        related = [each for each in self._sections if each not in self._own_sections]
-        others = (each.heading for each in self._sections), *(each.passages for each in related)
-        return "\n".join((self.lowered_text_on_own_work, *chain.from_iterable(others)))
+        """The passages and headings in lower case."""
+        passages = chain.from_iterable(each.lowered_passages for each in self._sections)
+        return "\n".join((*passages, *(each.heading.lower() for each in self._sections)))
 
     @cached_property
-    def _own_sections(self) -> list[_SectionText]:
-        """The sections. Related work keeps only the passages about the paper's own results."""
-        related = SectionKind.RELATED_WORK
+    def _passages_on_own_work(self) -> list[_HeadedPassage]:
+        """The passages, of related work only those about the paper's own results."""
         return [
-            each.select_own_results() if classify_heading(each.section.heading) is related else each
-            for each in self._sections
+            _HeadedPassage(section.heading, passage)
+            for section in self._sections
+            for is_related in (classify_heading(section.heading) is SectionKind.RELATED_WORK,)
+            for passage in section.passages
+            if not is_related or _OWN_RESULTS.search(passage)
         ]
 
     @cached_property
     def text_on_own_work(self) -> str:
         """The paper's text, in which related work keeps only the passages about the paper's own results."""
-        return "\n".join(chain.from_iterable(each.section.passages for each in self._own_sections))
+        return "\n".join(each.text for each in self._passages_on_own_work)
 
     @cached_property
     def lowered_text_on_own_work(self) -> str:
         """The text `text_on_own_work` in lower case."""
-        return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
+        return self.text_on_own_work.lower()
 
     def has_words_together(self, stems: Iterable[str], share: float) -> bool:
         """Return whether one passage, with the heading above it, has at least `share` (0 to 1) of the stems."""
@@ -302,10 +286,8 @@ class PassageSearch:
         if sum(each in self.lowered_text for each in beginnings) < count:
             return False
         return any(
-            sum(each in passage or each in section.heading for each in beginnings) >= count
-            and len(wanted & section.collect_stems(number)) >= count
-            for section in self._own_sections
-            for number, passage in enumerate(section.passages)
+            sum(each in passage.lowered for each in beginnings) >= count and len(wanted & passage.stems) >= count
+            for passage in self._passages_on_own_work
         )
 
     def has_neighbours(self, stem: str, other: str) -> bool:
@@ -316,9 +298,9 @@ class PassageSearch:
 
     def find_surroundings(self, quote: str) -> str:
         """Return a quote with the text around it, or "" if no section that was sent has the quote."""
-        for each in self._sections:
-            if quote and each.section.is_sent and (at := each.text.find(quote)) >= 0:
-                return each.text[max(0, at - _CHARS_BEFORE) : at + len(quote) + _CHARS_AFTER]
+        for text in ("\n".join(each.passages) for each in self._sections if quote and each.is_sent):
+            if (at := text.find(quote)) >= 0:
+                return text[max(0, at - _CHARS_BEFORE) : at + len(quote) + _CHARS_AFTER]
         return ""
 
     def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
@@ -333,14 +315,14 @@ class PassageSearch:
             beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], parse_number_set(words)
             wanted = []
         for each in self._sections:
-            skipped = each.section.ablation_passages if numbers else ()
-            for number, passage in enumerate(each.passages) if each.section.is_sent else ():
+            skipped = each.ablation_passages if numbers else ()
+            for number, passage in enumerate(each.lowered_passages) if each.is_sent else ():
                 is_likely = all(start in passage for start in beginnings)
                 if number not in skipped and is_likely and (not numbers or numbers <= each.numbers[number]):
-                    for sentence in split_sentences(each.section.passages[number]):
+                    for sentence in split_sentences(each.passages[number]):
                         lowered = sentence.lower()
                         if all(start in lowered for start in wanted):
-                            yield sentence, each.section.heading
+                            yield sentence, each.heading
 
 
 def has_word(stem: str, lowered: str) -> bool:
