@@ -29,7 +29,6 @@ from planner.analysis.phrases import (
 )
 from planner.analysis.sentences import (
     AblationPhrase,
-    CuedText,
     find_added_or_lacking_parts,
     find_check_mark_column_heads,
     find_part_varied_in_table,
@@ -50,6 +49,7 @@ from planner.schema import Action, Task
 
 _UNREAD_KINDS: Final = frozenset({SectionKind.REFERENCES, SectionKind.CHECKLIST})
 _MAX_REPORTED: Final = 1_000  # ablations that are compared; ten times those of any real paper
+_SENTENCE_KINDS: Final = frozenset({BlockKind.PROSE, BlockKind.FIGURE})
 _FLOAT_KINDS: Final = frozenset({BlockKind.TABLE, BlockKind.FIGURE})
 _NO_NAME: Final = re.compile(
     r"learning rates?|batch size|weight decay|(?:number of )?epochs|random seeds?|initial learning rate|"
@@ -164,7 +164,12 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
     A passage about ablations reports each component that it names in a table or together with a word like "improves".
     Metrics, data sets and the whole method never count as parts.
     """
-    found = [ablation for passage in passages for ablation in _read_passage(passage, names)]
+    found = [
+        ReportedAblation(each.part, each.action, each.replacement, passage.locate_text(each.part, each.start))
+        for passage in passages
+        for each in _read_passage(passage, names)
+        if each.part and not is_generic_name(each.part)
+    ]
     other_names = names.find_data_and_method_names(passages) if found else frozenset()
     ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
     for ablation in found:
@@ -174,148 +179,124 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
     return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.paper_offset))
 
 
-def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
+def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[AblationPhrase]:
     """Yield the ablations that a passage reports. Outside experiment sections, only tables are read.
 
     A table of results may be printed in another section than the experiments that it belongs to.
     """
     is_experiment = passage.section_kind in EXPERIMENT_SECTIONS
-    if is_experiment or (passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS):
-        text = CuedText.from_text(passage.one_line_text)
+    is_table = passage.block_kind is BlockKind.TABLE
+    if is_experiment or (is_table and passage.section_kind not in _SKIPPED_SECTIONS):
         is_about = is_about_ablations(passage)
-        yield from _read_table(passage, is_about)
+        yield from _read_rows(passage, is_table and is_about)
+        for head, start in find_part_varied_in_table(passage.text) if is_table else ():
+            yield AblationPhrase(extract_leading_noun_phrase(head), Action.REPLACE, "", start)
         if is_experiment:
-            yield from _report_phrases(passage, find_added_or_lacking_parts(text))
-            read = _read_ablations if is_about else _read_announcement
-            yield from read(passage, text)
-            yield from _find_ablated_components(passage, text, names, is_about)
+            yield from _read_words(passage, is_about)
+            yield from _read_columns(passage.text) if is_table and is_about else ()
+            yield from _find_ablated_components(passage, names, is_about)
 
 
 def is_about_ablations(passage: Passage) -> bool:
     """Return whether a passage speaks of ablations, or stands in a section on them."""
     if passage.section_kind is SectionKind.ABLATION:
         return True
-    has_cue = any(map(passage.text.lower().__contains__, _ABLATION_CUES))
-    return has_cue and bool(_ABLATION_WORD.search(passage.text))
+    lowered = passage.text.lower()
+    return any(cue in lowered for cue in _ABLATION_CUES) and bool(_ABLATION_WORD.search(passage.text))
 
 
-def _read_ablations(passage: Passage, text: CuedText) -> Iterator[ReportedAblation]:
-    """Yield the parts that a passage about ablations reports as removed, replaced, varied or studied."""
-    if passage.block_kind is BlockKind.HEADING:
-        yield from _report_phrases(passage, _read_heading(passage.heading))
-    elif passage.block_kind is BlockKind.PROSE:
-        yield from _report_phrases(passage, _read_run_in_headings(passage.text))
-        yield from _report_phrases(passage, chain(find_varied_parts(text), find_removals_and_replacements(text)))
-    elif passage.block_kind is BlockKind.FIGURE:
-        yield from _report_phrases(passage, find_removals_and_replacements(text))
-    yield from _report_phrases(passage, find_studied_parts(text))
-    if passage.block_kind is BlockKind.TABLE:
-        for header, start in find_check_mark_column_heads(passage.text):
-            yield from _report_part(passage, extract_leading_noun_phrase(header), Action.REMOVE, "", start)
-        for variant, start in find_table_variant_names(passage.text):
-            yield from _report_part(passage, variant, Action.REPLACE, "", start)
-
-
-def _read_table(passage: Passage, is_about: bool) -> Iterator[ReportedAblation]:
-    """Yield parts that the rows of a table remove, add or replace, and the part that the header row names as varied."""
-    is_table = passage.block_kind is BlockKind.TABLE
-    yield from _read_rows(passage, is_table and is_about)
-    for head, start in find_part_varied_in_table(passage.text) if is_table else ():
-        yield from _report_part(passage, extract_leading_noun_phrase(head), Action.REPLACE, "", start)
-
-
-def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAblation]:
+def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[AblationPhrase]:
+    """Yield the parts that rows of a table remove, add or replace."""
     for row, start in split_table_rows(passage.text):
         if passage.block_kind is not BlockKind.TABLE and _FORMULA_SIGN.search(row):
             continue
         if replacement := match_replacement_row(row):
             part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
-            yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))
+            yield AblationPhrase(part, Action.REPLACE, new_part, start + replacement.start(1))
         elif _CITATION.search(row):
             continue  # a variant of another paper's method
         elif (removal := match_removal_row(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
             for part in split_conjuncts(removal[1]):
-                yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
+                yield AblationPhrase(part, Action.REMOVE, "", start + removal.start(1))
         elif addition := match_addition_row(row):
-            yield from _report_part(
-                passage, extract_leading_noun_phrase(addition[1]), Action.REMOVE, "", start + addition.start(1)
-            )
+            part = extract_leading_noun_phrase(addition[1])
+            yield AblationPhrase(part, Action.REMOVE, "", start + addition.start(1))
 
 
-def _read_announcement(passage: Passage, text: CuedText) -> Iterator[ReportedAblation]:
-    """Yield the parts that a heading or caption outside the sections on ablations announces as studied."""
-    if passage.block_kind is BlockKind.HEADING:
-        if passage.section_kind is not SectionKind.APPENDIX:  # an appendix describes methods too
-            yield from _report_phrases(
-                passage, _read_title(strip_number_and_punctuation(strip_markup(passage.heading)), 0)
-            )
-    elif passage.block_kind is BlockKind.PROSE:
-        for heading, start in find_run_in_headings(passage.text):
-            yield from _report_phrases(passage, _shift_phrases(find_studied_parts(CuedText.from_text(heading)), start))
-    else:
-        caption = max(0, passage.text.find("\\caption"))
-        yield from _report_phrases(passage, _read_title(text.text[caption:], caption))
+def _read_columns(table: str) -> Iterator[AblationPhrase]:
+    """Yield the parts with a column of check marks in an ablation table, and the variants in its first column."""
+    for header, start in find_check_mark_column_heads(table):
+        yield AblationPhrase(extract_leading_noun_phrase(header), Action.REMOVE, "", start)
+    for variant, start in find_table_variant_names(table):
+        yield AblationPhrase(variant, Action.REPLACE, "", start)
 
 
-def _read_title(title: str, start: int) -> Iterator[AblationPhrase]:
-    return _shift_phrases(
-        chain(find_studied_parts(CuedText.from_text(title)), find_parts_in_kind_comparison(title)), start
-    )
+def _read_words(passage: Passage, is_about: bool) -> Iterator[AblationPhrase]:
+    """Yield each part that the words of a passage report as removed, replaced, varied, added or studied."""
+    for phrase in chain(find_added_or_lacking_parts(passage.one_line_text), _read_phrases(passage, is_about)):
+        replacement = extract_leading_noun_phrase(phrase.replacement)
+        for part in split_conjuncts(phrase.part):
+            yield replace(phrase, part=part, replacement=replacement)
+
+
+def _read_phrases(passage: Passage, is_about: bool) -> Iterator[AblationPhrase]:
+    """Yield the parts that a passage about ablations reports, or those that another heading or caption announces."""
+    text, kind = passage.one_line_text, passage.block_kind
+    if kind is BlockKind.HEADING:
+        yield from _read_heading(passage, is_about)
+    elif kind is BlockKind.PROSE:
+        yield from _read_run_in_headings(passage.text, is_about)
+    elif not is_about:
+        caption = max(0, text.find("\\caption"))
+        yield from _shift_phrases(_read_title(text[caption:]), caption)
+    if is_about:
+        yield from find_varied_parts(text) if kind is BlockKind.PROSE else ()
+        yield from find_removals_and_replacements(text) if kind in _SENTENCE_KINDS else ()
+        yield from find_studied_parts(text)
+
+
+def _read_heading(passage: Passage, is_about: bool) -> Iterator[AblationPhrase]:
+    """Yield the parts that a heading names; on ablations, a heading without such words is itself the name of a part."""
+    if passage.section_kind is SectionKind.APPENDIX and not is_about:
+        return  # an appendix describes methods too
+    heading = strip_number_and_punctuation(strip_markup(passage.heading))
+    name = _QUESTION_NUMBER.sub("", heading) if is_about else heading
+    phrases = list(_read_title(name))
+    if is_about and not phrases and not _SUMMARY_WORD.search(name):
+        phrases = [AblationPhrase(name, Action.REMOVE, "", 0)]
+    yield from phrases
+
+
+def _read_run_in_headings(text: str, is_about: bool) -> Iterator[AblationPhrase]:
+    for heading, start in find_run_in_headings(text):
+        named = [AblationPhrase(heading, Action.REMOVE, "", 0)] if is_about else []
+        yield from _shift_phrases(list(find_studied_parts(heading)) or named, start)
+
+
+def _read_title(title: str) -> Iterator[AblationPhrase]:
+    return chain(find_studied_parts(title), find_parts_in_kind_comparison(title))
 
 
 def _shift_phrases(phrases: Iterable[AblationPhrase], start: int) -> Iterator[AblationPhrase]:
     return (replace(phrase, start=start + phrase.start) for phrase in phrases)
 
 
-def _read_heading(text: str) -> list[AblationPhrase]:
-    """Return the parts that a heading in an ablation section names."""
-    name = _QUESTION_NUMBER.sub("", strip_number_and_punctuation(strip_markup(text)))
-    phrases = list(_read_title(name, 0))
-    if not phrases and not _SUMMARY_WORD.search(name):
-        phrases = [AblationPhrase(name, Action.REMOVE, "", 0)]
-    return [replace(phrase, start=0) for phrase in phrases]
-
-
-def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
-    for heading, start in find_run_in_headings(text):
-        phrases = list(find_studied_parts(CuedText.from_text(heading))) or [
-            AblationPhrase(heading, Action.REMOVE, "", 0)
-        ]
-        yield from _shift_phrases(phrases, start)
-
-
-def _find_ablated_components(
-    passage: Passage, text: CuedText, names: ComponentNames, is_about: bool
-) -> Iterator[ReportedAblation]:
+def _find_ablated_components(passage: Passage, names: ComponentNames, is_about: bool) -> Iterator[AblationPhrase]:
     """Yield the components of the method that a passage reports as ablated.
 
     In a passage about ablations, these are the components in a table or beside a word like "improves". In any other
     passage, these are the components that a sentence removes or replaces.
     """
     if is_about:
-        is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.lowered.__contains__, _EFFECT_WORDS))
+        lowered = passage.text.lower()
+        is_credited = passage.block_kind is BlockKind.TABLE or any(word in lowered for word in _EFFECT_WORDS)
         mentions = list(names.find_mentions(passage.text)) if is_credited else []
         without_owners = blank_out_owners(passage.text) if mentions else ""
         for label, start in mentions:
             if not without_owners[start].isspace():
-                yield from _report_part(passage, label, Action.REMOVE, "", start)
+                yield AblationPhrase(label, Action.REMOVE, "", start)
         return
-    for phrase in find_removals_and_replacements(text):
+    for phrase in find_removals_and_replacements(passage.one_line_text):
+        replacement = extract_leading_noun_phrase(phrase.replacement)
         for label, start in names.find_mentions(extract_leading_noun_phrase(phrase.part)):
-            replacement = extract_leading_noun_phrase(phrase.replacement)
-            yield from _report_part(passage, label, phrase.action, replacement, phrase.start + start)
-
-
-def _report_phrases(passage: Passage, phrases: Iterable[AblationPhrase]) -> Iterator[ReportedAblation]:
-    for phrase in phrases:
-        for part in split_conjuncts(phrase.part):
-            yield from _report_part(
-                passage, part, phrase.action, extract_leading_noun_phrase(phrase.replacement), phrase.start
-            )
-
-
-def _report_part(
-    passage: Passage, part: str, action: Action, replacement: str, start: int
-) -> Iterator[ReportedAblation]:
-    if part and not is_generic_name(part):
-        yield ReportedAblation(part, action, replacement, passage.locate_text(part, start))
+            yield AblationPhrase(label, phrase.action, replacement, phrase.start + start)

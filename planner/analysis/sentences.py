@@ -7,9 +7,8 @@ row is a value, a kind or a design choice.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, groupby, islice
-from operator import itemgetter
-from typing import Final, Self
+from itertools import chain, islice
+from typing import Final
 
 from planner.analysis.passages import strip_markup
 from planner.matching import extract_stems
@@ -78,7 +77,7 @@ _VARIED: Final = re.compile(
     re.I,
 )
 _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
-# The beginnings of words; a pattern can match only where one of its cues occurs.
+# The beginnings of words, which are quicker to look for. A pattern matches only a text that has one of its cues.
 _REMOVAL_CUES: Final = (
     *("without", "w/o", "remov", "discard", "drop", "disabl", "eliminat", "omit", "ablat", "skip", "mask", "ignor"),
     *("exclud", "turn", "absence"),
@@ -96,16 +95,6 @@ _VARIATION_CUES: Final = (
 )
 
 
-def _build_cue_pattern(*cues: tuple[str, ...]) -> re.Pattern[str]:
-    """Return one pattern for all cues; grouping them by their first letters halves the time of a search."""
-    by_letter = groupby(sorted({*chain(*cues)}, reverse=True), key=itemgetter(0))
-    groups = (f"{letter}(?:{'|'.join(cue[1:] for cue in group)})" for letter, group in by_letter)
-    return re.compile(f"[^a-z]({'|'.join(groups)})")
-
-
-_CUE: Final = _build_cue_pattern(
-    _REMOVAL_CUES, _REPLACEMENT_CUES, _EXCHANGE_CUES, _USE_CUES, _STUDY_CUES, _VARIATION_CUES
-)
 _CELL_END: Final = r"\s*(?:[|&]|\\\\|$)|\s+[-+±−]?\d"
 _REMOVAL_ROW: Final = re.compile(
     r"^[\s|&*_\\]*(?:[\w+. -]{0,30}?\s)?[(\[]?"
@@ -153,40 +142,19 @@ class AblationPhrase:
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class CuedText:
-    """A text, the same text in lower case, and its cues: beginnings of words that a slow pattern needs to match."""
-
-    text: str
-    lowered: str
-    cues: frozenset[str]
-
-    @classmethod
-    def from_text(cls, text: str) -> Self:
-        """Return a text with its cues, which one pass over the text finds."""
-        lowered = text.lower()
-        return cls(text, lowered, frozenset(_CUE.findall(f" {lowered}")))
-
-    def find_matches_if_cued(self, cues: Iterable[str], *patterns: re.Pattern[str]) -> Iterable[re.Match[str]]:
-        """Return the matches of the patterns, one pattern after the other, or () if the text has none of the cues."""
-        if self.cues.isdisjoint(cues):
-            return ()
-        return chain.from_iterable(pattern.finditer(self.text) for pattern in patterns)
-
-
-def find_removals_and_replacements(text: CuedText) -> Iterator[AblationPhrase]:
+def find_removals_and_replacements(text: str) -> Iterator[AblationPhrase]:
     """Yield parts that sentences report as removed or replaced."""
-    for match in text.find_matches_if_cued(_REMOVAL_CUES, _REMOVING, _REMOVED, _REMOVED_ITEM):
+    for match in _find_matches(text, _REMOVAL_CUES, _REMOVING, _REMOVED, _REMOVED_ITEM):
         yield AblationPhrase(_cut_main_clause(match), Action.REMOVE, "", match.start(1))
-    for match in text.find_matches_if_cued(_REPLACEMENT_CUES, _REPLACING, _REPLACED):
+    for match in _find_matches(text, _REPLACEMENT_CUES, _REPLACING, _REPLACED):
         yield AblationPhrase(match[1], Action.REPLACE, match[2], match.start(1))
-    for match in text.find_matches_if_cued(_EXCHANGE_CUES, _INSTEAD):
+    for match in _find_matches(text, _EXCHANGE_CUES, _INSTEAD):
         yield AblationPhrase(match[2], Action.REPLACE, match[1], match.start(2))
 
 
-def find_added_or_lacking_parts(text: CuedText) -> Iterator[AblationPhrase]:
+def find_added_or_lacking_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield parts that help or hurt when they are added, and parts that a variant lacks ("sees only A, but not B")."""
-    matches = text.find_matches_if_cued(_USE_CUES, _ADDING, _ONLY)
+    matches = _find_matches(text, _USE_CUES, _ADDING, _ONLY)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
@@ -196,16 +164,23 @@ def find_parts_in_kind_comparison(title: str) -> Iterator[AblationPhrase]:
         yield from (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(title))
 
 
-def find_studied_parts(text: CuedText) -> Iterator[AblationPhrase]:
+def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
     """Return the parts whose effect is studied according to a sentence, caption or heading."""
-    matches = text.find_matches_if_cued(_STUDY_CUES, _STUDIED)
+    matches = _find_matches(text, _STUDY_CUES, _STUDIED)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
-def find_varied_parts(text: CuedText) -> Iterator[AblationPhrase]:
+def find_varied_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield choices and values that sentences report as varied."""
-    matches = text.find_matches_if_cued(_VARIATION_CUES, _VARIED, _SYMBOL_SET)
+    matches = _find_matches(text, _VARIATION_CUES, _VARIED, _SYMBOL_SET)
     return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in matches)
+
+
+def _find_matches(text: str, cues: Iterable[str], *patterns: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """Yield the matches of the patterns, one pattern after the other, if the text has one of the cues."""
+    lowered = text.lower()
+    for pattern in patterns if any(cue in lowered for cue in cues) else ():
+        yield from pattern.finditer(text)
 
 
 def _cut_main_clause(match: re.Match[str]) -> str:

@@ -20,7 +20,6 @@ from planner.analysis.phrases import (
 )
 from planner.analysis.sentences import (
     AblationPhrase,
-    CuedText,
     find_check_mark_column_heads,
     find_removals_and_replacements,
     find_studied_parts,
@@ -123,7 +122,7 @@ SENTENCES = {
 
 @pytest.mark.parametrize(("sentence", "ablation"), SENTENCES.items(), ids=SENTENCES.keys())
 def test_a_sentence_removes_or_replaces_a_part(sentence: str, ablation: tuple[str, Action, str] | None) -> None:
-    phrases = list(find_removals_and_replacements(CuedText.from_text(sentence)))
+    phrases = list(find_removals_and_replacements(sentence))
     assert [(phrase.part, phrase.action, phrase.replacement) for phrase in phrases] == ([ablation] if ablation else [])
     assert all(sentence[phrase.start :].startswith(phrase.part) for phrase in phrases)
 
@@ -141,9 +140,7 @@ def test_a_sentence_removes_or_replaces_a_part(sentence: str, ablation: tuple[st
     ],
 )
 def test_a_heading_names_the_part_whose_effect_is_studied(text: str, part: str) -> None:
-    assert list(find_studied_parts(CuedText.from_text(text))) == [
-        AblationPhrase(part, Action.REMOVE, "", text.index(part))
-    ]
+    assert list(find_studied_parts(text)) == [AblationPhrase(part, Action.REMOVE, "", text.index(part))]
 
 
 @pytest.mark.parametrize(
@@ -157,9 +154,7 @@ def test_a_heading_names_the_part_whose_effect_is_studied(text: str, part: str) 
     ],
 )
 def test_a_sentence_names_a_varied_part(text: str, part: str) -> None:
-    assert AblationPhrase(part, Action.REPLACE, "", text.index(part)) in list(
-        find_varied_parts(CuedText.from_text(text))
-    )
+    assert AblationPhrase(part, Action.REPLACE, "", text.index(part)) in list(find_varied_parts(text))
 
 
 EXPANSIONS = {
