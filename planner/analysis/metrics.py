@@ -49,6 +49,7 @@ _PANEL: Final = re.compile(
     r"|(?:[.:]|\band)\s+([A-Za-z][\w -]{2,50}?)\s+\((?:[a-h]|left|right|top|bottom)\)"
 )
 _ARROW: Final = re.compile(r"([^|&\n↑↓]{1,60}?)[\s$(]{0,4}(?:↑|↓|\\(?:up|down)arrow\b)")
+_ARROW_SIGNS: Final = ("↑", "↓", "arrow")  # quicker to look for than the pattern
 _UNIT: Final = re.compile(r"\([^()]*\)")
 _MAX_METRIC_WORDS: Final = 5  # words of the name of a metric
 _ABOUT_METRICS: Final = re.compile(r"(?:[a-z-]{1,20} ){0,2}(?:metrics?|measures)", re.I)
@@ -188,7 +189,7 @@ def find_panel_quantities(caption: str) -> Iterator[tuple[str, int]]:
 def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
     """Yield column heads with an arrow ("FID ↓") and their offsets; in text without "|" or "&", a head is one word."""
     in_cells = "|" in text or "&" in text
-    for match in _ARROW.finditer(text):
+    for match in _ARROW.finditer(text) if any(sign in text for sign in _ARROW_SIGNS) else ():
         head = strip_markup(match[1]).strip(" ($%")
         name = (
             extract_leading_noun_phrase(_UNIT.sub("", head).partition("@")[0]) if in_cells else head.rpartition(" ")[2]

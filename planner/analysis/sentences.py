@@ -5,7 +5,7 @@ row is a value, a kind or a design choice.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
@@ -77,24 +77,6 @@ _VARIED: Final = re.compile(
     re.I,
 )
 _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
-# The beginnings of words, which are quicker to look for. A pattern matches only a text that has one of its cues.
-_REMOVAL_CUES: Final = (
-    *("without", "w/o", "remov", "discard", "drop", "disabl", "eliminat", "omit", "ablat", "skip", "mask", "ignor"),
-    *("exclud", "turn", "absence"),
-)
-_REPLACEMENT_CUES: Final = ("replac", "substitut")
-_EXCHANGE_CUES: Final = ("instead of",)
-_USE_CUES: Final = ("adding", "including", "incorporating", "but not")
-_STUDY_CUES: Final = (
-    *("effect", "impact", "influence", "contribution", "role", "importance", "necessity", "benefit", "choice"),
-    *("validity", "sensitiv", "ablat", "studies", "study"),
-)
-_VARIATION_CUES: Final = (
-    *("vary", "varies", "varied", "different", "tun", "sweep", "sensitiv", "robust", "value", "setting", "set"),
-    "analysis of",
-)
-
-
 _CELL_END: Final = r"\s*(?:[|&]|\\\\|$)|\s+[-+±−]?\d"
 _REMOVAL_ROW: Final = re.compile(
     r"^[\s|&*_\\]*(?:[\w+. -]{0,30}?\s)?[(\[]?"
@@ -144,43 +126,37 @@ class AblationPhrase:
 
 def find_removals_and_replacements(text: str) -> Iterator[AblationPhrase]:
     """Yield parts that sentences report as removed or replaced."""
-    for match in _find_matches(text, _REMOVAL_CUES, _REMOVING, _REMOVED, _REMOVED_ITEM):
+    for match in _find_matches(text, _REMOVING, _REMOVED, _REMOVED_ITEM):
         yield AblationPhrase(_cut_main_clause(match), Action.REMOVE, "", match.start(1))
-    for match in _find_matches(text, _REPLACEMENT_CUES, _REPLACING, _REPLACED):
+    for match in _find_matches(text, _REPLACING, _REPLACED):
         yield AblationPhrase(match[1], Action.REPLACE, match[2], match.start(1))
-    for match in _find_matches(text, _EXCHANGE_CUES, _INSTEAD):
+    for match in _INSTEAD.finditer(text):
         yield AblationPhrase(match[2], Action.REPLACE, match[1], match.start(2))
 
 
 def find_added_or_lacking_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield parts that help or hurt when they are added, and parts that a variant lacks ("sees only A, but not B")."""
-    matches = _find_matches(text, _USE_CUES, _ADDING, _ONLY)
-    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
+    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in _find_matches(text, _ADDING, _ONLY))
 
 
 def find_parts_in_kind_comparison(title: str) -> Iterator[AblationPhrase]:
     """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies"."""
-    for pattern in (_COMPARED, _KINDS):
-        yield from (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(title))
+    return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in _find_matches(title, _COMPARED, _KINDS))
 
 
 def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
-    """Return the parts whose effect is studied according to a sentence, caption or heading."""
-    matches = _find_matches(text, _STUDY_CUES, _STUDIED)
-    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
+    """Yield the parts whose effect is studied according to a sentence, caption or heading."""
+    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in _STUDIED.finditer(text))
 
 
 def find_varied_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield choices and values that sentences report as varied."""
-    matches = _find_matches(text, _VARIATION_CUES, _VARIED, _SYMBOL_SET)
-    return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in matches)
+    return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in _find_matches(text, _VARIED, _SYMBOL_SET))
 
 
-def _find_matches(text: str, cues: Iterable[str], *patterns: re.Pattern[str]) -> Iterator[re.Match[str]]:
-    """Yield the matches of the patterns, one pattern after the other, if the text has one of the cues."""
-    lowered = text.lower()
-    for pattern in patterns if any(cue in lowered for cue in cues) else ():
-        yield from pattern.finditer(text)
+def _find_matches(text: str, *patterns: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """Return the matches of the patterns, one pattern after the other."""
+    return chain.from_iterable(pattern.finditer(text) for pattern in patterns)
 
 
 def _cut_main_clause(match: re.Match[str]) -> str:
