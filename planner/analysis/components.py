@@ -70,6 +70,7 @@ _TOKEN: Final = re.compile(r"[^\W\d_][\w-]*|[^\w\s]")
 _MIN_REPEATS: Final = 3
 _MAX_PHRASE_WORDS: Final = 4
 _MIN_TITLE_SHARE: Final = 0.75  # least share of a component's name in the title at which it is the whole method
+_MIN_TITLE_COVER: Final = 0.4  # least share of a title's words in the name of the whole method
 _COMPONENT_SECTIONS: Final = frozenset(
     {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.METHOD, SectionKind.OTHER, SectionKind.CONCLUSION}
 )
@@ -113,6 +114,12 @@ class Component:
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
+    def is_whole_method(self, title: str) -> bool:
+        """Return whether a component with an acronym has so many words of a title that it must be the whole method."""
+        words = set(extract_stems(title))
+        covered = len(words & set(extract_stems(self.name))) >= _MIN_TITLE_COVER * len(words)
+        return covered and bool(self.acronym) and self.is_subject_of_title(title)
+
 
 def is_specific_mechanism(name: str) -> bool:
     """Return whether a name says which mechanism it means: "gated fusion unit", but not "unit" or "fusion task"."""
@@ -131,11 +138,8 @@ def find_components(passages: Sequence[Passage], *, count_mentions: bool = True)
     passages = [passage for passage in passages if passage.section_kind in _COMPONENT_SECTIONS]
     candidates = [candidate for passage in passages for candidate in _find_candidates(passage)]
     method = [passage for passage in passages if passage.in_method and passage.block_kind is not BlockKind.HEADING]
-    repeated = find_repeated_mechanisms(method)
-    candidates += [Component(phrase, "", location, frozenset({EvidenceKind.REPEATED})) for phrase, location in repeated]
-    merged = _merge_candidates(
-        candidate for candidate in candidates if candidate.name and not is_generic_name(candidate.name)
-    )
+    candidates += _find_repeated_mechanisms(method)
+    merged = _merge_candidates(each for each in candidates if each.name and not is_generic_name(each.name))
     merged = _count_mentions(merged, passages) if count_mentions else merged
     return tuple(sorted(merged, key=lambda component: component.location.paper_offset))
 
@@ -145,10 +149,10 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
     if passage.block_kind is BlockKind.HEADING:
         if passage.in_method and passage.level > 1:
             heading = strip_number_and_punctuation(strip_markup(passage.heading))
-            yield _build_component(passage, heading, 0, EvidenceKind.HEADING)
+            yield _build_component(passage, extract_leading_noun_phrase(heading), 0, EvidenceKind.HEADING)
         return
     for acronym in find_defined_acronyms(line):
-        if _CITED.match(line, acronym.expansion_start + len(acronym.expansion)):
+        if _CITED.match(line, acronym.expansion_end):
             continue  # another paper's method
         location = passage.locate_text(acronym.expansion, acronym.expansion_start)
         name = strip_markup(acronym.expansion)
@@ -160,13 +164,12 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
         named_phrases.append((EvidenceKind.RUN_IN, find_run_in_headings(text)))
     for evidence, phrases in named_phrases:
         for phrase, start in phrases:
-            yield _build_component(passage, phrase, start, evidence)
+            yield _build_component(passage, extract_leading_noun_phrase(phrase), start, evidence)
     for symbol, start in find_hyperparameter_symbols(line) if passage.in_method else ():
-        yield Component(symbol, "", passage.locate_text(symbol, start), frozenset({EvidenceKind.SYMBOL}))
+        yield _build_component(passage, symbol, start, EvidenceKind.SYMBOL)
 
 
-def _build_component(passage: Passage, text: str, start: int, evidence: EvidenceKind) -> Component:
-    name = extract_leading_noun_phrase(text)
+def _build_component(passage: Passage, name: str, start: int, evidence: EvidenceKind) -> Component:
     return Component(name, "", passage.locate_text(name, start), frozenset({evidence}))
 
 
@@ -188,21 +191,17 @@ def find_hyperparameter_symbols(text: str) -> Iterator[tuple[str, int]]:
         yield f"{rest if rest and first.lower() in STOP_WORDS else kind} {symbol}", match.start()
 
 
-def find_repeated_mechanisms(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
-    """Find repeated phrases that end in a word for a mechanism ("independence loss"), each at its first place."""
-    first_mentions: dict[tuple[str, ...], tuple[Passage, str, int]] = {}
+def _find_repeated_mechanisms(passages: Iterable[Passage]) -> Iterator[Component]:
+    """Yield repeated phrases that end in a word for a mechanism ("independence loss"), each at its first place."""
+    first_mentions: dict[tuple[str, ...], Component] = {}
     counts: Counter[tuple[str, ...]] = Counter()
     for passage in passages:
         for phrase, start in _find_mechanisms(passage.one_line_text):
             key = extract_stems(phrase)
             counts[key] += 1
-            first_mentions.setdefault(key, (passage, phrase, start))
-    repeated = (first_mentions[key] for key, count in counts.items() if len(key) > 1 and count >= _MIN_REPEATS)
-    return [
-        (phrase, passage.locate_text(phrase, start))
-        for passage, phrase, start in repeated
-        if not is_generic_name(phrase)
-    ]
+            if key not in first_mentions:
+                first_mentions[key] = _build_component(passage, phrase, start, EvidenceKind.REPEATED)
+    return (first_mentions[key] for key, count in counts.items() if len(key) > 1 and count >= _MIN_REPEATS)
 
 
 def _find_mechanisms(text: str) -> Iterator[tuple[str, int]]:
@@ -227,8 +226,12 @@ def _merge_candidates(candidates: Iterable[Component]) -> list[Component]:
     by_acronym: dict[str, tuple[str, ...]] = {}
     for candidate in candidates:
         key = _build_merge_key(candidate, by_acronym)
-        known = merged.get(key)
-        merged[key] = candidate if known is None else _join_components(known, candidate)
+        known = merged.get(key, candidate)
+        merged[key] = replace(
+            known,
+            acronym=known.acronym or candidate.acronym,
+            evidence_kinds=known.evidence_kinds | candidate.evidence_kinds,
+        )
         if candidate.acronym:
             by_acronym.setdefault(candidate.acronym, key)
     return list(merged.values())
@@ -240,14 +243,6 @@ def _build_merge_key(candidate: Component, by_acronym: dict[str, tuple[str, ...]
             return by_acronym[word]
     key = extract_stems(candidate.name)
     return tuple(stem for stem in key if stem not in _OPTIONAL_WORDS) or key
-
-
-def _join_components(component: Component, other: Component) -> Component:
-    return replace(
-        component,
-        acronym=component.acronym or other.acronym,
-        evidence_kinds=component.evidence_kinds | other.evidence_kinds,
-    )
 
 
 def _count_mentions(components: Sequence[Component], passages: Sequence[Passage]) -> list[Component]:
@@ -265,28 +260,8 @@ _DATA_SET: Final = re.compile(
 )
 _DATA_CUES: Final = ("ataset", "ata set", "enchmark", "corpus", "orpora")  # quicker to look for than the pattern
 _OURS: Final = re.compile(r"([A-Z][\w-]{1,40})\}?\s{0,2}\((?i:ours|proposed|full)\)")  # "SLACK (ours)" in a table
-_MIN_TITLE_COVER: Final = 0.4  # least share of a title's words in the name of the whole method
 _ENUMERATION: Final = re.compile(r", and |, | and ")
 _VERSION: Final = re.compile(r" \d+[kK]?$")
-
-
-def find_non_part_names(title: str, passages: Iterable[Passage], components: Iterable[Component]) -> frozenset[str]:
-    """Return the names, in lower case, that the text gives to data sets and to the whole method."""
-    opening, colon, _ = title.partition(":")
-    names = {word for word in opening.split() if colon and sum(map(str.isupper, word)) > 1}
-    for component in components:
-        if component.acronym and component.is_subject_of_title(title) and _covers(component.name, title):
-            names |= {component.name, component.acronym}
-    for passage in passages:
-        names.update(find_data_set_names(passage.one_line_text))
-        names.update(match[1] for match in _OURS.finditer(passage.text))
-    return frozenset(name.lower() for name in (*names, *(_VERSION.sub("", name) for name in names)))
-
-
-def _covers(name: str, title: str) -> bool:
-    """Return whether a name has so many of the title's words that it must be the name of the whole method."""
-    words = set(extract_stems(title))
-    return len(words & set(extract_stems(name))) >= _MIN_TITLE_COVER * len(words)
 
 
 def find_data_set_names(text: str) -> Iterator[str]:
@@ -330,7 +305,15 @@ class ComponentNames:
 
     def find_data_and_method_names(self, passages: Sequence[Passage]) -> frozenset[str]:
         """Return the names, in lower case, that the passages give to data sets and to the whole method."""
-        return find_non_part_names(self._title, passages, self._all_components)
+        opening, colon, _ = self._title.partition(":")
+        names = {word for word in opening.split() if colon and sum(map(str.isupper, word)) > 1}
+        for component in self._all_components:
+            if component.is_whole_method(self._title):
+                names |= {component.name, component.acronym}
+        for passage in passages:
+            names.update(find_data_set_names(passage.one_line_text))
+            names.update(match[1] for match in _OURS.finditer(passage.text))
+        return frozenset(name.lower() for name in (*names, *(_VERSION.sub("", name) for name in names)))
 
     def find_label(self, part: str) -> str:
         """Return the label of the component that `part` names, or `part` itself if it names none."""

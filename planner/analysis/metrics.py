@@ -5,7 +5,7 @@ A paper announces metrics in lists ("we report …"), in captions of panels and 
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeAlias
@@ -135,35 +135,31 @@ def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     text is read, but names that are often ordinary words are dropped.
     """
     passages = [passage for passage in passages if passage.section_kind not in _SKIPPED_SECTIONS]
-    announced = [mention for passage in passages for mention in _find_announced(passage)]
+    announced = [mention for passage in passages for mention in _locate_mentions(passage, _find_announced(passage))]
     experiments = [passage for passage in passages if passage.section_kind in EXPERIMENT_SECTIONS]
     if experiments:
-        mentions = _filter_pairs([list(_find_measured(passage)) for passage in experiments])
+        mentions = _filter_pairs([_locate_mentions(each, _find_measured(each.one_line_text)) for each in experiments])
     else:
-        mentions = [
-            (name, passage.locate_text(name, start))
-            for passage in passages
-            for name, start in _find_known(passage.one_line_text)
-            if not _AMBIGUOUS.fullmatch(name)
-        ]
+        found = (_locate_mentions(each, _find_known(each.one_line_text)) for each in passages)
+        mentions = [(name, place) for name, place in chain.from_iterable(found) if not _AMBIGUOUS.fullmatch(name)]
     return _rank_metrics(mentions, announced)
 
 
-def _find_announced(passage: Passage) -> Iterator[MetricMention]:
+def _locate_mentions(passage: Passage, names: Iterable[tuple[str, int]]) -> list[MetricMention]:
+    return [(name, passage.locate_text(name, start)) for name, start in names]
+
+
+def _find_announced(passage: Passage) -> Iterator[tuple[str, int]]:
     """Yield metrics that a passage announces: in lists of metrics, captions of panels and heads of columns."""
-    names: Iterator[tuple[str, int]] = iter(())
+    line = passage.one_line_text
     if passage.block_kind is BlockKind.TABLE:
-        names = find_arrow_metrics(passage.text)
+        yield from find_arrow_metrics(passage.text)
     if passage.section_kind in EXPERIMENT_SECTIONS:
-        names = chain(
-            names,
-            _drop_known(find_listed_metrics(passage.one_line_text)),
-            find_metrics_below_heading(passage.heading, passage.text),
-            _find_quantity_acronyms(passage.one_line_text),
-        )
+        yield from _drop_known(find_listed_metrics(line))
+        yield from find_metrics_below_heading(passage.heading, passage.text)
+        yield from _find_quantity_acronyms(line)
         if passage.block_kind is BlockKind.FIGURE:
-            names = chain(names, _drop_known(find_panel_quantities(passage.one_line_text)))
-    return ((name, passage.locate_text(name, start)) for name, start in names)
+            yield from _drop_known(find_panel_quantities(line))
 
 
 def _drop_known(candidates: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
@@ -211,7 +207,7 @@ def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
     for acronym in find_defined_acronyms(text):
         if is_multiword_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
-            yield acronym.abbreviation, acronym.expansion_start + len(acronym.expansion)
+            yield acronym.abbreviation, acronym.expansion_end
 
 
 def is_specific_metric(metric: str) -> bool:
@@ -245,21 +241,14 @@ def _blank_out_match(match: re.Match[str]) -> str:
     return " " * len(match[0])
 
 
-def _find_measured(passage: Passage) -> Iterator[MetricMention]:
-    """Yield known metrics and, in a passage that mentions metrics, also the acronyms that it defines."""
-    text = passage.one_line_text
+def _find_measured(text: str) -> Iterator[tuple[str, int]]:
+    """Yield known metrics and, in a text that mentions metrics, also the acronyms that it defines."""
     acronyms = tuple(find_defined_acronyms(text))
-    expansion_offsets = {
-        at for one in acronyms for at in range(one.expansion_start, one.expansion_start + len(one.expansion))
-    }
-    known = ((name, start) for name, start in _find_known(text) if start not in expansion_offsets)
-    unknown = (
-        (one.abbreviation, one.expansion_start + len(one.expansion))
-        for one in acronyms
-        if _SPEAKS_OF_METRICS.search(text) and not _KNOWN_NAME.fullmatch(one.abbreviation)
-    )
-    for name, start in chain(known, unknown):
-        yield name, passage.locate_text(name, start)
+    expansions = {at for each in acronyms for at in range(each.expansion_start, each.expansion_end)}
+    yield from ((name, start) for name, start in _find_known(text) if start not in expansions)
+    for each in acronyms if _SPEAKS_OF_METRICS.search(text) else ():
+        if not _KNOWN_NAME.fullmatch(each.abbreviation):
+            yield each.abbreviation, each.expansion_end
 
 
 def _find_known(text: str) -> Iterator[tuple[str, int]]:
@@ -285,13 +274,13 @@ def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricM
     for name, location in (*mentions, *announced):
         first_locations.setdefault(_normalize_name(name), location)
         spellings[_normalize_name(name)][name] += 1
-    ranked = sorted(first_locations, key=lambda key: -spellings[key].total())
-    frequent = bool(ranked) and spellings[ranked[0]].total() >= _FREQUENT_COUNT
+    ranked = sorted(spellings.items(), key=lambda item: -item[1].total())
+    is_one_frequent = any(counts.total() >= _FREQUENT_COUNT for counts in spellings.values())
     announced_keys = {_normalize_name(name) for name, _ in announced}
     return tuple(
-        Metric(spellings[key].most_common(1)[0][0], first_locations[key], spellings[key].total())
-        for key in ranked
-        if spellings[key].total() > _RARE_COUNT or not frequent or key in announced_keys
+        Metric(counts.most_common(1)[0][0], first_locations[key], counts.total())
+        for key, counts in ranked
+        if counts.total() > _RARE_COUNT or not is_one_frequent or key in announced_keys
     )
 
 

@@ -102,6 +102,11 @@ class Acronym:
     expansion: str
     expansion_start: int
 
+    @property
+    def expansion_end(self) -> int:
+        """The offset in the text after the expansion."""
+        return self.expansion_start + len(self.expansion)
+
 
 class NameIndex:
     """An index of names to search for, each with an acronym or ""; only acronyms are case-sensitive."""
@@ -202,11 +207,10 @@ def find_defined_acronyms(text: str) -> Iterator[Acronym]:
         abbreviation = match[1]
         if abbreviation.upper() in _COMMON_ACRONYMS or sum(letter.isupper() for letter in abbreviation) < 2:
             continue
-        before = text[max(0, match.start() - _MAX_EXPANSION_CHARS) : match.start()].rstrip(" }*_'’”")
+        first = max(0, match.start() - _MAX_EXPANSION_CHARS)
+        before = text[first : match.start()].rstrip(" }*_'’”")
         if expansion := find_expansion(abbreviation, before):
-            yield Acronym(
-                abbreviation, expansion, max(0, match.start() - _MAX_EXPANSION_CHARS) + len(before) - len(expansion)
-            )
+            yield Acronym(abbreviation, expansion, first + len(before) - len(expansion))
 
 
 def find_expansion(abbreviation: str, text_before: str) -> str:
