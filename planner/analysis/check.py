@@ -2,13 +2,13 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import islice, pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from planner.analysis.metrics import is_specific_metric
 from planner.analysis.parts import is_part_of_paper, is_same_part, strip_study_words
@@ -31,7 +31,7 @@ _NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last|[\w-
 _MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
 _MIN_MENTIONS: Final = 8  # mentions of a field in the text that make up for none in the abstract
 # Names of metrics that are other words in lower case: "feature map", "per class".
-_AMBIGUOUS_NAMES: Final = frozenset({"ap", "em", "emd", "is", "map", "per"})
+_AMBIGUOUS_NAMES: Final = frozenset({"AP", "EM", "EMD", "IS", "MAP", "PER", "mAP"})
 # Costs of training or of a run, which any paper can report.
 _COST: Final = re.compile(
     r"\b(?:time|runtime|memory|param\w*|[gt]?flops|macs|latency|throughput|speed\w*|fps|converg\w*|loss|variance|deviation|"
@@ -94,8 +94,11 @@ def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
     """
     reported = merge_model_and_program_studies(reply.reported, index) if index.task is Task.REVIEWER else ()
     check = check_plan(reply.plan, reply.details, index, reported)
-    considered = zip(reply.considered, _locate_quotes([each.details for each in reply.considered], index), strict=True)
-    candidates = tuple(candidate.model_copy(update={"details": details}) for candidate, details in considered)
+    located = _locate_quotes((each.details for each in reply.considered), index)
+    candidates = tuple(
+        candidate.model_copy(update={"details": details})
+        for candidate, details in zip(reply.considered, located, strict=True)
+    )
     return replace(check, details=replace(check.details, considered=candidates, reported=reported))
 
 
@@ -169,36 +172,29 @@ def check_plan(
     `details` is empty or has one item per ablation. `reported` are the studies in the paper, as
     `merge_model_and_program_studies` returns them. Only words are compared, so a fault makes no plan invalid.
     """
-    located = tuple(_locate_quotes(details, index))
-    evidences = [each.evidence for each in located] or [None] * len(plan.ablations)
+    located = _locate_quotes(details, index)
     checker = _AblationChecker(index, reported)
     findings = [
-        Finding(number, ablation.name, kind, text)
-        for number, (ablation, evidence) in enumerate(zip(plan.ablations, evidences, strict=True), start=1)
+        Finding(number + 1, ablation.name, kind, text)
+        for number, ablation in enumerate(plan.ablations)
         for kind, text in (
-            *checker.find_faults(ablation, evidence),
-            *_find_absent_quote(evidence),
-            *_find_same_part(ablation, plan.ablations[: number - 1]),
+            *checker.find_faults(ablation, located[number].evidence if located else None),
+            *_find_same_part(ablation, plan.ablations[:number]),
         )
     ]
     return PlanCheck(PlanDetails(located), tuple(findings))
 
 
-def _locate_quotes(details: Sequence[Details], index: PaperIndex) -> Iterator[Details]:
-    search = QuoteSearch(index.sections) if any(each.evidence for each in details) else None
-    for each in details:
-        evidence = search.check_quote(each.evidence.quote) if search and each.evidence else None
-        yield each.model_copy(update={"evidence": evidence})
-
-
-def _find_absent_quote(evidence: Evidence | None) -> Iterator[tuple[FindingKind, str]]:
-    if evidence and evidence.found is QuoteMatch.ABSENT:
-        quote = evidence.quote if len(evidence.quote) <= _MAX_SHOWN_QUOTE else f"{evidence.quote[:_MAX_SHOWN_QUOTE]}…"
-        yield FindingKind.QUOTE_ABSENT, f"the quote {quote!r} is not in the text that was sent"
+def _locate_quotes(details: Iterable[Details], index: PaperIndex) -> tuple[Details, ...]:
+    search = QuoteSearch(index.sections)
+    return tuple(
+        each.model_copy(update={"evidence": each.evidence and search.check_quote(each.evidence.quote)})
+        for each in details
+    )
 
 
 def _find_same_part(ablation: Ablation, earlier: Sequence[Ablation]) -> Iterator[tuple[FindingKind, str]]:
-    for other in islice((each for each in earlier if _have_same_part(ablation, each)), 1):
+    if other := next((each for each in earlier if _have_same_part(ablation, each)), None):
         yield FindingKind.SAME_PART, f"{SAME_PART} {other.name!r}"
 
 
@@ -230,7 +226,8 @@ class _AblationChecker:
         if repeated := self._repeats.find_repeated(ablation):
             where = f" under {repeated[1]!r}" if repeated[1] else ""
             yield FindingKind.ALREADY_REPORTED, f"{ALREADY_REPORTED} {repeated[0]!r} already{where}"
-        quote = evidence.quote if evidence and evidence.found is not QuoteMatch.ABSENT else ""
+        is_found = evidence is not None and evidence.found is not QuoteMatch.ABSENT
+        quote = evidence.quote if evidence and is_found else ""
         around = self._search.find_surroundings(quote)
         for item in find_replacements_in_use(ablation, self._search.find_sentences, quote, around):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
@@ -238,19 +235,25 @@ class _AblationChecker:
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
         if not any(map(is_specific_metric, ablation.metrics)):
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
+        if evidence and not is_found:
+            shown = (
+                evidence.quote if len(evidence.quote) <= _MAX_SHOWN_QUOTE else f"{evidence.quote[:_MAX_SHOWN_QUOTE]}…"
+            )
+            yield FindingKind.QUOTE_ABSENT, f"the quote {shown!r} is not in the text that was sent"
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper has a metric. In the author task, a known metric of the paper's field counts too."""
         if _COST.search(metric) or not is_specific_metric(metric):
             return True
-        known, text = _find_known(metric), self._search.text_on_own_work
+        known, text, lowered = _find_known(metric), self._search.text_on_own_work, self._search.lowered_text_on_own_work
         if known:
-            is_named = all(_is_named(names, text, self._search.lowered_text_on_own_work) for _, names in known)
+            is_named = all(each.is_named_in(text, lowered) for each in known)
         else:
             is_named = self._names_metric(extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric))
         if is_named or self._index.task is Task.REVIEWER:
             return is_named
-        return any(_is_of_field(cue, " ".join(self._index.sections[0].passages), text) for cue, _ in known)
+        abstract = " ".join(self._index.sections[0].passages)
+        return any(each.has_field_in(abstract, text) for each in known)
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
         """Return whether the paper seems to name the metric with these stems; a long name may lack a few of them."""
@@ -260,43 +263,38 @@ class _AblationChecker:
         return len(stems) < _FEW_WORDS or any(self._search.has_neighbours(*pair) for pair in pairwise(stems))
 
 
+class _KnownMetric(NamedTuple):
+    """A metric with all its names, and a pattern for words of its research field."""
+
+    names: tuple[str, ...]
+    cue: str
+
+    def is_named_in(self, text: str, lowered: str) -> bool:
+        """Return whether a text, given also in lower case, has one of the metric's names."""
+        return any(_compile_name(name).search(text if name in _AMBIGUOUS_NAMES else lowered) for name in self.names)
+
+    def has_field_in(self, abstract: str, text: str) -> bool:
+        """Return whether a paper belongs to the metric's field, by its abstract and its whole text."""
+        pattern = re.compile(rf"\b(?:{self.cue})", re.I)
+        mentions = islice(pattern.finditer(text), _MIN_MENTIONS)
+        return bool(pattern.search(abstract)) or len(list(mentions)) == _MIN_MENTIONS
+
+
 @cache
-def _read_fields() -> tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]:
-    """Return pairs (pattern of a field's words, metrics) for the research fields. A metric is a tuple of its names."""
+def _read_known_metrics() -> tuple[_KnownMetric, ...]:
     table = tomllib.loads((files("planner") / "analysis" / "metric_fields.toml").read_text(encoding="utf-8"))
-    return tuple((each["cue"], tuple(tuple(m.split(" = ")) for m in each["metrics"])) for each in table["fields"])
-
-
-@lru_cache(maxsize=4096)
-def _find_known(metric: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return pairs (pattern of a field's words, names of a metric) for the known metrics that `metric` mentions."""
-    lowered = metric.lower()
     return tuple(
-        (cue, names) for cue, metrics in _read_fields() for names in metrics if _is_named(names, metric, lowered)
+        _KnownMetric(tuple(metric.split(" = ")), field["cue"])
+        for field in table["fields"]
+        for metric in field["metrics"]
     )
 
 
-def _is_of_field(cue: str, abstract: str, text: str) -> bool:
-    """Return whether a paper belongs to the field whose words match `cue`, by its abstract and its whole text."""
-    pattern = re.compile(rf"\b(?:{cue})", re.I)
-    return bool(pattern.search(abstract)) or len(list(islice(pattern.finditer(text), _MIN_MENTIONS))) == _MIN_MENTIONS
-
-
-def _is_named(names: tuple[str, ...], text: str, lowered: str) -> bool:
-    for name, first_word in _list_first_words(names):
-        if first_word in lowered:
-            searched = text if name.lower() in _AMBIGUOUS_NAMES else lowered
-            # A pattern that starts with letters is found ten times faster than one that looks behind them.
-            starts = (match.start() for match in _compile_name(name).finditer(searched))
-            if any(not searched[start - 1 : start].isalpha() for start in starts):
-                return True
-    return False
-
-
-@cache
-def _list_first_words(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Return (name, its first word in lower case) for each name."""
-    return tuple((name, re.split(r"[\s-]", name.lower(), maxsplit=1)[0]) for name in names)
+@lru_cache(maxsize=4096)
+def _find_known(metric: str) -> tuple[_KnownMetric, ...]:
+    """Return the known metrics that the name of a metric mentions."""
+    lowered = metric.lower()
+    return tuple(known for known in _read_known_metrics() if known.is_named_in(metric, lowered))
 
 
 @cache
@@ -305,6 +303,7 @@ def _compile_name(name: str) -> re.Pattern[str]:
 
     Spaces or hyphens may separate its words, and a plural "s" or a number may follow.
     """
-    words = re.split(r"[\s-]+", name if name.lower() in _AMBIGUOUS_NAMES else name.lower())
-    separated = r"[\s-]+".join(map(re.escape, words))
+    first, *others = map(re.escape, re.split(r"[\s-]+", name if name in _AMBIGUOUS_NAMES else name.lower()))
+    start = rf"{first}(?<![^\W\d_]{first})"  # quicker than to look behind first
+    separated = r"[\s-]+".join((start, *others))
     return re.compile(rf"{separated}s?(?![A-Za-z])")
