@@ -28,7 +28,7 @@ _ENDINGS: Final = (
 _COMMON_WEIGHT: Final = 0.3
 
 _GREEK: Final = re.compile("[α-ωΑ-Ω]")
-_GREEK_NAMES: Final = {
+GREEK_NAMES: Final = {
     letter: unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda")
     for letter in "αβγδεζηθικλμνξοπρςστυφχψω"
 }
@@ -142,7 +142,7 @@ def _extract_word_stems(word: str) -> tuple[str, ...]:
 
 def spell_greek(text: str) -> str:
     """Replace Greek letters by their names, such as "λ" by "lambda"."""
-    return text if text.isascii() else _GREEK.sub(lambda letter: f" {_GREEK_NAMES[letter[0].lower()]} ", text)
+    return text if text.isascii() else _GREEK.sub(lambda letter: f" {GREEK_NAMES[letter[0].lower()]} ", text)
 
 
 def expand_acronyms(text: str, other_text: str) -> str:

@@ -42,7 +42,7 @@ from planner.analysis.sentences import (
     match_replacement_row,
     split_table_rows,
 )
-from planner.matching import extract_stems
+from planner.matching import collect_stems
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind, is_english_paper
 from planner.schema import Action, Task
@@ -175,7 +175,7 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
     for ablation in found:
         part = names.find_label(_FORMULA.sub("", ablation.part))
         if is_possible_part_name(part, other_names):
-            ablations.setdefault((frozenset(extract_stems(part)), ablation.action), replace(ablation, part=part))
+            ablations.setdefault((collect_stems(part), ablation.action), replace(ablation, part=part))
     return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.paper_offset))
 
 

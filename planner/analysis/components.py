@@ -20,7 +20,7 @@ from planner.analysis.phrases import (
     find_run_in_headings,
     is_generic_name,
 )
-from planner.matching import STOP_WORDS, extract_stems, split_into_word_set, split_words
+from planner.matching import STOP_WORDS, collect_stems, extract_stems, split_into_word_set, split_words
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
@@ -76,7 +76,7 @@ _COMPONENT_SECTIONS: Final = frozenset(
 )
 
 # Words that papers may omit from a name: "gated fusion" is the "gated fusion module".
-_OPTIONAL_WORDS: Final = frozenset(extract_stems("module mechanism strategy unit layer block network method technique"))
+_OPTIONAL_WORDS: Final = collect_stems("module mechanism strategy unit layer block network method technique")
 
 
 class EvidenceKind(StrEnum):
@@ -111,13 +111,13 @@ class Component:
 
     def is_subject_of_title(self, title: str) -> bool:
         """Return whether a title names this component, which is then the whole method or its subject."""
-        name = set(extract_stems(self.name))
-        return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
+        name = collect_stems(self.name)
+        return len(name) > 1 and len(name & collect_stems(title)) >= _MIN_TITLE_SHARE * len(name)
 
     def is_whole_method(self, title: str) -> bool:
         """Return whether a component with an acronym has so many words of a title that it must be the whole method."""
-        words = set(extract_stems(title))
-        covered = len(words & set(extract_stems(self.name))) >= _MIN_TITLE_COVER * len(words)
+        words = collect_stems(title)
+        covered = len(words & collect_stems(self.name)) >= _MIN_TITLE_COVER * len(words)
         return covered and bool(self.acronym) and self.is_subject_of_title(title)
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import extract_leading_noun_phrase, find_defined_acronyms, find_run_in_headings
-from planner.matching import extract_stems, split_into_word_set
+from planner.matching import collect_stems, extract_stems, split_into_word_set
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
@@ -24,12 +24,10 @@ _QUANTITIES: Final = split_into_word_set(
     index perplexity throughput latency agreement coverage diversity overlap gap
     """
 )
-_EMPTY_METRICS: Final = frozenset(
-    extract_stems(
-        "performance quality result results metric metrics evaluation measure measures score scores main overall final "
-        "test standard usual effectiveness all relevant task downstream benchmark outcome improvement appropriate "
-        "various"
-    )
+_EMPTY_METRICS: Final = collect_stems(
+    "performance quality result results metric metrics evaluation measure measures score scores main overall final "
+    "test standard usual effectiveness all relevant task downstream benchmark outcome improvement appropriate "
+    "various"
 )
 _NOT_A_RESULT: Final = re.compile(
     r"\b(?:learning|dropout|decay|sampling|clip|buffer|batch|max(?:imum)?|benchmark|test|high(?:est|er)?|"

@@ -10,6 +10,7 @@ from typing import Final
 from planner.analysis.passages import PassageSearch, has_word
 from planner.matching import (
     COMMON_STEMS,
+    GREEK_NAMES,
     STUDY_WORDS,
     collect_stems,
     expand_acronyms,
@@ -46,15 +47,12 @@ _OWNER: Final = re.compile(
 )
 _WITHOUT: Final = re.compile(r".*\b(?:without|w/o)\b(?=\s*\w)", re.I | re.S)
 _MAX_CHARS: Final = 400  # characters of a name that are compared
-_GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
-_SYMBOLS: Final = frozenset((*_GREEK_LETTERS, *spell_greek(_GREEK_LETTERS).split()))
+_SYMBOLS: Final = frozenset((*GREEK_NAMES, *GREEK_NAMES.values()))
 # Words for an aspect of a part, which is not the part: its weight, its place, the number of parts.
-_ASPECTS: Final = frozenset(
-    extract_stems(
-        "number count size weight weighting depth dimension width length rate threshold temperature coefficient margin "
-        "ratio strength position place placement location initialization initial schedule order frequency budget rank "
-        "capacity interval window value amount radius span duration horizon resolution limit degree"
-    )
+_ASPECTS: Final = collect_stems(
+    "number count size weight weighting depth dimension width length rate threshold temperature coefficient margin "
+    "ratio strength position place placement location initialization initial schedule order frequency budget rank "
+    "capacity interval window value amount radius span duration horizon resolution limit degree"
 )
 # Words that any part may have: "the features taken from the encoder".
 _GENERAL: Final = COMMON_STEMS - _ASPECTS | frozenset(
@@ -65,45 +63,41 @@ _KINDS: Final = COMMON_STEMS | frozenset(
     extract_stems("type kind version variant number other another weight size count alone single one together")
 )
 # Words of everyday language by which a reader may tell of any part.
-_EVERYDAY: Final = frozenset(
-    extract_stems(
-        "absolute additional against among around average before beside between bottom broken center checkpoint "
-        "chosen chunk chunks class classes criterion default difference early entire equal explicit final fixed "
-        "fraction full gap gathered given group groups half hard held initial inner joint judged kept late learnable "
-        "learned lower maximum mean median middle minimum multiple name names next opposite outer pair pairs piece "
-        "pieces portion previous product quarter random remedy reset return root rule seen segment segments sent "
-        "separate share shared shown single soft square squared sum swap swapped template third tie tied ties tool "
-        "top treatment uniform upper whole window windows one two three four five six seven eight nine ten"
-    )
+_EVERYDAY: Final = collect_stems(
+    "absolute additional against among around average before beside between bottom broken center checkpoint "
+    "chosen chunk chunks class classes criterion default difference early entire equal explicit final fixed "
+    "fraction full gap gathered given group groups half hard held initial inner joint judged kept late learnable "
+    "learned lower maximum mean median middle minimum multiple name names next opposite outer pair pairs piece "
+    "pieces portion previous product quarter random remedy reset return root rule seen segment segments sent "
+    "separate share shared shown single soft square squared sum swap swapped template third tie tied ties tool "
+    "top treatment uniform upper whole window windows one two three four five six seven eight nine ten"
 )
 # Words for things that the field calls by no other name.
-_TERMS: Final = frozenset(
-    extract_stems(
-        "adapter adversarial adversary anchor annealing attention augmentation autoencoder auxiliary backbone "
-        "backtracking backtranslation bandit bank bayesian beam bilinear blending bonus boosting bootstrap bottleneck "
-        "boundary branch buffer cache calibration capsule carlo cascade centroid chain clipping clustering codebook "
-        "commitment compression consolidation contrastive convolution cosine critic crossover curiosity curriculum "
-        "cutmix cutout decoder deduplication deformable demonstration denoising detector dictionary diffusion dilated "
-        "disagreement discount discriminator distillation dropout elastic embedding encoder energy ensemble entropy "
-        "episodic equalization expansion expert exploration exponential federated finetuning flip flow focal "
-        "forgetting fourier fusion gate gating generator graph gumbel head heuristic hindsight histogram huber "
-        "hyperbolic hypergraph hypernetwork imitation inpainting interpolation intrinsic inverse jitter jumping "
-        "kernel knowledge lagrangian lookahead lora loss lstm mahalanobis manifold markov mask memory metropolis "
-        "mining mixture mixup momentum multitask mutation mutual negative nesterov network noise normalization "
-        "occurrence orthogonal oversampling peer penalty perceptual planner policy polyak pooling positional "
-        "posterior preconditioner prior prioritized privacy probe prompt propagation proposal prototype pseudo "
-        "pyramid quantile quantization query queue randomization recurrent regularizer rehearsal relabeling "
-        "reparameterization replay reranker residual retrieval reward rollout rotation router saliency sharpness "
-        "shortcut siamese simulated sinkhorn sketch skip slot softmax sparsity spectral spectrogram student "
-        "subsampling surrogate tagger teacher temperature token tokenizer transformer transport tree trigger triplet "
-        "uncertainty unlabeled unlabelled unrolling upsampling variate variational verifier voting watermark wavelet "
-        "whitening"
-    )
+_TERMS: Final = collect_stems(
+    "adapter adversarial adversary anchor annealing attention augmentation autoencoder auxiliary backbone "
+    "backtracking backtranslation bandit bank bayesian beam bilinear blending bonus boosting bootstrap bottleneck "
+    "boundary branch buffer cache calibration capsule carlo cascade centroid chain clipping clustering codebook "
+    "commitment compression consolidation contrastive convolution cosine critic crossover curiosity curriculum "
+    "cutmix cutout decoder deduplication deformable demonstration denoising detector dictionary diffusion dilated "
+    "disagreement discount discriminator distillation dropout elastic embedding encoder energy ensemble entropy "
+    "episodic equalization expansion expert exploration exponential federated finetuning flip flow focal "
+    "forgetting fourier fusion gate gating generator graph gumbel head heuristic hindsight histogram huber "
+    "hyperbolic hypergraph hypernetwork imitation inpainting interpolation intrinsic inverse jitter jumping "
+    "kernel knowledge lagrangian lookahead lora loss lstm mahalanobis manifold markov mask memory metropolis "
+    "mining mixture mixup momentum multitask mutation mutual negative nesterov network noise normalization "
+    "occurrence orthogonal oversampling peer penalty perceptual planner policy polyak pooling positional "
+    "posterior preconditioner prior prioritized privacy probe prompt propagation proposal prototype pseudo "
+    "pyramid quantile quantization query queue randomization recurrent regularizer rehearsal relabeling "
+    "reparameterization replay reranker residual retrieval reward rollout rotation router saliency sharpness "
+    "shortcut siamese simulated sinkhorn sketch skip slot softmax sparsity spectral spectrogram student "
+    "subsampling surrogate tagger teacher temperature token tokenizer transformer transport tree trigger triplet "
+    "uncertainty unlabeled unlabelled unrolling upsampling variate variational verifier voting watermark wavelet "
+    "whitening"
 )
 # Words that make a name with a single other word: "gating network".
-_DEVICES: Final = frozenset(extract_stems("network module mechanism"))
-_COUNTS: Final = frozenset(extract_stems("number count"))
-_COMMON: Final = _GENERAL | frozenset(extract_stems("hyper factor"))  # those, and words for a value of any part
+_DEVICES: Final = collect_stems("network module mechanism")
+_COUNTS: Final = collect_stems("number count")
+_COMMON: Final = _GENERAL | collect_stems("hyper factor")  # those, and words for a value of any part
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
 _LIMITS: Final = re.compile(r"\b(?:(only|alone|just)|(one|single)|(each))\b", re.I)  # words without a stem
 _UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
@@ -136,10 +130,10 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     """
     stems, head, own = _list_part_stems(part), _list_head_stems(part), search.lowered_text_on_own_work
     joined = own.replace("-", "")  # "re-ranking"
-    names = _PROPER_NAME.findall(_BRACKETS.sub(" ", part[:_MAX_CHARS]))
+    names = (name.lower().removesuffix("s") for name in _PROPER_NAME.findall(_BRACKETS.sub(" ", part[:_MAX_CHARS])))
     if not all(has_word(stem, own) or has_word(stem, joined) for stem in _TERMS.intersection(stems)):
         return False
-    if not all((letters := name.lower().removesuffix("s")) in own or letters in joined for name in names):
+    if not all(name in own or name in joined for name in names):
         return False
     telling = set(filter(is_specific_stem, stems))
     is_foreign = sum(not has_word(stem, search.lowered_text) for stem in telling) > 1
@@ -180,7 +174,7 @@ def _list_head_stems(text: str) -> tuple[str, ...]:
 def list_specific_stem_sets(description: str) -> tuple[frozenset[str], ...]:
     """Return the specific stems of each name in a part's description, and those of the whole description."""
     whole = _BRACKETS.sub(" ", description[:_MAX_CHARS])
-    sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_part_names(description), whole)}
+    sets = {name: collect_stems(name) - _SYMBOLS for name in (*list_part_names(description), whole)}
     telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
     most = max(map(len, telling.values()), default=0)
     return tuple(
@@ -197,7 +191,7 @@ def is_specific_stem(stem: str) -> bool:
 
 def is_greek_symbol(name: str) -> bool:
     """Return whether a name is made of Greek letters, such as "τ" or "lambda"."""
-    return _collect_stems(spell_greek(name)) <= _SYMBOLS
+    return collect_stems(spell_greek(name)) <= _SYMBOLS
 
 
 def list_specific_part_names(description: str) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -211,7 +205,7 @@ def list_names_and_description(description: str) -> tuple[tuple[str, frozenset[s
 
     Names that say too little, such as a single general word, are left out.
     """
-    whole = frozenset(extract_stems(_BRACKETS.sub(" ", description))) - COMMON_STEMS
+    whole = collect_stems(_BRACKETS.sub(" ", description)) - COMMON_STEMS
     names = (*list_specific_part_names(description), *([(description, whole)] if len(whole) > 1 else []))
     said = ((name, stems, stems - _KINDS) for name, stems in names)
     return tuple((name, rest) for name, stems, rest in said if len(rest) > 1 or rest == stems)
@@ -223,9 +217,9 @@ def select_specific_and_head_stems(description: str) -> tuple[frozenset[str], fr
     The head ends before a word such as "of" or "that": "normalization" in "normalization by the middle chunk".
     """
     description = _BRACKETS.sub(" ", description)
-    stems = frozenset(extract_stems(description))
+    stems = collect_stems(description)
     stems = stems - _KINDS or stems
-    return stems, stems & frozenset(extract_stems(_AFTER_HEAD.sub("", description)))
+    return stems, stems & collect_stems(_AFTER_HEAD.sub("", description))
 
 
 def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) -> bool:
@@ -256,8 +250,8 @@ def has_part(ablation: Ablation, part: str) -> bool:
 
     If the `ablated_part` is "updates of the gate", the word "gate" in the `name` does not count.
     """
-    owner = _collect_stems(ablation.ablated_part.partition(" of ")[2])
-    is_owner = any(_collect_stems(name) <= owner for name in list_part_names(part))
+    owner = collect_stems(ablation.ablated_part.partition(" of ")[2])
+    is_owner = any(collect_stems(name) <= owner for name in list_part_names(part))
     names = (ablation.ablated_part,) if is_owner else list_ablated_part_names(ablation)
     return any(is_same_part(name, part) for name in names)
 
@@ -276,9 +270,9 @@ def _list_parts_in_name(text: str) -> tuple[str, ...]:
 
 def list_replacements_naming_part(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield (item, its stems) for replacements with half of the part's words or more: "a single layer of memory"."""
-    part = frozenset(extract_stems(ablation.ablated_part)) - COMMON_STEMS
+    part = collect_stems(ablation.ablated_part) - COMMON_STEMS
     for item in ablation.replacement:
-        stems = frozenset(extract_stems(item))
+        stems = collect_stems(item)
         if len(stems) >= _MIN_ITEM_STEMS and len(stems & part) * 2 >= len(part) > 0:
             yield item, stems
 
@@ -291,14 +285,14 @@ def list_limiting_word_kinds(text: str) -> frozenset[int | None]:
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
     if _ACRONYM.search(name_a) or _ACRONYM.search(name_b):
         name_a, name_b = expand_acronyms(name_a, name_b), expand_acronyms(name_b, name_a)
-    elif not _collect_stems(name_a) & _collect_stems(name_b):
+    elif not collect_stems(name_a) & collect_stems(name_b):
         return False
     a, b = _select_content(name_a), _select_content(name_b)
     shared, short_a, short_b = a & b, _collect_short_names(name_a), _collect_short_names(name_b)
     if any(kernel and not kernel & shared for kernel in (_select_kernel(name_a), _select_kernel(name_b))):
         return False  # "the weights of the gate" are another part than the gate
     if a <= _SYMBOLS or b <= _SYMBOLS:
-        return bool(_SYMBOLS & _collect_stems(name_a) & _collect_stems(name_b))
+        return bool(_SYMBOLS & collect_stems(name_a) & collect_stems(name_b))
     if a == b or _ASPECTS & a ^ _ASPECTS & b or (short_a and short_b and not short_a & short_b):
         return a == b
     if len(a) == 1 or len(b) == 1:
@@ -307,14 +301,9 @@ def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _collect_stems(name: str) -> frozenset[str]:
-    return frozenset(extract_stems(name))
-
-
-@lru_cache(maxsize=4096)
 def _select_content(name: str) -> frozenset[str]:
     """Return the stems of a name without symbols and common words ("module"), unless it has no other words."""
-    stems = _collect_stems(name)
+    stems = collect_stems(name)
     return stems - _SYMBOLS - _COMMON or stems - _COMMON or stems
 
 
@@ -324,7 +313,7 @@ def _select_kernel(name: str) -> frozenset[str]:
     first, of, _ = name.partition(" of ")
     deed = _DEED.match(name)
     kernel = deed[0] if deed else first if of else ""
-    return frozenset(extract_stems(kernel)) - _COMMON - _ASPECTS - _SYMBOLS
+    return collect_stems(kernel) - _COMMON - _ASPECTS - _SYMBOLS
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ from typing import Final
 
 from planner.analysis.passages import IndexedSection
 from planner.details import Evidence, QuoteMatch
-from planner.matching import STOP_WORDS, spell_greek, split_into_word_set
+from planner.matching import GREEK_NAMES, STOP_WORDS, spell_greek, split_into_word_set
 
 CLOSE_RATIO: Final = 70.0
 """The least likeness of a close quote, of 100: the share of its words that stand in the text in the same order."""
@@ -40,7 +40,7 @@ _COMMAND: Final = re.compile(r"\\([a-zA-Z]+)\*?")
 _WORD: Final = re.compile(r"\d+(?:[.,]\d+)*|[⺀-\uffdc]|[^\W\d_⺀-\uffdc]+")
 _OMITTED: Final = re.compile(r"(?:\[\s*)?(?:\.\s?){3,}\]?")
 _SPELLED_COMMANDS: Final = split_into_word_set("arg det dim exp inf lim ln log max min sin cos sup tanh")
-_LETTER_NAMES: Final = frozenset(spell_greek("αβγδεζηθικλμνξοπρστυφχψω").split())
+_LETTER_NAMES: Final = frozenset(GREEK_NAMES.values())
 
 
 class QuoteSearch:
@@ -88,7 +88,7 @@ class QuoteSearch:
         for number, word in enumerate(self._words):
             if word not in STOP_WORDS and len(positions[word]) < _MAX_POSITIONS:
                 positions[word].append(number)
-        return dict(positions)
+        return positions
 
     def check_quote(self, quote: str) -> Evidence:
         """Return the quote, whether it was found, and the section and page in which it begins.
@@ -114,16 +114,11 @@ class QuoteSearch:
         """Return (index of a word in the text that matches, kind of match), or None if the quote is absent."""
         if _is_short(words):
             at = None if STOP_WORDS.issuperset(words) else self._find_whole_words(words)
-        elif (at := self._find_letters("".join(words))) is not None:
-            return at, QuoteMatch.EXACT
-        elif len(words) <= _MAX_COMPARED_WORDS:
-            at = self._find_close(words)
+        elif (start := self._text.find("".join(words))) >= 0:
+            return bisect_right(self._word_starts, start) - 1, QuoteMatch.EXACT
+        else:
+            at = self._find_close(words) if len(words) <= _MAX_COMPARED_WORDS else None
         return None if at is None else (at, QuoteMatch.CLOSE)
-
-    def _find_letters(self, letters: str) -> int | None:
-        """Return the index of the word in which these letters begin, or None if the text lacks the letters."""
-        at = self._text.find(letters)
-        return None if at < 0 else bisect_right(self._word_starts, at) - 1
 
     def _find_whole_words(self, words: list[str]) -> int | None:
         text = f" {' '.join(self._words)} "

@@ -111,7 +111,7 @@ class _Sentence(NamedTuple):
         return stems <= self.stems and bool(_COMPARES_NAMES.search(self.text))
 
 
-class ComparisonSearch:
+class _ComparisonSearch:
     """A search of a paper's experiments for a comparison that an ablation would repeat."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
@@ -127,7 +127,7 @@ class ComparisonSearch:
         part, action = ablation.ablated_part, ablation.action
         items = ablation.replacement if action is Action.REPLACE else ()
         found = chain(
-            self._find_removals(part if action is Action.REMOVE else ""),
+            self._find_removals(part) if action is Action.REMOVE else (),
             self._find_sweeps(part, [item for item in ablation.replacement if is_mostly_number(item)]),
             *(self._find_replacements(item, part) for item in items if not is_mostly_number(item)),
             *(self._find_single_use(item, part) for item in items if ONLY in list_limiting_word_kinds(item)),
@@ -245,8 +245,8 @@ class RepeatSearch:
     studies: Sequence[ReportedStudy] = ()
 
     @cached_property
-    def _comparisons(self) -> ComparisonSearch:
-        return ComparisonSearch(self.index.sections)
+    def _comparisons(self) -> _ComparisonSearch:
+        return _ComparisonSearch(self.index.sections)
 
     @cached_property
     def _passages(self) -> list[_AblationPassage]:
@@ -275,7 +275,7 @@ class RepeatSearch:
         """Return (part of the reported ablation that `ablation` seems to repeat, heading above it), or None."""
         same = [each for each in self.index.reported_ablations if has_part(ablation, each.part)]
         for each in same:
-            if _may_repeat(ablation, each) and (each.replacement or self._tells_change(each.part, ablation)):
+            if self._tells_change(each, ablation):
                 return each.part, each.location.heading
         if same:  # the paper reports another change of the part, and perhaps also this one
             is_other = ablation.action is Action.REMOVE or _only_replaces(ablation)
@@ -299,12 +299,15 @@ class RepeatSearch:
         for name, stems in list_replacements_naming_part(ablation):
             yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
 
-    def _tells_change(self, part: str, ablation: Ablation) -> bool:
+    def _tells_change(self, reported: ReportedAblation, ablation: Ablation) -> bool:
         """Return whether the paper may report the change that `ablation` makes to a part, not just the removal."""
+        if reported.replacement:
+            return any(is_same_replacement(item, reported.replacement) for item in ablation.replacement)
         return not _only_replaces(ablation) or any(
-            _may_tell_change("" if is_greek_symbol(part) else text, words, passage, ablation)  # no values of a symbol
-            for name in list_part_names(part)
-            for text, words, passage in self._find_statements(frozenset(extract_stems(name)))
+            # "Replaced" in a sentence on a symbol does not tell of the symbol's values.
+            _may_tell_change("" if is_greek_symbol(reported.part) else text, words, passage, ablation)
+            for name in list_part_names(reported.part)
+            for text, words, passage in self._find_statements(collect_stems(name))
         )
 
 
@@ -312,7 +315,7 @@ def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage
     """Return whether a statement about a part may report the change that an ablation makes to the part."""
     if not _only_replaces(ablation) or _PUTS_IN.search(text):
         return True
-    part = frozenset(extract_stems(ablation.ablated_part))
+    part = collect_stems(ablation.ablated_part)
     items = (frozenset(filter(is_specific_stem, extract_stems(item))) - part for item in ablation.replacement)
     return any(item and (len(item & stems) * 2 >= len(item) or item <= passage.stems) for item in items)
 
@@ -330,16 +333,9 @@ def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
 
 def _only_replaces(ablation: Ablation) -> bool:
     """Return whether an ablation only puts other things in place of its part: it tries no values and no removal."""
-    items = [_PLACES.sub("", item) for item in ablation.replacement if ablation.action is not Action.REMOVE]
+    items = [_PLACES.sub("", item) for item in ablation.replacement]
     has_other = is_mostly_number if ablation.action is Action.ADD else _REMOVAL_OR_VALUE.search
     return bool(items) and not any(map(has_other, items))
-
-
-def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool:
-    """Return whether a reported ablation of the same part has no replacement, or one that `ablation` has too."""
-    items = () if ablation.action is Action.REMOVE else ablation.replacement
-    named = reported_ablation.replacement
-    return not named or any(is_same_replacement(item, named) for item in items)
 
 
 def _split_statements(passage: str) -> Iterator[str]:

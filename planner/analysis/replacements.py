@@ -21,7 +21,7 @@ from planner.matching import (
     stem_word,
 )
 from planner.papers.leaks import split_sentences
-from planner.schema import Ablation, Action
+from planner.schema import Ablation
 
 
 def _parse_stems(text: str) -> frozenset[str]:
@@ -131,8 +131,6 @@ _MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
 def find_vague_replacements(ablation: Ablation) -> tuple[str, ...]:
     """Return the replacements that name nothing that could be run, such as "another method" or "different values"."""
-    if ablation.action is Action.REMOVE:
-        return ()
     part = {stem_word(word) for word in split_words(ablation.ablated_part)}
     return tuple(item for item in ablation.replacement if _is_vague(item, part))
 
@@ -162,8 +160,6 @@ def find_replacements_in_use(
     `find_sentences` returns pairs (sentence, heading above it) for the words of a replacement. Three or more values are
     a sweep, which may include the paper's own value.
     """
-    if ablation.action is Action.REMOVE:
-        return ()
     part, is_sweep = ablation.ablated_part, sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
     statements = _split_clauses(_strip_references(_join_prefixes(quote)))[1]
     items = (item for item in ablation.replacement if not (is_sweep and _is_setting(item)))
@@ -215,15 +211,15 @@ def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -
 def _repeats_part(item: str, part: str) -> bool:
     if _AS_PAPER.search(item):
         return True
-    words = set(extract_stems(item))
-    if _OWN.match(item) and words <= _OWN_WORDS | _GENERIC | set(extract_stems(part)):
+    words = collect_stems(item)
+    if _OWN.match(item) and words <= _OWN_WORDS | _GENERIC | collect_stems(part):
         return True
     forms = {part, _BRACKETS.sub(" ", part), *_BRACKETS.findall(part)}
     if not _TAIL.search(item):
         forms |= {_TAIL.sub("", form) for form in forms}
     if is_mostly_number(item):
         named = {word for word in words if not word[0].isdigit()}
-        return _has_numbers(item, part) and named <= set(extract_stems(part)) | _GENERIC
+        return _has_numbers(item, part) and named <= collect_stems(part) | _GENERIC
     return any(_is_same(item, form) for form in forms)
 
 
@@ -273,7 +269,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     ):
         return True
     if is_setting or part_stems.intersection(item_stems):
-        stems |= set(extract_stems(heading))
+        stems |= collect_stems(heading)
     # "Number" says too little of "number of layers" beside a value.
     head = list_part_names(part)[0] if is_setting and part.isascii() else _TAIL.sub("", _BRACKETS.sub(" ", part))
     head_stems = set(_drop_generic(head)).difference(item_stems)
@@ -288,13 +284,11 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     if not own or (parse_number_set(part) and not _has_numbers(item, part)):
         return False  # in the second case, the part's name already has its value
     if is_table:
-        rows = ((row, set(extract_stems(row))) for row in sentence.split("\n"))
+        rows = ((row, collect_stems(row)) for row in sentence.split("\n"))
         return len(head_stems) > 1 and any(head_stems <= words and own == parse_number_set(row) for row, words in rows)
     words = part_stems.difference(_COUNT) if about <= stems else about
     about_part = [clause for clause in clauses if words.intersection(extract_stems(clause))]
-    about_part += [
-        text for text in statements if (symbols and _SETS.search(text)) or head_stems <= set(extract_stems(text))
-    ]
+    about_part += [text for text in statements if (symbols and _SETS.search(text)) or head_stems <= collect_stems(text)]
     most = len(own) + _MAX_OTHER_VALUES
     is_stated = any(own <= numbers and len(numbers) <= most for numbers in map(parse_number_set, about_part))
     return bool(about) and is_stated and _has_part_near(own, part_stems | symbols, sentence)
