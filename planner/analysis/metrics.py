@@ -52,7 +52,7 @@ _UNIT: Final = re.compile(r"\([^()]*\)")
 _MAX_METRIC_WORDS: Final = 5  # words of the name of a metric
 _ABOUT_METRICS: Final = re.compile(r"(?:[a-z-]{1,20} ){0,2}(?:metrics?|measures)", re.I)
 _NUMBERED: Final = re.compile(r"(?:table|figure|fig|section)\.? \d|metrics?\b|measures\b", re.I)
-MetricMention: TypeAlias = tuple[str, TextLocation]
+_MetricMention: TypeAlias = tuple[str, TextLocation]
 
 # Patterns of names, separated by white space. The short ones are case-sensitive, as they may be other words.
 _CASED_NAMES: Final = split_into_word_set(
@@ -143,7 +143,7 @@ def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     return _rank_metrics(mentions, announced)
 
 
-def _locate_mentions(passage: Passage, names: Iterable[tuple[str, int]]) -> list[MetricMention]:
+def _locate_mentions(passage: Passage, names: Iterable[tuple[str, int]]) -> list[_MetricMention]:
     return [(name, passage.locate_text(name, start)) for name, start in names]
 
 
@@ -253,7 +253,7 @@ def _find_known(text: str) -> Iterator[tuple[str, int]]:
     return ((match[0], match.start()) for match in _KNOWN_NAME.finditer(text))
 
 
-def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
+def _filter_pairs(mentions_by_passage: Sequence[Sequence[_MetricMention]]) -> list[_MetricMention]:
     """Return the mentions without names that need a partner: "recall" is dropped if no passage has "precision" too."""
     names_by_passage = [{_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage]
     lone = {name for pair in _PAIRS if not any(pair <= names for names in names_by_passage) for name in pair}
@@ -265,7 +265,7 @@ def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> lis
     ]
 
 
-def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricMention]) -> tuple[Metric, ...]:
+def _rank_metrics(mentions: Sequence[_MetricMention], announced: Sequence[_MetricMention]) -> tuple[Metric, ...]:
     """Return the metrics, the most frequent first. Beside a frequent one, rare metrics must be announced to be kept."""
     first_locations: dict[str, TextLocation] = {}
     spellings: dict[str, Counter[str]] = defaultdict(Counter)

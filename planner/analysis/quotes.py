@@ -17,9 +17,8 @@ from planner.analysis.passages import IndexedSection
 from planner.details import Evidence, QuoteMatch
 from planner.matching import GREEK_NAMES, STOP_WORDS, spell_greek, split_into_word_set
 
-CLOSE_RATIO: Final = 70.0
-"""The least likeness of a close quote, of 100: the share of its words that stand in the text in the same order."""
-
+# The least likeness of a close quote, of 100: the share of its words that stand in the text in the same order.
+_CLOSE_RATIO: Final = 70.0
 _MIN_WORDS: Final = 4  # a shorter quote is never exact, as its words may stand together by accident
 _MIN_CONTENT_WORDS: Final = 2
 _MAX_COMPARED_WORDS: Final = 300  # a longer quote is exact or absent
@@ -61,7 +60,7 @@ class QuoteSearch:
 
     @cached_property
     def _words_by_passage(self) -> list[list[str]]:
-        return [list_normalized_words(text) for text, _, _ in self._passages]
+        return [_list_normalized_words(text) for text, _, _ in self._passages]
 
     @cached_property
     def _words(self) -> list[str]:
@@ -95,7 +94,7 @@ class QuoteSearch:
 
         A quote with an ellipsis inside counts as close if each part around the ellipsis is found.
         """
-        split_parts = map(list_normalized_words, _OMITTED.split(unicodedata.normalize("NFKC", quote)))
+        split_parts = map(_list_normalized_words, _OMITTED.split(unicodedata.normalize("NFKC", quote)))
         parts = [words for words in split_parts if words]
         literal = quote.strip(_QUOTATION_MARKS)
         if len(parts) == 1 and not _is_short(parts[0]):
@@ -129,7 +128,7 @@ class QuoteSearch:
         """Return the index of the middle word of the most similar stretch of text, or None if no stretch is close."""
         from rapidfuzz import fuzz  # takes longer to load than to find exact quotes
 
-        likeness, place = CLOSE_RATIO, None
+        likeness, place = _CLOSE_RATIO, None
         for start, near in self._list_near_words(words):
             if found := fuzz.partial_ratio_alignment(words, near, score_cutoff=likeness):
                 likeness, place = found.score, start + (found.dest_start + found.dest_end) // 2
@@ -152,7 +151,7 @@ def _is_short(words: Sequence[str]) -> bool:
     return len(words) < _MIN_WORDS or sum(word not in STOP_WORDS for word in words) < _MIN_CONTENT_WORDS
 
 
-def list_normalized_words(text: str) -> list[str]:
+def _list_normalized_words(text: str) -> list[str]:
     """Return the words and numbers of a text in lower case, without citations, markup, accents and symbols.
 
     Greek letters become their names, and LaTeX commands become the letters that they print.

@@ -166,7 +166,7 @@ def _cut_main_clause(match: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
+class _TableRow:
     """A table row as its cells without markup; it starts `start` characters into the text."""
 
     cells: tuple[str, ...]
@@ -267,7 +267,7 @@ def find_table_variant_names(text: str) -> Iterator[tuple[str, int]]:
             yield row.name, row.start
 
 
-def _parse_rows(table: str) -> Iterator[TableRow]:
+def _parse_rows(table: str) -> Iterator[_TableRow]:
     for line, start in split_table_rows(table):
         is_markdown = line.lstrip().startswith("|")
         texts = line.strip().strip("|").split("|") if is_markdown else _TABLE_RULE.sub("", line).split("&")
@@ -275,4 +275,4 @@ def _parse_rows(table: str) -> Iterator[TableRow]:
             strip_markup(text.replace("\\\\", "")).removeprefix("->").removesuffix("<-").strip() for text in texts
         )
         if len(cells) >= _MIN_CELLS and any(cells) and "caption" not in line:
-            yield TableRow(cells, start)
+            yield _TableRow(cells, start)
