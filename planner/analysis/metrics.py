@@ -25,9 +25,8 @@ _QUANTITIES: Final = split_into_word_set(
     """
 )
 _EMPTY_METRICS: Final = collect_stems(
-    "performance quality result results metric metrics evaluation measure measures score scores main overall final "
-    "test standard usual effectiveness all relevant task downstream benchmark outcome improvement appropriate "
-    "various"
+    "performance quality result metric evaluation measure score main overall final test standard usual effectiveness "
+    "all relevant task downstream benchmark outcome improvement appropriate various"
 )
 _NOT_A_RESULT: Final = re.compile(
     r"\b(?:learning|dropout|decay|sampling|clip|buffer|batch|max(?:imum)?|benchmark|test|high(?:est|er)?|"

@@ -50,49 +50,43 @@ _MAX_CHARS: Final = 400  # characters of a name that are compared
 _SYMBOLS: Final = frozenset((*GREEK_NAMES, *GREEK_NAMES.values()))
 # Words for an aspect of a part, which is not the part: its weight, its place, the number of parts.
 _ASPECTS: Final = collect_stems(
-    "number count size weight weighting depth dimension width length rate threshold temperature coefficient margin "
-    "ratio strength position place placement location initialization initial schedule order frequency budget rank "
-    "capacity interval window value amount radius span duration horizon resolution limit degree"
+    "number count size weight depth dimension width length rate threshold temperature coefficient margin ratio "
+    "strength position place placement location initialization initial schedule order frequency budget rank capacity "
+    "interval window value amount radius span duration horizon resolution limit degree"
 )
 # Words that any part may have: "the features taken from the encoder".
-_GENERAL: Final = COMMON_STEMS - _ASPECTS | frozenset(
-    extract_stems("taken drawn computed obtained applied added fed called")
-)
+_GENERAL: Final = COMMON_STEMS - _ASPECTS | collect_stems("taken drawn computed obtained applied added fed called")
 # Words of kinds and sizes, beside which others say which part is meant.
-_KINDS: Final = COMMON_STEMS | frozenset(
-    extract_stems("type kind version variant number other another weight size count alone single one together")
-)
+_KINDS: Final = COMMON_STEMS | collect_stems("type version variant another weight count alone single one together")
 # Words of everyday language by which a reader may tell of any part.
 _EVERYDAY: Final = collect_stems(
-    "absolute additional against among around average before beside between bottom broken center checkpoint "
-    "chosen chunk chunks class classes criterion default difference early entire equal explicit final fixed "
-    "fraction full gap gathered given group groups half hard held initial inner joint judged kept late learnable "
-    "learned lower maximum mean median middle minimum multiple name names next opposite outer pair pairs piece "
-    "pieces portion previous product quarter random remedy reset return root rule seen segment segments sent "
-    "separate share shared shown single soft square squared sum swap swapped template third tie tied ties tool "
-    "top treatment uniform upper whole window windows one two three four five six seven eight nine ten"
+    "absolute additional against among around average before beside bottom broken center checkpoint chosen chunk "
+    "class classes criterion default difference early entire equal explicit final fixed fraction gap gathered given "
+    "group half hard held initial inner joint judged kept late learnable lower maximum mean median middle minimum "
+    "multiple name next opposite outer pair piece portion previous product quarter random remedy reset return root "
+    "rule seen segment sent separate share shown single soft square sum swap swapped template third tie tied tool top "
+    "treatment uniform upper whole window one two three four five six seven eight nine ten"
 )
 # Words for things that the field calls by no other name.
 _TERMS: Final = collect_stems(
     "adapter adversarial adversary anchor annealing attention augmentation autoencoder auxiliary backbone "
     "backtracking backtranslation bandit bank bayesian beam bilinear blending bonus boosting bootstrap bottleneck "
     "boundary branch buffer cache calibration capsule carlo cascade centroid chain clipping clustering codebook "
-    "commitment compression consolidation contrastive convolution cosine critic crossover curiosity curriculum "
-    "cutmix cutout decoder deduplication deformable demonstration denoising detector dictionary diffusion dilated "
+    "commitment compression consolidation contrastive convolution cosine critic crossover curiosity curriculum cutmix "
+    "cutout decoder deduplication deformable demonstration denoising detector dictionary diffusion dilated "
     "disagreement discount discriminator distillation dropout elastic embedding encoder energy ensemble entropy "
-    "episodic equalization expansion expert exploration exponential federated finetuning flip flow focal "
-    "forgetting fourier fusion gate gating generator graph gumbel head heuristic hindsight histogram huber "
-    "hyperbolic hypergraph hypernetwork imitation inpainting interpolation intrinsic inverse jitter jumping "
-    "kernel knowledge lagrangian lookahead lora loss lstm mahalanobis manifold markov mask memory metropolis "
-    "mining mixture mixup momentum multitask mutation mutual negative nesterov network noise normalization "
-    "occurrence orthogonal oversampling peer penalty perceptual planner policy polyak pooling positional "
-    "posterior preconditioner prior prioritized privacy probe prompt propagation proposal prototype pseudo "
-    "pyramid quantile quantization query queue randomization recurrent regularizer rehearsal relabeling "
-    "reparameterization replay reranker residual retrieval reward rollout rotation router saliency sharpness "
-    "shortcut siamese simulated sinkhorn sketch skip slot softmax sparsity spectral spectrogram student "
-    "subsampling surrogate tagger teacher temperature token tokenizer transformer transport tree trigger triplet "
-    "uncertainty unlabeled unlabelled unrolling upsampling variate variational verifier voting watermark wavelet "
-    "whitening"
+    "episodic equalization expansion expert exploration exponential federated finetuning flip flow focal forgetting "
+    "fourier fusion gate generator graph gumbel head heuristic hindsight histogram huber hyperbolic hypergraph "
+    "hypernetwork imitation inpainting interpolation intrinsic inverse jitter jumping kernel knowledge lagrangian "
+    "lookahead lora loss lstm mahalanobis manifold markov mask memory metropolis mining mixture mixup momentum "
+    "multitask mutation mutual negative nesterov network noise normalization occurrence orthogonal oversampling peer "
+    "penalty perceptual planner policy polyak pooling positional posterior preconditioner prior prioritized privacy "
+    "probe prompt propagation proposal prototype pseudo pyramid quantile quantization query queue randomization "
+    "recurrent regularizer rehearsal relabeling reparameterization replay reranker residual retrieval reward rollout "
+    "rotation router saliency sharpness shortcut siamese simulated sinkhorn sketch skip slot softmax sparsity "
+    "spectral spectrogram student subsampling surrogate tagger teacher temperature token tokenizer transformer "
+    "transport tree trigger triplet uncertainty unlabeled unlabelled unrolling upsampling variate variational "
+    "verifier voting watermark wavelet whitening"
 )
 # Words that make a name with a single other word: "gating network".
 _DEVICES: Final = collect_stems("network module mechanism")

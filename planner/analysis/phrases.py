@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.analysis.passages import strip_markup
-from planner.matching import STOP_WORDS, split_into_word_set, split_words, stem_word
+from planner.matching import STOP_WORDS, collect_stems, split_into_word_set, split_words, stem_word
 
 _DEFINITION: Final = re.compile(r"\(\s*(?:[a-z. ]{0,12},\s*)?([A-Z][A-Za-z0-9-]{1,9}?)s?\s*\)")
 _MAX_EXPANSION_CHARS: Final = 120  # characters before the bracket that may hold the expansion
@@ -15,53 +15,43 @@ _MAX_EXPANSION_CHARS: Final = 120  # characters before the bracket that may hold
 # Common names, which are never a new part of a paper's method.
 _COMMON_ACRONYMS: Final = split_into_word_set(
     """
-    AI API BCE BERT BN CE CNN CPU DL DNN EM FC FFN FPGA GAN GAT GCN GELU GLU GNN GPT GPU GRU KL KNN LLM LN LR LSTM MAE
-    MHA ML MLP MSA MSE NLP ODE PCA PDF RBF RELU RGB RL RNN SGD SOTA SVD SVM TCN VAE VIT VQA
+    AI API BCE BERT BN CE CNN CPU DL DNN EM FC FFN FPGA GAN GAT GCN GELU GLU GNN GPT GPU GRU KL KNN LLM LN LR LSTM
+    MAE MHA ML MLP MSA MSE NLP ODE PCA PDF RBF RELU RGB RL RNN SGD SOTA SVD SVM TCN VAE VIT VQA
     """
 )
 _NAME_WORD: Final = re.compile(r"[^\W_]+")
 _MAX_NAME_WORDS: Final = 10  # words of a name that are compared
 
 # Words that, on their own, do not name a part of a method.
-_GENERIC_STEMS: Final = frozenset(
-    map(
-        stem_word,
-        split_into_word_set(
-            """
-            assumption assumptions bold corollary example examples exclusively intuition left lemma lemmas limit middle
-            proof proofs proposition propositions putting right way
-            almost even especially merely nearly particularly quite rather simply still yet
-            connected convolutional deep deeper dense feed forward hidden inner linear neural outer recurrent shared
-            simple simplified special standard word
-            ablation ablations algorithm algorithms analysis approach approaches architecture architectures art
-            background baseline baselines basic benchmark case changes choice choices classification comparison
-            complexity component components computational conclusion configuration contribution critical crucial data
-            dataset datasets definition description design details different discussion effect effectiveness effects
-            ensure evaluation existing experiment experiments fact figure final formal formulation framework function
-            further general hyper hyperparameter hyperparameters impact implementation importance improvement
-            individual inference influence input introduction key kinds learning loss main method methodology methods
-            metric metrics model models module modules motivation network networks notation notations novel number
-            objective optimization other our output overall overview paper parameter parameters part parts performance
-            phase pipeline prediction preliminaries preliminary previous problem procedure process proposed remark
-            require result results review section settings setting setup significant size stage state statement step
-            steps strategies strategy structure studies study summary system table task tasks technical techniques
-            theorem theoretical theory training two types usage value values variant variants version versions
-            visualization work works
-            """
-        ),
-    )
+_GENERIC_STEMS: Final = collect_stems(
+    """
+    assumption bold corollary example exclusively intuition left lemma limit middle proof proposition putting right
+    way almost even especially merely nearly particularly quite simply still yet connected convolutional deep dense
+    feed forward hidden inner linear neural outer recurrent shared simple simplified special standard word ablation
+    algorithm analysis approach architecture art background baseline basic benchmark case changes choice
+    classification comparison complexity component computational conclusion configuration contribution critical
+    crucial data dataset definition description design details different discussion effect effectiveness ensure
+    evaluation existing experiment fact figure final formal formulation framework function further general hyper
+    hyperparameter impact implementation importance improvement individual inference influence input introduction
+    key kinds learning loss main method methodology metric model module motivation network notation novel number
+    objective optimization others ours output overall overview paper parameter part performance phase pipeline
+    prediction preliminaries previous problem procedure process proposed remark require result review section
+    settings setup significant size stage state statement steps strategies structure studies summary system table
+    task technical techniques theorem theoretical theory training two types usage value variant version
+    visualization work
+    """
 )
 _PHRASE_END_WORDS: Final = split_into_word_set(
     """
     to that which for by in and with on from where so as when based using called named termed is are of into between
-    over under within via among at can we it while consisting through then or but than if because since without during
-    against after before again here now hurt hurts lower lowers raise raises rise rises a an the our its their has
-    have had was were be been will would could may might does do did not also still always achieve achieves achieved
-    like figure fig table allow allows appear appears become becomes brings bring cause causes contribute contributes
-    defined degrade
-    degrades denote denotes demonstrate demonstrates enables gives help helps improve improves increase increases
-    indicate indicates lead leads leading leveraging makes mean means obtains perform performs plays proposed provide
-    provides reduce reduces results show shown shows specifically yield yields
+    over under within via among at can we it while consisting through then or but than if because since without
+    during against after before again here now hurt hurts lower lowers raise raises rise rises a an the our its
+    their has have had was were be been will would could may might does do did not also still always achieve
+    achieves achieved like figure fig table allow allows appear appears become becomes brings bring cause causes
+    contribute contributes defined degrade degrades denote denotes demonstrate demonstrates enables gives help helps
+    improve improves increase increases indicate indicates lead leads leading leveraging makes mean means obtains
+    perform performs plays proposed provide provides reduce reduces results show shown shows specifically yield
+    yields
     """
 )
 _FORBIDDEN_FIRST_WORDS: Final = split_into_word_set(
@@ -74,9 +64,9 @@ _FORBIDDEN_FIRST_WORDS: Final = split_into_word_set(
 )
 LEADING_FILLERS: Final = split_into_word_set(
     """
-    a an the our this that these two three four five novel new simple effective efficient proposed additional different
-    following well-known standard specific so-called several various each corresponding entire whole but and important
-    other extra straightforward and improved introduced yet
+    a an the our this that these two three four five novel new simple effective efficient proposed additional
+    different following well-known standard specific so-called several various each corresponding entire whole but
+    and important other extra straightforward and improved introduced yet
     """
 )
 _MAX_PHRASE_WORDS: Final = 8
