@@ -28,6 +28,9 @@ from planner.analysis.phrases import (
     split_conjuncts,
 )
 from planner.analysis.sentences import (
+    ADDITION_ROW,
+    REMOVAL_ROW,
+    REPLACEMENT_ROW,
     AblationPhrase,
     find_added_or_lacking_parts,
     find_check_mark_column_heads,
@@ -37,9 +40,6 @@ from planner.analysis.sentences import (
     find_studied_parts,
     find_table_variant_names,
     find_varied_parts,
-    match_addition_row,
-    match_removal_row,
-    match_replacement_row,
     split_table_rows,
 )
 from planner.matching import collect_stems
@@ -210,15 +210,15 @@ def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[AblationPh
     for row, start in split_table_rows(passage.text):
         if passage.block_kind is not BlockKind.TABLE and _FORMULA_SIGN.search(row):
             continue
-        if replacement := match_replacement_row(row):
+        if replacement := REPLACEMENT_ROW.match(row):
             part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
             yield AblationPhrase(part, Action.REPLACE, new_part, start + replacement.start(1))
         elif _CITATION.search(row):
             continue  # a variant of another paper's method
-        elif (removal := match_removal_row(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
+        elif (removal := REMOVAL_ROW.match(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
             for part in split_conjuncts(removal[1]):
                 yield AblationPhrase(part, Action.REMOVE, "", start + removal.start(1))
-        elif addition := match_addition_row(row):
+        elif addition := ADDITION_ROW.match(row):
             part = extract_leading_noun_phrase(addition[1])
             yield AblationPhrase(part, Action.REMOVE, "", start + addition.start(1))
 

@@ -144,12 +144,9 @@ def select_distinct_specific_ablations(
     return tuple(
         each
         for each, stems in zip(distinct, own, strict=True)
-        if not (_says_nothing(each.part, stems) or any(stems < other for other in words))
+        if not (_NO_PART.fullmatch(each.part) or (len(stems) < 2 and stems <= COMMON_STEMS))
+        if not any(stems < other for other in words)
     )
-
-
-def _says_nothing(name: str, stems: frozenset[str]) -> bool:
-    return bool(_NO_PART.fullmatch(name)) or (len(stems) < 2 and stems <= COMMON_STEMS)
 
 
 def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search: QuoteSearch) -> ReportedStudy:

@@ -256,12 +256,7 @@ def _filter_pairs(mentions_by_passage: Sequence[Sequence[_MetricMention]]) -> li
     """Return the mentions without names that need a partner: "recall" is dropped if no passage has "precision" too."""
     names_by_passage = [{_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage]
     lone = {name for pair in _PAIRS if not any(pair <= names for names in names_by_passage) for name in pair}
-    return [
-        (name, location)
-        for mentions in mentions_by_passage
-        for name, location in mentions
-        if _normalize_name(name) not in lone
-    ]
+    return [each for each in chain.from_iterable(mentions_by_passage) if _normalize_name(each[0]) not in lone]
 
 
 def _rank_metrics(mentions: Sequence[_MetricMention], announced: Sequence[_MetricMention]) -> tuple[Metric, ...]:

@@ -32,6 +32,7 @@ _TAIL: Final = re.compile(
     r"used|using|controlling|(?:\w+ed|built|drawn)\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
     re.S,
 )
+# "Removing" in "removing the gate", and "robustness" in "robustness of the gate".
 _DEED: Final = re.compile(r"\b\w+ing\s(?=(?:the|an?|all|each)\s)|\b\w+ness\s(?=(?:of|to)\s)", re.I)
 _MAX_SYMBOL: Final = 2  # letters of a word that is a symbol or a part of another word
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
@@ -93,11 +94,8 @@ _DEVICES: Final = collect_stems("network module mechanism")
 _COUNTS: Final = collect_stems("number count")
 _COMMON: Final = _GENERAL | collect_stems("hyper factor")  # those, and words for a value of any part
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
-_LIMITS: Final = re.compile(r"\b(?:(only|alone|just)|(one|single)|(each))\b", re.I)  # words without a stem
+_LIMITS: Final = re.compile(r"\b(?:(?P<only>only|alone|just)|(?P<single>one|single)|(?P<each>each))\b", re.I)
 _UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
-
-ONLY: Final = 1
-"""The number that `list_limiting_word_kinds` returns for "only" and words like it."""
 
 
 @lru_cache(maxsize=4096)
@@ -122,9 +120,10 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     The paper must have each proper name and each term of the field in the description ("DropEdge", "dropout"). Some of
     the specific words in the description must also stand together in the paper.
     """
-    stems, head, own = _list_part_stems(part), _list_head_stems(part), search.lowered_text_on_own_work
+    text, head, own = _BRACKETS.sub(" ", part[:_MAX_CHARS]), _list_head_stems(part), search.lowered_text_on_own_work
+    stems = extract_stems(_DEED.sub("", text))
     joined = own.replace("-", "")  # "re-ranking"
-    names = (name.lower().removesuffix("s") for name in _PROPER_NAME.findall(_BRACKETS.sub(" ", part[:_MAX_CHARS])))
+    names = (name.lower().removesuffix("s") for name in _PROPER_NAME.findall(text))
     if not all(has_word(stem, own) or has_word(stem, joined) for stem in _TERMS.intersection(stems)):
         return False
     if not all(name in own or name in joined for name in names):
@@ -142,14 +141,6 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
 def _has_words(stems: Sequence[str], search: PassageSearch) -> bool:
     """Return whether two successive stems are neighbours in the paper, or one passage has all of the stems."""
     return any(search.has_neighbours(*pair) for pair in pairwise(stems)) or search.has_words_together(stems, 1.0)
-
-
-def _list_part_stems(text: str) -> tuple[str, ...]:
-    """Return the stems of a part's description in their order.
-
-    Words in brackets and words for an action or a quality, such as "removing" in "removing the gate", are left out.
-    """
-    return extract_stems(_DEED.sub("", _BRACKETS.sub(" ", text[:_MAX_CHARS])))
 
 
 def _list_head_stems(text: str) -> tuple[str, ...]:
@@ -271,9 +262,9 @@ def list_replacements_naming_part(ablation: Ablation) -> Iterator[tuple[str, fro
             yield item, stems
 
 
-def list_limiting_word_kinds(text: str) -> frozenset[int | None]:
-    """Return the kinds of limiting words in a text as numbers: 1 for "only" or "just", 2 for "single", 3 for "each"."""
-    return frozenset(match.lastindex for match in _LIMITS.finditer(text))
+def list_limiting_word_kinds(text: str) -> frozenset[str | None]:
+    """Return the kinds of limiting words in a text: "only" (also for "just"), "single" and "each"."""
+    return frozenset(match.lastgroup for match in _LIMITS.finditer(text))
 
 
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:

@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from planner.analysis.parts import (
-    ONLY,
     has_part,
     is_greek_symbol,
     is_same_part,
@@ -100,7 +99,7 @@ class _Sentence(NamedTuple):
             words |= self.stems_around
         return len(part & words) >= _MIN_PART_SHARE * len(part)
 
-    def compares(self, limits: frozenset[int | None]) -> bool:
+    def compares(self, limits: frozenset[str | None]) -> bool:
         """Return whether the sentence makes a comparison, and `around` has each kind of limiting word in `limits`."""
         return bool(_COMPARES.search(self.text)) and limits <= list_limiting_word_kinds(self.around)
 
@@ -130,7 +129,7 @@ class _ComparisonSearch:
             self._find_removals(part) if action is Action.REMOVE else (),
             self._find_sweeps(part, [item for item in ablation.replacement if is_mostly_number(item)]),
             *(self._find_replacements(item, part) for item in items if not is_mostly_number(item)),
-            *(self._find_single_use(item, part) for item in items if ONLY in list_limiting_word_kinds(item)),
+            *(self._find_single_use(item, part) for item in items if "only" in list_limiting_word_kinds(item)),
             self._find_oracles(ablation) if action is Action.REPLACE else (),
         )
         return next(found, None)

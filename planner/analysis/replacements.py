@@ -138,9 +138,7 @@ def find_vague_replacements(ablation: Ablation) -> tuple[str, ...]:
 def _is_vague(item: str, part: set[str]) -> bool:
     if any(letter.isdigit() for letter in item) or _WHICH.search(item):
         return False
-    words = {stem_word(word) for word in split_words(item) if word.lower() not in STOP_WORDS} | (
-        _VAGUE & {stem_word(word) for word in split_words(item)}
-    )
+    words = collect_stems(item) | (_VAGUE & {stem_word(word) for word in split_words(item)})
     named = words - _VAGUE - _GENERIC
     if not named or (words & _OTHER and len(named) == 1) or _OTHERS.fullmatch(item):
         return True  # "another pooling method"

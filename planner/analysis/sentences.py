@@ -78,16 +78,18 @@ _VARIED: Final = re.compile(
 )
 _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
 _CELL_END: Final = r"\s*(?:[|&]|\\\\|$)|\s+[-+±−]?\d"
-_REMOVAL_ROW: Final = re.compile(
+# Rows of a table. Group 1 is the part: "w/o gate 81.2", "– gate & 81.2".
+REMOVAL_ROW: Final = re.compile(
     r"^[\s|&*_\\]*(?:[\w+. -]{0,30}?\s)?[(\[]?"
     r"(?:w\s?/?\s?/?o\.?|wo/|w\.o\.|[Ww]ithout\b|[Nn]o\b|-|–|−|—|\$-\$|minus)[\s~]*"
     rf"([^\W\d][^|&\n]{{1,60}}?)[)\]]?(?={_CELL_END})"
 )
-_REPLACEMENT_ROW: Final = re.compile(
+# Group 1 is the part, group 2 its replacement: "ReLU → GELU 81.2".
+REPLACEMENT_ROW: Final = re.compile(
     r"^[\s|&*_]*([^\W\d][^|&\n→]{1,50}?)\s*(?:→|->|\$?\\(?:right)?(?:to|arrow)\$?|⇒)"
     rf"\s*([^|&\n]{{1,50}}?)(?={_CELL_END})"
 )
-_ADDITION_ROW: Final = re.compile(rf"^[\s|&*_]*\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL_END})")
+ADDITION_ROW: Final = re.compile(rf"^[\s|&*_]*\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL_END})")  # "+ gate 81.2"
 _ROW_VALUES: Final = re.compile(r"[|&]|(?:(?:^|\s)[-+±−]?\d+(?:[.,]\d+)?%?(?=\s|$).*){2}")
 _CHECK_MARK: Final = re.compile(r"[✓✔√☑×✗✘✕]|\\(?:checkmark|cmark|xmark|ding)\b")
 _CELL_MARKUP: Final = re.compile(
@@ -190,21 +192,6 @@ def split_table_rows(text: str) -> Iterator[tuple[str, int]]:
         if len(line) <= _MAX_ROW_CHARS and _ROW_VALUES.search(line):
             yield _CELL_MARKUP.sub("", line), start
         start += len(line) + 1
-
-
-def match_removal_row(row: str) -> re.Match[str] | None:
-    """Match a row that removes a part ("w/o gate 81.2", "– gate & 81.2"); group 1 is the part."""
-    return _REMOVAL_ROW.match(row)
-
-
-def match_addition_row(row: str) -> re.Match[str] | None:
-    """Match a row that adds a part ("+ gate 81.2"); group 1 is the part."""
-    return _ADDITION_ROW.match(row)
-
-
-def match_replacement_row(row: str) -> re.Match[str] | None:
-    """Match a row that replaces a part ("ReLU → GELU 81.2"); group 1 is the part, group 2 its replacement."""
-    return _REPLACEMENT_ROW.match(row)
 
 
 def find_check_mark_column_heads(text: str) -> Iterator[tuple[str, int]]:

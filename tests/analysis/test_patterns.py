@@ -19,13 +19,13 @@ from planner.analysis.phrases import (
     split_conjuncts,
 )
 from planner.analysis.sentences import (
+    REMOVAL_ROW,
+    REPLACEMENT_ROW,
     AblationPhrase,
     find_check_mark_column_heads,
     find_removals_and_replacements,
     find_studied_parts,
     find_varied_parts,
-    match_removal_row,
-    match_replacement_row,
     split_table_rows,
 )
 from planner.papers.paper import BlockKind
@@ -64,7 +64,7 @@ REMOVAL_ROWS = {
 
 @pytest.mark.parametrize(("row", "part"), REMOVAL_ROWS.items(), ids=REMOVAL_ROWS.keys())
 def test_a_row_removes_a_part(row: str, part: str | None) -> None:
-    match = match_removal_row(row)
+    match = REMOVAL_ROW.match(row)
     assert (match[1] if match else None) == part
 
 
@@ -81,7 +81,7 @@ REPLACEMENT_ROWS = {
 
 @pytest.mark.parametrize(("row", "parts"), REPLACEMENT_ROWS.items(), ids=REPLACEMENT_ROWS.keys())
 def test_a_row_replaces_a_part(row: str, parts: tuple[str, str] | None) -> None:
-    match = match_replacement_row(row)
+    match = REPLACEMENT_ROW.match(row)
     assert ((match[1], match[2]) if match else None) == parts
 
 

@@ -5,7 +5,7 @@ import pytest
 from planner.analysis.analyse import analyse_paper, analyse_sections, find_reported_ablations
 from planner.analysis.components import ComponentNames, find_components
 from planner.analysis.passages import ReportedAblation, split_sections_into_passages
-from planner.analysis.sentences import match_removal_row, split_table_rows
+from planner.analysis.sentences import REMOVAL_ROW, split_table_rows
 from planner.papers.paper import BlockKind, Paper
 from planner.schema import Action
 from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, F, P, T, paper, section
@@ -44,7 +44,7 @@ def test_the_acronym_of_a_component_is_replaced_by_its_label() -> None:
 )
 def test_rows_are_read_without_markup(row: str) -> None:
     ((bare, _),) = split_table_rows(row)
-    match = match_removal_row(bare)
+    match = REMOVAL_ROW.match(bare)
     assert match is not None
     assert match[1].strip() == "Echo memory"
 
