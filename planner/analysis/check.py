@@ -220,7 +220,7 @@ class _AblationChecker:
                 yield FindingKind.METRIC_NOT_FOUND, f"the metric {metric!r} does not occur in the paper"
         if not is_part_of_paper(ablation.ablated_part, self._search):
             yield FindingKind.PART_NOT_FOUND, f"the ablated part {ablation.ablated_part!r} is not found in the paper"
-        if repeated := self._repeats.find_repeated(ablation):
+        if repeated := self._repeats.find_repeated_study(ablation):
             where = f" under {repeated[1]!r}" if repeated[1] else ""
             yield FindingKind.ALREADY_REPORTED, f"{ALREADY_REPORTED} {repeated[0]!r} already{where}"
         is_found = evidence is not None and evidence.found is not QuoteMatch.ABSENT
@@ -254,7 +254,7 @@ class _AblationChecker:
 
     def _names_metric(self, stems: Sequence[str]) -> bool:
         """Return whether the paper seems to name the metric with these stems; a long name may lack a few of them."""
-        missing = sum(not self._search.has_words_together([stem], 1.0) for stem in stems)
+        missing = sum(not self._search.has_stems_in_one_passage([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False
         return len(stems) < _FEW_WORDS or any(self._search.has_neighbours(*pair) for pair in pairwise(stems))

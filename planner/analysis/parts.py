@@ -121,7 +121,7 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     the specific words in the description must also stand together in the paper.
     """
     text, head, own = _BRACKETS.sub(" ", part[:_MAX_CHARS]), _list_head_stems(part), search.lowered_text_on_own_work
-    stems = extract_stems(_DEED.sub("", text))
+    stems = extract_stems(text)
     joined = own.replace("-", "")  # "re-ranking"
     names = (name.lower().removesuffix("s") for name in _PROPER_NAME.findall(text))
     if not all(has_word(stem, own) or has_word(stem, joined) for stem in _TERMS.intersection(stems)):
@@ -135,12 +135,12 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
     if not telling or any(search.has_neighbours(*pair) for pair in pairs):
         return True
-    return any(search.has_words_together(each, _MIN_WORD_SHARE) for each in list_specific_stem_sets(part))
+    return any(search.has_stems_in_one_passage(each, _MIN_WORD_SHARE) for each in list_specific_stem_sets(part))
 
 
 def _has_words(stems: Sequence[str], search: PassageSearch) -> bool:
     """Return whether two successive stems are neighbours in the paper, or one passage has all of the stems."""
-    return any(search.has_neighbours(*pair) for pair in pairwise(stems)) or search.has_words_together(stems, 1.0)
+    return any(search.has_neighbours(*pair) for pair in pairwise(stems)) or search.has_stems_in_one_passage(stems, 1.0)
 
 
 def _list_head_stems(text: str) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ class ReportedAblation:
 
 
 class Passage(NamedTuple):  # made for each block, in half the time of a dataclass
-    """A block of a paper and the heading above it. The block starts `offset` characters into the paper's text.
+    """A block of a paper and the heading above it. The block starts `paper_offset` characters into the paper's text.
 
     `level` is the level of the heading. `in_method` is true if the section describes the method.
     """
@@ -73,7 +73,7 @@ class Passage(NamedTuple):  # made for each block, in half the time of a datacla
     in_method: bool
     block_kind: BlockKind
     text: str
-    offset: int
+    paper_offset: int
 
     @property
     def one_line_text(self) -> str:
@@ -82,8 +82,8 @@ class Passage(NamedTuple):  # made for each block, in half the time of a datacla
 
     def locate_text(self, text: str, start: int) -> TextLocation:
         """Return the place of `text` in this passage, at offset `start` or, if an article comes first, soon after."""
-        near = self.text[start : start + len(text) + _MAX_SKIPPED_CHARS]
-        return TextLocation(text, self.heading, self.offset + start + max(0, _join_lines(near).find(text)))
+        near = _join_lines(self.text[start : start + len(text) + _MAX_SKIPPED_CHARS])
+        return TextLocation(text, self.heading, self.paper_offset + start + max(0, near.find(text)))
 
 
 def split_sections_into_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
@@ -278,11 +278,11 @@ class PassageSearch:
         """The text `text_on_own_work` in lower case."""
         return self.text_on_own_work.lower()
 
-    def has_words_together(self, stems: Iterable[str], share: float) -> bool:
-        """Return whether one passage, with the heading above it, has at least `share` (0 to 1) of the stems."""
+    def has_stems_in_one_passage(self, stems: Iterable[str], min_share: float) -> bool:
+        """Return whether one passage, with the heading above it, has at least this share (0 to 1) of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
         beginnings = make_word_prefixes(wanted)
-        count = share * len(wanted)
+        count = min_share * len(wanted)
         if sum(each in self.lowered_text for each in beginnings) < count:
             return False
         return any(

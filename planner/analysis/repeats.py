@@ -269,7 +269,7 @@ class RepeatSearch:
                 if all(each in passage.lowered for each in beginnings):
                     yield from ((text, words, passage) for text, words in passage.statements if stems <= words)
 
-    def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
+    def find_repeated_study(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return (part of the reported ablation that `ablation` seems to repeat, heading above it), or None."""
         same = [each for each in self.index.reported_ablations if has_part(ablation, each.part)]
         for each in same:

@@ -226,11 +226,11 @@ def has_row_about_part(table: str, cell_stems: tuple[str, ...], head_stems: set[
     return any(part_stems & words and head_stems <= words | names for words in others)
 
 
-def is_part_left_out(stems: frozenset[str], sentence: str) -> bool:
-    """Return whether a sentence says "without" or the like right before words with these stems."""
-    count = len(stems) + _MAX_WORDS_BETWEEN
+def is_part_left_out(part_stems: frozenset[str], sentence: str) -> bool:
+    """Return whether a sentence says "without" or the like right before words with the stems of a part."""
+    count = len(part_stems) + _MAX_WORDS_BETWEEN
     ends = (match.end() for match in _LEAVES_OUT.finditer(sentence))
-    return any(stems <= frozenset(extract_stems(_CLAUSE_END.split(sentence[end:])[0])[:count]) for end in ends)
+    return any(part_stems <= frozenset(extract_stems(_CLAUSE_END.split(sentence[end:])[0])[:count]) for end in ends)
 
 
 def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:

@@ -173,7 +173,7 @@ def _propose_ablations(
         proposal = _Proposal(component, _find_alternatives(component))
         overlaps = (compute_stem_overlap(component.name, other.component.name) for other in chosen)
         if max(overlaps, default=0.0) < _SAME_OVERLAP and not (
-            repeat_search and repeat_search.find_repeated(proposal.ablation)
+            repeat_search and repeat_search.find_repeated_study(proposal.ablation)
         ):
             chosen.append(proposal)
     return tuple(chosen)

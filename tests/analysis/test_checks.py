@@ -173,5 +173,5 @@ def test_each_warning_names_its_ablation() -> None:
 
 def test_nothing_reported_repeats_nothing() -> None:
     ablation = Ablation(name="n", ablated_part="echo memory", action=Action.REMOVE, metrics=("mAP",))
-    assert RepeatSearch(PaperIndex(Task.REVIEWER, ())).find_repeated(ablation) is None
-    assert RepeatSearch(index(PLAIN)).find_repeated(ablation) is not None
+    assert RepeatSearch(PaperIndex(Task.REVIEWER, ())).find_repeated_study(ablation) is None
+    assert RepeatSearch(index(PLAIN)).find_repeated_study(ablation) is not None

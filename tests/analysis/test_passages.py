@@ -25,15 +25,14 @@ from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, T, index, paper, se
 @pytest.mark.parametrize("source", [PLAIN, LATEX, MARKDOWN], ids=["plain", "latex", "markdown"])
 def test_offsets_are_those_of_the_papers_text(source: Any) -> None:
     for passage in split_sections_into_passages(source.sections):
-        assert source.text[passage.offset :].startswith(passage.text)
+        assert source.text[passage.paper_offset :].startswith(passage.text)
 
 
 def test_offsets_count_a_section_without_blocks() -> None:
     source = paper(Section("", 0, SectionKind.OTHER, ()), section("Method", (P, "Here.")))
-    assert [source.text[p.offset : p.offset + len(p.text)] for p in split_sections_into_passages(source.sections)] == [
-        "Method",
-        "Here.",
-    ]
+    passages = split_sections_into_passages(source.sections)
+    assert [passage.text for passage in passages] == ["Method", "Here."]
+    assert all(source.text[passage.paper_offset :].startswith(passage.text) for passage in passages)
 
 
 def test_the_method_ends_where_experiments_begin() -> None:

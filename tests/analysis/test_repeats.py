@@ -180,7 +180,7 @@ def test_a_comparison_in_an_experiment_is_a_reported_ablation(
 ) -> None:
     action = Action.REPLACE if items else Action.REMOVE
     ablation = Ablation(name="n", ablated_part=part, action=action, replacement=items, metrics=("scores",))
-    found = RepeatSearch(index(COMPARED)).find_repeated(ablation)
+    found = RepeatSearch(index(COMPARED)).find_repeated_study(ablation)
     assert (found is not None) is is_reported
 
 
@@ -230,7 +230,7 @@ def test_another_change_of_a_reported_part_is_another_ablation(
 ) -> None:
     action = Action.REPLACE if items else Action.REMOVE
     ablation = Ablation(name="n", ablated_part=part, action=action, replacement=items, metrics=("scores",))
-    found = RepeatSearch(index(ABLATED)).find_repeated(ablation)
+    found = RepeatSearch(index(ABLATED)).find_repeated_study(ablation)
     assert (found is not None) is is_reported
 
 
@@ -243,7 +243,7 @@ def test_the_name_of_an_ablation_may_name_only_the_owner_of_its_part(part: str, 
         replacement=("removed",),
         metrics=("loss",),
     )
-    assert (RepeatSearch(index(ABLATED)).find_repeated(ablation) is not None) is is_reported
+    assert (RepeatSearch(index(ABLATED)).find_repeated_study(ablation) is not None) is is_reported
 
 
 @pytest.mark.parametrize("item", ["a brass bell", "a third clock with a pace of 150"])
@@ -251,7 +251,7 @@ def test_what_is_added_to_a_reported_part_is_another_ablation(item: str) -> None
     ablation = Ablation(
         name="n", ablated_part="tide clock", action=Action.ADD, replacement=(item,), metrics=("scores",)
     )
-    assert RepeatSearch(index(ABLATED)).find_repeated(ablation) is None
+    assert RepeatSearch(index(ABLATED)).find_repeated_study(ablation) is None
 
 
 @pytest.mark.parametrize(
@@ -269,4 +269,4 @@ def test_a_study_of_the_model_covers_its_own_change_alone(study: str, item: str,
         name="n", ablated_part="tide clock", action=Action.REPLACE, replacement=(item,), metrics=("scores",)
     )
     search = RepeatSearch(index(source), (ReportedStudy(name=study, by="model"),))
-    assert (search.find_repeated(ablation) is not None) is is_reported
+    assert (search.find_repeated_study(ablation) is not None) is is_reported
