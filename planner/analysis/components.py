@@ -116,9 +116,9 @@ class Component:
 
     def is_whole_method(self, title: str) -> bool:
         """Return whether a component with an acronym has so many words of a title that it must be the whole method."""
-        words = collect_stems(title)
-        covered = len(words & collect_stems(self.name)) >= _MIN_TITLE_COVER * len(words)
-        return covered and bool(self.acronym) and self.is_subject_of_title(title)
+        words, name = collect_stems(title), collect_stems(self.name)
+        is_covered = len(words & name) >= _MIN_TITLE_COVER * len(words)
+        return bool(self.acronym) and is_covered and self.is_subject_of_title(title)
 
 
 def is_specific_mechanism(name: str) -> bool:

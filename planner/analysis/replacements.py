@@ -255,8 +255,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     if symbols := set(_SYMBOL.findall(f"{item} {part}")):
         sentence = _SYMBOL_VALUE.sub(lambda match: match[0] if match[1] in symbols else " ", sentence)
     clauses, statements = _split_clauses(sentence)
-    item_stems, own_stems = extract_stems(item), extract_stems(sentence)
-    stems = set(own_stems)
+    item_stems, own_stems = extract_stems(item), collect_stems(sentence)
     part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
     is_setting, is_table = _is_setting(item), sentence.count("\n") > _MAX_SENTENCE_BREAKS
     about = part_stems.difference(item_stems, _COUNT) or (part_stems if is_setting else set())
@@ -266,8 +265,8 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
         for text in statements
     ):
         return True
-    if is_setting or part_stems.intersection(item_stems):
-        stems |= collect_stems(heading)
+    has_heading = is_setting or not part_stems.isdisjoint(item_stems)
+    stems = own_stems | collect_stems(heading) if has_heading else own_stems
     # "Number" says too little of "number of layers" beside a value.
     head = list_part_names(part)[0] if is_setting and part.isascii() else _TAIL.sub("", _BRACKETS.sub(" ", part))
     head_stems = set(_drop_generic(head)).difference(item_stems)
