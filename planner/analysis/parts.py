@@ -121,7 +121,7 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     the specific words in the description must also stand together in the paper.
     """
     text, head, own = _BRACKETS.sub(" ", part[:_MAX_CHARS]), _list_head_stems(part), search.lowered_text_on_own_work
-    stems = extract_stems(text)
+    stems = extract_stems(_DEED.sub("", text))
     joined = own.replace("-", "")  # "re-ranking"
     names = (name.lower().removesuffix("s") for name in _PROPER_NAME.findall(text))
     if not all(has_word(stem, own) or has_word(stem, joined) for stem in _TERMS.intersection(stems)):
