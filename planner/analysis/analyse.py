@@ -69,6 +69,7 @@ _ABLATION_WORD: Final = re.compile(
     r"\bablat|(?<!\bno )(?<!controls the )\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)",
     re.I,
 )
+_ABLATION_CUES: Final = ("ablat", "sensitivity", "parameter")  # quicker to look for than the pattern
 _EFFECT_WORDS: Final = (
     *("effective", "improv", "contribut", "gain", "increase", "decrease", "drop", "degrad", "boost", "benefit"),
     *("perform", "bring", "help", "component"),
@@ -198,7 +199,10 @@ def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[AblationP
 
 def is_about_ablations(passage: Passage) -> bool:
     """Return whether a passage speaks of ablations, or stands in a section on them."""
-    return passage.section_kind is SectionKind.ABLATION or bool(_ABLATION_WORD.search(passage.text))
+    if passage.section_kind is SectionKind.ABLATION:
+        return True
+    lowered = passage.text.lower()
+    return any(cue in lowered for cue in _ABLATION_CUES) and bool(_ABLATION_WORD.search(passage.text))
 
 
 def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[AblationPhrase]:
