@@ -6,6 +6,7 @@ seconds, as https://info.arxiv.org/help/api/tou.html asks. Failed requests are r
 
 import email.utils
 import http.client
+import math
 import os
 import re
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urljoin, urlsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 from xml.etree import ElementTree
 
 from planner import __version__
@@ -37,8 +38,6 @@ BASE_URL: Final = "https://export.arxiv.org"
 _MAX_FEED_BYTES: Final = 2_000_000
 _MAX_BODY_BYTES: Final = 200_000_000
 _MAX_METADATA_AGE: Final = 86_400.0  # seconds for which cached metadata of a paper without a version is used
-_ATOM_NAMESPACE: Final = "{http://www.w3.org/2005/Atom}"
-_COMMENT_TAG: Final = "{http://arxiv.org/schemas/atom}comment"
 _WITHDRAWN: Final = re.compile(r"\bwithdrawn\b", re.I)
 
 
@@ -73,78 +72,28 @@ class _SameHostRedirects(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-@dataclass(slots=True)
-class Downloader:
-    """A client that downloads from `base_url` and waits `pause` seconds between two requests.
+def _request_body(address: str, limit: int) -> bytes | None:
+    """Return the bytes that the host sends for an address, or None if the host answers HTTP 403, 404 or 410.
 
-    Processes with the same `lock_file` also wait for each other.
+    Raises:
+        HTTPError: if the host is busy.
+        PaperError: if the host cannot be reached, redirects elsewhere, or sends over `limit` bytes.
     """
-
-    base_url: str
-    pause: float = 3.0
-    lock_file: Path | None = None
-    _last_request: float = 0.0
-    _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
-
-    def download(self, path: str, *, limit: int) -> bytes | None:
-        """Return the bytes that the host sends for `path`, or None if the host answers HTTP 403, 404 or 410.
-
-        Raises:
-            PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends over `limit` bytes.
-        """
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise PaperError(
-                f"{self.base_url!r} is not the address of a mirror; it must begin with http:// or https://"
-            )
-        address = self.base_url.rstrip("/") + path
-        attempt, waited = 1, 0.0
-        while True:
-            try:
-                with self._take_turn():
-                    return self._request_body(address, limit)
-            except HTTPError as error:
-                wait = self._choose_wait(error, attempt)
-                if attempt == _MAX_ATTEMPTS or waited + wait > _MAX_WAIT:
-                    raise PaperError(f"{parts.netloc} is busy (HTTP {error.code}); try again later") from None
-            attempt, waited = attempt + 1, waited + wait
-            time.sleep(wait)
-
-    def _request_body(self, address: str, limit: int) -> bytes | None:
-        request = Request(address, headers={"User-Agent": _USER_AGENT, "Accept": "*/*"})  # noqa: S310 - download checks the scheme
-        host = urlsplit(address).netloc
-        try:
-            with self._opener.open(request, timeout=_TIMEOUT) as response:
-                return _read_body(response, limit, host)
-        except HTTPError as error:
-            if error.code in _BUSY_STATUSES:
-                raise
-            error.close()
-            if error.code in (403, 404, 410):
-                return None
-            raise PaperError(f"{host} answered HTTP {error.code} for {address}; give the paper as a file") from None
-        except (URLError, OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a PDF file") from None
-
-    def _choose_wait(self, error: HTTPError, attempt: int) -> float:
-        """Return the seconds to wait: the host's Retry-After time, or a time that doubles with each attempt."""
-        requested = _parse_retry_after(error.headers)
+    request = Request(address, headers={"User-Agent": _USER_AGENT, "Accept": "*/*"})  # noqa: S310 - the client checks the scheme
+    host = urlsplit(address).netloc
+    try:
+        with build_opener(_SameHostRedirects()).open(request, timeout=_TIMEOUT) as response:
+            return _read_body(response, limit, host)
+    except HTTPError as error:
         error.close()
-        return requested if requested is not None else min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
-
-    @contextmanager
-    def _take_turn(self) -> Iterator[None]:
-        """Wait until `pause` seconds have passed since the last request, then run the `with` block, which sends one."""
-        with _hold_lock(self.lock_file) as lock:
-            last = max(self._last_request, lock.stat().st_mtime if lock else 0.0)
-            time.sleep(min(self.pause, max(0.0, last + self.pause - time.time())))
-            try:
-                yield
-            finally:
-                self._last_request = time.time()
-                if lock:
-                    lock.touch()
+        if error.code in _BUSY_STATUSES:
+            raise
+        if error.code in (403, 404, 410):
+            return None
+        raise PaperError(f"{host} answered HTTP {error.code} for {address}; give the paper as a file") from None
+    except (URLError, OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a PDF file") from None
 
 
 def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> bytes:
@@ -162,52 +111,24 @@ def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> byt
     return b"".join(chunks)
 
 
-def _parse_retry_after(headers: Message) -> float | None:
-    """Return the seconds to wait that the Retry-After header asks for; None without a valid header."""
+def _parse_retry_after(headers: Message, default: float) -> float:
+    """Return the seconds to wait that the Retry-After header asks for; `default` without a valid header."""
     value = str(headers.get("Retry-After", "")).strip()
     if value.isdigit():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (TypeError, ValueError):
-        return None
+        return default
 
 
-@contextmanager
-def _hold_lock(path: Path | None) -> Iterator[Path | None]:
-    """Lock the file `path` during the `with` block, and yield `path`; if `path` is None, lock nothing.
-
-    The file's modification time is the time of the last request; a new file gets the time 0.
-    """
-    if path is None:
-        yield None
-        return
-    try:
-        new = not path.exists()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-    except OSError as error:
-        raise PaperError(
-            f"the cache {str(path.parent)!r} cannot be written: {error.strerror}; make the folder writable"
-        ) from None
-    with file:
-        try:
-            import fcntl  # not on Windows, where each process pauses for itself
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except ImportError:
-            pass
-        if new:
-            os.utime(path, (0, 0))
-        yield path
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ArxivClient:
     """A client for arXiv or for a mirror at `base_url`; `cache` is the cache folder, or None for no cache.
 
-    If `offline` is true, nothing is downloaded. `pause` is the shortest time between two requests, in seconds. Each
-    download and each write to the cache runs inside the context that `make_download_context` gives.
+    If `offline` is true, nothing is downloaded. `pause` is the shortest time between two requests, in seconds; clients
+    with the same cache also wait for each other. Each download and each write to the cache runs inside the context that
+    `make_download_context` gives.
     """
 
     base_url: str = BASE_URL
@@ -217,11 +138,7 @@ class ArxivClient:
     make_download_context: Callable[[], AbstractContextManager[None]] = field(
         default=nullcontext, repr=False, compare=False
     )
-    downloader: Downloader = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        lock_file = self.cache / "last-request" if self.cache else None
-        object.__setattr__(self, "downloader", Downloader(self.base_url, self.pause, lock_file))
+    _last_request: float = field(default=0.0, init=False, repr=False, compare=False)
 
     def fetch_entry(self, identifier: ArxivId) -> ArxivEntry:
         """Return the arXiv metadata of a paper.
@@ -229,7 +146,7 @@ class ArxivClient:
         Raises:
             PaperError: if there is no such paper, or if arXiv cannot be reached.
         """
-        age = _MAX_METADATA_AGE if not identifier.version and not self.offline else float("inf")
+        age = _MAX_METADATA_AGE if not identifier.version and not self.offline else math.inf
         feed = self._read_cache(f"{identifier}.atom", age)
         if feed is not None:
             return _parse_entry(feed, identifier)
@@ -248,7 +165,7 @@ class ArxivClient:
 
     def _fetch_body(self, entry: ArxivEntry, kind: str, paths: tuple[str, ...]) -> bytes | None:
         name = f"{entry.id}.{kind}"
-        if (data := self._read_cache(name, float("inf"))) is not None:
+        if (data := self._read_cache(name)) is not None:
             return data or None
         for path in paths:
             data = self._download(f"{path}{entry.id}", entry.id, _MAX_BODY_BYTES)
@@ -260,34 +177,86 @@ class ArxivClient:
         return data
 
     def _download(self, path: str, identifier: ArxivId, limit: int) -> bytes | None:
+        """Return the bytes that the host sends for `path`, or None if it has none; a busy host is asked again."""
         if self.offline:
             raise PaperError(
                 f"arXiv:{identifier} is not in the cache and cannot be downloaded offline; run once without --offline"
             )
+        host = urlsplit(self.base_url)
+        if host.scheme not in ("http", "https") or not host.netloc:
+            raise PaperError(
+                f"{self.base_url!r} is not the address of a mirror; it must begin with http:// or https://"
+            )
+        attempt, waited = 1, 0.0
         with self.make_download_context():
-            return self.downloader.download(path, limit=limit)
+            while True:
+                try:
+                    with self._take_turn():
+                        return _request_body(self.base_url.rstrip("/") + path, limit)
+                except HTTPError as error:
+                    usual_wait = min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
+                    wait = _parse_retry_after(error.headers, usual_wait)
+                    if attempt == _MAX_ATTEMPTS or waited + wait > _MAX_WAIT:
+                        raise PaperError(f"{host.netloc} is busy (HTTP {error.code}); try again later") from None
+                attempt, waited = attempt + 1, waited + wait
+                time.sleep(wait)
 
-    def _read_cache(self, name: str, max_age: float) -> bytes | None:
-        path = self._cache_path(name)
+    @contextmanager
+    def _take_turn(self) -> Iterator[None]:
+        """Wait until `pause` seconds have passed since the last request, then run the `with` block, which sends one.
+
+        Clients with the same cache lock a file in it. The file's modification time is the time of the last request.
+        """
+        lock = self._get_cache_path("last-request")
+        with self._lock_file(lock) if lock else nullcontext():
+            last = max(self._last_request, lock.stat().st_mtime if lock else 0.0)
+            time.sleep(min(self.pause, max(0.0, last + self.pause - time.time())))
+            try:
+                yield
+            finally:
+                self._last_request = time.time()
+                if lock:
+                    lock.touch()
+
+    @contextmanager
+    def _lock_file(self, path: Path) -> Iterator[None]:
+        with self._name_cache_errors():
+            is_new = not path.exists()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab")
+        with file:
+            with suppress(ImportError):
+                import fcntl  # not on Windows, where each process pauses for itself
+
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if is_new:
+                os.utime(path, (0, 0))
+            yield
+
+    def _read_cache(self, name: str, max_age: float = math.inf) -> bytes | None:
+        path = self._get_cache_path(name)
         with suppress(OSError):
             if path is not None and time.time() - path.stat().st_mtime <= max_age:
                 return path.read_bytes()
         return None
 
     def _write_cache(self, name: str, data: bytes) -> None:
-        path = self._cache_path(name)
-        if path is None:
-            return
-        try:
-            with self.make_download_context():
+        if path := self._get_cache_path(name):
+            with self._name_cache_errors(), self.make_download_context():
                 write_file_atomically(path, data, durable=False)
+
+    def _get_cache_path(self, name: str) -> Path | None:
+        return self.cache / name.replace("/", "_") if self.cache else None
+
+    @contextmanager
+    def _name_cache_errors(self) -> Iterator[None]:
+        """Raise a `PaperError` that names the cache if the `with` block raises an `OSError`."""
+        try:
+            yield
         except OSError as error:
             raise PaperError(
                 f"the cache {str(self.cache)!r} cannot be written: {error.strerror}; make the folder writable"
             ) from None
-
-    def _cache_path(self, name: str) -> Path | None:
-        return self.cache / name.replace("/", "_") if self.cache else None
 
 
 def _parse_entry(feed: bytes, identifier: ArxivId) -> ArxivEntry:
@@ -299,22 +268,19 @@ def _parse_entry(feed: bytes, identifier: ArxivId) -> ArxivEntry:
     if b"<!DOCTYPE" in feed or b"<!ENTITY" in feed:
         raise PaperError(f"arXiv's response for {identifier} is not an Atom feed; try again later")
     try:
-        entry = ElementTree.fromstring(feed).find(f"{_ATOM_NAMESPACE}entry")  # noqa: S314 - no entities, see above
+        entry = ElementTree.fromstring(feed).find("{*}entry")  # noqa: S314 - no entities, see above
     except ElementTree.ParseError as error:
         raise PaperError(f"arXiv's response for {identifier} is not an Atom feed ({error}); try again later") from None
-    address = (entry.findtext(f"{_ATOM_NAMESPACE}id") or "") if entry is not None else ""
-    match = ARXIV_ID.search(address.partition("/abs/")[2])
+    match = None if entry is None else ARXIV_ID.search(entry.findtext("{*}id", "").partition("/abs/")[2])
     if entry is None or match is None:
         raise PaperError(f"arXiv has no paper {str(identifier)!r}; check the id")
-    title, abstract = (
-        " ".join((entry.findtext(_ATOM_NAMESPACE + name) or "").split()) for name in ("title", "summary")
+    title, abstract, comment = (
+        " ".join(entry.findtext(path, "").split()) for path in ("{*}title", "{*}summary", "{*}comment")
     )
-    names = entry.iterfind(f"{_ATOM_NAMESPACE}author/{_ATOM_NAMESPACE}name")
-    authors = tuple(" ".join((name.text or "").split()) for name in names)
-    comment = entry.findtext(_COMMENT_TAG) or ""
-    notice = next((" ".join(text.split()) for text in (comment, abstract) if _WITHDRAWN.search(text)), "")
+    authors = tuple(" ".join((name.text or "").split()) for name in entry.iterfind("{*}author/{*}name"))
+    notice = next((text for text in (comment, abstract) if _WITHDRAWN.search(text)), "")
     warning = (
         f"arXiv:{identifier} is marked as withdrawn ({notice[:200]!r}); to read an earlier version, add v1 to the id"
     )
-    version = identifier.version or match["version"] or ""
-    return ArxivEntry(ArxivId(match["id"], version), title, abstract, warning if notice else "", authors)
+    id_ = ArxivId(match["id"], identifier.version or match["version"] or "")
+    return ArxivEntry(id_, title, abstract, warning if notice else "", authors)
