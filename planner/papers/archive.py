@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import IO, Final
 
 from planner.errors import PaperError
 from planner.files import describe_os_error
@@ -64,10 +64,10 @@ def unpack_archive(data: bytes, kind: FileFormat, name: str) -> SourceTree | byt
 
 
 def _read_compressed(data: bytes, kind: FileFormat, name: str, limit: int) -> SourceTree | bytes:
-    inner = detect_kind(DECOMPRESSORS[kind](data).read(1024))
-    if inner is FileFormat.ZIP or inner in DECOMPRESSORS:
+    inner = detect_kind(_DECOMPRESSORS[kind](data).read(1024))
+    if inner is FileFormat.ZIP or inner in _DECOMPRESSORS:
         raise PaperError(f"the archive {name!r} holds another archive; unpack both and give the paper's files")
-    stream = _LimitedStream(DECOMPRESSORS[kind](data), name, limit)
+    stream = _LimitedStream(_DECOMPRESSORS[kind](data), name, limit)
     return _read_tar(stream, name, limit) if inner is FileFormat.TAR else stream.read()
 
 
@@ -87,12 +87,12 @@ class _XzStream(io.RawIOBase):
         return data
 
 
-DECOMPRESSORS: Final[Mapping[FileFormat, Callable[[bytes], io.BufferedIOBase | io.RawIOBase]]] = {
+# The function that opens a compressed file, by the kind of compression.
+_DECOMPRESSORS: Final[Mapping[FileFormat, Callable[[bytes], io.BufferedIOBase | io.RawIOBase]]] = {
     FileFormat.GZIP: lambda data: gzip.GzipFile(fileobj=io.BytesIO(data)),
     FileFormat.BZIP2: lambda data: bz2.BZ2File(io.BytesIO(data)),
     FileFormat.XZ: _XzStream,
 }
-"""The function that opens a compressed file, by the kind of compression."""
 
 
 class _LimitedStream(io.RawIOBase):
@@ -111,91 +111,74 @@ class _LimitedStream(io.RawIOBase):
 
 
 def _read_tar(stream: io.RawIOBase | io.BytesIO, name: str, limit: int) -> SourceTree:
-    keeper = _MemberCollector(name, limit)
+    collector = _FileCollector(name, limit)
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
-            if member.isdir():
-                keeper.count_member()
-            elif not member.isreg():
-                keeper.skip_member(member.name, "it is a link or a device")
-            elif keeper.is_wanted(member.name, member.size):
-                file = archive.extractfile(member)
-                keeper.add_member(member.name, file.read(member.size) if file else b"")
-    return keeper.build_tree()
+            collector.count_member()
+            if member.isreg():
+                collector.add_file(member.name, member.size, partial(archive.extractfile, member))
+            elif not member.isdir():
+                collector.skip_member(member.name, "it is a link or a device")
+    return collector.build_tree()
 
 
 def _read_zip(data: bytes, name: str, limit: int) -> SourceTree:
-    keeper = _MemberCollector(name, limit)
+    collector = _FileCollector(name, limit)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if "[Content_Types].xml" in archive.NameToInfo:
             raise PaperError(f"{name!r} is an Office document, which cannot be read; save it as PDF and give the PDF")
         for member in archive.infolist():
+            collector.count_member()
             if not member.filename or member.is_dir():
-                keeper.count_member()
-            elif member.external_attr >> 28 not in (0, 0o10):
-                keeper.skip_member(member.filename, "it is a link or a device")
+                continue
+            if member.external_attr >> 28 not in (0, 0o10):
+                collector.skip_member(member.filename, "it is a link or a device")
             elif member.flag_bits & 1:
                 raise PaperError(f"the archive {name!r} is encrypted; unpack it and give the folder")
-            elif keeper.is_wanted(member.filename, member.file_size):
-                with archive.open(member) as file:
-                    keeper.add_member(member.filename, file.read(member.file_size))
-    return keeper.build_tree()
+            else:
+                collector.add_file(member.filename, member.file_size, partial(archive.open, member))
+    return collector.build_tree()
 
 
-class _MemberCollector:
+class _FileCollector:
     """A collector of an archive's readable files; it raises `PaperError` if there are too many members or bytes."""
 
     def __init__(self, name: str, limit: int) -> None:
         self._name, self._limit = name, limit
         self._files: dict[str, bytes] = {}
-        self._skipped: list[str] = []
+        self._warnings: list[str] = []
         self._members = self._inside = self._kept = 0
 
     def count_member(self) -> None:
-        """Count one more member.
-
-        Raises:
-            PaperError: if the archive has too many members.
-        """
         self._members += 1
         if self._members > MAX_MEMBERS:
             raise PaperError(f"the archive {self._name!r} has over {MAX_MEMBERS:,} members; give the paper's files")
 
     def skip_member(self, member: str, reason: str) -> None:
-        self.count_member()
-        self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: {reason}")
+        self._warnings.append(f"{shorten_name(member)!r} in the archive was not read: {reason}")
 
-    def is_wanted(self, member: str, size: int) -> bool:
-        """Return whether to read the file `member` of the archive.
+    def add_file(self, member: str, size: int, open_file: Callable[[], IO[bytes] | None]) -> None:
+        """Keep a file of `size` bytes if a loader can read it.
 
-        A file with an unsafe or repeated path is skipped with a warning, and so is an archive inside the archive. A
-        file that no loader can read is skipped without a warning.
+        A file with an unsafe or repeated path is skipped with a warning, and so is an archive inside the archive.
         """
-        if len(member) > MAX_PATH_CHARS:
-            self.skip_member(member, f"its path has over {MAX_PATH_CHARS:,} characters")
-            return False
         path = normalize_inner_path(member)
-        if not path or member.startswith(("/", "\\")) or path.count("/") > MAX_DEPTH:
-            self.skip_member(member, "its path leads out of the archive" if not path else "it is nested too deeply")
-            return False
-        self.count_member()
+        if fault := _describe_path_fault(member, path):
+            self.skip_member(member, fault)
+            return
         self._inside += size
         if self._inside > self._limit:
             raise PaperError(_describe_too_large(self._name))
         if path in self._files:
-            self._skipped.append(f"{shorten_name(member)!r} occurs twice in the archive; the first was read")
-            return False
-        if path.lower().endswith((*ARCHIVE_ENDINGS, *UNREADABLE_ARCHIVE_ENDINGS)):
-            self._skipped.append(f"{shorten_name(member)!r} is an archive inside the archive and was not read")
-            return False
-        readable = path.lower().endswith(_READABLE_ENDINGS) or "." not in path.rsplit("/", 1)[-1]
-        return readable and (size <= MAX_TEXT_BYTES or path.lower().endswith(".pdf"))
-
-    def add_member(self, member: str, data: bytes) -> None:
-        self._kept += len(data)
-        if self._kept > MAX_KEPT_BYTES:
-            raise PaperError(_describe_too_large(self._name))
-        self._files[normalize_inner_path(member)] = data
+            self._warnings.append(f"{shorten_name(member)!r} occurs twice in the archive; the first was read")
+        elif path.lower().endswith((*ARCHIVE_ENDINGS, *UNREADABLE_ARCHIVE_ENDINGS)):
+            self._warnings.append(f"{shorten_name(member)!r} is an archive inside the archive and was not read")
+        elif _is_readable(path, size):
+            self._kept += size
+            if self._kept > MAX_KEPT_BYTES:
+                raise PaperError(_describe_too_large(self._name))
+            with open_file() or io.BytesIO() as file:
+                self._files[path] = file.read(size)
 
     def build_tree(self) -> SourceTree:
         files = {
@@ -203,7 +186,22 @@ class _MemberCollector:
             for name, data in sorted(self._files.items())
             if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
         }
-        return SourceTree(self._name, files, tuple(self._skipped[:20]))
+        return SourceTree(self._name, files, tuple(self._warnings[:20]))
+
+
+def _describe_path_fault(member: str, path: str) -> str:
+    if len(member) > MAX_PATH_CHARS:
+        return f"its path has over {MAX_PATH_CHARS:,} characters"
+    if not path:
+        return "its path leads out of the archive"
+    return "it is nested too deeply" if path.count("/") > MAX_DEPTH else ""
+
+
+def _is_readable(path: str, size: int) -> bool:
+    """Return whether a loader could read a file, to judge by its ending and its size in bytes."""
+    path = path.lower()
+    has_readable_name = path.endswith(_READABLE_ENDINGS) or "." not in path.rsplit("/", 1)[-1]
+    return has_readable_name and (size <= MAX_TEXT_BYTES or path.endswith(".pdf"))
 
 
 def _describe_too_large(name: str) -> str:
