@@ -3,9 +3,8 @@
 import json
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from planner.errors import NotAPaperError
@@ -24,12 +23,7 @@ TextReader = Callable[[FileFormat, str, str], ParsedPaper]
 _TEX_ENDINGS: Final = TEXT_ENDINGS[FileFormat.LATEX]
 _MARKDOWN_ENDINGS: Final = TEXT_ENDINGS[FileFormat.MARKDOWN]
 _HTML_ENDINGS: Final = TEXT_ENDINGS[FileFormat.HTML]
-_PLAIN_ENDINGS: Final = tuple(
-    ending
-    for kind, endings in TEXT_ENDINGS.items()
-    if kind not in (FileFormat.LATEX, FileFormat.HTML)
-    for ending in endings
-)
+_PLAIN_ENDINGS: Final = tuple({*chain(*TEXT_ENDINGS.values())} - {*_TEX_ENDINGS, *_HTML_ENDINGS})
 _MAIN_FILE_NAMES: Final = re.compile(r"^(?:main|paper|index|draft|article|manuscript|content|full.?text)\b", re.I)
 _BACK_MATTER_NAMES: Final = re.compile(r"append|supp|refer|biblio|back.?matter", re.I)
 _ABSTRACT: Final = re.compile(r"^(?:#+\s*|\\begin\{|\*\*)?abstract\b", re.I | re.M)
@@ -48,13 +42,11 @@ _MAIN_FILE_NAME: Final = re.compile(
     r"^(?:main|paper|ms|manuscript|article|arxiv|root|submission|camera.?ready|final)\b", re.I
 )
 _OTHER_CLASSES: Final = frozenset({"standalone", "subfiles", "beamer", "letter", "tikzposter", "minimal", "ltxdoc"})
-_TEMPLATE_PHRASES: Final = (
-    *("formatting instructions", "formatting guidelines", "author guidelines", "instructions for", "lorem ipsum"),
-    *("your title", "your paper title", "title of the paper", "title of your paper", "title of the manuscript"),
-    *("title of your manuscript", "submission template", "how to use", "how to write", "style file"),
-    "article template",
+_TEMPLATE_PHRASE: Final = re.compile(
+    r"formatting (?:instructions|guidelines)|author guidelines|instructions for|lorem ipsum|your (?:paper )?title"
+    r"|title of (?:the|your) (?:paper|manuscript)|submission template|how to (?:use|write)|style file|article template"
+    r"|paper title\*?\s*\}"
 )
-_PLACEHOLDER_TITLE: Final = re.compile(r"paper title\*?\s*\}")
 
 
 def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileFormat, ParsedPaper]:
@@ -195,35 +187,28 @@ def _natural_sort_key(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name))
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    name: str
-    text: str  # without comments
-    total_length: int  # characters, inputs included
-
-
 def find_main_latex_files(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
     """Return the main LaTeX file of a tree ("" if there is none), and other files that may be the main file."""
-    texts = {
-        name: _read_without_comments(tree, name)
-        for name in tree.list_names(*TEXT_ENDINGS[FileFormat.LATEX]) or _find_files_without_ending(tree)
-    }
+    names = tree.list_names(*_TEX_ENDINGS) or _find_files_without_ending(tree)
+    texts = {name: _read_without_comments(tree, name) for name in names}
     documents = {name: text for name, text in texts.items() if _CLASS.search(text)}
     if not documents:
         return _find_fragment(texts), ()
-    candidates = [_Candidate(name, t, _measure_total_length(tree, name, texts)) for name, t in documents.items()]
-    if len(candidates) == 1:
-        return candidates[0].name, ()
-    roots = _count_root_comments(tree)
-    included = {name for c in candidates for name in _find_input_files(tree, c.name, c.text) if name != c.name}
-    longest = max(c.total_length for c in candidates)
+    if len(documents) == 1:
+        return next(iter(documents)), ()
+    roots = _find_commented_roots(tree)
+    included = {
+        file for name, text in documents.items() for file in _find_input_files(tree, name, text) if file != name
+    }
+    lengths = {name: _measure_total_length(tree, name, texts) for name in documents}
+    longest = max(lengths.values())
 
-    def rank(candidate: _Candidate) -> tuple[float, int, int]:
-        score = _score_candidate(tree, candidate, roots, included) + 3 * candidate.total_length / longest
-        return score, -candidate.name.count("/"), -len(candidate.name)
+    def rank(name: str) -> tuple[float, int, int]:
+        score = _score_main_file(tree, name, documents[name], roots, included) + 3 * lengths[name] / longest
+        return score, -name.count("/"), -len(name)
 
-    main = _read_stated_main_file(tree, documents) or max(candidates, key=rank).name
-    return main, tuple(c.name for c in candidates if c.name != main and c.name not in included)
+    main = _read_stated_main_file(tree, documents) or max(documents, key=rank)
+    return main, tuple(name for name in documents if name != main and name not in included)
 
 
 def has_document_class(tree: SourceTree, name: str) -> bool:
@@ -253,51 +238,46 @@ def _find_fragment(texts: Mapping[str, str]) -> str:
 
 def _measure_total_length(tree: SourceTree, name: str, texts: Mapping[str, str]) -> int:
     """Return the number of characters in a file and in the files that it includes."""
-    seen, waiting, size = {name}, [name], 0
+    seen, waiting = {name}, [name]
     while waiting:
         current = waiting.pop()
-        text = texts.get(current, "")
-        size += len(text)
-        inputs = dict.fromkeys(_find_input_files(tree, current, text))
-        new = [name for name in inputs if name not in seen and name in texts]
-        seen.update(new)
+        new = texts.keys() & _find_input_files(tree, current, texts[current]) - seen
+        seen |= new
         waiting += new
-    return size
+    return sum(len(texts[name]) for name in seen)
 
 
-def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
+def _find_input_files(tree: SourceTree, name: str, text: str) -> set[str]:
     folder = posixpath.dirname(name)
     paths = (match[1] or posixpath.join(match[2], match[3]) for match in _INPUT.finditer(text))
     found = (tree.find_file(path + ".tex", folder, "") or tree.find_file(path, folder, "") for path in paths)
-    return list(filter(None, found))
+    return set(filter(None, found))
 
 
-def _count_root_comments(tree: SourceTree) -> dict[str, int]:
-    """Return, for each main file, the number of files that name it in a comment `% !TEX root = FILE`."""
-    counts = Counter[str]()
+def _find_commented_roots(tree: SourceTree) -> set[str]:
+    """Return the files that other files name in a comment `% !TEX root = FILE`."""
+    roots = set[str]()
     for name in tree.list_names(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):
             folder = posixpath.dirname(name)
             root = tree.find_file(match[1], folder) or tree.find_file(match[1] + ".tex", folder)
-            if root and root != name:
-                counts[root] += 1
-    return counts
+            roots |= {root} - {"", name}
+    return roots
 
 
-def _score_candidate(tree: SourceTree, candidate: _Candidate, roots: Mapping[str, int], included: set[str]) -> int:
-    class_, start = _CLASS.search(candidate.text), candidate.text[:60_000].lower()
-    stem = posixpath.splitext(candidate.name)[0]
+def _score_main_file(tree: SourceTree, name: str, text: str, roots: set[str], included: set[str]) -> int:
+    class_, start = _CLASS.search(text), text[:60_000].lower()
     signs = (
-        (4, "\\begin{document}" in candidate.text),
+        (4, "\\begin{document}" in text),
         (-4, class_ is not None and class_[1].strip() in _OTHER_CLASSES),
-        (-6, candidate.name in included),
-        (-5, any(words in start for words in _TEMPLATE_PHRASES) or bool(_PLACEHOLDER_TITLE.search(start))),
-        (-3, bool(_SIDE_FILE_NAME.search(candidate.name))),
-        (2, bool(_MAIN_FILE_NAME.match(posixpath.basename(candidate.name)))),
-        (2, bool(re.search(r"\\(?:icml|paper)?[tT]itle\b", candidate.text))),
-        (1, "abstract" in candidate.text),
-        (2, stem + ".bbl" in tree.files),
-        (3, candidate.name in roots),
+        (-6, name in included),
+        (-5, bool(_TEMPLATE_PHRASE.search(start))),
+        (-3, bool(_SIDE_FILE_NAME.search(name))),
+        (2, bool(_MAIN_FILE_NAME.match(posixpath.basename(name)))),
+        (2, bool(re.search(r"\\(?:icml|paper)?[tT]itle\b", text))),
+        (1, "abstract" in text),
+        (2, posixpath.splitext(name)[0] + ".bbl" in tree.files),
+        (3, name in roots),
     )
     return sum(weight for weight, holds in signs if holds)
 

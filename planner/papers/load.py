@@ -162,7 +162,7 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> Recogn
     data = arxiv.fetch_source(entry)
     try:
         found = read_source(entry.name, data) if data else None
-        if found is not None and _count_characters(found) >= MIN_CHARACTERS:
+        if found is not None and len(_join_blocks(found.paper)) >= MIN_CHARACTERS:
             return _use_arxiv_metadata(found, entry, ())
         why = "the source holds no text" if found else "arXiv has no source"
     except PaperError as error:
@@ -190,8 +190,11 @@ def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings:
 
 def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
     """Return the paper; a title, an abstract and an id from the user replace those in the paper if they are not ""."""
-    reading, size = parsed.paper, _count_characters(parsed)
-    if size < MIN_CHARACTERS and _count_bytes(parsed) < MIN_CHARACTERS:
+    reading = parsed.paper
+    text = _join_blocks(reading)
+    size = len(text)
+    # A Chinese paper has few characters, but three bytes for each.
+    if size < MIN_CHARACTERS and len(text.encode("utf-8", "replace")) < MIN_CHARACTERS:
         raise PaperError(
             f"{source!r} holds {size} characters, but a paper has at least {MIN_CHARACTERS}; give the whole paper"
         )
@@ -216,14 +219,8 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
     )
 
 
-def _count_bytes(parsed: RecognisedSource) -> int:
-    """Return the paper's length in UTF-8 bytes; a Chinese paper has few characters, but three bytes for each."""
-    blocks = (block for section in parsed.paper.sections for block in section.blocks)
-    return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
-
-
-def _count_characters(parsed: RecognisedSource) -> int:
-    return sum(len(block.text) for section in parsed.paper.sections for block in section.blocks)
+def _join_blocks(paper: ParsedPaper) -> str:
+    return "".join(block.text for section in paper.sections for block in section.blocks)
 
 
 def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ Links to files outside the folder are not followed.
 """
 
 import errno
-import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from planner.errors import PaperError
-from planner.files import MAX_FOLDER_DEPTH, read_bounded_file
+from planner.files import MAX_FOLDER_DEPTH, read_bounded_file, walk_folders
 from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.characters import MAX_TEXT_BYTES, is_binary
 
@@ -212,15 +211,9 @@ class SourceTree:
 
         Nothing outside the tree is found. Case is ignored if no file has exactly this name.
         """
-        wanted = []
-        for folder in folders:
-            name = normalize_inner_path(posixpath.join(folder, path))
-            if name in self.files:
-                return name
-            wanted += [name] if name else []
-        return next(
-            (self._names_by_folded[name.casefold()] for name in wanted if name.casefold() in self._names_by_folded), ""
-        )
+        names = [normalize_inner_path(posixpath.join(folder, path)) for folder in folders]
+        exact = next((name for name in names if name in self.files), "")
+        return exact or next(filter(None, (self._names_by_folded.get(name.casefold()) for name in names)), "")
 
     def find_file_by_ending(self, path: str) -> str:
         """Return the only file called `path` in any folder; "" if there is none, or if there are several."""
@@ -235,27 +228,28 @@ def normalize_inner_path(path: str) -> str:
 
 
 def build_folder_tree(root: Path) -> SourceTree:
-    """Return the files of a folder; a link to a file outside the folder is left out.
+    """Return the files of a folder; hidden files, and links to files outside the folder, are left out.
 
     Raises:
         PaperError: if the folder cannot be listed, or holds more than 20,000 files.
     """
     base = root.resolve()
     try:
-        found = {name: cache(partial(read_source_file, path)) for name, path in sorted(_walk_files(base))}
+        paths = {path.relative_to(base).as_posix(): path for path in _walk_files(base)}
     except OSError as error:
         raise PaperError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from None
-    return SourceTree(base.name or str(base), found)
+    files = {name: cache(partial(read_source_file, path)) for name, path in sorted(paths.items())}
+    return SourceTree(base.name or str(base), files)
 
 
-def read_source_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
+def read_source_file(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     """Read a file of at most `limit` bytes.
 
     Raises:
         PaperError: if the file is larger, or cannot be read.
     """
     try:
-        return read_bounded_file(Path(path), limit)
+        return read_bounded_file(path, limit)
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise PaperError(
@@ -264,33 +258,23 @@ def read_source_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
         raise PaperError(f"{str(path)!r} cannot be read: {error.strerror}") from None
 
 
-def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
-    """Yield the relative path and the full path of each file in a folder and its subfolders, except hidden files."""
-    waiting, count, root = [(str(base), 0)], 0, len(str(base))
-    while waiting:
-        folder, depth = waiting.pop()
-        if depth > MAX_FOLDER_DEPTH:
+def _walk_files(base: Path) -> Iterator[Path]:
+    """Yield the files of a folder and its subfolders, except hidden files and links to files outside the folder."""
+
+    def refuse_folder(error: OSError) -> None:
+        if error.errno == errno.ELOOP:
             raise PaperError(
                 f"the folder {str(base)!r} has folders nested over {MAX_FOLDER_DEPTH} deep; give the paper's own folder"
             )
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                count += 1
-                if count > MAX_FILES:
-                    raise PaperError(
-                        f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder"
-                    )
-                if entry.is_dir(follow_symlinks=False):
-                    waiting += [(entry.path, depth + 1)] if entry.name not in IGNORED_FOLDERS else []
-                elif _is_file_inside(entry, base):
-                    yield entry.path[root:].lstrip(os.sep).replace(os.sep, "/"), entry.path
+        raise error
 
-
-def _is_file_inside(entry: os.DirEntry[str], base: Path) -> bool:
-    """Return whether an entry is a file in the folder `base`, or a link to such a file."""
-    if not entry.is_symlink():
-        return entry.is_file()
-    path = Path(entry.path)  # check for a file first: a circular link cannot be resolved
-    return path.is_file() and path.resolve().is_relative_to(base)
+    count = 0
+    for folder, folders, names in walk_folders(base, refuse_folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in IGNORED_FOLDERS]
+        paths = [folder / name for name in names if not name.startswith(".")]
+        count += len(folders) + len(paths)
+        if count > MAX_FILES:
+            raise PaperError(f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder")
+        for path in paths:  # a circular link cannot be resolved, but is no file
+            if path.is_file() and (not path.is_symlink() or path.resolve().is_relative_to(base)):
+                yield path
