@@ -16,17 +16,10 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 
 from planner.papers.characters import normalize_characters
-from planner.papers.colours import WHITE
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
 from planner.papers.html.reader import read_html_fragment
-from planner.papers.html.visibility import (
-    find_background,
-    find_text_colour,
-    is_hiding_element,
-    is_invisible_on,
-    join_inline_declarations,
-)
+from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import (
     Heading,
     HeadingOrBlock,
@@ -200,10 +193,7 @@ def _is_hiding_tag(tag: str) -> bool:
     if not isinstance(token, StartTag) or token.tag in VOID_TAGS:
         return False
     element = Element(token.tag, token.attributes)
-    style = join_inline_declarations(element)
-    return is_hiding_element(element, style) or is_invisible_on(
-        find_text_colour(style), find_background(style, element) or WHITE
-    )
+    return StyleRules(element).is_hidden(element)
 
 
 def _find_content_end(text: str, tag: str, position: int) -> tuple[int, int]:

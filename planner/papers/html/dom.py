@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import unescape
 from typing import Final, NamedTuple
 
@@ -33,7 +34,6 @@ BLOCK_TAGS: Final = frozenset(_BLOCK_TAG_WORDS.split())
 _SELF_CLOSING_TAGS: Final = frozenset(
     {"dt-cite", "d-cite", "mspace", "mprescripts", "none", "path", "use", "a", "span"}
 )
-_NO_CLASSES: Final = frozenset[str]()
 _CELL_TAGS: Final = ("td", "th")
 _ROW_TAGS: Final = ("tr", *_CELL_TAGS)
 
@@ -70,7 +70,7 @@ class EndTag(NamedTuple):
     tag: str
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Element:
     """An element of a page, with its children (elements and strings), its parent and its previous sibling element."""
 
@@ -79,20 +79,16 @@ class Element:
     parent: "Element | None" = None
     children: list["Element | str"] = field(default_factory=list)
     previous_sibling: "Element | None" = None
-    _lowercase_classes: frozenset[str] | None = None
 
-    @property
+    @cached_property
     def classes(self) -> frozenset[str]:
         """The names in the class attribute."""
-        names = self.attributes.get("class")
-        return frozenset(names.split()) if names else _NO_CLASSES
+        return frozenset(self.attributes.get("class", "").split())
 
-    @property
+    @cached_property
     def lowercase_classes(self) -> frozenset[str]:
         """The names in the class attribute in lower case."""
-        if self._lowercase_classes is None:
-            self._lowercase_classes = frozenset(self.attributes.get("class", "").lower().split())
-        return self._lowercase_classes
+        return frozenset(map(str.lower, self.classes))
 
     def find_children(self, *tags: str) -> list["Element"]:
         """Return the child elements with one of the tags; without tags, return all child elements."""

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
@@ -44,28 +43,23 @@ def _is_table(element: Element) -> bool:
     return element.tag == "table" or "ltx_tabular" in attributes.get("class", "") or attributes.get("role") == "table"
 
 
-def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
-    """Return the parts of an element in order, such as the rows of a table.
+def find_table_rows(table: Element, depth: int = _MAX_TABLE_DEPTH) -> list[Element]:
+    """Return the rows of a table in order, without the rows of inner tables.
 
-    `depth` is the number of levels to search below the children. Parts and inner tables are not searched.
+    `depth` is the number of levels to search below the children.
     """
-    parts = list[Element]()
-    for child in element.find_children():
-        if is_part(child):
-            parts.append(child)
+    rows = list[Element]()
+    for child in table.find_children():
+        if _is_row(child):
+            rows.append(child)
         elif depth and not _is_table(child):
-            parts += _find_parts(child, is_part, depth=depth - 1)
-    return parts
-
-
-def find_table_rows(table: Element) -> list[Element]:
-    """Return the rows of a table, without the rows of inner tables."""
-    return _find_parts(table, _is_row, depth=_MAX_TABLE_DEPTH)
+            rows += find_table_rows(child, depth - 1)
+    return rows
 
 
 def find_row_cells(row: Element) -> list[Element]:
     """Return the cells of a row."""
-    return _find_parts(row, _is_cell, depth=0)
+    return [child for child in row.find_children() if _is_cell(child)]
 
 
 def _is_row(element: Element) -> bool:

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from typing import Final
 
 from planner.papers.characters import normalize_characters
-from planner.papers.colours import WHITE, Colour
 from planner.papers.headings import classify_heading, find_abstract_text
 from planner.papers.html.dom import BLOCK_TAGS, Element, parse_html
 from planner.papers.html.elements import (
@@ -23,13 +21,7 @@ from planner.papers.html.elements import (
     is_reference_list_without_heading,
     read_formula_tex,
 )
-from planner.papers.html.visibility import (
-    StyleRules,
-    find_background,
-    find_text_colour,
-    is_hiding_element,
-    is_invisible_on,
-)
+from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import (
     Heading,
     HeadingOrBlock,
@@ -63,7 +55,6 @@ _SKIPPED_CLASSES: Final = frozenset(
 _NOTE_CLASSES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no part of a heading
 _FLOAT_TAGS: Final = frozenset({"figure", "d-figure", "dt-figure"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
-_MAX_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
 _SECTION_END: Final = Heading("", 0, "")  # ends a section where no heading follows
 
 
@@ -145,7 +136,6 @@ class PageWalker:
     _float_element: Element | None = None  # the element of that float
     _references: Element | None = None  # the list of references, without a heading, that the walk is in
     _table_count: int = 0
-    _backgrounds: dict[Element, Colour] = field(default_factory=dict)
 
     def walk_page(self, root: Element) -> None:
         """Collect the headings, blocks and hidden texts in the element `root`."""
@@ -169,7 +159,7 @@ class PageWalker:
             return False
         if tag in _SKIPPED_TAGS or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
             return False
-        if self._is_hidden(element):
+        if self.styles.is_hidden(element):
             if _LETTERS.search(text := element.collect_text()):
                 self.hidden_texts.append(text)
             return False
@@ -231,24 +221,6 @@ class PageWalker:
             self.items.append(_SECTION_END)
             self._references = None if element is self._references else self._references
 
-    def _is_hidden(self, element: Element) -> bool:
-        style = self.styles.find_style(element)
-        if is_hiding_element(element, style):
-            return True
-        colour = find_text_colour(style) if style else None
-        return colour is not None and is_invisible_on(colour, self._find_background(element))
-
-    def _find_background(self, element: Element) -> Colour:
-        """Return the background colour of the element or its nearest coloured ancestor; white if there is none."""
-        searched, background = list[Element](), None
-        for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
-            searched.append(around)
-            background = self._backgrounds.get(around) or find_background(self.styles.find_style(around), around)
-            if background is not None:
-                break
-        self._backgrounds.update(dict.fromkeys(searched, background or WHITE))
-        return background or WHITE
-
     def _add_paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
         text = _tidy_spaces("".join(self._words))
         self._words.clear()
@@ -284,7 +256,7 @@ class PageWalker:
 
     def _read_visible_cells(self, row: Element) -> Iterator[str]:
         for cell in find_row_cells(row):
-            if self._is_hidden(row) or self._is_hidden(cell):
+            if self.styles.is_hidden(row) or self.styles.is_hidden(cell):
                 self.hidden_texts.append(cell.collect_text())
             else:
                 yield _tidy_spaces(self.read_inline_text(cell)).replace("\n", " ")

@@ -5,11 +5,12 @@ Rules with selectors for states, such as `:hover`, are ignored.
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
-from planner.papers.colours import TRANSPARENT, Colour, is_similar_colour, parse_css_colour
+from planner.papers.colours import TRANSPARENT, WHITE, Colour, is_similar_colour, parse_css_colour
 from planner.papers.html.dom import Element
 
 _CONDITION: Final = re.compile(r"[.#][\w-]+|\[[^\[\]]*\]|:first-child|:nth-child\(\s*\d{1,2}\s*\)|:not\([^()\s:]+\)")
@@ -17,6 +18,7 @@ _COMPOUND: Final = re.compile(rf"(\*|[\w-]+)?((?:{_CONDITION.pattern})*)")
 _ATTRIBUTE: Final = re.compile(r"\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*[\"']?(.*?)[\"']?\s*)?\]", re.DOTALL)
 _RELATION: Final = re.compile(r"\s*([>+~])\s*(?![^\[]*\])")
 _MAX_RELATED: Final = 25  # ancestors or siblings to look at
+_MAX_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
 _RULE: Final = re.compile(r"([^{}]{1,500})\{([^{}]{0,2000})\}")
 _IGNORED_CSS: Final = re.compile(  # comments, and rules for other media than a usual screen
     r"/\*.*?\*/|@media(?!\s*(?:only\s+)?(?:screen|all)\s*\{)[^{]*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", re.DOTALL
@@ -31,9 +33,9 @@ _PIXELS: Final = {
 }  # fmt: skip
 _MAX_RULES: Final = 60  # for one tag, class or id; the last rules are kept, since later ones win
 _MAX_STEPS: Final = 500_000  # elements visited to match the rules of one page
-_MIN_FONT_SIZE: Final = 8 / 3  # pixels, which are two points
+_MAX_TINY_SIZE: Final = 2.66  # pixels, a little less than two points
 _FAR_OFF: Final = -999.0  # pixels
-_MIN_OPACITY: Final = 0.05  # also for scales
+_MAX_FAINT_SHARE: Final = 0.0499  # of an opacity or a scale
 _MAX_COLOUR_DIFFERENCE: Final = 20.5 / 255  # largest difference of a component that nobody sees
 _UNKNOWN_COLOUR: Final[Colour] = (-1000.0, -1000.0, -1000.0)  # an unknown or many-coloured background
 _NO_COLOUR: Final = re.compile(r"none|transparent|inherit|initial|unset")
@@ -51,16 +53,9 @@ class _CompoundSelector:
         return self.tag in ("", element.tag) and all(_has_condition(element, part) for part in self.conditions)
 
 
-@dataclass(frozen=True, slots=True)
-class _Selector:
-    """A CSS selector such as `div > p.note`: `subject` is its last part, and `related` has the parts before it.
-
-    `related` has a pair (relation, part) for each of these parts, the last part first. The relation is "" for any
-    ancestor, ">" for the parent, "+" for the previous sibling, "~" for any earlier sibling.
-    """
-
-    subject: _CompoundSelector
-    related: tuple[tuple[str, _CompoundSelector], ...]
+# The parts of a CSS selector such as `div > p.note`, the last part first. Each comes with its relation to the part that
+# is before it in CSS: "" for any ancestor, ">" for the parent, "+" for the previous sibling, "~" for earlier siblings.
+_Selector = Sequence[tuple[str, _CompoundSelector]]
 
 
 class StyleRules:
@@ -71,6 +66,7 @@ class StyleRules:
         self._count = 0
         self._steps_left = _MAX_STEPS  # elements that may still be visited, since a page may have any number of rules
         self._variables: dict[str, str] = {}
+        self._backgrounds: dict[Element, Colour] = {}
         for element in root.iterate_elements():
             if element.tag == "style":
                 self._add_sheet(element.collect_text())
@@ -84,18 +80,47 @@ class StyleRules:
         sheet = _IGNORED_CSS.sub("", sheet).lower()
         self._variables.update(_VARIABLE.findall(sheet))
         for selectors, body in _RULE.findall(sheet):
-            for text in selectors.split(","):
-                if (selector := _parse_selector(text)) is not None:
-                    subject = selector.subject
+            for selector in map(_parse_selector, selectors.split(",")):
+                if selector:
+                    _, subject = selector[0]
                     key = next((part for part in subject.conditions if part[0] in ".#"), subject.tag)
                     self._rules[key].append((self._count, selector, body))
                     self._count += 1
 
-    def find_style(self, element: Element) -> str:
-        """Return the style of an element: declarations of matching rules, then those in the element's attributes."""
-        inline = join_inline_declarations(element)
+    def is_hidden(self, element: Element) -> bool:
+        """Return whether an element is hidden by its attributes, its style, or its colour on the background.
+
+        Elements around it are checked only for their background.
+        """
+        attributes = element.attributes
+        if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
+            return True
+        if element.tag == "dialog" and "open" not in attributes:
+            return True
+        style = self._find_style(element)
+        colour = parse_css_colour(style.get("-webkit-text-fill-color") or style.get("color", ""))
+        return _is_hiding_style(style) or (
+            colour is not None and _is_invisible_on(colour, self._find_background(element))
+        )
+
+    def _find_background(self, element: Element) -> Colour:
+        """Return the background colour of the element or its nearest coloured ancestor; white if there is none."""
+        searched, background = list[Element](), None
+        for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
+            searched.append(around)
+            background = self._backgrounds.get(around) or _parse_background(self._find_style(around), around)
+            if background is not None:
+                break
+        self._backgrounds.update(dict.fromkeys(searched, background or WHITE))
+        return background or WHITE
+
+    def _find_style(self, element: Element) -> dict[str, str]:
+        """Return the declarations of matching rules and of the element's attributes: the last value by property."""
+        inline = element.attributes.get("style", "")
+        if element.tag == "font" and (colour := element.attributes.get("color", "")):
+            inline = f"color:{colour};{inline}"
         if not self._rules:
-            return inline
+            return _parse_declarations(inline)
         names = (f"#{element.attributes.get('id', '')}", *(f".{name}" for name in element.classes))
         keys = ("", element.tag, *map(str.lower, names))
         rules = sorted(
@@ -105,15 +130,17 @@ class StyleRules:
             if self._is_match(selector, element)
         )
         style = ";".join((*(body for _, body in rules), inline))
-        return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
+        return _parse_declarations(_VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style))
 
     def _is_match(self, selector: _Selector, element: Element) -> bool:
         """Return whether a selector matches an element; False if the page has used up its search steps."""
-        if (selector.related and self._steps_left <= 0) or not selector.subject.is_match(element):
+        (relation, subject), *others = selector
+        if (others and self._steps_left <= 0) or not subject.is_match(element):
             return False
         related: Element | None = element
-        for relation, compound in selector.related:
+        for next_relation, compound in others:
             related = self._find_related(related, relation, compound) if related else None
+            relation = next_relation
         return related is not None
 
     def _find_related(self, element: Element, relation: str, compound: _CompoundSelector) -> Element | None:
@@ -130,15 +157,10 @@ class StyleRules:
         return None
 
 
-def join_inline_declarations(element: Element) -> str:
-    """Return the style in an element's attributes: `style`, and the `color` of a `font` element."""
-    style = element.attributes.get("style", "")
-    colour = element.attributes.get("color", "") if element.tag == "font" else ""
-    return f"color:{colour};{style}" if colour else style
-
-
-def parse_declarations(style: str) -> dict[str, str]:
+def _parse_declarations(style: str) -> dict[str, str]:
     """Return a dict from each property of a style to its last value; properties and values are in lower case."""
+    if not style:
+        return {}
     plain = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
     plain = _ESCAPE.sub(lambda match: chr(min(int(match[1], 16), 0xFFFF)), plain).lower()
     values: dict[str, str] = {}
@@ -148,40 +170,19 @@ def parse_declarations(style: str) -> dict[str, str]:
     return values
 
 
-def is_hiding_element(element: Element, style: str) -> bool:
-    """Return whether an element is hidden by its attributes or by `style`; elements around it are not checked."""
-    attributes = element.attributes
-    if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
-        return True
-    if element.tag == "dialog" and "open" not in attributes:
-        return True
-    return bool(style) and _is_hiding_style(parse_declarations(style))
-
-
-def find_text_colour(style: str) -> Colour | None:
-    """Return the text colour that a style sets; None if it sets no known colour."""
-    declarations = parse_declarations(style)
-    return parse_css_colour(declarations.get("-webkit-text-fill-color") or declarations.get("color", ""))
-
-
-def find_background(style: str, element: Element) -> Colour | None:
+def _parse_background(style: Mapping[str, str], element: Element) -> Colour | None:
     """Return the background colour that a style or a `bgcolor` attribute sets; None if there is none."""
-    declarations = parse_declarations(style)
-    values = [declarations.get(name, "") for name in ("background", "background-color", "background-image")]
+    values = [style.get(name, "") for name in ("background", "background-color", "background-image")]
     values = values if any(values) else [element.attributes.get("bgcolor", "")]
     values = [value for value in values if value and not _NO_COLOUR.match(value)]
     if not values:
         return None
-    if "url(" in values[-1] or "gradient(" in values[-1]:
-        return _UNKNOWN_COLOUR
-    return parse_css_colour(values[-1]) or _UNKNOWN_COLOUR
+    is_picture = "url(" in values[-1] or "gradient(" in values[-1]
+    return _UNKNOWN_COLOUR if is_picture else parse_css_colour(values[-1]) or _UNKNOWN_COLOUR
 
 
-def is_invisible_on(colour: Colour | None, background: Colour) -> bool:
-    """Return whether text in the given colour cannot be seen on the background."""
-    return colour is not None and (
-        colour == TRANSPARENT or is_similar_colour(colour, background, _MAX_COLOUR_DIFFERENCE)
-    )
+def _is_invisible_on(colour: Colour, background: Colour) -> bool:
+    return colour == TRANSPARENT or is_similar_colour(colour, background, _MAX_COLOUR_DIFFERENCE)
 
 
 def _is_hiding_style(style: Mapping[str, str]) -> bool:
@@ -193,22 +194,16 @@ def _is_hiding_style(style: Mapping[str, str]) -> bool:
     )
 
 
-def _parse_selector(text: str) -> _Selector | None:
-    """Parse a CSS selector that is in lower case; return None if a part of it is not supported."""
-    relations: list[str] = []
-    compounds: list[_CompoundSelector] = []
+def _parse_selector(text: str) -> _Selector:
+    """Parse a CSS selector that is in lower case; return () if a part of it is not supported."""
+    parts: list[tuple[str, _CompoundSelector]] = []
     for word in _RELATION.sub(r" \1", text.strip()).split():
         relation = word[0] if word[0] in ">+~" else ""
         compound = _parse_compound(word.removeprefix(relation))
         if compound is None:
-            return None
-        relations.append(relation)
-        compounds.append(compound)
-    if not compounds:
-        return None
-    # CSS writes a relation before the later compound; `_Selector` keeps it with the earlier one.
-    related = zip(reversed(relations[1:]), reversed(compounds[:-1]), strict=True)
-    return _Selector(compounds[-1], tuple(related))
+            return ()
+        parts.append((relation, compound))
+    return parts[::-1]
 
 
 def _parse_compound(text: str) -> _CompoundSelector | None:
@@ -255,9 +250,12 @@ def _is_at_most(value: str, limit: float, whole: float = 1_000) -> bool:
     return length is not None and length <= limit
 
 
+def _is_far_off(value: str) -> bool:
+    return _is_at_most(value, _FAR_OFF, 900)
+
+
 def _is_tiny(value: str) -> bool:
-    length = _parse_pixels(value, 16)
-    return length is not None and length < _MIN_FONT_SIZE
+    return _is_at_most(value, _MAX_TINY_SIZE, 16)
 
 
 def _is_tiny_font(value: str) -> bool:
@@ -266,12 +264,7 @@ def _is_tiny_font(value: str) -> bool:
 
 
 def _is_faint(value: str) -> bool:
-    match = _LENGTH.fullmatch(value)
-    return match is not None and float(match[1]) / (100 if match[2] == "%" else 1) < _MIN_OPACITY
-
-
-def _is_far_off(value: str) -> bool:
-    return _is_at_most(value, _FAR_OFF, 900)
+    return _is_at_most(value, _MAX_FAINT_SHARE, 1)
 
 
 def _is_moved_off(value: str) -> bool:
