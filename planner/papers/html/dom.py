@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from html import unescape
 from typing import Final, NamedTuple
 
@@ -70,22 +69,24 @@ class EndTag(NamedTuple):
     tag: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Element:
-    """An element of a page, with its children (elements and strings), its parent and its previous sibling element."""
+    """An element of a page, with its children (elements and strings), its parent and its previous sibling element.
+
+    `classes` has the names in the class attribute.
+    """
 
     tag: str
     attributes: dict[str, str]
     parent: "Element | None" = None
     children: list["Element | str"] = field(default_factory=list)
     previous_sibling: "Element | None" = None
+    classes: frozenset[str] = field(init=False)
 
-    @cached_property
-    def classes(self) -> frozenset[str]:
-        """The names in the class attribute."""
-        return frozenset(self.attributes.get("class", "").split())
+    def __post_init__(self) -> None:
+        self.classes = frozenset(self.attributes.get("class", "").split())
 
-    @cached_property
+    @property
     def lowercase_classes(self) -> frozenset[str]:
         """The names in the class attribute in lower case."""
         return frozenset(map(str.lower, self.classes))
