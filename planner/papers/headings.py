@@ -130,7 +130,6 @@ _KIND_PATTERNS: Final = tuple(
 _SPACED_LETTERS: Final = re.compile(r"(?:[^\W\d_] ){4,}[^\W\d_]")
 _BACK_MATTER_KINDS: Final = frozenset({SectionKind.CONCLUSION, SectionKind.APPENDIX, SectionKind.CHECKLIST})
 _INHERITED_KINDS: Final = frozenset(SectionKind) - {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.OTHER}
-_ABSTRACT_NAMES: Final = frozenset({"abstract", "summary"})
 _NOT_ABSTRACT: Final = re.compile(r"availability|contact|supplement|keywords|code|contents", re.I)
 _AFTER_ABSTRACT: Final = re.compile(
     r"(?:^|\n)[*_\s]*(?:Key ?words|Index Terms|CCS Concepts|Contents)\b|(?:^|\n)\s*©", re.I
@@ -208,22 +207,22 @@ def find_abstract_text(sections: Sequence[Section]) -> str:
     The abstract is the section "Abstract" with its subsections. If there is none, it is an early paragraph that begins
     with the word "Abstract".
     """
-    abstract_sections: list[Section] = []
-    for section in sections:
-        if abstract_sections and (
-            section.level <= abstract_sections[0].level
-            or _NOT_ABSTRACT.match(strip_number_and_punctuation(section.heading))
-        ):
-            break
-        if abstract_sections or (
-            section.kind is SectionKind.ABSTRACT
-            and strip_number_and_punctuation(section.heading).casefold() in _ABSTRACT_NAMES
-        ):
-            abstract_sections.append(section)
-    if not abstract_sections:
+    names = [strip_number_and_punctuation(section.heading) for section in sections]
+    marked = (
+        index
+        for index, (section, name) in enumerate(zip(sections, names, strict=True))
+        if section.kind is SectionKind.ABSTRACT and name.casefold() in ("abstract", "summary")
+    )
+    first = next(marked, None)
+    if first is None:
         return _find_unmarked_abstract(sections)
-    texts = [_label_text(section, first=section is abstract_sections[0]) for section in abstract_sections]
-    return _AFTER_ABSTRACT.split("\n\n".join(text for text in texts if text))[0].strip()
+    texts = [_join_prose(sections[first])]
+    for section, name in zip(sections[first + 1 :], names[first + 1 :], strict=True):
+        if section.level <= sections[first].level or _NOT_ABSTRACT.match(name):
+            break
+        if text := _join_prose(section):
+            texts.append(f"{name}: {text}")
+    return _AFTER_ABSTRACT.split("\n\n".join(filter(None, texts)))[0].strip()
 
 
 def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
@@ -240,7 +239,5 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
     return ""
 
 
-def _label_text(section: Section, *, first: bool) -> str:
-    """Return the prose of a section of the abstract, after its heading ("Results: …") unless it is the first."""
-    body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
-    return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"
+def _join_prose(section: Section) -> str:
+    return "\n\n".join(block.text for block in section.blocks if block.kind is BlockKind.PROSE)

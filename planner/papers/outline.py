@@ -158,17 +158,12 @@ def promote_back_matter_lines(items: Sequence[HeadingOrBlock]) -> list[HeadingOr
     marked, in_references = list[HeadingOrBlock](), False
     level = _find_section_level([item.level for item in items if isinstance(item, Heading)])
     for item, following in zip(items, (*items[1:], None), strict=False):
-        if isinstance(item, Block) and not (item.kind is BlockKind.PROSE and _has_short_first_line(item.text)):
-            marked.append(item)  # most blocks
-            continue
         after = following.text if isinstance(following, Block) else ""
-        if isinstance(item, Heading):
-            if not (in_references and item.kind is SectionKind.REFERENCES):  # a second heading of the same list
-                marked.append(item)
-            in_references = _begins_references(item, after)
-            continue
-        parts = _split_plain_heading(item, after, level, in_references)
-        in_references = _begins_references(parts[0], after) if isinstance(parts[0], Heading) else in_references
+        parts = [item] if isinstance(item, Heading) else _split_plain_heading(item, after, level, in_references)
+        if isinstance(heading := parts[0], Heading):
+            is_repeated = in_references and heading.kind is SectionKind.REFERENCES  # for the same list
+            in_references = _begins_references(heading, after)
+            parts = [] if is_repeated else parts
         marked += parts
     return marked
 
@@ -189,8 +184,10 @@ def _split_plain_heading(block: Block, after: str, level: int, in_references: bo
 
     `after` is the text of the next block, and `level` is the level that the heading gets.
     """
+    if block.kind is not BlockKind.PROSE or not _has_short_first_line(block.text):  # most blocks
+        return [block]
     line, _, rest = block.text.strip().partition("\n")
-    if not (in_references or is_reference_entry(rest or after)):  # a quick test that ends here for most blocks
+    if not (in_references or is_reference_entry(rest or after)):
         return [block]
     text = _MARKUP.sub("", line).strip(" :")
     if not text or not _is_back_matter_line(text, rest or after, in_references):

@@ -146,10 +146,15 @@ class _TreeBuilder:
         elif isinstance(token, StartTag):
             self._open_element(token)
         elif self._open_tags[token.tag]:
-            self._close_element(token.tag)
+            while self._current.tag != token.tag:
+                self._close_current()
+            self._close_current()
 
     def _open_element(self, token: StartTag) -> None:
-        self._close_implied(token.tag)
+        if token.tag in _IMPLIED_ENDS:  # as `<li>` ends the list item before it
+            self._close_above(*_IMPLIED_ENDS[token.tag])
+        if token.tag in BLOCK_TAGS and self._open_tags["p"]:
+            self._close_above(("p",), _PARAGRAPH_FENCES)
         siblings = self._current.children
         previous = next((child for child in reversed(siblings[-_MAX_SIBLINGS:]) if isinstance(child, Element)), None)
         element = Element(token.tag, token.attributes, self._current, previous_sibling=previous)
@@ -158,20 +163,9 @@ class _TreeBuilder:
             self._current = element
             self._open_tags[token.tag] += 1
 
-    def _close_element(self, tag: str) -> None:
-        while self._current.parent is not None:
-            closed, self._current = self._current, self._current.parent
-            self._open_tags[closed.tag] -= 1
-            if closed.tag == tag:
-                return
-
-    def _close_implied(self, tag: str) -> None:
-        """Close the open elements that a start tag ends, as `<li>` ends the list item before it."""
-        if tag in _IMPLIED_ENDS:
-            ended, fences = _IMPLIED_ENDS[tag]
-            self._close_above(ended, fences)
-        if tag in BLOCK_TAGS and self._open_tags["p"]:
-            self._close_above(("p",), _PARAGRAPH_FENCES)
+    def _close_current(self) -> None:
+        self._open_tags[self._current.tag] -= 1
+        self._current = self._current.parent or self.root
 
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
         """Close the outermost open element with a tag in `ended`, and all open elements inside it.
@@ -184,9 +178,8 @@ class _TreeBuilder:
                 break
             outermost = element if element.tag in ended else outermost
             element = element.parent
-        while outermost is not None and self._current is not outermost.parent and self._current.parent is not None:
-            self._open_tags[self._current.tag] -= 1
-            self._current = self._current.parent
+        while outermost is not None and self._current is not outermost.parent:
+            self._close_current()
 
 
 def tokenize_html(html: str) -> Iterator[StartTag | EndTag | str]:

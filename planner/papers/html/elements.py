@@ -12,20 +12,14 @@ HEADING_TAGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _SECTION_TITLE: Final = re.compile(
     r"ltx_title_(?:part|chapter|(?:sub)*section|(?:sub)?paragraph|appendix|bibliography|acknowledgements|abstract|index)"
 )
-_CAPTION_TAGS: Final = frozenset({"figcaption", "caption"})
 _EQUATION_CLASSES: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
-_ABSTRACT_TAGS: Final = frozenset({"d-abstract", "dt-abstract"})
 _ABSTRACT_CLASSES: Final = frozenset({"abstract", "ltx_abstract"})
-_SUMMARY_PARENTS: Final = frozenset({"d-title", "dt-title", "dt-article"})
 _MIN_SUMMARY_WORDS: Final = 30  # of the paragraph below a Distill title, which is its abstract
-_REFERENCES_TAGS: Final = frozenset({"d-citation-list", "dt-bibliography"})
 _REFERENCES_CLASSES: Final = frozenset(
     {"references", "csl-bib-body", "ltx_biblist", "ltx_bibliography", "bibliography", "thebibliography"}
     | {"ref-list", "reference-list", "citation-list"}
 )
-_REFERENCES_CONTAINERS: Final = frozenset({"div", "section", "ol", "ul", "dl"})
 _CELL_CLASSES: Final = frozenset({"ltx_td", "ltx_th"})
-_CELL_ROLES: Final = frozenset({"cell", "gridcell", "rowheader", "columnheader"})
 _PICTURE_TAGS: Final = frozenset({"img", "svg", "canvas", "video", "picture", "object"})
 _MAX_TABLE_DEPTH: Final = 4  # elements between a table and its rows, such as row groups
 _ALGORITHM_CLASS: Final = re.compile(r"algorithm|listing|pseudo-?code", re.I)
@@ -67,8 +61,8 @@ def _is_row(element: Element) -> bool:
 
 
 def _is_cell(element: Element) -> bool:
-    is_marked = bool(element.classes & _CELL_CLASSES) or element.attributes.get("role") in _CELL_ROLES
-    return element.tag in ("td", "th") or is_marked
+    has_role = element.attributes.get("role") in ("cell", "gridcell", "rowheader", "columnheader")
+    return has_role or element.tag in ("td", "th") or bool(element.classes & _CELL_CLASSES)
 
 
 def is_data_table(element: Element) -> bool:
@@ -96,7 +90,7 @@ def classify_float(element: Element, table_count: int) -> BlockKind:
 
 def is_caption(element: Element) -> bool:
     """Return whether an element is the caption of a table or figure."""
-    return element.tag in _CAPTION_TAGS or (element.tag in BLOCK_TAGS and "caption" in element.classes)
+    return element.tag in ("figcaption", "caption") or (element.tag in BLOCK_TAGS and "caption" in element.classes)
 
 
 def is_false_heading(heading: Element) -> bool:
@@ -108,15 +102,15 @@ def is_false_heading(heading: Element) -> bool:
 
 def is_abstract(element: Element) -> bool:
     """Return whether an element is marked as the abstract."""
-    is_marked = element.tag in _ABSTRACT_TAGS or bool(element.classes & _ABSTRACT_CLASSES)
+    is_marked = element.tag in ("d-abstract", "dt-abstract") or bool(element.classes & _ABSTRACT_CLASSES)
     return is_marked or element.attributes.get("role") == "doc-abstract" or _is_distill_summary(element)
 
 
 def _is_distill_summary(element: Element) -> bool:
     """Return whether an element is the summary (a long paragraph or heading) below the title of a Distill page."""
-    if element.tag not in ("p", "h2") or element.parent is None or element.parent.tag not in _SUMMARY_PARENTS:
+    parent, previous = element.parent, element.previous_sibling
+    if element.tag not in ("p", "h2") or parent is None or parent.tag not in ("d-title", "dt-title", "dt-article"):
         return False
-    previous = element.previous_sibling
     is_below_title = previous is not None and previous.tag == "h1"
     return is_below_title and len(element.collect_text().split()) >= _MIN_SUMMARY_WORDS
 
@@ -129,12 +123,12 @@ def is_abstract_without_heading(element: Element) -> bool:
 
 def is_reference_list_without_heading(element: Element) -> bool:
     """Return whether an element is a list of references that has no heading."""
-    is_marked = element.tag in _REFERENCES_CONTAINERS and (
+    is_marked = element.tag in ("div", "section", "ol", "ul", "dl") and (
         bool(element.lowercase_classes & _REFERENCES_CLASSES)
         or element.attributes.get("id") == "refs"
         or element.attributes.get("role") == "doc-bibliography"
     )
-    if not is_marked and element.tag not in _REFERENCES_TAGS:
+    if not is_marked and element.tag not in ("d-citation-list", "dt-bibliography"):
         return False
     return not any(inner.tag in HEADING_TAGS for inner in islice(element.iterate_elements(), 6))
 

@@ -53,7 +53,6 @@ _SKIPPED_CLASSES: Final = frozenset(
     | {"abstract-title"}  # pandoc's own heading in an abstract element
 )
 _NOTE_CLASSES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no part of a heading
-_FLOAT_TAGS: Final = frozenset({"figure", "d-figure", "dt-figure"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _SECTION_END: Final = Heading("", 0, "")  # ends a section where no heading follows
 
@@ -62,7 +61,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     """Read the paper that a page shows; `file_name` becomes the main file of the paper."""
     html, warnings = normalize_characters(html)
     root = parse_html(html)
-    walker = PageWalker(StyleRules(root))
+    walker = _PageWalker(StyleRules(root))
     walker.walk_page(_find_main_element(root))
     known_title = find_page_title(root)
     resolved = resolve_headings(promote_back_matter_lines(walker.items), known_title=known_title)
@@ -76,16 +75,14 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
 
 def _find_main_element(root: Element) -> Element:
     """Return the element that is marked as the main part of the page, or `root` if none is marked."""
-    for element in root.iterate_elements():
-        if element.classes & {"ltx_page_main", "ltx_page_content"} or element.tag == "main":
-            return element
-    return root
+    marks = {"ltx_page_main", "ltx_page_content"}
+    return next((each for each in root.iterate_elements() if each.tag == "main" or each.classes & marks), root)
 
 
 def read_html_fragment(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
     """Return the headings and blocks in a piece of HTML from a Markdown file, and the hidden texts in it."""
     root = parse_html(html)
-    walker = PageWalker(StyleRules(root))
+    walker = _PageWalker(StyleRules(root))
     walker.walk_page(root)
     return walker.items, walker.hidden_texts
 
@@ -99,8 +96,8 @@ def find_page_title(root: Element) -> str:
             name = (attributes.get("name") or attributes.get("property", "")).lower()
             titles.setdefault(f"meta {name}", attributes.get("content", ""))
         elif "ltx_title_document" in element.classes:
-            walker = PageWalker(StyleRules(Element("", {})))
-            titles.setdefault("document", walker.read_inline_text(remove_footnotes(element)))
+            walker = _PageWalker(StyleRules(Element("", {})))
+            titles.setdefault("document", walker.read_inline_text(_remove_footnotes(element)))
         elif element.tag == "title" and (element.parent is None or element.parent.tag != "svg"):
             title = _SITE_NAME.sub("", element.collect_text().strip())
             titles.setdefault("title", "" if _NAME_OF_FILE.fullmatch(title) else title)
@@ -124,7 +121,7 @@ def _find_front_matter_title(text: str) -> str:
 
 
 @dataclass(slots=True)
-class PageWalker:
+class _PageWalker:
     """A walk over the elements of a page, which collects headings, blocks and hidden texts in order."""
 
     styles: StyleRules
@@ -179,7 +176,7 @@ class PageWalker:
 
     def _begin_element(self, element: Element) -> None:
         tag = element.tag
-        if tag in _FLOAT_TAGS and self._float_lines is None:
+        if tag in ("figure", "d-figure", "dt-figure") and self._float_lines is None:
             self._float_lines, self._table_count, self._float_element = [], 0, element
         elif tag in ("sup", "sub"):
             self._words.append("^" if tag == "sup" else "_")
@@ -235,7 +232,7 @@ class PageWalker:
 
     def _add_heading(self, element: Element) -> None:
         source_text = " ".join(self.read_inline_text(element).split())
-        text = " ".join(self.read_inline_text(remove_footnotes(element)).split())
+        text = " ".join(self.read_inline_text(_remove_footnotes(element)).split())
         if not text:
             return
         classes = element.classes
@@ -263,14 +260,14 @@ class PageWalker:
 
     def read_inline_text(self, root: Element) -> str:
         """Return the text in an element as one string; formulas are TeX."""
-        inner = PageWalker(self.styles, is_in_cell_or_heading=True)
+        inner = _PageWalker(self.styles, is_in_cell_or_heading=True)
         inner._float_lines = []
         inner.walk_page(Element("", {}, None, list(root.children)))
         self.hidden_texts += inner.hidden_texts
         return "\n".join(inner._float_lines)
 
 
-def remove_footnotes(heading: Element) -> Element:
+def _remove_footnotes(heading: Element) -> Element:
     """Return a heading without the footnotes that LaTeXML puts into headings."""
     children = [c for c in heading.children if isinstance(c, str) or not c.classes & _NOTE_CLASSES]
     return Element(heading.tag, heading.attributes, heading.parent, children)

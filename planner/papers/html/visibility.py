@@ -130,7 +130,9 @@ class StyleRules:
             if self._is_match(selector, element)
         )
         style = ";".join((*(body for _, body in rules), inline))
-        return _parse_declarations(_VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style))
+        if "var(" in style:
+            style = _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style)
+        return _parse_declarations(style)
 
     def _is_match(self, selector: _Selector, element: Element) -> bool:
         """Return whether a selector matches an element; False if the page has used up its search steps."""
