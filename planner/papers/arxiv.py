@@ -167,10 +167,8 @@ class ArxivClient:
         name = f"{entry.id}.{kind}"
         if (data := self._read_cache(name)) is not None:
             return data or None
-        for path in paths:
-            data = self._download(f"{path}{entry.id}", entry.id, _MAX_BODY_BYTES)
-            if data is not None:
-                break
+        bodies = (self._download(f"{path}{entry.id}", entry.id, _MAX_BODY_BYTES) for path in paths)
+        data = next((body for body in bodies if body is not None), None)
         if not data or data.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
             return None
         self._write_cache(name, data)

@@ -92,9 +92,10 @@ class _ResultReferences:
             return True
         return bool(self.sections) and any(match[1] in self.sections for match in _SECTION.finditer(sentence))
 
-    def may_be_named_in(self, text: str) -> bool:
-        """Return whether the text has a word such as "fig" or "sec"; without one, `is_named_in` is false for it."""
-        return _has_cue(text, _REFERENCE_CUES) or (bool(self.sections) and _has_cue(text, _SECTION_CUES))
+    @property
+    def cues(self) -> tuple[str, ...]:
+        """Words such as "fig" and "sec"; a text without them names none of these tables, figures and sections."""
+        return (*_REFERENCE_CUES, *(_SECTION_CUES if self.sections else ()))
 
 
 def remove_floats_and_leaks(
@@ -148,7 +149,7 @@ def _redact_block(block: Block, kind: BlockKind, results: _ResultReferences) -> 
         caption = _find_caption(block.text)
         shows_method = _METHOD_WORDS.search(caption) and not _RESULT_WORDS.search(caption)
         return caption if kind is BlockKind.FIGURE and shows_method else ""
-    if not (_has_cue(block.text, _ANNOUNCEMENT_CUES) or results.may_be_named_in(block.text)):
+    if not _has_cue(block.text, (*_ANNOUNCEMENT_CUES, *results.cues)):
         return block.text.rstrip()
     kept = (s for s in split_sentences(block.text) if not _is_announcement(s) and not results.is_named_in(s))
     return "".join(kept).rstrip()

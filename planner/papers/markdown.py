@@ -20,13 +20,7 @@ from planner.papers.headings import classify_heading, find_abstract_text, strip_
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
 from planner.papers.html.reader import read_html_fragment
 from planner.papers.html.visibility import StyleRules
-from planner.papers.outline import (
-    Heading,
-    HeadingOrBlock,
-    assemble_sections,
-    promote_back_matter_lines,
-    resolve_headings,
-)
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.text import MAX_TABLE_LINES, find_table_end, is_table
 
@@ -93,7 +87,7 @@ def read_markdown_files(
         items += file_items
         hidden_texts += hidden + hidden_in_blocks
         warnings += character_warnings
-    resolved = resolve_headings(promote_back_matter_lines(_promote_bold_lines(items)), known_title=known.title)
+    resolved = resolve_headings(_promote_bold_lines(items), known_title=known.title)
     if resolved.code_like_count:
         warnings.append(f"{resolved.code_like_count} lines marked as headings look like code and were kept as text")
     sections = assemble_sections(resolved.items)

@@ -130,7 +130,11 @@ def _is_reference_list(blocks: Sequence[Block]) -> bool:
 
 
 def resolve_headings(items: Sequence[HeadingOrBlock], *, known_title: str = "") -> ResolvedHeadings:
-    """Return the title, and the items with corrected heading levels; false headings become text."""
+    """Return the title, and the items with corrected headings.
+
+    Levels are corrected, false headings become text, and unmarked lines such as "References" become headings.
+    """
+    items = _promote_back_matter_lines(items)
     headings = [item for item in items if isinstance(item, Heading) and item.text]
     numbered = len({h.number_parts for h in headings if h.number_parts}) >= _MIN_NUMBERED
     code_lines = [h for h in headings if _looks_like_code(h, numbered=numbered)]
@@ -150,7 +154,7 @@ def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading |
     return replace(item, level=levels[id(item)])
 
 
-def promote_back_matter_lines(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
+def _promote_back_matter_lines(items: Sequence[HeadingOrBlock]) -> list[HeadingOrBlock]:
     """Return the items, with headings made of unmarked lines such as "References" and "Acknowledgements".
 
     The line "References" becomes a heading only if a reference follows on the next line or in the next block.

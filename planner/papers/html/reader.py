@@ -22,13 +22,7 @@ from planner.papers.html.elements import (
     read_formula_tex,
 )
 from planner.papers.html.visibility import StyleRules
-from planner.papers.outline import (
-    Heading,
-    HeadingOrBlock,
-    assemble_sections,
-    promote_back_matter_lines,
-    resolve_headings,
-)
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 
 # The most reliable first.
@@ -53,6 +47,7 @@ _SKIPPED_CLASSES: Final = frozenset(
     | {"abstract-title"}  # pandoc's own heading in an abstract element
 )
 _NOTE_CLASSES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no part of a heading
+_TEXT_BY_TAG: Final = {"sup": "^", "sub": "_", "br": "\n", "li": "- "}  # at the start of an element
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _SECTION_END: Final = Heading("", 0, "")  # ends a section where no heading follows
 
@@ -64,7 +59,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     walker = _PageWalker(StyleRules(root))
     walker.walk_page(_find_main_element(root))
     known_title = find_page_title(root)
-    resolved = resolve_headings(promote_back_matter_lines(walker.items), known_title=known_title)
+    resolved = resolve_headings(walker.items, known_title=known_title)
     sections = assemble_sections(resolved.items)
     warnings += warn_of_hidden_text(walker.hidden_texts)
     if walker.styles.has_skipped_rules:
@@ -178,12 +173,8 @@ class _PageWalker:
         tag = element.tag
         if tag in ("figure", "d-figure", "dt-figure") and self._float_lines is None:
             self._float_lines, self._table_count, self._float_element = [], 0, element
-        elif tag in ("sup", "sub"):
-            self._words.append("^" if tag == "sup" else "_")
-        elif tag == "br":
-            self._words.append("\n")
-        elif tag == "li":
-            self._words.append("- ")
+        elif tag in _TEXT_BY_TAG:
+            self._words.append(_TEXT_BY_TAG[tag])
         elif tag in ("dt-cite", "d-cite"):
             key = element.attributes.get("key") or element.attributes.get("bibtex-key", "")
             self._words.append(f"[{key}]" if key else "")
