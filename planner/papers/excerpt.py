@@ -11,6 +11,7 @@ from typing import Final
 from planner.errors import PaperError, TooLongError
 from planner.papers.headings import classify_heading, is_measurement_setup_heading, strip_number_and_punctuation
 from planner.papers.leaks import remove_ablation_announcements, remove_floats_and_leaks
+from planner.papers.outline import BACK_MATTER_KINDS
 from planner.papers.paper import BlockKind, Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
 
@@ -19,9 +20,6 @@ _UNSENT_REASONS: Final = {
     SectionKind.CHECKLIST: "checklists are not sent",
 }
 _RESULT_KINDS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
-_BACK_MATTER_KINDS: Final = frozenset(_UNSENT_REASONS) | {
-    SectionKind.CONCLUSION, SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX
-}  # fmt: skip
 _OPENING_KINDS: Final = frozenset({SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
 _METHOD_NAME: Final = re.compile(
     r"(?:online|star|detailed|materials?|data|patients|participants|subjects|experimental|and|[^\w\s]|\s)*"
@@ -114,7 +112,7 @@ def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
 
 def _find_back_matter(body: tuple[Section, ...]) -> int:
     """Return the index of the first section after the main part, such as the conclusion; `len(body)` if none exists."""
-    ends = (i for i, section in enumerate(body) if section.level == 1 and section.kind in _BACK_MATTER_KINDS)
+    ends = (i for i, section in enumerate(body) if section.level == 1 and section.kind in BACK_MATTER_KINDS)
     return next(ends, len(body))
 
 
@@ -165,7 +163,7 @@ def _warn_of_lost_method(body: Iterable[Section], sent: Iterable[Section]) -> tu
 
 
 def _count_method_characters(section: Section) -> int:
-    if section.level == 0 or section.kind in _OPENING_KINDS | _BACK_MATTER_KINDS:
+    if section.level == 0 or section.kind in _OPENING_KINDS | BACK_MATTER_KINDS:
         return 0
     return sum(len(block.text) for block in section.blocks if block.kind is BlockKind.PROSE)
 

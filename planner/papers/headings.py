@@ -128,7 +128,7 @@ _KIND_PATTERNS: Final = tuple(
 )
 
 _SPACED_LETTERS: Final = re.compile(r"(?:[^\W\d_] ){4,}[^\W\d_]")
-_BACK_MATTER_KINDS: Final = frozenset({SectionKind.CONCLUSION, SectionKind.APPENDIX, SectionKind.CHECKLIST})
+_KINDS_AROUND_REFERENCES: Final = frozenset({SectionKind.CONCLUSION, SectionKind.APPENDIX, SectionKind.CHECKLIST})
 _INHERITED_KINDS: Final = frozenset(SectionKind) - {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.OTHER}
 _NOT_ABSTRACT: Final = re.compile(r"availability|contact|supplement|keywords|code|contents", re.I)
 _AFTER_ABSTRACT: Final = re.compile(
@@ -171,7 +171,7 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
     kind = _classify_without_parent(heading)
     if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
         return kind
-    if SectionKind.REFERENCES in (kind, parent) and _BACK_MATTER_KINDS & {kind, parent}:
+    if SectionKind.REFERENCES in (kind, parent) and _KINDS_AROUND_REFERENCES & {kind, parent}:
         return kind
     is_experiments = kind is SectionKind.EXPERIMENTS
     if is_experiments and parent is SectionKind.METHOD and not is_measurement_setup_heading(heading):
