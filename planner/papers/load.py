@@ -33,7 +33,7 @@ from planner.sanitize import shorten_name
 if TYPE_CHECKING:
     from planner.papers.arxiv import ArxivClient, ArxivEntry
 
-FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
+_FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
 MIN_CHARACTERS: Final = 500  # characters of text; a source with fewer is not a paper
 MAX_CHARACTERS: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages
 _MAX_AUTHORS: Final = 200
@@ -62,7 +62,7 @@ def read_source(path_or_name: str, data: bytes | None = None) -> RecognisedSourc
         if not path.exists():
             raise PaperError(f"there is no file or folder {path_or_name!r}; check the path")
         if not path.is_file():
-            raise PaperError(f"{path_or_name!r} is neither a file nor a folder; {FORMATS_HINT}")
+            raise PaperError(f"{path_or_name!r} is neither a file nor a folder; {_FORMATS_HINT}")
         return _read_bytes(read_source_file(path, MAX_FILE_BYTES), path.name)
     except (OSError, ValueError) as error:
         raise PaperError(f"{path_or_name[:200]!r} cannot be read: {describe_os_error(error)}") from None
@@ -71,10 +71,10 @@ def read_source(path_or_name: str, data: bytes | None = None) -> RecognisedSourc
 def _read_bytes(data: bytes, name: str) -> RecognisedSource:
     kind = detect_kind(data, name)
     if kind is FileFormat.EMPTY:
-        raise PaperError(f"{name!r} is empty; {FORMATS_HINT}")
+        raise PaperError(f"{name!r} is empty; {_FORMATS_HINT}")
     if kind is FileFormat.OTHER:
         what = describe_unsupported_type(data) or "neither text nor a PDF"
-        raise NotAPaperError(f"{name!r} is {what}; {FORMATS_HINT}")
+        raise NotAPaperError(f"{name!r} is {what}; {_FORMATS_HINT}")
     if kind is FileFormat.PDF:
         from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
@@ -91,7 +91,7 @@ def _read_bytes(data: bytes, name: str) -> RecognisedSource:
 def _read_tree(tree: SourceTree) -> RecognisedSource:
     from planner.papers.folder import read_source_tree  # reads LaTeX, whose patterns take long to compile
 
-    return RecognisedSource(*read_source_tree(tree, read_non_latex_text))
+    return RecognisedSource(*read_source_tree(tree, _read_non_latex_text))
 
 
 def _read_text(data: bytes, name: str) -> RecognisedSource:
@@ -101,11 +101,11 @@ def _read_text(data: bytes, name: str) -> RecognisedSource:
         from planner.papers.latex.reader import read_latex  # compiles many patterns
 
         return RecognisedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
-    paper = read_non_latex_text(kind, text, name)
+    paper = _read_non_latex_text(kind, text, name)
     return RecognisedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
 
 
-def read_non_latex_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
+def _read_non_latex_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
     """Read a paper from the text of the file `name`, whose format is HTML, Markdown or plain text."""
     match kind:
         case FileFormat.HTML:
