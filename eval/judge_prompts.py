@@ -66,7 +66,7 @@ def build_reviewer_prompt(
 
 
 def build_reask_prompt(
-    prompt: Prompt, reply: str, findings: Sequence[str], folder: Path | None = None, *, failures: int
+    prompt: Prompt, reply: str, findings: Sequence[str], failures: int, folder: Path | None = None
 ) -> Prompt:
     """Build the prompt that asks again, with the last reply and the findings on it.
 

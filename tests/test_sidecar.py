@@ -11,7 +11,7 @@ from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder
-from planner.planning.plan_files import RecordStore
+from planner.planning.plan_files import RecordStore, choose_sample_number
 from planner.planning.record import PlanRecord, begin_record, sum_costs, sum_usage
 from planner.schema import Task
 from tests.papers_made import paper
@@ -136,7 +136,7 @@ def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
     assert kept.outcome is Outcome.INTERRUPTED
     again = RecordStore(path, kept, a_cent)
     assert again.find_reply(card.identify_request(prompt)) == Completion("reply")
-    assert again.choose_sample_number(prompt) == 0
+    assert choose_sample_number(again.attempts, prompt) == 0
 
 
 def test_replies_to_requests_in_flight_together_are_kept_apart(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from planner.chat import Model, ModelInfo, TokenCounter
+from planner.chat import Model, ModelInfo, Prompt, TokenCounter
 from planner.errors import NotAPaperError, Outcome, PaperError, TrajectoryError
 from planner.files import delete_and_unlock_file, try_lock_file, write_file_atomically
 from planner.models.connect import ModelClient, add_retries
@@ -98,9 +98,13 @@ async def plan_to_folder(
         files = find_or_choose_plan_files(folder, record)
         others = list_attempts_for_other_questions(folder, record, files)
         record = record.model_copy(update={"attempts": files.attempts})
-        store = RecordStore(files.record_path, files.planned_record or record, pricing, force, others)
+        store = RecordStore(files.record_path, files.planned_record or record, pricing, others)
+
+        def choose_sample(prompt: Prompt) -> int:
+            return choose_sample_number((*others, *store.attempts), prompt, force)
+
         cached = CachedModel(model, store)
-        result = await plan_paper(paper, cached, settings, store.choose_sample_number, token_counter, report_step)
+        result = await plan_paper(paper, cached, settings, choose_sample, token_counter, report_step)
         return _write_result(files, finish_record(record, result, store.attempts), result.trajectory)
 
 

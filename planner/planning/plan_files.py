@@ -52,14 +52,12 @@ _MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which 
 class RecordStore:
     """A store of the replies about one paper; it writes each request and each reply to `path` at once.
 
-    `other_attempts` are requests that the folder holds for other questions; their replies are used too. If `force` is
-    true, stored replies to the first prompt are not used.
+    `other_attempts` are requests that the folder holds for other questions; their replies are used too.
     """
 
     path: Path
     record: PlanRecord
     pricing: ReplyPricer
-    force: bool = False
     other_attempts: tuple[AttemptRecord, ...] = ()
 
     @property
@@ -67,19 +65,15 @@ class RecordStore:
         """The recorded requests."""
         return self.record.attempts
 
-    def choose_sample_number(self, prompt: Prompt) -> int:
-        """Return the sample number for a first prompt, as the function `choose_sample_number` does."""
-        return choose_sample_number((*self.other_attempts, *self.attempts), prompt, self.force)
-
     def find_reply(self, identity: str) -> Completion | None:
         """Return the recorded reply to a request, or None."""
-        own_number = len(self.attempts)
-        for number, attempt in enumerate((*self.attempts, *self.other_attempts)):
-            if attempt.identity == identity and attempt.completion is not None:
-                if number >= own_number:
-                    self._write_attempts((*self.attempts, attempt))
-                return attempt.completion
-        return None
+        known = (*self.attempts, *self.other_attempts)
+        found = next((each for each in known if each.identity == identity and each.completion), None)
+        if found is None:
+            return None
+        if found not in self.attempts:
+            self._write_attempts((*self.attempts, found))
+        return found.completion
 
     def record_request(self, identity: str, prompt: Prompt) -> None:
         """Record that a request is about to be sent."""
@@ -210,20 +204,14 @@ def find_or_choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
 def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
     """Return the answered requests in all records of a paper, except those in the record of `chosen`.
 
-    The errors are those of `PlanFiles.read`.
+    The errors are those of `PlanRecord.read`.
     """
-    first, further = build_first_and_further_path(folder, record)
-    beginning = further.name.removesuffix(f"{record.question_name}{TRAJECTORY_SUFFIX}")
-    names = (path.name.removesuffix(RECORD_SUFFIX) for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
-    stems = sorted(name for name in names if name.startswith(beginning))
-    others = [PlanFiles.read(path) for path in (first, *(first.with_name(f"{s}{TRAJECTORY_SUFFIX}") for s in stems))]
-    return tuple(
-        attempt
-        for other in others
-        if other.trajectory_path != chosen.trajectory_path
-        for attempt in other.attempts
-        if attempt.completion
-    )
+    first, further = map(build_record_path, build_first_and_further_path(folder, record))
+    beginning = further.name.removesuffix(f"{record.question_name}{RECORD_SUFFIX}")
+    names = (path.name for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
+    paths = (first, *map(first.with_name, sorted(name for name in names if name.startswith(beginning))))
+    others = [PlanRecord.read(path) for path in paths if path.exists() and path != chosen.record_path]
+    return tuple(attempt for other in others for attempt in other.attempts if attempt.completion)
 
 
 def build_lock_path(folder: Path, record: PlanRecord) -> Path:

@@ -21,9 +21,6 @@ from planner.files import describe_os_error, read_bounded_file
 from planner.papers.paper import Excerpt
 from planner.schema import PLAN_FIELDS, Task
 
-_INSTALLED_FOLDER: Final = Path(__file__).parents[1] / "prompts"
-_CHECKOUT_FOLDER: Final = Path(__file__).parents[2] / "prompts"
-
 _REASK_TEMPLATE: Final = "reask.jinja"
 _MAX_TEMPLATE_BYTES: Final = 1_000_000
 _MAX_REPLY_CHARS: Final = 20_000
@@ -88,7 +85,8 @@ class PromptTemplates:
 
 @cache
 def _find_shipped_folder() -> Path:
-    return _INSTALLED_FOLDER if _INSTALLED_FOLDER.is_dir() else _CHECKOUT_FOLDER
+    installed, checkout = (Path(__file__).parents[level] / "prompts" for level in (1, 2))
+    return installed if installed.is_dir() else checkout
 
 
 def _read_template(folder: Path, name: str) -> str:
@@ -146,7 +144,7 @@ def render_first_prompt(
 
 
 def render_reask_prompt(
-    prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None, *, failures: int = 1
+    prompt: Prompt, reply: str, findings: Sequence[str], failures: int = 1, templates: Path | None = None
 ) -> Prompt:
     """Render the prompt that names the faults of an invalid reply and asks again.
 

@@ -259,7 +259,7 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
     """Return the record with the result; `attempts` are all recorded requests, including earlier ones."""
     paper_prompt = result.paper_prompt
     models = [attempt.completion.model for attempt in result.attempts if attempt.completion]
-    return record.model_copy(
+    finished = record.model_copy(
         update={
             "model_answered": models[-1] if models else "",
             "outcome": result.outcome,
@@ -274,23 +274,17 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
             "considered": result.details.considered,
             "reported": result.details.reported,
             "revisions": result.details.revisions,
-            **_sum_attempts(_update_outcomes(tuple(attempts), result)),
         }
     )
+    return replace_attempts(finished, _update_outcomes(tuple(attempts), result))
 
 
 def replace_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
     """Return the record with these requests in place of its own, and with the sums of their tokens and costs."""
-    return record.model_copy(update=_sum_attempts(attempts))
-
-
-def _sum_attempts(attempts: Sequence[AttemptRecord]) -> dict[str, object]:
-    answered = [a for a in attempts if a.completion]
-    return {
-        "usage": sum_usage(a.completion.usage for a in answered if a.completion),
-        "cost": sum_costs(a.cost for a in answered) if answered or not any(a.is_lost for a in attempts) else None,
-        "attempts": tuple(attempts),
-    }
+    usage = sum_usage(a.completion.usage for a in attempts if a.completion)
+    costs = [a.cost for a in attempts if a.completion]
+    cost = sum_costs(costs) if costs or not any(a.is_lost for a in attempts) else None
+    return record.model_copy(update={"usage": usage, "cost": cost, "attempts": tuple(attempts)})
 
 
 def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:
@@ -324,9 +318,5 @@ def sum_usage(usages: Iterable[Usage]) -> Usage:
 
 def sum_costs(costs: Iterable[float | None]) -> float | None:
     """Return the sum of the costs, or None if any cost is unknown."""
-    known = 0.0
-    for cost in costs:
-        if cost is None:
-            return None
-        known += cost
-    return known
+    known = list(costs)
+    return None if None in known else sum(filter(None, known), 0.0)

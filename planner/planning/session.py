@@ -22,15 +22,11 @@ T = TypeVar("T")
 
 # A function that returns the number of the sample to request for a first prompt; a new number replaces a reply.
 SampleChooser = Callable[[Prompt], int]
+# A function that builds the prompt which asks again, from the last prompt, its invalid reply, the faults of this reply
+# and the number of invalid replies so far.
+ReaskBuilder = Callable[[Prompt, str, tuple[str, ...], int], Prompt]
 # A function that shows the user the message about a strategy's next step.
 StepReporter = Callable[[str], None]
-
-
-class ReaskBuilder(Protocol):
-    """A function that builds the prompt which asks again after an invalid reply."""
-
-    def __call__(self, prompt: Prompt, reply: str, findings: tuple[str, ...], *, failures: int) -> Prompt:
-        """Build the prompt; `failures` is the number of invalid replies so far."""
 
 
 class PlannablePaper(Protocol):
@@ -110,9 +106,9 @@ class PaperSession:
     async def _ask_until_valid(self, prompt: Prompt) -> Reply:
         return await ask_until_valid(prompt, self._complete, self._parse, self._build_reask, self.settings.reasks)
 
-    def _build_reask(self, prompt: Prompt, reply: str, findings: tuple[str, ...], *, failures: int) -> Prompt:
+    def _build_reask(self, prompt: Prompt, reply: str, findings: tuple[str, ...], failures: int) -> Prompt:
         self.report_step(f"asked again, request {failures + 1} of {self.settings.reasks + 1}: {'; '.join(findings)}")
-        return render_reask_prompt(prompt, reply, findings, failures=failures, templates=self.settings.templates)
+        return render_reask_prompt(prompt, reply, findings, failures, self.settings.templates)
 
     async def _complete(self, prompt: Prompt) -> Completion:
         self.last_prompt = prompt
@@ -192,4 +188,4 @@ async def ask_until_valid(
             failures += 1
             if failures > max_reasks or not error.is_correctable:
                 raise
-            prompt = build_reask(prompt, completion.text, error.findings, failures=failures)
+            prompt = build_reask(prompt, completion.text, error.findings, failures)

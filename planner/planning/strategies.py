@@ -136,12 +136,11 @@ def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply
         for number, finding in enumerate(findings, start=1)
     ]
     revisions += _list_own_revisions(draft, {finding.number - 1 for finding in findings}, revised, reasons)
-    details = revised.details or tuple(_take_details(draft, revised))
-    considered = (*(revised.considered or _list_untouched(draft, revised)), *_list_withdrawn(draft, revised))
+    untouched = tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
     return replace(
         revised,
-        details=details,
-        considered=considered,
+        details=revised.details or tuple(_take_details(draft, revised)),
+        considered=(*(revised.considered or untouched), *_list_withdrawn(draft, revised)),
         reported=revised.reported or draft.reported,
         revisions=tuple(revisions),
     )
@@ -198,11 +197,6 @@ def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
     by_name = (n for n, other in enumerate(others) if other.name == ablation.name)
     by_part = (n for n, other in enumerate(others) if other.ablated_part == ablation.ablated_part)
     return next(by_name, next(by_part, None))
-
-
-def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[RejectedAblation, ...]:
-    """Return the candidates that were rejected in the draft, and are not in the revised plan either."""
-    return tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
 
 
 def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblation]:
