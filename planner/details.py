@@ -206,11 +206,13 @@ class Vote(_Part):
     chance: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanDetails:
     """The facts about a plan that a trajectory does not hold.
 
     `details` is empty or has one item for each ablation. `considered` has the candidates that the plan does not keep.
+    `reported` are the studies that the paper already reports. `revisions` are the model's responses to faults in its
+    earlier plan.
     """
 
     details: tuple[Details, ...] = ()

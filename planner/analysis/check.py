@@ -179,7 +179,7 @@ def check_plan(
             *_find_same_part(ablation, plan.ablations[:number]),
         )
     ]
-    return PlanCheck(PlanDetails(located), tuple(findings))
+    return PlanCheck(PlanDetails(details=located), tuple(findings))
 
 
 def _locate_quotes(details: Iterable[Details], index: PaperIndex) -> tuple[Details, ...]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.batch.manifest import PlanTask
 from planner.chat import FixedTokenCounter, TokenCounter
-from planner.details import PlanDetails
 from planner.errors import PaperError, PlannerError
 from planner.papers.paper import PaperInfo
 from planner.parsing.reply import Reply
@@ -86,7 +85,7 @@ class RemotePaper:
         from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, which only a reply needs
 
         if (index := self.result.restore_full_index()) is None:
-            return PlanCheck(PlanDetails(reply.details, reply.considered, reply.reported))
+            return PlanCheck(reply)
         return check_reply(reply, index)
 
 

@@ -89,14 +89,10 @@ def quote_value(value: object) -> str:
     return text if len(text) <= _MAX_QUOTE_CHARS else f"{text[: _MAX_QUOTE_CHARS - 1]}…"
 
 
-class _RepeatedKeyError(ValueError):
-    """An error for an object with a repeated key; the model may have joined two objects by mistake."""
-
-
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        raise _RepeatedKeyError
+        raise ValueError("a key is repeated, since the model may have joined two objects by mistake")
     return value
 
 

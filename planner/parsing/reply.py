@@ -8,15 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from planner.chat import Completion
-from planner.details import (
-    Details,
-    PlanDetails,
-    RejectedAblation,
-    RejectionReason,
-    ReportedStudy,
-    Revision,
-    decide_rejection_reasons,
-)
+from planner.details import Details, PlanDetails, RejectedAblation, RejectionReason, decide_rejection_reasons
 from planner.errors import Outcome, OutputError
 from planner.parsing.ablations import build_ablation, read_ablation_details, read_reported_studies
 from planner.parsing.predictions import LocatedObject, ParseLog
@@ -67,21 +59,12 @@ _PERCEIVE: Final = re.compile(r"\b(?:see|find|access|open|read|view|locate)\b", 
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A valid plan with its reasoning; `notes` are sentences about format errors that were repaired.
-
-    `details` has one item for each ablation, or is empty. `considered` are the candidates that the plan does not keep.
-    `reported` are the studies that the paper already reports, according to the model. `revisions` are the model's
-    responses to faults in its earlier plan.
-    """
+class Reply(PlanDetails):
+    """A valid plan with its reasoning and details; `notes` are sentences about format errors that were repaired."""
 
     reasoning: str
     plan: Plan
     notes: tuple[str, ...] = ()
-    details: tuple[Details, ...] = ()
-    considered: tuple[RejectedAblation, ...] = ()
-    reported: tuple[ReportedStudy, ...] = ()
-    revisions: tuple[Revision, ...] = ()
 
 
 def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -> Reply:
@@ -109,9 +92,9 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
     chosen = _choose_plan(parts.predictions_block.objects, k, min_chance, log)
     if chosen is None:
         raise _build_output_error(parts, completion, log)
-    plan, details = chosen
+    plan, details, considered = chosen
     reported = read_reported_studies(parts.reported_text)
-    return Reply(reasoning, plan, log.notes, details.details, details.considered, reported)
+    return Reply(reasoning, plan, log.notes, details=details, considered=considered, reported=reported)
 
 
 def _check_size(completion: Completion) -> None:
@@ -181,8 +164,8 @@ def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completi
 
 def _choose_plan(
     objects: Sequence[LocatedObject], k: int, min_chance: int | None, log: ParseLog
-) -> tuple[Plan, PlanDetails] | None:
-    """Return (plan, its details) from all candidates of a reply; if the plan breaks a rule, return None.
+) -> tuple[Plan, tuple[Details, ...], tuple[RejectedAblation, ...]] | None:
+    """Return (plan, details, candidates not kept) from all candidates of a reply; if the plan breaks a rule, None.
 
     The plan keeps at most `k` candidates: the best one, and others with a chance of at least `min_chance` percent. If
     no candidate has a chance, the plan keeps the first `k`. If `min_chance` is None, details are not read.
@@ -202,10 +185,10 @@ def _choose_plan(
     if plan is None:
         return None
     if all(each == Details() for each in details):
-        return plan, PlanDetails()
+        return plan, (), ()
     left_out = [(objects[number], details[number], why) for number, why in rejections.items() if why]
-    candidates = tuple(_build_candidates(left_out[:_MAX_CONSIDERED], log))
-    return plan, PlanDetails(tuple(details[n] for n in kept), candidates)
+    considered = tuple(_build_candidates(left_out[:_MAX_CONSIDERED], log))
+    return plan, tuple(details[n] for n in kept), considered
 
 
 def _rank_candidates(details: Sequence[Details]) -> list[int]:

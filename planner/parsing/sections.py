@@ -54,20 +54,18 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         log.add_note("the model's thoughts before the answer were left out")
     repairer = JsonRepairer()
     tagged = _read_tagged_blocks(answer.text, repairer)
-    block = _choose_block(tagged, log)
-    is_tagged = block is not None
-    untagged = None if block else _read_untagged_block(answer.text, log, repairer)
-    if read := block or untagged or next(reversed(tagged), None):
-        log.lines_before = _count_lines_before(text, answer.text, read)
-    block = block or (untagged if untagged and untagged.has_content else None)
-    if block and answer.is_in_thoughts and not _is_last(block, answer):
-        log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
-        return ReplyParts(answer.text, "", None, is_unfinished=answer.is_open)
-    if block is None:
-        _explain_missing_block(untagged or next(reversed(tagged), None), log)
+    chosen = _choose_block(tagged, log)
+    block = chosen or _read_untagged_block(answer.text, log, repairer) or next(reversed(tagged), None)
+    if block:
+        log.lines_before = _count_lines_before(text, answer.text, block)
+    if block is None or not block.has_content:
+        _explain_missing_block(block, log)
         is_unfinished = answer.is_open or _has_unclosed_tag(answer.text)
         return ReplyParts(answer.text, "", None, is_unfinished)
-    if is_tagged:
+    if answer.is_in_thoughts and not _is_last(block, answer):
+        log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
+        return ReplyParts(answer.text, "", None, is_unfinished=answer.is_open)
+    if chosen:
         _note_tag_errors(answer.text[block.start : block.end], block.has_closing_tag, log)
     before, after = _select_before(answer.text, block, tagged), answer.text[block.end :]
     reasoning = (
@@ -76,7 +74,7 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         or _find_prose(before, log)
         or _use_thoughts(answer.thoughts, log)
     )
-    return ReplyParts(answer.text, reasoning, block, block.is_unfinished, not is_tagged, reported)
+    return ReplyParts(answer.text, reasoning, block, block.is_unfinished, chosen is None, reported)
 
 
 def _count_lines_before(reply: str, answer: str, block: PredictionsBlock) -> int | None:
@@ -88,12 +86,9 @@ def _count_lines_before(reply: str, answer: str, block: PredictionsBlock) -> int
 
 def _take_reported_block(text: str) -> tuple[str, str]:
     """Return (text without the last <reported> block, content of this block or "")."""
-    openings = list(_REPORTED.finditer(text))
-    if not openings:
-        return text, ""
-    start = openings[-1]
-    end = _REPORTED_END.search(text, start.end())
-    if end is None:
+    start = next(reversed(list(_REPORTED.finditer(text))), None)
+    end = _REPORTED_END.search(text, start.end()) if start else None
+    if start is None or end is None:
         return text, ""
     return text[: start.start()] + text[end.end() :], text[start.end() : end.start()]
 
