@@ -120,6 +120,15 @@ class UniqueNames:
         return chosen
 
 
+def number_repeated_names(names: Iterable[str]) -> list[str]:
+    """Return the names, with a number added to each that equals an earlier one, such as "No gate (2)"."""
+    unique: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name} ({number})" for number in itertools.count(2))
+        unique[next(each for each in itertools.chain((name,), numbered) if each not in unique)] = None
+    return list(unique)
+
+
 def _fold_case(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +23,10 @@ from planner.details import (
 )
 from planner.errors import Outcome, TrajectoryError
 from planner.matching import group_ablations
+from planner.names import number_repeated_names
 from planner.planning.output import PlanOutput, write_combined_plan
 from planner.planning.record import PaperRecord, PlanRecord
-from planner.schema import DEFAULT_K, Ablation, Plan, Task
+from planner.schema import DEFAULT_K, Plan, Task
 from planner.site.entries import UnreadFile
 from planner.trajectory.format import Trajectory, normalize_trajectory
 
@@ -176,7 +177,9 @@ def _write_plan(
         return SingleMemberPaper(paper_id, task, members[0].name)
     if not chosen.kept:
         return UnreadFile(paper_id, f"no member has a valid ablation for the {task} task")
-    plan = Plan(ablations=tuple(_number_names([study.best_proposal.ablation for study in chosen.kept])))
+    ablations = [study.best_proposal.ablation for study in chosen.kept]
+    unique = zip(ablations, number_repeated_names(each.name for each in ablations), strict=True)
+    plan = Plan(ablations=tuple(ablation.model_copy(update={"name": name}) for ablation, name in unique))
     model = name_combined_model(names)
     reasoning = "\n\n".join(_list_paragraphs([member.name for member in members], len(names), chosen))
     try:
@@ -232,16 +235,6 @@ def _describe_paper(paper_id: str, records: Sequence[PlanRecord]) -> PaperRecord
 
 def _build_rejected_ablation(study: ProposedStudy, why: RejectionReason) -> RejectedAblation:
     return RejectedAblation(**dict(study.best_proposal.ablation), details=study.details, why=why)
-
-
-def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:
-    """Yield the ablations with unique names. A repeated name gets a number."""
-    used: set[str] = set()
-    for ablation in ablations:
-        numbered = (f"{ablation.name} ({number})" for number in count(2))
-        name = next(name for name in chain((ablation.name,), numbered) if name not in used)
-        used.add(name)
-        yield ablation.model_copy(update={"name": name})
 
 
 def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies) -> Iterator[str]:

@@ -7,7 +7,7 @@ The trajectories are rendered from their parsed text, so that they contain no sc
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -18,7 +18,7 @@ from planner.files import write_file_atomically
 from planner.names import build_trajectory_path
 from planner.schema import Task
 from planner.site.copies import format_as_one_line
-from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile, index_entries, read_sorted_entries
+from planner.site.entries import EntryIndex, PlanEntry, UnreadFile, index_entries, read_sorted_entries
 from planner.site.pages import (
     IndexRow,
     build_paper_rows,
@@ -61,49 +61,35 @@ def build_site(folders: Sequence[Path], output: Path, *, with_docsify: bool = Fa
     index = index_entries(folders, excluded_folder=output.resolve())
     if not index.sources_by_paper:
         raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
-    docsify_writer = _DocsifyWriter(output / "docsify") if with_docsify else None
-    builder = _SiteBuilder(output, choose_page_names(index.sources_by_paper), docsify_writer)
+    docsify = _DocsifyWriter(output / "docsify") if with_docsify else None
+    unread = list(index.unread_files)
+    rows = list(_write_paper_pages(output / "papers", index, docsify, unread))
+    if docsify:
+        docsify.write_index()
+        unread += docsify.skipped_files
+    index_path = output / "index.html"
+    write_file_atomically(index_path, render_index_page(rows, index.run_names, unread), durable=False)
+    pages = {row.page for row in rows}
+    _remove_stale_pages(output / "papers", pages)
+    return BuiltSite(index_path, len(pages), len(rows), sum(not row.ablations for row in rows), tuple(unread))
+
+
+def _write_paper_pages(
+    folder: Path, index: EntryIndex, docsify: "_DocsifyWriter | None", unread_files: list[UnreadFile]
+) -> Iterator[IndexRow]:
+    """Write the page of each paper to `folder`, and yield its rows of the index page."""
+    names = choose_page_names(index.sources_by_paper)
     for paper_id, sources in sorted(index.sources_by_paper.items()):
-        builder.add_paper(paper_id, sources)
-    return builder.finish_site(index)
-
-
-@dataclass(slots=True)
-class _SiteBuilder:
-    """A builder that writes the pages of a site paper by paper."""
-
-    output: Path
-    names: dict[str, str]
-    docsify: "_DocsifyWriter | None"
-    rows: list[IndexRow] = field(default_factory=list)
-    unread_files: list[UnreadFile] = field(default_factory=list)
-
-    def add_paper(self, paper_id: str, sources: Sequence[EntrySource]) -> None:
-        """Write the page of a paper."""
         try:
             entries = read_sorted_entries(sources)
         except TrajectoryError as error:
-            self.unread_files.append(UnreadFile(paper_id, f"a file changed while the site was built: {error}"))
-            return
+            unread_files.append(UnreadFile(paper_id, f"a file changed while the site was built: {error}"))
+            continue
         view = build_paper_view(entries)
-        name = self.names[paper_id]
-        write_file_atomically(self.output / "papers" / f"{name}.html", render_paper_page(view), durable=False)
-        self.rows.extend(build_paper_rows(name, view))
-        if self.docsify:
-            for entry in entries:
-                self.docsify.add_entry(entry, view.title)
-
-    def finish_site(self, entry_index: EntryIndex) -> BuiltSite:
-        """Write the index page, remove stale pages, and return the finished site."""
-        if self.docsify:
-            self.docsify.write_index()
-            self.unread_files.extend(self.docsify.skipped_files)
-        unread = (*entry_index.unread_files, *self.unread_files)
-        index = self.output / "index.html"
-        write_file_atomically(index, render_index_page(self.rows, entry_index.run_names, unread), durable=False)
-        pages = {row.page for row in self.rows}
-        _remove_stale_pages(self.output / "papers", pages)
-        return BuiltSite(index, len(pages), len(self.rows), sum(not row.ablations for row in self.rows), unread)
+        write_file_atomically(folder / f"{names[paper_id]}.html", render_paper_page(view), durable=False)
+        yield from build_paper_rows(names[paper_id], view)
+        if docsify:
+            docsify.add_entries(entries, view.title)
 
 
 def _check_folders(folders: Sequence[Path], output: Path) -> None:
@@ -143,25 +129,25 @@ class _DocsifyWriter:
     )
     _used_paths: set[str] = field(default_factory=set)
 
-    def add_entry(self, entry: PlanEntry, title: str) -> None:
-        """Write the trajectory of an entry, if it has one."""
-        if entry.trajectory is None:
-            return
-        path = build_trajectory_path(entry.planner, entry.model, entry.paper_id)
-        if str(path).casefold() in self._used_paths:
-            self.skipped_files.append(UnreadFile(f"{entry.run}/{path}", "another trajectory has the same path"))
-            return
-        self._used_paths.add(str(path).casefold())
-        text = render_trajectory(entry.trajectory, allow_violations=True)
-        write_file_atomically(self.root / "trajectories" / path, text, durable=False)
-        self._rows[entry.task].setdefault((title, entry.paper_id), {})[entry.model_name] = path
+    def add_entries(self, entries: Iterable[PlanEntry], title: str) -> None:
+        """Write the trajectories of a paper."""
+        for entry in entries:
+            if entry.trajectory is None:
+                continue
+            path = build_trajectory_path(entry.planner, entry.model, entry.paper_id)
+            if str(path).casefold() in self._used_paths:
+                self.skipped_files.append(UnreadFile(f"{entry.run}/{path}", "another trajectory has the same path"))
+                continue
+            self._used_paths.add(str(path).casefold())
+            text = render_trajectory(entry.trajectory, allow_violations=True)
+            write_file_atomically(self.root / "trajectories" / path, text, durable=False)
+            self._rows[entry.task].setdefault((title, entry.paper_id), {})[entry.model_name] = path
 
     def write_index(self) -> None:
         """Write the start page, the sidebar and the table of trajectories."""
-        sidebar, table = self._list_sidebar_lines(), self._list_table_lines()
         write_file_atomically(self.root / "index.html", render_docsify_page(), durable=False)
-        write_file_atomically(self.root / "_sidebar.md", "\n".join(sidebar) + "\n", durable=False)
-        write_file_atomically(self.root / "trajectories.md", "\n".join(table) + "\n", durable=False)
+        for name, lines in (("_sidebar", self._list_sidebar_lines()), ("trajectories", self._list_table_lines())):
+            write_file_atomically(self.root / f"{name}.md", "\n".join(lines) + "\n", durable=False)
 
     def _list_sidebar_lines(self) -> Iterator[str]:
         yield "- [Trajectories](/trajectories)"

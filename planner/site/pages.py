@@ -5,10 +5,12 @@ The index page holds its rows as compact JSON, and a script unpacks them.
 
 import base64
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import count
 from typing import Final
 from urllib.parse import quote
 
@@ -72,46 +74,38 @@ def build_paper_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
 
 def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
     """Return the rows as compact JSON, with numbers for repeated names. `assets/index.js` unpacks them."""
-    models, tasks, outcomes, papers = _Numbering(), _Numbering(), _Numbering(), _Numbering()
+    # Each new name gets the next number, from 0.
+    models, tasks, outcomes = (defaultdict[str, int](count().__next__) for _ in range(3))
+    papers = defaultdict[tuple[str, str], int](count().__next__)
     cells: list[JsonValue] = [
         [
-            papers.assign_number(row.page, row.title),
-            models.assign_number(row.model),
-            tasks.assign_number(row.task),
-            outcomes.assign_number(row.outcome),
+            papers[row.page, _clean(row.title)],
+            models[_clean(row.model)],
+            tasks[row.task],
+            outcomes[row.outcome],
             list(row.shared),
             None if row.cost is None else float(f"{row.cost:.6g}"),
             row.anchor,
             [_pack_ablation(ablation) for ablation in row.ablations],
-            *([clean_text(row.reason[:_MAX_REASON_CHARS]).text] if row.reason else []),
+            *([_clean(row.reason[:_MAX_REASON_CHARS])] if row.reason else []),
         ]
         for row in rows
     ]
     return {
         "actions": list(_ACTIONS),
-        "papers": [list(texts) for texts in papers.numbers],
-        "models": [name for (name,) in models.numbers],
-        "tasks": [name for (name,) in tasks.numbers],
-        "outcomes": [name for (name,) in outcomes.numbers],
+        "papers": [list(texts) for texts in papers],
+        "models": list(models),
+        "tasks": list(tasks),
+        "outcomes": list(outcomes),
         "rows": cells,
     }
-
-
-class _Numbering:
-    """Numbers for tuples of texts. Each new tuple gets the next number, from 0."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[tuple[str, ...], int] = {}
-
-    def assign_number(self, *texts: str) -> int:
-        return self.numbers.setdefault(tuple(clean_text(text).text for text in texts), len(self.numbers))
 
 
 def _pack_ablation(ablation: Ablation) -> JsonValue:
     """Return [index of the action in `_ACTIONS`, text to show, text that is not shown but searched]."""
     shown = choose_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
-    texts = (clean_text(render_formulas_as_text(text)).text for text in (shown, "" if other == shown else other))
+    texts = (_clean(render_formulas_as_text(text)) for text in (shown, "" if other == shown else other))
     return [_ACTIONS.index(ablation.action), *texts]
 
 
@@ -213,7 +207,11 @@ def create_template_environment(loader: BaseLoader) -> Environment:
 
 def _clean_value(value: object) -> object:
     """Return a value for a template. If it is a text, its unsafe characters are removed."""
-    return clean_text(value).text if type(value) is str else value
+    return _clean(value) if type(value) is str else value
+
+
+def _clean(text: str) -> str:
+    return clean_text(text).text
 
 
 @cache

@@ -1,11 +1,12 @@
 """A trajectory (the reasoning and the plan of one paper) and its published file format, byte for byte."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from planner.errors import TrajectoryError
+from planner.names import number_repeated_names
 from planner.sanitize import clean_text
 from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, AblationField, Plan, Task, find_rule_violations
 from planner.trajectory.escape import escape_markup, make_markup_escapable
@@ -165,7 +166,10 @@ class _Normalizer:
         ablations = [
             self.normalize_ablation(f"ablation {number}", a) for number, a in enumerate(plan.ablations, start=1)
         ]
-        names = self._number_duplicates([ablation.name for ablation in ablations])
+        given = [ablation.name for ablation in ablations]
+        names = given if self.allow_violations else number_repeated_names(given)
+        if names != given:
+            self.warnings.append("plan: a number was added to each repeated name")
         renamed = [ablation.model_copy(update={"name": name}) for ablation, name in zip(ablations, names, strict=True)]
         return Plan.model_validate({"ablations": renamed}, context=PUBLISHED_CONTEXT)
 
@@ -214,15 +218,3 @@ class _Normalizer:
         if not is_kept:
             self.warnings.append(f"{place}: markup that could not be checked was made plain text")
         return neutral
-
-    def _number_duplicates(self, names: Sequence[str]) -> list[str]:
-        """Return the names, with a number added to each that equals an earlier one, such as "No gate (2)"."""
-        if self.allow_violations:
-            return list(names)
-        unique: dict[str, None] = {}
-        for name in names:
-            numbered = (name, *(f"{name} ({number})" for number in range(2, len(names) + 1)))
-            unique[next(candidate for candidate in numbered if candidate not in unique)] = None
-        if list(unique) != list(names):
-            self.warnings.append("plan: a number was added to each repeated name")
-        return list(unique)

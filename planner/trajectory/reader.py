@@ -186,14 +186,9 @@ class _PlanReader:
     def _read_line(self, line_number: int, line: str) -> None:
         if line.startswith(format.NAME_LABEL):
             self.drafts.append(_AblationDraft(_unescape_line(line.removeprefix(format.NAME_LABEL))))
-        elif not self.drafts:
-            raise TrajectoryError(
-                f"{self.file_name}, line {line_number}: expected '{format.NAME_LABEL}name', found {line[:60]!r}"
-            )
-        elif not self._read_field(self.drafts[-1], line):
-            raise TrajectoryError(
-                f"{self.file_name}, line {line_number}: expected a field of the plan, found {line[:60]!r}"
-            )
+        elif not (self.drafts and self._read_field(self.drafts[-1], line)):
+            expected = "a field of the plan" if self.drafts else f"'{format.NAME_LABEL}name'"
+            raise TrajectoryError(f"{self.file_name}, line {line_number}: expected {expected}, found {line[:60]!r}")
 
     def _read_field(self, draft: _AblationDraft, line: str) -> bool:
         """Store the value of a line in the draft; return False if the line belongs to no field."""
