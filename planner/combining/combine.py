@@ -138,26 +138,14 @@ def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: in
     """
     has_chances = all(member.has_chances for member in members)
     least = (DEFAULT_MIN_CHANCE[task] if min_chance is None else min_chance) if has_chances else None
-    studies = group_and_rank_proposals(
-        [member.list_proposals(with_considered=has_chances) for member in members], has_chances
-    )
-    rejections = list(
-        zip(studies, decide_rejection_reasons([study.chance for study in studies], k, least), strict=True)
-    )
-    kept = tuple(study for study, why in rejections if why is None)
-    return ChosenStudies(kept, tuple((study, why) for study, why in rejections if why)[:_MAX_REJECTED], k, least)
-
-
-def group_and_rank_proposals(
-    proposals_by_member: Sequence[Sequence[Proposal]], has_chances: bool
-) -> list[ProposedStudy]:
-    """Join equal proposals of the members into studies, the best first. `proposals_by_member` has an item a member."""
-    groups = group_ablations([[proposal.ablation for proposal in each] for each in proposals_by_member])
-    studies = [
-        ProposedStudy(tuple(proposals_by_member[m][n] for m, n in group), len(proposals_by_member), has_chances)
-        for group in groups
-    ]
-    return sorted(studies, key=lambda study: study.sort_key)
+    proposals = [member.list_proposals(with_considered=has_chances) for member in members]
+    groups = group_ablations([[proposal.ablation for proposal in each] for each in proposals])
+    proposed = (ProposedStudy(tuple(proposals[m][n] for m, n in group), len(members), has_chances) for group in groups)
+    studies = sorted(proposed, key=lambda study: study.sort_key)
+    reasons = decide_rejection_reasons([study.chance for study in studies], k, least)
+    kept = tuple(study for study, why in zip(studies, reasons, strict=True) if why is None)
+    rejected = tuple((study, why) for study, why in zip(studies, reasons, strict=True) if why)
+    return ChosenStudies(kept, rejected[:_MAX_REJECTED], k, least)
 
 
 def name_combined_model(names: Sequence[str]) -> str:
@@ -211,7 +199,10 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         min_chance=chosen.min_chance,
         details=details if has_details else (),
         order=choose_run_order(details) if has_details else (),
-        considered=tuple(_build_rejected_ablation(study, why) for study, why in chosen.rejected),
+        considered=tuple(
+            RejectedAblation(**dict(study.best_proposal.ablation), details=study.details, why=why)
+            for study, why in chosen.rejected
+        ),
         reported=select_distinct_studies(chain.from_iterable(record.reported for record in records)),
         votes=tuple(tuple(proposal.vote for proposal in study.proposals) for study in chosen.kept),
     )
@@ -231,10 +222,6 @@ def _describe_paper(paper_id: str, records: Sequence[PlanRecord]) -> PaperRecord
     if records:
         return records[0].paper.model_copy(update={"id": paper_id})
     return PaperRecord(id=paper_id, title="", source="", format="", main_file="", sha256="", chars=0)
-
-
-def _build_rejected_ablation(study: ProposedStudy, why: RejectionReason) -> RejectedAblation:
-    return RejectedAblation(**dict(study.best_proposal.ablation), details=study.details, why=why)
 
 
 def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies) -> Iterator[str]:

@@ -125,7 +125,7 @@ def _describe_run(study: ExportedStudy | None, variant: Variant) -> tuple[str, .
     if study is None:
         return ("",) * 7
     ablation, details = study.ablation, study.details
-    change = (ablation.ablated_part, ablation.action.value, variant.instead, "; ".join(ablation.metrics))
+    change = (ablation.ablated_part, ablation.action.value, variant.replacement, "; ".join(ablation.metrics))
     return (*change, details.control, details.hypothesis, str(details.effort or ""))
 
 

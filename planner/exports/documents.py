@@ -166,7 +166,7 @@ def _list_latex_rows(study: ExportedStudy, metrics: Sequence[str]) -> Iterator[s
     yield rf"\multicolumn{{{len(metrics) + 1}}}{{p{{0.95\linewidth}}}}{{\emph{{{escape_latex(study.headline)}}}}} \\"
     opening = {Action.REMOVE: "without ", Action.REPLACE: "", Action.ADD: "with "}[study.ablation.action]
     for variant in study.variants:
-        change = escape_latex((variant.instead or format_as_one_line(study.ablation.ablated_part)).rstrip("."))
+        change = escape_latex((variant.replacement or format_as_one_line(study.ablation.ablated_part)).rstrip("."))
         yield _render_latex_row(rf"\quad {opening}{change}", cells)
 
 

@@ -36,12 +36,14 @@ _LONG_SWEEP: Final = 5  # values, of which three are run first to see if the oth
 class Variant:
     """A variant of the method that a study runs. `change` says how it differs from the method.
 
-    `same_as` is the slug of an earlier study's variant that seems to be the same, or "" if there is none.
+    `replacement` is what the variant runs instead, and `removed_part` is the part that this replacement removes.
+    `same_as` is the slug of an earlier study's variant that seems to be the same. Each of them may be "".
     """
 
     slug: str
     change: str
-    instead: str = ""
+    replacement: str = ""
+    removed_part: str = ""
     same_as: str = ""
 
 
@@ -74,13 +76,13 @@ class ExportedStudy:
 
     def describe_run(self, variant: Variant) -> str:
         """Return a description of a variant. If the variant seems to repeat an earlier run, the description says so."""
-        is_replaced = self.ablation.action is Action.REPLACE and variant.instead
-        done = describe_replacement(variant.instead) if is_replaced else variant.change
+        is_replaced = self.ablation.action is Action.REPLACE and variant.replacement
+        done = describe_replacement(variant.replacement) if is_replaced else variant.change
         default = _DEFAULT.search(self.ablation.ablated_part)
         if (
             default
-            and is_mostly_number(variant.instead)
-            and parse_number_set(variant.instead) == parse_number_set(default[1])
+            and is_mostly_number(variant.replacement)
+            and parse_number_set(variant.replacement) == parse_number_set(default[1])
         ):
             return f"{done} (the method's own value: the baseline)"
         return done + (f" (seems the same run as {variant.same_as}; if so, run it once)" if variant.same_as else "")
@@ -88,10 +90,10 @@ class ExportedStudy:
     @property
     def first_runs(self) -> tuple[Variant, ...]:
         """The variants to run first. In a long sweep of values, these are the two ends and the middle."""
-        values = [variant for variant in self.variants if is_mostly_number(variant.instead)]
+        values = [variant for variant in self.variants if is_mostly_number(variant.replacement)]
         if len(values) < _LONG_SWEEP:
             return self.variants
-        values.sort(key=lambda variant: min(parse_number_set(variant.instead)))
+        values.sort(key=lambda variant: min(parse_number_set(variant.replacement)))
         later = {*values[1:-1]}.difference([values[len(values) // 2]])
         return tuple(variant for variant in self.variants if variant not in later)
 
@@ -145,12 +147,12 @@ def _list_studies(entry: PlanEntry) -> Iterator[ExportedStudy]:
         order = tuple(range(count))
     ablations = (*entry.ablations, *further)
     details = (*entry.details, *(candidate.details for candidate in further))
-    earlier: list[tuple[str, Variant]] = []  # each removed part, and the run that removes it
+    earlier: list[Variant] = []  # those that remove a part
     for place, index in enumerate((*order, *range(count, len(ablations))), start=1):
         ablation = ablations[index]
         number = f"{index + 1:02}"
         headline = shorten_name(format_as_one_line(choose_name_or_part(ablation))) or f"Ablation {index + 1}"
-        removals = list(_list_variants(ablation, number, earlier))
+        variants = tuple(_list_variants(ablation, number, earlier))
         yield ExportedStudy(
             number=index + 1,
             run_position=place,
@@ -158,25 +160,22 @@ def _list_studies(entry: PlanEntry) -> Iterator[ExportedStudy]:
             headline=headline,
             ablation=ablation,
             details=details[index],
-            variants=tuple(variant for _, variant in removals),
+            variants=variants,
         )
-        earlier += [(part, variant) for part, variant in removals if part and not variant.same_as]
+        earlier += [variant for variant in variants if variant.removed_part and not variant.same_as]
 
 
-def _list_variants(
-    ablation: Ablation, number: str, earlier: Sequence[tuple[str, Variant]]
-) -> Iterator[tuple[str, Variant]]:
-    """Yield (removed part, variant) for each variant of an ablation. The part is "" if nothing is removed."""
+def _list_variants(ablation: Ablation, number: str, earlier: Sequence[Variant]) -> Iterator[Variant]:
     # A published plan may break the rule that each action but REMOVE, and no other, has a replacement.
     replacements = ("",) if ablation.action is Action.REMOVE else ablation.replacement or ("",)
     names = UniqueNames()
     slugs = _choose_slugs([_name_variant(ablation, item) for item in replacements])
     for item, variant_slug in zip(replacements, slugs, strict=True):
         part = name_removed_part(ablation, item)
-        same = next((run.slug for other, run in earlier if part and is_same_part(part, other)), "")
+        same = next((run.slug for run in earlier if part and is_same_part(part, run.removed_part)), "")
         change = format_as_one_line(describe_change(ablation, [item] if item else []))
         slug = names.choose_name(f"{number}-{variant_slug}")
-        yield part, Variant(slug, change, format_as_one_line(item), same)
+        yield Variant(slug, change, format_as_one_line(item), part, same)
 
 
 def _name_variant(ablation: Ablation, item: str) -> str:

@@ -106,14 +106,6 @@ def _lower_word(match: re.Match[str], spellings: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanFact:
-    """A fact about how a plan was made: a label such as "Run", and a value."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class AttemptView:
     """A request for a plan and its reply, as a page shows them."""
 
@@ -135,13 +127,12 @@ def list_summary_items(entry: PlanEntry) -> Iterator[str]:
         yield _format_seconds(entry.record.seconds)
 
 
-def list_plan_facts(entry: PlanEntry) -> Iterator[PlanFact]:
-    """Yield the known facts about how a plan was made."""
-    facts = list(_list_record_facts(entry, entry.record)) if entry.record else []
+def list_plan_facts(entry: PlanEntry) -> tuple[tuple[str, str], ...]:
+    """Return (label, text) for each known fact about how a plan was made."""
     name = f"{entry.planner}/{entry.model}/{entry.paper_id}"
-    for label, value in (("Trajectory", name), ("Task", entry.task), ("Run", entry.run), *facts):
-        if value:
-            yield PlanFact(label, value)
+    of_record = _list_record_facts(entry, entry.record) if entry.record else ()
+    facts = (("Trajectory", name), ("Task", entry.task), ("Run", entry.run), *of_record)
+    return tuple((label, text) for label, text in facts if text)
 
 
 def _list_record_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ The index page holds its rows as compact JSON, and a script unpacks them.
 import base64
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -127,36 +127,15 @@ _DOCSIFY_STYLE: Final = _PinnedFile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _PageAssets:
-    """The style and scripts of a page, and a Content Security Policy that allows only these."""
-
-    style: Markup
-    first_script: Markup
-    script: Markup
-
-    @property
-    def policy(self) -> str:
-        return (
-            f"default-src 'none'; script-src {_hash_source(self.first_script)} {_hash_source(self.script)}; "
-            f"style-src {_hash_source(self.style)}; img-src data:; base-uri 'none'; form-action 'none'; "
-            "require-trusted-types-for 'script'; trusted-types 'none'"
-        )
-
-
 def render_index_page(rows: Sequence[IndexRow], runs: Sequence[str], unread: Sequence[UnreadFile] = ()) -> str:
     """Return the index page, which lists every paper and model."""
     title = f"Ablation plans · {', '.join(runs)}" if runs else "Ablation plans"
-    return _render_page(
-        "index.html.jinja", _load_assets("index"), title=title, runs=runs, data=pack_rows(rows), unread=unread
-    )
+    return _render_page("index", title=title, runs=runs, data=pack_rows(rows), unread=unread)
 
 
 def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
     """Return the page of one paper. `index` is the address of the index page, or "" if there is none."""
-    return _render_page(
-        "paper.html.jinja", _load_assets("paper"), title=view.title, view=view, index=index, sureness=SURENESS
-    )
+    return _render_page("paper", title=view.title, view=view, index=index, sureness=SURENESS)
 
 
 def render_entry_page(entry: PlanEntry) -> str:
@@ -166,7 +145,7 @@ def render_entry_page(entry: PlanEntry) -> str:
 
 def render_docsify_page() -> str:
     """Return the page that starts docsify. Docsify renders the trajectories in the browser."""
-    settings = Markup(_read_asset("docsify.js"))  # noqa: S704 - our own file
+    settings = _read_asset("docsify.js")
     policy = (
         f"default-src 'none'; script-src {_hash_source(settings)} {_DOCSIFY.address}; connect-src 'self'; "
         f"style-src {_DOCSIFY_STYLE.address} 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
@@ -180,8 +159,9 @@ def is_own_page(html: str) -> bool:
     return '<meta name="generator" content="ablation-planner ' in html[:1000]
 
 
-def _render_page(template: str, assets: _PageAssets, **values: object) -> str:
-    return _get_environment().get_template(template).render(assets=assets, generator=GENERATOR, **values)
+def _render_page(page: str, **values: object) -> str:
+    template = _get_environment().get_template(f"{page}.html.jinja")
+    return template.render(assets=_load_assets(page), generator=GENERATOR, **values)
 
 
 @cache
@@ -215,16 +195,21 @@ def _clean(text: str) -> str:
 
 
 @cache
-def _load_assets(page: str) -> _PageAssets:
-    return _PageAssets(
-        style=Markup(_read_asset("look.css") + _read_asset(f"{page}.css")),  # noqa: S704 - our own file
-        first_script=Markup(_read_asset("theme.js")),  # noqa: S704 - our own file
-        script=Markup(_read_asset(f"{page}.js")),  # noqa: S704 - our own file
+def _load_assets(page: str) -> Mapping[str, str]:
+    """Return the style and scripts of a page, and a Content Security Policy that allows only these."""
+    style = _read_asset("look.css") + _read_asset(f"{page}.css")
+    first_script, script = _read_asset("theme.js"), _read_asset(f"{page}.js")
+    policy = (
+        f"default-src 'none'; script-src {_hash_source(first_script)} {_hash_source(script)}; "
+        f"style-src {_hash_source(style)}; img-src data:; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     )
+    return {"style": style, "first_script": first_script, "script": script, "policy": policy}
 
 
-def _read_asset(name: str) -> str:
-    return (files("planner.site") / "assets" / name).read_text(encoding="utf-8")
+def _read_asset(name: str) -> Markup:
+    text = (files("planner.site") / "assets" / name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - our own file
 
 
 def _hash_source(content: str) -> str:

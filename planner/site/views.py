@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
 from planner.details import describe_run_order, explain_chance_meaning, format_count, select_distinct_studies
-from planner.matching import group_ablations
+from planner.matching import Place, group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
 from planner.schema import Ablation, Action, Task, list_non_benchmark_fields
@@ -21,7 +21,6 @@ from planner.site.copies import PlanCopies, choose_name_or_part, format_plan_cop
 from planner.site.entries import PlanEntry
 from planner.site.facts import (
     AttemptView,
-    PlanFact,
     build_source_name_and_address,
     choose_title,
     label_entries,
@@ -41,23 +40,16 @@ _MAX_ANCHOR_LENGTH: Final = 60
 _ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Action.ADD: "Add"}
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AblationPlace:
-    """The place of an ablation: the index of its entry on the page, and its index in the plan of this entry."""
-
-    entry_number: int
-    ablation_number: int
-
-
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Groups of equal ablations that several models propose, the largest group first.
 
-    `matches` maps each ablation in a group to the ablations of other models in the same group.
+    A place is (index of an entry on the page, index of an ablation in the plan of this entry). `matches` maps the place
+    of each ablation in a group to the ablations of other models in the same group.
     """
 
-    matches: dict[AblationPlace, tuple[AblationPlace, ...]]
-    groups: tuple[tuple[AblationPlace, ...], ...]
+    matches: dict[Place, tuple[Place, ...]]
+    groups: tuple[tuple[Place, ...], ...]
 
 
 def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
@@ -65,21 +57,23 @@ def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
 
     Combined plans are left out, since they repeat ablations of other plans.
     """
-    groups = [group for task in Task for group in _list_groups(entries, task)]
     models = [(entry.planner, entry.model) for entry in entries]
+    groups = [
+        group
+        for task in Task
+        for group in group_ablations([_list_own_ablations(entry, task) for entry in entries])
+        if len({models[entry_number] for entry_number, _ in group}) > 1
+    ]
     matches = {
-        place: tuple(other for other in group if models[other.entry_number] != models[place.entry_number])
+        place: tuple(other for other in group if models[other[0]] != models[place[0]])
         for group in groups
         for place in group
     }
     return Agreement(matches, tuple(sorted(groups, key=lambda group: (-len(group), group))))
 
 
-def _list_groups(entries: Sequence[PlanEntry], task: Task) -> Iterator[tuple[AblationPlace, ...]]:
-    numbers = [n for n, entry in enumerate(entries) if entry.task is task and entry.planner != COMBINED_PLANNER]
-    for group in group_ablations([entries[number].ablations for number in numbers]):
-        if len({(entries[numbers[plan]].planner, entries[numbers[plan]].model) for plan, _ in group}) > 1:
-            yield tuple(AblationPlace(numbers[plan], ablation) for plan, ablation in group)
+def _list_own_ablations(entry: PlanEntry, task: Task) -> tuple[Ablation, ...]:
+    return entry.ablations if entry.task is task and entry.planner != COMBINED_PLANNER else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +109,8 @@ class AblationCard:
 class ModelPanel:
     """The plan of one model, or the failure to make it, as a page shows it. `summary` is one line of key figures.
 
-    `notes` are pairs (heading, sentences). `considered` are the candidates that the plan does not keep.
+    `notes` are pairs (heading, sentences), and `facts` are pairs (label, text). `considered` are the candidates that
+    the plan does not keep.
     """
 
     label: str
@@ -127,7 +122,7 @@ class ModelPanel:
     notes: tuple[tuple[str, tuple[Markup, ...]], ...]
     considered: tuple[AblationCard, ...]
     copies: PlanCopies | None
-    facts: tuple[PlanFact, ...]
+    facts: tuple[tuple[str, str], ...]
     replies: tuple[AttemptView, ...]
 
 
@@ -205,13 +200,14 @@ class _PlaceLinks:
     anchors: Sequence[str]
     agreement: Agreement
 
-    def build_anchor(self, place: AblationPlace) -> str:
-        return f"{self.anchors[place.entry_number]}/{place.ablation_number + 1}"
+    def build_anchor(self, place: Place) -> str:
+        entry_number, number = place
+        return f"{self.anchors[entry_number]}/{number + 1}"
 
-    def build_link(self, place: AblationPlace) -> AblationLink:
-        ablation = self.entries[place.entry_number].ablations[place.ablation_number]
-        headline = render_inline_markdown(choose_name_or_part(ablation))
-        return AblationLink(self.labels[place.entry_number], headline, self.build_anchor(place))
+    def build_link(self, place: Place) -> AblationLink:
+        entry_number, number = place
+        headline = render_inline_markdown(choose_name_or_part(self.entries[entry_number].ablations[number]))
+        return AblationLink(self.labels[entry_number], headline, self.build_anchor(place))
 
 
 def make_unique_anchor_id(label: str) -> str:
@@ -239,7 +235,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         notes=tuple(_list_notes(entry)),
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry) if entry.trajectory and entry.ablations else None,
-        facts=tuple(list_plan_facts(entry)),
+        facts=list_plan_facts(entry),
         replies=tuple(list_attempts(entry)),
     )
 
@@ -247,7 +243,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
 def _list_cards(places: _PlaceLinks, entry_number: int) -> Iterator[AblationCard]:
     entry = places.entries[entry_number]
     for number, ablation in enumerate(entry.ablations):
-        place = AblationPlace(entry_number, number)
+        place = (entry_number, number)
         lines, findings = entry.details[number].list_lines(), entry.list_findings(number)
         matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
         yield _build_card(ablation, lines, number + 1, places.build_anchor(place), findings, matches)

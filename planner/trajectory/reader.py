@@ -1,6 +1,7 @@
 """Read a trajectory from a file, even from a published file with wrongly decoded characters."""
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -155,12 +156,8 @@ class _AblationDraft:
     """The fields of an ablation that have been read so far. `list_name` names the field that gets list items."""
 
     name: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=lambda: defaultdict(list))
     list_name: str = "replacement"
-
-    def add_item(self, item: str) -> None:
-        """Add an item to the list that is being read."""
-        self.values.setdefault(self.list_name, []).append(item)
 
 
 class _PlanReader:
@@ -193,7 +190,8 @@ class _PlanReader:
     def _read_field(self, draft: _AblationDraft, line: str) -> bool:
         """Store the value of a line in the draft; return False if the line belongs to no field."""
         if line.startswith(format.ITEM_LABEL):
-            draft.add_item(_unescape_line(line.removeprefix(format.ITEM_LABEL), format.ITEM_PREFIX))
+            item = line.removeprefix(format.ITEM_LABEL)
+            draft.values[draft.list_name].append(_unescape_line(item, format.ITEM_PREFIX))
             return True
         for plan_field, label in format.FIELD_LABELS.items():
             if (text := _strip_label(label, line)) is not None:
@@ -211,7 +209,7 @@ class _PlanReader:
             if text.strip():
                 shown = plan_field.label.lower()
                 self.warnings.append(f"ablation {draft.name!r}: a {shown} was on the same line as its label")
-                draft.add_item(_unescape_line(text))
+                draft.values[draft.list_name].append(_unescape_line(text))
         else:
             draft.values[plan_field.name] = _unescape_line(text)
 

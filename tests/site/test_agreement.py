@@ -3,7 +3,7 @@
 from planner.matching import MAX_ABLATIONS
 from planner.schema import Task
 from planner.site.entries import create_planned_entry
-from planner.site.views import AblationPlace, find_agreement
+from planner.site.views import find_agreement
 from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, trajectory
 
 
@@ -15,12 +15,12 @@ def test_what_two_models_propose_is_marked_on_both_sides() -> None:
     ]
     found = find_agreement(entries)
     assert found.matches == {
-        AblationPlace(0, 0): (AblationPlace(1, 1),),
-        AblationPlace(1, 1): (AblationPlace(0, 0),),
-        AblationPlace(0, 1): (AblationPlace(2, 0),),
-        AblationPlace(2, 0): (AblationPlace(0, 1),),
+        (0, 0): ((1, 1),),
+        (1, 1): ((0, 0),),
+        (0, 1): ((2, 0),),
+        (2, 0): ((0, 1),),
     }
-    assert found.groups == ((AblationPlace(0, 0), AblationPlace(1, 1)), (AblationPlace(0, 1), AblationPlace(2, 0)))
+    assert found.groups == (((0, 0), (1, 1)), ((0, 1), (2, 0)))
 
 
 def test_the_group_of_most_models_comes_first() -> None:
@@ -28,7 +28,7 @@ def test_the_group_of_most_models_comes_first() -> None:
         create_planned_entry(trajectory(model=m, ablations=a))
         for m, a in (("a", (ROUTER, LOSS)), ("b", (ROUTER, LOSS)), ("c", (LOSS,)))
     ]
-    assert find_agreement(entries).groups[0] == (AblationPlace(0, 1), AblationPlace(1, 1), AblationPlace(2, 0))
+    assert find_agreement(entries).groups[0] == ((0, 1), (1, 1), (2, 0))
 
 
 def test_one_model_does_not_agree_with_itself_nor_a_reviewer_with_an_author() -> None:

@@ -107,7 +107,7 @@ def test_what_is_not_known_is_not_shown() -> None:
     entry = join_record(create_planned_entry(trajectory()), record.model_copy(update={"attempts": unpriced}))
     [panel] = build_paper_view([entry]).panels
     assert panel.summary == "reviewer task · 2 ablations"
-    assert not {"Cost", "Time"} & {fact.label for fact in panel.facts}
+    assert not {"Cost", "Time"} & dict(panel.facts).keys()
     assert panel.replies[0].heading == "Attempt 1: planned, 14.2 s"
 
 
