@@ -62,7 +62,8 @@ def measure_build(trajectories: Path, folder: Path, browser: Browser, rounds: in
     size = sum(path.stat().st_size for path in (folder / "site").rglob("*") if path.is_file())
     times = f"built in {seconds:.1f} s (limit 20), {size / 1e6:.1f} MB (limit 40)"
     print(f"site of {built.entry_count:,} trajectories: {times}")
-    measure_index(f"{built.paper_count:,} papers, {built.entry_count:,} trajectories", built.index, browser, rounds)
+    label = f"{built.paper_count:,} papers, {built.entry_count:,} trajectories"
+    measure_index(label, built.index_path, browser, rounds)
 
 
 def measure_index(name: str, index: Path, browser: Browser, rounds: int) -> None:

@@ -39,7 +39,7 @@ STUDY_WORDS: Final = re.compile(
     r"no|vs|versus|comparison|sensitivity|[A-Z]|\d+)\b",
     re.I,
 )
-MIN_REPLACEMENT_OVERLAP: Final = 0.5
+_MIN_REPLACEMENT_OVERLAP: Final = 0.5
 REMOVAL_WORDS: Final = r"no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*"
 _REMOVAL: Final = re.compile(
     rf"\b(?:{REMOVAL_WORDS})\b"
@@ -206,7 +206,7 @@ def _is_removal(ablation: Ablation) -> bool:
     return ablation.action is Action.REMOVE or any(_REMOVAL.search(item) for item in ablation.replacement)
 
 
-def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
+def is_same_replacement(text_a: str, text_b: str, min_overlap: float = _MIN_REPLACEMENT_OVERLAP) -> bool:
     """Return whether two replacements seem the same. Their numbers and the overlap of their stems decide."""
     numbers_a, numbers_b = parse_number_set(text_a), parse_number_set(text_b)
     if numbers_a and numbers_b:
@@ -293,16 +293,16 @@ def _is_surely_same(a: Ablation, b: Ablation) -> bool:
     texts = (f"{ablation.ablated_part} {STUDY_WORDS.sub(' ', ablation.name)}" for ablation in (a, b))
     return (
         have_compatible_changes(a, b, _is_surely_same_replacement)
-        and not have_opposite_words(a.ablated_part, b.ablated_part)
-        and not have_opposite_words(*texts)
+        and not _have_opposite_words(a.ablated_part, b.ablated_part)
+        and not _have_opposite_words(*texts)
     )
 
 
 def _is_surely_same_replacement(text_a: str, text_b: str) -> bool:
-    return is_same_replacement(text_a, text_b, _SURE_OVERLAP) and not have_opposite_words(text_a, text_b)
+    return is_same_replacement(text_a, text_b, _SURE_OVERLAP) and not _have_opposite_words(text_a, text_b)
 
 
-def have_opposite_words(text_a: str, text_b: str) -> bool:
+def _have_opposite_words(text_a: str, text_b: str) -> bool:
     """Return whether two texts differ by a pair of opposites, such as "inner" and "outer"."""
     words_a, words_b = _collect_signed_words(text_a), _collect_signed_words(text_b)
     return _has_opposite(words_a, words_b) or _has_opposite(words_b, words_a)

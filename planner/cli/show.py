@@ -246,7 +246,7 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     plans = format_count(built.entry_count - built.failure_count, "plan")
     failures = f", {format_count(built.failure_count, 'failure')}" if built.failure_count else ""
     click.echo(f"{papers}, {plans}{failures}; open the index in a browser:", err=True)
-    click.echo(make_printable(str(built.index)))
+    click.echo(make_printable(str(built.index_path)))
 
 
 @command(epilog="Example: ablation-planner combine runs/gpt-4o runs/claude -o combined")

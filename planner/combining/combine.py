@@ -126,11 +126,11 @@ def combine_plans(
             yield UnreadFile(paper_id, str(error))
             continue
         for task, members in members_by_task.items():
-            chosen = choose_studies(members, task, k or DEFAULT_K[task], min_chance)
+            chosen = _choose_studies(members, task, k or DEFAULT_K[task], min_chance)
             yield _write_plan(output, index.list_names(task), paper_id, task, members, chosen)
 
 
-def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: int | None) -> ChosenStudies:
+def _choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: int | None) -> ChosenStudies:
     """Choose the studies of a combined plan, at most `k` with a chance of at least `min_chance` percent.
 
     `members` must be sorted by name. If `min_chance` is None, the task's default is used. If a member states no

@@ -31,7 +31,6 @@ _INTERPOLATION: Final = re.compile(r"(\\*)\$\{")
 
 # A value in YAML: a text, a number, a list of such, or a mapping.
 _YamlValue = str | int | Sequence["_YamlValue"] | Mapping[str, "_YamlValue"]
-_PAPER_COLUMNS: Final = ("title", "cost", "warnings", "reasoning")
 
 
 def write_wandb(entries: Sequence[PlanEntry], target: Path) -> None:
@@ -226,7 +225,8 @@ def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
     `cost` and `warnings` are those of the whole plan. `findings` are those of the ablation in the row.
     """
     names = [field.name for field in PLAN_FIELDS]
-    columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason", *_PAPER_COLUMNS]
+    columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names]
+    columns += ["reason", "title", "cost", "warnings", "reasoning"]
     details = DETAIL_COLUMNS if any(entry.has_details for entry in entries) else ()
     columns += [*details, "findings"]
     rows = (row for entry in entries for row in _build_csv_rows(entry, len(details)))

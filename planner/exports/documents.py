@@ -89,7 +89,7 @@ def _render_section(study: ExportedStudy) -> str:
 def _render_overview(plan: ExportedPlan) -> str:
     runs = [(study, variant) for study in plan.studies for variant in study.variants]
     shared = sum(bool(variant.same_as) for _, variant in runs)
-    first = sum(len(study.first_runs) for study in plan.studies)
+    first = sum(len(study.first_variants) for study in plan.studies)
     notes = (
         f"{shared} may repeat a run of an earlier study" if shared else "",
         f"start with {first + 1} runs, as the others only try values between those" if first < len(runs) else "",
@@ -108,7 +108,7 @@ def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:
 
 def _render_study(study: ExportedStudy) -> str:
     notes = (f"- **{label}**: {escape_markdown(text)}\n" for label, text in study.list_notes())
-    first = study.first_runs
+    first = study.first_variants
     later = [variant for variant in study.variants if variant not in first]
     steps = [f"- [ ] Run `{each.slug}`: {escape_markdown(study.describe_run(each))}\n" for each in first]
     if later:

@@ -11,7 +11,7 @@ from typing import Final
 from planner.batch.ledger.records import LedgerReader
 from planner.batch.ledger.schema import open_ledger_with_damage
 from planner.batch.run_folder import RunFolder, convert_os_errors
-from planner.errors import Outcome, OutputError, RunError, TrajectoryError, UsageError
+from planner.errors import OutputError, RunError, TrajectoryError, UsageError
 from planner.exports.data_files import (
     write_ablationbench,
     write_csv,
@@ -43,10 +43,10 @@ from planner.site.entries import (
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """An export format. `write` writes plans to a file whose name ends in `ending`, or to a folder if that is ""."""
+    """An export format. `write` writes plans to a file that ends in `file_ending`, or to a folder if that is ""."""
 
     write: Callable[[Sequence[PlanEntry], Path], None]
-    ending: str = ""
+    file_ending: str = ""
 
 
 EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
@@ -90,8 +90,9 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
     if not is_run and not entries:
         raise RunError(f"{folder} is not the folder of a run, and has no trajectories")
     exporter = EXPORT_FORMATS[export_format]
-    if target.exists() and target.is_dir() is bool(exporter.ending):
-        raise UsageError(f"{target}: the format {export_format} needs {'a file' if exporter.ending else 'a folder'}")
+    if target.exists() and target.is_dir() is bool(exporter.file_ending):
+        kind = "file" if exporter.file_ending else "folder"
+        raise UsageError(f"{target}: the format {export_format} needs a {kind}")
     with convert_os_errors(target):
         exporter.write(entries, target)
     unplanned = (each for each in entries if each.trajectory is None)
@@ -99,17 +100,17 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
     return ExportReport((*lines, *notes), tuple(damage))
 
 
-def build_export_file(entry: PlanEntry, form: str) -> tuple[str, bytes]:
+def build_export_file(entry: PlanEntry, export_format: str) -> tuple[str, bytes]:
     """Return (name, content) of an exported plan. If the format has several files, they are in a zip archive.
 
     Raises:
         UsageError: if there is no such format.
     """
-    if (exporter := EXPORT_FORMATS.get(form)) is None:
-        raise UsageError(f"there is no format {form[:40]!r}")
-    stem = sanitize_file_name(f"{entry.paper_id[:80]}-{form}")
+    if (exporter := EXPORT_FORMATS.get(export_format)) is None:
+        raise UsageError(f"there is no format {export_format[:40]!r}")
+    stem = sanitize_file_name(f"{entry.paper_id[:80]}-{export_format}")
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"{stem}{exporter.ending}"
+        target = Path(folder) / f"{stem}{exporter.file_ending}"
         exporter.write([entry], target)
         written = sorted(path for path in Path(folder).rglob("*") if path.is_file())
         if len(written) == 1:
@@ -141,7 +142,7 @@ def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[P
 
 
 def _rebuild_entry(record: PlanRecord) -> PlanEntry:
-    trajectory = rebuild_trajectory(record) if record.outcome is Outcome.PLANNED else None
+    trajectory = rebuild_trajectory(record)
     return join_record(create_planned_entry(trajectory), record) if trajectory else create_failed_entry("", record)
 
 

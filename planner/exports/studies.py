@@ -88,7 +88,7 @@ class ExportedStudy:
         return done + (f" (seems the same run as {variant.same_as}; if so, run it once)" if variant.same_as else "")
 
     @property
-    def first_runs(self) -> tuple[Variant, ...]:
+    def first_variants(self) -> tuple[Variant, ...]:
         """The variants to run first. In a long sweep of values, these are the two ends and the middle."""
         values = [variant for variant in self.variants if is_mostly_number(variant.replacement)]
         if len(values) < _LONG_SWEEP:
@@ -156,7 +156,7 @@ def _list_studies(entry: PlanEntry) -> Iterator[ExportedStudy]:
         yield ExportedStudy(
             number=index + 1,
             run_position=place,
-            slug=f"{number}-{slugify(headline)}",
+            slug=f"{number}-{_slugify(headline)}",
             headline=headline,
             ablation=ablation,
             details=details[index],
@@ -184,14 +184,14 @@ def _name_variant(ablation: Ablation, item: str) -> str:
 
 def _choose_slugs(texts: Sequence[str]) -> list[str]:
     """Return a slug for each text. Long texts that begin alike are shortened in the middle, so that slugs differ."""
-    slugs = list(map(slugify, texts))
+    slugs = list(map(_slugify, texts))
     counts = Counter(slugs)
     return [
         _cut_slug(text, _MAX_SLUG_CHARS) if counts[slug] > 1 else slug for text, slug in zip(texts, slugs, strict=True)
     ]
 
 
-def slugify(text: str) -> str:
+def _slugify(text: str) -> str:
     """Return a text as at most 48 small Latin letters, digits and hyphens, or a hash if it has none of these."""
     return _build_whole_slug(text)[:_MAX_SLUG_CHARS].strip("-")
 

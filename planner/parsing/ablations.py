@@ -38,6 +38,7 @@ _OTHER_KEYS: Final = {
     "likelihood": "chance",
     "confidence": "chance",
 }
+_DETAIL_KEYS: Final = frozenset((*Details.model_fields, "details"))
 _MAX_TEXT_CHARS: Final = 2_000  # of one detail; a long one has 500
 _MAX_REPORTED: Final = 100
 _NUMBER: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
@@ -86,7 +87,7 @@ def _rename_keys(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, 
     named: dict[str, Any] = {}
     for key, item in value.items():
         field = FIELDS_BY_KEY.get(normalize_key(key))
-        if field is None and log.reads_details and _name_detail(key) in (*Details.model_fields, "details"):
+        if field is None and log.reads_details and _name_detail(key) in _DETAIL_KEYS:
             continue
         if field is None or field.name in named:
             log.add_note(f"{place}: the key {quote_value(key)} was left out")
@@ -167,7 +168,7 @@ def read_ablation_details(value: dict[str, Any], place: str, log: ParseLog) -> D
     given: dict[str, Any] = {}
     for key, item in [*value.items(), *(nested.items() if isinstance(nested, dict) else ())]:
         name = _name_detail(str(key))
-        if name in Details.model_fields and item is not None:
+        if name in _DETAIL_KEYS and item is not None:
             given.setdefault(name, item)
     if not given:
         return Details()

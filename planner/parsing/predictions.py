@@ -114,7 +114,7 @@ class PredictionsBlock:
     The block with its tags lies between `start` and `end`, and the plan lies between `plan_start` and `plan_end`. Line
     1 begins at `first_line_start`. `draft_end` is the end of a draft before the plan, or 0. `has_content` is true if
     there is an object, even an unreadable one. `is_unfinished` is true if the text ends inside an object or an array.
-    `reasoning` is the discussion if it stands in the JSON, otherwise "".
+    `reasoning` is the discussion if it stands in the JSON, otherwise "". `log` has the errors in the block.
     """
 
     start: int
@@ -128,8 +128,7 @@ class PredictionsBlock:
     has_content: bool
     is_unfinished: bool
     reasoning: str
-    notes: tuple[str, ...]
-    findings: tuple[str, ...]
+    log: ParseLog
 
     @property
     def is_mention(self) -> bool:
@@ -204,8 +203,7 @@ class _BlockReader:
             has_content=bool(objects) or is_unfinished or self.invalid_count > 0,
             is_unfinished=is_unfinished,
             reasoning=self.reasoning,
-            notes=self.log.notes,
-            findings=self.log.findings,
+            log=self.log,
         )
 
     def _match_end(self) -> re.Match[str] | None:

@@ -86,7 +86,7 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
     parts = find_reply_parts(text, log)
     if parts.predictions_block is None:
         raise _build_output_error(parts, completion, log)
-    log.add_note(*parts.predictions_block.notes)
+    log.add_note(*parts.predictions_block.log.notes)
     reasoning = parts.reasoning or _use_provider_reasoning(completion, log)
     _check_parts(parts, reasoning, k, completion, log)
     chosen = _choose_plan(parts.predictions_block.objects, k, min_chance, log)
@@ -146,11 +146,11 @@ def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completi
     """Log the missing parts of a reply; raise OutputError if the reply is truncated."""
     assert parts.predictions_block is not None
     if parts.is_unfinished and not completion.finish_reason:
-        log.add_finding("the reply ends in the middle of its predictions", *parts.predictions_block.findings)
+        log.add_finding("the reply ends in the middle of its predictions", *parts.predictions_block.log.findings)
         raise OutputError(Outcome.TRUNCATED, log.findings, log.findings_for_user)
     if parts.is_unfinished:
         log.add_finding("the predictions end in the middle of an object or an array")
-    log.add_finding(*parts.predictions_block.findings)
+    log.add_finding(*parts.predictions_block.log.findings)
     if not reasoning and parts.is_untagged:
         log.add_note("there is no discussion: the reply is JSON alone")
     elif not reasoning:

@@ -60,11 +60,11 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         log.lines_before = _count_lines_before(text, answer.text, block)
     if block is None or not block.has_content:
         _explain_missing_block(block, log)
-        is_unfinished = answer.is_open or _has_unclosed_tag(answer.text)
+        is_unfinished = answer.has_open_thoughts or _has_unclosed_tag(answer.text)
         return ReplyParts(answer.text, "", None, is_unfinished)
     if answer.is_in_thoughts and not _is_last(block, answer):
         log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
-        return ReplyParts(answer.text, "", None, is_unfinished=answer.is_open)
+        return ReplyParts(answer.text, "", None, is_unfinished=answer.has_open_thoughts)
     if chosen:
         _note_tag_errors(answer.text[block.start : block.end], block.has_closing_tag, log)
     before, after = _select_before(answer.text, block, tagged), answer.text[block.end :]
@@ -107,7 +107,7 @@ def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]
-    return (block.has_closing_tag or not answer.is_open) and not any(map(str.isalnum, rest))
+    return (block.has_closing_tag or not answer.has_open_thoughts) and not any(map(str.isalnum, rest))
 
 
 def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsBlock]) -> str:
@@ -149,7 +149,7 @@ def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> Pr
 
 def _explain_missing_block(last: PredictionsBlock | None, log: ParseLog) -> None:
     if last:
-        log.add_finding(*last.findings)
+        log.add_finding(*last.log.findings)
     if not log.findings:
         log.add_finding("the predictions hold no JSON object" if last else "there is no <predictions> block")
 

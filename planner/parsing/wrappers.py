@@ -48,14 +48,14 @@ _MAX_DEPTH: Final = 12
 class Answer:
     """The answer of a reply, and the thoughts before it.
 
-    `is_in_thoughts` is true if the reply ends with thoughts; then `text` is the text of these thoughts. `is_open` is
-    true if, in addition, their closing mark is missing.
+    `is_in_thoughts` is true if the reply ends with thoughts; then `text` is the text of these thoughts.
+    `has_open_thoughts` is true if, in addition, their closing mark is missing.
     """
 
     text: str
     thoughts: str = ""
     is_in_thoughts: bool = False
-    is_open: bool = False
+    has_open_thoughts: bool = False
 
 
 def split_thoughts(text: str) -> Answer:
@@ -70,7 +70,7 @@ def split_thoughts(text: str) -> Answer:
         after = opening.end() if opening else start
         end = _find_end(text, opening, after)
         if opening and end is None:
-            return Answer(text[after:], "\n".join(thoughts), is_in_thoughts=True, is_open=True)
+            return Answer(text[after:], "\n".join(thoughts), is_in_thoughts=True, has_open_thoughts=True)
         if end is None or not (opening or _is_answer_after(text, start, end, last_tags)):
             break
         following = _skip_tokens(text, end.start() if end["channel"] else end.end())
@@ -79,7 +79,7 @@ def split_thoughts(text: str) -> Answer:
         thoughts += [thought] if (thought := text[after : end.start()].strip()) else []
         start = following
     if cut := _find_cut_thoughts(text, start):
-        return Answer(text[cut.end() :], "\n".join(thoughts), is_in_thoughts=True, is_open=True)
+        return Answer(text[cut.end() :], "\n".join(thoughts), is_in_thoughts=True, has_open_thoughts=True)
     return Answer(text[start : _find_tokens_at_end(text)], "\n".join(thoughts))
 
 

@@ -259,8 +259,8 @@ def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
     Raises:
         OutputError: if the reply with the plan can no longer be parsed.
     """
-    planned = [a.completion for a in record.attempts if a.outcome == record.outcome and a.completion is not None]
-    if record.outcome != "planned" or not planned:
+    planned = [a.completion for a in record.attempts if a.outcome is Outcome.PLANNED and a.completion]
+    if record.outcome is not Outcome.PLANNED or not planned:
         return None
     reply = parse_reply(planned[-1], record.k, record.min_chance)
     return make_trajectory(record.planner, record.model, record.paper.id, record.task, reply)

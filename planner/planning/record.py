@@ -290,19 +290,15 @@ def replace_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> P
 def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:
     """Return the requests with their outcomes. A request that got neither a reply nor an error is INTERRUPTED."""
     attempts = {attempt.identity: attempt for attempt in result.attempts}
-    last = {record.identity: number for number, record in enumerate(records)}
-
-    def update(number: int, record: AttemptRecord) -> AttemptRecord:
-        attempt = attempts.get(record.identity)
-        if attempt is not None and number == last[record.identity]:
-            return record.model_copy(
-                update={"outcome": attempt.outcome, "findings": attempt.findings, "step": attempt.step}
-            )
-        if record.outcome is None and record.completion is None:
-            return record.model_copy(update={"outcome": Outcome.INTERRUPTED})
-        return record
-
-    return tuple(update(number, record) for number, record in enumerate(records))
+    updated: list[AttemptRecord] = []
+    for record in reversed(records):
+        update: dict[str, object] = {}
+        if attempt := attempts.pop(record.identity, None):  # an earlier request with this identity is not updated
+            update = {"outcome": attempt.outcome, "findings": attempt.findings, "step": attempt.step}
+        elif record.outcome is None and record.completion is None:
+            update = {"outcome": Outcome.INTERRUPTED}
+        updated.append(record.model_copy(update=update))
+    return tuple(reversed(updated))
 
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:

@@ -83,17 +83,17 @@ class Strategy:
     templates: tuple[str, ...] = ()
 
 
-async def run_single_request(session: PlanSession) -> "Reply":
+async def _run_single_request(session: PlanSession) -> "Reply":
     """Return the plan of the first valid reply."""
     return await session.ask(await session.build_prompt())
 
 
-def estimate_one_request(prompt_tokens: int) -> RequestEstimate:
+def _estimate_one_request(prompt_tokens: int) -> RequestEstimate:
     """Return the estimate of one request."""
     return RequestEstimate(1, prompt_tokens, TYPICAL_REPLY_TOKENS)
 
 
-async def plan_and_revise(session: PlanSession) -> "Reply":
+async def _plan_and_revise(session: PlanSession) -> "Reply":
     """Ask for a plan (the draft), ask the model to revise it, and return the revised plan.
 
     The draft is returned if the program finds no faults in it, or if the revised plan is not valid.
@@ -117,10 +117,10 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
             raise
         note = f"the plan was not revised, since the second request failed: {error}"
         return replace(draft, notes=(*draft.notes, note))
-    return join_revision(draft, findings, revised)
+    return _join_revision(draft, findings, revised)
 
 
-def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply") -> "Reply":
+def _join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply") -> "Reply":
     """Return the revised reply, with the revisions and the withdrawn ablations added.
 
     A revision is the model's response to a finding, or its own change of another ablation.
@@ -207,7 +207,7 @@ def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[RejectedAblati
             yield RejectedAblation(**dict(ablation), details=_get_details(draft, number), why=RejectionReason.WITHDRAWN)
 
 
-def estimate_two_requests(prompt_tokens: int) -> RequestEstimate:
+def _estimate_two_requests(prompt_tokens: int) -> RequestEstimate:
     """Return the estimate of two requests, for a plan and its revision; most papers need both."""
     second_prompt = prompt_tokens + TYPICAL_REPLY_TOKENS + _FINDINGS_TOKENS
     return RequestEstimate(2, prompt_tokens + second_prompt, 2 * TYPICAL_REPLY_TOKENS)
@@ -216,7 +216,7 @@ def estimate_two_requests(prompt_tokens: int) -> RequestEstimate:
 STRATEGIES: Final = {
     strategy.name: strategy
     for strategy in (
-        Strategy("single", run_single_request, estimate_one_request),
-        Strategy("revise", plan_and_revise, estimate_two_requests, (_REVISE_TEMPLATE,)),
+        Strategy("single", _run_single_request, _estimate_one_request),
+        Strategy("revise", _plan_and_revise, _estimate_two_requests, (_REVISE_TEMPLATE,)),
     )
 }

@@ -41,7 +41,7 @@ class BuiltSite:
     An entry is the plan of a paper by a model, or the failure to make this plan.
     """
 
-    index: Path
+    index_path: Path
     paper_count: int
     entry_count: int
     failure_count: int
@@ -69,7 +69,7 @@ def build_site(folders: Sequence[Path], output: Path, *, with_docsify: bool = Fa
         unread += docsify.skipped_files
     index_path = output / "index.html"
     write_file_atomically(index_path, render_index_page(rows, index.run_names, unread), durable=False)
-    pages = {row.page for row in rows}
+    pages = {row.page_name for row in rows}
     _remove_stale_pages(output / "papers", pages)
     return BuiltSite(index_path, len(pages), len(rows), sum(not row.ablations for row in rows), tuple(unread))
 

@@ -35,14 +35,14 @@ def format_as_one_line(text: str) -> str:
     return " ".join(clean_text(text).text.split())
 
 
-def is_descriptive_name(name: str) -> bool:
+def _is_descriptive_name(name: str) -> bool:
     """Return whether a name describes an ablation. A name such as "Ablation 2" does not."""
     return bool(name.strip()) and not _NUMBERED_NAME.fullmatch(name)
 
 
 def choose_name_or_part(ablation: Ablation) -> str:
     """Return the name of an ablation. If the name does not describe the ablation, return the ablated part."""
-    return ablation.name if is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
+    return ablation.name if _is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
 
 
 def describe_replacement(replacement: str) -> str:
@@ -52,12 +52,12 @@ def describe_replacement(replacement: str) -> str:
     return replacement if _NEGATION.match(replacement) else f"with {replacement}"
 
 
-def name_removed_part(ablation: Ablation, item: str) -> str:
-    """Return the part that the replacement `item` removes, or "" if it removes no part."""
-    if ablation.action is Action.REMOVE or _REMOVED.match(item):
+def name_removed_part(ablation: Ablation, replacement: str) -> str:
+    """Return the part that a replacement removes, or "" if it removes no part."""
+    if ablation.action is Action.REMOVE or _REMOVED.match(replacement):
         return ablation.ablated_part
-    negation = _NEGATION.match(item)
-    return item[negation.end() :].strip() if negation else ""
+    negation = _NEGATION.match(replacement)
+    return replacement[negation.end() :].strip() if negation else ""
 
 
 def describe_change(ablation: Ablation, items: Sequence[str]) -> str:
@@ -169,7 +169,7 @@ def _list_reasons(details: Details) -> Iterator[str]:
 def _format_sentence(ablation: Ablation) -> str:
     done = describe_change(ablation, ablation.replacement)
     measured = f"; report {', '.join(ablation.metrics)}" if ablation.metrics else ""
-    if is_descriptive_name(ablation.name):
+    if _is_descriptive_name(ablation.name):
         return f"{ablation.name.strip().rstrip('.:')}: {done}{measured}."
     return f"{done[0].upper()}{done[1:]}{measured}."
 

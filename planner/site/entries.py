@@ -19,7 +19,7 @@ from planner.trajectory.reader import read_trajectory
 
 _RUN_FOLDER: Final = "trajectories"  # in a run folder, beside the file that describes the run
 _RUN_FILE: Final = "run.json"
-MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
+_MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class PlanEntry:
     def cost(self) -> float | None:
         """The cost in USD, or None if it is unknown."""
         cost = self.record.cost if self.record else None
-        return cost if cost is not None and 0 <= cost < MAX_COST else None
+        return cost if cost is not None and 0 <= cost < _MAX_COST else None
 
     def is_own_record(self, record: PlanRecord) -> bool:
         """Return whether a record has the planner, model, paper and task of this entry."""

@@ -30,60 +30,60 @@ from planner.site.views import PaperView, build_paper_view
 
 _ACTIONS: Final = tuple(Action)
 _MAX_REASON_CHARS: Final = 300
-GENERATOR: Final = f"ablation-planner {__version__}"
+_GENERATOR: Final = f"ablation-planner {__version__}"
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
     """A row of the index page: one paper planned by one model.
 
-    `page` is the name of the paper's page without ending. `anchor` is the id of the model's panel on that page.
-    `shared` has the indices of the groups in `PaperView.groups` that contain an ablation of this row. `cost` is in USD,
-    or None if it is unknown. `reason` says why there is no plan.
+    `page_name` is the name of the paper's page without ending. `anchor` is the id of the model's panel on that page.
+    `group_numbers` has the indices of the groups in `PaperView.groups` that contain an ablation of this row. `cost` is
+    in USD, or None if it is unknown. `reason` says why there is no plan.
     """
 
-    page: str
+    page_name: str
     title: str
     anchor: str
     model: str
     task: str
     outcome: str
     ablations: tuple[Ablation, ...]
-    shared: tuple[int, ...]
+    group_numbers: tuple[int, ...]
     cost: float | None
     reason: str = ""
 
 
-def build_paper_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
-    """Yield the index rows of a paper. `page` is the name of the paper's page."""
+def build_paper_rows(page_name: str, view: PaperView) -> Iterator[IndexRow]:
+    """Yield the index rows of a paper. `page_name` is the name of the paper's page."""
     anchors = [{link.anchor.rpartition("/")[0] for link in group} for group in view.groups]
     for panel in view.panels:
         yield IndexRow(
-            page=page,
+            page_name=page_name,
             title=view.title,
             anchor=panel.anchor,
             model=panel.entry.model_name,
             task=panel.entry.task,
             outcome=panel.entry.outcome,
             ablations=panel.entry.ablations,
-            shared=tuple(number for number, group in enumerate(anchors) if panel.anchor in group),
+            group_numbers=tuple(number for number, group in enumerate(anchors) if panel.anchor in group),
             cost=panel.entry.cost,
             reason="" if panel.entry.trajectory else panel.entry.reason,
         )
 
 
-def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
+def _pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
     """Return the rows as compact JSON, with numbers for repeated names. `assets/index.js` unpacks them."""
     # Each new name gets the next number, from 0.
     models, tasks, outcomes = (defaultdict[str, int](count().__next__) for _ in range(3))
     papers = defaultdict[tuple[str, str], int](count().__next__)
     cells: list[JsonValue] = [
         [
-            papers[row.page, _clean(row.title)],
+            papers[row.page_name, _clean(row.title)],
             models[_clean(row.model)],
             tasks[row.task],
             outcomes[row.outcome],
-            list(row.shared),
+            list(row.group_numbers),
             None if row.cost is None else float(f"{row.cost:.6g}"),
             row.anchor,
             [_pack_ablation(ablation) for ablation in row.ablations],
@@ -130,7 +130,7 @@ _DOCSIFY_STYLE: Final = _PinnedFile(
 def render_index_page(rows: Sequence[IndexRow], runs: Sequence[str], unread: Sequence[UnreadFile] = ()) -> str:
     """Return the index page, which lists every paper and model."""
     title = f"Ablation plans · {', '.join(runs)}" if runs else "Ablation plans"
-    return _render_page("index", title=title, runs=runs, data=pack_rows(rows), unread=unread)
+    return _render_page("index", title=title, runs=runs, data=_pack_rows(rows), unread=unread)
 
 
 def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
@@ -151,7 +151,8 @@ def render_docsify_page() -> str:
         f"style-src {_DOCSIFY_STYLE.address} 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
     )
     template = _get_environment().get_template("docsify.html.jinja")
-    return template.render(policy=policy, generator=GENERATOR, style=_DOCSIFY_STYLE, script=_DOCSIFY, settings=settings)
+    values = {"style": _DOCSIFY_STYLE, "script": _DOCSIFY, "settings": settings}
+    return template.render(policy=policy, generator=_GENERATOR, **values)
 
 
 def is_own_page(html: str) -> bool:
@@ -161,7 +162,7 @@ def is_own_page(html: str) -> bool:
 
 def _render_page(page: str, **values: object) -> str:
     template = _get_environment().get_template(f"{page}.html.jinja")
-    return template.render(assets=_load_assets(page), generator=GENERATOR, **values)
+    return template.render(assets=_load_assets(page), generator=_GENERATOR, **values)
 
 
 @cache

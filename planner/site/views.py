@@ -87,9 +87,9 @@ class AblationLink:
 
 @dataclass(frozen=True, slots=True)
 class AblationCard:
-    """An ablation as a page shows it. `warnings` are the faults that the program found in the ablation.
+    """An ablation as a page shows it. `findings` are the faults that the program found in the ablation.
 
-    `further` has (label, text) for each field that AblationBench does not have.
+    `further_fields` has (label, text) for each field that AblationBench does not have.
     """
 
     number: int
@@ -100,8 +100,8 @@ class AblationCard:
     verb: str
     replacement: tuple[Markup, ...]
     metrics: tuple[Markup, ...]
-    warnings: tuple[Markup, ...]
-    further: tuple[tuple[str, Markup], ...]
+    findings: tuple[Markup, ...]
+    further_fields: tuple[tuple[str, Markup], ...]
     matches: tuple[AblationLink, ...]
 
 
@@ -109,8 +109,8 @@ class AblationCard:
 class ModelPanel:
     """The plan of one model, or the failure to make it, as a page shows it. `summary` is one line of key figures.
 
-    `notes` are pairs (heading, sentences), and `facts` are pairs (label, text). `considered` are the candidates that
-    the plan does not keep.
+    `notes` are pairs (heading, sentences), and `facts` are pairs (label, text). `considered_cards` are the candidates
+    that the plan does not keep.
     """
 
     label: str
@@ -120,7 +120,7 @@ class ModelPanel:
     reasoning: Markup
     cards: tuple[AblationCard, ...]
     notes: tuple[tuple[str, tuple[Markup, ...]], ...]
-    considered: tuple[AblationCard, ...]
+    considered_cards: tuple[AblationCard, ...]
     copies: PlanCopies | None
     facts: tuple[tuple[str, str], ...]
     replies: tuple[AttemptView, ...]
@@ -233,7 +233,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         reasoning=render_block_markdown(entry.trajectory.reasoning) if entry.trajectory else Markup(),
         cards=tuple(_list_cards(places, entry_number)),
         notes=tuple(_list_notes(entry)),
-        considered=tuple(_list_considered(entry, places.anchors[entry_number])),
+        considered_cards=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry) if entry.trajectory and entry.ablations else None,
         facts=list_plan_facts(entry),
         replies=tuple(list_attempts(entry)),
@@ -266,8 +266,8 @@ def _build_card(
         verb=_ACTION_VERBS[ablation.action],
         replacement=tuple(map(render_inline_markdown, ablation.replacement)),
         metrics=tuple(map(render_inline_markdown, ablation.metrics)),
-        warnings=tuple(map(render_inline_markdown, findings)),
-        further=tuple(
+        findings=tuple(map(render_inline_markdown, findings)),
+        further_fields=tuple(
             (label, render_inline_markdown(text)) for label, text in (*list_non_benchmark_fields(ablation), *lines)
         ),
         matches=matches,

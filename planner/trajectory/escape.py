@@ -61,28 +61,29 @@ _SUSPICIOUS_TEXT: Final = re.compile(
 class MarkupScan:
     """The markup in a text, as offsets into the text.
 
-    `marks` are the characters that must be escaped, because they begin a heading, a link or other active markup.
-    `tag_starts` are the `<` that open a tag. `escapes` are the (start, end) of each `&lt;`, `&#35;` and so on.
-    `html_blocks` maps the first line of each raw HTML block to the line after the block. `html_ends` is a cache of
-    the search for these blocks. `too_deep` is true if the text is nested too deeply for the parser.
+    `mark_offsets` are those of the characters that must be escaped, because they begin a heading, a link or other
+    active markup. `tag_offsets` are those of the `<` that open a tag. `escape_spans` are the (start, end) of each
+    `&lt;`, `&#35;` and so on. `html_blocks` maps the first line of each raw HTML block to the line after the block.
+    `html_ends` is a cache of the search for these blocks. `is_too_deep` is true if the text is nested too deeply for
+    the parser.
     """
 
-    marks: set[int] = field(default_factory=set)
-    tag_starts: set[int] = field(default_factory=set)
-    escapes: list[tuple[int, int]] = field(default_factory=list)
+    mark_offsets: set[int] = field(default_factory=set)
+    tag_offsets: set[int] = field(default_factory=set)
+    escape_spans: list[tuple[int, int]] = field(default_factory=list)
     html_blocks: dict[int, int] = field(default_factory=dict)
     html_ends: dict[tuple[str, int, int], int | None] = field(default_factory=dict)
-    too_deep: bool = False
+    is_too_deep: bool = False
 
 
-def find_active_markup(text: str) -> MarkupScan:
+def _find_active_markup(text: str) -> MarkupScan:
     """Return the markup in a text; the text must have no control characters."""
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
     scan = MarkupScan()
     tokens = _build_parser().parse(text, {"scan": scan})
     lines = [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
     for token in tokens:
-        scan.too_deep |= token.level >= _MAX_DEPTH - 1
+        scan.is_too_deep |= token.level >= _MAX_DEPTH - 1
         if token.type == "code_block":
             _scan_indented_code(scan, text, lines, token)
         elif token.type == "inline":
@@ -103,10 +104,10 @@ def _scan_indented_code(scan: MarkupScan, text: str, line_starts: list[int], tok
     """Record the markup in indented code, because some renderers do not read it as code."""
     assert token.map is not None
     start, end = line_starts[token.map[0]], line_starts[token.map[1]] - 1
-    scan.tag_starts.update(match.start() for match in TAG_START.finditer(text, start, end))
-    scan.escapes.extend(match.span() for match in ESCAPE.finditer(text, start, end))
-    scan.marks.update(start + match.end() for match in re.finditer(r"\](?=[(:])", text[start:end]))
-    scan.marks.update(match.end() for match in ADDRESS.finditer(text, start, end))
+    scan.tag_offsets.update(match.start() for match in TAG_START.finditer(text, start, end))
+    scan.escape_spans.extend(match.span() for match in ESCAPE.finditer(text, start, end))
+    scan.mark_offsets.update(start + match.end() for match in re.finditer(r"\](?=[(:])", text[start:end]))
+    scan.mark_offsets.update(match.end() for match in ADDRESS.finditer(text, start, end))
 
 
 def _scan_inline(scan: MarkupScan, text: str, line_starts: list[int], token: Token) -> None:
@@ -118,16 +119,16 @@ def _scan_inline(scan: MarkupScan, text: str, line_starts: list[int], token: Tok
             continue
         offset = convert_offset(child.meta["at"])
         if child.type == "escape":
-            scan.escapes.append((offset, offset + len(child.content)))
+            scan.escape_spans.append((offset, offset + len(child.content)))
         elif child.type == "angle" or child.meta["at"] in unpaired:
-            scan.tag_starts.add(offset)
+            scan.tag_offsets.add(offset)
         elif child.type == "link_mark":
-            scan.marks.add(offset)
+            scan.mark_offsets.add(offset)
         elif child.type == "code_inline" and not _is_safe_code(token, child):
-            scan.marks.update(range(offset, offset + len(child.markup)))
+            scan.mark_offsets.update(range(offset, offset + len(child.markup)))
     for pattern in (_ODD_FENCE, _UNDERLINE, _ODD_HEADING):
-        scan.marks.update(convert_offset(match.start("mark")) for match in pattern.finditer(token.content))
-    scan.marks.update(map(convert_offset, _find_addresses(token.content, children)))
+        scan.mark_offsets.update(convert_offset(match.start("mark")) for match in pattern.finditer(token.content))
+    scan.mark_offsets.update(map(convert_offset, _find_addresses(token.content, children)))
 
 
 def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
@@ -244,7 +245,7 @@ def unescape_markup(text: str, *, preceding_text: str = "") -> str:
     if not ESCAPE.search(text) or has_too_much_markup(text):
         return text
     whole = preceding_text + text
-    escapes = ((start, end, whole[start:end]) for start, end in find_active_markup(whole).escapes)
+    escapes = ((start, end, whole[start:end]) for start, end in _find_active_markup(whole).escape_spans)
     # an escape of an escape loses one "amp;"
     marks = ((start, end, _MARKS_BY_ESCAPE.get(escape) or f"&{escape[5:]}") for start, end, escape in escapes)
     return _replace_spans(whole, marks)[len(preceding_text) :]
@@ -262,13 +263,13 @@ def _write_escapes(text: str, prefix: str) -> str | None:
         growth = list(accumulate((len(reference) - 1 for reference in references), initial=0))
         starts = [mark + grown for mark, grown in zip(marks, growth, strict=False)]
         written = _replace_spans(whole, zip(marks, (mark + 1 for mark in marks), references, strict=True))
-        scan = find_active_markup(written)
-        if scan.too_deep or not all(references):
+        scan = _find_active_markup(written)
+        if scan.is_too_deep or not all(references):
             return None
-        found = {offset - growth[bisect_left(starts, offset)] for offset in scan.marks if offset >= len(prefix)}
+        found = {offset - growth[bisect_left(starts, offset)] for offset in scan.mark_offsets if offset >= len(prefix)}
         if not found:
             own = set(starts)
-            is_reversible = own <= dict(scan.escapes).keys()
+            is_reversible = own <= dict(scan.escape_spans).keys()
             return _write_tag_escapes(written, scan, own)[len(prefix) :] if is_reversible else None
         marks = sorted({*marks, *found})
     return None
@@ -276,8 +277,8 @@ def _write_escapes(text: str, prefix: str) -> str | None:
 
 def _write_tag_escapes(text: str, scan: MarkupScan, own_starts: set[int]) -> str:
     """Escape tags, and references such as `&lt;`, but not those that this module itself wrote at `own_starts`."""
-    tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_starts)
-    literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escapes if start not in own_starts)
+    tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_offsets)
+    literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escape_spans if start not in own_starts)
     return _replace_spans(text, (*tags, *literals))
 
 

@@ -111,7 +111,7 @@ def _find_line_start(state: StateBlock, line: int) -> int:
 
 def _mark_line(state: StateBlock, line: int) -> None:
     """Record that the first character of a line must be escaped."""
-    state.env["scan"].marks.add(_find_line_start(state, line))
+    state.env["scan"].mark_offsets.add(_find_line_start(state, line))
 
 
 def _read_line_above(state: StateBlock, line: int) -> str:
@@ -190,7 +190,7 @@ def _detect_fence(state: StateBlock, start: int, end: int, silent: bool) -> bool
     token = state.tokens[-1]
     if not (_is_closed(token) and _is_safe_fence(state, token)):
         line_start = _find_line_start(state, start)
-        state.env["scan"].marks.update(range(line_start, line_start + len(token.markup)))
+        state.env["scan"].mark_offsets.update(range(line_start, line_start + len(token.markup)))
     return True
 
 

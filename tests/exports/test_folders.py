@@ -121,7 +121,7 @@ def test_the_published_layout_is_refused_two_plans_of_a_paper_by_a_model(tmp_pat
 def test_the_page_names_every_format_and_its_target() -> None:
     rows = re.findall(r"^\| `(\w+)` \| a (file|folder) \|", PAGE, re.M)
     assert {form: target == "folder" for form, target in rows} == {
-        form: not exporter.ending for form, exporter in EXPORT_FORMATS.items()
+        form: not exporter.file_ending for form, exporter in EXPORT_FORMATS.items()
     }
 
 

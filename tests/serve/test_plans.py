@@ -354,7 +354,7 @@ def test_every_export_is_that_of_the_command_line(asked: Client, tmp_path: Path)
         target = tmp_path / form
         done = CliRunner().invoke(cli, ["export", str(asked.output), "--to", form, str(target)])
         assert done.exit_code == 0, done.output
-        files = [file for file in target.rglob("*") if file.is_file()] if not exporter.ending else [target]
+        files = [file for file in target.rglob("*") if file.is_file()] if not exporter.file_ending else [target]
         contents = sorted(file.read_bytes() for file in files)
         assert _unpack(answer.body) == contents, form
 

@@ -250,14 +250,14 @@ def many_rows(papers: int, models: int) -> Iterator[IndexRow]:
         title = " ".join(random.choices(WORDS, k=10)).capitalize()
         for model in ALL_MODELS[:models]:
             yield IndexRow(
-                page=f"{title.replace(' ', '_')}_{number}",
+                page_name=f"{title.replace(' ', '_')}_{number}",
                 title=f"{title} {number}",
                 anchor=model,
                 model=model,
                 task="reviewer",
                 outcome="planned" if random.random() < 0.97 else "truncated",
                 ablations=tuple(some_ablation(random) for _ in range(random.choice((2, 2, 3)))),
-                shared=tuple(range(random.randrange(3))),
+                group_numbers=tuple(range(random.randrange(3))),
                 cost=random.random() / 10,
             )
 

@@ -32,7 +32,7 @@ def test_a_site_is_an_index_and_a_page_a_paper(tmp_path: Path) -> None:
     built = build_site([small_run(tmp_path / "run")], tmp_path / "out")
     assert (built.paper_count, built.entry_count, built.unread_files) == (5, 15, ())
     assert len(list((tmp_path / "out" / "papers").iterdir())) == 5
-    data = packed(built.index)
+    data = packed(built.index_path)
     assert len(data["rows"]) == 15
     assert set(data["outcomes"]) == {"planned", "refused", "truncated"}
     assert ["shared-codebook", "shared-codebook"] in data["papers"]
@@ -176,7 +176,7 @@ def test_the_command_prints_the_index_and_warns_of_what_it_left_out(tmp_path: Pa
 def test_the_published_trajectories_are_a_site(shared: Path, tmp_path: Path) -> None:
     built = build_site([shared / "trajectories"], tmp_path / "out", with_docsify=True)
     assert (built.paper_count, built.entry_count, built.unread_files) == (513, 1400, ())
-    pages = [built.index, *(tmp_path / "out" / "papers").iterdir()]
+    pages = [built.index_path, *(tmp_path / "out" / "papers").iterdir()]
     assert sum(path.stat().st_size for path in pages) <= 40_000_000
     files = {path.relative_to(shared / "trajectories") for path in (shared / "trajectories").rglob("*.md")}
     published = tmp_path / "out" / "docsify" / "trajectories"

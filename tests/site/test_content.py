@@ -150,7 +150,7 @@ def test_a_failure_and_a_paper_that_could_not_be_read_are_on_the_site_with_their
 def test_the_index_has_formulas_as_plain_text(tmp_path: Path) -> None:
     planned = trajectory("p", ablations=(LOSS.model_copy(update={"name": r"No $\ell_2$ term"}),))
     write_entry(tmp_path / "run", planned, plan_record(planned, title=r"An $\alpha$-GAN"))
-    text = build_site([tmp_path / "run"], tmp_path / "out").index.read_text(encoding="utf-8")
+    text = build_site([tmp_path / "run"], tmp_path / "out").index_path.read_text(encoding="utf-8")
     assert "An α-GAN" in text
     assert "No ℓ_2 term" in text
     assert "ell" not in re.findall(r'id="_data">(.*?)</script>', text)[0]
