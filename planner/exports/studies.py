@@ -79,11 +79,8 @@ class ExportedStudy:
         is_replaced = self.ablation.action is Action.REPLACE and variant.replacement
         done = describe_replacement(variant.replacement) if is_replaced else variant.change
         default = _DEFAULT.search(self.ablation.ablated_part)
-        if (
-            default
-            and is_mostly_number(variant.replacement)
-            and parse_number_set(variant.replacement) == parse_number_set(default[1])
-        ):
+        own_numbers = parse_number_set(default[1]) if default else None
+        if is_mostly_number(variant.replacement) and parse_number_set(variant.replacement) == own_numbers:
             return f"{done} (the method's own value: the baseline)"
         return done + (f" (seems the same run as {variant.same_as}; if so, run it once)" if variant.same_as else "")
 

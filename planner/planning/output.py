@@ -153,11 +153,8 @@ def find_complete_plan_path(folder: Path, paper: Paper, info: ModelInfo, setting
     prompt = build_prompt(paper, settings, TokenCounter()).prompt
     first = info.identify_request(replace(prompt, sample=choose_sample_number(files.attempts, prompt)))
     answered = {attempt.identity for attempt in files.attempts if attempt.completion}
-    return (
-        files.trajectory_path
-        if answered.issuperset((first, *(attempt.identity for attempt in files.attempts)))
-        else None
-    )
+    is_complete = answered.issuperset((first, *(attempt.identity for attempt in files.attempts)))
+    return files.trajectory_path if is_complete else None
 
 
 def _open_question(

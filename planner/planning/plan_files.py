@@ -227,12 +227,12 @@ async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
     Raises:
         OSError: if the folder cannot be written.
     """
-    path, is_told = build_lock_path(folder, record), False
-    while (handle := try_lock_file(path)) is None:
-        if not is_told:
-            log.warning("%s: another process is planning this paper; waiting for it", record.paper.id)
-        is_told = True
+    path = build_lock_path(folder, record)
+    if (handle := try_lock_file(path)) is None:
+        log.warning("%s: another process is planning this paper; waiting for it", record.paper.id)
+    while handle is None:
         await asyncio.sleep(_LOCK_WAIT)
+        handle = try_lock_file(path)
     try:
         yield
     finally:

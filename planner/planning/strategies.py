@@ -181,10 +181,9 @@ def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionRes
 
 def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:
     """Yield details for each ablation of a revised plan without details: those in the draft, or empty ones."""
-    if draft.details:
-        for ablation in revised.plan.ablations:
-            place = _find_ablation(ablation, draft)
-            yield Details() if place is None else draft.details[place]
+    for ablation in revised.plan.ablations if draft.details else ():
+        place = _find_ablation(ablation, draft)
+        yield Details() if place is None else draft.details[place]
 
 
 def _get_details(reply: "Reply", number: int) -> Details:

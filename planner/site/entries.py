@@ -115,11 +115,11 @@ class PlanEntry:
     @property
     def shown_reason(self) -> str:
         """The reason why there is no plan, as pages show it."""
-        interrupted = (
+        if self.reason or self.outcome is not Outcome.INTERRUPTED:
+            return self.reason or "No reason is on record."
+        return (
             "The plan was cancelled, or the program was stopped. Planning again continues from the replies on record."
         )
-        unknown = interrupted if self.outcome is Outcome.INTERRUPTED else "No reason is on record."
-        return self.reason or unknown
 
     @property
     def paper_sha256(self) -> str:
