@@ -31,9 +31,9 @@ from eval.plans import PaperStatus, System, pair_papers, read_system
 from eval.runs import RUN_FILE, JudgedRun, read_judging_record, write_judged_run
 from eval.scoring import compute_results
 from planner.chat import Completion, ModelInfo
-from planner.cli.options import LogOptions, log_options, model_options
+from planner.cli.options import model_options
 from planner.cli.options import pass_options_as_argument as options_gathered
-from planner.cli.terminal.console import log, run_interruptible, send_log_messages
+from planner.cli.terminal.console import log, log_options, run_interruptible
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.schema import Task
@@ -107,22 +107,20 @@ def judge(
     how: JudgeOptions,
     model_spec: ModelSpec,
     as_json: bool,
-    log_settings: LogOptions,
 ) -> None:
     """Judge PLANS: a run folder, a folder of trajectories, or AblationBench's <id>.jsonl files.
 
     Without --model the offline matcher judges, and no request is sent. If the command is stopped, run it again to go
     on: it never sends a request again that was already paid for.
     """
-    with send_log_messages(log_settings):
-        wanted = read_gold(gold, task)
-        planned = read_system(plans, wanted.task, system)
-        for warning in planned.warnings:
-            log.warning("%s", warning)
-        if how.prompts_to:
-            _write_prompts(wanted, planned, how)
-            return
-        raise SystemExit(run_interruptible(_judge_plans(wanted, planned, how, model_spec, as_json)))
+    wanted = read_gold(gold, task)
+    planned = read_system(plans, wanted.task, system)
+    for warning in planned.warnings:
+        log.warning("%s", warning)
+    if how.prompts_to:
+        _write_prompts(wanted, planned, how)
+        return
+    raise SystemExit(run_interruptible(_judge_plans(wanted, planned, how, model_spec, as_json)))
 
 
 def _write_prompts(gold: GoldSet, system: System, how: JudgeOptions) -> None:

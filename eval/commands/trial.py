@@ -28,9 +28,9 @@ from planner.batch.run_folder import RunFolder
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo
 from planner.cli.batch import run_batch
-from planner.cli.options import LogOptions, create_arxiv_client, log_options
+from planner.cli.options import create_arxiv_client
 from planner.cli.run_options import prompt_file_options
-from planner.cli.terminal.console import log, run_interruptible, send_log_messages
+from planner.cli.terminal.console import log, log_options, run_interruptible
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
 from planner.planning.record import sum_costs
 from planner.sanitize import make_printable
@@ -47,7 +47,6 @@ class TrialCall:
     output: Path
     prompt_folders: PromptFolders
     retry_failed: bool
-    quiet: bool
 
 
 @click.command(epilog="Example: python -m eval trial trial.toml -o trial --dry-run")
@@ -67,22 +66,18 @@ def trial(
     dry_run: bool,
     plots: bool,
     as_json: bool,
-    log_settings: LogOptions,
 ) -> None:
     """Plan the papers of TRIAL.toml with each of its arms, judge all plans, and report which differences are real.
 
     You can stop it at any time; the same command continues it, and asks for nothing twice. With a further arm in the
     file it asks only for that arm.
     """
-    with send_log_messages(log_settings):
-        read = read_trial(trial_file)
-        call = TrialCall(
-            read, read_gold(read.gold, read.task), output, prompt_folders, retry_failed, log_settings.quiet
-        )
-        if dry_run:
-            raise SystemExit(run_interruptible(_print_estimates(call, as_json=as_json), at_once=True))
-        with RunFolder(output).lock_folder():
-            raise SystemExit(run_interruptible(_run_trial(call, plots=plots, as_json=as_json), at_once=True))
+    read = read_trial(trial_file)
+    call = TrialCall(read, read_gold(read.gold, read.task), output, prompt_folders, retry_failed)
+    if dry_run:
+        raise SystemExit(run_interruptible(_print_estimates(call, as_json=as_json), at_once=True))
+    with RunFolder(output).lock_folder():
+        raise SystemExit(run_interruptible(_run_trial(call, plots=plots, as_json=as_json), at_once=True))
 
 
 async def _run_trial(call: TrialCall, *, plots: bool, as_json: bool) -> int:
@@ -117,7 +112,7 @@ async def _plan_arms(call: TrialCall) -> int:
         spec = build_run_spec(call.trial, arm, call.output, call.prompt_folders)
         limits = replace(spec.limits, max_cost=_find_max_cost(call, arm.name))
         spec = replace(spec, limits=limits, retry_failed=call.retry_failed)
-        highest = max(highest, await run_batch(spec, quiet=call.quiet, as_json=False))
+        highest = max(highest, await run_batch(spec, as_json=False))
         if highest > _SIGNAL_EXIT:
             break
     return highest

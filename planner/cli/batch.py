@@ -21,12 +21,10 @@ from planner.batch.spec import ENGINES, PROMPT_SETTINGS, EngineOptions, RunLimit
 from planner.batch.status import Progress, read_ledger_status
 from planner.cli.command import TYPED_WORDS, command
 from planner.cli.options import (
-    LogOptions,
     TaskOptions,
     complete_path,
     create_arxiv_client,
     endpoint_options,
-    log_options,
     model_option,
     offline_option,
     output_option,
@@ -41,7 +39,7 @@ from planner.cli.run_options import (
     submission_options,
 )
 from planner.cli.settings import get_settings
-from planner.cli.terminal.console import InterruptHandler, log, print_json, run_interruptible, send_log_messages
+from planner.cli.terminal.console import InterruptHandler, is_quiet, log, log_options, print_json, run_interruptible
 from planner.cli.terminal.progress import (
     format_command_totals,
     format_estimate_json,
@@ -109,7 +107,6 @@ def batch(
     prompt_folders: PromptFolders,
     dry_run: bool,
     as_json: bool,
-    log_settings: LogOptions,
 ) -> None:
     """Plan every paper of each CORPUS: a folder, a glob, a manifest (.jsonl .csv .parquet), an arXiv id, or a list.
 
@@ -143,15 +140,12 @@ def batch(
         or any(each.key_variable is not None for each in model_specs),
         words=_list_typed_words(),
     )
-    with send_log_messages(log_settings):
-        raise SystemExit(
-            run_interruptible(
-                _print_estimate(spec, as_json=as_json)
-                if dry_run
-                else run_batch(spec, quiet=log_settings.quiet, as_json=as_json),
-                at_once=True,
-            )
+    raise SystemExit(
+        run_interruptible(
+            _print_estimate(spec, as_json=as_json) if dry_run else run_batch(spec, as_json=as_json),
+            at_once=True,
         )
+    )
 
 
 def _list_typed_words() -> tuple[str, ...]:
@@ -170,7 +164,7 @@ def _list_unsaid_fields() -> dict[str, ParameterSource]:
     return {fields.get(name, name): source for name, source in sources.items() if source in unsaid}
 
 
-async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
+async def run_batch(spec: RunSpec, *, as_json: bool) -> int:
     """Plan the pending papers of a run, and return the exit code of the command."""
     from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 
@@ -179,16 +173,16 @@ async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
         if spec.submission.prepare:
             await record_corpus(opened)
         else:
-            code = await plan_run(opened, partial(_run_engine, opened.run, quiet=quiet))
+            code = await plan_run(opened, partial(_run_engine, opened.run))
             _print_summary(opened.run, as_json=as_json)
     return code or (1 if _has_problems(opened.job.corpus) else 0)
 
 
-async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
+async def _run_engine(run: RunFolder, engine: "Engine") -> int:
     interrupt = InterruptHandler(engine.stop)
     try:
         with interrupt.handle_signals():
-            async with _show_progress(engine.progress, quiet=quiet):
+            async with _show_progress(engine.progress):
                 await engine.plan()
     except asyncio.CancelledError:
         log.error("stopped at once; run the same command again to continue")
@@ -231,9 +225,9 @@ def _has_problems(corpus: Corpus) -> bool:
 
 
 @asynccontextmanager
-async def _show_progress(progress: Progress, *, quiet: bool) -> AsyncIterator[None]:
+async def _show_progress(progress: Progress) -> AsyncIterator[None]:
     """Show the progress of a run on stderr during the block."""
-    if quiet:
+    if is_quiet():
         yield
     elif sys.stderr.isatty():
         from planner.cli.terminal.live_view import show_live_view  # imports rich, which only a terminal needs

@@ -19,7 +19,7 @@ from planner.sanitize import make_printable
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-SIGINT_EXIT: Final = 130
+_SIGINT_EXIT: Final = 130
 HELP_OPTIONS: Final = ("-h", "--help")
 TYPED_WORDS: Final = "planner.typed_words"  # the key in click's `meta` for the arguments of a call
 _FIRST_GROUP: Final = "Options"
@@ -155,19 +155,16 @@ class LazyCommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the called command. For an unknown name, raise an error that suggests a command."""
-        name = args[0]
-        if name in self._rows or name.startswith("-"):
-            return self._resolve_with_settings(ctx, args)
-        if any(mark in name for mark in "./") or path_exists(name):
-            meant = make_printable(f"{ctx.command_path} plan {shlex.join(args)}")
-            raise click.UsageError(f"{name!r} is a paper, not a command. Did you mean `{meant}`?", ctx)
-        raise click.NoSuchCommand(name, possibilities=self._rows, ctx=ctx)
+        """Return the called command, with its defaults from the settings files unless only its help is asked for.
 
-    def _resolve_with_settings(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the called command. Take its defaults from the settings files, unless only its help is asked for."""
+        For an unknown name, raise an error that suggests a command.
+        """
+        typed = args[0]
+        if typed not in self._rows and not typed.startswith("-"):
+            if any(mark in typed for mark in "./") or path_exists(typed):
+                meant = make_printable(f"{ctx.command_path} plan {shlex.join(args)}")
+                raise click.UsageError(f"{typed!r} is a paper, not a command. Did you mean `{meant}`?", ctx)
+            raise click.NoSuchCommand(typed, possibilities=self._rows, ctx=ctx)
         name, called, rest = super().resolve_command(ctx, args)
         if name and called and not ctx.resilient_parsing and not {*HELP_OPTIONS} & {*rest}:
             from planner.cli.settings import apply_settings  # not for --help
@@ -198,7 +195,7 @@ class LazyCommandGroup(click.Group):
         except OSError as error:
             raise _ErrorMessage(f"{error.filename or 'a file'}: {describe_os_error(error)}") from error
         except KeyboardInterrupt:
-            raise click.exceptions.Exit(SIGINT_EXIT) from None
+            raise click.exceptions.Exit(_SIGINT_EXIT) from None
 
 
 class _ErrorMessage(click.ClickException):

@@ -77,15 +77,6 @@ class TaskOptions:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LogOptions:
-    """The options for log messages. `quiet` and `verbose` (0 to 2) limit the printed messages; `log_file` gets all."""
-
-    verbose: int
-    quiet: bool
-    log_file: Path | None
-
-
 def pass_options_as_argument(
     argument_name: str,
     options_class: type,
@@ -121,7 +112,6 @@ paper_option = functools.partial(click.option, cls=GroupedOption, group="Paper")
 task_option = functools.partial(click.option, cls=GroupedOption, group="Task")
 model_option = functools.partial(click.option, cls=GroupedOption, group="Model")
 output_option = functools.partial(click.option, cls=GroupedOption, group="Output")
-message_option = functools.partial(click.option, cls=GroupedOption, group="Messages")
 
 offline_option = functools.partial(
     paper_option,
@@ -261,16 +251,6 @@ model_options = pass_options_as_argument(
     ),
     *_ENDPOINT_OPTIONS,
     complete_value=lambda spec: get_settings().complete_model_spec(spec),
-)
-
-log_options = pass_options_as_argument(
-    "log_settings",
-    LogOptions,
-    message_option("-v", "--verbose", count=True, help="Also print debug messages; -vv adds the time and the module."),
-    message_option("-q", "--quiet", is_flag=True, help="Print only errors."),
-    message_option(
-        "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Also write all messages to a file."
-    ),
 )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -13,17 +13,15 @@ import click
 from planner.chat import TokenCounter
 from planner.cli.command import choose_wrap_width, command, shorten_middle, wrap_line
 from planner.cli.options import (
-    LogOptions,
     MetadataOptions,
     TaskOptions,
     complete_path,
     create_arxiv_client,
-    log_options,
     metadata_options,
     output_option,
     task_options,
 )
-from planner.cli.terminal.console import log, log_omissions, print_json, send_log_messages
+from planner.cli.terminal.console import log, log_omissions, log_options, print_json
 from planner.details import ReportedStudy, format_approximate_number
 from planner.errors import PaperError, UsageError
 from planner.files import path_exists, read_stdin
@@ -47,18 +45,11 @@ _MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separ
 _SHORT_TEXT_KINDS: Final = (FileFormat.TEXT, FileFormat.MARKDOWN, FileFormat.EMPTY, FileFormat.OTHER)
 
 
-class NoSuchPaperError(PaperError):
-    """The error for a path that does not exist."""
-
-
-def refuse_missing_only_source(sources: Sequence[str]) -> None:
-    """Refuse the only source of a command if it does not exist. Of several sources, a missing one is reported later.
-
-    Raises:
-        UsageError: if the only source does not exist.
-    """
-    if len(sources) == 1 and _is_missing(sources[0]):
-        raise UsageError(f"{sources[0]}: no such file or folder")
+def is_missing(source: str) -> bool:
+    """Return whether a source is the path of a file or folder that does not exist."""
+    if source == "-" or "://" in source or parse_arxiv_id(source):
+        return False
+    return not (source and path_exists(source))
 
 
 def open_isolated_reader(*, offline: bool) -> IsolatedReader:
@@ -70,11 +61,8 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
     """Read the paper that the user named. Anything but a short text is read in a separate process.
 
     Raises:
-        NoSuchPaperError: if the source does not exist.
         PaperError: if the paper cannot be read.
     """
-    if _is_missing(source):
-        raise NoSuchPaperError(f"{source}: no such file or folder")
     title, abstract, paper_id = (
         clean_text(text).text for text in (metadata.title, metadata.abstract, metadata.paper_id)
     )
@@ -103,7 +91,13 @@ async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
 
 
 def read_command_paper(source: str, metadata: MetadataOptions) -> Paper:
-    """Read the only paper of a command, as `read_named_paper` does."""
+    """Read the only paper of a command, as `read_named_paper` does.
+
+    Raises:
+        UsageError: if the source does not exist.
+    """
+    if is_missing(source):
+        raise UsageError(f"{source}: no such file or folder")
 
     async def read() -> Paper:
         async with open_isolated_reader(offline=metadata.offline) as reader:
@@ -137,29 +131,21 @@ def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
     return read_paper_with_prompts(request, ArxivClient(offline=True), READ_LIMITS)
 
 
-def _is_missing(source: str) -> bool:
-    if source == "-" or "://" in source or parse_arxiv_id(source):
-        return False
-    return not (source and path_exists(source))
-
-
 @command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")
 @click.argument("source", metavar="PAPER", shell_complete=complete_path)
 @output_option("--to", "form", type=click.Choice(("json", "text")), default="json", show_default=True, help="Format.")
 @metadata_options
 @task_options
 @log_options
-def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, log_settings: LogOptions) -> None:
+def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions) -> None:
     """Print the exact messages that `plan` would send, and send nothing.
 
     Paste them into any chat window, then give the reply to `parse`.
     """
-    refuse_missing_only_source((source,))
-    with send_log_messages(log_settings):
-        counter = TokenCounter()
-        paper_prompt = build_prompt(read_command_paper(source, metadata), task.settings, counter)
-        _log_excerpt(paper_prompt)
-        log.info("%s tokens", format_approximate_number(counter.count_prompt(paper_prompt.prompt)))
+    counter = TokenCounter()
+    paper_prompt = build_prompt(read_command_paper(source, metadata), task.settings, counter)
+    _log_excerpt(paper_prompt)
+    log.info("%s tokens", format_approximate_number(counter.count_prompt(paper_prompt.prompt)))
     rendered = paper_prompt.prompt
     if form == "text":
         click.echo("\n\n".join(message.content for message in rendered.messages).encode())
@@ -176,18 +162,16 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
 @metadata_options
 @task_options
 @log_options
-def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, log_settings: LogOptions) -> None:
+def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions) -> None:
     """Show what is read from a paper: title, abstract, sections, sizes, warnings, and parts that `plan` leaves out."""
-    refuse_missing_only_source((source,))
     settings = task.settings
-    with send_log_messages(log_settings):
-        read = read_command_paper(source, metadata)
-        if form == "text":
-            sent = select_excerpt(read, settings, TokenCounter())
-            _log_excerpt(sent)
-            click.echo(sent.full_text.encode())
-            return
-        understood = describe_paper_as_json(read, settings)
+    read = read_command_paper(source, metadata)
+    if form == "text":
+        sent = select_excerpt(read, settings, TokenCounter())
+        _log_excerpt(sent)
+        click.echo(sent.full_text.encode())
+        return
+    understood = describe_paper_as_json(read, settings)
     if form == "json":
         print_json(understood)
     else:
@@ -206,20 +190,19 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
     paper_id = shorten_middle(paper.id, width and width - len("id ") - len(file))
     abstract = " ".join(paper.abstract.split()) or "(no abstract found)"
     abstract = textwrap.fill(abstract, width or _PAGE_WIDTH, break_on_hyphens=not width)
+    size, tokens = format_approximate_number(description["tokens"]), description["prompt_tokens"]
+    prompt_size = "none" if tokens is None else f"{format_approximate_number(tokens)} tokens"
+    omissions = (f"{each['heading']}, {each['chars']:,} characters: {each['why']}" for each in description["left_out"])
+    reported = (ReportedStudy(name=e["ablated_part"], section=e["heading"]) for e in description["reported_ablations"])
     page = "\n\n".join(
         (
             f"{paper.title or '(no title found)'}\nid {paper_id}{file}",
             abstract,
-            _format_list(
-                f"Sections, {format_approximate_number(description['tokens'])} tokens",
-                (_format_section(s) for s in paper.sections),
-            ),
-            _format_prompt_tokens(description["prompt_tokens"], settings),
-            _format_list(f"Left out in the {settings.task} task", map(_format_omission, description["left_out"])),
+            _format_list(f"Sections, {size} tokens", map(_format_section, paper.sections)),
+            f"Prompt of the {settings.task} task: {prompt_size}",
+            _format_list(f"Left out in the {settings.task} task", omissions),
             _format_list("Components that the method names", (c["name"] for c in description["components"])),
-            _format_list(
-                "Already reported by the paper", map(_format_reported_ablation, description["reported_ablations"])
-            ),
+            _format_list("Already reported by the paper", map(str, reported)),
             _format_list("Metrics", (m["name"] for m in description["metrics"])),
             _format_list("Warnings", description["warnings"]),
         )
@@ -228,26 +211,10 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
 
 
 def _format_list(heading: str, lines: Iterable[str]) -> str:
-    return (
-        "\n".join((f"{heading}:", *(f"  {line}" for line in lines))) if (lines := list(lines)) else f"{heading}: none"
-    )
-
-
-def _format_prompt_tokens(tokens: int | None, settings: PlanSettings) -> str:
-    return f"Prompt of the {settings.task} task: " + (
-        "none" if tokens is None else f"{format_approximate_number(tokens)} tokens"
-    )
+    return f"{heading}:" + ("".join(f"\n  {line}" for line in lines) or " none")
 
 
 def _format_section(section: Section) -> str:
     page = f", page {section.page}" if section.page else ""
     heading = section.display_heading
     return f"{'  ' * max(0, section.level - 1)}{heading}  [{section.kind}, {len(section.text):,} characters{page}]"
-
-
-def _format_omission(omission: dict[str, Any]) -> str:
-    return f"{omission['heading']}, {omission['chars']:,} characters: {omission['why']}"
-
-
-def _format_reported_ablation(reported: dict[str, Any]) -> str:
-    return str(ReportedStudy(name=reported["ablated_part"], section=reported["heading"]))

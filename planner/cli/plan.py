@@ -2,8 +2,7 @@
 
 import asyncio
 import shlex
-import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -13,11 +12,9 @@ import click
 from planner.chat import Completion, TokenCounter
 from planner.cli.command import command
 from planner.cli.options import (
-    LogOptions,
     MetadataOptions,
     TaskOptions,
     complete_path,
-    log_options,
     metadata_options,
     model_option,
     model_options,
@@ -26,22 +23,22 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.paper import (
-    NoSuchPaperError,
+    is_missing,
     open_isolated_reader,
     read_command_paper,
     read_named_paper,
-    refuse_missing_only_source,
 )
-from planner.cli.terminal.console import log, run_interruptible, send_log_messages
+from planner.cli.terminal.console import log, log_options, run_interruptible
 from planner.cli.terminal.results import PlanReporter
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, read_stdin
-from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, log_host_at_first_request, open_model
+from planner.models.connect import EXTRACTIVE, ModelSpec, log_host_at_first_request, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedReplyModel
 from planner.papers.characters import decode_text
+from planner.papers.paper import Paper
 from planner.papers.sources import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, plan_with_client, write_pasted_plan, write_unreadable_paper_record
+from planner.planning.output import plan_with_client, write_pasted_plan, write_unreadable_paper_record
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 
@@ -78,7 +75,6 @@ def plan(
     output: Path,
     force: bool,
     as_json: bool,
-    log_settings: LogOptions,
 ) -> None:
     """Plan the missing ablations of each PAPER: a file, an archive or folder of LaTeX, an arXiv id, or - for stdin.
 
@@ -86,11 +82,10 @@ def plan(
     """
     if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
         raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
-    reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
-    with send_log_messages(log_settings):
-        code = run_interruptible(_plan_papers(papers, metadata, task.settings, model_spec, output, force, reporter))
-        reporter.suggest_next_step(output)
-        raise SystemExit(code)
+    reporter = PlanReporter(as_json=as_json)
+    code = run_interruptible(_plan_papers(papers, metadata, task.settings, model_spec, output, force, reporter))
+    reporter.suggest_next_step(output)
+    raise SystemExit(code)
 
 
 @command(epilog="Example: ablation-planner demo --task author")
@@ -98,14 +93,14 @@ def plan(
 @model_options
 @folder_option
 @log_options
-def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: LogOptions) -> None:
+def demo(task: TaskOptions, model_spec: ModelSpec, output: Path) -> None:
     """Plan a paper that comes with the program, and show the plan.
 
     Uses the built-in planner unless you name a model.
     """
-    with send_log_messages(log_settings), as_file(files("planner") / "demo" / "paper.md") as paper:
+    with as_file(files("planner") / "demo" / "paper.md") as paper:
         model_spec = replace(model_spec, model=model_spec.model or EXTRACTIVE)  # a key alone demands no --model
-        reporter = PlanReporter(has_terminal=sys.stderr.isatty() and not log_settings.quiet, shows_plan=True)
+        reporter = PlanReporter(shows_plan=True)
         about = MetadataOptions(title=_DEMO_TITLE)
         work = _plan_papers((str(paper),), about, task.settings, model_spec, output, False, reporter)
         code = run_interruptible(work)
@@ -132,7 +127,6 @@ def parse(
     task: TaskOptions,
     output: Path,
     as_json: bool,
-    log_settings: LogOptions,
 ) -> None:
     """Check REPLY, a file with a model's reply (- for stdin), and write the trajectory with its plan.
 
@@ -146,20 +140,18 @@ def parse(
         raise UsageError("REVISED needs --strategy revise; add that option, or give only REPLY")
     if [paper, reply, revised].count("-") > 1:
         raise UsageError("only one of REPLY, REVISED and --paper can be read from stdin; give the others as files")
-    refuse_missing_only_source((paper,))
-    with send_log_messages(log_settings):
-        settings, read = task.settings, read_command_paper(paper, metadata)
-        pasted = PastedReplyModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
-        done = asyncio.run(write_pasted_plan(output, read, pasted, settings))
-        reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
-        reporter.report_result(paper, done)
-        reporter.suggest_next_step(output)
-        if pasted.next_message:
-            log.info("send this message in the same conversation; run `parse` again with the new reply as REVISED:")
-            click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
-        elif revised and pasted.completions and done.trajectory:
-            log.warning("%s is not needed, since the program finds no fault in the plan of %s", revised, reply)
-        raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
+    settings, read = task.settings, read_command_paper(paper, metadata)
+    pasted = PastedReplyModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
+    done = asyncio.run(write_pasted_plan(output, read, pasted, settings))
+    reporter = PlanReporter(as_json=as_json)
+    reporter.report_result(paper, done)
+    reporter.suggest_next_step(output)
+    if pasted.next_message:
+        log.info("send this message in the same conversation; run `parse` again with the new reply as REVISED:")
+        click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
+    elif revised and pasted.completions and done.trajectory:
+        log.warning("%s is not needed, since the program finds no fault in the plan of %s", revised, reply)
+    raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
 
 
 def _read_pasted_reply(reply: str, model: str) -> Completion:
@@ -178,67 +170,59 @@ async def _plan_papers(
     reporter: PlanReporter,
 ) -> int:
     """Plan one paper after the other. Return 0 if every paper has a plan, otherwise 1."""
-    refuse_missing_only_source(sources)
-    code = 0
+    if len(sources) == 1 and is_missing(sources[0]):
+        raise UsageError(f"{sources[0]}: no such file or folder")
+    code, token_counter = 0, TokenCounter()
     async with (
         open_model(model_spec, offline=metadata.offline, on_text=reporter.on_text) as client,
         open_isolated_reader(offline=metadata.offline) as reader,
     ):
         settings = replace(settings, window=settings.window or client.window)
         client = log_host_at_first_request(client)
-        planner = _PaperPlanner(output, client, settings, reader, model_spec.max_wait, force, reporter)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
-            try:
-                done = await planner.plan_paper(source, metadata)
-            except (NoSuchPaperError, TrajectoryError) as error:
-                log.error("%s", error)
+            if is_missing(source):
+                log.error("%s: no such file or folder", source)
                 code = 1
                 continue
+            try:
+                paper = await _read_paper(source, metadata, reader)
+                if isinstance(paper, PaperError):
+                    named = propose_paper_id(source, given_id=metadata.paper_id, given_title=metadata.title)
+                    done = write_unreadable_paper_record(output, source, paper, client.info, settings, named)
+                else:
+                    with reporter.show_reply_progress(client.info):
+                        done = await plan_with_client(
+                            output,
+                            paper,
+                            client,
+                            settings,
+                            max_wait=model_spec.max_wait,
+                            force=force,
+                            token_counter=token_counter,
+                        )
+            except TrajectoryError as error:
+                log.error("%s", error)
+                code = 1
             except OSError as error:
                 log.error("%s: %s", error.filename or source, describe_os_error(error))
                 code = 1
-                continue
-            reporter.report_result(source, done)
-            code = code if done.record.outcome is Outcome.PLANNED else 1
+            else:
+                reporter.report_result(source, done)
+                code = code if done.record.outcome is Outcome.PLANNED else 1
     return code
 
 
-@dataclass(frozen=True, slots=True)
-class _PaperPlanner:
-    """A planner for the papers of a command. All papers share its model, output folder and token counter."""
-
-    output: Path
-    client: ModelClient
-    settings: PlanSettings
-    reader: IsolatedReader
-    max_wait: float
-    force: bool
-    reporter: PlanReporter
-    token_counter: TokenCounter = field(default_factory=TokenCounter)
-
-    async def plan_paper(self, source: str, metadata: MetadataOptions) -> PlanOutput:
-        try:
-            paper = await read_named_paper(source, metadata, self.reader)
-        except NoSuchPaperError:
-            raise
-        except PaperError as error:
-            if (hint := _suggest_batch(source, is_read=False)) and "`batch`" not in str(error):
-                error = type(error)(f"{error}; {hint}")
-            named = propose_paper_id(source, given_id=metadata.paper_id, given_title=metadata.title)
-            return write_unreadable_paper_record(self.output, source, error, self.client.info, self.settings, named)
-        if hint := _suggest_batch(source, is_read=True):
-            log.warning("%s: %s is planned; %s", source, paper.main_file, hint)
-        with self.reporter.show_reply_progress(self.client.info):
-            return await plan_with_client(
-                self.output,
-                paper,
-                self.client,
-                self.settings,
-                max_wait=self.max_wait,
-                force=self.force,
-                token_counter=self.token_counter,
-            )
+async def _read_paper(source: str, metadata: MetadataOptions, reader: IsolatedReader) -> Paper | PaperError:
+    """Return a paper, or the error if it cannot be read. If `source` is a folder of papers, advise to use `batch`."""
+    try:
+        paper = await read_named_paper(source, metadata, reader)
+    except PaperError as error:
+        hint = _suggest_batch(source, is_read=False)
+        return type(error)(f"{error}; {hint}") if hint and "`batch`" not in str(error) else error
+    if hint := _suggest_batch(source, is_read=True):
+        log.warning("%s: %s is planned; %s", source, paper.main_file, hint)
+    return paper
 
 
 def _suggest_batch(source: str, *, is_read: bool) -> str:

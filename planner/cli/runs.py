@@ -16,9 +16,9 @@ from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch
 from planner.cli.command import command
-from planner.cli.options import LogOptions, create_arxiv_client, log_options, output_option
+from planner.cli.options import create_arxiv_client, output_option
 from planner.cli.run_options import collect_options
-from planner.cli.terminal.console import log, print_json, run_interruptible, send_log_messages
+from planner.cli.terminal.console import log, log_options, print_json, run_interruptible
 from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.exports.export import EXPORT_FORMATS, export_plans
@@ -63,11 +63,10 @@ def _describe_next_call(run: RunFolder) -> str:
 @collect_options
 @output_option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @log_options
-def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_settings: LogOptions) -> None:
+def collect(run: Path, submission: SubmissionOptions, as_json: bool) -> None:
     """Get the results of a RUN from its batch service, and continue the run as `batch --engine openai-batch` would."""
-    with send_log_messages(log_settings):
-        spec = load_run_spec(run, submission)
-        _end_after(spec, lambda: run_batch(spec, quiet=log_settings.quiet, as_json=as_json))
+    spec = load_run_spec(run, submission)
+    _end_after(spec, lambda: run_batch(spec, as_json=as_json))
 
 
 @command("import", epilog="Example: ablation-planner import run batch_output.jsonl")
@@ -76,12 +75,11 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_setting
     "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @log_options
-def import_batch_results(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> None:
+def import_batch_results(run: Path, files: tuple[Path, ...]) -> None:
     """Import results of exported requests into a RUN: output and error files of a batch service or vLLM's run-batch."""
     paths = [path.resolve() for path in files]
-    with send_log_messages(log_settings):
-        spec = replace(load_run_spec(run, SubmissionOptions()), sends=False)
-        _end_after(spec, lambda: _import_results(spec, paths))
+    spec = replace(load_run_spec(run, SubmissionOptions()), sends=False)
+    _end_after(spec, lambda: _import_results(spec, paths))
 
 
 def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
@@ -112,7 +110,7 @@ async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
 )
 @click.argument("target", type=click.Path(path_type=Path))
 @log_options
-def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None:
+def export(run: Path, form: str, target: Path) -> None:
     """Write the plans of a RUN, of any folder of trajectories, or of one trajectory, to TARGET.
 
     The formats csv, jsonl and matrix write a file. In csv, every row has the cost of the whole plan. To add up costs,
@@ -125,18 +123,17 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
 
     openai-batch writes the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
     """
-    with send_log_messages(log_settings):
-        if form == BATCH_SERVICE_ENGINE:
-            if is_pipe_or_device(target):
-                raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
-            target, spec = target.resolve(), replace(load_run_spec(run, SubmissionOptions()), sends=False)
-            _end_after(spec, lambda: _export_requests(spec, target))
-        exported = export_plans(run, form, target)
-        for line in (*exported.plan_notes, *exported.ledger_damage):
-            click.echo(make_printable(line).replace("\n", " "), err=True)
-        if not is_pipe_or_device(target):
-            click.echo(make_printable(str(target)))
-        raise SystemExit(1 if exported.ledger_damage else 0)
+    if form == BATCH_SERVICE_ENGINE:
+        if is_pipe_or_device(target):
+            raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
+        target, spec = target.resolve(), replace(load_run_spec(run, SubmissionOptions()), sends=False)
+        _end_after(spec, lambda: _export_requests(spec, target))
+    exported = export_plans(run, form, target)
+    for line in (*exported.plan_notes, *exported.ledger_damage):
+        click.echo(make_printable(line).replace("\n", " "), err=True)
+    if not is_pipe_or_device(target):
+        click.echo(make_printable(str(target)))
+    raise SystemExit(1 if exported.ledger_damage else 0)
 
 
 async def _export_requests(spec: RunSpec, target: Path) -> int:
@@ -155,16 +152,15 @@ async def _export_requests(spec: RunSpec, target: Path) -> int:
 @command(epilog="Example: ablation-planner merge run")
 @_run_argument
 @log_options
-def merge(run: Path, log_settings: LogOptions) -> None:
+def merge(run: Path) -> None:
     """Merge the results of the shards of a RUN. The exit code is 1 while the results of a shard are missing.
 
     Run the command again to add results that came later.
     """
-    with send_log_messages(log_settings):
-        merged = merge_shards(RunFolder(run))
-        _log_merge(merged)
-        click.echo(make_printable(read_run_status(RunFolder(run)).as_text()))
-        raise SystemExit(0 if merged.is_complete else 1)
+    merged = merge_shards(RunFolder(run))
+    _log_merge(merged)
+    click.echo(make_printable(read_run_status(RunFolder(run)).as_text()))
+    raise SystemExit(0 if merged.is_complete else 1)
 
 
 def _log_merge(merged: MergeResult) -> None:

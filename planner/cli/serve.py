@@ -13,9 +13,7 @@ import click
 
 from planner.cli.command import command
 from planner.cli.options import (
-    LogOptions,
     TaskOptions,
-    log_options,
     model_options,
     offline_option,
     output_option,
@@ -23,7 +21,7 @@ from planner.cli.options import (
 )
 from planner.cli.paper import open_isolated_reader
 from planner.cli.plan import folder_option
-from planner.cli.terminal.console import InterruptHandler, log, send_log_messages
+from planner.cli.terminal.console import InterruptHandler, log, log_options
 from planner.errors import UsageError
 from planner.files import write_file_atomically
 from planner.models.connect import ModelSpec
@@ -49,9 +47,7 @@ _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 @model_options
 @offline_option()
 @log_options
-def serve(
-    port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool, log_settings: LogOptions
-) -> None:
+def serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool) -> None:
     """Serve a page on this machine, on which you read a paper, plan its ablations, edit the plan and export it.
 
     Prints the address of the page, with a secret token. Open this address in a browser. Ctrl-C ends the program once
@@ -62,8 +58,7 @@ def serve(
             "serve needs two more packages: pip install 'ablation-planner[serve]', "
             "or in a checkout pip install '.[serve]'"
         )
-    with send_log_messages(log_settings):
-        raise SystemExit(asyncio.run(_serve(port, output, task, model_spec, offline)))
+    raise SystemExit(asyncio.run(_serve(port, output, task, model_spec, offline)))
 
 
 async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool) -> int:
@@ -107,7 +102,6 @@ def mcp(
     model_spec: ModelSpec,
     output: Path,
     offline: bool,
-    log_settings: LogOptions,
 ) -> None:
     """Serve tools over stdin and stdout to a client of the Model Context Protocol, such as a coding agent.
 
@@ -129,25 +123,24 @@ def mcp(
         ).settings
 
     choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
-    with send_log_messages(log_settings):
-        try:
-            from planner.mcp import (  # an optional SDK, which takes 1 s to import
-                PlanTools,
-                ReadableFolders,
-                serve_tools,
-            )
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "mcp":
-                raise
-            raise UsageError(
-                "mcp needs one more package: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
-            ) from None
-        output, reader = output.resolve(), open_isolated_reader(offline=True)
-        tools = PlanTools(ReadableFolders.from_paths(named), output, reader, choose_settings, model_spec, offline)
-        log.info("reading papers in %s; writing plans to %s", tools.folders, output)
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that
-        asyncio.run(serve_tools(tools))
+    try:
+        from planner.mcp import (  # an optional SDK, which takes 1 s to import
+            PlanTools,
+            ReadableFolders,
+            serve_tools,
+        )
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise UsageError(
+            "mcp needs one more package: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
+        ) from None
+    output, reader = output.resolve(), open_isolated_reader(offline=True)
+    tools = PlanTools(ReadableFolders.from_paths(named), output, reader, choose_settings, model_spec, offline)
+    log.info("reading papers in %s; writing plans to %s", tools.folders, output)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that
+    asyncio.run(serve_tools(tools))
 
 
 @command(epilog="Example: ablation-planner skill --to .claude/skills")

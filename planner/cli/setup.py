@@ -11,7 +11,7 @@ from click.shell_completion import get_completion_class
 
 from planner.chat import Message, Prompt
 from planner.cli.command import command
-from planner.cli.options import LogOptions, log_options, model_options
+from planner.cli.options import model_options
 from planner.cli.settings import (
     Settings,
     apply_settings,
@@ -22,7 +22,7 @@ from planner.cli.settings import (
     get_settings,
     load_settings,
 )
-from planner.cli.terminal.console import log, print_json, run_interruptible, send_log_messages
+from planner.cli.terminal.console import log, log_options, print_json, run_interruptible
 from planner.errors import ModelError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.openai_chat.chat import list_endpoint_models
@@ -147,32 +147,31 @@ def help_(commands: tuple[str, ...]) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 @log_options
-def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_settings: LogOptions) -> None:
+def models(words: tuple[str, ...], endpoint: str | None, as_json: bool) -> None:
     """List the known models with context window, prices, and whether their key is set.
 
     Each WORD limits the list to models with this word in their name. Prices are in USD per million input and output
     tokens, from a table that is installed with the program. Models that are not listed can be used too.
     """
     click.get_current_context().obj = load_settings(find_named_file())
-    with send_log_messages(log_settings):
-        if endpoint:
-            asked = _resolve_named_endpoint(endpoint)
-            log.info("sending to %s", asked.host)
-            listed = asyncio.run(list_endpoint_models(asked))
-            rows: list[_ModelRow] = [{"model": model.name, "window": model.window} for model in listed]
-        else:
-            rows = [_describe_known_model(model) for model in list_known_models()]
-        wanted = {word.lower() for word in words}
-        rows = [row for row in rows if all(word in str(row["model"]).lower() for word in wanted)]
-        rows.sort(key=lambda row: not wanted & {str(row["model"]).lower().rpartition("/")[2]})  # whole names come first
-        if as_json:
-            print_json(rows)
-            return
-        _print_table([*([] if endpoint else [_HEADINGS]), *map(_format_row, rows)] if rows else [])
-        if not endpoint:
-            log.info("prices are in USD per million input and output tokens; %s", _describe_keys(rows))
-            names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
-            log.info("to list an endpoint's models: models --endpoint NAME; NAME is an address, or one of %s", names)
+    if endpoint:
+        asked = _resolve_named_endpoint(endpoint)
+        log.info("sending to %s", asked.host)
+        listed = asyncio.run(list_endpoint_models(asked))
+        rows: list[_ModelRow] = [{"model": model.name, "window": model.window} for model in listed]
+    else:
+        rows = [_describe_known_model(model) for model in list_known_models()]
+    wanted = {word.lower() for word in words}
+    rows = [row for row in rows if all(word in str(row["model"]).lower() for word in wanted)]
+    rows.sort(key=lambda row: not wanted & {str(row["model"]).lower().rpartition("/")[2]})  # whole names come first
+    if as_json:
+        print_json(rows)
+        return
+    _print_table([*([] if endpoint else [_HEADINGS]), *map(_format_row, rows)] if rows else [])
+    if not endpoint:
+        log.info("prices are in USD per million input and output tokens; %s", _describe_keys(rows))
+        names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
+        log.info("to list an endpoint's models: models --endpoint NAME; NAME is an address, or one of %s", names)
 
 
 def _resolve_named_endpoint(name: str) -> Endpoint:
@@ -227,12 +226,11 @@ def _format_row(row: _ModelRow) -> list[str]:
 @command(epilog="Example: ablation-planner doctor --model gpt-4o")
 @model_options
 @log_options
-def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
+def doctor(model_spec: ModelSpec) -> None:
     """Check the key, the endpoint and the model with one tiny request."""
     is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT
-    with send_log_messages(log_settings):
-        log.info("environment variables: %s", ", ".join(_describe_variables()))
-        raise SystemExit(run_interruptible(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
+    log.info("environment variables: %s", ", ".join(_describe_variables()))
+    raise SystemExit(run_interruptible(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
 
 
 def _describe_variables() -> Iterator[str]:

@@ -11,8 +11,8 @@ import click
 from pydantic import ValidationError
 
 from planner.cli.command import choose_wrap_width, command, print_error, print_warning
-from planner.cli.options import LogOptions, log_options, output_option
-from planner.cli.terminal.console import log, print_json, send_log_messages
+from planner.cli.options import output_option
+from planner.cli.terminal.console import log, log_options, print_json
 from planner.cli.terminal.results import format_plan_cards
 from planner.details import DEFAULT_MIN_CHANCE, format_count, make_details_list_json_schema
 from planner.errors import TrajectoryError, UsageError
@@ -281,7 +281,6 @@ def combine(
     min_chance: int | None,
     k: int | None,
     as_json: bool,
-    log_settings: LogOptions,
 ) -> None:
     """Combine the plans in all SOURCE folders: run folders, or any folders of trajectories. Sends nothing.
 
@@ -291,19 +290,18 @@ def combine(
     """
     from planner.combining.combine import combine_plans  # for this command alone
 
-    with send_log_messages(log_settings):
-        facts: dict[str, list[dict[str, Any]]] = {"plans": [], "single": [], "unread": []}
-        for result in combine_plans(sources, output, k=k, min_chance=min_chance):
-            _add_facts(facts, result)
-            if isinstance(result, PlanOutput) and not as_json:
-                click.echo(make_printable(str(result.trajectory_path)))
-        if as_json:
-            print_json(facts)
-        for line in _count_results(facts):
-            log.info("%s", line)
-        if facts["plans"] and not as_json:
-            log.info("to see the plans:\n  ablation-planner show %s", shlex.quote(str(output)))
-        raise SystemExit(1 if facts["unread"] or not facts["plans"] else 0)
+    facts: dict[str, list[dict[str, Any]]] = {"plans": [], "single": [], "unread": []}
+    for result in combine_plans(sources, output, k=k, min_chance=min_chance):
+        _add_facts(facts, result)
+        if isinstance(result, PlanOutput) and not as_json:
+            click.echo(make_printable(str(result.trajectory_path)))
+    if as_json:
+        print_json(facts)
+    for line in _count_results(facts):
+        log.info("%s", line)
+    if facts["plans"] and not as_json:
+        log.info("to see the plans:\n  ablation-planner show %s", shlex.quote(str(output)))
+    raise SystemExit(1 if facts["unread"] or not facts["plans"] else 0)
 
 
 def _count_results(facts: dict[str, list[dict[str, Any]]]) -> Iterator[str]:

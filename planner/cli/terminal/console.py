@@ -9,25 +9,24 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial, wraps
 from itertools import product
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from planner.cli.command import SIGINT_EXIT, format_message
-from planner.cli.options import LogOptions
+from planner.cli.command import GroupedOption, format_message
 from planner.cli.settings import get_settings
 from planner.models.openai_chat.endpoint import build_secret_mask
 from planner.sanitize import make_json_printable, make_printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from planner.papers.paper import Omission
 
-SIGTERM_EXIT: Final = 143
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNAL_EXIT: Final = 128  # the exit code after a signal is this plus the signal's number
 
 log: Final = logging.getLogger("planner")
 _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
@@ -87,12 +86,37 @@ def print_json(value: object) -> None:
     click.echo(make_json_printable(json.dumps(value, ensure_ascii=False, indent=1, default=str)).encode())
 
 
+_message_option = partial(click.option, cls=GroupedOption, group="Messages")
+
+
+def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for log messages to a command. While it runs, messages go to stderr and to the log file."""
+
+    @_message_option("-v", "--verbose", count=True, help="Also print debug messages; -vv adds the time and the module.")
+    @_message_option("-q", "--quiet", is_flag=True, help="Print only errors.")
+    @_message_option(
+        "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Also write all messages to a file."
+    )
+    @wraps(command)
+    def with_log(*args: Any, verbose: int, quiet: bool, log_file: Path | None, **kwargs: Any) -> Any:
+        with _send_log_messages(verbose, quiet, log_file):
+            return command(*args, **kwargs)
+
+    return with_log
+
+
+def is_quiet() -> bool:
+    """Return whether the running command has the option --quiet."""
+    return bool(click.get_current_context().params["quiet"])
+
+
 @contextmanager
-def send_log_messages(options: LogOptions) -> Iterator[None]:
+def _send_log_messages(verbose: int, quiet: bool, log_file: Path | None) -> Iterator[None]:
     """Send log messages to stderr and to the log file during the block."""
-    handlers = [_create_stderr_handler(options)]
-    if options.log_file:
-        handlers.append(_create_file_handler(options))
+    stderr = logging.StreamHandler(sys.stderr)
+    stderr.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+    stderr.setFormatter(_StderrFormatter(_DETAILED_FORMAT if verbose > 1 else None))
+    handlers: list[logging.Handler] = [stderr, *([_create_file_handler(log_file)] if log_file else [])]
     log.setLevel(logging.DEBUG)
     log.propagate = False
     # Libraries log to the root logger; without a handler there, Python would print their warnings unmasked.
@@ -128,46 +152,11 @@ def _describe_omissions(omissions: "Sequence[Omission]") -> str:
     return f"{len(omissions)} parts left out: {'; '.join(reasons)}; -v lists them"
 
 
-@contextmanager
-def log_above_view(console: "Console") -> Iterator[None]:
-    """Print log messages above the live view of a console during the block."""
-    shown = [handler for handler in log.handlers if type(handler) is logging.StreamHandler]
-    streams = [handler.setStream(_AboveViewStream(console)) for handler in shown]
-    try:
-        yield
-    finally:
-        for handler, stream in zip(shown, streams, strict=True):
-            handler.setStream(stream)
-
-
-class _AboveViewStream:
-    """A stream that writes text above the live view of a console."""
-
-    def __init__(self, console: "Console") -> None:
-        self._console = console
-
-    def write(self, text: str) -> None:
-        from rich.text import Text
-
-        self._console.print(Text.from_ansi(text.rstrip("\n")), soft_wrap=True)
-
-    def flush(self) -> None:
-        """Do nothing, since every text is written at once."""
-
-
-def _create_stderr_handler(options: LogOptions) -> logging.Handler:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.ERROR if options.quiet else logging.DEBUG if options.verbose else logging.INFO)
-    handler.setFormatter(_StderrFormatter(_DETAILED_FORMAT if options.verbose > 1 else None))
-    return handler
-
-
-def _create_file_handler(options: LogOptions) -> logging.Handler:
-    assert options.log_file is not None
-    options.log_file.parent.mkdir(parents=True, exist_ok=True)
-    if options.log_file.is_fifo():  # raises an error if nobody reads the pipe, instead of waiting for a reader
-        os.close(os.open(options.log_file, os.O_WRONLY | os.O_NONBLOCK))
-    handler = _LogFileHandler(options.log_file, encoding="utf-8")
+def _create_file_handler(path: Path) -> logging.Handler:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_fifo():  # raises an error if nobody reads the pipe, instead of waiting for a reader
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    handler = _LogFileHandler(path, encoding="utf-8")
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(_FileFormatter("%(asctime)s %(levelname)s %(message)s"))
     return handler
@@ -202,7 +191,7 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
         return asyncio.run(run())
     except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
         log.error("interrupted; run the same command again to continue")
-        return SIGTERM_EXIT if received and received[0] == signal.SIGTERM else SIGINT_EXIT
+        return _SIGNAL_EXIT + (received[0] if received else signal.SIGINT)
     finally:
         for sign, handler in before:
             signal.signal(sign, handler)
@@ -222,9 +211,7 @@ class InterruptHandler:
     @property
     def exit_code(self) -> int:
         """The exit code for the first signal, or 0 if there was no signal."""
-        if not self._received:
-            return 0
-        return SIGTERM_EXIT if self._received[0] is signal.SIGTERM else SIGINT_EXIT
+        return _SIGNAL_EXIT + self._received[0] if self._received else 0
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:

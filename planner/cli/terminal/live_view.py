@@ -1,6 +1,7 @@
 """Live views on a terminal: the progress of a run, and the progress of one reply."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.batch.status import Progress
-from planner.cli.terminal.console import log_above_view
+from planner.cli.terminal.console import log
 from planner.cli.terminal.progress import (
     format_batch_requests,
     format_cost,
@@ -35,7 +36,7 @@ def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
     console = _create_console()
     with (
         Live(_render_progress(progress), console=console, auto_refresh=False, redirect_stdout=False) as view,
-        log_above_view(console),
+        _log_above_view(console),
     ):
         yield _refresh_view(view, progress)
         view.update(_render_progress(progress), refresh=True)
@@ -69,9 +70,34 @@ def show_reply_progress(model_name: str) -> Iterator[ReplyProgressView]:
     view, console = ReplyProgressView(model_name), _create_console()
     with (
         Live(get_renderable=view.render, console=console, transient=True, redirect_stdout=False),
-        log_above_view(console),
+        _log_above_view(console),
     ):
         yield view
+
+
+@contextmanager
+def _log_above_view(console: Console) -> Iterator[None]:
+    """Print log messages above the live view of a console during the block."""
+    shown = [handler for handler in log.handlers if type(handler) is logging.StreamHandler]
+    streams = [handler.setStream(_AboveViewStream(console)) for handler in shown]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(shown, streams, strict=True):
+            handler.setStream(stream)
+
+
+class _AboveViewStream:
+    """A stream that writes text above the live view of a console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def write(self, text: str) -> None:
+        self._console.print(Text.from_ansi(text.rstrip("\n")), soft_wrap=True)
+
+    def flush(self) -> None:
+        """Do nothing, since every text is written at once."""
 
 
 def _create_console() -> Console:

@@ -15,7 +15,7 @@ import click
 
 from planner.chat import REUSED_NOTE, ModelInfo
 from planner.cli.command import choose_wrap_width, shorten_middle
-from planner.cli.terminal.console import log, log_omissions
+from planner.cli.terminal.console import is_quiet, log, log_omissions
 from planner.details import Details, QuoteMatch, Revision, describe_run_order, explain_chance_meaning, format_count
 from planner.errors import Outcome
 from planner.models.connect import EXTRACTIVE
@@ -46,8 +46,8 @@ class PlanReporter:
     """
 
     as_json: bool = False
-    has_terminal: bool = False
     shows_plan: bool = False
+    has_terminal: bool = field(default_factory=lambda: sys.stderr.isatty() and not is_quiet())
     _planned: list[Path] = field(default_factory=list)
     _view: "ReplyProgressView | None" = None
 
