@@ -41,8 +41,8 @@ from planner.cli.run_options import (
 from planner.cli.settings import get_settings
 from planner.cli.terminal.console import InterruptHandler, is_quiet, log, log_options, print_json, run_interruptible
 from planner.cli.terminal.progress import (
+    describe_estimate_as_json,
     format_command_totals,
-    format_estimate_json,
     format_estimate_text,
     format_progress,
 )
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 _FIRST_LINE_SECONDS: Final = 2.0
 _LINE_INTERVAL_SECONDS: Final = 15.0
+_UNSAID: Final = (ParameterSource.DEFAULT_MAP, ParameterSource.DEFAULT)  # the value is not given in the command
 _CREDENTIALS: Final = re.compile(r"://\S*@")  # user and password in an address; the password may contain an @
 
 
@@ -118,10 +119,11 @@ def batch(
     replies = prompt_folders.replies_from
     if replies and not prompt_folders.prompts_to and not replies.is_dir():
         raise UsageError(f"--replies-from {replies}: there is no such folder")
-    settings, unsaid = get_settings(), _list_unsaid_fields()
+    settings, context = get_settings(), click.get_current_context()
     model_specs = tuple(
         settings.complete_model_spec(replace(endpoint, model=name)) for name in dict.fromkeys(models or ("",))
     )
+    sources = {name: context.get_parameter_source(name) for name in context.params}
     spec = RunSpec(
         RunFolder(output),
         model_specs,
@@ -135,17 +137,13 @@ def batch(
         retry_failed,
         prompt_folders,
         sends=not (dry_run or submission.prepare),
-        unsaid=frozenset(unsaid),
-        uses_settings=any(unsaid.get(name) is ParameterSource.DEFAULT_MAP for name in ("models", *PROMPT_SETTINGS))
+        unsaid=frozenset(name for name, source in sources.items() if source in _UNSAID),
+        uses_settings=any(sources[name] is ParameterSource.DEFAULT_MAP for name in ("models", *PROMPT_SETTINGS))
         or any(each.key_variable is not None for each in model_specs),
         words=_list_typed_words(),
     )
-    raise SystemExit(
-        run_interruptible(
-            _print_estimate(spec, as_json=as_json) if dry_run else run_batch(spec, as_json=as_json),
-            at_once=True,
-        )
-    )
+    work = _print_estimate(spec, as_json=as_json) if dry_run else run_batch(spec, as_json=as_json)
+    raise SystemExit(run_interruptible(work, at_once=True))
 
 
 def _list_typed_words() -> tuple[str, ...]:
@@ -153,15 +151,6 @@ def _list_typed_words() -> tuple[str, ...]:
     mask = build_secret_mask(os.environ, get_settings().key_variables)
     words = click.get_current_context().meta[TYPED_WORDS]
     return tuple(mask.mask_text(_CREDENTIALS.sub(f"://{MASK_TEXT}@", word)) for word in words)
-
-
-def _list_unsaid_fields() -> dict[str, ParameterSource]:
-    """Return {name: source} for each `RunSpec` field whose value comes from a settings file or is the default."""
-    context = click.get_current_context()
-    fields = {"prompts": "templates", "context_window": "window"}
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    unsaid = (ParameterSource.DEFAULT_MAP, ParameterSource.DEFAULT)
-    return {fields.get(name, name): source for name, source in sources.items() if source in unsaid}
 
 
 async def run_batch(spec: RunSpec, *, as_json: bool) -> int:
@@ -214,9 +203,10 @@ async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
     from planner.batch.open_run import estimate_spec
 
     corpus, estimates = await estimate_spec(spec, create_arxiv_client(offline=spec.offline))
-    click.echo(
-        format_estimate_json(corpus, estimates) if as_json else make_printable(format_estimate_text(corpus, estimates))
-    )
+    if as_json:
+        print_json(describe_estimate_as_json(corpus, estimates))
+    else:
+        click.echo(make_printable(format_estimate_text(corpus, estimates)))
     return 1 if _has_problems(corpus) or any(each.paper_errors for each in estimates) else 0
 
 

@@ -169,7 +169,7 @@ class LazyCommandGroup(click.Group):
         if name and called and not ctx.resilient_parsing and not {*HELP_OPTIONS} & {*rest}:
             from planner.cli.settings import apply_settings  # not for --help
 
-            apply_settings(ctx, name, called, ctx.params["config"])
+            apply_settings(ctx, name, called)
         return name, called, rest
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":

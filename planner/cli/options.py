@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from planner.papers.arxiv import ArxivClient
 
 CommandFunction = Callable[..., Any]
-ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
+_ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class TaskOptions:
     task: Task
     k: int | None
     cut_at: str
-    prompts: Path | None
-    context_window: int | None
+    templates: Path | None
+    window: int | None
     plain: bool | None
     strategy: str
     min_chance: int | None
@@ -68,9 +68,9 @@ class TaskOptions:
         return PlanSettings(
             self.task,
             k,
-            templates=self.prompts,
+            templates=self.templates,
             cut_at=self.cut_at,
-            window=self.context_window,
+            window=self.window,
             plain=False if self.min_chance is not None else self.plain,
             min_chance=self.min_chance,
             strategy=self.strategy,
@@ -156,12 +156,14 @@ task_options = pass_options_as_argument(
     ),
     task_option(
         "--prompts",
+        "templates",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         envvar="ABLATION_PLANNER_PROMPTS",
         help="Folder with your own prompt templates.",
     ),
     task_option(
         "--context-window",
+        "window",
         type=click.IntRange(min=1000),
         metavar="TOKENS",
         envvar="ABLATION_PLANNER_CONTEXT_WINDOW",
@@ -259,4 +261,4 @@ def create_arxiv_client(*, offline: bool) -> "ArxivClient":
     from planner.papers.arxiv import BASE_URL, ArxivClient  # only commands that read papers need it
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"
-    return ArxivClient(base_url=os.environ.get(ARXIV_URL_VARIABLE) or BASE_URL, cache=cache, offline=offline)
+    return ArxivClient(base_url=os.environ.get(_ARXIV_URL_VARIABLE) or BASE_URL, cache=cache, offline=offline)

@@ -31,6 +31,7 @@ from planner.sanitize import make_printable
 from planner.schema import Task
 
 _SKILL_NAME: Final = "ablation-planner"  # also the name of its folder, as the format of skills demands
+_INSTALL: Final = "pip install 'ablation-planner[{0}]', or in a checkout pip install '.[{0}]'"
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -54,10 +55,7 @@ def serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, off
     the replies in flight have arrived. The page writes the same files as `plan`, to the same folder.
     """
     if not (find_spec("starlette") and find_spec("uvicorn")):
-        raise UsageError(
-            "serve needs two more packages: pip install 'ablation-planner[serve]', "
-            "or in a checkout pip install '.[serve]'"
-        )
+        raise UsageError(f"serve needs two more packages: {_INSTALL.format('serve')}")
     raise SystemExit(asyncio.run(_serve(port, output, task, model_spec, offline)))
 
 
@@ -123,18 +121,10 @@ def mcp(
         ).settings
 
     choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
-    try:
-        from planner.mcp import (  # an optional SDK, which takes 1 s to import
-            PlanTools,
-            ReadableFolders,
-            serve_tools,
-        )
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "mcp":
-            raise
-        raise UsageError(
-            "mcp needs one more package: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
-        ) from None
+    if not find_spec("mcp"):
+        raise UsageError(f"mcp needs one more package: {_INSTALL.format('mcp')}")
+    from planner.mcp import PlanTools, ReadableFolders, serve_tools  # its SDK takes 1 s to import
+
     output, reader = output.resolve(), open_isolated_reader(offline=True)
     tools = PlanTools(ReadableFolders.from_paths(named), output, reader, choose_settings, model_spec, offline)
     log.info("reading papers in %s; writing plans to %s", tools.folders, output)

@@ -276,11 +276,10 @@ def find_project_file() -> Path | None:
     return next((path for path in candidates if os.access(path, os.F_OK)), None)
 
 
-def apply_settings(context: click.Context, command_name: str, command: click.Command, file: Path | None) -> None:
+def apply_settings(context: click.Context, command_name: str, command: click.Command) -> None:
     """Set the defaults of a command's options to the values in the settings files.
 
     A setting sets the option whose environment variable has the same name: `model` belongs to ABLATION_PLANNER_MODEL.
-    If `file` is given, only this file is read.
 
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.
@@ -288,8 +287,8 @@ def apply_settings(context: click.Context, command_name: str, command: click.Com
     options = {setting: option for option in command.params if (setting := find_setting_name(option))}
     if not options:
         return
-    settings = load_settings(file)
-    project = None if file else find_project_file()
+    settings = load_settings()
+    project = None if find_named_file() else find_project_file()
     used = [
         each for each in (*options, "endpoint") if settings.origins.get(each, "").rpartition(":")[0] == str(project)
     ]
@@ -310,15 +309,15 @@ def find_setting_name(option: click.Parameter) -> str:
     return name if variable.startswith(_VARIABLE_PREFIX) and name in SETTING_NAMES else ""
 
 
-def load_settings(file: Path | None = None) -> Settings:
-    """Read the settings in `file`. If it is None, read the user's and the project's file; the project's file wins.
+def load_settings() -> Settings:
+    """Read the settings in the file that --config names, or else in the user's and the project's file.
 
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.
     """
+    if named_file := find_named_file():
+        return _build_settings([SettingsFile.read(named_file)])
     user_file, project_file = find_user_file(), find_project_file()
-    if file:
-        return _build_settings([SettingsFile.read(file)])
     files = [SettingsFile.read(user_file)] if os.access(user_file, os.F_OK) else []
     if project_file is None:
         return _build_settings(files)

@@ -81,7 +81,7 @@ def _list_settings() -> Iterator[tuple[str, object, str]]:
     for command_name in ("plan", "batch"):
         command = group.get_command(root, command_name)
         assert command is not None
-        apply_settings(root, command_name, command, find_named_file())
+        apply_settings(root, command_name, command)
         context = command.make_context(command_name, [], parent=root, resilient_parsing=True)
         for option in command.params:
             if (name := find_setting_name(option)) and name not in shown:
@@ -153,7 +153,7 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool) -> None:
     Each WORD limits the list to models with this word in their name. Prices are in USD per million input and output
     tokens, from a table that is installed with the program. Models that are not listed can be used too.
     """
-    click.get_current_context().obj = load_settings(find_named_file())
+    click.get_current_context().obj = load_settings()
     if endpoint:
         asked = _resolve_named_endpoint(endpoint)
         log.info("sending to %s", asked.host)

@@ -1,6 +1,5 @@
 """Texts about the progress of a run and about the estimate of a dry run."""
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,6 @@ from planner.batch.status import Progress
 from planner.details import format_approximate_number, format_count
 from planner.errors import Outcome
 from planner.models.pricing import format_usd
-from planner.sanitize import make_json_printable
 
 if TYPE_CHECKING:
     from planner.batch.engine import ModelEstimate  # imports what reads papers
@@ -18,18 +16,17 @@ if TYPE_CHECKING:
 def format_progress(progress: Progress) -> str:
     """Return the progress of a run as one line."""
     papers, tokens = progress.compute_rates()
-    parts = [f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"]
-    parts.append(f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting")
-    parts.append(f"{papers:.0f} plans/min, {tokens:,.0f} tokens/min, {format_cost(progress)}")
-    if progress.seconds_left is not None and progress.remaining:
-        parts.append(f"{format_duration(progress.seconds_left)} to go")
-    if wait := format_rate_limit_pause(progress):
-        parts.append(wait)
-    if progress.batch_requests_by_state:
-        parts.append(format_batch_requests(progress))
-    if progress.unanswered_prompts:
-        parts.append(f"{format_count(progress.unanswered_prompts, 'prompt')} without a reply")
-    return "; ".join(parts)
+    left, unanswered = progress.seconds_left, progress.unanswered_prompts
+    parts = (
+        f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left",
+        f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting",
+        f"{papers:.0f} plans/min, {tokens:,.0f} tokens/min, {format_cost(progress)}",
+        f"{format_duration(left)} to go" if left is not None and progress.remaining else "",
+        format_rate_limit_pause(progress),
+        format_batch_requests(progress),
+        f"{format_count(unanswered, 'prompt')} without a reply" if unanswered else "",
+    )
+    return "; ".join(filter(None, parts))
 
 
 def format_command_totals(progress: Progress) -> str:
@@ -110,9 +107,9 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
     yield f"to {host}" if host else "nothing is sent"
 
 
-def format_estimate_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
+def describe_estimate_as_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> dict[str, object]:
     """Return the result of a dry run as a JSON object with the papers and an estimate for each model."""
-    whole = {
+    return {
         "papers": [{"id": e.id, "kind": e.kind, "source": e.source} for e in corpus.entries],
         "problems": [{"source": p.source, "what": p.reason} for p in corpus.problems],
         "unreadable": estimates[0].paper_errors,
@@ -129,4 +126,3 @@ def format_estimate_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> st
             for each in estimates
         ],
     }
-    return make_json_printable(json.dumps(whole, ensure_ascii=False, indent=1))

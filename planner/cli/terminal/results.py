@@ -104,7 +104,7 @@ class PlanReporter:
         if self.shows_plan:
             click.echo(f"\n{format_plan_cards(entry)}")
         elif self.has_terminal:
-            click.echo(f"\n{format_plan_preview(entry)}\n", err=True)
+            click.echo(f"\n{_format_plan_preview(entry)}\n", err=True)
         if self.shows_plan or self.has_terminal:
             self._planned.append(result.trajectory_path)
 
@@ -180,7 +180,7 @@ def format_plan_cards(entry: PlanEntry, *, with_candidates: bool = False) -> str
     return "\n".join(part for line in _list_lines(entry, with_candidates, width) for part in line.render(width)) + "\n"
 
 
-def format_plan_preview(entry: PlanEntry) -> str:
+def _format_plan_preview(entry: PlanEntry) -> str:
     """Return the names and reasons of a plan's first ablations as text for stderr."""
     width, more = choose_wrap_width(sys.stderr) or _MAX_REASON_CHARS, len(entry.ablations) - _MAX_PREVIEW
     lines = []
