@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from planner.exports.export import build_export_file
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
+from planner.papers.paper import Paper
 from planner.papers.sources import MAX_FILE_BYTES
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import find_complete_plan_path
@@ -43,20 +44,18 @@ from planner.serve.pages import (
 )
 
 _MAX_MESSAGE_BYTES: Final = 6 * MAX_REPLY_BYTES  # a character of a reply takes up to six bytes of JSON
-_MAX_FACTS: Final = 8  # papers and settings whose facts are kept in memory
 _EVENT_PAUSE: Final = 0.1  # seconds between two messages to a page; pieces of a reply are joined meanwhile
 
 _Message = TypeVar("_Message", bound=BaseModel)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PageApp:
     """The web application for the papers and plans in one output folder."""
 
     defaults: PageDefaults
     papers: PaperFolder
     queue: JobQueue
-    _facts: dict[tuple[str, PlanSettings], PaperFacts] = field(default_factory=dict)
 
     def build(self) -> Starlette:
         """Return the Starlette application with its routes."""
@@ -119,9 +118,10 @@ class PageApp:
         settings = self.defaults.make_settings(form)
         settings = replace(settings, window=settings.window or (client.window if client else None))
         try:
-            facts = await self._collect_facts(paper, settings)
+            read = await self.papers.read_paper(paper)
+            facts = await asyncio.to_thread(PaperFacts.collect, read, settings)
             if facts.description["prompt_tokens"] and (client or form.model == BY_HAND) and not form.force:
-                plan_on_record = await self._find_plan_on_record(paper, form, settings, client)
+                plan_on_record = await self._find_plan_on_record(read, form, settings, client)
         except (PlannerError, OSError) as error:
             problem = describe_failure(error)
         return _show(
@@ -157,20 +157,10 @@ class PageApp:
         except PlannerError as error:
             return None, describe_failure(error)
 
-    async def _collect_facts(self, given: GivenPaper, settings: PlanSettings) -> PaperFacts:
-        """Return the facts of a paper for a plan with these settings, such as the parts that are not sent."""
-        paper = await self.papers.read_paper(given)
-        if (given.key, settings) not in self._facts:
-            self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
-            for old in list(self._facts)[:-_MAX_FACTS]:
-                del self._facts[old]
-        return self._facts[given.key, settings]
-
     async def _find_plan_on_record(
-        self, given: GivenPaper, form: PlanForm, settings: PlanSettings, client: ModelClient | None
+        self, paper: Paper, form: PlanForm, settings: PlanSettings, client: ModelClient | None
     ) -> str:
         """Return the path of a finished plan with this paper, model and settings, or "" if there is none."""
-        paper = await self.papers.read_paper(given)
         info = client.info if client else build_manual_model_info(self.defaults.make_model_spec(form))
         path = await asyncio.to_thread(find_complete_plan_path, self.defaults.output, paper, info, settings)
         return self._shorten_path(path) if path else ""

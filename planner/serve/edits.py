@@ -171,10 +171,8 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
     """Return an entry whose plan has the `chosen` ablations. Its rejected candidates are `left_out`."""
     assert entry.trajectory is not None, "an entry without a plan cannot be edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
-    old, findings = (
-        set(_list_findings(entry, make_unchanged_edit(entry).ablations)),
-        tuple(_list_findings(entry, chosen)),
-    )
+    old = set(_list_findings(entry, make_unchanged_edit(entry).ablations))
+    findings = tuple(_list_findings(entry, chosen))
 
     def renumber(warnings: Sequence[str]) -> tuple[str, ...]:
         return (*findings, *(warning for warning in warnings if warning not in old))

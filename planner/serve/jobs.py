@@ -4,9 +4,10 @@ import asyncio
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,7 +17,6 @@ from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt, Token
 from planner.errors import ModelError, Outcome, PlannerError, UsageError
 from planner.files import describe_os_error
 from planner.models.connect import ModelClient, ModelSpec, open_model
-from planner.papers.paper import Paper
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_with_client
 from planner.sanitize import clean_text
@@ -41,11 +41,15 @@ class JobState(StrEnum):
     @property
     def words(self) -> str:
         """The state as people read it."""
-        words = {"waiting": "waits for its turn", "running": "is being made", "asking": "waits for your reply"}
-        return words.get(self, "no plan" if self == "failed" else self.value)
+        return _STATE_WORDS.get(self, self.value)
 
 
-_ENDED: Final = (JobState.PLANNED, JobState.FAILED, JobState.CANCELLED)
+_STATE_WORDS: Final = {
+    JobState.WAITING: "waits for its turn",
+    JobState.RUNNING: "is being made",
+    JobState.ASKING: "waits for your reply",
+    JobState.FAILED: "no plan",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,6 @@ class Job:
     is_sending: bool = False
     output: PlanOutput | None = None
     paper_sha256: str = ""
-    asyncio_task: "asyncio.Task[None] | None" = None
     _shown_chars: int = 0
     _reply: "asyncio.Future[str] | None" = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,7 +96,7 @@ class Job:
     @property
     def has_ended(self) -> bool:
         """True if the job has ended."""
-        return self.state in _ENDED
+        return self.state in (JobState.PLANNED, JobState.FAILED, JobState.CANCELLED)
 
     @property
     def progress(self) -> str:
@@ -102,7 +105,7 @@ class Job:
 
     def add_note(self, text: str) -> None:
         """Add a message that says what the job does."""
-        self._add_news("note", text)
+        self._add_message("note", text)
 
     def add_step_reason(self, text: str) -> None:
         """Add a message that says why the job sends another request."""
@@ -114,7 +117,7 @@ class Job:
         shown = text[: _MAX_SHOWN_CHARS - self._shown_chars]
         self._shown_chars += len(shown)
         if shown:
-            self._add_news("text", shown)
+            self._add_message("text", shown)
 
     def set_state(self, state: JobState, reason: str = "") -> None:
         """Set the state. If there is no plan, `reason` says why."""
@@ -150,8 +153,8 @@ class Job:
             # All values are taken at one moment, since they may change while the caller handles what is yielded.
             news, changed, has_ended, now = self.progress_messages[shown:], self._changed, self.has_ended, self.progress
             shown += len(news)
-            for kind, text in _join_news(news):
-                yield kind, text
+            for message in _join_reply_texts(news):
+                yield message
             if now != state:
                 state = now
                 yield "state", state
@@ -159,7 +162,7 @@ class Job:
                 return
             await changed.wait()
 
-    def _add_news(self, kind: str, text: str) -> None:
+    def _add_message(self, kind: str, text: str) -> None:
         self.progress_messages.append((kind, clean_text(text).text))
         self._report_change()
 
@@ -168,12 +171,12 @@ class Job:
         changed.set()
 
 
-def _join_news(news: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    joined: list[tuple[str, str]] = []
-    for kind, group in groupby(news, key=itemgetter(0)):
-        texts = [text for _, text in group]
-        joined += [(kind, text) for text in (["".join(texts)] if kind == "text" else texts)]
-    return joined
+def _join_reply_texts(messages: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for kind, group in groupby(messages, key=itemgetter(0)):
+        if kind == "text":
+            yield kind, "".join(text for _, text in group)
+        else:
+            yield from group
 
 
 class JobQueue:
@@ -181,26 +184,27 @@ class JobQueue:
 
     def __init__(self, output: Path, papers: PaperFolder, *, offline: bool) -> None:
         self.jobs: dict[str, Job] = {}
+        self.is_stopped = False
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._output = output
         self._papers = papers
         self._offline = offline
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._is_stopped = False
 
     def start_job(self, request: PlanRequest) -> Job:
         """Start a job. It may have to wait for another job of the same model."""
         job = Job(request)
         self.jobs[job.id] = job
-        job.asyncio_task = asyncio.create_task(self._run(job))
-        job.asyncio_task.add_done_callback(lambda task: _report_crash(job, task))
+        self._tasks[job.id] = asyncio.create_task(self._run(job))
+        self._tasks[job.id].add_done_callback(lambda task: _report_crash(job, task))
         return job
 
     def cancel_job(self, job: Job) -> None:
         """Cancel a job that has not ended. A reply that has not arrived completely is lost."""
-        if job.asyncio_task is not None and not job.has_ended:
+        if not job.has_ended:
             lost = "The reply in flight was not complete; it is not on record, but may be billed."
             job.reason = f"{lost if job.is_sending else 'No request was in flight.'} {_KEPT}"
-            job.asyncio_task.cancel()
+            self._tasks[job.id].cancel()
 
     @property
     def is_sending(self) -> bool:
@@ -215,13 +219,11 @@ class JobQueue:
 
     async def stop(self) -> None:
         """Stop sending requests, and wait until the replies in flight are recorded."""
-        self._is_stopped = True
+        self.is_stopped = True
         for job in self.jobs.values():
             if job.state in (JobState.WAITING, JobState.ASKING):
                 self.cancel_job(job)
-        await asyncio.gather(
-            *(job.asyncio_task for job in self.jobs.values() if job.asyncio_task), return_exceptions=True
-        )
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, job: Job) -> None:
         try:
@@ -239,31 +241,26 @@ class JobQueue:
             job.set_state(JobState.PLANNED if is_planned else JobState.FAILED, record.reason)
 
     async def _plan(self, job: Job) -> PlanOutput:
-        request = job.request
+        request, spec, settings = job.request, job.request.model_spec, job.request.settings
         job.add_note(f"reading {request.paper.source}")
         paper = await self._papers.read_paper(request.paper)
         job.paper_sha256 = paper.sha256
+        plan = partial(
+            plan_with_client,
+            self._output,
+            paper,
+            max_wait=spec.max_wait,
+            force=request.force,
+            report_step=job.add_step_reason,
+        )
         if request.by_hand:
-            info = build_manual_model_info(request.model_spec)
-            manual = ModelClient(info, lambda _: None, model=_ManualModel(info, job))
-            return await self._plan_with(manual, paper, job, request.settings)
-        async with open_model(request.model_spec, offline=self._offline, on_text=job.add_reply_text) as client:
+            info = build_manual_model_info(spec)
+            return await plan(ModelClient(info, lambda _: None, model=_ManualModel(info, job)), settings)
+        async with open_model(spec, offline=self._offline, on_text=job.add_reply_text) as client:
             if client.model is not None:
                 await asyncio.to_thread(client.warm_up)
                 client = replace(client, model=_ReportedModel(client.model, job, self, client.host))
-            settings = replace(request.settings, window=request.settings.window or client.window)
-            return await self._plan_with(client, paper, job, settings)
-
-    async def _plan_with(self, client: ModelClient, paper: Paper, job: Job, settings: PlanSettings) -> PlanOutput:
-        max_wait, force = job.request.model_spec.max_wait, job.request.force
-        return await plan_with_client(
-            self._output, paper, client, settings, max_wait=max_wait, force=force, report_step=job.add_step_reason
-        )
-
-    def raise_if_stopped(self) -> None:
-        """Raise `asyncio.CancelledError` if the queue was stopped."""
-        if self._is_stopped:
-            raise asyncio.CancelledError
+            return await plan(client, replace(settings, window=settings.window or client.window))
 
 
 def describe_failure(error: Exception) -> str:
@@ -316,7 +313,8 @@ class _ReportedModel:
         return self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        self.queue.raise_if_stopped()
+        if self.queue.is_stopped:
+            raise asyncio.CancelledError
         self.job.add_note(self._describe_request(prompt))
         self.last_prompt = prompt
         self.job.is_sending = True
