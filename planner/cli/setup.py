@@ -128,10 +128,10 @@ def help_(commands: tuple[str, ...]) -> None:
     """Show the help of a COMMAND, as its --help does."""
     context = click.get_current_context().find_root()
     for name in commands:
-        group = context.command
-        command = group.get_command(context, name) if isinstance(group, click.Group) else None
+        group = context.command if isinstance(context.command, click.Group) else click.Group()
+        command = group.get_command(context, name)
         if command is None:
-            possible = group.list_commands(context) if isinstance(group, click.Group) else ()
+            possible = group.list_commands(context)
             raise click.NoSuchCommand(make_printable(name), possibilities=possible, ctx=context)
         context = click.Context(command, info_name=name, parent=context)
     click.echo(context.get_help())

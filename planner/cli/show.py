@@ -65,31 +65,31 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
 
     The details of a plan are read from the .json file beside the trajectory.
     """
-    failed, unique_names = 0, UniqueNames()
-    shown = 0
+    has_failed, shown, unique_names = False, 0, UniqueNames()
     for file in _list_files(files):
         try:
             entry = _read_entry(file)
         except (TrajectoryError, OSError) as error:
-            failed, message = failed + 1, describe_os_error(error)
+            has_failed, message = True, describe_os_error(error)
             print_error(message if str(file) in message else f"{file}: {message}")
             continue
         text = _render_entry(entry, form, show_all)
-        if output is None:
-            if form == "text" and shown:
-                click.echo(f"\n{'─' * (choose_wrap_width(sys.stdout) or _LINE_WIDTH)}\n")
-            shown += 1
-            click.echo(text if form == "text" else text.encode(), nl=False)
+        if output is not None:
+            stem = unique_names.choose_name(file.name.removesuffix(".md").removesuffix(".txt"))
+            path = output / f"{stem}{_SUFFIXES[form]}"
+            write_file_atomically(path, click.unstyle(text))
+            click.echo(make_printable(str(path)))
             continue
-        stem = unique_names.choose_name(file.name.removesuffix(".md").removesuffix(".txt"))
-        write_file_atomically(output / f"{stem}{_SUFFIXES[form]}", click.unstyle(text))
-        click.echo(make_printable(str(output / f"{stem}{_SUFFIXES[form]}")))
+        if form == "text" and shown:
+            click.echo(f"\n{'─' * (choose_wrap_width(sys.stdout) or _LINE_WIDTH)}\n")
+        shown += 1
+        click.echo(text if form == "text" else text.encode(), nl=False)
     if form == "jsonl" and shown > 1:
         print_warning(
             f"the lines of {shown} plans were printed, and no line says to which plan it belongs; for lines that name "
             "paper, model and task, use `ablation-planner export FOLDER --to jsonl plans.jsonl`"
         )
-    raise SystemExit(1 if failed else 0)
+    raise SystemExit(1 if has_failed else 0)
 
 
 @command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")

@@ -177,7 +177,7 @@ def format_plan_cards(entry: PlanEntry, *, with_candidates: bool = False) -> str
     """
     assert entry.trajectory is not None, "only a plan has cards"
     width = choose_wrap_width(sys.stdout)
-    return "\n".join(part for line in _list_lines(entry, with_candidates, width) for part in line.render(width)) + "\n"
+    return "\n".join(line.render(width) for line in _list_lines(entry, with_candidates, width)) + "\n"
 
 
 def _format_plan_preview(entry: PlanEntry) -> str:
@@ -189,7 +189,7 @@ def _format_plan_preview(entry: PlanEntry) -> str:
         text = f"why: {reason}" if reason else f"{ablation.action} {ablation.ablated_part}"
         lines += [_Line(f"{number}. {ablation.name}", bold=True), _Line(_INDENT + _shorten(text, width - len(_INDENT)))]
     lines += [_Line(f"{_INDENT}… and {more} more", dim=True)] if more > 0 else []
-    return "\n".join(part for line in lines for part in line.render(width))
+    return "\n".join(line.render(width) for line in lines)
 
 
 def _shorten(text: str, width: int) -> str:
@@ -201,21 +201,20 @@ class _Line:
     """A line of text with its style."""
 
     text: str = ""
-    bold: bool = False
-    dim: bool = False
+    bold: bool | None = None
+    dim: bool | None = None
     colour: str | None = None
 
-    def render(self, width: int | None) -> Iterator[str]:
-        """Yield the styled text in lines of at most `width` characters. If `width` is None, yield one line."""
+    def render(self, width: int | None) -> str:
+        """Return the styled text, wrapped to `width` columns unless `width` is None."""
         text = make_printable(self.text).replace("\n", " ")  # a line break in a record must not fake a line
         indent = " " * (len(text) - len(text.lstrip()) + 2)
-        for line in (
-            textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
-            if width and text.strip()
-            else [text]
-        ):
-            is_plain = not (self.bold or self.dim or self.colour)
-            yield line if is_plain else click.style(line, bold=self.bold or None, dim=self.dim or None, fg=self.colour)
+        lines = [text]
+        if width and text.strip():
+            lines = textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
+        if self.bold or self.dim or self.colour:
+            lines = [click.style(line, bold=self.bold, dim=self.dim, fg=self.colour) for line in lines]
+        return "\n".join(lines)
 
 
 def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator[_Line]:
