@@ -80,10 +80,10 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class ReadableFolders:
-    """The folders that the user named. `named` has their absolute paths. `real` has these paths with links resolved."""
+    """The folders that the user named, as absolute paths. In `real_paths`, links are resolved."""
 
-    named: tuple[Path, ...]
-    real: tuple[Path, ...]
+    given_paths: tuple[Path, ...]
+    real_paths: tuple[Path, ...]
 
     @classmethod
     def from_paths(cls, folders: Iterable[Path]) -> Self:
@@ -100,7 +100,7 @@ class ReadableFolders:
         """
         if not name.strip() or "\0" in name or ".." in Path(name).parts:
             raise UsageError(f"{name!r} is not a valid path: it is empty, or has `..` or a null character")
-        candidates = [folder / name for folder in self.named if self._is_inside(folder / name)]
+        candidates = [folder / name for folder in self.given_paths if self._is_inside(folder / name)]
         if not candidates:
             raise UsageError(f"{name!r} is outside the folders that this server may read: {self}")
         found = next(filter(None, map(_find_real_path, candidates)), None)
@@ -115,14 +115,14 @@ class ReadableFolders:
         return found
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.named))
+        return ", ".join(map(str, self.given_paths))
 
     def _is_inside(self, path: Path) -> bool:
-        return any(path.is_relative_to(folder) for folder in (*self.named, *self.real))
+        return any(path.is_relative_to(folder) for folder in (*self.given_paths, *self.real_paths))
 
     def _list_inner_parts(self, path: Path) -> tuple[str, ...]:
         """Return the names below the named folder in a real path. Of nested named folders, the innermost counts."""
-        return min((path.relative_to(each).parts for each in self.real if path.is_relative_to(each)), key=len)
+        return min((path.relative_to(each).parts for each in self.real_paths if path.is_relative_to(each)), key=len)
 
 
 def _find_real_path(path: Path) -> Path | None:
@@ -151,7 +151,7 @@ class PlanTools:
     def list_papers(self) -> str:
         """Return the paths of the papers in the folders that this server may read."""
         scan = FolderScan()
-        found = [paper for folder in self.folders.named for paper in scan.find_papers(folder)]
+        found = [paper for folder in self.folders.given_paths for paper in scan.find_papers(folder)]
         papers = [str(path) for paper in found for path in self._list_paths(paper)]
         problems = [f"{problem.source}: {problem.reason}" for problem in scan.problems if not problem.is_harmless]
         return _to_json({"papers": papers[:_MAX_LISTED], "count": len(papers), "problems": problems[:_MAX_LISTED]})
@@ -238,7 +238,7 @@ class PlanTools:
 
     def read_plan(self, path: PlanPath) -> str:
         """Return a kept plan: its ablations with their details, the reasoning, and the faults that were found."""
-        folders = ReadableFolders.from_paths((*self.folders.named, self.output))
+        folders = ReadableFolders.from_paths((*self.folders.given_paths, self.output))
         found = folders.find_allowed_path(path)
         record = build_record_path(found.with_suffix(TRAJECTORY_SUFFIX))
         has_record = record.is_file() and folders.find_allowed_path(str(record)) == record  # no link to another folder

@@ -5,8 +5,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -219,26 +219,20 @@ async def _show_progress(progress: Progress) -> AsyncIterator[None]:
     """Show the progress of a run on stderr during the block."""
     if is_quiet():
         yield
-    elif sys.stderr.isatty():
-        from planner.cli.terminal.live_view import show_live_view  # imports rich, which only a terminal needs
+        return
+    with ExitStack() as stack:
+        if sys.stderr.isatty():
+            from planner.cli.terminal.live_view import show_live_view  # imports rich, which only a terminal needs
 
-        with show_live_view(progress) as refreshing:
-            async with _run_beside(refreshing):
-                yield
-    else:
-        async with _run_beside(_log_progress(progress)):
+            task = asyncio.create_task(stack.enter_context(show_live_view(progress)))
+        else:
+            task = asyncio.create_task(_log_progress(progress))
+        try:
             yield
-
-
-@asynccontextmanager
-async def _run_beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def _log_progress(progress: Progress) -> None:

@@ -14,9 +14,9 @@ from planner.errors import UsageError
 from planner.models.prompt_files import PromptFolders
 
 limit_option = partial(click.option, cls=GroupedOption, group="Limits")
-service_option = partial(click.option, cls=GroupedOption, group="Batch service")
-engine_option = partial(click.option, cls=GroupedOption, group="Where it runs")
-file_option = partial(click.option, cls=GroupedOption, group="Prompts and replies in files")
+_service_option = partial(click.option, cls=GroupedOption, group="Batch service")
+_engine_option = partial(click.option, cls=GroupedOption, group="Where it runs")
+_file_option = partial(click.option, cls=GroupedOption, group="Prompts and replies in files")
 
 limit_options = pass_options_as_argument(
     "limits",
@@ -43,12 +43,12 @@ limit_options = pass_options_as_argument(
     limit_option("--max-papers", type=click.IntRange(min=1), help="Maximum number of papers to begin in this command."),
 )
 
-_FINISH_LIVE_OPTION = service_option(
+_FINISH_LIVE_OPTION = _service_option(
     "--finish-live",
     is_flag=True,
     help="Send requests directly, at the full price, if the batch service leaves them unanswered.",
 )
-_POLL_OPTION = service_option(
+_POLL_OPTION = _service_option(
     "--poll",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
@@ -59,20 +59,20 @@ _POLL_OPTION = service_option(
 submission_options = pass_options_as_argument(
     "submission",
     SubmissionOptions,
-    service_option(
+    _service_option(
         "--submit-only",
         is_flag=True,
         help="With --engine openai-batch: submit the requests and exit; `collect` gets the results.",
     ),
     _FINISH_LIVE_OPTION,
-    service_option("--prepare", is_flag=True, help="Only record the papers, and send nothing; then use `export`."),
+    _service_option("--prepare", is_flag=True, help="Only record the papers, and send nothing; then use `export`."),
     _POLL_OPTION,
 )
 
 collect_options = pass_options_as_argument(
     "submission",
     SubmissionOptions,
-    service_option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
+    _service_option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
     _FINISH_LIVE_OPTION,
     _POLL_OPTION,
 )
@@ -80,7 +80,7 @@ collect_options = pass_options_as_argument(
 engine_options = pass_options_as_argument(
     "engine",
     EngineOptions,
-    engine_option(
+    _engine_option(
         "--engine",
         type=click.Choice(ENGINES),
         default="local",
@@ -89,7 +89,7 @@ engine_options = pass_options_as_argument(
         help="local: this machine; openai-batch: the provider's batch service, at half the price, within a day; "
         "ray: a Ray cluster reads the papers and sends the requests.",
     ),
-    engine_option(
+    _engine_option(
         "--ray-address",
         default=LOCAL_CLUSTER,
         show_default=True,
@@ -103,13 +103,13 @@ engine_options = pass_options_as_argument(
 prompt_file_options = pass_options_as_argument(
     "prompt_folders",
     PromptFolders,
-    file_option(
+    _file_option(
         "--prompts-to",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
         help="Send nothing; write each prompt that has no reply yet to a file in this folder.",
     ),
-    file_option(
+    _file_option(
         "--replies-from",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
@@ -128,7 +128,7 @@ class _ShardType(click.ParamType[Shard]):
             self.fail(str(error), param, ctx)
 
 
-shard_option = engine_option(
+shard_option = _engine_option(
     "--shard",
     type=_ShardType(),
     metavar="I/N",

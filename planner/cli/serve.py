@@ -72,11 +72,11 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
         queue = JobQueue(output, papers, offline=offline)
         handler = InterruptHandler(lambda _: stopped.set(), lambda: queue.is_sending)
         app = PageApp(PageDefaults(output, model_spec, task.settings, task.k, offline), papers, queue)
-        server = PageServer(app.build(), open_socket(port))
+        server = PageServer(app.build_application(), open_socket(port))
 
         async def wait_for_end() -> None:
             await stopped.wait()
-            await queue.stop()
+            await queue.stop_and_wait()
 
         click.echo(server.address)
         log.info("open this address in a browser; Ctrl-C ends the program")
@@ -121,10 +121,12 @@ def mcp(
         ).settings
 
     choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
-    if not find_spec("mcp"):
-        raise UsageError(f"mcp needs one more package: {_INSTALL.format('mcp')}")
-    from planner.mcp import PlanTools, ReadableFolders, serve_tools  # its SDK takes 1 s to import
-
+    try:
+        from planner.mcp import PlanTools, ReadableFolders, serve_tools  # an optional SDK, which takes 1 s to import
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise UsageError(f"mcp needs one more package: {_INSTALL.format('mcp')}") from None
     output, reader = output.resolve(), open_isolated_reader(offline=True)
     tools = PlanTools(ReadableFolders.from_paths(named), output, reader, choose_settings, model_spec, offline)
     log.info("reading papers in %s; writing plans to %s", tools.folders, output)

@@ -23,14 +23,14 @@ from planner.models.pricing import parse_price
 from planner.planning.strategies import STRATEGIES
 from planner.schema import MAX_K, Task
 
-PROJECT_FILE_NAME: Final = "ablation-planner.toml"
+_PROJECT_FILE_NAME: Final = "ablation-planner.toml"
 _VARIABLE_PREFIX: Final = "ABLATION_PLANNER_"
 _PROJECT_LIMIT: Final = (
     "a project's settings may not define endpoints, since your keys are sent to them; define the endpoint in your own "
     'file (see `config path`), and give its name here, as in endpoint = "lab"'
 )
 MAX_SETTINGS_BYTES: Final = 100_000
-FOLDER_SETTINGS: Final = frozenset(("output", "prompts"))
+_FOLDER_SETTINGS: Final = frozenset(("output", "prompts"))
 _KEY: Final = re.compile(
     r"\bsk-[\w-]{16,}|\b(?:gsk|hf|ghp|github_pat|glpat|xai|pk|rk)[-_][A-Za-z0-9_]{20,}"
     r"|\bAIza[\w-]{30,}|\bBearer [\w.-]{16,}"
@@ -113,7 +113,7 @@ SETTING_NAMES: Final = tuple(_SettingsTable.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsFile:
+class _SettingsFile:
     """A settings file. `values` maps the names of its settings to their values."""
 
     path: Path
@@ -136,7 +136,7 @@ class SettingsFile:
         _refuse_keys(path, text)
         table = _parse_settings(path, text)
         values = {name: getattr(table, name) for name in SETTING_NAMES if name in table.model_fields_set}
-        for name in FOLDER_SETTINGS & values.keys():
+        for name in _FOLDER_SETTINGS & values.keys():
             values[name] = path.parent / os.path.expanduser(values[name])  # noqa: PTH111 - never raises
         file = cls(path, text, values)
         if "prompts" in values and not file.values["prompts"].is_dir():
@@ -212,17 +212,17 @@ def _find_line(text: str, path: Sequence[str]) -> int:
 class Settings:
     """The settings from the files that apply to a command.
 
-    `values` maps names of options to defaults. `prices` maps names of models to texts such as "0.5,2". `endpoint` is
-    the name of the endpoint for models without a prefix, or "". `origins` maps the dotted name of each setting to its
-    file and line. `notice` is a message about settings from a project's file, or "".
+    `values` maps names of options to defaults. `default_endpoint` is the name of the endpoint for models without a
+    prefix, or "". `prices` maps names of models to texts such as "0.5,2". `origins` maps the dotted name of each
+    setting to its file and line. `project_notice` is a message about settings from a project's file, or "".
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
-    endpoint: str = ""
+    default_endpoint: str = ""
     prices: Mapping[str, str] = field(default_factory=dict)
     endpoints: Mapping[str, NamedEndpoint] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
-    notice: str = ""
+    project_notice: str = ""
 
     @property
     def key_variables(self) -> tuple[str, ...]:
@@ -240,13 +240,13 @@ class Settings:
         if name and (named := self.endpoints.get(prefix)):
             spec = replace(spec, model=name)
         elif self._is_for_default_endpoint(spec):
-            named = self.endpoints[self.endpoint]
+            named = self.endpoints[self.default_endpoint]
         else:
             return spec
         return replace(spec, base_url=spec.base_url or (named.base_url,), key_variable=named.key_env)
 
     def _is_for_default_endpoint(self, spec: ModelSpec) -> bool:
-        if not self.endpoint or spec.base_url or spec.model == EXTRACTIVE:
+        if not self.default_endpoint or spec.base_url or spec.model == EXTRACTIVE:
             return False
         return not (find_provider_by_prefix(spec.model) or os.environ.get(OPENAI.address_variable, "").strip())
 
@@ -271,8 +271,8 @@ def find_user_file() -> Path:
 
 def find_project_file() -> Path | None:
     """Return the settings file in the working folder or the nearest folder above it, or None if there is none."""
-    here = Path(PROJECT_FILE_NAME)
-    candidates = (here, *(folder / PROJECT_FILE_NAME for folder in Path.cwd().parents))
+    here = Path(_PROJECT_FILE_NAME)
+    candidates = (here, *(folder / _PROJECT_FILE_NAME for folder in Path.cwd().parents))
     return next((path for path in candidates if os.access(path, os.F_OK)), None)
 
 
@@ -292,7 +292,7 @@ def apply_settings(context: click.Context, command_name: str, command: click.Com
     used = [
         each for each in (*options, "endpoint") if settings.origins.get(each, "").rpartition(":")[0] == str(project)
     ]
-    context.obj = replace(settings, notice=f"settings from {project}: {', '.join(used)}" if used else "")
+    context.obj = replace(settings, project_notice=f"settings from {project}: {', '.join(used)}" if used else "")
     context.default_map = {
         command_name: {
             option.name: [settings.values[setting]] if option.multiple else settings.values[setting]
@@ -316,15 +316,15 @@ def load_settings() -> Settings:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.
     """
     if named_file := find_named_file():
-        return _build_settings([SettingsFile.read(named_file)])
+        return _build_settings([_SettingsFile.read(named_file)])
     user_file, project_file = find_user_file(), find_project_file()
-    files = [SettingsFile.read(user_file)] if os.access(user_file, os.F_OK) else []
+    files = [_SettingsFile.read(user_file)] if os.access(user_file, os.F_OK) else []
     if project_file is None:
         return _build_settings(files)
-    project = SettingsFile.read(project_file)
+    project = _SettingsFile.read(project_file)
     for name in project.values.get("endpoints", {}):
         raise UsageError(f"{project.find_origin('endpoints', name)}: {_PROJECT_LIMIT}")
-    for name in sorted(FOLDER_SETTINGS & project.values.keys()):
+    for name in sorted(_FOLDER_SETTINGS & project.values.keys()):
         folder, parent = os.path.realpath(project.values[name]), os.path.realpath(project_file.parent)
         if not Path(folder).is_relative_to(parent):
             raise UsageError(
@@ -333,7 +333,7 @@ def load_settings() -> Settings:
     return _build_settings([*files, project])
 
 
-def _build_settings(files: list[SettingsFile]) -> Settings:
+def _build_settings(files: list[_SettingsFile]) -> Settings:
     """Combine settings files. If two files have the same setting, the later file wins."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}

@@ -103,7 +103,7 @@ def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if address := os.environ.get(OPENAI.address_variable, "").strip():
         yield "endpoint", build_secret_mask(os.environ).mask_text(address), OPENAI.address_variable
     else:
-        yield "endpoint", settings.endpoint, settings.origins.get("endpoint", _DEFAULT)
+        yield "endpoint", settings.default_endpoint, settings.origins.get("endpoint", _DEFAULT)
     for model, price in settings.prices.items():
         yield f"prices.{model}", price, settings.origins[f"prices.{model}"]
     for name, endpoint in settings.endpoints.items():

@@ -27,7 +27,7 @@ from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import find_complete_plan_path
 from planner.schema import MAX_K, describe_validation_error
 from planner.serve.edits import EditedPlan, read_edited_plan
-from planner.serve.folder import GivenPaper, KeptResult, PaperFolder, find_stored_entry, list_stored_entries
+from planner.serve.folder import GivenPaper, PaperFolder, StoredEntry, find_stored_entry, list_stored_entries
 from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, build_manual_model_info, describe_failure
 from planner.serve.pages import (
     BY_HAND,
@@ -37,7 +37,7 @@ from planner.serve.pages import (
     PaperFacts,
     PlanForm,
     ReplyMessage,
-    estimate_plan_price,
+    estimate_plan_cost,
     read_asset,
     render_page,
     render_plan_page,
@@ -57,7 +57,7 @@ class PageApp:
     papers: PaperFolder
     queue: JobQueue
 
-    def build(self) -> Starlette:
+    def build_application(self) -> Starlette:
         """Return the Starlette application with its routes."""
         return Starlette(
             routes=[
@@ -101,7 +101,7 @@ class PageApp:
         try:
             await self.papers.read_paper(paper)
         except PaperError:
-            self.papers.remove_file(paper)
+            self.papers.remove_paper(paper)
             raise
         return _lead_to(f"papers/{paper.key}")
 
@@ -124,6 +124,7 @@ class PageApp:
                 plan_on_record = await self._find_plan_on_record(read, form, settings, client)
         except (PlannerError, OSError) as error:
             problem = describe_failure(error)
+        tokens = facts.description["prompt_tokens"] if facts else None
         return _show(
             request,
             "paper",
@@ -133,7 +134,7 @@ class PageApp:
             facts=facts,
             client=client,
             plan_on_record=plan_on_record,
-            price=estimate_plan_price(client, form.strategy, facts) if client and facts else None,
+            price=estimate_plan_cost(client, form.strategy, tokens) if client and tokens is not None else None,
             problem=problem,
             model_problem=model_problem,
             models=tuple(self.defaults.list_models()),
@@ -231,7 +232,7 @@ class PageApp:
         page = await asyncio.to_thread(render_plan_page, _get_base(request), plan, edited, given=given, problem=problem)
         return HTMLResponse(page)
 
-    async def _find_plan(self, request: Request) -> KeptResult:
+    async def _find_plan(self, request: Request) -> StoredEntry:
         plan = await asyncio.to_thread(find_stored_entry, self.defaults.output, request.path_params["path"])
         if plan is None:
             raise HTTPException(404, "there is no such plan in this folder")
@@ -264,14 +265,14 @@ class PageApp:
         return Response(asset[0], media_type=asset[1])
 
 
-def _may_have_begun(job: Job, plan: KeptResult) -> bool:
+def _may_have_begun(job: Job, plan: StoredEntry) -> bool:
     """Return whether a plan may be the interrupted plan of a job: it has the job's task and paper text."""
     entry = plan.entry
     is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
     return is_open and entry.paper_sha256 == job.paper_sha256
 
 
-def _read_edits(plan: KeptResult) -> EditedPlan | None:
+def _read_edits(plan: StoredEntry) -> EditedPlan | None:
     """Return a plan with its edits, or None if there is no plan. Raise `TrajectoryError` for unreadable edits."""
     path = plan.source.trajectory_path
     return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None

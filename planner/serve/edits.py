@@ -82,7 +82,7 @@ class EditedPlan:
     @property
     def is_edited(self) -> bool:
         """True if the person changed anything."""
-        return self.edit != make_unchanged_edit(self.entry)
+        return self.edit != _make_unchanged_edit(self.entry)
 
     @property
     def kept_entry(self) -> PlanEntry:
@@ -116,7 +116,7 @@ class EditedPlan:
         return changed
 
 
-def make_unchanged_edit(entry: PlanEntry) -> PlanEdit:
+def _make_unchanged_edit(entry: PlanEntry) -> PlanEdit:
     """Return edits that change nothing."""
     plan = (EditedAblation(origin="plan", number=n, is_kept=True) for n in range(len(entry.ablations)))
     others = (EditedAblation(origin="considered", number=n, is_kept=False) for n in range(len(entry.considered)))
@@ -129,7 +129,7 @@ def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
     Raises:
         TrajectoryError: if the file with the edits cannot be read, or is for another plan.
     """
-    begun = make_unchanged_edit(entry)
+    begun = _make_unchanged_edit(entry)
     hashed = "\n".join(each.model_dump_json() for each in (*entry.ablations, *entry.considered))
     digest = hashlib.sha256(hashed.encode("utf-8", "replace")).hexdigest()
     path = trajectory_path.with_suffix(f".{digest[:8]}.edits")
@@ -171,7 +171,7 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
     """Return an entry whose plan has the `chosen` ablations. Its rejected candidates are `left_out`."""
     assert entry.trajectory is not None, "an entry without a plan cannot be edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
-    old = set(_list_findings(entry, make_unchanged_edit(entry).ablations))
+    old = set(_list_findings(entry, _make_unchanged_edit(entry).ablations))
     findings = tuple(_list_findings(entry, chosen))
 
     def renumber(warnings: Sequence[str]) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ class PaperFolder:
         write_file_atomically(self._build_path(paper), content)
         return self._write_new_note(paper)
 
-    def remove_file(self, paper: GivenPaper) -> None:
+    def remove_paper(self, paper: GivenPaper) -> None:
         """Remove the file and the description of a paper. Raise `OSError` if they cannot be removed."""
         for path in (self._build_note_path(paper), self._build_path(paper)):
             path.unlink(missing_ok=True)
@@ -148,7 +148,7 @@ class PaperFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptResult:
+class StoredEntry:
     """A plan, or the failure to make it. `path` is its path in the output folder, without ending."""
 
     path: str
@@ -161,16 +161,16 @@ class KeptResult:
         return choose_title((self.entry,))
 
 
-def list_stored_entries(output: Path) -> list[KeptResult]:
+def list_stored_entries(output: Path) -> list[StoredEntry]:
     """Return the plans and failures in the output folder, the latest first. Skip files that cannot be read."""
-    plans: list[KeptResult] = []
+    plans: list[StoredEntry] = []
     for source in chain.from_iterable(index_entries([output] if output.is_dir() else []).sources_by_paper.values()):
         with suppress(TrajectoryError):  # the file has changed meanwhile
             plans.append(_read_plan(output.resolve(), source))
     return sorted(plans, key=lambda plan: str(plan.entry.record.started) if plan.entry.record else "", reverse=True)
 
 
-def find_stored_entry(output: Path, path: str) -> KeptResult | None:
+def find_stored_entry(output: Path, path: str) -> StoredEntry | None:
     """Return the plan or failure at a path in the output folder, or None if there is none.
 
     Raises:
@@ -184,6 +184,6 @@ def find_stored_entry(output: Path, path: str) -> KeptResult | None:
     return _read_plan(root, EntrySource("", *found)) if any(found) else None
 
 
-def _read_plan(root: Path, source: EntrySource) -> KeptResult:
+def _read_plan(root: Path, source: EntrySource) -> StoredEntry:
     path = source.path.relative_to(root).as_posix().rpartition(".")[0]
-    return KeptResult(path, read_plan_entry(source), source)
+    return StoredEntry(path, read_plan_entry(source), source)

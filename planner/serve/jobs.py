@@ -73,7 +73,7 @@ class Job:
 
     `progress_messages` has the messages so far as pairs (kind, text). The kind is "text" for a piece of a reply,
     otherwise "note". `prompt` is the last prompt that a person was asked to copy, and `prompt_number` is its number,
-    from 1. `step` says why there is another request: to revise the plan, or to repair a reply that cannot be used.
+    from 1. `step_reason` says why there is another request: to revise the plan, or to repair an unusable reply.
     `is_sending` is true while a request is in flight.
     """
 
@@ -84,7 +84,7 @@ class Job:
     progress_messages: list[tuple[str, str]] = field(default_factory=list)
     prompt: Prompt | None = None
     prompt_number: int = 0
-    step: str = ""
+    step_reason: str = ""
     is_revising: bool = False
     is_sending: bool = False
     output: PlanOutput | None = None
@@ -109,7 +109,7 @@ class Job:
 
     def add_step_reason(self, text: str) -> None:
         """Add a message that says why the job sends another request."""
-        self.step = text
+        self.step_reason = text
         self.add_note(text)
 
     def add_reply_text(self, text: str) -> None:
@@ -124,7 +124,7 @@ class Job:
         self.state, self.reason = state, reason
         self._report_change()
 
-    async def ask_by_hand(self, prompt: Prompt) -> str:
+    async def wait_for_pasted_reply(self, prompt: Prompt) -> str:
         """Wait until a person has pasted the reply to a prompt, and return the reply."""
         self.is_revising = prompt.step != (self.prompt.step if self.prompt else "")
         self.prompt, self.prompt_number = prompt, self.prompt_number + 1
@@ -217,7 +217,7 @@ class JobQueue:
         ahead = others[: others.index(job)] if job.state is JobState.WAITING else []
         return sum(not each.has_ended and _name_turn(each) == _name_turn(job) for each in ahead)
 
-    async def stop(self) -> None:
+    async def stop_and_wait(self) -> None:
         """Stop sending requests, and wait until the replies in flight are recorded."""
         self.is_stopped = True
         for job in self.jobs.values():
@@ -295,7 +295,7 @@ class _ManualModel:
     job: Job
 
     async def complete(self, prompt: Prompt) -> Completion:
-        return Completion(await self.job.ask_by_hand(prompt), model=self.info.name)
+        return Completion(await self.job.wait_for_pasted_reply(prompt), model=self.info.name)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from planner.planning.first_prompt import PlanSettings, describe_paper_as_json, 
 from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
 from planner.serve.edits import MAX_REPLACEMENTS, Change, EditedPlan
-from planner.serve.folder import KeptResult
+from planner.serve.folder import StoredEntry
 from planner.site.facts import fix_title_case
 from planner.site.pages import create_template_environment
 from planner.site.views import build_paper_view
@@ -48,12 +48,12 @@ class PaperFacts:
         return fix_title_case(self.description["title"], self.description["abstract"])
 
     @property
-    def hidden_texts(self) -> tuple[str, ...]:
+    def hidden_text_warnings(self) -> tuple[str, ...]:
         """The warnings about hidden text, which readers of the paper do not see."""
         return tuple(warning for warning in self.description["warnings"] if _HIDDEN.search(warning))
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def other_warnings(self) -> tuple[str, ...]:
         """The warnings that are not about hidden text."""
         return tuple(warning for warning in self.description["warnings"] if not _HIDDEN.search(warning))
 
@@ -67,21 +67,10 @@ class PaperFacts:
         return cls(describe_paper_as_json(paper, settings), author_task_omissions)
 
 
-@dataclass(frozen=True, slots=True)
-class PlanPrice:
-    """The estimated requests and tokens of a plan, and their cost in USD. The cost is None if the price is unknown."""
-
-    estimate: RequestEstimate
-    cost: float | None
-
-
-def estimate_plan_price(client: ModelClient, strategy: str, facts: PaperFacts) -> PlanPrice | None:
-    """Return the estimated price of a plan, or None if no prompt can be made from the paper."""
-    tokens = facts.description["prompt_tokens"]
-    if tokens is None:
-        return None
+def estimate_plan_cost(client: ModelClient, strategy: str, tokens: int) -> tuple[RequestEstimate, float | None]:
+    """Return (estimate, cost in USD) of a plan whose prompt has `tokens` tokens. An unknown cost is None."""
     estimate = STRATEGIES[strategy].estimate(tokens)
-    return PlanPrice(estimate, client.compute_cost(Usage(estimate.prompt_tokens, estimate.reply_tokens)))
+    return estimate, client.compute_cost(Usage(estimate.prompt_tokens, estimate.reply_tokens))
 
 
 def render_page(template: str, base: str, **values: object) -> str:
@@ -89,7 +78,7 @@ def render_page(template: str, base: str, **values: object) -> str:
     return _get_environment().get_template(f"{template}.html.jinja").render(base=base, **values)
 
 
-def render_plan_page(base: str, plan: KeptResult, edited: EditedPlan | None, **values: object) -> str:
+def render_plan_page(base: str, plan: StoredEntry, edited: EditedPlan | None, **values: object) -> str:
     """Render the page of a plan with its edits. If there is no plan, `edited` is None."""
     entries = (edited.kept_entry, edited.left_out_entry) if edited else (plan.entry,)
     view = build_paper_view(entries)
@@ -118,13 +107,13 @@ def _get_environment() -> Environment:
     return environment
 
 
-class PageMessage(BaseModel):
+class _PageMessage(BaseModel):
     """The base class of the messages that a page sends."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ArxivMessage(PageMessage):
+class ArxivMessage(_PageMessage):
     """A message with an arXiv id or an address at arXiv."""
 
     id: str
@@ -136,7 +125,7 @@ def _check_strategy(name: str) -> str:
     return name
 
 
-class PlanForm(PageMessage):
+class PlanForm(_PageMessage):
     """The form for a new plan. `name` is the name of the model if `model` is "other" or "by-hand"."""
 
     task: Task
@@ -147,14 +136,14 @@ class PlanForm(PageMessage):
     force: bool = False
 
 
-class ReplyMessage(PageMessage):
+class ReplyMessage(_PageMessage):
     """A message with a pasted reply. `number` is the number of its prompt."""
 
     number: int
     reply: str
 
 
-class EditMessage(PageMessage):
+class EditMessage(_PageMessage):
     """A message with a change of a plan. `version` is that of the edits that the page shows."""
 
     change: Change

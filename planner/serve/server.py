@@ -13,8 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK: Final = "127.0.0.1"
-_NAMES: Final = (LOOPBACK, "localhost")
+_LOOPBACK: Final = "127.0.0.1"
+_NAMES: Final = (_LOOPBACK, "localhost")
 _LAST_SECONDS: Final = 2  # seconds for responses that are not complete when the program ends
 _SAFE_METHODS: Final = ("GET", "HEAD")
 # No inline script or style, nothing from elsewhere, no frame, and no text that becomes markup.
@@ -87,7 +87,7 @@ def open_socket(port: int) -> socket.socket:
         OSError: if the port is taken.
     """
     try:
-        return socket.create_server((LOOPBACK, port))
+        return socket.create_server((_LOOPBACK, port))
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno or 0), f"port {port}") from None
 
@@ -97,7 +97,7 @@ class PageServer(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
-        self.address = f"http://{LOOPBACK}:{port}/{token}/"
+        self.address = f"http://{_LOOPBACK}:{port}/{token}/"
         self._listener = listener
         super().__init__(
             uvicorn.Config(
@@ -116,11 +116,11 @@ class PageServer(uvicorn.Server):
         """Leave the handling of signals to the program, not to uvicorn."""
         yield
 
-    async def run_until(self, has_ended: Callable[[], Awaitable[None]]) -> None:
-        """Answer requests until `has_ended` returns."""
+    async def run_until(self, wait_for_end: Callable[[], Awaitable[None]]) -> None:
+        """Answer requests until `wait_for_end` returns."""
         serving = asyncio.create_task(self.serve([self._listener]))
         try:
-            await has_ended()
+            await wait_for_end()
         finally:
             self.should_exit = True
             await asyncio.wait((serving,), timeout=_LAST_SECONDS)

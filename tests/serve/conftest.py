@@ -130,13 +130,13 @@ def page_server(output: Path, model_spec: ModelSpec = NO_MODEL) -> Iterator[Clie
             papers = PaperFolder(output, reader)
             queue = JobQueue(output, papers, offline=False)
             app = PageApp(PageDefaults(output, model_spec, PlanSettings(Task.REVIEWER, 2)), papers, queue)
-            server = PageServer(app.build(), open_socket(0))
+            server = PageServer(app.build_application(), open_socket(0))
             found.extend((asyncio.get_running_loop(), stopped, server.address))
             ready.set()
 
             async def wait() -> None:
                 await stopped.wait()
-                await queue.stop()
+                await queue.stop_and_wait()
 
             await server.run_until(wait)
 

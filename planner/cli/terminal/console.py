@@ -123,7 +123,7 @@ def _send_log_messages(verbose: int, quiet: bool, log_file: Path | None) -> Iter
     loggers = (log, logging.getLogger())
     for logger, handler in product(loggers, handlers):
         logger.addHandler(handler)
-    if notice := get_settings().notice:
+    if notice := get_settings().project_notice:
         log.info("%s", notice)
     try:
         yield
