@@ -25,7 +25,7 @@ from planner import __version__
 from planner.batch.discovery import FolderScan, RecognisedPaper, detect_paper_kind
 from planner.chat import Completion, TokenCounter
 from planner.errors import PaperError, PlannerError, UsageError
-from planner.files import refuse_special_file
+from planner.files import describe_os_error, refuse_special_file
 from planner.models.connect import ModelSpec, log_host_at_first_request, open_model
 from planner.models.openai_chat.endpoint import build_secret_mask
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedReplyModel
@@ -324,7 +324,7 @@ def _describe_cause(cause: BaseException | None) -> str | None:
     if isinstance(cause, ValidationError):
         return "; ".join(describe_validation_error(cause))
     if isinstance(cause, OSError):
-        return f"{cause.filename or 'a file'}: {cause.strerror or cause}"
+        return f"{cause.filename or 'a file'}: {describe_os_error(cause)}"
     return str(cause) if isinstance(cause, PlannerError) else None
 
 

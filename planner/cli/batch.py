@@ -127,7 +127,7 @@ def batch(
     spec = RunSpec(
         RunFolder(output),
         model_specs,
-        task.settings,
+        task.make_settings(),
         limits,
         corpus,
         engine,

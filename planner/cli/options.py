@@ -53,27 +53,31 @@ class TaskOptions:
     strategy: str
     min_chance: int | None
 
-    @property
-    def settings(self) -> PlanSettings:
-        """The settings for planning that result from the options.
+    def make_settings(
+        self, task: Task | None = None, k: int | None = None, cut_at: str = "", strategy: str = ""
+    ) -> PlanSettings:
+        """Return the settings for planning. Each argument that is given replaces the option of the same name.
 
         Raises:
-            UsageError: if `k` is out of range, or both `plain` and `min_chance` are given.
+            UsageError: if there is no such strategy, `k` is out of range, or both `plain` and `min_chance` are given.
         """
+        task, strategy, k = task or self.task, strategy or self.strategy, self.k if k is None else k
+        if strategy not in STRATEGIES:
+            raise UsageError(f"there is no strategy {strategy!r}; use one of {', '.join(STRATEGIES)}")
         if self.plain and self.min_chance is not None:
             raise UsageError("--plain asks for no chances, so --min-chance cannot be applied; leave one of them out")
-        k = DEFAULT_K[self.task] if self.k is None else self.k
+        k = DEFAULT_K[task] if k is None else k
         if not 1 <= k <= MAX_K:
             raise UsageError(f"-k {k}: a plan has 1 to {MAX_K} ablations")
         return PlanSettings(
-            self.task,
+            task,
             k,
             templates=self.templates,
-            cut_at=self.cut_at,
+            cut_at=cut_at or self.cut_at,
             window=self.window,
             plain=False if self.min_chance is not None else self.plain,
             min_chance=self.min_chance,
-            strategy=self.strategy,
+            strategy=strategy,
         )
 
 

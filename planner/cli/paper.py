@@ -143,7 +143,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions)
     Paste them into any chat window, then give the reply to `parse`.
     """
     counter = TokenCounter()
-    paper_prompt = build_prompt(read_command_paper(source, metadata), task.settings, counter)
+    paper_prompt = build_prompt(read_command_paper(source, metadata), task.make_settings(), counter)
     _log_excerpt(paper_prompt)
     log.info("%s tokens", format_approximate_number(counter.count_prompt(paper_prompt.prompt)))
     rendered = paper_prompt.prompt
@@ -164,7 +164,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions)
 @log_options
 def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions) -> None:
     """Show what is read from a paper: title, abstract, sections, sizes, warnings, and parts that `plan` leaves out."""
-    settings = task.settings
+    settings = task.make_settings()
     read = read_command_paper(source, metadata)
     if form == "text":
         sent = select_excerpt(read, settings, TokenCounter())

@@ -83,7 +83,7 @@ def plan(
     if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
         raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
     reporter = PlanReporter(as_json=as_json)
-    code = run_interruptible(_plan_papers(papers, metadata, task.settings, model_spec, output, force, reporter))
+    code = run_interruptible(_plan_papers(papers, metadata, task.make_settings(), model_spec, output, force, reporter))
     reporter.suggest_next_step(output)
     raise SystemExit(code)
 
@@ -102,7 +102,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path) -> None:
         model_spec = replace(model_spec, model=model_spec.model or EXTRACTIVE)  # a key alone demands no --model
         reporter = PlanReporter(shows_plan=True)
         about = MetadataOptions(title=_DEMO_TITLE)
-        work = _plan_papers((str(paper),), about, task.settings, model_spec, output, False, reporter)
+        work = _plan_papers((str(paper),), about, task.make_settings(), model_spec, output, False, reporter)
         code = run_interruptible(work)
         reporter.suggest_next_step(output)
         raise SystemExit(code)
@@ -140,7 +140,7 @@ def parse(
         raise UsageError("REVISED needs --strategy revise; add that option, or give only REPLY")
     if [paper, reply, revised].count("-") > 1:
         raise UsageError("only one of REPLY, REVISED and --paper can be read from stdin; give the others as files")
-    settings, read = task.settings, read_command_paper(paper, metadata)
+    settings, read = task.make_settings(), read_command_paper(paper, metadata)
     pasted = PastedReplyModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
     done = asyncio.run(write_pasted_plan(output, read, pasted, settings))
     reporter = PlanReporter(as_json=as_json)

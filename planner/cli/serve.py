@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from contextlib import suppress
-from dataclasses import replace
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,10 +24,7 @@ from planner.cli.terminal.console import InterruptHandler, log, log_options
 from planner.errors import UsageError
 from planner.files import write_file_atomically
 from planner.models.connect import ModelSpec
-from planner.planning.first_prompt import PlanSettings
-from planner.planning.strategies import STRATEGIES
 from planner.sanitize import make_printable
-from planner.schema import Task
 
 _SKILL_NAME: Final = "ablation-planner"  # also the name of its folder, as the format of skills demands
 _INSTALL: Final = "pip install 'ablation-planner[{0}]', or in a checkout pip install '.[{0}]'"
@@ -71,7 +67,7 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
         papers = PaperFolder(output, reader)
         queue = JobQueue(output, papers, offline=offline)
         handler = InterruptHandler(lambda _: stopped.set(), lambda: queue.is_sending)
-        app = PageApp(PageDefaults(output, model_spec, task.settings, task.k, offline), papers, queue)
+        app = PageApp(PageDefaults(output, model_spec, task.make_settings(), task.k, offline), papers, queue)
         server = PageServer(app.build_application(), open_socket(port))
 
         async def wait_for_end() -> None:
@@ -108,19 +104,7 @@ def mcp(
     """
     if not (named := (*folders, *roots)):
         raise UsageError("name the folders that the client may read, as in `ablation-planner mcp papers`")
-
-    def choose_settings(tool_task: Task | None, k: int | None, cut_at: str, strategy: str) -> PlanSettings:
-        if strategy and strategy not in STRATEGIES:
-            raise UsageError(f"there is no strategy {strategy!r}; use one of {', '.join(STRATEGIES)}")
-        return replace(
-            task,
-            task=tool_task or task.task,
-            k=task.k if k is None else k,
-            cut_at=cut_at or task.cut_at,
-            strategy=strategy or task.strategy,
-        ).settings
-
-    choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
+    task.make_settings()  # settings that are wrong are refused before anything is served
     try:
         from planner.mcp import PlanTools, ReadableFolders, serve_tools  # an optional SDK, which takes 1 s to import
     except ModuleNotFoundError as error:
@@ -128,7 +112,7 @@ def mcp(
             raise
         raise UsageError(f"mcp needs one more package: {_INSTALL.format('mcp')}") from None
     output, reader = output.resolve(), open_isolated_reader(offline=True)
-    tools = PlanTools(ReadableFolders.from_paths(named), output, reader, choose_settings, model_spec, offline)
+    tools = PlanTools(ReadableFolders.from_paths(named), output, reader, task.make_settings, model_spec, offline)
     log.info("reading papers in %s; writing plans to %s", tools.folders, output)
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that

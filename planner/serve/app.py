@@ -40,8 +40,8 @@ from planner.serve.pages import (
     estimate_plan_cost,
     read_asset,
     render_page,
-    render_plan_page,
 )
+from planner.site.views import build_paper_view
 
 _MAX_MESSAGE_BYTES: Final = 6 * MAX_REPLY_BYTES  # a character of a reply takes up to six bytes of JSON
 _EVENT_PAUSE: Final = 0.1  # seconds between two messages to a page; pieces of a reply are joined meanwhile
@@ -229,8 +229,9 @@ class PageApp:
         except TrajectoryError as error:
             problem = str(error)
         given = [each for each in self.papers.list_papers() if each.sha256 and each.sha256 == plan.entry.paper_sha256]
-        page = await asyncio.to_thread(render_plan_page, _get_base(request), plan, edited, given=given, problem=problem)
-        return HTMLResponse(page)
+        entries = (edited.kept_entry, edited.left_out_entry) if edited else (plan.entry,)
+        view = await asyncio.to_thread(build_paper_view, entries)
+        return _show(request, "plan", plan=plan, edited=edited, view=view, given=given, problem=problem)
 
     async def _find_plan(self, request: Request) -> StoredEntry:
         plan = await asyncio.to_thread(find_stored_entry, self.defaults.output, request.path_params["path"])

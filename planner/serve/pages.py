@@ -20,11 +20,9 @@ from planner.papers.paper import Omission, Paper
 from planner.planning.first_prompt import PlanSettings, describe_paper_as_json, select_excerpt
 from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
-from planner.serve.edits import MAX_REPLACEMENTS, Change, EditedPlan
-from planner.serve.folder import StoredEntry
+from planner.serve.edits import MAX_REPLACEMENTS, Change
 from planner.site.facts import fix_title_case
 from planner.site.pages import create_template_environment
-from planner.site.views import build_paper_view
 
 BY_HAND: Final = "by-hand"
 OTHER: Final = "other"
@@ -78,15 +76,6 @@ def render_page(template: str, base: str, **values: object) -> str:
     return _get_environment().get_template(f"{template}.html.jinja").render(base=base, **values)
 
 
-def render_plan_page(base: str, plan: StoredEntry, edited: EditedPlan | None, **values: object) -> str:
-    """Render the page of a plan with its edits. If there is no plan, `edited` is None."""
-    entries = (edited.kept_entry, edited.left_out_entry) if edited else (plan.entry,)
-    view = build_paper_view(entries)
-    return render_page(
-        "plan", base, plan=plan, edited=edited, view=view, panel=view.panels[0], formats=tuple(EXPORT_FORMATS), **values
-    )
-
-
 def read_asset(name: str) -> tuple[str, str] | None:
     """Return (text, media type) of a style sheet or a script, or None if there is no such file."""
     if name not in (*_OWN_ASSETS, *_SITE_ASSETS):
@@ -101,8 +90,7 @@ def _get_environment() -> Environment:
     environment = create_template_environment(
         ChoiceLoader([PackageLoader("planner.serve", "templates"), PackageLoader("planner.site", "templates")])
     )
-    environment.globals["tasks"] = tuple(Task)
-    environment.globals["strategies"] = tuple(STRATEGIES)
+    environment.globals["formats"] = tuple(EXPORT_FORMATS)
     environment.filters["path"] = quote
     return environment
 
