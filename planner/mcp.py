@@ -108,7 +108,8 @@ class ReadableFolders:
             raise UsageError(f"{name!r} does not exist in the folders that this server may read: {self}")
         if not self._is_inside(found):
             raise UsageError(f"{name!r} leads through a link out of the folders that this server may read: {self}")
-        if any(part.startswith(".") for part in self._list_inner_parts(found)):
+        inner_parts = (found.relative_to(each).parts for each in self.real_paths if found.is_relative_to(each))
+        if any(part.startswith(".") for part in min(inner_parts, key=len)):  # the innermost of nested folders counts
             raise UsageError(f"{name!r} is hidden, or in a hidden folder; hidden files are not read")
         if not found.is_dir():
             refuse_special_file(found)
@@ -119,10 +120,6 @@ class ReadableFolders:
 
     def _is_inside(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in (*self.given_paths, *self.real_paths))
-
-    def _list_inner_parts(self, path: Path) -> tuple[str, ...]:
-        """Return the names below the named folder in a real path. Of nested named folders, the innermost counts."""
-        return min((path.relative_to(each).parts for each in self.real_paths if path.is_relative_to(each)), key=len)
 
 
 def _find_real_path(path: Path) -> Path | None:

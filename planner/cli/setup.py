@@ -67,8 +67,7 @@ def show(as_json: bool) -> None:
     """Print each setting with its value and origin: an environment variable, a file with its line, or the default."""
     rows = list(_list_settings())
     if as_json:
-        listed = {name: {"value": value, "origin": origin} for name, value, origin in rows}
-        print_json(listed)
+        print_json({name: {"value": value, "origin": origin} for name, value, origin in rows})
         return
     _print_table([(name, "-" if value in (None, "", ()) else str(value), origin) for name, value, origin in rows])
 
@@ -169,7 +168,9 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool) -> None:
         return
     _print_table([*([] if endpoint else [_HEADINGS]), *map(_format_row, rows)] if rows else [])
     if not endpoint:
-        log.info("prices are in USD per million input and output tokens; %s", _describe_keys(rows))
+        variables = ", ".join(dict.fromkeys(str(row["key_variable"]) for row in rows))
+        keys = f"keys are read from {variables}" if variables else "no known model has this name"
+        log.info("prices are in USD per million input and output tokens; %s", keys)
         names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
         log.info("to list an endpoint's models: models --endpoint NAME; NAME is an address, or one of %s", names)
 
@@ -199,11 +200,6 @@ def _describe_known_model(model: KnownModel) -> _ModelRow:
         "key_variable": model.key_variable,
         "has_key": bool(os.environ.get(model.key_variable, "").strip()),
     }
-
-
-def _describe_keys(rows: Sequence[_ModelRow]) -> str:
-    variables = dict.fromkeys(str(row["key_variable"]) for row in rows)
-    return f"keys are read from {', '.join(variables)}" if variables else "no known model has this name"
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:

@@ -26,7 +26,6 @@ from planner.sanitize import make_printable
 from planner.schema import Ablation, Action, list_non_benchmark_fields
 from planner.site.copies import describe_replacement
 from planner.site.entries import PlanEntry, create_planned_entry
-from planner.trajectory.format import Trajectory
 
 if TYPE_CHECKING:
     from planner.cli.terminal.live_view import ReplyProgressView
@@ -220,7 +219,8 @@ class _Line:
 def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator[_Line]:
     trajectory = entry.trajectory
     assert trajectory is not None
-    yield _Line(_format_heading(trajectory, width), dim=True)
+    name, task = f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id}", f" ({trajectory.task})"
+    yield _Line(shorten_middle(name, width and width - len(task)) + task, dim=True)
     yield _Line()
     for number, (ablation, each) in enumerate(zip(entry.ablations, entry.details, strict=True), start=1):
         yield from _list_card_lines(f"{number}. ", ablation, each)
@@ -231,12 +231,6 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
         yield from _list_record_lines(entry.record, notes, show_all)
     yield _Line()
     yield from map(_Line, trajectory.reasoning.split("\n"))
-
-
-def _format_heading(trajectory: Trajectory, width: int | None) -> str:
-    """Return one line with the plan's name and task, shortened to `width` characters."""
-    name, task = f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id}", f" ({trajectory.task})"
-    return shorten_middle(name, width and width - len(task)) + task
 
 
 def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Iterator[_Line]:
