@@ -127,9 +127,9 @@ def _explain_count(record: PlanRecord, count: int) -> str:
     if record.considered:
         more = "; a larger -k keeps more" if is_full else ""
         return f" of at most {record.k}; `show --all` lists {len(record.considered)} more that were not kept{more}"
-    if is_full:
+    if is_full or record.model_asked != EXTRACTIVE:
         return ""
-    return f" of at most {record.k}; the built-in planner found no more" if record.model_asked == EXTRACTIVE else ""
+    return f" of at most {record.k}; the built-in planner found no more"
 
 
 def _count_responses(revisions: Sequence[Revision]) -> str:
@@ -153,20 +153,19 @@ def _describe_usage(record: PlanRecord) -> str:
     """Return the tokens and cost of this command and of earlier commands, or "" if the model has no endpoint."""
     if not record.endpoint:
         return ""
-    answered = [attempt for attempt in record.attempts if attempt.completion]
     sent_now = [attempt for attempt in record.attempts if attempt.started >= record.started]
-    answered_now = [attempt for attempt in sent_now if attempt.completion]
-    nothing = "no reply came" if sent_now else "nothing was sent"
-    earlier = [attempt for attempt in answered if attempt.started < record.started]
-    before = f"earlier commands: {_format_usage(earlier)}" if earlier else ""
+    now = _format_usage(sent_now) or ("no reply came" if sent_now else "nothing was sent")
+    earlier = _format_usage([attempt for attempt in record.attempts if attempt.started < record.started])
     lost = describe_lost_requests(sum(attempt.is_lost for attempt in record.attempts))
-    return "; ".join(filter(None, (_format_usage(answered_now) if answered_now else nothing, before, lost)))
+    return "; ".join(filter(None, (now, earlier and f"earlier commands: {earlier}", lost)))
 
 
 def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
-    usage = sum_usage(attempt.completion.usage for attempt in attempts if attempt.completion)
+    """Return the tokens and cost of the attempts with a reply, or "" if there are none."""
+    answered = [(attempt.completion.usage, attempt.cost) for attempt in attempts if attempt.completion]
+    usage = sum_usage(usage for usage, _ in answered)
     counts = format_tokens(usage.prompt_tokens, usage.completion_tokens)
-    return f"{counts}, {format_usd(sum_costs(attempt.cost for attempt in attempts))}"
+    return f"{counts}, {format_usd(sum_costs(cost for _, cost in answered))}" if answered else ""
 
 
 def format_plan_cards(entry: PlanEntry, *, with_candidates: bool = False) -> str:
