@@ -15,42 +15,38 @@ from planner.cli.command import HELP_OPTIONS, CommandRow, LazyCommandGroup
 # Only the called command is imported: importing all commands takes twice as long as importing `batch` alone.
 _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
     "One paper": {
-        "plan": CommandRow("planner.cli.plan.plan", "Plan the missing ablations of a paper, or of several."),
-        "demo": CommandRow("planner.cli.plan.demo", "Plan a paper that comes with the program; needs no key."),
-        "paper": CommandRow("planner.cli.paper.paper", "Show what is read from a paper, and what `plan` leaves out."),
-        "prompt": CommandRow("planner.cli.paper.prompt", "Print the messages that `plan` would send; send nothing."),
-        "parse": CommandRow("planner.cli.plan.parse", "Check a reply that you got yourself, and write its plan."),
-        "serve": CommandRow("planner.cli.serve.serve", "Plan papers on a page in your browser, on this machine."),
+        "plan": CommandRow("plan.plan", "Plan the missing ablations of a paper, or of several."),
+        "demo": CommandRow("plan.demo", "Plan a paper that comes with the program; needs no key."),
+        "paper": CommandRow("paper.paper", "Show what is read from a paper, and what `plan` leaves out."),
+        "prompt": CommandRow("paper.prompt", "Print the messages that `plan` would send; send nothing."),
+        "parse": CommandRow("plan.parse", "Check a reply that you got yourself, and write its plan."),
+        "serve": CommandRow("serve.serve", "Plan papers on a page in your browser, on this machine."),
     },
     "Many papers": {
-        "batch": CommandRow("planner.cli.batch.batch", "Plan all papers of a folder or list; can be continued later."),
-        "status": CommandRow("planner.cli.runs.status", "Show the progress of a run, even while it is running."),
-        "collect": CommandRow("planner.cli.runs.collect", "Get the results of a run from its batch service."),
-        "import": CommandRow(
-            "planner.cli.runs.import_batch_results", "Import results of exported requests into a run."
-        ),
-        "merge": CommandRow("planner.cli.runs.merge", "Merge the results of the shards of a run."),
+        "batch": CommandRow("batch.batch", "Plan all papers of a folder or list; can be continued later."),
+        "status": CommandRow("runs.status", "Show the progress of a run, even while it is running."),
+        "collect": CommandRow("runs.collect", "Get the results of a run from its batch service."),
+        "import": CommandRow("runs.import_batch_results", "Import results of exported requests into a run."),
+        "merge": CommandRow("runs.merge", "Merge the results of the shards of a run."),
     },
     "Read and share": {
-        "show": CommandRow("planner.cli.show.show", "Print plans, or convert them to another format."),
-        "site": CommandRow("planner.cli.show.site", "Write pages to read, search and compare plans."),
-        "export": CommandRow("planner.cli.runs.export", "Write plans as tables, sweeps, issues, LaTeX or a review."),
-        "combine": CommandRow("planner.cli.show.combine", "Combine the plans of several models or runs into one plan."),
+        "show": CommandRow("show.show", "Print plans, or convert them to another format."),
+        "site": CommandRow("show.site", "Write pages to read, search and compare plans."),
+        "export": CommandRow("runs.export", "Write plans as tables, sweeps, issues, LaTeX or a review."),
+        "combine": CommandRow("show.combine", "Combine the plans of several models or runs into one plan."),
     },
     "Set up and check": {
-        "check": CommandRow("planner.cli.show.check", "Check that files hold valid plans."),
-        "models": CommandRow("planner.cli.setup.models", "List the known models, or the models of an endpoint."),
-        "config": CommandRow("planner.cli.setup.config", "Show the settings files, and where each setting comes from."),
-        "doctor": CommandRow("planner.cli.setup.doctor", "Check key, endpoint and model with one tiny request."),
-        "schema": CommandRow("planner.cli.show.schema", "Print the JSON Schema of a plan, for other programs."),
+        "check": CommandRow("show.check", "Check that files hold valid plans."),
+        "models": CommandRow("setup.models", "List the known models, or the models of an endpoint."),
+        "config": CommandRow("setup.config", "Show the settings files, and where each setting comes from."),
+        "doctor": CommandRow("setup.doctor", "Check key, endpoint and model with one tiny request."),
+        "schema": CommandRow("show.schema", "Print the JSON Schema of a plan, for other programs."),
     },
     "Shells and coding agents": {
-        "help": CommandRow("planner.cli.setup.help_", "Show the help of a command."),
-        "completion": CommandRow(
-            "planner.cli.setup.completion", "Print a script that lets a shell complete commands and options."
-        ),
-        "mcp": CommandRow("planner.cli.serve.mcp", "Serve tools to a coding agent (Model Context Protocol)."),
-        "skill": CommandRow("planner.cli.serve.skill", "Print instructions for a coding agent to plan papers itself."),
+        "help": CommandRow("setup.help_", "Show the help of a command."),
+        "completion": CommandRow("setup.completion", "Print a script that lets a shell complete commands and options."),
+        "mcp": CommandRow("serve.mcp", "Serve tools to a coding agent (Model Context Protocol)."),
+        "skill": CommandRow("serve.skill", "Print instructions for a coding agent to plan papers itself."),
     },
 }
 

@@ -30,7 +30,7 @@ _LEAST_NAME: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """A command as `--help` lists it. `function_path` is the dotted name of the command in Python."""
+    """A command as `--help` lists it. `function_path` is the dotted name of its function in `planner.cli`."""
 
     function_path: str
     summary: str
@@ -138,8 +138,8 @@ class LazyCommandGroup(click.Group):
         """Import and return the command with this name, or return None if there is no such command."""
         if cmd_name not in self._rows:
             return None
-        module, _, name = self._rows[cmd_name].function_path.rpartition(".")
-        command = getattr(import_module(module), name)
+        module, _, name = self._rows[cmd_name].function_path.partition(".")
+        command = getattr(import_module(f"planner.cli.{module}"), name)
         assert isinstance(command, click.Command), f"{name} of {module} is a command"
         return command
 
