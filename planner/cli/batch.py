@@ -19,7 +19,7 @@ from planner.batch.manifest import Corpus
 from planner.batch.run_folder import RunFolder, Shard
 from planner.batch.spec import ENGINES, PROMPT_SETTINGS, EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import Progress, read_ledger_status
-from planner.cli.command import TYPED_WORDS, command
+from planner.cli.command import FOLDER, TYPED_WORDS, command
 from planner.cli.options import (
     TaskOptions,
     complete_path,
@@ -68,7 +68,7 @@ _CREDENTIALS: Final = re.compile(r"://\S*@")  # user and password in an address;
 @output_option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     metavar="RUN",
     help="Folder for the run; the same command continues an unfinished run in it.",

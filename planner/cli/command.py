@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
 import click
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _SIGINT_EXIT: Final = 130
 HELP_OPTIONS: Final = ("-h", "--help")
+FOLDER: Final = click.Path(path_type=Path, file_okay=False)
+EXISTING_FOLDER: Final = click.Path(path_type=Path, file_okay=False, exists=True)
 TYPED_WORDS: Final = "planner.typed_words"  # the key in click's `meta` for the arguments of a call
 _FIRST_GROUP: Final = "Options"
 _MAX_WIDTH: Final = 100

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from planner.cli.command import GroupedOption
+from planner.cli.command import EXISTING_FOLDER, GroupedOption
 from planner.cli.settings import get_settings
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import UsageError
@@ -161,7 +161,7 @@ task_options = pass_options_as_argument(
     task_option(
         "--prompts",
         "templates",
-        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        type=EXISTING_FOLDER,
         envvar="ABLATION_PLANNER_PROMPTS",
         help="Folder with your own prompt templates.",
     ),

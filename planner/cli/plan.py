@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from planner.chat import Completion, TokenCounter
-from planner.cli.command import command
+from planner.cli.command import FOLDER, command
 from planner.cli.options import (
     MetadataOptions,
     TaskOptions,
@@ -47,7 +47,7 @@ _DEMO_TITLE: Final = "Slack Water: Forecasting Tidal Currents by Gating a Harmon
 folder_option = output_option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=Path("trajectories"),
     show_default=True,
     envvar="ABLATION_PLANNER_OUTPUT",

@@ -1,14 +1,13 @@
 """The options of the commands for runs. Other commands do not import this module, which saves time."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
 from planner.batch.run_folder import Shard
 from planner.batch.spec import ENGINES, LOCAL_CLUSTER, EngineOptions, RunLimits, SubmissionOptions
-from planner.cli.command import GroupedOption
+from planner.cli.command import FOLDER, GroupedOption
 from planner.cli.options import pass_options_as_argument
 from planner.errors import UsageError
 from planner.models.prompt_files import PromptFolders
@@ -105,13 +104,13 @@ prompt_file_options = pass_options_as_argument(
     PromptFolders,
     _file_option(
         "--prompts-to",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FOLDER,
         metavar="DIR",
         help="Send nothing; write each prompt that has no reply yet to a file in this folder.",
     ),
     _file_option(
         "--replies-from",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FOLDER,
         metavar="DIR",
         help="Send nothing; read the replies in this folder. A reply's file has its prompt's name, with any ending.",
     ),

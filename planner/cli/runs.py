@@ -15,7 +15,7 @@ from planner.batch.run_folder import RunFolder
 from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch
-from planner.cli.command import command
+from planner.cli.command import FOLDER, command
 from planner.cli.options import create_arxiv_client, output_option
 from planner.cli.run_options import collect_options
 from planner.cli.terminal.console import log, log_options, print_json, run_interruptible
@@ -26,7 +26,7 @@ from planner.files import is_pipe_or_device
 from planner.sanitize import make_printable
 
 _EXPORTS: Final = (*EXPORT_FORMATS, BATCH_SERVICE_ENGINE)
-_run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+_run_argument = click.argument("run", type=FOLDER)
 
 
 @command(epilog="Example: ablation-planner status run --failed")

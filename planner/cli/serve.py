@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from planner.cli.command import command
+from planner.cli.command import EXISTING_FOLDER, FOLDER, command
 from planner.cli.options import (
     TaskOptions,
     model_options,
@@ -28,7 +28,6 @@ from planner.sanitize import make_printable
 
 _SKILL_NAME: Final = "ablation-planner"  # also the name of its folder, as the format of skills demands
 _INSTALL: Final = "pip install 'ablation-planner[{0}]', or in a checkout pip install '.[{0}]'"
-_FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @command(epilog="Example: ablation-planner serve --model gpt-4o -o trajectories")
@@ -82,8 +81,8 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
 
 
 @command(epilog="Example: ablation-planner mcp papers --model gpt-4o")
-@click.argument("folders", nargs=-1, metavar="FOLDER…", type=_FOLDER)
-@click.option("--root", "roots", multiple=True, type=_FOLDER, metavar="FOLDER", help="The same as FOLDER.")
+@click.argument("folders", nargs=-1, metavar="FOLDER…", type=EXISTING_FOLDER)
+@click.option("--root", "roots", multiple=True, type=EXISTING_FOLDER, metavar="FOLDER", help="The same as FOLDER.")
 @task_options
 @model_options
 @folder_option
@@ -123,7 +122,7 @@ def mcp(
 @click.option(
     "--to",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Write the skill to this folder of skills, and print the path of its file.",
 )
 def skill(folder: Path | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from pydantic import ValidationError
 
-from planner.cli.command import choose_wrap_width, command, print_error, print_warning
+from planner.cli.command import EXISTING_FOLDER, FOLDER, choose_wrap_width, command, print_error, print_warning
 from planner.cli.options import output_option
 from planner.cli.terminal.console import log, log_options, print_json
 from planner.cli.terminal.results import format_plan_cards
@@ -56,9 +56,7 @@ _FILES_ARGUMENT: Final = click.argument(
 @command(epilog="Example: ablation-planner show trajectories --all")
 @_FILES_ARGUMENT
 @click.option("--to", "form", type=click.Choice(tuple(_SUFFIXES)), default="text", show_default=True, help="Format.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files, one per trajectory."
-)
+@click.option("-o", "--output", type=FOLDER, help="Folder for the files, one per trajectory.")
 @click.option("--all", "show_all", is_flag=True, help="Also show the candidates that a plan does not keep.")
 def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool) -> None:
     """Print each FILE, a trajectory or a folder of them, or convert it to another format. Repairs wrong encodings.
@@ -224,9 +222,7 @@ def _list_files(paths: tuple[Path, ...]) -> list[Path]:
 
 @command(epilog="Example: ablation-planner site runs/iclr -o site, then open site/index.html")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the pages."
-)
+@click.option("-o", "--output", required=True, type=FOLDER, help="Folder for the pages.")
 @click.option(
     "--docsify",
     is_flag=True,
@@ -250,16 +246,8 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
 
 
 @command(epilog="Example: ablation-planner combine runs/gpt-4o runs/claude -o combined")
-@click.argument(
-    "sources",
-    nargs=-1,
-    required=True,
-    metavar="SOURCE…",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-)
-@output_option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the plans."
-)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…", type=EXISTING_FOLDER)
+@output_option("-o", "--output", required=True, type=FOLDER, help="Folder for the plans.")
 @output_option(
     "--min-chance",
     type=click.IntRange(0, 100),
