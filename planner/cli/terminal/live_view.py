@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -42,37 +42,26 @@ def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
         view.update(_render_progress(progress), refresh=True)
 
 
-class ReplyProgressView:
-    """The progress of a reply that is arriving: the model, the time, and the estimated tokens so far."""
-
-    def __init__(self, model: str) -> None:
-        self._model = make_printable(model)
-        self._started_at = time.monotonic()
-        self._char_count = 0
-        self._spinner = Spinner("dots")
-
-    def count_characters(self, text: str) -> None:
-        """Count the characters of a piece of the reply."""
-        self._char_count += len(text)
-
-    def render(self) -> Spinner:
-        """Return the line to show now."""
-        words = f"{self._model} thinks: {format_duration(time.monotonic() - self._started_at)}"
-        if self._char_count:
-            words += f", about {self._char_count // _CHARS_PER_TOKEN:,} tokens so far"
-        self._spinner.update(text=Text(words, style="dim"))
-        return self._spinner
-
-
 @contextmanager
-def show_reply_progress(model_name: str) -> Iterator[ReplyProgressView]:
-    """Show the progress of a model's reply on stderr during the block."""
-    view, console = ReplyProgressView(model_name), _create_console()
+def show_reply_progress(model_name: str, count_characters: Callable[[], int]) -> Iterator[None]:
+    """Show a model's time and the estimated tokens of its reply on stderr during the block.
+
+    `count_characters` returns the number of characters that have arrived.
+    """
+    spinner, started_at, console = Spinner("dots"), time.monotonic(), _create_console()
+
+    def render() -> Spinner:
+        words = f"{make_printable(model_name)} thinks: {format_duration(time.monotonic() - started_at)}"
+        if count := count_characters():
+            words += f", about {count // _CHARS_PER_TOKEN:,} tokens so far"
+        spinner.update(text=Text(words, style="dim"))
+        return spinner
+
     with (
-        Live(get_renderable=view.render, console=console, transient=True, redirect_stdout=False),
+        Live(get_renderable=render, console=console, transient=True, redirect_stdout=False),
         _log_above_view(console),
     ):
-        yield view
+        yield
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -26,9 +26,6 @@ from planner.sanitize import make_printable
 from planner.schema import Ablation, Action, list_non_benchmark_fields
 from planner.site.copies import describe_replacement
 from planner.site.entries import PlanEntry, create_planned_entry
-
-if TYPE_CHECKING:
-    from planner.cli.terminal.live_view import ReplyProgressView
 
 _MAX_PREVIEW: Final = 5  # ablations
 _MAX_REASON_CHARS: Final = 100
@@ -48,12 +45,12 @@ class PlanReporter:
     shows_plan: bool = False
     has_terminal: bool = field(default_factory=lambda: sys.stderr.isatty() and not is_quiet())
     _planned: list[Path] = field(default_factory=list)
-    _view: "ReplyProgressView | None" = None
+    _reply_length: int = 0
 
     @property
     def on_text(self) -> Callable[[str], None] | None:
         """The function that gets each piece of a reply, or None if no progress is shown."""
-        return self._add_text if self.has_terminal else None
+        return self._count_reply_text if self.has_terminal else None
 
     @contextmanager
     def show_reply_progress(self, model: ModelInfo) -> Iterator[None]:
@@ -63,7 +60,8 @@ class PlanReporter:
             return
         from planner.cli.terminal.live_view import show_reply_progress  # imports rich, which only a terminal needs
 
-        with show_reply_progress(model.asked) as self._view:
+        self._reply_length = 0
+        with show_reply_progress(model.asked, lambda: self._reply_length):
             yield
 
     def report_result(self, source: str, result: PlanOutput) -> None:
@@ -93,9 +91,8 @@ class PlanReporter:
         else:
             log.info("to make pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(output)))
 
-    def _add_text(self, text: str) -> None:
-        if self._view is not None:
-            self._view.count_characters(text)
+    def _count_reply_text(self, text: str) -> None:
+        self._reply_length += len(text)
 
     def _show_plan(self, result: PlanOutput) -> None:
         assert result.trajectory is not None, "only a plan is shown"
