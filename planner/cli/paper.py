@@ -24,7 +24,7 @@ from planner.cli.options import (
 from planner.cli.terminal.console import log, log_omissions, log_options, print_json
 from planner.details import ReportedStudy, format_approximate_number
 from planner.errors import PaperError, UsageError
-from planner.files import path_exists, read_stdin
+from planner.files import path_exists, read_bounded_file, read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.arxiv import ArxivClient
 from planner.papers.paper import Excerpt, Paper, Section
@@ -119,12 +119,10 @@ def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
     """Read a text file in this process. Return None if the source is too long, or is not a text file."""
     data = request.data
     try:
-        path = Path(request.source)
-        if data is None and path.is_file() and path.stat().st_size <= _MAX_SHORT_TEXT:
-            data = path.read_bytes()
+        data = read_bounded_file(Path(request.source), _MAX_SHORT_TEXT) if data is None else data
     except (OSError, ValueError):
         return None
-    if data is None or len(data) > _MAX_SHORT_TEXT or detect_kind(data, request.source_name) not in _SHORT_TEXT_KINDS:
+    if len(data) > _MAX_SHORT_TEXT or detect_kind(data, request.source_name) not in _SHORT_TEXT_KINDS:
         return None
     from planner.reading.worker import read_paper_with_prompts
 
