@@ -179,8 +179,8 @@ class LazyCommandGroup(click.Group):
         """Return the commands and options that begin with `incomplete`, without importing the commands."""
         from click.shell_completion import CompletionItem
 
-        rows = [(name, row) for name, row in sorted(self._rows.items()) if name.startswith(incomplete)]
-        items = [CompletionItem(name, help=row.summary) for name, row in rows]
+        names = [name for name in sorted(self._rows) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=self._rows[name].summary) for name in names]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -65,9 +65,12 @@ class PaperFacts:
         return cls(describe_paper_as_json(paper, settings), author_task_omissions)
 
 
-def estimate_plan_cost(client: ModelClient, strategy: str, tokens: int) -> tuple[RequestEstimate, float | None]:
-    """Return (estimate, cost in USD) of a plan whose prompt has `tokens` tokens. An unknown cost is None."""
-    estimate = STRATEGIES[strategy].estimate(tokens)
+def estimate_plan_cost(client: ModelClient, strategy: str, prompt_tokens: int) -> tuple[RequestEstimate, float | None]:
+    """Return (estimate, cost in USD) of a plan. `prompt_tokens` is the length of its first prompt.
+
+    The cost is None if it is unknown.
+    """
+    estimate = STRATEGIES[strategy].estimate(prompt_tokens)
     return estimate, client.compute_cost(Usage(estimate.prompt_tokens, estimate.reply_tokens))
 
 
