@@ -1,7 +1,6 @@
 """The options of the commands for runs. Other commands do not import this module, which saves time."""
 
 from functools import partial
-from typing import Any
 
 import click
 
@@ -117,19 +116,16 @@ prompt_file_options = pass_options_as_argument(
 )
 
 
-class _ShardType(click.ParamType[Shard]):
-    name = "i/n"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
-        try:
-            return value if isinstance(value, Shard) else Shard.parse(value)
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
+def _parse_shard(context: click.Context, option: click.Parameter, value: str | None) -> Shard | None:
+    try:
+        return None if value is None else Shard.parse(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error), context, option) from error
 
 
 shard_option = _engine_option(
     "--shard",
-    type=_ShardType(),
+    callback=_parse_shard,
     metavar="I/N",
     envvar="ABLATION_PLANNER_SHARD",
     help="Plan only shard (part) I of N, in RUN/shards; run the command once for each shard, then `merge`.",

@@ -98,7 +98,7 @@ def check(files: tuple[Path, ...]) -> None:
     Prints each fault in the format (a finding) as one line. The exit code is 1 if there is a finding. Doubts about the
     ablations themselves are warnings, not findings. `show` prints the warnings.
     """
-    found, listed = 0, list(_list_files(files))
+    found, listed = 0, _list_files(files)
     for file in listed:
         for finding in _check_file(file):
             found += 1

@@ -293,12 +293,13 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
         HTTPException: if the body has more than `max_bytes` bytes.
     """
     content, told = bytearray(), request.headers.get("content-length", "")
+    too_large = HTTPException(413, f"the upload is too large: at most {max_bytes:,} bytes are accepted")
     if told.isdecimal() and int(told) > max_bytes:
-        raise HTTPException(413, f"the upload is too large: at most {max_bytes:,} bytes are accepted")
+        raise too_large
     async for piece in request.stream():
         content += piece
         if len(content) > max_bytes:
-            raise HTTPException(413, f"the upload is too large: at most {max_bytes:,} bytes are accepted")
+            raise too_large
     return bytes(content)
 
 
