@@ -251,9 +251,9 @@ class Settings:
         return not (find_provider_by_prefix(spec.model) or os.environ.get(OPENAI.address_variable, "").strip())
 
 
-def get_settings() -> Settings:
-    """Return the settings of the running command, or empty settings if there are none."""
-    context = click.get_current_context(silent=True)
+def get_settings(context: click.Context | None = None) -> Settings:
+    """Return the settings of a command, by default of the running command, or empty settings if there are none."""
+    context = context or click.get_current_context(silent=True)
     return context.obj if context is not None and isinstance(context.obj, Settings) else Settings()
 
 

@@ -37,7 +37,7 @@ class _FileFormatter(logging.Formatter):
 
     def __init__(self, form: str | None = None) -> None:
         super().__init__(form)
-        self._key_variables = get_settings().key_variables  # read here, since other threads have no click context
+        self._context = click.get_current_context(silent=True)  # kept, since other threads have no click context
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         text = super().formatMessage(record)  # a line break in a file's name must not fake a line
@@ -45,7 +45,7 @@ class _FileFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         # The mask comes last, so that it sees the text as it is shown.
-        mask = build_secret_mask(os.environ, self._key_variables)
+        mask = build_secret_mask(os.environ, get_settings(self._context).key_variables)
         return mask.mask_text(make_printable(super().format(record)))
 
 
@@ -54,8 +54,7 @@ class _StderrFormatter(_FileFormatter):
 
     def __init__(self, form: str | None) -> None:
         super().__init__(form)
-        context = click.get_current_context(silent=True)
-        chosen = context.color if context else None
+        chosen = self._context.color if self._context else None
         self._is_coloured = sys.stderr.isatty() if chosen is None else chosen
 
     def format(self, record: logging.LogRecord) -> str:
