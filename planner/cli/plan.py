@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 from dataclasses import replace
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -172,7 +173,8 @@ async def _plan_papers(
     """Plan one paper after the other. Return 0 if every paper has a plan, otherwise 1."""
     if len(sources) == 1 and is_missing(sources[0]):
         raise UsageError(f"{sources[0]}: no such file or folder")
-    code, token_counter = 0, TokenCounter()
+    code, counter = 0, TokenCounter()
+    plan_paper = partial(plan_with_client, output, max_wait=model_spec.max_wait, force=force, token_counter=counter)
     async with (
         open_model(model_spec, offline=metadata.offline, on_text=reporter.on_text) as client,
         open_isolated_reader(offline=metadata.offline) as reader,
@@ -192,15 +194,7 @@ async def _plan_papers(
                     done = write_unreadable_paper_record(output, source, paper, client.info, settings, named)
                 else:
                     with reporter.show_reply_progress(client.info):
-                        done = await plan_with_client(
-                            output,
-                            paper,
-                            client,
-                            settings,
-                            max_wait=model_spec.max_wait,
-                            force=force,
-                            token_counter=token_counter,
-                        )
+                        done = await plan_paper(paper, client, settings)
             except TrajectoryError as error:
                 log.error("%s", error)
                 code = 1
