@@ -23,12 +23,7 @@ from planner.cli.options import (
     paper_option,
     task_options,
 )
-from planner.cli.paper import (
-    is_missing,
-    open_isolated_reader,
-    read_command_paper,
-    read_named_paper,
-)
+from planner.cli.paper import is_missing, open_isolated_reader, read_command_paper, read_named_paper
 from planner.cli.terminal.console import log, log_options, run_interruptible
 from planner.cli.terminal.results import PlanReporter
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError

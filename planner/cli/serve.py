@@ -11,13 +11,7 @@ from typing import Final
 import click
 
 from planner.cli.command import EXISTING_FOLDER, FOLDER, command
-from planner.cli.options import (
-    TaskOptions,
-    model_options,
-    offline_option,
-    output_option,
-    task_options,
-)
+from planner.cli.options import TaskOptions, model_options, offline_option, output_option, task_options
 from planner.cli.paper import open_isolated_reader
 from planner.cli.plan import folder_option
 from planner.cli.terminal.console import InterruptHandler, log, log_options
@@ -120,10 +114,7 @@ def mcp(
 
 @command(epilog="Example: ablation-planner skill --to .claude/skills")
 @click.option(
-    "--to",
-    "folder",
-    type=FOLDER,
-    help="Write the skill to this folder of skills, and print the path of its file.",
+    "--to", "folder", type=FOLDER, help="Write the skill to this folder of skills, and print the path of its file."
 )
 def skill(folder: Path | None) -> None:
     """Print a skill: a file that tells a coding agent how to write plans with its own model, without a key."""

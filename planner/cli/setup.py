@@ -26,14 +26,7 @@ from planner.cli.terminal.console import log, log_options, print_json, run_inter
 from planner.errors import ModelError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.openai_chat.chat import list_endpoint_models
-from planner.models.openai_chat.endpoint import (
-    OLLAMA,
-    OPENAI,
-    PROVIDERS,
-    Endpoint,
-    build_secret_mask,
-    resolve_endpoint,
-)
+from planner.models.openai_chat.endpoint import OLLAMA, OPENAI, PROVIDERS, Endpoint, build_secret_mask, resolve_endpoint
 from planner.models.pricing import KnownModel, list_known_models
 from planner.sanitize import make_printable
 

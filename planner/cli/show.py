@@ -21,14 +21,7 @@ from planner.names import UniqueNames, build_record_path
 from planner.planning.output import PlanOutput
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import (
-    DEFAULT_K,
-    MAX_K,
-    Plan,
-    Task,
-    describe_validation_error,
-    find_rule_violations,
-)
+from planner.schema import DEFAULT_K, MAX_K, Plan, Task, describe_validation_error, find_rule_violations
 from planner.site.copies import build_plan_json, format_jsonl
 from planner.site.entries import (
     PlanEntry,
@@ -263,13 +256,7 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
 )
 @output_option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @log_options
-def combine(
-    sources: tuple[Path, ...],
-    output: Path,
-    min_chance: int | None,
-    k: int | None,
-    as_json: bool,
-) -> None:
+def combine(sources: tuple[Path, ...], output: Path, min_chance: int | None, k: int | None, as_json: bool) -> None:
     """Combine the plans in all SOURCE folders: run folders, or any folders of trajectories. Sends nothing.
 
     For each paper and task, makes one plan from the plans of several models, samples or runs. Equal ablations are

@@ -57,10 +57,7 @@ def show_reply_progress(model_name: str, count_characters: Callable[[], int]) ->
         spinner.update(text=Text(words, style="dim"))
         return spinner
 
-    with (
-        Live(get_renderable=render, console=console, transient=True, redirect_stdout=False),
-        _log_above_view(console),
-    ):
+    with Live(get_renderable=render, console=console, transient=True, redirect_stdout=False), _log_above_view(console):
         yield
 
 
