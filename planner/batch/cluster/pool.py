@@ -6,10 +6,10 @@ workers come and go, and an HTTP 429 for one worker pauses all workers.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Protocol, Self
 
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError
@@ -19,10 +19,8 @@ from planner.reading.request import ReadRequest, ReadResultOrError
 _MAX_LOST_WORKERS: Final = 3
 # Seconds without any worker until a run stops; meanwhile the cluster may get more machines.
 _NO_WORKER_SECONDS: Final = 300.0
-
-_WorkKind = Literal["read", "ask"]
-# The most work that a worker has at once: two papers, of which one waits; the engine limits the requests.
-_MAX_LOAD: Final[Mapping[_WorkKind, float]] = {"read": 2, "ask": float("inf")}
+# A worker reads one paper, and the next one waits at it; the engine limits the requests.
+_MAX_PAPERS_PER_WORKER: Final = 2
 
 
 class WorkerLostError(Exception):
@@ -30,23 +28,19 @@ class WorkerLostError(Exception):
 
 
 class Worker(Protocol):
-    """A process that reads papers and sends requests to models; it returns errors instead of raising them."""
+    """A process that reads papers and sends requests to models; it returns errors instead of raising them.
+
+    Raises:
+        WorkerLostError: in each method, if the worker is lost; a request may have been sent.
+    """
 
     machine: str
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper.
-
-        Raises:
-            WorkerLostError: if the worker is lost.
-        """
+        """Read a paper."""
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:
-        """Send a prompt to the model `model_key` (its name in the ledger) without retries.
-
-        Raises:
-            WorkerLostError: if the worker is lost; the request may have been sent.
-        """
+        """Send a prompt to the model `model_key` (its name in the ledger) without retries."""
 
 
 class WorkerPool:
@@ -58,7 +52,7 @@ class WorkerPool:
     def __init__(self, max_seconds_without_worker: float = _NO_WORKER_SECONDS) -> None:
         self._max_seconds_without_worker = max_seconds_without_worker
         self._workers: list[Worker] = []
-        self._load: dict[_WorkKind, Counter[Worker]] = {"read": Counter(), "ask": Counter()}
+        self._paper_counts, self._request_counts = Counter[Worker](), Counter[Worker]()
         self._changed = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
@@ -94,7 +88,7 @@ class WorkerPool:
         """
         for _ in range(_MAX_LOST_WORKERS):
             try:
-                async with self._borrow_worker("read") as worker:
+                async with self._borrow_worker(self._paper_counts, _MAX_PAPERS_PER_WORKER) as worker:
                     return await worker.read_paper(request)
             except WorkerLostError:
                 continue
@@ -109,7 +103,7 @@ class WorkerPool:
             RunError: if there has been no worker for too long.
         """
         try:
-            async with self._borrow_worker("ask") as worker:
+            async with self._borrow_worker(self._request_counts) as worker:
                 answer = await worker.complete(model_key, prompt)
         except WorkerLostError as error:
             message = f"the worker on {worker.machine} was lost during the request: {error}"
@@ -119,11 +113,10 @@ class WorkerPool:
         return answer
 
     @asynccontextmanager
-    async def _borrow_worker(self, kind: _WorkKind) -> AsyncIterator[Worker]:
-        """Wait until a worker has room for more work, and yield the least busy worker."""
-        load = self._load[kind]
+    async def _borrow_worker(self, load: Counter[Worker], max_load: float = float("inf")) -> AsyncIterator[Worker]:
+        """Wait until a worker's load is less than `max_load`, and yield the worker with the least load."""
         async with self._changed:
-            while not (free := [worker for worker in self._workers if load[worker] < _MAX_LOAD[kind]]):
+            while not (free := [worker for worker in self._workers if load[worker] < max_load]):
                 await self._wait_for_change()
             worker = min(free, key=lambda worker: load[worker])
             load[worker] += 1

@@ -7,11 +7,12 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from planner import __version__
 from planner.batch.cluster.pool import WorkerLostError, WorkerPool
@@ -32,7 +33,9 @@ _MAX_REQUESTS_PER_WORKER: Final = 4096  # requests in flight from one worker
 _OBJECT_STORE_BYTES: Final = 200_000_000  # bytes of a local object store; papers only pass through it
 _START_SECONDS: Final = 120.0
 _CHECK_SECONDS: Final = 3.0
+_POLL_SECONDS: Final = 0.1
 _CONNECT_SECONDS: Final = 10.0
+_T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
 
@@ -112,13 +115,9 @@ async def open_ray_pool(config: WorkerConfig, address: str) -> AsyncIterator[Wor
         UsageError: if Ray is not installed, or if `address` is an address of Ray Client (ray://).
         RunError: if there is no such cluster, or no worker could be started.
     """
-    if address.startswith("ray://"):
-        advice = "run the command on a machine of the cluster, and give HOST:PORT"
-        raise UsageError(f"--ray-address {address!r} is not supported; {advice}")
-    ray = _import_ray()
-    await asyncio.to_thread(_connect_to_cluster, ray, address)
+    ray = await asyncio.to_thread(_connect_to_cluster, address)
     pool = WorkerPool()
-    supervisor = WorkerSupervisor(ray, config, pool)
+    supervisor = _WorkerSupervisor(ray, config, pool)
     task = asyncio.create_task(supervisor.run_forever())
     try:
         await supervisor.wait_for_first_worker(task)
@@ -129,39 +128,40 @@ async def open_ray_pool(config: WorkerConfig, address: str) -> AsyncIterator[Wor
         await asyncio.to_thread(ray.shutdown)
 
 
-def _import_ray() -> Any:
-    # Ray sends usage statistics unless told not to.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise UsageError("--engine ray needs Ray: pip install 'ablation-planner[ray]', on every machine") from None
-    return ray
-
-
-def _connect_to_cluster(ray: Any, address: str) -> None:
+def _connect_to_cluster(address: str) -> Any:
+    """Connect this process to a cluster, and return the module `ray`."""
+    # "local" starts a cluster even if a file or RAY_ADDRESS names another, which may have ended long ago.
+    options: dict[str, Any] = {"object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False}
     if address != LOCAL_CLUSTER:
         _check_address(address)
-    # "local" starts a cluster even if a file or RAY_ADDRESS names another, which may have ended long ago.
-    local = {"object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False} if address == LOCAL_CLUSTER else {}
+        options = {}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends usage statistics unless told not to
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+        import ray
+
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    except ImportError:
+        raise UsageError("--engine ray needs Ray: pip install 'ablation-planner[ray]', on every machine") from None
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise RunError(f"no Ray cluster at {address}: {error}") from error
+    return ray
 
 
 def _check_address(address: str) -> None:
     """Raise an error at once if nothing listens at the address; Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise UsageError(f"--ray-address {address!r}: give the HOST:PORT of the cluster's head, or {LOCAL_CLUSTER}")
+    if not host or not port.isdecimal() or "://" in host:
+        raise UsageError(
+            f"--ray-address {address!r}: run the command on a machine of the cluster, and give the HOST:PORT of the "
+            f"cluster's head, or {LOCAL_CLUSTER}"
+        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise RunError(f"no Ray cluster at {address}: {error}; is its head running?") from error
 
 
-class WorkerSupervisor:
+class _WorkerSupervisor:
     """A supervisor that starts one worker for each CPU of the cluster."""
 
     def __init__(self, ray: Any, config: WorkerConfig, pool: WorkerPool) -> None:
@@ -169,9 +169,7 @@ class WorkerSupervisor:
         self._config = config
         self._pool = pool
         self._starting: set[asyncio.Task[None]] = set()
-        self._tried = asyncio.Event()
         self._problems: dict[str, str] = {}
-        self._on: dict[str, list[RayWorkerProxy | None]] = {}
 
     async def run_forever(self) -> None:
         """Start missing workers until the task is cancelled."""
@@ -190,16 +188,14 @@ class WorkerSupervisor:
         Raises:
             RunError: if no worker could be started.
         """
+        end = time.monotonic() + _START_SECONDS
         while not self._pool:
-            tried = asyncio.create_task(self._tried.wait())
-            await asyncio.wait({tried, supervision}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            tried.cancel()
+            await asyncio.wait({supervision}, timeout=_POLL_SECONDS)
             if supervision.done():
                 supervision.result()
-            if not self._pool and not self._starting:
+            if not (self._pool or self._starting) and (self._problems or time.monotonic() > end):
                 reasons = "; ".join(f"{node}: {problem}" for node, problem in self._problems.items())
                 raise RunError(f"no worker could be started on the cluster: {reasons or 'it has no free CPU'}")
-            self._tried.clear()
 
     def _list_machines(self) -> dict[str, int]:
         """Return the number of workers that each machine should have, by the id of the machine."""
@@ -211,11 +207,7 @@ class WorkerSupervisor:
         for _ in range(count - here):
             task = asyncio.create_task(self._start_worker(node), name=node)
             self._starting.add(task)
-            task.add_done_callback(self._mark_tried)
-
-    def _mark_tried(self, task: "asyncio.Task[None]") -> None:
-        self._starting.discard(task)
-        self._tried.set()
+            task.add_done_callback(self._starting.discard)
 
     async def _start_worker(self, node: str) -> None:
         """Start a worker on the machine `node`, and add it to the pool if it reports no problem."""
@@ -226,8 +218,7 @@ class WorkerSupervisor:
             max_concurrency=_MAX_REQUESTS_PER_WORKER,
             scheduling_strategy=where,
         )
-        handle = actor.remote(self._config)
-        worker = RayWorkerProxy(self._ray, handle, node)
+        worker = _RayWorker(self._ray, actor.remote(self._config), node)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 problem = await worker.find_problem()
@@ -235,54 +226,37 @@ class WorkerSupervisor:
             problem = str(error)
         except TimeoutError:
             problem = f"its worker did not start within {_START_SECONDS:.0f} s; are its CPUs all in use?"
-        if problem:
-            self._log_problem(node, problem)
-            self._ray.kill(handle)
-        else:
+        if not problem:
             await self._pool.add_worker(worker)
-
-    def _log_problem(self, node: str, problem: str) -> None:
+            return
         if self._problems.get(node) != problem:
             self._problems[node] = problem
             log.warning("machine %s of the cluster: %s", node[:8], problem)
+        self._ray.kill(worker.handle)
 
 
-class RayWorkerProxy:
-    """A worker of the pool, whose work is done by a `RayWorkerActor`."""
+class _RayWorker:
+    """A worker of the pool, whose work is done by the actor `handle`, a `RayWorkerActor` on the machine `machine`.
 
-    def __init__(self, ray: Any, handle: Any, node: str) -> None:
-        self.machine = node
+    Raises:
+        WorkerLostError: in each method, if the worker is lost.
+    """
+
+    def __init__(self, ray: Any, handle: Any, machine: str) -> None:
+        self.machine = machine
+        self.handle = handle
         self._ray = ray
-        self._handle = handle
 
     async def find_problem(self) -> str:
-        """Return the reason why the worker cannot do its work, "" if it can.
-
-        Raises:
-            WorkerLostError: if the worker is lost.
-        """
-        answer: str = await self._await_result(self._handle.find_problem.remote())
-        return answer
+        return await self._await_result(self.handle.find_problem.remote())
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper on the machine of the worker.
-
-        Raises:
-            WorkerLostError: if the worker is lost.
-        """
-        answer: ReadResultOrError = await self._await_result(self._handle.read_paper.remote(request))
-        return answer
+        return await self._await_result(self.handle.read_paper.remote(request))
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:
-        """Send a prompt to a model from the machine of the worker, without retries.
+        return await self._await_result(self.handle.complete.remote(model_key, prompt))
 
-        Raises:
-            WorkerLostError: if the worker is lost.
-        """
-        answer: Completion | ModelError = await self._await_result(self._handle.complete.remote(model_key, prompt))
-        return answer
-
-    async def _await_result(self, result: Awaitable[Any]) -> Any:
+    async def _await_result(self, result: Awaitable[_T]) -> _T:
         errors = self._ray.exceptions
         try:
             return await result
