@@ -1,26 +1,28 @@
 """Send the requests of a run to a model, within its limits, unless the ledger has the reply already."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, RequestSlot, RunStopped, estimate_rough_tokens
+from planner.batch.spec import ASSUMED_REPLY_TOKENS, BatchJob, RunModel
 from planner.batch.status import Progress
-from planner.chat import REUSED_NOTE, Completion, Model, ModelInfo, Prompt, Usage
+from planner.chat import REUSED_NOTE, Completion, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
-from planner.models.pricing import UsagePrice, format_usd
+from planner.models.pricing import format_usd
+from planner.models.wrappers import RetryingModel, log_wait
+from planner.papers.paper import Paper
 from planner.planning.record import AttemptRecord, create_attempt_record
 
 # Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.
 _PROMPT_OVERHEAD_TOKENS: Final = 64
-# Tokens that hardly any reply exceeds: the assumed length of a reply that has no cap.
-ASSUMED_REPLY_TOKENS: Final = 16_384
-
 # HTTP statuses of timeouts and proxies: the endpoint may still have done the work, and billed it.
 _POSSIBLY_BILLED_STATUSES: Final = frozenset({408, 504, 522, 524})
 # HTTP statuses that every paper would get: a wrong key, an account without money, a model that does not exist.
@@ -92,74 +94,58 @@ class CostBudget:
         return self._limit is not None and self.spent + max_cost > self._limit
 
 
-class WaitingTasks:
-    """The asyncio tasks without a request in flight; they are cancelled when the run stops."""
+@dataclass(slots=True)
+class RunState:
+    """The state that all papers of a running command share; `rate_limiters` holds one limiter for each model."""
 
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+    job: BatchJob
+    ledger: Ledger
+    progress: Progress
+    budget: CostBudget
+    rate_limiters: Mapping[str, RateLimiter]
+    requests_in_flight: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
+    _waiting_tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
+
+    def stop(self, reason: str) -> None:
+        """Send no more requests, and cancel the tasks that wait; requests in flight still finish."""
+        if not self.progress.stop_reason:
+            self.progress.stop_reason = reason
+            for rate_limiter in self.rate_limiters.values():
+                rate_limiter.close()
+            for task in self._waiting_tasks:
+                task.cancel()
 
     @contextmanager
     def mark_waiting(self) -> Iterator[None]:
-        """Count the current task as waiting while the block runs."""
+        """Count the current task as waiting within the block."""
         task = _get_current_task()
-        self._tasks.add(task)
+        self._waiting_tasks.add(task)
         try:
             yield
         finally:
-            self._tasks.discard(task)
+            self._waiting_tasks.discard(task)
 
     @contextmanager
     def mark_busy(self) -> Iterator[None]:
-        """Remove the current task from the waiting tasks within the block, while it has a request in flight."""
+        """Count the current task as not waiting within the block, while it has a request in flight."""
         task = _get_current_task()
-        self._tasks.discard(task)
+        self._waiting_tasks.discard(task)
         try:
             yield
         finally:
-            self._tasks.add(task)
-
-    def cancel_all(self) -> None:
-        """Cancel every waiting task."""
-        for task in self._tasks:
-            task.cancel()
-
-
-@dataclass(slots=True)
-class SharedModelState:
-    """The shared state of all papers that are planned with one model, such as the ledger and the budget.
-
-    `with_retry` returns a model that retries failed requests. `price` returns the cost of a token count in USD.
-    `max_reply_tokens` limits the length of a reply; it is None if the cost is not limited. If the endpoint asks for a
-    pause of more than `max_pause` seconds, the run stops. `stop_run(reason)` stops the run and shows the reason.
-    """
-
-    info: ModelInfo
-    ledger: Ledger
-    rate_limiter: RateLimiter
-    budget: CostBudget
-    progress: Progress
-    waiting_tasks: WaitingTasks
-    with_retry: Callable[[Model], Model]
-    price: UsagePrice
-    stop_run: Callable[[str], None]
-    max_reply_tokens: int | None = None
-    max_pause: float = float("inf")
-    requests_in_flight: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
+            self._waiting_tasks.add(task)
 
 
 class LedgerClient:
     """A model client for one paper, which takes replies from the ledger and sends only requests without a reply."""
 
-    def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
-        self._queue = queue
-        self._sender = LedgerRequestSender(queue, model, plan_task)
-        self._retrying_model = queue.with_retry(self._sender)
+    def __init__(self, state: RunState, run_model: RunModel, plan_task: PlanTask, paper: Paper | None) -> None:
+        self.info = run_model.info
+        self._state = state
+        self._sender = _RequestSender(state, run_model, plan_task, paper)
+        on_wait = partial(log_wait, level=logging.DEBUG)
+        self._retrying_model = RetryingModel(self._sender, state.job.retry_policy, on_wait=on_wait)
         self._has_sent_all = not plan_task.has_requests
-
-    @property
-    def info(self) -> ModelInfo:
-        """The description of the model."""
-        return self._queue.info
 
     @property
     def attempt_records(self) -> tuple[AttemptRecord, ...] | None:
@@ -172,27 +158,27 @@ class LedgerClient:
         Raises:
             RunStopped: if the run is being stopped, or if the endpoint cannot be reached.
         """
-        identity = self.info.identify_request(prompt)
+        state, identity = self._state, self.info.identify_request(prompt)
         while True:
-            if (reply := self._queue.ledger.reader.find_reply(identity)) is not None:
+            if (reply := state.ledger.reader.find_reply(identity)) is not None:
                 self._has_sent_all = False
                 return replace(reply, notes=(*reply.notes, REUSED_NOTE))
-            if (same_request := self._queue.requests_in_flight.get(identity)) is None:
+            if (same_request := state.requests_in_flight.get(identity)) is None:
                 break
-            with self._queue.waiting_tasks.mark_waiting():
+            with state.mark_waiting():
                 await asyncio.shield(same_request)
-        request_ended = self._queue.requests_in_flight[identity] = asyncio.get_running_loop().create_future()
+        request_ended = state.requests_in_flight[identity] = asyncio.get_running_loop().create_future()
         try:
-            with self._queue.waiting_tasks.mark_waiting():
+            with state.mark_waiting():
                 return await self._retrying_model.complete(prompt)
         except ModelError as error:
             if error.is_sent:
                 raise
             # Every paper would have this error, so the papers stay pending.
-            self._queue.stop_run(str(error))
+            state.stop(str(error))
             raise RunStopped from error
         finally:
-            del self._queue.requests_in_flight[identity]
+            del state.requests_in_flight[identity]
             request_ended.set_result(None)
 
 
@@ -212,40 +198,39 @@ class _PromptWaits:
         return self.seconds
 
 
-class LedgerRequestSender:
+class _RequestSender:
     """A model client that sends each request, and records the request and the reply in the ledger."""
 
-    def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
+    def __init__(self, state: RunState, run_model: RunModel, plan_task: PlanTask, paper: Paper | None) -> None:
+        self.info = run_model.info
         self.attempt_records: dict[str, AttemptRecord] = {}
-        self._queue = queue
-        self._model = model
+        self._state = state
+        self._model = run_model.make_paper_model(paper)
+        self._compute_cost = run_model.client.compute_cost
+        self._rate_limiter = state.rate_limiters[plan_task.model]
         self._plan_task = plan_task
         self._waits = _PromptWaits()
 
-    @property
-    def info(self) -> ModelInfo:
-        """The description of the model."""
-        return self._queue.info
-
     async def complete(self, prompt: Prompt) -> Completion:
         """Wait until the limits allow the request; then record the request and send it."""
-        queue, max_cost = self._queue, self._estimate_max_cost(prompt)
+        reply_tokens = self._state.job.max_reply_tokens or ASSUMED_REPLY_TOKENS
+        max_cost = self._compute_cost(Usage(compute_max_prompt_tokens(prompt), reply_tokens))
         async with (
-            queue.budget.reserve_cost(max_cost) as reservation,
-            queue.rate_limiter.acquire_slot(estimate_rough_tokens(prompt), self._waits.count_until_now(prompt)) as slot,
+            self._state.budget.reserve_cost(max_cost) as reservation,
+            self._rate_limiter.acquire_slot(estimate_rough_tokens(prompt), self._waits.count_until_now(prompt)) as slot,
         ):
             self._waits.seconds += slot.paused_seconds
-            with queue.waiting_tasks.mark_busy():
+            with self._state.mark_busy():
                 reservation.charged = max_cost
                 request = create_attempt_record(self.info.identify_request(prompt), prompt)
-                number = await queue.ledger.record_request(self._plan_task, request, max_cost)
+                number = await self._state.ledger.record_request(self._plan_task, request, max_cost)
                 self.attempt_records.setdefault(request.identity, request)
                 return await self._send_recorded(prompt, number, request.identity, slot, reservation)
 
     async def _send_recorded(
         self, prompt: Prompt, number: int, identity: str, slot: RequestSlot, reservation: CostReservation
     ) -> Completion:
-        queue = self._queue
+        state = self._state
         try:
             completion = await self._model.complete(prompt)
         except ModelError as error:
@@ -253,34 +238,28 @@ class LedgerRequestSender:
             self._waits.failed_at = time.monotonic()
             may_be_billed = _may_be_billed(error)
             reservation.charged = reservation.charged if may_be_billed else 0.0
-            await queue.ledger.record_failure(number, str(error), may_be_billed=may_be_billed)
+            await state.ledger.record_failure(number, str(error), may_be_billed=may_be_billed)
             self._handle_error(error, slot)
             raise
-        queue.rate_limiter.record_success(slot, completion.usage, completion.limits)
-        cost = queue.price(completion.usage)
+        self._rate_limiter.record_success(slot, completion.usage, completion.limits)
+        cost = self._compute_cost(completion.usage)
         reservation.charged = reservation.charged if cost is None else cost
-        await queue.ledger.record_reply(number, identity, completion, cost, reservation.charged)
+        await state.ledger.record_reply(number, identity, completion, cost, reservation.charged)
         update = {"completion": completion, "cost": cost}
         self.attempt_records[identity] = self.attempt_records[identity].model_copy(update=update)
-        queue.progress.record_reply(completion.usage, cost)
+        state.progress.record_reply(completion.usage, cost)
         return completion
 
-    def _estimate_max_cost(self, prompt: Prompt) -> float | None:
-        """Return the highest cost of a request in USD, None if the price is unknown."""
-        return self._queue.price(
-            Usage(compute_max_prompt_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
-        )
-
     def _handle_error(self, error: ModelError, slot: RequestSlot) -> None:
-        queue = self._queue
+        """Pause all requests if the endpoint asks for it; stop the run if every paper would have the error."""
         if error.exhausted or error.status in _FATAL_STATUSES:
-            queue.stop_run(str(error))
+            self._state.stop(str(error))
             raise RunStopped from error
         if error.status == HTTP_TOO_MANY_REQUESTS:
-            if (error.retry_after or 0.0) > queue.max_pause:
-                queue.stop_run(f"{error}; the requested pause of {error.retry_after:.0f} s exceeds --max-wait")
+            if (error.retry_after or 0.0) > self._state.job.retry_policy.max_wait:
+                self._state.stop(f"{error}; the requested pause of {error.retry_after:.0f} s exceeds --max-wait")
                 raise RunStopped from error
-            queue.rate_limiter.record_rate_limit_error(slot, error.retry_after)
+            self._rate_limiter.record_rate_limit_error(slot, error.retry_after)
 
 
 def _may_be_billed(error: ModelError) -> bool:

@@ -12,27 +12,23 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from planner.batch.client import CostBudget, LedgerClient, SharedModelState, WaitingTasks
+from planner.batch.client import CostBudget, LedgerClient, RunState
 from planner.batch.ledger.records import LatestResult
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.rate_limit import RateLimiter, RunStopped
 from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahead
-from planner.batch.run_folder import RunFolder, convert_os_errors
+from planner.batch.run_folder import RunFolder
 from planner.batch.spec import BatchJob, RunLimits, RunModel
 from planner.batch.status import Progress
 from planner.chat import FixedTokenCounter, TokenCounter, Usage
-from planner.errors import Outcome, OutputError, PaperError, PlannerError, TooLongError
+from planner.errors import Outcome, PaperError, PlannerError, TooLongError
 from planner.models.connect import log_request_host
 from planner.models.pricing import UsagePrice
-from planner.models.wrappers import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
-from planner.planning.output import rebuild_trajectory, write_record_and_trajectory
 from planner.planning.plan import PlanResult, run_paper_session
-from planner.planning.plan_files import PlanFileIndex
-from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
+from planner.planning.record import AttemptRecord, begin_record, finish_record
 from planner.planning.strategies import STRATEGIES
-from planner.trajectory.format import Trajectory
 
 # Papers that are read in advance; at least as many as are planned at once.
 _READ_AHEAD_PAPERS: Final = 128
@@ -48,14 +44,13 @@ class LocalEngine:
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger) -> None:
         self._job = job
         self._ledger = ledger
-        self.progress = Progress()
         self._failure: PlannerError | None = None
-        self._waiting_tasks = WaitingTasks()
-        self._budget = CostBudget(job.limits.max_cost, ledger.sum_charges())
         self._run_models = job.models_by_key
+        limits, max_wait = job.limits, job.retry_policy.max_wait
+        limiters = {key: RateLimiter(limits.concurrency, limits.rpm, limits.tpm, max_wait) for key in self._run_models}
+        self.progress = Progress(rate_limiters=[*limiters.values()])
+        self._state = RunState(job, ledger, self.progress, CostBudget(limits.max_cost, ledger.sum_charges()), limiters)
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
-        self._queues = {key: self._open_queue(run_model) for key, run_model in self._run_models.items()}
-        self.progress.rate_limiters = [queue.rate_limiter for queue in self._queues.values()]
 
     async def plan(self) -> None:
         """Plan papers until all have a result, a limit is reached, or `stop` is called.
@@ -69,12 +64,12 @@ class LocalEngine:
         pending = _limit_papers(
             self._ledger.iterate_pending_tasks(retry_failed=self._job.retry_failed), limits.max_papers
         )
-        wanted = min(self.progress.remaining, (limits.max_papers or self.progress.remaining) * len(self._queues))
+        wanted = min(self.progress.remaining, (limits.max_papers or self.progress.remaining) * len(self._run_models))
         if not wanted:
             return
         for model in self._run_models.values():
             log_request_host(model.client)
-        at_once = min(limits.concurrency * len(self._queues), wanted)
+        at_once = min(limits.concurrency * len(self._run_models), wanted)
         readers, max_ahead = self._job.make_readers(wanted), max(_READ_AHEAD_PAPERS, at_once)
         async with read_papers_ahead(pending, self._run_models, readers=readers, max_ahead=max_ahead) as papers:
             # Meanwhile the reader processes start, and read the first papers.
@@ -83,11 +78,7 @@ class LocalEngine:
 
     def stop(self, reason: str) -> None:
         """Send no more requests; the requests in flight still finish, and their replies are stored."""
-        if not self.progress.stop_reason:
-            self.progress.stop_reason = reason
-            for queue in self._queues.values():
-                queue.rate_limiter.close()
-            self._waiting_tasks.cancel_all()
+        self._state.stop(reason)
 
     async def _plan_all(self, papers: AsyncIterator[TaskWithPaper], at_once: int) -> None:
         async with asyncio.TaskGroup() as group:
@@ -99,7 +90,7 @@ class LocalEngine:
     async def _plan_until_done(self, papers: AsyncIterator[TaskWithPaper]) -> None:
         while not self.progress.stop_reason:
             try:
-                with self._waiting_tasks.mark_waiting():
+                with self._state.mark_waiting():
                     read = await anext(papers, None)
                 if read is None:
                     return
@@ -112,33 +103,17 @@ class LocalEngine:
                 self.stop(str(error))
 
     async def _plan_one(self, item: TaskWithPaper) -> None:
-        plan_task, run_model = item.plan_task, self._run_models[item.plan_task.model]
-        queue, paper, started = self._queues[plan_task.model], item.paper_or_error, datetime.now(UTC)
+        plan_task, paper, started = item.plan_task, item.paper_or_error, datetime.now(UTC)
         if isinstance(paper, PaperError):
             await self._recorder.record_unreadable_paper(plan_task, paper)
             return
         choose_sample_number = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
-        model = LedgerClient(queue, run_model.make_paper_model(paper.result.paper), plan_task)
+        run_model = self._run_models[plan_task.model]
+        model = LedgerClient(self._state, run_model, plan_task, paper.result.paper)
         result = await run_paper_session(paper, model, run_model.settings, choose_sample_number, FixedTokenCounter())
         await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records, started)
         if result.outcome is Outcome.BUDGET:
             self.stop(result.reason)
-
-    def _open_queue(self, model: RunModel) -> SharedModelState:
-        limits, policy = self._job.limits, self._job.retry_policy
-        return SharedModelState(
-            info=model.info,
-            ledger=self._ledger,
-            rate_limiter=RateLimiter(limits.concurrency, limits.rpm, limits.tpm, policy.max_wait),
-            budget=self._budget,
-            progress=self.progress,
-            waiting_tasks=self._waiting_tasks,
-            with_retry=lambda model: RetryingModel(model, policy, on_wait=partial(log_wait, level=logging.DEBUG)),
-            price=model.client.compute_cost,
-            stop_run=self.stop,
-            max_reply_tokens=self._job.max_reply_tokens,
-            max_pause=policy.max_wait,
-        )
 
 
 def _limit_papers(pending: Iterator[PlanTask], max_papers: int | None) -> Iterator[PlanTask]:
@@ -169,8 +144,14 @@ class ResultRecorder:
         """
         models = [run_model.ledger_model for run_model in self._job.models]
         await self._ledger.begin_command(self._job.models[0].settings.task, self._job.corpus.entries, models)
-        await self._restore_files()
-        self._load_earlier_progress()
+        infos = {key: run_model.info for key, run_model in self._run_models.items()}
+        for problem in self._run.restore_missing_files(self._ledger.reader, infos, self._ledger.list_results()):
+            self._progress.last_problems += filter(None, [problem])
+            await asyncio.sleep(0)  # so that signals are handled meanwhile
+        self._progress.total_results = self._ledger.count_expected_results()
+        self._progress.earlier_outcomes = self._ledger.count_outcomes()
+        for outcome in _list_outcomes_to_repeat(self._job):
+            del self._progress.earlier_outcomes[outcome]
 
     async def record_result(
         self,
@@ -196,7 +177,7 @@ class ResultRecorder:
         begun = begin_record(paper_info, run_model.info, run_model.settings, started=started)
         record = finish_record(begun, result, attempt_records)
         # The files are written first, so that a recorded result has its files; the next command writes missing files.
-        files = partial(self._write_files, record, result.trajectory)
+        files = partial(self._run.write_plan_files, record, result.trajectory)
         await self._ledger.record_result(plan_task, run_model.ledger_model.settings_hash, result, record, files)
         self._progress.record_result(plan_task.entry.id, result.outcome, result.reason)
         log.debug("%s: %s %s", plan_task.entry.id, result.outcome, result.reason)
@@ -205,36 +186,6 @@ class ResultRecorder:
         """Record why a paper could not be read."""
         paper = PaperInfo(plan_task.entry.id, plan_task.entry.title, "", plan_task.entry.source)
         await self.record_result(plan_task, paper, PlanResult(Outcome.PAPER_ERROR, reason=str(error)))
-
-    async def _restore_files(self) -> None:
-        """Write each missing file of a result again, from the reply in the ledger."""
-        present = PlanFileIndex(self._run.trajectory_folder)
-        for paper, model, outcome in self._ledger.list_results():
-            run_model = self._run_models.get(model)
-            if run_model is None or present.has_paper_files(
-                run_model.info, paper, trajectory=outcome is Outcome.PLANNED
-            ):
-                continue
-            record = self._ledger.reader.load_latest_record(paper, model)
-            try:
-                trajectory = rebuild_trajectory(record)
-            except OutputError as error:
-                self._progress.last_problems.append(
-                    f"the reply about paper {paper} can no longer be read as a plan: {error}"
-                )
-                continue
-            await asyncio.to_thread(self._write_files, record, trajectory)
-
-    def _write_files(self, record: PlanRecord, trajectory: Trajectory | None) -> None:
-        with convert_os_errors(self._run.path):
-            write_record_and_trajectory(self._run.trajectory_folder, record, trajectory)
-
-    def _load_earlier_progress(self) -> None:
-        """Add the results of earlier commands to the progress."""
-        self._progress.total_results = self._ledger.count_expected_results()
-        self._progress.earlier_outcomes = self._ledger.count_outcomes()
-        for outcome in _list_outcomes_to_repeat(self._job):
-            del self._progress.earlier_outcomes[outcome]
 
 
 def _list_outcomes_to_repeat(job: BatchJob) -> Set[Outcome]:

@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,16 @@ from typing import Final, Self
 
 from pydantic import JsonValue
 
+from planner.batch.ledger.records import LedgerReader
 from planner.batch.ledger.schema import query_ledger
 from planner.batch.manifest import Corpus
-from planner.errors import RunError, UsageError
+from planner.chat import ModelInfo
+from planner.errors import Outcome, OutputError, RunError, UsageError
 from planner.files import read_bounded_file, write_file_atomically
+from planner.planning.output import rebuild_trajectory, write_record_and_trajectory
+from planner.planning.plan_files import PlanFileIndex
+from planner.planning.record import PlanRecord
+from planner.trajectory.format import Trajectory
 
 FORMAT_VERSION: Final = "ablation-planner-run-1"
 
@@ -99,6 +105,40 @@ class RunFolder:
         with convert_os_errors(self.path):
             text = json.dumps({"format_version": FORMAT_VERSION, **facts}, ensure_ascii=False, indent=1)
             write_file_atomically(self.path / "run.json", text + "\n")
+
+    def write_plan_files(self, record: PlanRecord, trajectory: Trajectory | None) -> None:
+        """Write the record of a paper and, if there is a plan, its trajectory.
+
+        Raises:
+            RunError: if the folder cannot be written.
+        """
+        with convert_os_errors(self.path):
+            write_record_and_trajectory(self.trajectory_folder, record, trajectory)
+
+    def restore_missing_files(
+        self, reader: LedgerReader, infos: Mapping[str, ModelInfo], results: Iterable[tuple[str, str, Outcome]]
+    ) -> Iterator[str]:
+        """Write the missing files of `results`, from the replies in the ledger; yield "" or a problem after each.
+
+        `results` are (paper, model, outcome). Models that are not in `infos` are left out.
+
+        Raises:
+            RunError: if the folder cannot be written.
+        """
+        present = PlanFileIndex(self.trajectory_folder)
+        for paper, model, outcome in results:
+            is_planned = outcome == Outcome.PLANNED
+            if model in infos and not present.has_paper_files(infos[model], paper, trajectory=is_planned):
+                yield self.restore_plan_files(reader.load_latest_record(paper, model))
+
+    def restore_plan_files(self, record: PlanRecord) -> str:
+        """Write the files of a paper from the replies in its record; return the problem if there is no plan in them."""
+        try:
+            trajectory = rebuild_trajectory(record)
+        except OutputError as error:
+            return f"the reply about paper {record.paper.id} can no longer be read as a plan: {error}"
+        self.write_plan_files(record, trajectory)
+        return ""
 
     @contextmanager
     def lock_folder(self) -> Iterator[None]:

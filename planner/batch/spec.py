@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from planner.batch.client import ASSUMED_REPLY_TOKENS
 from planner.batch.ledger.schema import query_ledger
 from planner.batch.ledger.store import ModelEntry
 from planner.batch.manifest import Corpus
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Tokens that hardly any reply exceeds: the assumed length of a reply that has no cap.
+ASSUMED_REPLY_TOKENS: Final = 16_384
 RUN_SPEC_KEY: Final = "call"
 BATCH_SERVICE_ENGINE: Final = "openai-batch"
 RAY_ENGINE: Final = "ray"
@@ -108,10 +109,7 @@ class RunSpec:
 
     @property
     def max_reply_tokens(self) -> int | None:
-        """The most tokens that a reply may have, None if the cost is not limited.
-
-        The default is a length that hardly any reply exceeds.
-        """
+        """The most tokens that a reply may have, None if the cost is not limited."""
         return None if self.limits.max_cost is None else self.models[0].max_tokens or ASSUMED_REPLY_TOKENS
 
 

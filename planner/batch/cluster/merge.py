@@ -27,14 +27,11 @@ from planner.batch.run_folder import (
     InUseError,
     RunFolder,
     Shard,
-    convert_os_errors,
     list_begun_shards,
     list_missing_shards,
 )
 from planner.chat import ModelInfo
-from planner.errors import OutputError, RunError
-from planner.planning.output import rebuild_trajectory, write_record_and_trajectory
-from planner.planning.plan_files import PlanFileIndex
+from planner.errors import RunError
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "
@@ -82,7 +79,10 @@ def merge_shards(run: RunFolder) -> MergeResult:
                 running[shard] = "it is still running"
             except _SubmittedError as error:
                 running[shard] = str(error)
-        _write_missing_files(db, run, problems)
+        infos = {key: _MODEL_INFO.validate_json(card) for key, card in db.execute("SELECT key, card FROM models")}
+        results = db.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall()
+        reader = LedgerReader(run.ledger_path, db)
+        problems += filter(None, run.restore_missing_files(reader, infos, results))
         _write_description(run, shards)
     return MergeResult(joined, running, tuple(list_missing_shards(shards)), tuple(problems))
 
@@ -210,7 +210,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
         kept = LedgerReader(part.ledger_path, other)
         # The files are written first, so that a recorded result has its files; the next merge writes missing files.
         for paper, model in list_results_only_in_attached(db):
-            _write_files(run, kept, paper, model, problems)
+            problems += filter(None, [run.restore_plan_files(kept.load_latest_record(paper, model))])
         joined = merge_attached_ledger(db)
         db.execute(
             "INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, compute_change_mark(other))
@@ -221,25 +221,6 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
             "both shards have papers with the same text; the run counts their cost once"
         )
     return joined
-
-
-def _write_files(run: RunFolder, reader: LedgerReader, paper_id: str, model_key: str, problems: list[str]) -> None:
-    sidecar = reader.load_latest_record(paper_id, model_key)
-    try:
-        trajectory = rebuild_trajectory(sidecar)
-    except OutputError as error:
-        problems.append(f"the reply about paper {paper_id} can no longer be read as a plan: {error}")
-        return
-    with convert_os_errors(run.path):
-        write_record_and_trajectory(run.trajectory_folder, sidecar, trajectory)
-
-
-def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[str]) -> None:
-    present, kept = PlanFileIndex(run.trajectory_folder), LedgerReader(run.ledger_path, db)
-    cards = {key: _MODEL_INFO.validate_json(card) for key, card in db.execute("SELECT key, card FROM models")}
-    for paper, model, outcome in db.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall():
-        if not present.has_paper_files(cards[model], paper, trajectory=outcome == "planned"):
-            _write_files(run, kept, paper, model, problems)
 
 
 def _write_description(run: RunFolder, shards: list[Shard]) -> None:
