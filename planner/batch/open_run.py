@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import JsonValue
@@ -13,7 +13,6 @@ from pydantic import JsonValue
 from planner import __version__
 from planner.batch.cluster.merge import (
     copy_results_to_shard,
-    list_unmerged_shards,
     refuse_submitted_requests,
     refuse_unmerged_shards,
 )
@@ -30,18 +29,16 @@ from planner.batch.spec import (
     BatchJob,
     RunModel,
     RunSpec,
-    SubmissionOptions,
     dump_run_spec,
     inherit_settings,
     join_client_and_settings,
-    read_spec_to_continue,
 )
 from planner.batch.status import Progress
 from planner.chat import ModelInfo, Usage
 from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.files import read_stdin
-from planner.models.connect import ModelClient, ModelSpec, build_file_client, open_model
+from planner.models.connect import build_file_client, open_model
 from planner.models.wrappers import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
@@ -109,7 +106,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv))
         if corpus is not None:
             run.write_description(_describe_run(spec, run.read_description(), corpus, models))
-            await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, _list_addresses(spec, models)))
+            await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, models))
         job = _build_job(spec, corpus or ledger.load_corpus(), engine_models, readers)
         try:
             yield OpenRun(spec, job, run, ledger)
@@ -117,21 +114,6 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
             if kept := ledger.describe_kept_replies():
                 raise RunError(f"{error}; {kept}") from error
             raise
-
-
-def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
-    """Return the options that continue a run with the settings of its last `batch` command.
-
-    Raises:
-        RunError: if there is no run, or if the run cannot be continued.
-    """
-    run = RunFolder(path.resolve())
-    if shards := list_unmerged_shards(run):
-        names = ", ".join(str(shard.locate_folder(RunFolder(path)).path) for shard in shards)
-        raise RunError(
-            f"{path} has shards, each of which is a run: give the path of a shard ({names}), or first `merge {path}`"
-        )
-    return replace(read_spec_to_continue(run), submission=submission)
 
 
 async def estimate_spec(
@@ -177,7 +159,9 @@ async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> in
     from planner.batch.service.engine import BatchServiceEngine
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
-    engine = BatchServiceEngine(job if spec.sources else _limit_to_begun_papers(job), run, ledger, spec.submission)
+    begins_papers = spec.sources or job.limits.max_papers is None
+    limited = job if begins_papers else replace(job, limits=replace(job.limits, max_papers=0))
+    engine = BatchServiceEngine(limited, run, ledger, spec.submission)
     code = await run_engine(engine)
     if waiting := ledger.submissions.count_submitted_requests():
         requests = format_count(waiting, "request")
@@ -185,21 +169,25 @@ async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> in
     elif not engine.progress.stop_reason and spec.submission.finish_live:
         code = await run_engine(LocalEngine(job, run, ledger))
     elif spec.retry_failed:
-        done = replace(spec, retry_failed=False)
-        await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(done, _list_addresses(spec, job.models)))
+        await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(replace(spec, retry_failed=False), job.models))
     return code
-
-
-def _limit_to_begun_papers(job: BatchJob) -> BatchJob:
-    """Return a job that begins no new papers if --max-papers was given, and otherwise the same job."""
-    most = None if job.limits.max_papers is None else 0
-    return replace(job, limits=replace(job.limits, max_papers=most))
 
 
 async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, ...]:
     models = []
     for model_spec in spec.models:
-        client = await _open_model(spec, model_spec, stack)
+        if spec.prompt_folders:
+            client = build_file_client(model_spec, spec.prompt_folders)
+        else:
+            opening = open_model(
+                model_spec,
+                offline=spec.offline,
+                max_connections=spec.limits.concurrency,
+                max_reply_tokens=spec.max_reply_tokens,
+                with_batch_service=spec.uses_batch_service,
+                sends_requests=spec.sends,
+            )
+            client = await stack.enter_async_context(opening)
         if spec.sends and spec.limits.max_cost is not None and client.compute_cost(Usage(1, 1)) is None:
             raise UsageError(
                 f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT, in USD per"
@@ -208,21 +196,6 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
         models.append(join_client_and_settings(client, spec.settings))
     _refuse_shared_folder([model.info for model in models])
     return tuple(models)
-
-
-async def _open_model(spec: RunSpec, model_spec: ModelSpec, stack: AsyncExitStack) -> ModelClient:
-    if spec.prompt_folders:
-        return build_file_client(model_spec, spec.prompt_folders)
-    return await stack.enter_async_context(
-        open_model(
-            model_spec,
-            offline=spec.offline,
-            max_connections=spec.limits.concurrency,
-            max_reply_tokens=spec.max_reply_tokens,
-            with_batch_service=spec.uses_batch_service,
-            sends_requests=spec.sends,
-        )
-    )
 
 
 def _refuse_shared_folder(infos: Sequence[ModelInfo]) -> None:
@@ -294,10 +267,6 @@ def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Co
 def _build_job(spec: RunSpec, corpus: Corpus, models: tuple[RunModel, ...], make_readers: ReaderFactory) -> BatchJob:
     policy = RetryPolicy(max_failures=_MAX_ATTEMPTS, max_wait=spec.models[0].max_wait)
     return BatchJob(corpus, models, spec.limits, make_readers, policy, spec.retry_failed, spec.max_reply_tokens)
-
-
-def _list_addresses(spec: RunSpec, models: tuple[RunModel, ...]) -> Mapping[str, str]:
-    return {each.model: model.info.endpoint for each, model in zip(spec.models, models, strict=True)}
 
 
 def _describe_run(

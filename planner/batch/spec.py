@@ -4,13 +4,14 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.ledger.schema import query_ledger
 from planner.batch.ledger.store import ModelEntry
 from planner.batch.manifest import Corpus
@@ -134,21 +135,27 @@ class _SavedRunSpec:
     by_model: Mapping[str, _SavedModel] = field(default_factory=dict)
     uses_settings: bool = False
 
-    def restore_model(self, name: str, asking: ModelSpec, base_url: tuple[str, ...]) -> ModelSpec:
-        """Return the options of the model `name`: the saved price and key, and the other options from `asking`."""
-        own = self.by_model.get(name) or _SavedModel(self.asking.price)
-        return replace(asking, model=name, base_url=base_url, price=own.price, key_variable=own.key_variable)
+    def restore_models(self, asking: ModelSpec, *, with_addresses: bool = True) -> tuple[ModelSpec, ...]:
+        """Return the models of the run; each has its saved price and key, and the other options of `asking`."""
+        models = []
+        for name, address in self.endpoints.items():
+            base_url = _choose_base_url(name, address) if with_addresses else ()
+            own = self.by_model.get(name) or _SavedModel(self.asking.price)
+            models.append(
+                replace(asking, model=name, base_url=base_url, price=own.price, key_variable=own.key_variable)
+            )
+        return tuple(models)
 
 
 _SAVED_SPEC_ADAPTER: Final = TypeAdapter(_SavedRunSpec)
 
 
-def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
-    """Return the options as JSON without secrets; `addresses` holds the address of each model by name."""
+def dump_run_spec(spec: RunSpec, models: "Sequence[RunModel]") -> str:
+    """Return the options as JSON without secrets; `models` are the models of `spec`."""
     templates = spec.settings.templates.resolve() if spec.settings.templates else None
     saved = _SavedRunSpec(
         str(spec.folder),
-        addresses,
+        {each.model: model.info.endpoint for each, model in zip(spec.models, models, strict=True)},
         replace(spec.settings, templates=templates),
         replace(spec.models[0], base_url=()),  # an address may hold a password
         spec.limits,
@@ -159,23 +166,27 @@ def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
     return _SAVED_SPEC_ADAPTER.dump_json(saved, exclude={"asking": {"model", "key_variable"}}).decode()
 
 
-def read_spec_to_continue(run: RunFolder) -> RunSpec:
+def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
     """Return the options of the last `batch` command, to continue the run through its batch service.
 
     Raises:
         RunError: if there is no run, or if the run cannot be continued.
     """
+    run = RunFolder(path.resolve())
+    if shards := list_unmerged_shards(run):
+        names = ", ".join(str(shard.locate_folder(RunFolder(path)).path) for shard in shards)
+        raise RunError(
+            f"{path} has shards, each of which is a run: give the path of a shard ({names}), or first `merge {path}`"
+        )
     saved = _read_saved_spec(run)
     if saved is None:
         raise RunError(f"{run.path} does not record its `batch` command; give that command again with all its options")
     return RunSpec(
         run,
-        tuple(
-            saved.restore_model(name, saved.asking, _choose_base_url(name, address))
-            for name, address in saved.endpoints.items()
-        ),
+        saved.restore_models(saved.asking),
         saved.settings,
         saved.bounded,
+        submission=submission,
         retry_failed=saved.retry_failed,
         folder=Path(saved.folder),
         uses_settings=saved.uses_settings,
@@ -215,15 +226,10 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
 def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...]:
     """Return the models of a command; if the user gave no models or no addresses, take these from the run."""
     if "models" in spec.unsaid:
-        restored = [
-            saved.restore_model(name, spec.models[0], () if spec.prompt_folders else _choose_base_url(name, address))
-            for name, address in saved.endpoints.items()
-        ]
-        price = None if "price" in spec.unsaid else spec.models[0].price
-        return tuple(
-            replace(each, model=each.model or EXTRACTIVE, price=each.price if price is None else price)
-            for each in restored
-        )
+        models = saved.restore_models(spec.models[0], with_addresses=not spec.prompt_folders)
+        if "price" not in spec.unsaid:
+            models = tuple(replace(each, price=spec.models[0].price) for each in models)
+        return tuple(replace(each, model=each.model or EXTRACTIVE) for each in models)
     return tuple(
         replace(each, base_url=(address,))
         if "base_url" in spec.unsaid and each.base_url and (address := saved.endpoints.get(each.model))

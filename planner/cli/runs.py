@@ -10,9 +10,9 @@ from typing import Any, Final, NoReturn
 import click
 
 from planner.batch.cluster.merge import MergeResult, merge_shards
-from planner.batch.open_run import load_run_spec, open_run
+from planner.batch.open_run import open_run
 from planner.batch.run_folder import RunFolder
-from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
+from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions, load_run_spec
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch
 from planner.cli.command import FOLDER, command
