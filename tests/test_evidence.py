@@ -93,7 +93,7 @@ def test_a_paper_that_was_read_in_another_process_is_checked_alike() -> None:
     assert encoded.count(GATE.encode()) == 1, "the prompt holds the sentence, and the index does not"
     result = decode_result(encoded[4:])
     assert isinstance(result, ReadResult)
-    remote = RemotePaper(result, 0, request.prompts[0], _fail_to_rebuild)
+    remote = RemotePaper(result, result.prompts[0], request.prompts[0], _fail_to_rebuild)
     done: PlanResult = asyncio.run(
         run_paper_session(remote, FakeModel(reply(GATE, RESULT)), settings, lambda _: 0, TokenCounter())
     )

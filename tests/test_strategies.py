@@ -136,4 +136,4 @@ def _read_paper(settings: PlanSettings) -> RemotePaper:
 
     prompt = build_prompt(paper(), settings, TokenCounter())
     result = ReadResult(paper().info, (prompt,))
-    return RemotePaper(result, 0, PromptRequest(settings, TokenCounter()), rebuild_prompt)
+    return RemotePaper(result, prompt, PromptRequest(settings, TokenCounter()), rebuild_prompt)

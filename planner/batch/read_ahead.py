@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from planner.batch.manifest import PlanTask
+from planner.batch.spec import RunModel
 from planner.chat import FixedTokenCounter, TokenCounter
 from planner.errors import PaperError, PlannerError
 from planner.papers.paper import PaperInfo
@@ -25,28 +26,16 @@ if TYPE_CHECKING:
 _TOKEN_COUNTER: Final = FixedTokenCounter()
 
 
-class PromptModel(Protocol):
-    """A model for which papers are read and prompts are built, such as a `RunModel`."""
-
-    @property
-    def settings(self) -> PlanSettings:
-        """The settings of the model's prompts."""
-
-    @property
-    def needs_paper(self) -> bool:
-        """True if the model needs the whole paper, not only the prompt."""
-
-
 @dataclass(frozen=True, slots=True)
 class RemotePaper:
-    """A paper that another process read, and the prompt about it for one model.
+    """A paper that another process read.
 
-    `prompt_index` is the index of the prompt in `result.prompts`. `rebuild_prompt` reads the paper again to build a
-    prompt with other settings.
+    `paper_prompt` is the prompt for one model, or the error if no prompt could be built; it was built for
+    `prompt_request`. `rebuild_prompt` reads the paper again to build a prompt with other settings.
     """
 
     result: ReadResult
-    prompt_index: int
+    paper_prompt: PaperPrompt | PlannerError
     prompt_request: PromptRequest
     rebuild_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
 
@@ -64,11 +53,6 @@ class RemotePaper:
     def warnings(self) -> tuple[str, ...]:
         """The warnings about how the paper was read."""
         return self.info.warnings
-
-    @property
-    def paper_prompt(self) -> PaperPrompt | PlannerError:
-        """The prompt about the paper, or the error if no prompt could be built."""
-        return self.result.prompts[self.prompt_index]
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
         """Return the first prompt about the paper (before any re-ask); raise the error if it cannot be built."""
@@ -100,7 +84,7 @@ class TaskWithPaper:
 @asynccontextmanager
 async def read_papers_ahead(
     plan_tasks: Iterator[PlanTask],
-    models_by_key: Mapping[str, PromptModel],
+    models_by_key: Mapping[str, RunModel],
     *,
     readers: Sequence[PaperReader],
     max_ahead: int,
@@ -111,9 +95,8 @@ async def read_papers_ahead(
     by its name in the tasks.
     """
     async with AsyncExitStack() as stack:
-        papers_ahead = ReadAheadQueue(
-            plan_tasks, models_by_key, [await stack.enter_async_context(reader) for reader in readers], max_ahead
-        )
+        open_readers = [await stack.enter_async_context(reader) for reader in readers]
+        papers_ahead = _ReadAheadQueue(plan_tasks, models_by_key, open_readers, max_ahead)
         tasks = [asyncio.create_task(papers_ahead.fill_queue(reader)) for reader in readers]
         try:
             yield papers_ahead
@@ -123,18 +106,20 @@ async def read_papers_ahead(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class ReadAheadQueue:
+class _ReadAheadQueue:
     """A queue of papers that were read and are not planned yet."""
 
     def __init__(
         self,
         plan_tasks: Iterator[PlanTask],
-        targets: Mapping[str, PromptModel],
+        models_by_key: Mapping[str, RunModel],
         readers: Sequence[PaperReader],
         max_ahead: int,
     ) -> None:
-        self._groups = _group_by_paper(plan_tasks)
-        self._targets = targets
+        # Successive tasks about the same paper are one group, for which the paper is read once.
+        groups = itertools.groupby(plan_tasks, key=lambda plan_task: plan_task.entry.id)
+        self._groups = (tuple(group) for _, group in groups)
+        self._models = models_by_key
         self._queue: asyncio.Queue[TaskWithPaper | BaseException | None] = asyncio.Queue(max_ahead)
         self._readers = readers
         self._active_readers = len(readers)
@@ -168,28 +153,23 @@ class ReadAheadQueue:
                 await self._queue.put(TaskWithPaper(plan_task, self._build_paper(request, result, number)))
 
     def _build_request(self, plan_tasks: Sequence[PlanTask]) -> ReadRequest:
-        entry, targets = plan_tasks[0].entry, [self._targets[plan_task.model] for plan_task in plan_tasks]
+        entry, models = plan_tasks[0].entry, [self._models[plan_task.model] for plan_task in plan_tasks]
         return ReadRequest(
             entry.source,
             title=entry.title,
             abstract=entry.abstract,
             paper_id=entry.id,
-            prompts=tuple(PromptRequest(target.settings, _TOKEN_COUNTER) for target in targets),
-            keep_paper=any(target.needs_paper for target in targets),
+            prompts=tuple(PromptRequest(model.settings, _TOKEN_COUNTER) for model in models),
+            keep_paper=any(model.needs_paper for model in models),
         )
 
     def _build_paper(self, request: ReadRequest, result: ReadResultOrError, number: int) -> RemotePaper | PaperError:
         if isinstance(result, PaperError):
             return result
-        return RemotePaper(result, number, request.prompts[number], partial(self._rebuild_prompt, request))
+        rebuild_prompt = partial(self._rebuild_prompt, request)
+        return RemotePaper(result, result.prompts[number], request.prompts[number], rebuild_prompt)
 
     async def _rebuild_prompt(self, request: ReadRequest, prompt_request: PromptRequest) -> PaperPrompt | PlannerError:
         request = replace(request, prompts=(prompt_request,), keep_paper=False)
         result = await self._readers[0].read_paper(request)
         return result if isinstance(result, PaperError) else result.prompts[0]
-
-
-def _group_by_paper(plan_tasks: Iterator[PlanTask]) -> Iterator[tuple[PlanTask, ...]]:
-    """Yield the tasks in groups; successive tasks about the same paper are one group."""
-    for _, group in itertools.groupby(plan_tasks, key=lambda plan_task: plan_task.entry.id):
-        yield tuple(group)

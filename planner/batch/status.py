@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from pydantic import JsonValue
@@ -178,10 +178,7 @@ class LedgerStatus:
             "cost": self.cost,
         }
         if with_failures:
-            whole["failures"] = [
-                {"paper": f.paper, "model": f.model, "outcome": f.outcome.value, "reason": f.reason}
-                for f in self.failures
-            ]
+            whole["failures"] = [asdict(failure) for failure in self.failures]
         return whole
 
     def as_text(self, *, with_failures: bool = False) -> str:
@@ -222,46 +219,47 @@ def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStat
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
     with open_ledger_with_damage(run.ledger_path) as (db, damage):
-        status = replace(_StatusReader(db).read_status(), damage=damage)
-        return status if is_in_use else replace(status, in_flight=0)
-
-
-@dataclass(frozen=True, slots=True)
-class _StatusReader:
-    db: sqlite3.Connection
-
-    def read_status(self) -> LedgerStatus:
-        by_model = self._count_by_model()
-        papers, plannings = self.db.execute(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}").fetchone()
-        requests, lost, sent = self.db.execute(
+        papers, expected = db.execute(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}").fetchone()
+        outcomes_by_model = _count_outcomes_by_model(db)
+        requests, lost, sent = db.execute(
             "SELECT count(*), coalesce(sum(state IN ('lost', 'sent')), 0), coalesce(sum(state = 'sent'), 0)"
             " FROM attempts"
         ).fetchone()
-        replies, prompt, completion, priced, cost = self.db.execute(
+        replies, prompt_tokens, completion_tokens, priced, cost = db.execute(
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), count(cost),"
             " coalesce(sum(cost), 0.0) FROM requests WHERE reply IS NOT NULL"
         ).fetchone()
-        known = cost if priced == replies and (replies or not lost) else None
-        pending = plannings - sum(sum(counts.values()) for counts in by_model.values())
-        counts = (papers, pending, by_model, requests, lost, prompt, completion, known)
-        return LedgerStatus(*counts, self._list_failures(), in_flight=sent)
-
-    def _count_by_model(self) -> dict[str, dict[Outcome, int]]:
-        found: dict[str, dict[Outcome, int]] = {}
-        rows = self.db.execute(
-            f"SELECT m.key, n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY 1, 2"
-            " ORDER BY 1, n.outcome = 'planned' DESC, 3 DESC"
+        return LedgerStatus(
+            papers=papers,
+            pending=expected - sum(sum(counts.values()) for counts in outcomes_by_model.values()),
+            outcomes_by_model=outcomes_by_model,
+            requests=requests,
+            lost_requests=lost,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            cost=cost if priced == replies and (replies or not lost) else None,
+            failures=_list_failures(db),
+            damage=damage,
+            in_flight=sent if is_in_use else 0,
         )
-        for model, outcome, count in rows:
-            found.setdefault(model, {})[Outcome(outcome)] = count
-        return found
 
-    def _list_failures(self) -> tuple[PaperFailure, ...]:
-        rows = self.db.execute(
-            f"SELECT p.id, m.key, n.outcome, n.reason {ALL_PAIRS} AND {IS_VALID} AND n.outcome <> 'planned' "
-            "ORDER BY p.id"
-        )
-        return tuple(PaperFailure(paper, model, Outcome(outcome), reason) for paper, model, outcome, reason in rows)
+
+def _count_outcomes_by_model(db: sqlite3.Connection) -> dict[str, dict[Outcome, int]]:
+    found: dict[str, dict[Outcome, int]] = {}
+    rows = db.execute(
+        f"SELECT m.key, n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY 1, 2"
+        " ORDER BY 1, n.outcome = 'planned' DESC, 3 DESC"
+    )
+    for model, outcome, count in rows:
+        found.setdefault(model, {})[Outcome(outcome)] = count
+    return found
+
+
+def _list_failures(db: sqlite3.Connection) -> tuple[PaperFailure, ...]:
+    rows = db.execute(
+        f"SELECT p.id, m.key, n.outcome, n.reason {ALL_PAIRS} AND {IS_VALID} AND n.outcome <> 'planned' ORDER BY p.id"
+    )
+    return tuple(PaperFailure(paper, model, Outcome(outcome), reason) for paper, model, outcome, reason in rows)
 
 
 def _build_count_fields(outcomes: Mapping[Outcome, int]) -> dict[str, JsonValue]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ import pytest
 
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahead
+from planner.batch.spec import join_client_and_settings
 from planner.chat import FixedTokenCounter, TokenCounter
 from planner.errors import PaperError, TooLongError
+from planner.models.connect import ModelClient
+from planner.models.fake import FakeModel
 from planner.papers.load import load_paper
 from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt
 from planner.reading.process import WORKER_COMMAND, IsolatedReader
@@ -24,13 +27,8 @@ def work(*sources: str, model: str = "m") -> Iterator[PlanTask]:
     return (PlanTask(CorpusEntry(f"id{n}", source, source, "text"), model) for n, source in enumerate(sources))
 
 
-@dataclass(frozen=True)
-class Model:
-    settings: PlanSettings
-    needs_paper: bool = False
-
-
-MODELS = {name: Model(PlanSettings(Task.REVIEWER, 2)) for name in "mn"}
+CLIENT = ModelClient(FakeModel().info, lambda _: None, model=FakeModel())
+MODELS = {name: join_client_and_settings(CLIENT, PlanSettings(Task.REVIEWER, 2)) for name in "mn"}
 
 
 def misbehaving_reader() -> IsolatedReader:
@@ -119,7 +117,7 @@ def test_a_paper_is_read_again_for_another_window() -> None:
 
 def test_only_who_reads_papers_is_given_them(tmp_path: Path) -> None:
     source = ROOT / "planner" / "demo" / "paper.md"
-    models = {"m": replace(MODELS["m"], needs_paper=True)}
+    models = {"m": replace(MODELS["m"], client=replace(CLIENT, model=None))}
 
     async def run() -> TaskWithPaper:
         todo = iter([PlanTask(CorpusEntry("mine", str(source), "", "markdown"), "m")])
