@@ -182,22 +182,6 @@ class LedgerClient:
             request_ended.set_result(None)
 
 
-@dataclass(slots=True)
-class _PromptWaits:
-    """The seconds for which the last prompt has waited, and the time `failed_at` of its last failed request."""
-
-    prompt: Prompt | None = None
-    seconds: float = 0.0
-    failed_at: float = 0.0
-
-    def count_until_now(self, prompt: Prompt) -> float:
-        """Return the seconds that `prompt` has waited so far, including the time after its last failed request."""
-        now = time.monotonic()
-        self.seconds = self.seconds + now - self.failed_at if prompt is self.prompt else 0.0
-        self.prompt = prompt
-        return self.seconds
-
-
 class _RequestSender:
     """A model client that sends each request, and records the request and the reply in the ledger."""
 
@@ -209,17 +193,21 @@ class _RequestSender:
         self._compute_cost = run_model.client.compute_cost
         self._rate_limiter = state.rate_limiters[plan_task.model]
         self._plan_task = plan_task
-        self._waits = _PromptWaits()
+        self._failed_prompt: Prompt | None = None
+        self._failed_at = 0.0
+        self._waited = 0.0  # seconds that the prompt has waited, between its requests too
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Wait until the limits allow the request; then record the request and send it."""
+        is_repeated = prompt is self._failed_prompt
+        self._waited = self._waited + time.monotonic() - self._failed_at if is_repeated else 0.0
         reply_tokens = self._state.job.max_reply_tokens or ASSUMED_REPLY_TOKENS
         max_cost = self._compute_cost(Usage(compute_max_prompt_tokens(prompt), reply_tokens))
         async with (
             self._state.budget.reserve_cost(max_cost) as reservation,
-            self._rate_limiter.acquire_slot(estimate_rough_tokens(prompt), self._waits.count_until_now(prompt)) as slot,
+            self._rate_limiter.acquire_slot(estimate_rough_tokens(prompt), self._waited) as slot,
         ):
-            self._waits.seconds += slot.paused_seconds
+            self._waited += slot.paused_seconds
             with self._state.mark_busy():
                 reservation.charged = max_cost
                 request = create_attempt_record(self.info.identify_request(prompt), prompt)
@@ -235,7 +223,7 @@ class _RequestSender:
             completion = await self._model.complete(prompt)
         except ModelError as error:
             error.paused = slot.paused_seconds
-            self._waits.failed_at = time.monotonic()
+            self._failed_prompt, self._failed_at = prompt, time.monotonic()
             may_be_billed = _may_be_billed(error)
             reservation.charged = reservation.charged if may_be_billed else 0.0
             await state.ledger.record_failure(number, str(error), may_be_billed=may_be_billed)

@@ -32,12 +32,12 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
     Raises:
         UsageError: if there is only one argument, and it does not exist or cannot be read.
     """
-    gathering = _EntryCollector(FolderScan(), is_only_argument=len(arguments) == 1)
+    collector = _EntryCollector(FolderScan(), is_only_argument=len(arguments) == 1)
     for name in arguments:
-        gathering.add_argument(name, stdin)
-    problems = (*gathering.problems, *gathering.scan.problems)
-    scan = gathering.scan
-    return Corpus(tuple(gathering.entries), problems, scan.skipped_file_count, tuple(scan.first_skipped_names))
+        collector.add_argument(name, stdin)
+    problems = (*collector.problems, *collector.scan.problems)
+    scan = collector.scan
+    return Corpus(tuple(collector.entries), problems, scan.skipped_file_count, tuple(scan.first_skipped_names))
 
 
 def assign_paper_ids(corpus: Corpus, known_ids_by_place: Mapping[str, str]) -> Corpus:
@@ -91,8 +91,8 @@ class _EntryCollector:
                 self._add_entry(CorpusEntry("", str(found.path), "", found.kind))
         elif path.suffix.lower() in MANIFEST_ENDINGS:
             self._add_manifest(path)
-        elif (text := _read_list_text(path)) is not None:
-            self._add_rows(parse_paper_list(text, str(path), path.parent))
+        elif rows := _read_paper_list(path):
+            self._add_rows(rows)
         elif kind := detect_paper_kind(path) or ("file" if listed else ""):
             self._add_entry(CorpusEntry("", str(path), "", kind))
         else:
@@ -149,17 +149,16 @@ def _expand_glob(pattern: str) -> list[str]:
         raise UsageError(f"{pattern}: matches too deeply nested folders; give one of the inner folders") from None
 
 
-def _read_list_text(path: Path) -> str | None:
-    """Return the text of a file with a list of papers, None if the file is no such list."""
+def _read_paper_list(path: Path) -> list[ManifestRow | CorpusProblem]:
+    """Return the papers that a text file lists; [] if a line of the file names no paper."""
     if path.suffix.lower() not in LIST_ENDINGS:
-        return None
+        return []
     try:
         text = read_bounded_file(path, _MAX_LIST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
-        return None
+        return []
     rows = list(parse_paper_list(text, str(path), path.parent))
-    named = [row for row in rows if isinstance(row, ManifestRow)]
-    return text if rows and len(named) == len(rows) and all(_resolve_source(row)[1] for row in named) else None
+    return rows if all(isinstance(row, ManifestRow) and _resolve_source(row)[1] for row in rows) else []
 
 
 def _resolve_source(row: ManifestRow) -> tuple[str, str]:

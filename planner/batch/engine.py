@@ -74,18 +74,15 @@ class LocalEngine:
         async with read_papers_ahead(pending, self._run_models, readers=readers, max_ahead=max_ahead) as papers:
             # Meanwhile the reader processes start, and read the first papers.
             await asyncio.gather(*(asyncio.to_thread(model.client.warm_up) for model in self._run_models.values()))
-            await self._plan_all(papers, at_once)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(self._plan_until_done(papers))
+        if self._failure:
+            raise self._failure
 
     def stop(self, reason: str) -> None:
         """Send no more requests; the requests in flight still finish, and their replies are stored."""
         self._state.stop(reason)
-
-    async def _plan_all(self, papers: AsyncIterator[TaskWithPaper], at_once: int) -> None:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
-                group.create_task(self._plan_until_done(papers))
-        if self._failure:
-            raise self._failure
 
     async def _plan_until_done(self, papers: AsyncIterator[TaskWithPaper]) -> None:
         while not self.progress.stop_reason:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from pydantic import JsonValue
 
@@ -16,6 +16,7 @@ from planner.batch.cluster.merge import (
     refuse_submitted_requests,
     refuse_unmerged_shards,
 )
+from planner.batch.cluster.pool import PooledModel, WorkerPool
 from planner.batch.corpus import assign_paper_ids, collect_entries
 from planner.batch.engine import LocalEngine, ModelEstimate, estimate_run
 from planner.batch.ledger.records import load_latest_results
@@ -43,9 +44,6 @@ from planner.models.wrappers import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
 from planner.reading.process import ReaderFactory, make_reader_factory
-
-if TYPE_CHECKING:
-    from planner.batch.cluster.pool import WorkerPool
 
 # With 30 % of all requests failing, one paper in 15,000 is given up.
 _MAX_ATTEMPTS: Final = 8
@@ -300,9 +298,7 @@ async def _open_engine(
         return
     from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 
-    remote = {
-        model.ledger_model.key: model.client.worker_spec for model in models if model.client.worker_spec is not None
-    }
+    remote = {model.ledger_model.key: model.client.worker_spec for model in models if model.client.worker_spec}
     async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.folder)), spec.engine.ray_address) as pool:
         workers, machines = len(pool), len(pool.worker_counts_by_machine)
         log.info("the cluster has %s on %s so far", format_count(workers, "worker"), format_count(machines, "machine"))
@@ -310,10 +306,8 @@ async def _open_engine(
         yield moved, lambda papers: [pool] * min(papers, max(_MIN_READERS, 2 * len(pool)))
 
 
-def _move_to_cluster(model: RunModel, pool: "WorkerPool") -> RunModel:
+def _move_to_cluster(model: RunModel, pool: WorkerPool) -> RunModel:
     if model.client.worker_spec is None:
         return model  # the built-in planner sends nothing
-    from planner.batch.cluster.pool import PooledModel
-
     pooled = PooledModel(pool, model.info, model.ledger_model.key)
     return replace(model, client=replace(model.client, model=pooled, warm_up=lambda: None))

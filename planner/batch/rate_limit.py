@@ -46,11 +46,13 @@ def estimate_rough_tokens(prompt: Prompt) -> float:
 class MinuteWindow:
     """The requests or tokens that were sent in the last minute, and the limit for a minute.
 
-    `limit` is None while it is unknown. Requests are spread evenly over the minute. Times are in seconds of any clock.
+    `limit` is None while it is unknown; `is_given` is true if the user set it. Requests are spread evenly over the
+    minute. Times are in seconds of any clock.
     """
 
     def __init__(self, limit: float | None) -> None:
         self.limit = limit
+        self.is_given = limit is not None
         self._next_due: float | None = None
         self._past: deque[tuple[float, float]] = deque()
         self._past_amount = 0.0
@@ -119,7 +121,6 @@ class RateLimiter:
         self._max_concurrency = concurrency
         self._allowed = float(concurrency)
         self._requests, self._tokens = MinuteWindow(rpm), MinuteWindow(tpm)
-        self._is_given = (rpm is not None, tpm is not None)
         self._ratio = 1.0
         self._max_pause = max_pause
         self._paused_until = float("-inf")
@@ -239,8 +240,6 @@ class RateLimiter:
 
         The headers do not say for which time a limit holds; a minute is assumed.
         """
-        requests_given, tokens_given = self._is_given
-        if header_limits.requests and not requests_given:
-            self._requests.limit = header_limits.requests
-        if header_limits.tokens and not tokens_given:
-            self._tokens.limit = header_limits.tokens
+        for window, limit in ((self._requests, header_limits.requests), (self._tokens, header_limits.tokens)):
+            if limit and not window.is_given:
+                window.limit = limit

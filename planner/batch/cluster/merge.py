@@ -66,8 +66,8 @@ def merge_shards(run: RunFolder) -> MergeResult:
     shards = list_begun_shards(run)
     if not shards:
         raise RunError(f"{run.path} has no shards to merge: plan some with `batch --shard i/n -o {run.path}`")
-    refuse_unequal_shard_settings(run, shards)
-    refuse_papers_of_other_shards(run, shards)
+    _refuse_unequal_shard_settings(run, shards)
+    _refuse_papers_of_other_shards(run, shards)
     joined, running, problems = {}, {}, list[str]()
     with ExitStack() as stack:
         stack.enter_context(run.lock_folder())
@@ -158,7 +158,7 @@ def reuse_replies(run: RunFolder, earlier_run: RunFolder) -> None:
             copy_attached_replies(db)
 
 
-def refuse_unequal_shard_settings(run: RunFolder, shards: list[Shard]) -> None:
+def _refuse_unequal_shard_settings(run: RunFolder, shards: list[Shard]) -> None:
     """Refuse shards that were planned with different settings.
 
     Raises:
@@ -177,7 +177,7 @@ def refuse_unequal_shard_settings(run: RunFolder, shards: list[Shard]) -> None:
             raise RunError(f"the shards of {run.path} differ in {fact}: {listed}; run all with the same settings")
 
 
-def refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
+def _refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
     """Refuse a shard that holds papers of another shard; its folder is perhaps a renamed copy.
 
     Raises:

@@ -57,7 +57,6 @@ class RayWorkerActor:
         self._models: dict[str, Model] = {}
         folder = Path(config.start_folder)
         self._reader = IsolatedReader(config.arxiv, folder=folder if folder.is_dir() else None)
-        self._reading_lock = asyncio.Lock()
 
     async def find_problem(self) -> str:
         """Return the reason why this worker cannot do its work, "" if it can."""
@@ -72,11 +71,10 @@ class RayWorkerActor:
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
         """Read a paper; an error is returned, not raised."""
-        async with self._reading_lock:
-            try:
-                return await self._reader.read_paper(request)
-            except RunError as error:
-                return PaperError(f"{request.source}: {error}")
+        try:
+            return await self._reader.read_paper(request)
+        except RunError as error:
+            return PaperError(f"{request.source}: {error}")
 
     async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
         """Send a prompt to a model without retries; an error is returned, not raised."""
