@@ -50,7 +50,7 @@ class CostBudget:
     """
 
     def __init__(self, limit: float | None, spent: float = 0.0) -> None:
-        self._limit = limit
+        self._limit = float("inf") if limit is None else limit
         self.spent = spent
         self._reserved = 0.0
         self._released = asyncio.Condition()
@@ -77,9 +77,9 @@ class CostBudget:
     async def _wait_and_reserve(self, max_cost: float) -> None:
         async with self._released:
             await self._released.wait_for(
-                lambda: self._fits(max_cost) or not self._reserved or self._never_fits(max_cost)
+                lambda: self._can_never_fit(max_cost) or self.spent + self._reserved + max_cost <= self._limit
             )
-            if not self._fits(max_cost):
+            if self._can_never_fit(max_cost):
                 raise BudgetExceeded(
                     f"--max-cost {self._limit:g} is too low for the next request: it can cost up to "
                     f"{format_usd(max_cost)} with the longest reply, and {format_usd(self.spent)} is spent; "
@@ -87,11 +87,8 @@ class CostBudget:
                 )
             self._reserved += max_cost
 
-    def _fits(self, max_cost: float) -> bool:
-        return self._limit is None or self.spent + self._reserved + max_cost <= self._limit
-
-    def _never_fits(self, max_cost: float) -> bool:
-        return self._limit is not None and self.spent + max_cost > self._limit
+    def _can_never_fit(self, max_cost: float) -> bool:
+        return self.spent + max_cost > self._limit
 
 
 @dataclass(slots=True)

@@ -94,18 +94,11 @@ class FolderScan:
                 continue
             if item.is_dir(follow_symlinks=False):
                 folders.append(path)
-            elif _is_file(item):
+            elif os.path.isfile(path):  # noqa: PTH113 - does not raise for a circular link
                 files.append(path)
             else:
                 self.problems.append(_describe_special_file(path))
         return files, folders
-
-
-def _is_file(item: os.DirEntry[str]) -> bool:
-    try:
-        return item.is_file()
-    except OSError:  # a circular link
-        return False
 
 
 def _describe_special_file(path: Path) -> CorpusProblem:

@@ -216,18 +216,14 @@ class RateLimiter:
                     status=HTTP_TOO_MANY_REQUESTS,
                 )
             now, tokens = time.monotonic(), rough_tokens * self._ratio
-            delay = self._find_next_time(now, tokens) - now
+            earliest = (self._requests.find_earliest_time(now, 1), self._tokens.find_earliest_time(now, tokens))
+            delay = max(self._paused_until, *earliest) - now
             if delay <= 0 and self.in_flight < self.max_in_flight:
                 self.in_flight += 1
                 self._requests.record_amount(now, 1)
                 self._tokens.record_amount(now, tokens)
                 return RequestSlot(now, tokens, rough_tokens, self._elapsed_pauses - pauses_before)
             await self._wait_for_change(delay if delay > 0 else None)
-
-    def _find_next_time(self, now: float, tokens: float) -> float:
-        return max(
-            self._paused_until, self._requests.find_earliest_time(now, 1), self._tokens.find_earliest_time(now, tokens)
-        )
 
     async def _wait_for_change(self, delay: float | None) -> None:
         self._changed.clear()

@@ -293,13 +293,12 @@ def refuse_other_shard_count(run: RunFolder, shard: Shard) -> None:
     Raises:
         RunError: if the run is divided into another number of shards.
     """
-    for other in list_begun_shards(run):
-        if other.shard_count != shard.shard_count:
-            raise RunError(
-                f"{run.path} is divided into {other.shard_count} shards; "
-                f"go on with --shard i/{other.shard_count}, or merge the shards and go on without --shard, "
-                "or choose another folder with -o"
-            )
+    begun_shards = list_begun_shards(run)
+    if begun_shards and (count := begun_shards[0].shard_count) != shard.shard_count:
+        raise RunError(
+            f"{run.path} is divided into {count} shards; go on with --shard i/{count}, or merge the shards and go on "
+            "without --shard, or choose another folder with -o"
+        )
 
 
 def load_paper_ids_by_place(run: RunFolder) -> dict[str, str]:
