@@ -5,6 +5,7 @@ use `ResultRecorder` too. `estimate_run` reads the papers and sends nothing.
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -265,23 +266,16 @@ async def estimate_run(
         )
         for key, model in models.items()
     }
-    left = list[PlanTask]()
-    for plan_task in (PlanTask(entry, key) for entry in job.corpus.entries for key in models):
-        if _is_finished(plan_task, job, earlier_results):
-            estimates[plan_task.model].finished_paper_count += 1
+    outcomes_to_repeat, left = {Outcome.PAPER_ERROR, *_list_outcomes_to_repeat(job)}, list[PlanTask]()
+    for entry, (key, model) in itertools.product(job.corpus.entries, models.items()):
+        last = earlier_results.get((entry.id, key))
+        current = (model.ledger_model.settings_hash, entry.stamp)
+        if last is None or (last.settings_hash, last.stamp) != current or last.outcome in outcomes_to_repeat:
+            left.append(PlanTask(entry, key))
         else:
-            left.append(plan_task)
+            estimates[key].finished_paper_count += 1
     tasks, readers = _limit_papers(iter(left), job.limits.max_papers), job.make_readers(max(1, len(left)))
     async with read_papers_ahead(tasks, models, readers=readers, max_ahead=8) as papers:
         async for item in papers:
             estimates[item.plan_task.model].add_paper(item.paper_or_error)
     return list(estimates.values())
-
-
-def _is_finished(plan_task: PlanTask, job: BatchJob, results: Mapping[tuple[str, str], LatestResult]) -> bool:
-    """Return whether a task needs no more work, since an earlier command has left a result that is still valid."""
-    settings_hash = job.models_by_key[plan_task.model].ledger_model.settings_hash
-    last = results.get((plan_task.entry.id, plan_task.model))
-    if last is None or (last.settings_hash, last.stamp) != (settings_hash, plan_task.entry.stamp):
-        return False
-    return last.outcome not in (Outcome.PAPER_ERROR, *_list_outcomes_to_repeat(job))

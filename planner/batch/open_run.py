@@ -183,10 +183,10 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
                 max_connections=spec.limits.concurrency,
                 max_reply_tokens=spec.max_reply_tokens,
                 with_batch_service=spec.uses_batch_service,
-                sends_requests=spec.sends,
+                sends_requests=spec.sends_requests,
             )
             client = await stack.enter_async_context(opening)
-        if spec.sends and spec.limits.max_cost is not None and client.compute_cost(Usage(1, 1)) is None:
+        if spec.sends_requests and spec.limits.max_cost is not None and client.compute_cost(Usage(1, 1)) is None:
             raise UsageError(
                 f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT, in USD per"
                 " million tokens, as in 0.15,0.60"

@@ -80,10 +80,10 @@ class RunSpec:
     """The options of `batch` or of a command that continues a run.
 
     If `sources` is empty, the papers of the run are used. The models differ only in name, address, key and price. With
-    `prompt_folders`, prompts and replies are exchanged as files. Paths are relative to `folder`. If `sends` is false,
-    the command sends nothing and needs no key. `unsaid` holds the names of the fields that neither the command line nor
-    the environment sets. `uses_settings` is true if a settings file sets one of these fields. `words` are the words of
-    the command line without secrets.
+    `prompt_folders`, prompts and replies are exchanged as files. Paths are relative to `folder`. If `sends_requests` is
+    false, the command sends nothing and needs no key. `unset_fields` holds the names of the fields that neither the
+    command line nor the environment sets. `uses_settings` is true if a settings file sets one of these fields.
+    `words` are the words of the command line without secrets.
     """
 
     run: RunFolder
@@ -98,8 +98,8 @@ class RunSpec:
     retry_failed: bool = False
     prompt_folders: PromptFolders = field(default_factory=PromptFolders)
     folder: Path = field(default_factory=Path.cwd)
-    sends: bool = True
-    unsaid: frozenset[str] = frozenset()
+    sends_requests: bool = True
+    unset_fields: frozenset[str] = frozenset()
     uses_settings: bool = False
     words: tuple[str, ...] = ()
 
@@ -208,7 +208,7 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
         spec = replace(spec, settings=replace(spec.settings, plain=_is_begun_plain(run, saved)))
     if saved is None or not (spec.uses_settings or saved.uses_settings):
         return spec
-    kept = {name: getattr(saved.settings, name) for name in PROMPT_SETTINGS if name in spec.unsaid}
+    kept = {name: getattr(saved.settings, name) for name in PROMPT_SETTINGS if name in spec.unset_fields}
     if "task" not in kept and saved.settings.task != spec.settings.task:
         kept.pop("k", None)  # the saved k was for the other task
     models = _inherit_models(spec, saved)
@@ -225,14 +225,14 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
 
 def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...]:
     """Return the models of a command; if the user gave no models or no addresses, take these from the run."""
-    if "models" in spec.unsaid:
+    if "models" in spec.unset_fields:
         models = saved.restore_models(spec.models[0], with_addresses=not spec.prompt_folders)
-        if "price" not in spec.unsaid:
+        if "price" not in spec.unset_fields:
             models = tuple(replace(each, price=spec.models[0].price) for each in models)
         return tuple(replace(each, model=each.model or EXTRACTIVE) for each in models)
     return tuple(
         replace(each, base_url=(address,))
-        if "base_url" in spec.unsaid and each.base_url and (address := saved.endpoints.get(each.model))
+        if "base_url" in spec.unset_fields and each.base_url and (address := saved.endpoints.get(each.model))
         else each
         for each in spec.models
     )

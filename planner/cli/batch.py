@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 _FIRST_LINE_SECONDS: Final = 2.0
 _LINE_INTERVAL_SECONDS: Final = 15.0
-_UNSAID: Final = (ParameterSource.DEFAULT_MAP, ParameterSource.DEFAULT)  # the value is not given in the command
+_UNSET_SOURCES: Final = (ParameterSource.DEFAULT_MAP, ParameterSource.DEFAULT)  # the value is not given in the command
 _CREDENTIALS: Final = re.compile(r"://\S*@")  # user and password in an address; the password may contain an @
 
 
@@ -136,8 +136,8 @@ def batch(
         offline,
         retry_failed,
         prompt_folders,
-        sends=not (dry_run or submission.prepare),
-        unsaid=frozenset(name for name, source in sources.items() if source in _UNSAID),
+        sends_requests=not (dry_run or submission.prepare),
+        unset_fields=frozenset(name for name, source in sources.items() if source in _UNSET_SOURCES),
         uses_settings=any(sources[name] is ParameterSource.DEFAULT_MAP for name in ("models", *PROMPT_SETTINGS))
         or any(each.key_variable is not None for each in model_specs),
         words=_list_typed_words(),

@@ -78,7 +78,7 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool) -> None:
 def import_batch_results(run: Path, files: tuple[Path, ...]) -> None:
     """Import results of exported requests into a RUN: output and error files of a batch service or vLLM's run-batch."""
     paths = [path.resolve() for path in files]
-    spec = replace(load_run_spec(run, SubmissionOptions()), sends=False)
+    spec = replace(load_run_spec(run, SubmissionOptions()), sends_requests=False)
     _end_after(spec, lambda: _import_results(spec, paths))
 
 
@@ -126,7 +126,7 @@ def export(run: Path, form: str, target: Path) -> None:
     if form == BATCH_SERVICE_ENGINE:
         if is_pipe_or_device(target):
             raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
-        target, spec = target.resolve(), replace(load_run_spec(run, SubmissionOptions()), sends=False)
+        target, spec = target.resolve(), replace(load_run_spec(run, SubmissionOptions()), sends_requests=False)
         _end_after(spec, lambda: _export_requests(spec, target))
     exported = export_plans(run, form, target)
     for line in (*exported.plan_notes, *exported.ledger_damage):
