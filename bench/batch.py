@@ -5,6 +5,7 @@ loop; the CPU of its reading workers is counted separately.
 """
 
 import argparse
+import compileall
 import contextlib
 import json
 import math
@@ -50,6 +51,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--case", type=int, action="append", help="0, 1 or 2; may be repeated; all by default")
     options = parser.parse_args()
+    # An installed program has its bytecode; a checkout may have none, and each process would compile the source again.
+    compileall.compile_dir("planner", quiet=1)
     for number in options.case or range(len(CASES)):
         with tempfile.TemporaryDirectory() as folder:
             measure_case(CASES[number], options.pairs, Path(folder))
