@@ -122,11 +122,10 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     """
     text, head, own = _BRACKETS.sub(" ", part[:_MAX_CHARS]), _list_head_stems(part), search.lowered_text_on_own_work
     stems = extract_stems(_DEED.sub("", text))
-    joined = own.replace("-", "")  # "re-ranking"
     names = (name.lower().removesuffix("s") for name in _PROPER_NAME.findall(text))
-    if not all(has_word(stem, own) or has_word(stem, joined) for stem in _TERMS.intersection(stems)):
+    if not all(has_word(stem, own) or has_word(stem, search.unhyphenated_text) for stem in _TERMS.intersection(stems)):
         return False
-    if not all(name in own or name in joined for name in names):
+    if not all(name in own or name in search.unhyphenated_text for name in names):
         return False
     telling = set(filter(is_specific_stem, stems))
     is_foreign = sum(not has_word(stem, search.lowered_text) for stem in telling) > 1

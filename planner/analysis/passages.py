@@ -278,6 +278,11 @@ class PassageSearch:
         """The text `text_on_own_work` in lower case."""
         return self.text_on_own_work.lower()
 
+    @cached_property
+    def unhyphenated_text(self) -> str:
+        """The text `lowered_text_on_own_work` without hyphens, in which "re-ranking" is "reranking"."""
+        return self.lowered_text_on_own_work.replace("-", "")
+
     def has_stems_in_one_passage(self, stems: Iterable[str], min_share: float) -> bool:
         """Return whether one passage, with the heading above it, has at least this share (0 to 1) of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
