@@ -214,8 +214,12 @@ _RARE_WEIGHT: Final = 3.0  # beyond the basic plane a character is up to four by
 _MOST_TOKENS = 1_000_000_000  # no prompt has more, and a stored count may be any number
 _MIN_RATIO, _MAX_RATIO = 0.5, 3.0  # outside this range, the endpoint truncated the prompt or counts something else
 _TOKENS_PER_MESSAGE: Final = 4  # tokens that the chat format adds to each message
-# The first UTF-8 bytes of the characters from U+3000 on, which belong to scripts that are written without spaces.
-_WIDE_FIRST_BYTES: Final = bytes(range(0xE3, 0x100))
+_WIDE_SPACES: Final = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+# Maps each UTF-8 byte to its class for the lower bound: a space, the first byte of a character from U+3000 on (scripts
+# written without spaces), or any other. A loop over the characters of a paper takes twenty times as long.
+_BYTE_CLASSES: Final = bytes(
+    ord(" ") if byte in b" \t\n\r\v\f" else ord("w" if byte >= 0xE3 else "x") for byte in range(256)
+)
 
 
 @dataclass(slots=True)
@@ -257,9 +261,12 @@ def _compute_min_tokens(text: str) -> int:
     The result is one token per word, since tokenizers split texts at spaces. (English papers have at least 1.3 tokens
     per word.) In scripts without spaces, such as Chinese, the result is one token per two characters.
     """
-    encoded = text.encode("utf-8", "surrogatepass")  # to count bytes is much faster than a loop over characters
-    wide_count = len(encoded) - len(encoded.translate(None, _WIDE_FIRST_BYTES)) - text.count("\u3000")
-    return len(text.split()) + wide_count // 2
+    for space in _WIDE_SPACES:
+        if space in text:
+            text = text.replace(space, " ")
+    shape = f" {text}".encode("utf-8", "surrogatepass").translate(_BYTE_CLASSES)
+    wide_count = shape.count(b" w") + shape.count(b"w") // 2 if b"w" in shape else 0
+    return shape.count(b" x") + wide_count
 
 
 @lru_cache(maxsize=16)  # the prompt without a paper is counted for every paper

@@ -201,8 +201,8 @@ def is_about_ablations(passage: Passage) -> bool:
     """Return whether a passage speaks of ablations, or stands in a section on them."""
     if passage.section_kind is SectionKind.ABLATION:
         return True
-    lowered = passage.text.lower()
-    return any(cue in lowered for cue in _ABLATION_CUES) and bool(_ABLATION_WORD.search(passage.text))
+    has_cue = any(map(passage.text.lower().__contains__, _ABLATION_CUES))
+    return has_cue and bool(_ABLATION_WORD.search(passage.text))
 
 
 def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[AblationPhrase]:
@@ -288,8 +288,8 @@ def _find_ablated_components(passage: Passage, names: ComponentNames, is_about: 
     passage, these are the components that a sentence removes or replaces.
     """
     if is_about:
-        lowered = passage.text.lower()
-        is_credited = passage.block_kind is BlockKind.TABLE or any(word in lowered for word in _EFFECT_WORDS)
+        has_effect_word = any(map(passage.text.lower().__contains__, _EFFECT_WORDS))
+        is_credited = passage.block_kind is BlockKind.TABLE or has_effect_word
         mentions = list(names.find_mentions(passage.text)) if is_credited else []
         without_owners = blank_out_owners(passage.text) if mentions else ""
         for label, start in mentions:

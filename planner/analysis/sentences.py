@@ -7,7 +7,9 @@ row is a value, a kind or a design choice.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from functools import lru_cache
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Final
 
 from planner.analysis.passages import strip_markup
@@ -77,6 +79,34 @@ _VARIED: Final = re.compile(
     re.I,
 )
 _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
+# The beginnings of words. A slow pattern can match only where one of its cues occurs.
+_REMOVAL_CUES: Final = (
+    *("without", "w/o", "remov", "discard", "drop", "disabl", "eliminat", "omit", "ablat", "skip", "mask", "ignor"),
+    *("exclud", "turn", "absence"),
+)
+_REPLACEMENT_CUES: Final = ("replac", "substitut")
+_EXCHANGE_CUES: Final = ("instead of",)
+_USE_CUES: Final = ("adding", "including", "incorporating", "but not")
+_STUDY_CUES: Final = (
+    *("effect", "impact", "influence", "contribution", "role", "importance", "necessity", "benefit", "choice"),
+    *("validity", "sensitiv", "ablat", "studies", "study"),
+)
+_VARIATION_CUES: Final = (
+    *("vary", "varies", "varied", "different", "tun", "sweep", "sensitiv", "robust", "value", "setting", "set"),
+    "analysis of",
+)
+
+
+def _build_cue_pattern(*cues: tuple[str, ...]) -> re.Pattern[str]:
+    """Return one pattern for all cues; grouping them by their first letters halves the time of a search."""
+    by_letter = groupby(sorted({*chain(*cues)}, reverse=True), key=itemgetter(0))
+    groups = (f"{letter}(?:{'|'.join(cue[1:] for cue in group)})" for letter, group in by_letter)
+    return re.compile(f"[^a-z]({'|'.join(groups)})")
+
+
+_CUE: Final = _build_cue_pattern(
+    _REMOVAL_CUES, _REPLACEMENT_CUES, _EXCHANGE_CUES, _USE_CUES, _STUDY_CUES, _VARIATION_CUES
+)
 _CELL_END: Final = r"\s*(?:[|&]|\\\\|$)|\s+[-+±−]?\d"
 # Rows of a table. Group 1 is the part: "w/o gate 81.2", "– gate & 81.2".
 REMOVAL_ROW: Final = re.compile(
@@ -128,37 +158,48 @@ class AblationPhrase:
 
 def find_removals_and_replacements(text: str) -> Iterator[AblationPhrase]:
     """Yield parts that sentences report as removed or replaced."""
-    for match in _find_matches(text, _REMOVING, _REMOVED, _REMOVED_ITEM):
+    for match in _find_matches(text, _REMOVAL_CUES, _REMOVING, _REMOVED, _REMOVED_ITEM):
         yield AblationPhrase(_cut_main_clause(match), Action.REMOVE, "", match.start(1))
-    for match in _find_matches(text, _REPLACING, _REPLACED):
+    for match in _find_matches(text, _REPLACEMENT_CUES, _REPLACING, _REPLACED):
         yield AblationPhrase(match[1], Action.REPLACE, match[2], match.start(1))
-    for match in _INSTEAD.finditer(text):
+    for match in _find_matches(text, _EXCHANGE_CUES, _INSTEAD):
         yield AblationPhrase(match[2], Action.REPLACE, match[1], match.start(2))
 
 
 def find_added_or_lacking_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield parts that help or hurt when they are added, and parts that a variant lacks ("sees only A, but not B")."""
-    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in _find_matches(text, _ADDING, _ONLY))
+    matches = _find_matches(text, _USE_CUES, _ADDING, _ONLY)
+    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
 def find_parts_in_kind_comparison(title: str) -> Iterator[AblationPhrase]:
     """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies"."""
-    return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in _find_matches(title, _COMPARED, _KINDS))
+    matches = chain(_COMPARED.finditer(title), _KINDS.finditer(title))
+    return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in matches)
 
 
 def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield the parts whose effect is studied according to a sentence, caption or heading."""
-    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in _STUDIED.finditer(text))
+    matches = _find_matches(text, _STUDY_CUES, _STUDIED)
+    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
 def find_varied_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield choices and values that sentences report as varied."""
-    return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in _find_matches(text, _VARIED, _SYMBOL_SET))
+    matches = _find_matches(text, _VARIATION_CUES, _VARIED, _SYMBOL_SET)
+    return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in matches)
 
 
-def _find_matches(text: str, *patterns: re.Pattern[str]) -> Iterator[re.Match[str]]:
-    """Return the matches of the patterns, one pattern after the other."""
+def _find_matches(text: str, cues: tuple[str, ...], *patterns: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """Return the matches of the patterns, one pattern after the other; there are none if the text has no cue."""
+    if _find_cues(text).isdisjoint(cues):
+        return iter(())
     return chain.from_iterable(pattern.finditer(text) for pattern in patterns)
+
+
+@lru_cache(maxsize=1)  # each text is searched with all groups of cues in turn
+def _find_cues(text: str) -> frozenset[str]:
+    return frozenset(_CUE.findall(f" {text.lower()}"))
 
 
 def _cut_main_clause(match: re.Match[str]) -> str:
