@@ -143,9 +143,10 @@ class _ComparisonSearch:
         if len(values) < _MIN_VALUES:
             return
         part, _ = select_specific_and_head_stems(name)
+        symbols = frozenset(stem for stem in part if len(stem) == 1 and stem.isalpha())
         numbers = frozenset[float]().union(*map(parse_number_set, values))
         for sentence in self._list_sentences(frozenset(stem for stem in part if not stem.isdigit()), 1):
-            is_varied = _VARIES.search(sentence.text) and sentence.is_about(part)
+            is_varied = _VARIES.search(sentence.text) and (sentence.is_about(part) or symbols & sentence.stems)
             text = sentence.around if sentence.is_table else sentence.text
             named = _VARIES_PART.finditer(sentence.text) if part <= sentence.stems else ()
             if any(part & collect_stems(match[1]) for match in named):

@@ -19,6 +19,7 @@ _UNSENT_REASONS: Final = {
     SectionKind.REFERENCES: "references are not sent",
     SectionKind.CHECKLIST: "checklists are not sent",
 }
+_BACK_MATTER_KINDS: Final = BACK_MATTER_KINDS | frozenset(_UNSENT_REASONS)
 _RESULT_KINDS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
 _OPENING_KINDS: Final = frozenset({SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
 _METHOD_NAME: Final = re.compile(
@@ -112,7 +113,7 @@ def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
 
 def _find_back_matter(body: tuple[Section, ...]) -> int:
     """Return the index of the first section after the main part, such as the conclusion; `len(body)` if none exists."""
-    ends = (i for i, section in enumerate(body) if section.level == 1 and section.kind in BACK_MATTER_KINDS)
+    ends = (i for i, section in enumerate(body) if section.level == 1 and section.kind in _BACK_MATTER_KINDS)
     return next(ends, len(body))
 
 
@@ -163,7 +164,7 @@ def _warn_of_lost_method(body: Iterable[Section], sent: Iterable[Section]) -> tu
 
 
 def _count_method_characters(section: Section) -> int:
-    if section.level == 0 or section.kind in _OPENING_KINDS | BACK_MATTER_KINDS:
+    if section.level == 0 or section.kind in _OPENING_KINDS | _BACK_MATTER_KINDS:
         return 0
     return sum(len(block.text) for block in section.blocks if block.kind is BlockKind.PROSE)
 

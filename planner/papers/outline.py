@@ -17,8 +17,7 @@ KINDS_KEPT_IN_APPENDIX: Final = frozenset(
     {SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST, SectionKind.ACKNOWLEDGEMENTS}
 )
 BACK_MATTER_KINDS: Final = frozenset(
-    {SectionKind.CONCLUSION, SectionKind.ACKNOWLEDGEMENTS, SectionKind.REFERENCES}
-    | {SectionKind.APPENDIX, SectionKind.CHECKLIST}
+    {SectionKind.REFERENCES, SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CONCLUSION}
 )
 _KINDS_AFTER_REFERENCES: Final = (KINDS_KEPT_IN_APPENDIX | {SectionKind.APPENDIX}) - {SectionKind.REFERENCES}
 _REFERENCE_NUMBER: Final = re.compile(r"[\s*_>-]*(?:\[\w[^\]\n]{0,20}\]|\[?\^?\d{1,3}[.)\]])[\s:]")

@@ -271,10 +271,10 @@ def _walk_files(base: Path) -> Iterator[Path]:
     count = 0
     for folder, folders, names in walk_folders(base, refuse_folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in IGNORED_FOLDERS]
-        paths = [folder / name for name in names if not name.startswith(".")]
-        count += len(folders) + len(paths)
+        names[:] = [name for name in names if not name.startswith(".")]
+        count += len(folders) + len(names)
         if count > MAX_FILES:
             raise PaperError(f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder")
-        for path in paths:  # a circular link cannot be resolved, but is no file
+        for path in map(folder.joinpath, names):  # a circular link cannot be resolved, but is no file
             if path.is_file() and (not path.is_symlink() or path.resolve().is_relative_to(base)):
                 yield path

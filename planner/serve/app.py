@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -44,6 +44,7 @@ from planner.serve.pages import (
 from planner.site.views import build_paper_view
 
 _MAX_MESSAGE_BYTES: Final = 6 * MAX_REPLY_BYTES  # a character of a reply takes up to six bytes of JSON
+_MAX_FACTS: Final = 8  # papers and settings whose facts are kept in memory
 _EVENT_PAUSE: Final = 0.1  # seconds between two messages to a page; pieces of a reply are joined meanwhile
 
 _Message = TypeVar("_Message", bound=BaseModel)
@@ -56,6 +57,7 @@ class PageApp:
     defaults: PageDefaults
     papers: PaperFolder
     queue: JobQueue
+    _facts: dict[tuple[str, PlanSettings], PaperFacts] = field(default_factory=dict)
 
     def build_application(self) -> Starlette:
         """Return the Starlette application with its routes."""
@@ -119,7 +121,7 @@ class PageApp:
         settings = replace(settings, window=settings.window or (client.window if client else None))
         try:
             read = await self.papers.read_paper(paper)
-            facts = await asyncio.to_thread(PaperFacts.collect, read, settings)
+            facts = await self._collect_facts(paper, read, settings)
             if facts.description["prompt_tokens"] and (client or form.model == BY_HAND) and not form.force:
                 plan_on_record = await self._find_plan_on_record(read, form, settings, client)
         except (PlannerError, OSError) as error:
@@ -157,6 +159,14 @@ class PageApp:
                 return client, ""
         except PlannerError as error:
             return None, describe_failure(error)
+
+    async def _collect_facts(self, given: GivenPaper, paper: Paper, settings: PlanSettings) -> PaperFacts:
+        """Return the facts of a paper, from memory if asked for lately: a long paper takes seconds."""
+        if (given.key, settings) not in self._facts:
+            self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
+            for old in list(self._facts)[:-_MAX_FACTS]:
+                del self._facts[old]
+        return self._facts[given.key, settings]
 
     async def _find_plan_on_record(
         self, paper: Paper, form: PlanForm, settings: PlanSettings, client: ModelClient | None

@@ -73,7 +73,7 @@ class EndTag(NamedTuple):
 class Element:
     """An element of a page, with its children (elements and strings), its parent and its previous sibling element.
 
-    `classes` has the names in the class attribute.
+    `classes` has the names in the class attribute, and `lowercase_classes` has them in lower case.
     """
 
     tag: str
@@ -82,14 +82,11 @@ class Element:
     children: list["Element | str"] = field(default_factory=list)
     previous_sibling: "Element | None" = None
     classes: frozenset[str] = field(init=False)
+    lowercase_classes: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.classes = frozenset(self.attributes.get("class", "").split())
-
-    @property
-    def lowercase_classes(self) -> frozenset[str]:
-        """The names in the class attribute in lower case."""
-        return frozenset(map(str.lower, self.classes))
+        self.lowercase_classes = frozenset(map(str.lower, self.classes))
 
     def find_children(self, *tags: str) -> list["Element"]:
         """Return the child elements with one of the tags; without tags, return all child elements."""

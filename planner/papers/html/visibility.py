@@ -3,6 +3,7 @@
 Rules with selectors for states, such as `:hover`, are ignored.
 """
 
+import math
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +34,9 @@ _PIXELS: Final = {
 }  # fmt: skip
 _MAX_RULES: Final = 60  # for one tag, class or id; the last rules are kept, since later ones win
 _MAX_STEPS: Final = 500_000  # elements visited to match the rules of one page
-_MAX_TINY_SIZE: Final = 2.66  # pixels, a little less than two points
+_MAX_TINY_SIZE: Final = math.nextafter(8 / 3, 0)  # pixels; text of two points counts as readable
 _FAR_OFF: Final = -999.0  # pixels
-_MAX_FAINT_SHARE: Final = 0.0499  # of an opacity or a scale
+_MAX_FAINT_SHARE: Final = math.nextafter(0.05, 0)  # of an opacity or a scale
 _MAX_COLOUR_DIFFERENCE: Final = 20.5 / 255  # largest difference of a component that nobody sees
 _UNKNOWN_COLOUR: Final[Colour] = (-1000.0, -1000.0, -1000.0)  # an unknown or many-coloured background
 _NO_COLOUR: Final = re.compile(r"none|transparent|inherit|initial|unset")

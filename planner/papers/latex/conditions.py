@@ -53,7 +53,7 @@ class Conditions:
     A counter is kept as a definition called `value{counter}`. The value "#" stands for an unknown definition.
     """
 
-    flags: dict[str, bool] = field(default_factory=lambda: {"true": True, "false": False})  # as in `\iftrue`
+    flags: dict[str, bool] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
 
     def set_flag(self, text: str, name: str, position: int) -> None:
@@ -82,6 +82,8 @@ class Conditions:
 
     def decide_if_command(self, text: str, name: str, position: int) -> tuple[bool | None, int]:
         """Return whether the condition of `\\if…` holds, and its end; (None, `position`) if this is unknown."""
+        if name in ("iftrue", "iffalse"):
+            return name == "iftrue", position  # a flag called "true" does not change these
         pattern = _OPERANDS.get(name)
         operands = pattern.match(text, position) if pattern else None
         if operands is None:

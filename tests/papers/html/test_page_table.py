@@ -108,7 +108,7 @@ UNSEEN = [
     "font-size:2%", "font:0/0 a", "font:italic 1px serif", "text-indent:-999em", "position:fixed;top:-200vh",
     "clip:rect(1px,1px,1px,1px)", "clip-path:circle(0)", "height:0;overflow:hidden",
     "width:1px;height:1px;overflow:hidden", "transform:translateX(-9999px)", "transform:scale(0.01)", "zoom:0",
-    "content-visibility:hidden",
+    "content-visibility:hidden", "font-size:1.999pt", "opacity:0.04995", "zoom:4.999%",
 ]  # fmt: skip
 SEEN = [
     "", "display:block", "opacity:0.5", "opacity:.05", "font-size:10px", "font-size:1.2em", "left:-5px",

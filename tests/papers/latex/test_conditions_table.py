@@ -26,6 +26,8 @@ SHOWN_AND_HIDDEN = {
     "a new counter": ("\\newcounter{v}", "\\ifthenelse{\\value{v}=0}{SEEN}{UNSEEN}"),
     "a defined command": ("\\def\\full{}", "\\ifdefined\\full SEEN\\else UNSEEN\\fi \\ifdef{\\full}{}{UNSEEN}"),
     "an undefined command": ("\\def\\full{}\\let\\full\\undefined", "SEEN \\iffalse UNSEEN\\fi"),
+    "a flag called false": ("\\newtoggle{false}\\toggletrue{false}", "SEEN \\iffalse UNSEEN\\fi"),
+    "a flag called true": ("\\newtoggle{true}\\togglefalse{true}", "\\iftrue SEEN\\else UNSEEN\\fi"),
     "compared to undefined": ("\\def\\full{1}", "\\ifx\\full\\undefined UNSEEN\\else SEEN\\fi"),
     "two names alike": ("\\def\\a{x}\\def\\b{x}", "\\ifx\\a\\b SEEN\\else UNSEEN\\fi"),
     "a case": ("", "\\ifcase 1 UNSEEN\\or SEEN\\or UNSEEN\\else UNSEEN\\fi"),
