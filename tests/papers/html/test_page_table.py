@@ -1,5 +1,7 @@
 """Pages of every quality: tokens, implied ends, formulas, what is not seen, and where the title stands."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -312,3 +314,11 @@ def test_any_page_is_read_and_parsing_loses_no_text(html: str) -> None:
 def test_every_element_is_a_child_of_its_parent(html: str) -> None:
     for element in parse_html(html).iterate_elements():
         assert element.parent is None or any(child is element for child in element.parent.children)
+
+
+def test_elements_with_thousands_of_classes_are_read_soon() -> None:
+    rules = "".join(f".z{number} .x{{top:0}}" for number in range(60))
+    classes = " ".join(f"k{number}" for number in range(6_500))
+    started = time.monotonic()
+    read_html(f"<style>{rules}</style>" + f'<div class="{classes}">' * 3 + "<p class=x>word" * 2_500, "x.html")
+    assert time.monotonic() - started < 8  # seconds
