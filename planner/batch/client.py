@@ -53,6 +53,7 @@ class CostBudget:
         self._limit = float("inf") if limit is None else limit
         self.spent = spent
         self._reserved = 0.0
+        self._reservation_count = 0
         self._released = asyncio.Condition()
 
     @asynccontextmanager
@@ -71,7 +72,9 @@ class CostBudget:
         finally:
             self.spent += reservation.charged or 0.0
             async with self._released:
-                self._reserved -= max_cost or 0.0
+                self._reservation_count -= 1
+                # Sums of floats leave a rest, for whose release a request would wait for ever.
+                self._reserved = self._reserved - (max_cost or 0.0) if self._reservation_count else 0.0
                 self._released.notify_all()
 
     async def _wait_and_reserve(self, max_cost: float) -> None:
@@ -86,6 +89,7 @@ class CostBudget:
                     "raise --max-cost, or limit replies with --max-tokens"
                 )
             self._reserved += max_cost
+            self._reservation_count += 1
 
     def _can_never_fit(self, max_cost: float) -> bool:
         return self.spent + max_cost > self._limit

@@ -46,6 +46,17 @@ def test_many_at_once_never_pass_the_limit() -> None:
     asyncio.run(check())
 
 
+def test_the_whole_limit_fits_once_nothing_is_in_flight() -> None:
+    async def check() -> None:
+        budget = CostBudget(0.3)
+        async with budget.reserve_cost(0.1), budget.reserve_cost(0.2 - 1e-16):
+            pass
+        async with asyncio.timeout(5), budget.reserve_cost(0.3):  # not 2.8e-17 dollars too much
+            pass
+
+    asyncio.run(check())
+
+
 async def spend(budget: CostBudget, max_cost: float, charged: float) -> None:
     async with budget.reserve_cost(max_cost) as reservation:
         await asyncio.sleep(0)

@@ -160,12 +160,12 @@ class Ledger:
         or 0 if there is no reply. If `retry_failed` is true and the last reply was unusable, return the next number.
         """
         query = "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL"
-        last = int(self.reader.fetch_value(query, prompt.sha256) or 0)
-        if not retry_failed:
-            return last
+        last = self.reader.fetch_value(query, prompt.sha256)
+        if last is None or not retry_failed:
+            return int(last or 0)
         query = "SELECT outcome FROM plannings WHERE prompt = ? AND sample = ?"
         outcomes = self.reader.fetch_rows(query, prompt.sha256, last)
-        return last + 1 if any(outcome in REPLY_FAILURES for (outcome,) in outcomes) else last
+        return int(last) + 1 if any(outcome in REPLY_FAILURES for (outcome,) in outcomes) else int(last)
 
     def list_requests(
         self, paper_id: str, model_key: str, reused_identities: Iterable[str] = ()

@@ -70,6 +70,7 @@ class Transport:
         if endpoint.base_url != OPENAI.base_url:  # only OpenAI gets the organisation and project from the environment
             headers.pop("OpenAI-Organization", None)
             headers.pop("OpenAI-Project", None)
+        headers.pop("Authorization", None)
         if authorization := endpoint.authorization:
             headers["Authorization"] = authorization.get_secret_value()
         self._headers = httpx2.Headers(headers)
