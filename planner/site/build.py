@@ -51,7 +51,7 @@ class BuiltSite:
 def build_site(folders: Sequence[Path], output: Path, *, with_docsify: bool = False) -> BuiltSite:
     """Write a site for the plans in run folders, or in other folders of trajectories. `output` is the site's folder.
 
-    If `with_docsify` is true, also write the docsify site to the subfolder `with_docsify`.
+    If `with_docsify` is true, also write the docsify site to the subfolder `docsify`.
 
     Raises:
         UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
