@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.batch import BenchmarkCase, serve_endpoint, watch_process
 from bench.papers import make_papers
 from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
-from planner.batch.ledger.store import Ledger, ModelEntry
+from planner.batch.ledger.store import Ledger, LedgerModel
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import PaperError
@@ -53,7 +53,7 @@ async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -
     entry = CorpusEntry("p", "p", "p", "file")
     plan_task, reply = PlanTask(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
     async with Ledger(path, shared_disk=shared_disk) as ledger:
-        await ledger.begin_command(Task.REVIEWER, [entry], [ModelEntry(BENCH_MODEL, "x")])
+        await ledger.begin_command(Task.REVIEWER, [entry], [LedgerModel(BENCH_MODEL, "x")])
 
         async def ask(numbers: range) -> None:
             for number in numbers:

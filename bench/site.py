@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from planner.site.build import build_site, write_site_file
+from planner.site.build import build_site
 from planner.site.pages import render_index_page
 from tests.site.conftest import chromium, find_browser
 from tests.site.made import many_rows
@@ -50,7 +50,7 @@ def main() -> None:
             measure_build(options.trajectories, Path(folder), browser, options.rounds)
         for papers, models in ((561, 5), (20_000, 1), (20_000, 5)):
             index = Path(folder) / f"{papers}-{models}.html"
-            write_site_file(index, render_index_page(list(many_rows(papers, models)), ["synthetic"]))
+            index.write_text(render_index_page(list(many_rows(papers, models)), ["synthetic"]), encoding="utf-8")
             measure_index(f"{papers:,} papers x {models} models", index, browser, options.rounds)
 
 

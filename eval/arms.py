@@ -17,10 +17,10 @@ from eval.sides import create_random
 from eval.trial import Arm, Trial, locate_run
 from planner.batch.run_folder import RunFolder
 from planner.chat import COMBINED_PLANNER, ModelInfo
-from planner.combining.combine import combine_plans
+from planner.combining.combine import combine_plans_by_paper
 from planner.errors import UsageError
 from planner.planning.output import PlanOutput
-from planner.planning.record import sum_costs
+from planner.planning.record import sum_costs_if_all_known
 
 _COMBINED_FOLDER: Final = "combined"
 
@@ -47,7 +47,7 @@ def _combine_arms(trial: Trial, arm: Arm, output: Path, systems: dict[str, Syste
     members = [other for other in trial.model_arms if other.name in arm.combine]
     folder = output / _COMBINED_FOLDER / arm.name
     folders = [locate_run(output, member).path for member in members]
-    results = list(combine_plans(folders, folder, k=arm.k, min_chance=arm.min_chance))
+    results = list(combine_plans_by_paper(folders, folder, k=arm.k, min_chance=arm.min_chance))
     model = next((result.record.model for result in results if isinstance(result, PlanOutput)), None)
     if model is None:
         raise UsageError(f"arm {arm.name}: no paper has plans of two of {', '.join(arm.combine)}")
@@ -69,7 +69,7 @@ def _add_costs(paper: PlannedPaper, parts: Sequence[PlannedPaper]) -> PlannedPap
     """Return a combined plan with the cost and the tokens of the plans that it combines."""
     counts = [part.tokens for part in parts]
     tokens = None if None in counts else sum(filter(None, counts))
-    return replace(paper, cost=sum_costs(part.cost for part in parts), tokens=tokens)
+    return replace(paper, cost=sum_costs_if_all_known(part.cost for part in parts), tokens=tokens)
 
 
 async def judge_arms(

@@ -9,7 +9,7 @@ from eval.tables import read_table_rows
 from planner.chat import Completion
 from planner.errors import PaperError, UsageError
 from planner.models.extractive import BUILTIN_INFO, ExtractiveModel
-from planner.papers.excerpt import select_sections
+from planner.papers.excerpt import cut_excerpt
 from planner.papers.load import load_paper
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper_record
@@ -51,7 +51,7 @@ async def plan_labelled_papers(papers: tuple[LabelledPaper, ...], output: Path, 
 async def _plan_paper(paper: LabelledPaper, output: Path, settings: PlanSettings) -> PlanOutput:
     try:
         loaded = load_paper(str(paper.path), paper_id=paper.id)
-        excerpt = select_sections(loaded, settings.task, settings.cut_at)
+        excerpt = cut_excerpt(loaded, settings.task, settings.cut_at)
     except PaperError as error:
         return write_unreadable_paper_record(output, str(paper.path), error, BUILTIN_INFO, settings)
     model = ExtractiveModel(excerpt, settings.k)

@@ -11,7 +11,7 @@ from eval.gold import AuthorGold, ReviewerGold
 from eval.sides import Sides
 from planner.chat import Completion, Message, Prompt
 from planner.errors import Outcome, OutputError
-from planner.planning.prompts import PromptTemplates, derive_end_marker
+from planner.planning.prompts import PromptTemplates, derive_absent_end_marker
 from planner.schema import Ablation
 
 _REASK: Final = "judge-reask.jinja"
@@ -33,9 +33,9 @@ def build_author_prompt(
     prompt = PromptTemplates(folder).render_prompt(
         "judge-author.system.jinja",
         "judge-author.user.jinja",
-        later_templates=(_REASK,),
+        required_later_templates=(_REASK,),
         title=" ".join(gold.title.split()),
-        fence=derive_end_marker(gold.title, *a, *b),
+        fence=derive_absent_end_marker(gold.title, *a, *b),
         a=a,
         b=b,
         a_ids=sides.a_ids,
@@ -55,9 +55,9 @@ def build_reviewer_prompt(
     prompt = PromptTemplates(folder).render_prompt(
         "judge-reviewer.system.jinja",
         "judge-reviewer.user.jinja",
-        later_templates=(_REASK,),
+        required_later_templates=(_REASK,),
         title=" ".join(gold.title.split()),
-        fence=derive_end_marker(gold.title, *gold.reviews, *shown),
+        fence=derive_absent_end_marker(gold.title, *gold.reviews, *shown),
         reviews=gold.reviews,
         plan=shown,
         ids=sides.a_ids,
@@ -76,7 +76,7 @@ def build_reask_prompt(
         PromptError: if the template is missing or faulty.
     """
     said = [" ".join(finding.split())[:_MAX_FINDING_LENGTH] for finding in findings[:_MAX_FINDINGS]]
-    request = Message("user", PromptTemplates(folder).render_text(_REASK, findings=said, failures=failures))
+    request = Message("user", PromptTemplates(folder).render_template(_REASK, findings=said, failures=failures))
     messages = (*prompt.messages[:2], Message("assistant", reply[-_MAX_REPLY_LENGTH:]), request)
     return Prompt.from_messages(messages, prompt.template_sha256, prompt.sample)
 

@@ -14,7 +14,7 @@ from eval.tables import TableError, read_json
 from planner.analysis.analyse import analyse_paper
 from planner.errors import PaperError
 from planner.matching import extract_stems
-from planner.papers.excerpt import select_sections
+from planner.papers.excerpt import cut_excerpt
 from planner.papers.load import load_paper
 from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind
 from planner.schema import Task, describe_validation_error
@@ -206,7 +206,7 @@ def score_excerpt(label: ExcerptLabel) -> ExcerptScore:
         PaperError: if the paper cannot be read or cut.
     """
     paper = load_paper(str(label.paper))
-    excerpt = select_sections(paper, Task.AUTHOR)
+    excerpt = cut_excerpt(paper, Task.AUTHOR)
     end_heading = _find_end_heading(excerpt)
     before = _join_prose(_sections_before(paper, end_heading))
     kept = _join_prose(excerpt.sections)

@@ -12,10 +12,10 @@ from itertools import chain
 from math import ceil
 from typing import Final
 
-from planner.analysis.parts import list_ablated_part_names, list_part_names, list_specific_stem_sets
+from planner.analysis.parts import list_ablated_part_names, list_names_of_part, list_specific_stem_sets
 from planner.analysis.passages import EXPERIMENT_SECTIONS, strip_markup
-from planner.analysis.sentences import split_table_rows
-from planner.matching import collect_stems, spell_greek
+from planner.analysis.sentences import find_table_row_lines
+from planner.matching import extract_stem_set, spell_greek
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Paper, Section, SectionKind
 from planner.papers.text import is_table
@@ -70,7 +70,7 @@ class AblationNames:
         """Return whether a text holds most stems of one of the names, a letter, or a short name."""
         if not self.short_names.isdisjoint(_find_short_names(text)):
             return True
-        found = collect_stems(spell_greek(text))
+        found = extract_stem_set(spell_greek(text))
         has_name = any(len(stems & found) >= ceil(_MIN_SHARE * len(stems)) for stems in self.stems)
         return has_name or not self.symbols.isdisjoint(found)
 
@@ -79,7 +79,7 @@ def list_mentioned_names(ablation: Ablation) -> AblationNames:
     """Return the words by which a text may name an ablation: those of its part, its own name, and its replacements."""
     texts = [text for text in list_ablated_part_names(ablation) if text.strip()]
     stems = tuple(dict.fromkeys(chain.from_iterable(map(list_specific_stem_sets, texts))))
-    symbols = collect_stems(spell_greek(" ".join(name for text in texts for name in list_part_names(text))))
+    symbols = extract_stem_set(spell_greek(" ".join(name for text in texts for name in list_names_of_part(text))))
     short_names = _find_short_names(" ".join((ablation.name, *ablation.replacement))[:_MAX_NAME_CHARS])
     return AblationNames(stems, symbols & _SYMBOLS, frozenset(short_names))
 
@@ -158,7 +158,7 @@ def _split_block(block: Block) -> Iterator[tuple[EditKind, int, str]]:
     elif block.kind is BlockKind.PROSE and not is_table(block.text):
         yield from _split_sentences(block.text, 0, EditKind.SENTENCE)
     else:
-        row_starts = {start for _, start in split_table_rows(block.text)}
+        row_starts = {start for _, start in find_table_row_lines(block.text)}
         start = caption_start = 0
         for line in block.text.split("\n"):
             if start in row_starts:

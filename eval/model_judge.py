@@ -122,7 +122,12 @@ class JudgeQuestion:
 
         build_reask = partial(build_reask_prompt, folder=self._asking.templates)
         return await ask_until_valid(
-            self.prompt, model.complete, parse, build_reask, self._asking.max_reasks, sample_step=_SAMPLE_STEP
+            self.prompt,
+            model.complete,
+            parse,
+            build_reask,
+            self._asking.max_reasks,
+            sample_step_after_empty=_SAMPLE_STEP,
         )
 
     def parse_reply(self, completion: Completion) -> tuple[Verdict, ...]:

@@ -18,8 +18,8 @@ from planner.matching import (
     compute_part_similarity,
     compute_stem_overlap,
     extract_stems,
-    have_compatible_changes,
     is_mostly_number,
+    is_same_change,
 )
 from planner.schema import Ablation
 
@@ -64,7 +64,7 @@ def match_answers(answers: Sequence[Ablation], plan: Sequence[Ablation]) -> tupl
 
 def score_match(a: Ablation, b: Ablation) -> float:
     """Return the similarity of two ablations that match, from 0 to 1; 0 if they do not match."""
-    if not have_compatible_changes(a, b):
+    if not is_same_change(a, b):
         return 0.0
     similarity = compute_part_similarity(a, b)
     return (

@@ -12,7 +12,7 @@ from eval.tables import MAX_TABLE_BYTES, TableError
 from planner.chat import Completion, Message, Prompt
 from planner.errors import ModelError, Outcome
 from planner.files import read_bounded_file, write_file_atomically
-from planner.planning.record import ReplyPricer, sum_costs
+from planner.planning.record import ReplyPricer, sum_costs_if_all_known
 
 
 class JudgeExchange(BaseModel):
@@ -99,7 +99,7 @@ class ReplyFile:
 
     def sum_costs(self, identities: Sequence[str]) -> float | None:
         """Return the cost of the replies to these requests in USD, None if a price is unknown."""
-        return sum_costs(e.cost for e in self._record.asked if e.identity in identities and e.completion)
+        return sum_costs_if_all_known(e.cost for e in self._record.asked if e.identity in identities and e.completion)
 
     def _last_exchange(self, identity: str) -> JudgeExchange:
         return next(exchange for exchange in reversed(self._record.asked) if exchange.identity == identity)

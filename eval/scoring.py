@@ -14,7 +14,7 @@ from eval.plans import PaperStatus
 from eval.runs import JudgedPaper, JudgedRun, JudgingRecord
 from eval.statistics import Mean, PairedDifference, adjust_p_values, compute_difference
 from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict
-from planner.planning.record import sum_costs
+from planner.planning.record import sum_costs_if_all_known
 from planner.schema import Task
 
 MAX_REPORTED_K: Final = 10
@@ -196,7 +196,7 @@ def _compute_result(judged_run: JudgedRun, label: str, k: int | None, as_publish
     longest = max((len(paper.plan) for paper in papers if not judged_run.record.is_masked), default=0)
     scores = score_papers(judged_run, k, as_published=as_published)
     plan_costs = [paper.plan_cost for paper in papers if paper.plan]
-    total_cost = sum_costs(plan_costs)
+    total_cost = sum_costs_if_all_known(plan_costs)
     return RunResult(
         label=label,
         judged_run=judged_run,
@@ -208,7 +208,9 @@ def _compute_result(judged_run: JudgedRun, label: str, k: int | None, as_publish
         ),
         coverage=count_papers(judged_run.record),
         plan_cost=total_cost / len(plan_costs) if plan_costs and total_cost is not None else None,
-        judge_cost=sum_costs(p.judge_cost for p in papers if p.status in (PaperStatus.SCORED, PaperStatus.UNSCORED)),
+        judge_cost=sum_costs_if_all_known(
+            p.judge_cost for p in papers if p.status in (PaperStatus.SCORED, PaperStatus.UNSCORED)
+        ),
         masked_scores=score_masked_papers(judged_run, as_published=as_published),
     )
 

@@ -12,8 +12,8 @@ from eval.runs import RUN_FILE, read_judging_record
 from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run
 from planner.batch.engine import ModelEstimate
 from planner.batch.ledger.schema import open_ledger_readonly
-from planner.batch.ledger.store import UNFINISHED_OUTCOMES, ModelEntry
-from planner.batch.open_run import estimate_spec
+from planner.batch.ledger.store import UNFINISHED_OUTCOMES, LedgerModel
+from planner.batch.open_run import collect_corpus_and_estimates
 from planner.batch.run_folder import RunFolder
 from planner.chat import Model, TokenCounter, Usage
 from planner.models.connect import open_model
@@ -56,7 +56,7 @@ async def estimate_arms(
     whole: dict[str, ModelEstimate] = {}
     for arm in trial.model_arms:
         spec = build_run_spec(trial, arm, output, folders)
-        _, (whole[arm.name],) = await estimate_spec(spec, arxiv, with_finished=True)
+        _, (whole[arm.name],) = await collect_corpus_and_estimates(spec, arxiv, with_finished=True)
     return tuple(_estimate_rest(trial, arm, output, whole) for arm in trial.model_arms)
 
 
@@ -69,7 +69,7 @@ def _estimate_rest(trial: Trial, arm: Arm, output: Path, whole: Mapping[str, Mod
     requests, prompt_tokens, reply_tokens = (
         round(left * (count - shared_count)) for count, shared_count in zip(_count_parts(own), shared, strict=True)
     )
-    cost = own.price(Usage(prompt_tokens, reply_tokens))
+    cost = own.compute_cost(Usage(prompt_tokens, reply_tokens))
     return StepEstimate(arm.name, requests, prompt_tokens, reply_tokens, cost, own.paper_errors)
 
 
@@ -77,7 +77,7 @@ def _count_parts(estimate: ModelEstimate) -> tuple[int, int, int]:
     return estimate.request_count, estimate.prompt_tokens, estimate.reply_tokens
 
 
-def _count_finished_papers(run: RunFolder, model: ModelEntry) -> int:
+def _count_finished_papers(run: RunFolder, model: LedgerModel) -> int:
     """Return the number of papers that a run has a result of, for these settings."""
     if not run.ledger_path.is_file():
         return 0

@@ -21,7 +21,7 @@ from eval.verdicts import (
     read_reviewer_verdicts,
 )
 from planner.errors import UsageError
-from planner.planning.record import sum_costs
+from planner.planning.record import sum_costs_if_all_known
 from planner.schema import Task
 
 NO_VOTE: Final = "no vote"
@@ -152,7 +152,7 @@ def _record_vote(papers: Sequence[JudgedPaper], warnings: Sequence[str]) -> Judg
     update: Mapping[str, object] = {
         "status": PaperStatus.SCORED,
         "reason": "",
-        "judge_cost": sum_costs(paper.judge_cost for paper in papers),
+        "judge_cost": sum_costs_if_all_known(paper.judge_cost for paper in papers),
         "asked": sum(paper.asked for paper in papers),
         "positional": None,
         "flags": tuple(dict.fromkeys(flag for paper in papers for flag in paper.flags)),

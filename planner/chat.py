@@ -242,7 +242,7 @@ class TokenCounter:
         if _MIN_RATIO <= ratio <= _MAX_RATIO:
             self.ratio = max(self.ratio, ratio)
 
-    def with_raised_ratio(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
+    def copy_with_raised_ratio(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
         """Return a new counter that counts at least `prompt_tokens` in the prompt; its ratio never exceeds 3."""
         return TokenCounter(max(self.ratio, min(_compute_ratio(prompt, prompt_tokens), _MAX_RATIO)))
 

@@ -285,7 +285,7 @@ def choose_run_order(details: Sequence[Details]) -> tuple[int, ...]:
     return tuple(sorted(range(len(details)), key=rank))
 
 
-def count_training_runs(details: Sequence[Details]) -> int | None:
+def count_training_runs_if_known(details: Sequence[Details]) -> int | None:
     """Return the total number of training runs, or None if it is unknown for any ablation."""
     counts = [each.effort.runs if each.effort else None for each in details]
     return None if None in counts else sum(filter(None, counts))
@@ -298,7 +298,7 @@ def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iter
     """
     if len(details) < 2 or not order:
         return
-    runs = count_training_runs(details)
+    runs = count_training_runs_if_known(details)
     total = "" if runs is None else f"; {format_count(runs, 'run')} in all"
     yield f"run in this order: {', '.join(str(number + 1) for number in order)}{total}"
     for group in group_by_shared_control(details):

@@ -125,12 +125,12 @@ def extract_stems(text: str) -> tuple[str, ...]:
     return tuple(chain.from_iterable(map(_extract_word_stems, _WORD.findall(text))))
 
 
-def collect_stems(text: str) -> frozenset[str]:
+def extract_stem_set(text: str) -> frozenset[str]:
     """Return the stems of a text's words as a set, without stop words."""
     return frozenset(chain.from_iterable(map(_extract_word_stems, set(_WORD.findall(text)))))
 
 
-def make_word_prefixes(stems: Iterable[str]) -> list[str]:
+def convert_stems_to_prefixes(stems: Iterable[str]) -> list[str]:
     """Return for each stem the letters with which all its words begin, such as "normal" for "normaliz"."""
     return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 
@@ -175,7 +175,7 @@ COMMON_STEMS: Final = frozenset(
 
 def compute_ablation_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity of two ablations, from 0 to 1. It is 0 if their actions are not compatible."""
-    return compute_part_similarity(a, b) if have_compatible_changes(a, b) else 0.0
+    return compute_part_similarity(a, b) if is_same_change(a, b) else 0.0
 
 
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:
@@ -217,7 +217,7 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = _MIN_REPL
     return compute_stem_overlap(text_a, text_b) >= min_overlap
 
 
-def have_compatible_changes(
+def is_same_change(
     a: Ablation, b: Ablation, are_replacements_same: Callable[[str, str], bool] = is_same_replacement
 ) -> bool:
     """Return whether two ablations both remove something, or have the same action and a common replacement.
@@ -292,7 +292,7 @@ def _is_surely_same(a: Ablation, b: Ablation) -> bool:
     """Return whether two similar ablations have compatible actions, and no opposites in their texts."""
     texts = (f"{ablation.ablated_part} {STUDY_WORDS.sub(' ', ablation.name)}" for ablation in (a, b))
     return (
-        have_compatible_changes(a, b, _is_surely_same_replacement)
+        is_same_change(a, b, _is_surely_same_replacement)
         and not _have_opposite_words(a.ablated_part, b.ablated_part)
         and not _have_opposite_words(*texts)
     )

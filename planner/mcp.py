@@ -26,14 +26,14 @@ from planner.batch.discovery import FolderScan, RecognisedPaper, detect_paper_ki
 from planner.chat import Completion, TokenCounter
 from planner.errors import PaperError, PlannerError, UsageError
 from planner.files import describe_os_error, refuse_special_file
-from planner.models.connect import ModelSpec, log_host_at_first_request, open_model
+from planner.models.connect import ModelSpec, add_host_logging, open_model
 from planner.models.openai_chat.endpoint import build_secret_mask
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedReplyModel
 from planner.names import TRAJECTORY_SUFFIX, build_record_path
-from planner.papers.characters import decode_text
+from planner.papers.characters import decode_text_with_warnings
 from planner.papers.paper import Paper
 from planner.planning.first_prompt import PlanSettings, build_prompt, describe_paper_as_json
-from planner.planning.output import plan_with_client, write_pasted_plan
+from planner.planning.output import plan_to_folder_with_client, write_pasted_plan
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
 from planner.sanitize import make_json_printable, make_printable
@@ -270,9 +270,11 @@ class PlanTools:
 
     async def _plan(self, source: str, paper: Paper, settings: PlanSettings) -> dict[str, object]:
         async with open_model(self.model_spec, offline=self.offline) as opened:
-            client = log_host_at_first_request(opened)
+            client = add_host_logging(opened)
             settings = replace(settings, window=settings.window or client.window)
-            done = await plan_with_client(self.output, paper, client, settings, max_wait=self.model_spec.max_wait)
+            done = await plan_to_folder_with_client(
+                self.output, paper, client, settings, max_wait=self.model_spec.max_wait
+            )
         return done.describe_as_json(source)
 
     async def _finish(self, work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -326,7 +328,7 @@ def _describe_cause(cause: BaseException | None) -> str | None:
 
 
 def _read_reply(reply: str, model: str) -> Completion:
-    text, notes = decode_text(reply.encode("utf-8", "replace"), "the reply")
+    text, notes = decode_text_with_warnings(reply.encode("utf-8", "replace"), "the reply")
     return Completion(text, model=model, notes=notes)
 
 

@@ -119,7 +119,7 @@ def format_field_values(ablation: Ablation) -> tuple[str, ...]:
     return tuple("; ".join(value) if field.is_list else str(value or "") for field, value in values)
 
 
-def list_non_benchmark_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
+def format_non_benchmark_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
     """Return (label, text) for each field that has a value and is not part of AblationBench."""
     texts = zip(PLAN_FIELDS, format_field_values(ablation), strict=True)
     return tuple((field.label, text) for field, text in texts if text and field.name not in _BENCHMARK_FIELDS)

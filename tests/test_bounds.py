@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import planner.trajectory.escape as escape
 from eval.plans import find_files
-from planner.batch.corpus import assign_paper_ids, collect_entries
+from planner.batch.corpus import assign_paper_ids, collect_corpus_entries
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES
 from planner.chat import Completion
 from planner.cli.terminal.console import run_interruptible
@@ -130,7 +130,7 @@ def test_commands_name_special_files_and_go_on(run: Run, work_folder: Path, spec
         assert "it is a" in run("parse", special, "--paper", "paper.md").output
         assert run("paper", special).exit_code == 1
         assert run("batch", special, "-o", "run", "--model", "extractive").exit_code == 1
-    corpus = collect_entries((str(plan.parent),))
+    corpus = collect_corpus_entries((str(plan.parent),))
     assert [Path(problem.source).name for problem in corpus.problems if "is skipped" in problem.reason] == [
         f"{number}{ending}" for number in (0, 1) for ending in (".json", ".jsonl", ".md", ".pdf", ".tex")
     ]
@@ -141,7 +141,7 @@ def test_a_manifest_that_never_ends_is_refused(special_files: list[Path], tmp_pa
         link = tmp_path / f"list{ending}"
         link.symlink_to(special_files[1])
         with pytest.raises(PlannerError, match="it is a device, not a file"):
-            collect_entries((str(link),))
+            collect_corpus_entries((str(link),))
 
 
 @pytest.mark.parametrize("kind", ["record", "trajectory", "template", "plan"])
@@ -155,7 +155,7 @@ def test_the_program_s_own_files_have_a_bound(run: Run, kind: str) -> None:  # n
             PlanRecord.read(path)
     elif kind == "template":
         with pytest.raises(PromptError, match="it has over 1,000,000 bytes"):
-            PromptTemplates(Path()).render_text(path.name)
+            PromptTemplates(Path()).render_template(path.name)
     else:
         assert "it has over 16,777,216 bytes" in run("check", str(path)).output
 
@@ -164,7 +164,7 @@ def test_folders_are_searched_to_a_stated_depth(run: Run, work_folder: Path, dee
     os.chdir(work_folder)
     (deep / "a.md").write_bytes(DEMO.read_bytes())
     (deep / "b.md").write_bytes(DEMO.read_bytes())
-    corpus = collect_entries(("deep",))
+    corpus = collect_corpus_entries(("deep",))
     assert [Path(entry.source).name for entry in corpus.entries] == ["a.md", "b.md"]
     assert [problem.reason for problem in corpus.problems] == [
         f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; give this path too"
@@ -184,7 +184,7 @@ def test_many_rows_with_one_id_are_numbered_in_linear_time(tmp_path: Path) -> No
         json.dumps({"id": "SAME", "arxiv_id": "2002.0001"}),
     ]
     (tmp_path / "list.jsonl").write_text("\n".join(rows[:-1]))
-    corpus = collect_entries((str(tmp_path / "list.jsonl"),))
+    corpus = collect_corpus_entries((str(tmp_path / "list.jsonl"),))
     begun = time.process_time()
     ids = [entry.id for entry in assign_paper_ids(corpus, {}).entries]
     assert time.process_time() - begun < CPU_SECONDS
@@ -198,7 +198,7 @@ def test_the_first_signal_ends_a_long_step_that_costs_nothing(sign: signal.Signa
         signal.raise_signal(sign)
         raise AssertionError("the step went on")
 
-    assert run_interruptible(work(), at_once=True) == code
+    assert run_interruptible(work(), exit_at_first_signal=True) == code
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
@@ -277,7 +277,9 @@ def test_a_text_with_much_markup_is_written_and_read_back(text: str) -> None:
         written = escape.escape_markup(inert)
         assert escape.unescape_markup(written) == inert
         assert escape.make_markup_escapable(inert) == (inert, True)
-        assert not escape.has_too_much_markup(inert) or not re.search(r"(?<!\\)(?:\\\\)*<[A-Za-z/!?]", written)
+        assert not escape.has_too_many_markup_characters(inert) or not re.search(
+            r"(?<!\\)(?:\\\\)*<[A-Za-z/!?]", written
+        )
 
 
 @pytest.mark.parametrize("size", range(9_998, 10_003))
@@ -292,7 +294,7 @@ def test_a_trajectory_with_just_so_much_markup_is_read_back(size: int) -> None:
 def test_a_text_with_almost_too_much_markup_is_parsed_in_time(unit: str) -> None:
     words = "word " * 20
     for text in (unit * 1_600, (unit + words) * 1_600, unit * 1_600 + words * 10_000):
-        assert not escape.has_too_much_markup(text)
+        assert not escape.has_too_many_markup_characters(text)
         begun = time.process_time()
         inert, _ = escape.make_markup_escapable(text)
         assert escape.unescape_markup(escape.escape_markup(inert)) == inert

@@ -16,7 +16,7 @@ from planner.cli import cli
 from planner.details import ALREADY_REPORTED, Details
 from planner.errors import ModelError, Outcome, OutputError
 from planner.models.extractive import NOT_ENGLISH, NOTHING_FOUND, UNKNOWN_METRIC, ExtractiveModel
-from planner.papers.excerpt import select_sections
+from planner.papers.excerpt import cut_excerpt
 from planner.papers.load import load_paper
 from planner.papers.paper import Excerpt
 from planner.parsing.reply import parse_reply
@@ -335,6 +335,6 @@ def test_its_bar_on_real_papers(shared: Path) -> None:
         gold = [
             Ablation.model_validate({field: a[field] for field in Ablation.model_fields}) for a in label["ablations"]
         ]
-        plan = plan_of(ask(select_sections(paper, Task.AUTHOR, label["method_end"])))
+        plan = plan_of(ask(cut_excerpt(paper, Task.AUTHOR, label["method_end"])))
         recalls.append(len(match_ablations(gold, plan.ablations)) / len(gold))
     assert sum(recalls) / len(recalls) >= 0.35

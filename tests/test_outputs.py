@@ -13,7 +13,7 @@ from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import (
     PlanOutput,
     plan_to_folder,
-    rebuild_trajectory,
+    rebuild_trajectory_from_record,
     write_record_and_trajectory,
     write_unreadable_paper_record,
 )
@@ -72,7 +72,7 @@ def test_a_failure_leaves_an_earlier_plan_and_keeps_every_reply(tmp_path: Path) 
     assert (kept.outcome, kept.prompt_sha256) == (Outcome.PLANNED, first.record.prompt_sha256)
     assert [a.outcome for a in kept.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
     assert kept.attempts == failed.record.attempts
-    assert rebuild_trajectory(kept) == first.trajectory
+    assert rebuild_trajectory_from_record(kept) == first.trajectory
 
 
 def test_an_empty_reply_and_the_next_are_stored_and_asked_for_once(tmp_path: Path) -> None:

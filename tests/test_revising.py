@@ -12,7 +12,7 @@ from planner.details import RejectionReason, RevisionResponse
 from planner.errors import ModelError, Outcome
 from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory
+from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory_from_record
 from planner.schema import Task
 from tests.papers_made import paper
 from tests.scripted import contract
@@ -86,7 +86,7 @@ def test_what_was_done_about_each_fault_is_kept_with_the_reason(tmp_path: Path) 
     assert [(each.name, each.why) for each in done.record.considered] == [("No capacitor", RejectionReason.WITHDRAWN)]
     assert not [warning for warning in done.record.warnings if "BLEU" in warning], "it stands among the revisions"
     assert [step.step for step in done.record.attempts] == ["", "revise"]
-    assert rebuild_trajectory(done.record) == done.trajectory
+    assert rebuild_trajectory_from_record(done.record) == done.trajectory
 
 
 def test_what_the_model_changes_by_itself_is_kept_with_the_reason(tmp_path: Path) -> None:

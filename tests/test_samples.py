@@ -14,7 +14,14 @@ from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import Outcome, TrajectoryError
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan_files import choose_sample_number
-from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, begin_record, sum_costs, sum_usage
+from planner.planning.record import (
+    REPLY_FAILURES,
+    AttemptRecord,
+    PlanRecord,
+    begin_record,
+    sum_costs_if_all_known,
+    sum_known_usage,
+)
 from planner.schema import Task
 from tests.papers_made import paper
 
@@ -109,7 +116,7 @@ def test_replanning_again_and_again_counts_up_and_ends_at_a_plan(outcomes: list[
 
 @given(st.lists(st.one_of(st.none(), st.decimals(0, 1000, places=4).map(float))))
 def test_a_sum_with_something_unknown_in_it_is_unknown(costs: list[float | None]) -> None:
-    total = sum_costs(iter(costs))
+    total = sum_costs_if_all_known(iter(costs))
     if None in costs:
         assert total is None
     else:
@@ -122,10 +129,10 @@ USAGES = st.lists(st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS))
 
 @given(USAGES, st.randoms())
 def test_token_counts_add_up_in_any_order(usages: list[Usage], chance: object) -> None:
-    total = sum_usage(usages)
+    total = sum_known_usage(usages)
     shuffled = usages.copy()
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert sum_usage(shuffled) == total
+    assert sum_known_usage(shuffled) == total
     for name in Usage.__dataclass_fields__:
         counts = [count for usage in usages if (count := getattr(usage, name)) is not None]
         assert getattr(total, name) == (sum(counts) if counts else None)
@@ -133,7 +140,7 @@ def test_token_counts_add_up_in_any_order(usages: list[Usage], chance: object) -
 
 @given(USAGES, USAGES)
 def test_totals_of_parts_are_the_total_of_the_whole(first: list[Usage], second: list[Usage]) -> None:
-    assert sum_usage([sum_usage(first), sum_usage(second)]) == sum_usage(first + second)
+    assert sum_known_usage([sum_known_usage(first), sum_known_usage(second)]) == sum_known_usage(first + second)
 
 
 ATTEMPTS = st.lists(

@@ -16,7 +16,7 @@ from planner.schema import (
     describe_validation_error,
     find_rule_violations,
     format_field_values,
-    list_non_benchmark_fields,
+    format_non_benchmark_fields,
 )
 from tests.scripted import GOOD_ABLATION
 
@@ -92,4 +92,4 @@ def test_the_table_of_fields_describes_each_one() -> None:
 def test_the_values_of_an_ablation_are_text_in_the_order_of_the_fields() -> None:
     ablation = Ablation.model_validate(GOOD_ABLATION)
     assert format_field_values(ablation) == ("No gate", "harmonic residual gate", "REMOVE", "", "MAE; STE")
-    assert list_non_benchmark_fields(ablation) == ()
+    assert format_non_benchmark_fields(ablation) == ()

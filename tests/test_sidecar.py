@@ -12,7 +12,7 @@ from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder
 from planner.planning.plan_files import RecordStore, choose_sample_number
-from planner.planning.record import PlanRecord, begin_record, sum_costs, sum_usage
+from planner.planning.record import PlanRecord, begin_record, sum_costs_if_all_known, sum_known_usage
 from planner.schema import Task
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
@@ -163,10 +163,10 @@ def test_a_file_that_is_no_sidecar_is_not_overwritten(tmp_path: Path, content: b
 
 
 def test_totals_do_not_turn_the_unknown_into_zero() -> None:
-    assert sum_costs([0.5, None]) is None
-    assert sum_costs([]) == 0.0
-    assert sum_usage([Usage(1, 2), Usage(3, None)]) == Usage(4, 2)
-    assert sum_usage([Usage(), Usage()]) == Usage()
+    assert sum_costs_if_all_known([0.5, None]) is None
+    assert sum_costs_if_all_known([]) == 0.0
+    assert sum_known_usage([Usage(1, 2), Usage(3, None)]) == Usage(4, 2)
+    assert sum_known_usage([Usage(), Usage()]) == Usage()
 
 
 def test_a_request_that_was_under_way_when_the_program_died_is_interrupted(tmp_path: Path) -> None:

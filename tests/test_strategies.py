@@ -8,14 +8,14 @@ import pytest
 
 from planner.batch.engine import ModelEstimate
 from planner.batch.read_ahead import RemotePaper
-from planner.batch.spec import RunLimits, hash_settings, join_client_and_settings
+from planner.batch.spec import RunLimits, build_run_model, hash_settings
 from planner.chat import Completion, TokenCounter
 from planner.errors import Outcome, OutputError, PromptError
 from planner.models.connect import ModelClient
 from planner.models.fake import FakeModel
 from planner.parsing.reply import Reply
 from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt
-from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory
+from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory_from_record
 from planner.planning.strategies import STRATEGIES, TYPICAL_REPLY_TOKENS, PlanSession, RequestEstimate, Strategy
 from planner.reading.request import PromptRequest, ReadResult
 from planner.schema import Task
@@ -70,7 +70,7 @@ def test_a_second_step_asks_on_the_same_opening_and_gives_the_plan(settings: Pla
     assert done.trajectory is not None
     assert done.trajectory.plan.ablations[0].name == "No gate at all"
     assert [a.step for a in done.record.attempts] == ["", "second"]
-    assert rebuild_trajectory(done.record) == done.trajectory
+    assert rebuild_trajectory_from_record(done.record) == done.trajectory
 
 
 def test_a_plan_without_a_doubt_takes_one_request(settings: PlanSettings, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_run_depends_on_its_strategy_and_the_prompts_of_it(settings: PlanSetti
 @pytest.mark.parametrize(("strategy", "requests"), [("single", 1), ("twice", 2)])
 def test_an_estimate_counts_every_request_of_a_strategy(settings: PlanSettings, strategy: str, requests: int) -> None:
     settings = replace(settings, strategy=strategy)
-    model = join_client_and_settings(ModelClient(FakeModel().info, lambda _: None, model=FakeModel()), settings)
+    model = build_run_model(ModelClient(FakeModel().info, lambda _: None, model=FakeModel()), settings)
     estimate = ModelEstimate(model, lambda usage: float(usage.completion_tokens or 0), RunLimits(concurrency=1, rpm=1))
     estimate.add_paper(_read_paper(settings))
     assert estimate.paper_count == 1

@@ -55,7 +55,7 @@ def test_a_refused_prompt_measures_what_the_endpoint_counted_and_the_counter_its
     asked = prompt("words upon words " * 500)
     estimated = counter.count_prompt(asked)
     for counted, measured in ((int(estimated * 1.5), 1.5), (estimated // 2, 1.0), (10**9, 3.0)):
-        assert counter.with_raised_ratio(asked, counted).count_prompt(asked) == pytest.approx(
+        assert counter.copy_with_raised_ratio(asked, counted).count_prompt(asked) == pytest.approx(
             estimated * measured, rel=0.01
         )
     assert counter.count_prompt(asked) == estimated
@@ -75,4 +75,4 @@ def test_a_stored_count_may_be_any_number() -> None:
     prompt = Prompt.from_messages([Message("user", "Plan the ablations.")])
     counter.raise_ratio(prompt, 10**400)
     assert counter.ratio == 1.0
-    assert counter.with_raised_ratio(prompt, 10**400).ratio == 3.0
+    assert counter.copy_with_raised_ratio(prompt, 10**400).ratio == 3.0

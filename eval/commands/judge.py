@@ -33,7 +33,7 @@ from eval.scoring import compute_results
 from planner.chat import Completion, ModelInfo
 from planner.cli.options import model_options
 from planner.cli.options import pass_options_as_argument as options_gathered
-from planner.cli.terminal.console import log, log_options, run_interruptible
+from planner.cli.terminal.console import add_log_options, log, run_interruptible
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.schema import Task
@@ -98,7 +98,7 @@ judge_options = options_gathered(
 @judge_options
 @model_options
 @json_option
-@log_options
+@add_log_options
 def judge(
     plans: Path,
     gold: Path,

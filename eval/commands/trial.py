@@ -28,11 +28,11 @@ from planner.batch.run_folder import RunFolder
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo
 from planner.cli.batch import run_batch
-from planner.cli.options import create_arxiv_client
+from planner.cli.options import create_cached_arxiv_client
 from planner.cli.run_options import prompt_file_options
-from planner.cli.terminal.console import log, log_options, run_interruptible
+from planner.cli.terminal.console import add_log_options, log, run_interruptible
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
-from planner.planning.record import sum_costs
+from planner.planning.record import sum_costs_if_all_known
 from planner.sanitize import make_printable
 
 _SIGNAL_EXIT: Final = 128
@@ -57,7 +57,7 @@ class TrialCall:
 @click.option("--dry-run", is_flag=True, help="Print an estimate of tokens and cost, and send nothing.")
 @plots_option
 @json_option
-@log_options
+@add_log_options
 def trial(
     trial_file: Path,
     output: Path,
@@ -75,9 +75,9 @@ def trial(
     read = read_trial(trial_file)
     call = TrialCall(read, read_gold(read.gold, read.task), output, prompt_folders, retry_failed)
     if dry_run:
-        raise SystemExit(run_interruptible(_print_estimates(call, as_json=as_json), at_once=True))
+        raise SystemExit(run_interruptible(_print_estimates(call, as_json=as_json), exit_at_first_signal=True))
     with RunFolder(output).lock_folder():
-        raise SystemExit(run_interruptible(_run_trial(call, plots=plots, as_json=as_json), at_once=True))
+        raise SystemExit(run_interruptible(_run_trial(call, plots=plots, as_json=as_json), exit_at_first_signal=True))
 
 
 async def _run_trial(call: TrialCall, *, plots: bool, as_json: bool) -> int:
@@ -172,13 +172,13 @@ def _log_judged_paper(judged: PaperVerdicts) -> None:
 
 async def _print_estimates(call: TrialCall, *, as_json: bool) -> int:
     """Print what the trial still needs; return 1 if a paper cannot be read, else 0."""
-    arms = await estimate_arms(call.trial, call.output, call.prompt_folders, create_arxiv_client(offline=False))
+    arms = await estimate_arms(call.trial, call.output, call.prompt_folders, create_cached_arxiv_client(offline=False))
     judges = [
         await estimate_judge(call.trial, judge, call.gold, call.output)
         for judge in call.trial.judges
         if not (judge.is_offline or call.prompt_folders)
     ]
-    total = sum_costs(each.cost for each in (*arms, *judges))
+    total = sum_costs_if_all_known(each.cost for each in (*arms, *judges))
     if as_json:
         click.echo(json.dumps({"arms": list(map(asdict, arms)), "judges": list(map(asdict, judges)), "cost": total}))
     else:

@@ -15,7 +15,7 @@ from eval.report.plots import ChanceCurve, Panel, draw_chances
 from eval.scoring import RunResult
 from eval.statistics import UNKNOWN_NUMBER, format_number, format_percent, format_usd
 from eval.verdicts import AuthorVerdict, Verdict
-from planner.planning.record import sum_costs
+from planner.planning.record import sum_costs_if_all_known
 from planner.schema import Ablation
 
 _MAX_SHOWN_ROWS: Final = 100
@@ -84,8 +84,8 @@ def _arm_row(system: System) -> tuple[str, ...]:
     planned = [paper for paper in system.papers.values() if paper.ablations]
     if not planned:
         return (system.name, "0", *(UNKNOWN_NUMBER,) * 3)
-    cost = sum_costs(paper.cost for paper in planned)
-    tokens = sum_costs(paper.tokens for paper in planned)
+    cost = sum_costs_if_all_known(paper.cost for paper in planned)
+    tokens = sum_costs_if_all_known(paper.tokens for paper in planned)
     return (
         system.name,
         str(len(planned)),

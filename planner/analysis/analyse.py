@@ -10,8 +10,8 @@ from itertools import chain
 from typing import Final
 
 from planner.analysis.components import Component, ComponentNames, find_components
-from planner.analysis.metrics import Metric, find_metrics, is_known_metric_name
-from planner.analysis.parts import blank_out_owners
+from planner.analysis.metrics import Metric, find_metrics, is_unambiguous_metric_name
+from planner.analysis.parts import blank_out_aspect_owners
 from planner.analysis.passages import (
     EXPERIMENT_SECTIONS,
     IndexedSection,
@@ -34,15 +34,15 @@ from planner.analysis.sentences import (
     AblationPhrase,
     find_added_or_lacking_parts,
     find_check_mark_column_heads,
+    find_non_removal_variants,
     find_part_varied_in_table,
-    find_parts_in_kind_comparison,
+    find_parts_with_compared_kinds,
     find_removals_and_replacements,
     find_studied_parts,
-    find_table_variant_names,
-    find_varied_parts,
-    split_table_rows,
+    find_table_row_lines,
+    find_varied_choices_and_values,
 )
-from planner.matching import collect_stems
+from planner.matching import extract_stem_set
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind, is_english_paper
 from planner.schema import Action, Task
@@ -108,17 +108,17 @@ def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
     return Analysis(components, reported, find_metrics(passages))
 
 
-def index_paper_for_check(paper: Paper, task: Task, excerpt: Excerpt) -> PaperIndex:
+def index_paper_for_check(paper: Paper, task: Task, sent_excerpt: Excerpt) -> PaperIndex:
     """Return an index of a paper for the check of a plan.
 
-    `excerpt` is what was sent to the model. References and checklists are left out, because they are never sent.
+    `sent_excerpt` is what was sent to the model. References and checklists are left out, because they are never sent.
     """
     if task is not Task.REVIEWER:
-        return PaperIndex(task, tuple(_index_sections(paper, excerpt, frozenset())))
+        return PaperIndex(task, tuple(_index_sections(paper, sent_excerpt, frozenset())))
     passages = split_sections_into_passages(paper.sections)
-    names = ComponentNames(lambda: find_components(passages, count_mentions=False), paper.title)
+    names = ComponentNames(lambda: find_components(passages, with_mention_counts=False), paper.title)
     about = (p.text for p in passages if p.section_kind in EXPERIMENT_SECTIONS and is_about_ablations(p))
-    sections = tuple(_index_sections(paper, excerpt, frozenset(about)))
+    sections = tuple(_index_sections(paper, sent_excerpt, frozenset(about)))
     return PaperIndex(task, sections, find_reported_ablations(passages, names)[:_MAX_REPORTED])
 
 
@@ -153,7 +153,12 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
 
 def is_possible_part_name(name: str, non_part_names: frozenset[str]) -> bool:
     """Return whether a part may have this name: "gated unit", but not "top-1 accuracy" or one of `non_part_names`."""
-    if _NO_NAME.fullmatch(name) or _BROKEN.search(name) or is_known_metric_name(name) or name.lower() in non_part_names:
+    if (
+        _NO_NAME.fullmatch(name)
+        or _BROKEN.search(name)
+        or is_unambiguous_metric_name(name)
+        or name.lower() in non_part_names
+    ):
         return False
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in non_part_names))
 
@@ -173,9 +178,9 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
     other_names = names.find_data_and_method_names(passages) if found else frozenset()
     ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
     for ablation in found:
-        part = names.find_label(_FORMULA.sub("", ablation.part))
+        part = names.label_part(_FORMULA.sub("", ablation.part))
         if is_possible_part_name(part, other_names):
-            ablations.setdefault((collect_stems(part), ablation.action), replace(ablation, part=part))
+            ablations.setdefault((extract_stem_set(part), ablation.action), replace(ablation, part=part))
     return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.paper_offset))
 
 
@@ -207,7 +212,7 @@ def is_about_ablations(passage: Passage) -> bool:
 
 def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[AblationPhrase]:
     """Yield the parts that rows of a table remove, add or replace."""
-    for row, start in split_table_rows(passage.text):
+    for row, start in find_table_row_lines(passage.text):
         if passage.block_kind is not BlockKind.TABLE and _FORMULA_SIGN.search(row):
             continue
         if replacement := REPLACEMENT_ROW.match(row):
@@ -227,7 +232,7 @@ def _read_columns(table: str) -> Iterator[AblationPhrase]:
     """Yield the parts with a column of check marks in an ablation table, and the variants in its first column."""
     for header, start in find_check_mark_column_heads(table):
         yield AblationPhrase(extract_leading_noun_phrase(header), Action.REMOVE, "", start)
-    for variant, start in find_table_variant_names(table):
+    for variant, start in find_non_removal_variants(table):
         yield AblationPhrase(variant, Action.REPLACE, "", start)
 
 
@@ -250,7 +255,7 @@ def _read_phrases(passage: Passage, is_about: bool) -> Iterator[AblationPhrase]:
         caption = max(0, text.find("\\caption"))
         yield from _shift_phrases(_read_title(text[caption:]), caption)
     if is_about:
-        yield from find_varied_parts(text) if kind is BlockKind.PROSE else ()
+        yield from find_varied_choices_and_values(text) if kind is BlockKind.PROSE else ()
         yield from find_removals_and_replacements(text) if kind in _SENTENCE_KINDS else ()
         yield from find_studied_parts(text)
 
@@ -274,7 +279,7 @@ def _read_run_in_headings(text: str, is_about: bool) -> Iterator[AblationPhrase]
 
 
 def _read_title(title: str) -> Iterator[AblationPhrase]:
-    return chain(find_studied_parts(title), find_parts_in_kind_comparison(title))
+    return chain(find_studied_parts(title), find_parts_with_compared_kinds(title))
 
 
 def _shift_phrases(phrases: Iterable[AblationPhrase], start: int) -> Iterator[AblationPhrase]:
@@ -291,7 +296,7 @@ def _find_ablated_components(passage: Passage, names: ComponentNames, is_about: 
         has_effect_word = any(map(passage.text.lower().__contains__, _EFFECT_WORDS))
         is_credited = passage.block_kind is BlockKind.TABLE or has_effect_word
         mentions = list(names.find_mentions(passage.text)) if is_credited else []
-        without_owners = blank_out_owners(passage.text) if mentions else ""
+        without_owners = blank_out_aspect_owners(passage.text) if mentions else ""
         for label, start in mentions:
             if not without_owners[start].isspace():
                 yield AblationPhrase(label, Action.REMOVE, "", start)

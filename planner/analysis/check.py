@@ -17,7 +17,7 @@ from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch
 from planner.analysis.replacements import find_replacements_in_use, find_vague_replacements
 from planner.details import ALREADY_REPORTED, SAME_PART, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
-from planner.matching import COMMON_STEMS, collect_stems, extract_stems, is_mostly_number
+from planner.matching import COMMON_STEMS, extract_stem_set, extract_stems, is_mostly_number
 from planner.parsing.reply import Reply
 from planner.schema import Ablation, Plan, Task
 
@@ -77,13 +77,13 @@ class Finding:
 class PlanCheck:
     """The details of a plan with their quotes located, and all faults that were found."""
 
-    details: PlanDetails = field(default_factory=PlanDetails)
+    located_details: PlanDetails = field(default_factory=PlanDetails)
     findings: tuple[Finding, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """The findings as sentences. For a plan without details, only the kinds in `_PLAIN_KINDS` are kept."""
-        has_details = any(each != Details() for each in self.details.details)
+        has_details = any(each != Details() for each in self.located_details.details)
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
 
@@ -99,10 +99,12 @@ def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
         candidate.model_copy(update={"details": details})
         for candidate, details in zip(reply.considered, located, strict=True)
     )
-    return replace(check, details=replace(check.details, considered=candidates, reported=reported))
+    return replace(check, located_details=replace(check.located_details, considered=candidates, reported=reported))
 
 
-def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
+def merge_model_and_program_studies(
+    model_studies: Sequence[ReportedStudy], index: PaperIndex
+) -> tuple[ReportedStudy, ...]:
     """Return the ablations that the model found in a paper, then those that only the program found.
 
     A quote that is not in the text that was sent becomes "". The `section` of a study is the heading above its quote.
@@ -111,36 +113,36 @@ def merge_model_and_program_studies(studies: Sequence[ReportedStudy], index: Pap
     search = QuoteSearch(index.sections)
     found = list(index.reported_ablations[:_MAX_STUDIES])
     merged = []
-    for study in studies[:_MAX_STUDIES]:
+    for study in model_studies[:_MAX_STUDIES]:
         same = [each for each in found if _is_part_of_study(each.part, study)]
         found = [each for each in found if each not in same]
         merged.append(_locate_study(study, same, search))
-    named = select_distinct_specific_ablations(found, [study.name for study in merged])
+    named = drop_duplicate_and_vague_ablations(found, [study.name for study in merged])
     return (*merged, *(ReportedStudy(name=each.part, section=each.location.heading, by="program") for each in named))
 
 
 def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
     """Return whether a study is about this part, by the study's name or its quote."""
     name = strip_study_words(study.name)
-    stems = collect_stems(name)
-    is_quoted = bool(stems) and stems <= collect_stems(part) and part.casefold() in study.quote.casefold()
+    stems = extract_stem_set(name)
+    is_quoted = bool(stems) and stems <= extract_stem_set(part) and part.casefold() in study.quote.casefold()
     return is_quoted or is_same_part(name, part)
 
 
-def select_distinct_specific_ablations(
-    found: Sequence[ReportedAblation], other_study_names: Sequence[str] = ()
+def drop_duplicate_and_vague_ablations(
+    found: Sequence[ReportedAblation], fuller_names: Sequence[str] = ()
 ) -> tuple[ReportedAblation, ...]:
     """Return the first ablation of each part in `found`, without parts whose names say too little.
 
-    A name says too little if it is a common word, or if a longer name in `found` or `other_study_names` has all its
+    A name says too little if it is a common word, or if a longer name in `found` or `fuller_names` has all its
     words: "fusion" says too little beside "multi-scale fusion".
     """
     distinct: list[ReportedAblation] = []
     for each in found[:_MAX_STUDIES]:
         if not any(is_same_part(each.part, other.part) for other in distinct):
             distinct.append(each)
-    own = [collect_stems(each.part) for each in distinct]
-    words = [*own, *map(collect_stems, other_study_names)]
+    own = [extract_stem_set(each.part) for each in distinct]
+    words = [*own, *map(extract_stem_set, fuller_names)]
     return tuple(
         each
         for each, stems in zip(distinct, own, strict=True)
@@ -150,7 +152,7 @@ def select_distinct_specific_ablations(
 
 
 def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search: QuoteSearch) -> ReportedStudy:
-    evidence = search.check_quote(study.quote)
+    evidence = search.locate_quote(study.quote)
     is_found = evidence.found is not QuoteMatch.ABSENT
     heading = next((each.location.heading for each in same), "")
     return ReportedStudy(
@@ -162,15 +164,15 @@ def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search
 
 
 def check_plan(
-    plan: Plan, details: Sequence[Details], index: PaperIndex, reported: Sequence[ReportedStudy] = ()
+    plan: Plan, details: Sequence[Details], index: PaperIndex, reported_studies: Sequence[ReportedStudy] = ()
 ) -> PlanCheck:
     """Return the faults of a plan, and its details with their quotes located.
 
-    `details` is empty or has one item per ablation. `reported` are the studies in the paper, as
+    `details` is empty or has one item per ablation. `reported_studies` are the studies in the paper, as
     `merge_model_and_program_studies` returns them. Only words are compared, so a fault makes no plan invalid.
     """
     located = _locate_quotes(details, index)
-    checker = _AblationChecker(index, reported)
+    checker = _AblationChecker(index, reported_studies)
     findings = [
         Finding(number + 1, ablation.name, kind, text)
         for number, ablation in enumerate(plan.ablations)
@@ -185,7 +187,7 @@ def check_plan(
 def _locate_quotes(details: Iterable[Details], index: PaperIndex) -> tuple[Details, ...]:
     search = QuoteSearch(index.sections)
     return tuple(
-        each.model_copy(update={"evidence": each.evidence and search.check_quote(each.evidence.quote)})
+        each.model_copy(update={"evidence": each.evidence and search.locate_quote(each.evidence.quote)})
         for each in details
     )
 
@@ -225,8 +227,8 @@ class _AblationChecker:
             yield FindingKind.ALREADY_REPORTED, f"{ALREADY_REPORTED} {repeated[0]!r} already{where}"
         is_found = evidence is not None and evidence.found is not QuoteMatch.ABSENT
         quote = evidence.quote if evidence and is_found else ""
-        around = self._search.find_surroundings(quote)
-        for item in find_replacements_in_use(ablation, self._search.find_sentences, quote, around):
+        around = self._search.find_text_around_quote(quote)
+        for item in find_replacements_in_use(ablation, self._search.find_sentences_with_words, quote, around):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_replacements(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
@@ -257,7 +259,7 @@ class _AblationChecker:
         missing = sum(not self._search.has_stems_in_one_passage([stem], 1.0) for stem in stems)
         if missing > (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems)):
             return False
-        return len(stems) < _FEW_WORDS or any(self._search.has_neighbours(*pair) for pair in pairwise(stems))
+        return len(stems) < _FEW_WORDS or any(self._search.has_neighbouring_words(*pair) for pair in pairwise(stems))
 
 
 class _KnownMetric(NamedTuple):

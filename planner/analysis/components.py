@@ -14,13 +14,13 @@ from typing import Final
 from planner.analysis.passages import Passage, TextLocation, strip_markup
 from planner.analysis.phrases import (
     LEADING_FILLERS,
-    NameIndex,
+    KnownNames,
     extract_leading_noun_phrase,
     find_defined_acronyms,
     find_run_in_headings,
     is_generic_name,
 )
-from planner.matching import STOP_WORDS, collect_stems, extract_stems, split_into_word_set, split_words
+from planner.matching import STOP_WORDS, extract_stem_set, extract_stems, split_into_word_set, split_words
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
@@ -76,7 +76,7 @@ _COMPONENT_SECTIONS: Final = frozenset(
 )
 
 # Words that papers may omit from a name: "gated fusion" is the "gated fusion module".
-_OPTIONAL_WORDS: Final = collect_stems("module mechanism strategy unit layer block network method technique")
+_OPTIONAL_WORDS: Final = extract_stem_set("module mechanism strategy unit layer block network method technique")
 
 
 class EvidenceKind(StrEnum):
@@ -111,12 +111,12 @@ class Component:
 
     def is_subject_of_title(self, title: str) -> bool:
         """Return whether a title names this component, which is then the whole method or its subject."""
-        name = collect_stems(self.name)
-        return len(name) > 1 and len(name & collect_stems(title)) >= _MIN_TITLE_SHARE * len(name)
+        name = extract_stem_set(self.name)
+        return len(name) > 1 and len(name & extract_stem_set(title)) >= _MIN_TITLE_SHARE * len(name)
 
     def is_whole_method(self, title: str) -> bool:
         """Return whether a component with an acronym has so many words of a title that it must be the whole method."""
-        words, name = collect_stems(title), collect_stems(self.name)
+        words, name = extract_stem_set(title), extract_stem_set(self.name)
         is_covered = len(words & name) >= _MIN_TITLE_COVER * len(words)
         return bool(self.acronym) and is_covered and self.is_subject_of_title(title)
 
@@ -130,17 +130,17 @@ def is_specific_mechanism(name: str) -> bool:
     return is_device and not is_generic_name(" ".join(others))
 
 
-def find_components(passages: Sequence[Passage], *, count_mentions: bool = True) -> tuple[Component, ...]:
+def find_components(passages: Sequence[Passage], *, with_mention_counts: bool = True) -> tuple[Component, ...]:
     """Find the components that the passages name, each once, in the order of their first appearance.
 
-    Counting mentions takes most of the time; without `count_mentions`, each `mention_count` is 0.
+    Counting mentions takes most of the time; without `with_mention_counts`, each `mention_count` is 0.
     """
     passages = [passage for passage in passages if passage.section_kind in _COMPONENT_SECTIONS]
     candidates = [candidate for passage in passages for candidate in _find_candidates(passage)]
     method = [passage for passage in passages if passage.in_method and passage.block_kind is not BlockKind.HEADING]
     candidates += _find_repeated_mechanisms(method)
     merged = _merge_candidates(each for each in candidates if each.name and not is_generic_name(each.name))
-    merged = _count_mentions(merged, passages) if count_mentions else merged
+    merged = _count_mentions(merged, passages) if with_mention_counts else merged
     return tuple(sorted(merged, key=lambda component: component.location.paper_offset))
 
 
@@ -165,7 +165,7 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
     for evidence, phrases in named_phrases:
         for phrase, start in phrases:
             yield _build_component(passage, extract_leading_noun_phrase(phrase), start, evidence)
-    for symbol, start in find_hyperparameter_symbols(line) if passage.in_method else ():
+    for symbol, start in find_hyperparameters_with_symbols(line) if passage.in_method else ():
         yield _build_component(passage, symbol, start, EvidenceKind.SYMBOL)
 
 
@@ -183,7 +183,7 @@ def find_phrases_after_we(text: str) -> Iterator[tuple[str, int]]:
     return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
 
 
-def find_hyperparameter_symbols(text: str) -> Iterator[tuple[str, int]]:
+def find_hyperparameters_with_symbols(text: str) -> Iterator[tuple[str, int]]:
     """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with offsets."""
     for match in _HYPERPARAMETER.finditer(text) if _SYMBOL_START.search(text) and _KIND_WORD.search(text) else ():
         kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
@@ -246,7 +246,7 @@ def _build_merge_key(candidate: Component, by_acronym: dict[str, tuple[str, ...]
 
 
 def _count_mentions(components: Sequence[Component], passages: Sequence[Passage]) -> list[Component]:
-    index = NameIndex((component.name, component.acronym) for component in components)
+    index = KnownNames((component.name, component.acronym) for component in components)
     counts = Counter(number for passage in passages for number, _ in index.find_mentions(passage.text))
     return [replace(component, mention_count=counts[number]) for number, component in enumerate(components)]
 
@@ -296,8 +296,8 @@ class ComponentNames:
         ]
 
     @cached_property
-    def _index(self) -> NameIndex:
-        return NameIndex((part.name, part.acronym) for part in self._parts)
+    def _index(self) -> KnownNames:
+        return KnownNames((part.name, part.acronym) for part in self._parts)
 
     @cached_property
     def _labels(self) -> dict[tuple[str, ...], str]:
@@ -315,7 +315,7 @@ class ComponentNames:
             names.update(match[1] for match in _OURS.finditer(passage.text))
         return frozenset(name.lower() for name in (*names, *(_VERSION.sub("", name) for name in names)))
 
-    def find_label(self, part: str) -> str:
+    def label_part(self, part: str) -> str:
         """Return the label of the component that `part` names, or `part` itself if it names none."""
         return self._labels.get(extract_stems(part), part)
 

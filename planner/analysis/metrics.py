@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import extract_leading_noun_phrase, find_defined_acronyms, find_run_in_headings
-from planner.matching import collect_stems, extract_stems, split_into_word_set
+from planner.matching import extract_stem_set, extract_stems, split_into_word_set
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
@@ -24,7 +24,7 @@ _QUANTITIES: Final = split_into_word_set(
     index perplexity throughput latency agreement coverage diversity overlap gap
     """
 )
-_EMPTY_METRICS: Final = collect_stems(
+_EMPTY_METRICS: Final = extract_stem_set(
     "performance quality result metric evaluation measure score main overall final test standard usual effectiveness "
     "all relevant task downstream benchmark outcome improvement appropriate various"
 )
@@ -213,7 +213,7 @@ def is_specific_metric(metric: str) -> bool:
     return not (stems and _EMPTY_METRICS.issuperset(stems))
 
 
-def is_known_metric_name(name: str) -> bool:
+def is_unambiguous_metric_name(name: str) -> bool:
     """Return whether a name is the name of a known metric and nothing more: "top-1 accuracy"."""
     return bool(_KNOWN_NAME.fullmatch(name)) and not _AMBIGUOUS.fullmatch(name)
 

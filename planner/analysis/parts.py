@@ -7,13 +7,13 @@ from itertools import pairwise, product
 from math import sqrt
 from typing import Final
 
-from planner.analysis.passages import PassageSearch, has_word
+from planner.analysis.passages import PassageSearch, has_word_with_stem
 from planner.matching import (
     COMMON_STEMS,
     GREEK_NAMES,
     STUDY_WORDS,
-    collect_stems,
     expand_acronyms,
+    extract_stem_set,
     extract_stems,
     spell_greek,
     split_words,
@@ -50,17 +50,17 @@ _WITHOUT: Final = re.compile(r".*\b(?:without|w/o)\b(?=\s*\w)", re.I | re.S)
 _MAX_CHARS: Final = 400  # characters of a name that are compared
 _SYMBOLS: Final = frozenset((*GREEK_NAMES, *GREEK_NAMES.values()))
 # Words for an aspect of a part, which is not the part: its weight, its place, the number of parts.
-_ASPECTS: Final = collect_stems(
+_ASPECTS: Final = extract_stem_set(
     "number count size weight depth dimension width length rate threshold temperature coefficient margin ratio "
     "strength position place placement location initialization initial schedule order frequency budget rank capacity "
     "interval window value amount radius span duration horizon resolution limit degree"
 )
 # Words that any part may have: "the features taken from the encoder".
-_GENERAL: Final = COMMON_STEMS - _ASPECTS | collect_stems("taken drawn computed obtained applied added fed called")
+_GENERAL: Final = COMMON_STEMS - _ASPECTS | extract_stem_set("taken drawn computed obtained applied added fed called")
 # Words of kinds and sizes, beside which others say which part is meant.
-_KINDS: Final = COMMON_STEMS | collect_stems("type version variant another weight count alone single one together")
+_KINDS: Final = COMMON_STEMS | extract_stem_set("type version variant another weight count alone single one together")
 # Words of everyday language by which a reader may tell of any part.
-_EVERYDAY: Final = collect_stems(
+_EVERYDAY: Final = extract_stem_set(
     "absolute additional against among around average before beside bottom broken center checkpoint chosen chunk "
     "class classes criterion default difference early entire equal explicit final fixed fraction gap gathered given "
     "group half hard held initial inner joint judged kept late learnable lower maximum mean median middle minimum "
@@ -69,7 +69,7 @@ _EVERYDAY: Final = collect_stems(
     "treatment uniform upper whole window one two three four five six seven eight nine ten"
 )
 # Words for things that the field calls by no other name.
-_TERMS: Final = collect_stems(
+_TERMS: Final = extract_stem_set(
     "adapter adversarial adversary anchor annealing attention augmentation autoencoder auxiliary backbone "
     "backtracking backtranslation bandit bank bayesian beam bilinear blending bonus boosting bootstrap bottleneck "
     "boundary branch buffer cache calibration capsule carlo cascade centroid chain clipping clustering codebook "
@@ -90,28 +90,30 @@ _TERMS: Final = collect_stems(
     "verifier voting watermark wavelet whitening"
 )
 # Words that make a name with a single other word: "gating network".
-_DEVICES: Final = collect_stems("network module mechanism")
-_COUNTS: Final = collect_stems("number count")
-_COMMON: Final = _GENERAL | collect_stems("hyper factor")  # those, and words for a value of any part
+_DEVICES: Final = extract_stem_set("network module mechanism")
+_COUNTS: Final = extract_stem_set("number count")
+_COMMON: Final = _GENERAL | extract_stem_set("hyper factor")  # those, and words for a value of any part
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
 _LIMITS: Final = re.compile(r"\b(?:(?P<only>only|alone|just)|(?P<single>one|single)|(?P<each>each))\b", re.I)
 _UNTELLING: Final = _SYMBOLS | _GENERAL | _ASPECTS | _EVERYDAY
 
 
 @lru_cache(maxsize=4096)
-def list_part_names(description: str) -> tuple[str, ...]:
+def list_names_of_part(part_description: str) -> tuple[str, ...]:
     """Return the names in a part's description: "gated unit" and "GU" in "gated unit (GU) that weighs the frames"."""
-    description = spell_greek(description[:_MAX_CHARS])
-    bare = _BRACKETS.sub(lambda bracket: " " * len(bracket[0]), description)
+    part_description = spell_greek(part_description[:_MAX_CHARS])
+    bare = _BRACKETS.sub(lambda bracket: " " * len(bracket[0]), part_description)
     head = _TAIL.sub("", bare)
     if _GENERAL.issuperset(extract_stems(head)):
         head = bare  # "features from the encoder"
     short = [
-        match[1] for a, b in _BRACKETS.findall(description[: len(head) + 1]) if (match := _SHORT_NAME.match(a or b))
+        match[1]
+        for a, b in _BRACKETS.findall(part_description[: len(head) + 1])
+        if (match := _SHORT_NAME.match(a or b))
     ]
     first = _OF.sub("", head)
     names = (first if len(_select_content(first)) > 1 else head, *short)
-    return tuple(dict.fromkeys(" ".join(name.split()) for name in names if extract_stems(name))) or (description,)
+    return tuple(dict.fromkeys(" ".join(name.split()) for name in names if extract_stems(name))) or (part_description,)
 
 
 def is_part_of_paper(part: str, search: PassageSearch) -> bool:
@@ -123,23 +125,28 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     text, head, own = _BRACKETS.sub(" ", part[:_MAX_CHARS]), _list_head_stems(part), search.lowered_text_on_own_work
     stems = extract_stems(_DEED.sub("", text))
     names = (name.lower().removesuffix("s") for name in _PROPER_NAME.findall(text))
-    if not all(has_word(stem, own) or has_word(stem, search.unhyphenated_text) for stem in _TERMS.intersection(stems)):
+    if not all(
+        has_word_with_stem(stem, own) or has_word_with_stem(stem, search.unhyphenated_text)
+        for stem in _TERMS.intersection(stems)
+    ):
         return False
     if not all(name in own or name in search.unhyphenated_text for name in names):
         return False
     telling = set(filter(is_specific_stem, stems))
-    is_foreign = sum(not has_word(stem, search.lowered_text) for stem in telling) > 1
+    is_foreign = sum(not has_word_with_stem(stem, search.lowered_text) for stem in telling) > 1
     if is_foreign or (not _TERMS.isdisjoint(head) and not _has_words(head, search)):
         return False
     pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
-    if not telling or any(search.has_neighbours(*pair) for pair in pairs):
+    if not telling or any(search.has_neighbouring_words(*pair) for pair in pairs):
         return True
     return any(search.has_stems_in_one_passage(each, _MIN_WORD_SHARE) for each in list_specific_stem_sets(part))
 
 
 def _has_words(stems: Sequence[str], search: PassageSearch) -> bool:
     """Return whether two successive stems are neighbours in the paper, or one passage has all of the stems."""
-    return any(search.has_neighbours(*pair) for pair in pairwise(stems)) or search.has_stems_in_one_passage(stems, 1.0)
+    return any(search.has_neighbouring_words(*pair) for pair in pairwise(stems)) or search.has_stems_in_one_passage(
+        stems, 1.0
+    )
 
 
 def _list_head_stems(text: str) -> tuple[str, ...]:
@@ -147,7 +154,7 @@ def _list_head_stems(text: str) -> tuple[str, ...]:
 
     "Temperature scaling" in "temperature scaling of the classifier" says it; "weight λ" and "step size" do not.
     """
-    head = _OF.sub("", list_part_names(text)[0])
+    head = _OF.sub("", list_names_of_part(text)[0])
     stems = extract_stems(_DEED.sub("", head))
     said = tuple(stem for stem in stems if stem.isalpha() and stem not in _GENERAL | _EVERYDAY)
     said = stems if said == stems[:1] and len(stems) > 1 and _DEVICES.issuperset(stems[1:]) else said
@@ -155,10 +162,10 @@ def _list_head_stems(text: str) -> tuple[str, ...]:
     return said if is_name and not (_SYMBOLS.intersection(stems) or _SHORT_WORD.search(head)) else ()
 
 
-def list_specific_stem_sets(description: str) -> tuple[frozenset[str], ...]:
+def list_specific_stem_sets(part_description: str) -> tuple[frozenset[str], ...]:
     """Return the specific stems of each name in a part's description, and those of the whole description."""
-    whole = _BRACKETS.sub(" ", description[:_MAX_CHARS])
-    sets = {name: collect_stems(name) - _SYMBOLS for name in (*list_part_names(description), whole)}
+    whole = _BRACKETS.sub(" ", part_description[:_MAX_CHARS])
+    sets = {name: extract_stem_set(name) - _SYMBOLS for name in (*list_names_of_part(part_description), whole)}
     telling = {name: stems - _UNTELLING or stems for name, stems in sets.items() if stems}
     most = max(map(len, telling.values()), default=0)
     return tuple(
@@ -175,35 +182,38 @@ def is_specific_stem(stem: str) -> bool:
 
 def is_greek_symbol(name: str) -> bool:
     """Return whether a name is made of Greek letters, such as "τ" or "lambda"."""
-    return collect_stems(spell_greek(name)) <= _SYMBOLS
+    return extract_stem_set(spell_greek(name)) <= _SYMBOLS
 
 
-def list_specific_part_names(description: str) -> tuple[tuple[str, frozenset[str]], ...]:
+def list_specific_names_with_stems(part_description: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return pairs (name, stems) for the names in a part's description that have two specific words or are acronyms."""
-    names = ((name, _select_content(name)) for name in list_part_names(description))
+    names = ((name, _select_content(name)) for name in list_names_of_part(part_description))
     return tuple((name, stems) for name, stems in names if len(stems - _COUNTS) > 1 or _collect_short_names(name))
 
 
-def list_names_and_description(description: str) -> tuple[tuple[str, frozenset[str]], ...]:
+def list_all_names_with_stems(part_description: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return pairs (name, stems) for the specific names in a description, and for the whole description.
 
     Names that say too little, such as a single general word, are left out.
     """
-    whole = collect_stems(_BRACKETS.sub(" ", description)) - COMMON_STEMS
-    names = (*list_specific_part_names(description), *([(description, whole)] if len(whole) > 1 else []))
+    whole = extract_stem_set(_BRACKETS.sub(" ", part_description)) - COMMON_STEMS
+    names = (
+        *list_specific_names_with_stems(part_description),
+        *([(part_description, whole)] if len(whole) > 1 else []),
+    )
     said = ((name, stems, stems - _KINDS) for name, stems in names)
     return tuple((name, rest) for name, stems, rest in said if len(rest) > 1 or rest == stems)
 
 
-def select_specific_and_head_stems(description: str) -> tuple[frozenset[str], frozenset[str]]:
+def select_specific_and_head_stems(part_description: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return (specific stems of a part's description, specific stems of its head).
 
     The head ends before a word such as "of" or "that": "normalization" in "normalization by the middle chunk".
     """
-    description = _BRACKETS.sub(" ", description)
-    stems = collect_stems(description)
+    part_description = _BRACKETS.sub(" ", part_description)
+    stems = extract_stem_set(part_description)
     stems = stems - _KINDS or stems
-    return stems, stems & collect_stems(_AFTER_HEAD.sub("", description))
+    return stems, stems & extract_stem_set(_AFTER_HEAD.sub("", part_description))
 
 
 def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) -> bool:
@@ -211,17 +221,19 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
 
     `min_overlap` is the least share of the words, from 0 to 1, that two names of one part have in common.
     """
-    return any(_is_same_name(a, b, min_overlap) for a, b in product(list_part_names(text_a), list_part_names(text_b)))
+    return any(
+        _is_same_name(a, b, min_overlap) for a, b in product(list_names_of_part(text_a), list_names_of_part(text_b))
+    )
 
 
-def blank_out_owners(text: str) -> str:
+def blank_out_aspect_owners(text: str) -> str:
     """Blank out a part where the text is only about an aspect of the part: "the gate" in "the size of the gate"."""
     return _OWNER.sub(lambda match: match[1] + " " * len(match[2]), text)
 
 
 def is_text_about_part(part_stems: frozenset[str], text: str) -> bool:
     """Return whether a text is about the part with these stems, and not only about an aspect such as its size."""
-    return bool(part_stems & _ASPECTS) or part_stems <= collect_stems(blank_out_owners(text))
+    return bool(part_stems & _ASPECTS) or part_stems <= extract_stem_set(blank_out_aspect_owners(text))
 
 
 def strip_study_words(name: str) -> str:
@@ -229,13 +241,13 @@ def strip_study_words(name: str) -> str:
     return STUDY_WORDS.sub(" ", name)
 
 
-def has_part(ablation: Ablation, part: str) -> bool:
+def is_ablation_of_part(ablation: Ablation, part: str) -> bool:
     """Return whether an ablation changes a part, by its `ablated_part` and the specific names in its `name`.
 
     If the `ablated_part` is "updates of the gate", the word "gate" in the `name` does not count.
     """
-    owner = collect_stems(ablation.ablated_part.partition(" of ")[2])
-    is_owner = any(collect_stems(name) <= owner for name in list_part_names(part))
+    owner = extract_stem_set(ablation.ablated_part.partition(" of ")[2])
+    is_owner = any(extract_stem_set(name) <= owner for name in list_names_of_part(part))
     names = (ablation.ablated_part,) if is_owner else list_ablated_part_names(ablation)
     return any(is_same_part(name, part) for name in names)
 
@@ -249,14 +261,14 @@ def list_ablated_part_names(ablation: Ablation) -> tuple[str, ...]:
 def _list_parts_in_name(text: str) -> tuple[str, ...]:
     name = strip_study_words(_WITHOUT.sub("", text))  # "the encoder without its gate" is about the gate
     # "Kernels" of "kernels on raw inputs" says too little.
-    return (name,) if len(extract_stems(name)) == 1 else tuple(each for each, _ in list_specific_part_names(name))
+    return (name,) if len(extract_stems(name)) == 1 else tuple(each for each, _ in list_specific_names_with_stems(name))
 
 
 def list_replacements_naming_part(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield (item, its stems) for replacements with half of the part's words or more: "a single layer of memory"."""
-    part = collect_stems(ablation.ablated_part) - COMMON_STEMS
+    part = extract_stem_set(ablation.ablated_part) - COMMON_STEMS
     for item in ablation.replacement:
-        stems = collect_stems(item)
+        stems = extract_stem_set(item)
         if len(stems) >= _MIN_ITEM_STEMS and len(stems & part) * 2 >= len(part) > 0:
             yield item, stems
 
@@ -269,14 +281,14 @@ def list_limiting_word_kinds(text: str) -> frozenset[str | None]:
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
     if _ACRONYM.search(name_a) or _ACRONYM.search(name_b):
         name_a, name_b = expand_acronyms(name_a, name_b), expand_acronyms(name_b, name_a)
-    elif not collect_stems(name_a) & collect_stems(name_b):
+    elif not extract_stem_set(name_a) & extract_stem_set(name_b):
         return False
     a, b = _select_content(name_a), _select_content(name_b)
     shared, short_a, short_b = a & b, _collect_short_names(name_a), _collect_short_names(name_b)
     if any(kernel and not kernel & shared for kernel in (_select_kernel(name_a), _select_kernel(name_b))):
         return False  # "the weights of the gate" are another part than the gate
     if a <= _SYMBOLS or b <= _SYMBOLS:
-        return bool(_SYMBOLS & collect_stems(name_a) & collect_stems(name_b))
+        return bool(_SYMBOLS & extract_stem_set(name_a) & extract_stem_set(name_b))
     if a == b or _ASPECTS & a ^ _ASPECTS & b or (short_a and short_b and not short_a & short_b):
         return a == b
     if len(a) == 1 or len(b) == 1:
@@ -287,7 +299,7 @@ def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
 @lru_cache(maxsize=4096)
 def _select_content(name: str) -> frozenset[str]:
     """Return the stems of a name without symbols and common words ("module"), unless it has no other words."""
-    stems = collect_stems(name)
+    stems = extract_stem_set(name)
     return stems - _SYMBOLS - _COMMON or stems - _COMMON or stems
 
 
@@ -297,7 +309,7 @@ def _select_kernel(name: str) -> frozenset[str]:
     first, of, _ = name.partition(" of ")
     deed = _DEED.match(name)
     kernel = deed[0] if deed else first if of else ""
-    return collect_stems(kernel) - _COMMON - _ASPECTS - _SYMBOLS
+    return extract_stem_set(kernel) - _COMMON - _ASPECTS - _SYMBOLS
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,13 @@ from typing import Final, NamedTuple
 
 from pydantic import NonNegativeInt
 
-from planner.matching import collect_stems, extract_stems, is_mostly_number, make_word_prefixes, parse_number_set
+from planner.matching import (
+    convert_stems_to_prefixes,
+    extract_stem_set,
+    extract_stems,
+    is_mostly_number,
+    parse_number_set,
+)
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
@@ -173,7 +179,7 @@ class IndexedSection:
     floats: tuple[int, ...] = ()
 
     @property
-    def is_consistent(self) -> bool:
+    def has_valid_pages_and_indices(self) -> bool:
         """True if `pages` is empty or has one item per passage, and all `ablation_passages` are indices of passages."""
         count = len(self.passages or self.lengths)
         return len(self.pages) in {0, count} and all(0 <= number < count for number in self.ablation_passages)
@@ -184,7 +190,7 @@ class IndexedSection:
         return tuple(map(str.lower, self.passages))
 
     @cached_property
-    def numbers(self) -> tuple[frozenset[float], ...]:
+    def numbers_by_passage(self) -> tuple[frozenset[float], ...]:
         """The numbers in each passage."""
         return tuple(map(parse_number_set, self.passages))
 
@@ -242,7 +248,7 @@ class _HeadedPassage:
     @cached_property
     def stems(self) -> frozenset[str]:
         """The shortened stems of the heading and the passage."""
-        return frozenset(stem[:_STEM_CHARS] for stem in collect_stems(f"{self.heading} {self.text}"))
+        return frozenset(stem[:_STEM_CHARS] for stem in extract_stem_set(f"{self.heading} {self.text}"))
 
 
 class PassageSearch:
@@ -286,7 +292,7 @@ class PassageSearch:
     def has_stems_in_one_passage(self, stems: Iterable[str], min_share: float) -> bool:
         """Return whether one passage, with the heading above it, has at least this share (0 to 1) of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
-        beginnings = make_word_prefixes(wanted)
+        beginnings = convert_stems_to_prefixes(wanted)
         count = min_share * len(wanted)
         if sum(each in self.lowered_text for each in beginnings) < count:
             return False
@@ -295,27 +301,27 @@ class PassageSearch:
             for passage in self._passages_on_own_work
         )
 
-    def has_neighbours(self, stem: str, other: str) -> bool:
+    def has_neighbouring_words(self, stem: str, other: str) -> bool:
         """Return whether two words stand beside each other in the paper, or with one word between them."""
-        a, b = (re.escape(each[:_STEM_CHARS]) for each in make_word_prefixes((stem, other)))
+        a, b = (re.escape(each[:_STEM_CHARS]) for each in convert_stems_to_prefixes((stem, other)))
         pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
         return any(re.search(pair, self.lowered_text) for pair in pairs)
 
-    def find_surroundings(self, quote: str) -> str:
+    def find_text_around_quote(self, quote: str) -> str:
         """Return a quote with the text around it, or "" if no section that was sent has the quote."""
         for text in ("\n".join(each.passages) for each in self._sections if quote and each.is_sent):
             if (at := text.find(quote)) >= 0:
                 return text[max(0, at - _CHARS_BEFORE) : at + len(quote) + _CHARS_AFTER]
         return ""
 
-    def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
+    def find_sentences_with_words(self, words: str) -> Iterator[tuple[str, str]]:
         """Yield (sentence, heading above it) for each sentence that was sent and has these words.
 
         Words in brackets, and the words of a value such as "8 heads", may stand elsewhere in the sentence's passage.
         For a value, passages about ablations are skipped, since they also name values that were only tried.
         """
-        beginnings, numbers = make_word_prefixes(extract_stems(words)), frozenset[float]()
-        wanted = make_word_prefixes(extract_stems(_BRACKETS.sub(" ", words)))
+        beginnings, numbers = convert_stems_to_prefixes(extract_stems(words)), frozenset[float]()
+        wanted = convert_stems_to_prefixes(extract_stems(_BRACKETS.sub(" ", words)))
         if is_mostly_number(words):
             beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], parse_number_set(words)
             wanted = []
@@ -323,14 +329,14 @@ class PassageSearch:
             skipped = each.ablation_passages if numbers else ()
             for number, passage in enumerate(each.lowered_passages) if each.is_sent else ():
                 is_likely = all(start in passage for start in beginnings)
-                if number not in skipped and is_likely and (not numbers or numbers <= each.numbers[number]):
+                if number not in skipped and is_likely and (not numbers or numbers <= each.numbers_by_passage[number]):
                     for sentence in split_sentences(each.passages[number]):
                         lowered = sentence.lower()
                         if all(start in lowered for start in wanted):
                             yield sentence, each.heading
 
 
-def has_word(stem: str, lowered: str) -> bool:
-    """Return whether a word in the lower-case text `lowered` begins with `stem`, or with its first letters."""
-    start = re.escape(make_word_prefixes((stem,))[0][:_BEGINNING_CHARS])
-    return bool(re.search(rf"{start}(?<![^\W_]{start})", lowered))  # quicker than to look behind first
+def has_word_with_stem(stem: str, lowered_text: str) -> bool:
+    """Return whether a word in the lower-case text `lowered_text` begins with `stem`, or with its first letters."""
+    start = re.escape(convert_stems_to_prefixes((stem,))[0][:_BEGINNING_CHARS])
+    return bool(re.search(rf"{start}(?<![^\W_]{start})", lowered_text))  # quicker than to look behind first

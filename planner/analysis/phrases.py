@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.analysis.passages import strip_markup
-from planner.matching import STOP_WORDS, collect_stems, split_into_word_set, split_words, stem_word
+from planner.matching import STOP_WORDS, extract_stem_set, split_into_word_set, split_words, stem_word
 
 _DEFINITION: Final = re.compile(r"\(\s*(?:[a-z. ]{0,12},\s*)?([A-Z][A-Za-z0-9-]{1,9}?)s?\s*\)")
 _MAX_EXPANSION_CHARS: Final = 120  # characters before the bracket that may hold the expansion
@@ -23,7 +23,7 @@ _NAME_WORD: Final = re.compile(r"[^\W_]+")
 _MAX_NAME_WORDS: Final = 10  # words of a name that are compared
 
 # Words that, on their own, do not name a part of a method.
-_GENERIC_STEMS: Final = collect_stems(
+_GENERIC_STEMS: Final = extract_stem_set(
     """
     assumption bold corollary example exclusively intuition left lemma limit middle proof proposition putting right
     way almost even especially merely nearly particularly quite simply still yet connected convolutional deep dense
@@ -98,7 +98,7 @@ class Acronym:
         return self.expansion_start + len(self.expansion)
 
 
-class NameIndex:
+class KnownNames:
     """An index of names to search for, each with an acronym or ""; only acronyms are case-sensitive."""
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:

@@ -89,7 +89,7 @@ class QuoteSearch:
                 positions[word].append(number)
         return positions
 
-    def check_quote(self, quote: str) -> Evidence:
+    def locate_quote(self, quote: str) -> Evidence:
         """Return the quote, whether it was found, and the section and page in which it begins.
 
         A quote with an ellipsis inside counts as close if each part around the ellipsis is found.

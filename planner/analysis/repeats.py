@@ -8,16 +8,16 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from planner.analysis.parts import (
-    has_part,
+    is_ablation_of_part,
     is_greek_symbol,
     is_same_part,
     is_specific_stem,
     is_text_about_part,
+    list_all_names_with_stems,
     list_limiting_word_kinds,
-    list_names_and_description,
-    list_part_names,
+    list_names_of_part,
     list_replacements_naming_part,
-    list_specific_part_names,
+    list_specific_names_with_stems,
     select_specific_and_head_stems,
     strip_study_words,
 )
@@ -25,11 +25,11 @@ from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblati
 from planner.analysis.sentences import is_part_left_out
 from planner.details import ReportedStudy
 from planner.matching import (
-    collect_stems,
+    convert_stems_to_prefixes,
+    extract_stem_set,
     extract_stems,
     is_mostly_number,
     is_same_replacement,
-    make_word_prefixes,
     parse_number_set,
 )
 from planner.papers.leaks import split_sentences
@@ -94,7 +94,7 @@ class _Sentence(NamedTuple):
 
     def is_about(self, part: frozenset[str], head: frozenset[str] = frozenset()) -> bool:
         """Return whether sentence and heading have half of `part`. If they have all of `head`, `around` counts too."""
-        words = self.stems | collect_stems(self.heading)
+        words = self.stems | extract_stem_set(self.heading)
         if head and head <= words:
             words |= self.stems_around
         return len(part & words) >= _MIN_PART_SHARE * len(part)
@@ -135,7 +135,7 @@ class _ComparisonSearch:
         return next(found, None)
 
     def _find_removals(self, part: str) -> Iterator[tuple[str, str]]:
-        for name, stems in list_names_and_description(part):
+        for name, stems in list_all_names_with_stems(part):
             sentences = self._list_sentences(stems, len(stems))
             yield from ((name, each.heading) for each in sentences if is_part_left_out(stems, each.text))
 
@@ -149,7 +149,7 @@ class _ComparisonSearch:
             is_varied = _VARIES.search(sentence.text) and (sentence.is_about(part) or symbols & sentence.stems)
             text = sentence.around if sentence.is_table else sentence.text
             named = _VARIES_PART.finditer(sentence.text) if part <= sentence.stems else ()
-            if any(part & collect_stems(match[1]) for match in named):
+            if any(part & extract_stem_set(match[1]) for match in named):
                 yield name, sentence.heading
             if is_varied and len(numbers & parse_number_set(text)) >= max(_MIN_VALUES, len(values) / 2):
                 yield name, sentence.heading
@@ -157,7 +157,7 @@ class _ComparisonSearch:
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each comparison about `part` that has the replacement `item` or a name in it."""
         (about, head), limits = select_specific_and_head_stems(part), list_limiting_word_kinds(item)
-        for name, words in list_names_and_description(item):
+        for name, words in list_all_names_with_stems(item):
             stems = words - about
             is_whole, says_enough = name == item and len(stems) > 1, len(stems) > 1 or any(map(is_specific_stem, stems))
             for each in self._list_sentences(stems, _MIN_ITEM_SHARE * len(stems)) if says_enough else ():
@@ -186,7 +186,7 @@ class _ComparisonSearch:
 
     def _list_sentences(self, stems: frozenset[str], count: float) -> Iterator[_Sentence]:
         """Yield the sentences whose `around` has at least `count` of these stems."""
-        beginnings = make_word_prefixes(stems)
+        beginnings = convert_stems_to_prefixes(stems)
 
         def may_hold(lowered: str) -> bool:
             return sum(each in lowered for each in beginnings) >= max(count, 1)
@@ -200,7 +200,7 @@ class _ComparisonSearch:
         passage = section.passages[number]
         if passage not in self._sentences:
             texts = list(split_sentences(passage))
-            stems = list(map(collect_stems, texts))
+            stems = list(map(extract_stem_set, texts))
             is_float = number >= len(section.passages) - len(section.floats)
             if is_table := is_float and len(texts) <= _MAX_TABLE_SENTENCES:
                 around = [(passage, frozenset[str]().union(*stems))] * len(texts)
@@ -225,23 +225,23 @@ class _AblationPassage:
     @cached_property
     def stems(self) -> frozenset[str]:
         """The stems of the text."""
-        return collect_stems(self.text)
+        return extract_stem_set(self.text)
 
     @cached_property
     def statements(self) -> list[tuple[str, frozenset[str]]]:
         """The sentences about an ablation, each with its stems."""
-        return [(text, collect_stems(text)) for text in _split_statements(self.text)]
+        return [(text, extract_stem_set(text)) for text in _split_statements(self.text)]
 
 
 @dataclass(frozen=True)
 class RepeatSearch:
     """A search for proposed ablations that a paper reports already, in the paper's index and sentences.
 
-    `studies` are the ablation studies that the model found in the paper.
+    `reported_studies` are the ablation studies that the model found in the paper.
     """
 
     index: PaperIndex
-    studies: Sequence[ReportedStudy] = ()
+    reported_studies: Sequence[ReportedStudy] = ()
 
     @cached_property
     def _comparisons(self) -> _ComparisonSearch:
@@ -264,7 +264,7 @@ class RepeatSearch:
 
         Only passages with the beginnings of the words are split into statements, because splitting is slow.
         """
-        beginnings = make_word_prefixes(stems)
+        beginnings = convert_stems_to_prefixes(stems)
         if all(each in self._lowered for each in beginnings):
             for passage in self._passages:
                 if all(each in passage.lowered for each in beginnings):
@@ -272,7 +272,7 @@ class RepeatSearch:
 
     def find_repeated_study(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return (part of the reported ablation that `ablation` seems to repeat, heading above it), or None."""
-        same = [each for each in self.index.reported_ablations if has_part(ablation, each.part)]
+        same = [each for each in self.index.reported_ablations if is_ablation_of_part(ablation, each.part)]
         for each in same:
             if self._tells_change(each, ablation):
                 return each.part, each.location.heading
@@ -288,10 +288,10 @@ class RepeatSearch:
         for each in self.index.reported_ablations if left_out else ():
             if each.action is Action.REMOVE and any(is_same_part(name, each.part) for name in left_out):
                 yield each.part, each.location.heading
-        for study in self.studies:
+        for study in self.reported_studies:
             if _is_study_of(study, ablation):
                 yield study.name, study.section
-        for name, stems in list_specific_part_names(ablation.ablated_part):
+        for name, stems in list_specific_names_with_stems(ablation.ablated_part):
             for text, words, passage in self._find_statements(stems):
                 if _may_tell_change(text, words, passage, ablation) and is_text_about_part(stems, text):
                     yield name, passage.heading
@@ -305,8 +305,8 @@ class RepeatSearch:
         return not _only_replaces(ablation) or any(
             # "Replaced" in a sentence on a symbol does not tell of the symbol's values.
             _may_tell_change("" if is_greek_symbol(reported.part) else text, words, passage, ablation)
-            for name in list_part_names(reported.part)
-            for text, words, passage in self._find_statements(collect_stems(name))
+            for name in list_names_of_part(reported.part)
+            for text, words, passage in self._find_statements(extract_stem_set(name))
         )
 
 
@@ -314,14 +314,14 @@ def _may_tell_change(text: str, stems: frozenset[str], passage: _AblationPassage
     """Return whether a statement about a part may report the change that an ablation makes to the part."""
     if not _only_replaces(ablation) or _PUTS_IN.search(text):
         return True
-    part = collect_stems(ablation.ablated_part)
+    part = extract_stem_set(ablation.ablated_part)
     items = (frozenset(filter(is_specific_stem, extract_stems(item))) - part for item in ablation.replacement)
     return any(item and (len(item & stems) * 2 >= len(item) or item <= passage.stems) for item in items)
 
 
 def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
     """Return whether a study that the model found is about the ablation's part, and about the same change of it."""
-    if study.by == "program" or not has_part(ablation, strip_study_words(study.name)):
+    if study.by == "program" or not is_ablation_of_part(ablation, strip_study_words(study.name)):
         return False
     if not _only_replaces(ablation):
         return True

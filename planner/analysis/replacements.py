@@ -6,12 +6,12 @@ from functools import lru_cache
 from itertools import dropwhile
 from typing import Final
 
-from planner.analysis.parts import list_part_names
-from planner.analysis.sentences import has_row_about_part
+from planner.analysis.parts import list_names_of_part
+from planner.analysis.sentences import has_row_with_part_and_cell
 from planner.matching import (
     REMOVAL_WORDS,
     STOP_WORDS,
-    collect_stems,
+    extract_stem_set,
     extract_stems,
     is_mostly_number,
     parse_number_set,
@@ -138,7 +138,7 @@ def find_vague_replacements(ablation: Ablation) -> tuple[str, ...]:
 def _is_vague(item: str, part: set[str]) -> bool:
     if any(letter.isdigit() for letter in item) or _WHICH.search(item):
         return False
-    words = collect_stems(item) | (_VAGUE & {stem_word(word) for word in split_words(item)})
+    words = extract_stem_set(item) | (_VAGUE & {stem_word(word) for word in split_words(item)})
     named = words - _VAGUE - _GENERIC
     if not named or (words & _OTHER and len(named) == 1) or _OTHERS.fullmatch(item):
         return True  # "another pooling method"
@@ -147,7 +147,7 @@ def _is_vague(item: str, part: set[str]) -> bool:
 
 def find_replacements_in_use(
     ablation: Ablation,
-    find_sentences: Callable[[str], Iterable[tuple[str, str]]],
+    find_sentences_with_words: Callable[[str], Iterable[tuple[str, str]]],
     quote: str = "",
     surroundings: str = "",
 ) -> tuple[str, ...]:
@@ -155,8 +155,8 @@ def find_replacements_in_use(
 
     Such a replacement repeats the part or its value, or refers to the paper ("as in the paper"). It may also be what
     the paper uses according to the ablation's `quote`, the `surroundings` of the quote, or another sentence.
-    `find_sentences` returns pairs (sentence, heading above it) for the words of a replacement. Three or more values are
-    a sweep, which may include the paper's own value.
+    `find_sentences_with_words` returns pairs (sentence, heading above it) for the words of a replacement. Three or more
+    values are a sweep, which may include the paper's own value.
     """
     part, is_sweep = ablation.ablated_part, sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
     statements = _split_clauses(_strip_references(_join_prefixes(quote)))[1]
@@ -169,7 +169,9 @@ def find_replacements_in_use(
         if _is_quoted(item, part, statements, surroundings)
         or (
             not _OMITS.search(item)
-            and (_repeats_part(item, part) or any(_states(*each, item, part) for each in find_sentences(item)))
+            and (
+                _repeats_part(item, part) or any(_states(*each, item, part) for each in find_sentences_with_words(item))
+            )
         )
     )
 
@@ -203,21 +205,21 @@ def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -
         return True
     has_head = bool(head) and any(head <= words for words, _ in quoted)
     around = " ".join(_NOT_USED.sub(" ", each) for each in split_sentences(surroundings)) if has_head else ""
-    return len(wanted & collect_stems(_join_prefixes(around))) >= least and numbers <= parse_number_set(around)
+    return len(wanted & extract_stem_set(_join_prefixes(around))) >= least and numbers <= parse_number_set(around)
 
 
 def _repeats_part(item: str, part: str) -> bool:
     if _AS_PAPER.search(item):
         return True
-    words = collect_stems(item)
-    if _OWN.match(item) and words <= _OWN_WORDS | _GENERIC | collect_stems(part):
+    words = extract_stem_set(item)
+    if _OWN.match(item) and words <= _OWN_WORDS | _GENERIC | extract_stem_set(part):
         return True
     forms = {part, _BRACKETS.sub(" ", part), *_BRACKETS.findall(part)}
     if not _TAIL.search(item):
         forms |= {_TAIL.sub("", form) for form in forms}
     if is_mostly_number(item):
         named = {word for word in words if not word[0].isdigit()}
-        return _has_numbers(item, part) and named <= collect_stems(part) | _GENERIC
+        return _has_numbers(item, part) and named <= extract_stem_set(part) | _GENERIC
     return any(_is_same(item, form) for form in forms)
 
 
@@ -255,7 +257,7 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     if symbols := set(_SYMBOL.findall(f"{item} {part}")):
         sentence = _SYMBOL_VALUE.sub(lambda match: match[0] if match[1] in symbols else " ", sentence)
     clauses, statements = _split_clauses(sentence)
-    item_stems, own_stems = extract_stems(item), collect_stems(sentence)
+    item_stems, own_stems = extract_stems(item), extract_stem_set(sentence)
     part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
     is_setting, is_table = _is_setting(item), sentence.count("\n") > _MAX_SENTENCE_BREAKS
     about = part_stems.difference(item_stems, _COUNT) or (part_stems if is_setting else set())
@@ -266,26 +268,28 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     ):
         return True
     has_heading = is_setting or not part_stems.isdisjoint(item_stems)
-    stems = own_stems | collect_stems(heading) if has_heading else own_stems
+    stems = own_stems | extract_stem_set(heading) if has_heading else own_stems
     # "Number" says too little of "number of layers" beside a value.
-    head = list_part_names(part)[0] if is_setting and part.isascii() else _TAIL.sub("", _BRACKETS.sub(" ", part))
+    head = list_names_of_part(part)[0] if is_setting and part.isascii() else _TAIL.sub("", _BRACKETS.sub(" ", part))
     head_stems = set(_drop_generic(head)).difference(item_stems)
     is_named = bool(head_stems) and head_stems.issubset(own_stems)
     is_about = is_named or len(about & stems) >= _MIN_PART_SHARE * len(about)
     if not item_stems or (not is_about and len(_drop_generic(item)) < _TELLING_WORDS):
         return False
     if not is_setting:
-        is_listed = is_named and is_table and has_row_about_part(sentence, item_stems, head_stems, part_stems)
+        is_listed = is_named and is_table and has_row_with_part_and_cell(sentence, item_stems, head_stems, part_stems)
         return is_listed or any(_is_used(item, part, statement) for statement in statements)
     own = parse_number_set(item)
     if not own or (parse_number_set(part) and not _has_numbers(item, part)):
         return False  # in the second case, the part's name already has its value
     if is_table:
-        rows = ((row, collect_stems(row)) for row in sentence.split("\n"))
+        rows = ((row, extract_stem_set(row)) for row in sentence.split("\n"))
         return len(head_stems) > 1 and any(head_stems <= words and own == parse_number_set(row) for row, words in rows)
     words = part_stems.difference(_COUNT) if about <= stems else about
     about_part = [clause for clause in clauses if words.intersection(extract_stems(clause))]
-    about_part += [text for text in statements if (symbols and _SETS.search(text)) or head_stems <= collect_stems(text)]
+    about_part += [
+        text for text in statements if (symbols and _SETS.search(text)) or head_stems <= extract_stem_set(text)
+    ]
     most = len(own) + _MAX_OTHER_VALUES
     is_stated = any(own <= numbers and len(numbers) <= most for numbers in map(parse_number_set, about_part))
     return bool(about) and is_stated and _has_part_near(own, part_stems | symbols, sentence)

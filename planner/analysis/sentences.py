@@ -172,9 +172,9 @@ def find_added_or_lacking_parts(text: str) -> Iterator[AblationPhrase]:
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
-def find_parts_in_kind_comparison(title: str) -> Iterator[AblationPhrase]:
+def find_parts_with_compared_kinds(heading_or_caption: str) -> Iterator[AblationPhrase]:
     """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies"."""
-    matches = chain(_COMPARED.finditer(title), _KINDS.finditer(title))
+    matches = chain(_COMPARED.finditer(heading_or_caption), _KINDS.finditer(heading_or_caption))
     return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in matches)
 
 
@@ -184,7 +184,7 @@ def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
-def find_varied_parts(text: str) -> Iterator[AblationPhrase]:
+def find_varied_choices_and_values(text: str) -> Iterator[AblationPhrase]:
     """Yield choices and values that sentences report as varied."""
     matches = _find_matches(text, _VARIATION_CUES, _VARIED, _SYMBOL_SET)
     return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in matches)
@@ -226,7 +226,7 @@ class _TableRow:
         return any(_HAS_NUMBER.search(cell) for cell in self.cells[1:])
 
 
-def split_table_rows(text: str) -> Iterator[tuple[str, int]]:
+def find_table_row_lines(text: str) -> Iterator[tuple[str, int]]:
     """Yield lines that hold cells or at least two numbers, without their markup, each with its offset in the text."""
     start = 0
     for line in text.split("\n"):
@@ -256,15 +256,18 @@ def _split_cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split(separator)]
 
 
-def has_row_about_part(table: str, cell_stems: tuple[str, ...], head_stems: set[str], part_stems: set[str]) -> bool:
+def has_row_with_part_and_cell(
+    table: str, cell_stems: tuple[str, ...], part_head_stems: set[str], part_stems: set[str]
+) -> bool:
     """Return whether a row of a table is about a part and has a cell with the stems `cell_stems`.
 
-    The other cells of the row must have a stem in `part_stems`. With the first row, they must have all `head_stems`.
+    The other cells of the row must have a stem in `part_stems`. With the first row, they must have all
+    `part_head_stems`.
     """
-    rows = [list(map(extract_stems, _split_cells(row))) for row, _ in split_table_rows(table)]
+    rows = [list(map(extract_stems, _split_cells(row))) for row, _ in find_table_row_lines(table)]
     names = set(chain.from_iterable(rows[0])) if rows else set()
     others = (set(chain.from_iterable(row)) - set(cell_stems) for row in rows if cell_stems in row)
-    return any(part_stems & words and head_stems <= words | names for words in others)
+    return any(part_stems & words and part_head_stems <= words | names for words in others)
 
 
 def is_part_left_out(part_stems: frozenset[str], sentence: str) -> bool:
@@ -287,16 +290,16 @@ def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:
         yield head.cells[0], head.start
 
 
-def find_table_variant_names(text: str) -> Iterator[tuple[str, int]]:
+def find_non_removal_variants(ablation_table: str) -> Iterator[tuple[str, int]]:
     """Yield (name, offset) for each row of an ablation table that is a variant, not a removal or a whole method."""
-    for row in islice(_parse_rows(text), 1, None):
+    for row in islice(_parse_rows(ablation_table), 1, None):
         is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))
         if is_variant and row.has_values and len(row.name) <= _MAX_VARIANT_CHARS:
             yield row.name, row.start
 
 
 def _parse_rows(table: str) -> Iterator[_TableRow]:
-    for line, start in split_table_rows(table):
+    for line, start in find_table_row_lines(table):
         is_markdown = line.lstrip().startswith("|")
         texts = line.strip().strip("|").split("|") if is_markdown else _TABLE_RULE.sub("", line).split("&")
         cells = tuple(

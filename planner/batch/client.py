@@ -37,9 +37,9 @@ def compute_max_prompt_tokens(prompt: Prompt) -> int:
 
 @dataclass(slots=True)
 class CostReservation:
-    """Money that is reserved for one request. The caller sets `charged` to the real cost in USD (None is no cost)."""
+    """Money that is reserved for one request. The caller sets `charged_cost` to its cost in USD (None is no cost)."""
 
-    charged: float | None = None
+    charged_cost: float | None = None
 
 
 class CostBudget:
@@ -70,7 +70,7 @@ class CostBudget:
         try:
             yield reservation
         finally:
-            self.spent += reservation.charged or 0.0
+            self.spent += reservation.charged_cost or 0.0
             async with self._released:
                 self._reservation_count -= 1
                 # Sums of floats leave a rest, for whose release a request would wait for ever.
@@ -104,20 +104,20 @@ class RunState:
     progress: Progress
     budget: CostBudget
     rate_limiters: Mapping[str, RateLimiter]
-    requests_in_flight: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
+    futures_by_request_identity: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
     _waiting_tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
 
-    def stop(self, reason: str) -> None:
+    def stop_new_requests(self, reason: str) -> None:
         """Send no more requests, and cancel the tasks that wait; requests in flight still finish."""
         if not self.progress.stop_reason:
             self.progress.stop_reason = reason
             for rate_limiter in self.rate_limiters.values():
-                rate_limiter.close()
+                rate_limiter.refuse_further_requests()
             for task in self._waiting_tasks:
                 task.cancel()
 
     @contextmanager
-    def mark_waiting(self) -> Iterator[None]:
+    def mark_task_waiting(self) -> Iterator[None]:
         """Count the current task as waiting within the block."""
         task = _get_current_task()
         self._waiting_tasks.add(task)
@@ -127,7 +127,7 @@ class RunState:
             self._waiting_tasks.discard(task)
 
     @contextmanager
-    def mark_busy(self) -> Iterator[None]:
+    def mark_task_busy(self) -> Iterator[None]:
         """Count the current task as not waiting within the block, while it has a request in flight."""
         task = _get_current_task()
         self._waiting_tasks.discard(task)
@@ -146,10 +146,10 @@ class LedgerClient:
         self._sender = _RequestSender(state, run_model, plan_task, paper)
         on_wait = partial(log_wait, level=logging.DEBUG)
         self._retrying_model = RetryingModel(self._sender, state.job.retry_policy, on_wait=on_wait)
-        self._has_sent_all = not plan_task.has_requests
+        self._has_sent_all = not plan_task.has_earlier_requests
 
     @property
-    def attempt_records(self) -> tuple[AttemptRecord, ...] | None:
+    def attempt_records_if_complete(self) -> tuple[AttemptRecord, ...] | None:
         """The requests that the paper needed, oldest first; None if another client or command sent some of them."""
         return tuple(self._sender.attempt_records.values()) if self._has_sent_all else None
 
@@ -164,22 +164,22 @@ class LedgerClient:
             if (reply := state.ledger.reader.find_reply(identity)) is not None:
                 self._has_sent_all = False
                 return replace(reply, notes=(*reply.notes, REUSED_NOTE))
-            if (same_request := state.requests_in_flight.get(identity)) is None:
+            if (same_request := state.futures_by_request_identity.get(identity)) is None:
                 break
-            with state.mark_waiting():
+            with state.mark_task_waiting():
                 await asyncio.shield(same_request)
-        request_ended = state.requests_in_flight[identity] = asyncio.get_running_loop().create_future()
+        request_ended = state.futures_by_request_identity[identity] = asyncio.get_running_loop().create_future()
         try:
-            with state.mark_waiting():
+            with state.mark_task_waiting():
                 return await self._retrying_model.complete(prompt)
         except ModelError as error:
             if error.is_sent:
                 raise
             # Every paper would have this error, so the papers stay pending.
-            state.stop(str(error))
+            state.stop_new_requests(str(error))
             raise RunStopped from error
         finally:
-            del state.requests_in_flight[identity]
+            del state.futures_by_request_identity[identity]
             request_ended.set_result(None)
 
 
@@ -192,7 +192,7 @@ class _RequestSender:
         self._state = state
         self._model = run_model.make_paper_model(paper)
         self._compute_cost = run_model.client.compute_cost
-        self._rate_limiter = state.rate_limiters[plan_task.model]
+        self._rate_limiter = state.rate_limiters[plan_task.model_key]
         self._plan_task = plan_task
         self._failed_prompt: Prompt | None = None
         self._failed_at = 0.0
@@ -209,8 +209,8 @@ class _RequestSender:
             self._rate_limiter.acquire_slot(estimate_rough_tokens(prompt), self._waited) as slot,
         ):
             self._waited += slot.paused_seconds
-            with self._state.mark_busy():
-                reservation.charged = max_cost
+            with self._state.mark_task_busy():
+                reservation.charged_cost = max_cost
                 request = create_attempt_record(self.info.identify_request(prompt), prompt)
                 number = await self._state.ledger.record_request(self._plan_task, request, max_cost)
                 self.attempt_records.setdefault(request.identity, request)
@@ -226,14 +226,14 @@ class _RequestSender:
             error.paused = slot.paused_seconds
             self._failed_prompt, self._failed_at = prompt, time.monotonic()
             may_be_billed = _may_be_billed(error)
-            reservation.charged = reservation.charged if may_be_billed else 0.0
+            reservation.charged_cost = reservation.charged_cost if may_be_billed else 0.0
             await state.ledger.record_failure(number, str(error), may_be_billed=may_be_billed)
             self._handle_error(error, slot)
             raise
         self._rate_limiter.record_success(slot, completion.usage, completion.limits)
         cost = self._compute_cost(completion.usage)
-        reservation.charged = reservation.charged if cost is None else cost
-        await state.ledger.record_reply(number, identity, completion, cost, reservation.charged)
+        reservation.charged_cost = reservation.charged_cost if cost is None else cost
+        await state.ledger.record_reply(number, identity, completion, cost, reservation.charged_cost)
         update = {"completion": completion, "cost": cost}
         self.attempt_records[identity] = self.attempt_records[identity].model_copy(update=update)
         state.progress.record_reply(completion.usage, cost)
@@ -242,11 +242,13 @@ class _RequestSender:
     def _handle_error(self, error: ModelError, slot: RequestSlot) -> None:
         """Pause all requests if the endpoint asks for it; stop the run if every paper would have the error."""
         if error.exhausted or error.status in _FATAL_STATUSES:
-            self._state.stop(str(error))
+            self._state.stop_new_requests(str(error))
             raise RunStopped from error
         if error.status == HTTP_TOO_MANY_REQUESTS:
             if (error.retry_after or 0.0) > self._state.job.retry_policy.max_wait:
-                self._state.stop(f"{error}; the requested pause of {error.retry_after:.0f} s exceeds --max-wait")
+                self._state.stop_new_requests(
+                    f"{error}; the requested pause of {error.retry_after:.0f} s exceeds --max-wait"
+                )
                 raise RunStopped from error
             self._rate_limiter.record_rate_limit_error(slot, error.retry_after)
 

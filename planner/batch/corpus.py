@@ -23,7 +23,7 @@ _MAX_LIST_BYTES: Final = 10_000_000  # bytes
 _GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
 
 
-def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpus:
+def collect_corpus_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpus:
     """Return the papers that the arguments name, in a stable order; `assign_paper_ids` gives them their ids.
 
     An argument is a folder, a file, a glob, an arXiv id or a list of papers; `-` is the list in `stdin`. If one of

@@ -15,7 +15,7 @@ from planner.papers.sources import (
     IGNORED_FOLDERS,
     TEXT_ENDINGS,
     FileFormat,
-    find_kind_by_name,
+    find_format_by_name,
     has_non_paper_name,
 )
 
@@ -106,7 +106,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
     if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
         return CorpusProblem(str(path), "a link to a folder is not followed; give the folder's path", is_harmless=True)
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
-    is_harmless = not is_archive and find_kind_by_name(path.name) in (FileFormat.LATEX, FileFormat.OTHER)
+    is_harmless = not is_archive and find_format_by_name(path.name) in (FileFormat.LATEX, FileFormat.OTHER)
     try:
         refuse_special_file(path)
     except OSError as error:
@@ -119,7 +119,7 @@ def detect_paper_kind(file: Path) -> str:
     """Return the format of a paper's file; "" if it is no paper, or is LaTeX without a document class."""
     if has_non_paper_name(file.name):
         return ""
-    kind = find_kind_by_name(file.name)
+    kind = find_format_by_name(file.name)
     if kind is FileFormat.OTHER:
         return "archive" if file.suffix.lower() in ARCHIVE_ENDINGS else ""
     return "" if kind is FileFormat.LATEX and not _has_active_class(file) else kind.value
@@ -169,7 +169,7 @@ def _is_single_markdown(papers: list[Path]) -> bool:
 
 
 def _is_markdown(file: Path) -> bool:
-    return find_kind_by_name(file.name) is FileFormat.MARKDOWN
+    return find_format_by_name(file.name) is FileFormat.MARKDOWN
 
 
 def _has_active_class(file: Path) -> bool:

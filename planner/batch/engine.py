@@ -1,7 +1,7 @@
 """Plan the papers of a run on this machine.
 
 The engine reads papers in advance, sends requests as fast as the limits allow, and stores the results. Other engines
-use `ResultRecorder` too. `estimate_run` reads the papers and sends nothing.
+use `ResultRecorder` too. `estimate_remaining_requests` reads the papers and sends nothing.
 """
 
 import asyncio
@@ -83,12 +83,12 @@ class LocalEngine:
 
     def stop(self, reason: str) -> None:
         """Send no more requests; the requests in flight still finish, and their replies are stored."""
-        self._state.stop(reason)
+        self._state.stop_new_requests(reason)
 
     async def _plan_until_done(self, papers: AsyncIterator[TaskWithPaper]) -> None:
         while not self.progress.stop_reason:
             try:
-                with self._state.mark_waiting():
+                with self._state.mark_task_waiting():
                     read = await anext(papers, None)
                 if read is None:
                     return
@@ -106,10 +106,10 @@ class LocalEngine:
             await self._recorder.record_unreadable_paper(plan_task, paper)
             return
         choose_sample_number = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
-        run_model = self._run_models[plan_task.model]
+        run_model = self._run_models[plan_task.model_key]
         model = LedgerClient(self._state, run_model, plan_task, paper.result.paper)
         result = await run_paper_session(paper, model, run_model.settings, choose_sample_number, FixedTokenCounter())
-        await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records, started)
+        await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records_if_complete, started)
         if result.outcome is Outcome.BUDGET:
             self.stop(result.reason)
 
@@ -167,10 +167,10 @@ class ResultRecorder:
         Raises:
             RunError: if the run's folder or ledger cannot be written.
         """
-        run_model = self._run_models[plan_task.model]
+        run_model = self._run_models[plan_task.model_key]
         if attempt_records is None:
             used = (attempt.identity for attempt in result.attempts)
-            attempt_records = self._ledger.list_requests(plan_task.entry.id, plan_task.model, used)
+            attempt_records = self._ledger.list_requests(plan_task.entry.id, plan_task.model_key, used)
         started = started or min((attempt.started for attempt in attempt_records), default=None)
         begun = begin_record(paper_info, run_model.info, run_model.settings, started=started)
         record = finish_record(begun, result, attempt_records)
@@ -199,7 +199,7 @@ class ModelEstimate:
     """
 
     model: RunModel
-    price: UsagePrice
+    compute_cost: UsagePrice
     limits: RunLimits
     paper_count: int = 0
     request_count: int = 0
@@ -211,7 +211,7 @@ class ModelEstimate:
     @property
     def cost(self) -> float | None:
         """The estimated cost of the requests in USD, None if no price is known."""
-        return self.price(Usage(self.prompt_tokens, self.reply_tokens))
+        return self.compute_cost(Usage(self.prompt_tokens, self.reply_tokens))
 
     @property
     def seconds(self) -> float:
@@ -231,7 +231,7 @@ class ModelEstimate:
         Raises:
             PromptError: if a prompt template is faulty.
         """
-        paper_prompt = paper if isinstance(paper, PaperError) else paper.paper_prompt
+        paper_prompt = paper if isinstance(paper, PaperError) else paper.paper_prompt_or_error
         if isinstance(paper_prompt, PaperError | TooLongError):
             self.paper_errors.append(str(paper_prompt))
         elif isinstance(paper_prompt, PlannerError):
@@ -245,7 +245,7 @@ class ModelEstimate:
             self.reply_tokens += estimate.reply_tokens
 
 
-async def estimate_run(
+async def estimate_remaining_requests(
     job: BatchJob, earlier_results: Mapping[tuple[str, str], LatestResult], *, at_batch_service: bool
 ) -> list[ModelEstimate]:
     """Read the papers and estimate the requests to each model.
@@ -261,7 +261,7 @@ async def estimate_run(
     estimates = {
         key: ModelEstimate(
             model,
-            model.client.compute_batch_service_cost if at_batch_service else model.client.compute_cost,
+            model.client.compute_batch_request_cost if at_batch_service else model.client.compute_cost,
             job.limits,
         )
         for key, model in models.items()
@@ -270,12 +270,12 @@ async def estimate_run(
     for entry, (key, model) in itertools.product(job.corpus.entries, models.items()):
         last = earlier_results.get((entry.id, key))
         current = (model.ledger_model.settings_hash, entry.stamp)
-        if last is None or (last.settings_hash, last.stamp) != current or last.outcome in outcomes_to_repeat:
+        if last is None or (last.settings_hash, last.paper_stamp) != current or last.outcome in outcomes_to_repeat:
             left.append(PlanTask(entry, key))
         else:
             estimates[key].finished_paper_count += 1
     tasks, readers = _limit_papers(iter(left), job.limits.max_papers), job.make_readers(max(1, len(left)))
     async with read_papers_ahead(tasks, models, readers=readers, max_ahead=8) as papers:
         async for item in papers:
-            estimates[item.plan_task.model].add_paper(item.paper_or_error)
+            estimates[item.plan_task.model_key].add_paper(item.paper_or_error)
     return list(estimates.values())

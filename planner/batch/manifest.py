@@ -43,11 +43,11 @@ class CorpusEntry:
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """A paper to plan with a model; `has_requests` is true if earlier commands recorded requests for this task."""
+    """A paper to plan with a model; `has_earlier_requests` is true if earlier commands recorded requests for it."""
 
     entry: CorpusEntry
-    model: str
-    has_requests: bool = True
+    model_key: str
+    has_earlier_requests: bool = True
 
 
 @dataclass(frozen=True, slots=True)

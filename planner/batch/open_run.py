@@ -17,8 +17,8 @@ from planner.batch.cluster.merge import (
     refuse_unmerged_shards,
 )
 from planner.batch.cluster.pool import PooledModel, WorkerPool
-from planner.batch.corpus import assign_paper_ids, collect_entries
-from planner.batch.engine import LocalEngine, ModelEstimate, estimate_run
+from planner.batch.corpus import assign_paper_ids, collect_corpus_entries
+from planner.batch.engine import LocalEngine, ModelEstimate, estimate_remaining_requests
 from planner.batch.ledger.records import load_latest_results
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED
@@ -30,9 +30,9 @@ from planner.batch.spec import (
     BatchJob,
     RunModel,
     RunSpec,
+    build_run_model,
     dump_run_spec,
     inherit_settings,
-    join_client_and_settings,
 )
 from planner.batch.status import Progress
 from planner.chat import ModelInfo, Usage
@@ -103,7 +103,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
             _refuse_while_submitted(ledger, run, collected)
         engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv))
         if corpus is not None:
-            run.write_description(_describe_run(spec, run.read_description(), corpus, models))
+            run.write_run_json(_describe_run(spec, run.read_run_json(), corpus, models))
             await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, models))
         job = _build_job(spec, corpus or ledger.load_corpus(), engine_models, readers)
         try:
@@ -114,7 +114,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
             raise
 
 
-async def estimate_spec(
+async def collect_corpus_and_estimates(
     spec: RunSpec, arxiv: ArxivClient, *, with_finished: bool = False
 ) -> tuple[Corpus, list[ModelEstimate]]:
     """Return (corpus, one estimate for each model); `with_finished` estimates papers with a result too."""
@@ -126,7 +126,7 @@ async def estimate_spec(
         job = _build_job(spec, corpus, models, make_reader_factory(arxiv))
         folders = [spec.run, *([spec.shard.locate_folder(spec.run)] if spec.shard else [])]
         results = {} if with_finished else load_latest_results(folder.ledger_path for folder in folders)
-        return corpus, await estimate_run(job, results, at_batch_service=spec.uses_batch_service)
+        return corpus, await estimate_remaining_requests(job, results, at_batch_service=spec.uses_batch_service)
 
 
 async def record_corpus(opened: OpenRun) -> None:
@@ -140,15 +140,19 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
     """Plan the papers of a run with the engine that the command names, and return the exit code."""
     if opened.spec.uses_batch_service:
         return await _plan_through_service(opened, run_engine)
-    if unsent := await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
+    if (
+        unsent := await opened.ledger.submissions.withdraw_unsent_submissions()
+    ):  # so that their requests can be sent live
         from planner.batch.service.submit import build_submission_path
 
         for number in unsent:
             build_submission_path(opened.run.request_folder, number).unlink(missing_ok=True)
     if opened.spec.prompt_folders:
-        from planner.batch.service.exchange import PromptFileEngine
+        from planner.batch.service.exchange import PromptReplyFileEngine
 
-        return await run_engine(PromptFileEngine(opened.job, opened.run, opened.ledger, opened.spec.prompt_folders))
+        return await run_engine(
+            PromptReplyFileEngine(opened.job, opened.run, opened.ledger, opened.spec.prompt_folders)
+        )
     return await run_engine(LocalEngine(opened.job, opened.run, opened.ledger))
 
 
@@ -191,7 +195,7 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
                 f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT, in USD per"
                 " million tokens, as in 0.15,0.60"
             )
-        models.append(join_client_and_settings(client, spec.settings))
+        models.append(build_run_model(client, spec.settings))
     _refuse_shared_folder([model.info for model in models])
     return tuple(models)
 
@@ -210,7 +214,7 @@ def _refuse_shared_folder(infos: Sequence[ModelInfo]) -> None:
 
 def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
     stdin = read_stdin(MAX_STDIN_LIST_BYTES).decode("utf-8-sig", "surrogateescape") if "-" in sources else None
-    corpus = collect_entries(sources, stdin)
+    corpus = collect_corpus_entries(sources, stdin)
     for problem in corpus.problems:
         log.warning("%s: %s", problem.source, problem.reason)
     if count := corpus.skipped_file_count:
@@ -250,7 +254,7 @@ def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Co
     """
     waiting = [
         submission
-        for submission in ledger.submissions.list_open()
+        for submission in ledger.submissions.list_open_submissions()
         if submission.state != RECORDED and submission.model not in collected_models
     ]
     if waiting:
@@ -276,8 +280,8 @@ def _describe_run(
         "program_version": __version__,
         "started": earlier.get("started", now),
         "last_call": now,
-        "folder": str(spec.folder),
-        "words": list(spec.words),
+        "folder": str(spec.base_folder),
+        "words": list(spec.command_words),
         "corpus": list(spec.sources),
         "papers": len(corpus.entries),
         "task": spec.settings.task.value,
@@ -299,7 +303,7 @@ async def _open_engine(
     from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 
     remote = {model.ledger_model.key: model.client.worker_spec for model in models if model.client.worker_spec}
-    async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.folder)), spec.engine.ray_address) as pool:
+    async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.base_folder)), spec.engine.ray_address) as pool:
         workers, machines = len(pool), len(pool.worker_counts_by_machine)
         log.info("the cluster has %s on %s so far", format_count(workers, "worker"), format_count(machines, "machine"))
         moved = tuple(_move_to_cluster(model, pool) for model in models)

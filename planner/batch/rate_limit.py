@@ -95,13 +95,13 @@ class MinuteWindow:
 class RequestSlot:
     """The permission to send one request, given at the time `sent_at`.
 
-    `rough_tokens` is the caller's estimate of the tokens. `expected_tokens` is this estimate, corrected by the token
+    `rough_tokens` is the caller's estimate of the tokens. `corrected_tokens` is this estimate, corrected by the token
     counts of earlier replies; it counts towards the token limit. `paused_seconds` is the time in seconds spent in
     pauses.
     """
 
     sent_at: float
-    expected_tokens: float
+    corrected_tokens: float
     rough_tokens: float
     paused_seconds: float
 
@@ -173,7 +173,7 @@ class RateLimiter:
             self._adopt_limits(header_limits)
         if usage.prompt_tokens is not None:
             tokens = usage.prompt_tokens + (usage.completion_tokens or 0)
-            self._tokens.record_amount(time.monotonic(), tokens - slot.expected_tokens)
+            self._tokens.record_amount(time.monotonic(), tokens - slot.corrected_tokens)
             self._ratio += _ESTIMATE_WEIGHT * (tokens / slot.rough_tokens - self._ratio)
 
     def record_rate_limit_error(self, slot: RequestSlot, retry_after: float | None) -> None:
@@ -190,7 +190,7 @@ class RateLimiter:
         if retry_after is not None:
             self._pause_until(now, now + retry_after, has_endpoint_asked=True)
 
-    def close(self) -> None:
+    def refuse_further_requests(self) -> None:
         """Refuse all further requests, and those that wait."""
         self._closed = True
         self._changed.set()

@@ -30,12 +30,12 @@ _TOKEN_COUNTER: Final = FixedTokenCounter()
 class RemotePaper:
     """A paper that another process read.
 
-    `paper_prompt` is the prompt for one model, or the error if no prompt could be built; it was built for
+    `paper_prompt_or_error` is the prompt for one model, or the error if no prompt could be built; it was built for
     `prompt_request`. `rebuild_prompt` reads the paper again to build a prompt with other settings.
     """
 
     result: ReadResult
-    paper_prompt: PaperPrompt | PlannerError
+    paper_prompt_or_error: PaperPrompt | PlannerError
     prompt_request: PromptRequest
     rebuild_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
 
@@ -58,7 +58,9 @@ class RemotePaper:
         """Return the first prompt about the paper (before any re-ask); raise the error if it cannot be built."""
         prompt_request = PromptRequest(settings, token_counter)
         paper_prompt = (
-            self.paper_prompt if prompt_request == self.prompt_request else await self.rebuild_prompt(prompt_request)
+            self.paper_prompt_or_error
+            if prompt_request == self.prompt_request
+            else await self.rebuild_prompt(prompt_request)
         )
         if isinstance(paper_prompt, PlannerError):
             raise paper_prompt
@@ -153,14 +155,14 @@ class _ReadAheadQueue:
                 await self._queue.put(TaskWithPaper(plan_task, self._build_paper(request, result, number)))
 
     def _build_request(self, plan_tasks: Sequence[PlanTask]) -> ReadRequest:
-        entry, models = plan_tasks[0].entry, [self._models[plan_task.model] for plan_task in plan_tasks]
+        entry, models = plan_tasks[0].entry, [self._models[plan_task.model_key] for plan_task in plan_tasks]
         return ReadRequest(
             entry.source,
             title=entry.title,
             abstract=entry.abstract,
             paper_id=entry.id,
             prompts=tuple(PromptRequest(model.settings, _TOKEN_COUNTER) for model in models),
-            keep_paper=any(model.needs_paper for model in models),
+            keep_paper=any(model.is_builtin for model in models),
         )
 
     def _build_paper(self, request: ReadRequest, result: ReadResultOrError, number: int) -> RemotePaper | PaperError:

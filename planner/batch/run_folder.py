@@ -24,7 +24,7 @@ from planner.batch.manifest import Corpus
 from planner.chat import ModelInfo
 from planner.errors import Outcome, OutputError, RunError, UsageError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.planning.output import rebuild_trajectory, write_record_and_trajectory
+from planner.planning.output import rebuild_trajectory_from_record, write_record_and_trajectory
 from planner.planning.plan_files import PlanFileIndex
 from planner.planning.record import PlanRecord
 from planner.trajectory.format import Trajectory
@@ -88,7 +88,7 @@ class RunFolder:
             os.close(handle)
         return False
 
-    def read_description(self) -> dict[str, JsonValue]:
+    def read_run_json(self) -> dict[str, JsonValue]:
         """Return the content of `run.json`, {} if the file is missing or damaged."""
         try:
             facts = json.loads(read_bounded_file(self.path / "run.json", _MAX_DESCRIPTION_BYTES))
@@ -96,7 +96,7 @@ class RunFolder:
             return {}
         return facts if isinstance(facts, dict) else {}
 
-    def write_description(self, facts: Mapping[str, JsonValue]) -> None:
+    def write_run_json(self, facts: Mapping[str, JsonValue]) -> None:
         """Write `run.json`, which describes the run to people and other programs.
 
         Raises:
@@ -128,13 +128,13 @@ class RunFolder:
         present = PlanFileIndex(self.trajectory_folder)
         for paper, model, outcome in results:
             is_planned = outcome == Outcome.PLANNED
-            if model in infos and not present.has_paper_files(infos[model], paper, trajectory=is_planned):
+            if model in infos and not present.has_paper_files(infos[model], paper, with_trajectory=is_planned):
                 yield self.restore_plan_files(reader.load_latest_record(paper, model))
 
     def restore_plan_files(self, record: PlanRecord) -> str:
         """Write the files of a paper from the replies in its record; return the problem if there is no plan in them."""
         try:
-            trajectory = rebuild_trajectory(record)
+            trajectory = rebuild_trajectory_from_record(record)
         except OutputError as error:
             return f"the reply about paper {record.paper.id} can no longer be read as a plan: {error}"
         self.write_plan_files(record, trajectory)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.ledger.schema import query_ledger
-from planner.batch.ledger.store import ModelEntry
+from planner.batch.ledger.store import LedgerModel
 from planner.batch.manifest import Corpus
 from planner.batch.run_folder import RunFolder, Shard
 from planner.chat import Model, ModelInfo
@@ -61,7 +61,7 @@ class EngineOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class SubmissionOptions:
+class BatchServiceOptions:
     """Options for a batch service.
 
     With `submit_only` the command does not wait for the results. With `finish_live` a request that the service leaves
@@ -80,10 +80,10 @@ class RunSpec:
     """The options of `batch` or of a command that continues a run.
 
     If `sources` is empty, the papers of the run are used. The models differ only in name, address, key and price. With
-    `prompt_folders`, prompts and replies are exchanged as files. Paths are relative to `folder`. If `sends_requests` is
-    false, the command sends nothing and needs no key. `unset_fields` holds the names of the fields that neither the
-    command line nor the environment sets. `uses_settings` is true if a settings file sets one of these fields.
-    `words` are the words of the command line without secrets.
+    `prompt_folders`, prompts and replies are exchanged as files. Paths are relative to `base_folder`. If
+    `sends_requests` is false, the command sends nothing and needs no key. `unset_fields` holds the names of the fields
+    that neither the command line nor the environment sets. `uses_settings_file` is true if a settings file sets one of
+    these fields. `command_words` are the words of the command line without secrets.
     """
 
     run: RunFolder
@@ -93,15 +93,15 @@ class RunSpec:
     sources: tuple[str, ...] = ()
     engine: EngineOptions = EngineOptions(BATCH_SERVICE_ENGINE)
     shard: Shard | None = None
-    submission: SubmissionOptions = SubmissionOptions()
+    submission: BatchServiceOptions = BatchServiceOptions()
     offline: bool = False
     retry_failed: bool = False
     prompt_folders: PromptFolders = field(default_factory=PromptFolders)
-    folder: Path = field(default_factory=Path.cwd)
+    base_folder: Path = field(default_factory=Path.cwd)
     sends_requests: bool = True
     unset_fields: frozenset[str] = frozenset()
-    uses_settings: bool = False
-    words: tuple[str, ...] = ()
+    uses_settings_file: bool = False
+    command_words: tuple[str, ...] = ()
 
     @property
     def uses_batch_service(self) -> bool:
@@ -154,29 +154,30 @@ def dump_run_spec(spec: RunSpec, models: "Sequence[RunModel]") -> str:
     """Return the options as JSON without secrets; `models` are the models of `spec`."""
     templates = spec.settings.templates.resolve() if spec.settings.templates else None
     saved = _SavedRunSpec(
-        str(spec.folder),
+        str(spec.base_folder),
         {each.model: model.info.endpoint for each, model in zip(spec.models, models, strict=True)},
         replace(spec.settings, templates=templates),
         replace(spec.models[0], base_url=()),  # an address may hold a password
         spec.limits,
         spec.retry_failed,
         {each.model: _SavedModel(each.price, each.key_variable) for each in spec.models},
-        spec.uses_settings,
+        spec.uses_settings_file,
     )
     return _SAVED_SPEC_ADAPTER.dump_json(saved, exclude={"asking": {"model", "key_variable"}}).decode()
 
 
-def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
+def load_run_spec(run_path: Path, submission: BatchServiceOptions) -> RunSpec:
     """Return the options of the last `batch` command, to continue the run through its batch service.
 
     Raises:
         RunError: if there is no run, or if the run cannot be continued.
     """
-    run = RunFolder(path.resolve())
+    run = RunFolder(run_path.resolve())
     if shards := list_unmerged_shards(run):
-        names = ", ".join(str(shard.locate_folder(RunFolder(path)).path) for shard in shards)
+        names = ", ".join(str(shard.locate_folder(RunFolder(run_path)).path) for shard in shards)
         raise RunError(
-            f"{path} has shards, each of which is a run: give the path of a shard ({names}), or first `merge {path}`"
+            f"{run_path} has shards, each of which is a run: give the path of a shard ({names}), or first "
+            f"`merge {run_path}`"
         )
     saved = _read_saved_spec(run)
     if saved is None:
@@ -188,8 +189,8 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
         saved.bounded,
         submission=submission,
         retry_failed=saved.retry_failed,
-        folder=Path(saved.folder),
-        uses_settings=saved.uses_settings,
+        base_folder=Path(saved.folder),
+        uses_settings_file=saved.uses_settings,
     )
 
 
@@ -206,13 +207,13 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
     saved = _read_saved_spec(run) if run.ledger_path.exists() else None
     if spec.settings.plain is None:
         spec = replace(spec, settings=replace(spec.settings, plain=_is_begun_plain(run, saved)))
-    if saved is None or not (spec.uses_settings or saved.uses_settings):
+    if saved is None or not (spec.uses_settings_file or saved.uses_settings):
         return spec
     kept = {name: getattr(saved.settings, name) for name in PROMPT_SETTINGS if name in spec.unset_fields}
     if "task" not in kept and saved.settings.task != spec.settings.task:
         kept.pop("k", None)  # the saved k was for the other task
     models = _inherit_models(spec, saved)
-    continued = replace(spec, settings=replace(spec.settings, **kept), models=models, uses_settings=True)
+    continued = replace(spec, settings=replace(spec.settings, **kept), models=models, uses_settings_file=True)
     if (continued.settings, continued.models) != (spec.settings, spec.models):
         names = ", ".join(model.model or EXTRACTIVE for model in models)
         log.warning(
@@ -282,7 +283,7 @@ class RunModel:
 
     client: ModelClient
     settings: PlanSettings
-    ledger_model: ModelEntry
+    ledger_model: LedgerModel
 
     @property
     def info(self) -> ModelInfo:
@@ -290,7 +291,7 @@ class RunModel:
         return self.client.info
 
     @property
-    def needs_paper(self) -> bool:
+    def is_builtin(self) -> bool:
         """True if the model is the built-in planner, which reads the whole paper."""
         return self.client.model is None
 
@@ -302,14 +303,14 @@ class RunModel:
         )
 
 
-def join_client_and_settings(client: ModelClient, settings: PlanSettings) -> RunModel:
+def build_run_model(client: ModelClient, settings: PlanSettings) -> RunModel:
     """Return a model with the settings of a run; if the user set no context window, use that of the model.
 
     Raises:
         PromptError: if a prompt template is faulty.
     """
     settings = replace(settings, window=settings.window or client.window)
-    return RunModel(client, settings, ModelEntry(client.info, hash_settings(client.info, settings)))
+    return RunModel(client, settings, LedgerModel(client.info, hash_settings(client.info, settings)))
 
 
 @dataclass(frozen=True, slots=True)

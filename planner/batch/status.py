@@ -12,14 +12,14 @@ from pydantic import JsonValue
 
 from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.ledger.records import ALL_PAIRS, IS_VALID
-from planner.batch.ledger.schema import DamagedLedgerError, open_ledger_with_damage
+from planner.batch.ledger.schema import DamagedLedgerError, open_ledger_despite_damage
 from planner.batch.rate_limit import RateLimiter
 from planner.batch.run_folder import RunFolder, Shard, list_begun_shards, list_missing_shards
 from planner.chat import Usage
 from planner.details import format_count
 from planner.errors import Outcome
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
-from planner.planning.record import sum_costs
+from planner.planning.record import sum_costs_if_all_known
 
 _MAX_REASON_CHARS: Final = 300
 _MAX_EXAMPLES: Final = 3
@@ -103,7 +103,7 @@ class Progress:
         """Count the tokens and the cost of a reply."""
         tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
         self.tokens += tokens
-        self.cost = sum_costs((self.cost, cost))
+        self.cost = sum_costs_if_all_known((self.cost, cost))
         self._recent.append((time.monotonic(), 0, tokens))
 
     def record_result(self, paper_id: str, outcome: Outcome, reason: str) -> None:
@@ -218,7 +218,7 @@ def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStat
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
-    with open_ledger_with_damage(run.ledger_path) as (db, damage):
+    with open_ledger_despite_damage(run.ledger_path) as (db, damage):
         papers, expected = db.execute(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}").fetchone()
         outcomes_by_model = _count_outcomes_by_model(db)
         requests, lost, sent = db.execute(
@@ -280,31 +280,33 @@ def _normalize_reason(failure: PaperFailure) -> str:
 class RunStatus:
     """The status of a run; `is_in_use` is true if a process works on the run or on one of its shards.
 
-    If a shard is not merged, `total` is the sum over all shards. Then `shards` holds the status of each shard that has
-    begun, and `missing_shards` are the shards that have not begun.
+    If a shard is not merged, `total` is the sum over all shards. Then `statuses_by_shard` holds the status of each
+    shard that has begun, and `missing_shards` are the shards that have not begun.
     """
 
     total: LedgerStatus
     is_in_use: bool
-    shards: Mapping[Shard, LedgerStatus] = field(default_factory=dict)
+    statuses_by_shard: Mapping[Shard, LedgerStatus] = field(default_factory=dict)
     missing_shards: Sequence[Shard] = ()
 
     def as_json(self, *, with_failures: bool = False) -> dict[str, JsonValue]:
         """Return the status as JSON values; `with_failures` adds the failures."""
         facts = self.total.as_json(with_failures=with_failures)
-        if self.shards:
-            facts["shards"] = {shard.name: status.as_json() for shard, status in self.shards.items()}
+        if self.statuses_by_shard:
+            facts["shards"] = {shard.name: status.as_json() for shard, status in self.statuses_by_shard.items()}
             facts["shards_not_begun"] = [shard.name for shard in self.missing_shards]
         return facts
 
     def as_text(self, *, with_failures: bool = False) -> str:
         """Return the status as lines of text; `with_failures` adds the reasons of the failures."""
         lines = [self.total.as_text(with_failures=with_failures)]
-        for shard, status in self.shards.items():
+        for shard, status in self.statuses_by_shard.items():
             counts = f"{status.planned:,} planned, {status.failed:,} failed, {status.pending:,} pending"
             lines.append(f"  shard {shard.name}: {counts}")
         lines += [f"  shard {shard.name}: not begun" for shard in self.missing_shards]
-        return "\n".join([*lines, *(["shards are not merged yet; use ablation-planner merge"] if self.shards else [])])
+        return "\n".join(
+            [*lines, *(["shards are not merged yet; use ablation-planner merge"] if self.statuses_by_shard else [])]
+        )
 
 
 def read_run_status(run: RunFolder) -> RunStatus:
@@ -339,7 +341,7 @@ def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
         lost_requests=sum(part.lost_requests for part in statuses),
         prompt_tokens=sum(part.prompt_tokens for part in statuses),
         completion_tokens=sum(part.completion_tokens for part in statuses),
-        cost=sum_costs(part.cost for part in statuses),
+        cost=sum_costs_if_all_known(part.cost for part in statuses),
         failures=tuple(failure for part in statuses for failure in part.failures),
         damage="; ".join(part.damage for part in statuses if part.damage),
         in_flight=sum(part.in_flight for part in statuses),

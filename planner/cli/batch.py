@@ -17,13 +17,13 @@ from click.core import ParameterSource
 
 from planner.batch.manifest import Corpus
 from planner.batch.run_folder import RunFolder, Shard
-from planner.batch.spec import ENGINES, PROMPT_SETTINGS, EngineOptions, RunLimits, RunSpec, SubmissionOptions
+from planner.batch.spec import ENGINES, PROMPT_SETTINGS, BatchServiceOptions, EngineOptions, RunLimits, RunSpec
 from planner.batch.status import Progress, read_ledger_status
 from planner.cli.command import FOLDER, TYPED_WORDS, command
 from planner.cli.options import (
     TaskOptions,
     complete_path,
-    create_arxiv_client,
+    create_cached_arxiv_client,
     endpoint_options,
     model_option,
     offline_option,
@@ -39,11 +39,11 @@ from planner.cli.run_options import (
     submission_options,
 )
 from planner.cli.settings import get_settings
-from planner.cli.terminal.console import InterruptHandler, is_quiet, log, log_options, print_json, run_interruptible
+from planner.cli.terminal.console import InterruptHandler, add_log_options, is_quiet, log, print_json, run_interruptible
 from planner.cli.terminal.progress import (
-    describe_estimate_as_json,
+    describe_dry_run_as_json,
     format_command_totals,
-    format_estimate_text,
+    format_dry_run_text,
     format_progress,
 )
 from planner.details import format_count
@@ -92,7 +92,7 @@ _CREDENTIALS: Final = re.compile(r"://\S*@")  # user and password in an address;
 @prompt_file_options
 @output_option("--dry-run", is_flag=True, help="Print an estimate of tokens, cost and time, and send nothing.")
 @output_option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@log_options
+@add_log_options
 def batch(
     corpus: tuple[str, ...],
     output: Path,
@@ -100,7 +100,7 @@ def batch(
     task: TaskOptions,
     endpoint: ModelSpec,
     limits: RunLimits,
-    submission: SubmissionOptions,
+    submission: BatchServiceOptions,
     offline: bool,
     retry_failed: bool,
     shard: Shard | None,
@@ -138,12 +138,12 @@ def batch(
         prompt_folders,
         sends_requests=not (dry_run or submission.prepare),
         unset_fields=frozenset(name for name, source in sources.items() if source in _UNSET_SOURCES),
-        uses_settings=any(sources[name] is ParameterSource.DEFAULT_MAP for name in ("models", *PROMPT_SETTINGS))
+        uses_settings_file=any(sources[name] is ParameterSource.DEFAULT_MAP for name in ("models", *PROMPT_SETTINGS))
         or any(each.key_variable is not None for each in model_specs),
-        words=_list_typed_words(),
+        command_words=_list_typed_words(),
     )
     work = _print_estimate(spec, as_json=as_json) if dry_run else run_batch(spec, as_json=as_json)
-    raise SystemExit(run_interruptible(work, at_once=True))
+    raise SystemExit(run_interruptible(work, exit_at_first_signal=True))
 
 
 def _list_typed_words() -> tuple[str, ...]:
@@ -157,7 +157,7 @@ async def run_batch(spec: RunSpec, *, as_json: bool) -> int:
     """Plan the pending papers of a run, and return the exit code of the command."""
     from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 
-    async with open_run(spec, create_arxiv_client(offline=spec.offline)) as opened:
+    async with open_run(spec, create_cached_arxiv_client(offline=spec.offline)) as opened:
         code = 0
         if spec.submission.prepare:
             await record_corpus(opened)
@@ -200,13 +200,13 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
 
 async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
     """Print the expected tokens, cost and time of a run. Return 0 if all papers can be read, otherwise 1."""
-    from planner.batch.open_run import estimate_spec
+    from planner.batch.open_run import collect_corpus_and_estimates
 
-    corpus, estimates = await estimate_spec(spec, create_arxiv_client(offline=spec.offline))
+    corpus, estimates = await collect_corpus_and_estimates(spec, create_cached_arxiv_client(offline=spec.offline))
     if as_json:
-        print_json(describe_estimate_as_json(corpus, estimates))
+        print_json(describe_dry_run_as_json(corpus, estimates))
     else:
-        click.echo(make_printable(format_estimate_text(corpus, estimates)))
+        click.echo(make_printable(format_dry_run_text(corpus, estimates)))
     return 1 if _has_problems(corpus) or any(each.paper_errors for each in estimates) else 0
 
 
@@ -222,9 +222,9 @@ async def _show_progress(progress: Progress) -> AsyncIterator[None]:
         return
     with ExitStack() as stack:
         if sys.stderr.isatty():
-            from planner.cli.terminal.live_view import show_live_view  # imports rich, which only a terminal needs
+            from planner.cli.terminal.live_view import show_run_progress  # imports rich, which only a terminal needs
 
-            task = asyncio.create_task(stack.enter_context(show_live_view(progress)))
+            task = asyncio.create_task(stack.enter_context(show_run_progress(progress)))
         else:
             task = asyncio.create_task(_log_progress(progress))
         try:

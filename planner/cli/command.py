@@ -235,7 +235,7 @@ def format_message(text: str, label: str = "", colour: str = "") -> str:
     """Return a message after a coloured label, such as "Error:". If stderr is a terminal, wrap the message."""
     text, width = f"{label}: {text}" if label else text, choose_wrap_width(sys.stderr)
     if width:
-        text = "\n".join(wrap_line(line, width) for line in text.split("\n"))
+        text = "\n".join(wrap_line_with_indent(line, width) for line in text.split("\n"))
     return click.style(f"{label}:", colour, bold=True) + text.removeprefix(f"{label}:") if label else text
 
 
@@ -249,7 +249,7 @@ def print_error(text: str) -> None:
     click.echo(format_message(make_printable(text).replace("\n", " "), "error", "red"), err=True)
 
 
-def wrap_line(line: str, width: int) -> str:
+def wrap_line_with_indent(line: str, width: int) -> str:
     """Wrap a line to `width` columns. All lines but the first are indented by two more columns."""
     if line.startswith("  ablation-planner "):  # a command, which the user copies, stays on one line
         return line

@@ -85,11 +85,11 @@ def pass_options_as_argument(
     argument_name: str,
     options_class: type,
     *options: Callable[[CommandFunction], CommandFunction],
-    complete_value: Callable[[Any], Any] = lambda value: value,
+    fill_in_options: Callable[[Any], Any] = lambda value: value,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that adds options to a command. It passes their values as the argument `argument_name`.
 
-    The argument is an instance of `options_class`, a dataclass with a field for each option. `complete_value` may
+    The argument is an instance of `options_class`, a dataclass with a field for each option. `fill_in_options` may
     change this instance before the command gets it, for example to set further fields.
     """
 
@@ -97,7 +97,7 @@ def pass_options_as_argument(
         @functools.wraps(command)
         def with_value(*args: Any, **kwargs: Any) -> Any:
             given = {field.name: kwargs.pop(field.name) for field in fields(options_class) if field.name in kwargs}
-            return command(*args, **{argument_name: complete_value(options_class(**given))}, **kwargs)
+            return command(*args, **{argument_name: fill_in_options(options_class(**given))}, **kwargs)
 
         decorated: CommandFunction = with_value
         for option in reversed(options):
@@ -256,11 +256,11 @@ model_options = pass_options_as_argument(
         help="Model, such as gpt-4o or ollama/llama3.1 (see `models`), or extractive for the built-in planner.",
     ),
     *_ENDPOINT_OPTIONS,
-    complete_value=lambda spec: get_settings().complete_model_spec(spec),
+    fill_in_options=lambda spec: get_settings().complete_model_spec(spec),
 )
 
 
-def create_arxiv_client(*, offline: bool) -> "ArxivClient":
+def create_cached_arxiv_client(*, offline: bool) -> "ArxivClient":
     """Return a client of arXiv with the user's cache. An environment variable may name a mirror of arXiv."""
     from planner.papers.arxiv import BASE_URL, ArxivClient  # only commands that read papers need it
 

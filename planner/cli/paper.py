@@ -11,24 +11,24 @@ from typing import Any, Final
 import click
 
 from planner.chat import TokenCounter
-from planner.cli.command import choose_wrap_width, command, shorten_middle, wrap_line
+from planner.cli.command import choose_wrap_width, command, shorten_middle, wrap_line_with_indent
 from planner.cli.options import (
     MetadataOptions,
     TaskOptions,
     complete_path,
-    create_arxiv_client,
+    create_cached_arxiv_client,
     metadata_options,
     output_option,
     task_options,
 )
-from planner.cli.terminal.console import log, log_omissions, log_options, print_json
+from planner.cli.terminal.console import add_log_options, log, log_omission_summary, print_json
 from planner.details import ReportedStudy, format_approximate_number
 from planner.errors import PaperError, UsageError
 from planner.files import path_exists, read_bounded_file, read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.arxiv import ArxivClient
 from planner.papers.paper import Excerpt, Paper, Section
-from planner.papers.sources import MAX_FILE_BYTES, FileFormat, detect_kind
+from planner.papers.sources import MAX_FILE_BYTES, FileFormat, detect_file_format
 from planner.planning.first_prompt import (
     PaperPrompt,
     PlanSettings,
@@ -45,16 +45,16 @@ _MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separ
 _SHORT_TEXT_KINDS: Final = (FileFormat.TEXT, FileFormat.MARKDOWN, FileFormat.EMPTY, FileFormat.OTHER)
 
 
-def is_missing(source: str) -> bool:
+def is_missing_path(source: str) -> bool:
     """Return whether a source is the path of a file or folder that does not exist."""
     if source == "-" or "://" in source or parse_arxiv_id(source):
         return False
     return not (source and path_exists(source))
 
 
-def open_isolated_reader(*, offline: bool) -> IsolatedReader:
+def create_isolated_reader(*, offline: bool) -> IsolatedReader:
     """Return a reader that reads papers in a separate process."""
-    return IsolatedReader(create_arxiv_client(offline=offline))
+    return IsolatedReader(create_cached_arxiv_client(offline=offline))
 
 
 async def read_named_paper(source: str, metadata: MetadataOptions, reader: IsolatedReader) -> Paper:
@@ -96,11 +96,11 @@ def read_command_paper(source: str, metadata: MetadataOptions) -> Paper:
     Raises:
         UsageError: if the source does not exist.
     """
-    if is_missing(source):
+    if is_missing_path(source):
         raise UsageError(f"{source}: no such file or folder")
 
     async def read() -> Paper:
-        async with open_isolated_reader(offline=metadata.offline) as reader:
+        async with create_isolated_reader(offline=metadata.offline) as reader:
             return await read_named_paper(source, metadata, reader)
 
     return asyncio.run(read())
@@ -122,7 +122,7 @@ def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
         data = read_bounded_file(Path(request.source), _MAX_SHORT_TEXT) if data is None else data
     except (OSError, ValueError):
         return None
-    if len(data) > _MAX_SHORT_TEXT or detect_kind(data, request.source_name) not in _SHORT_TEXT_KINDS:
+    if len(data) > _MAX_SHORT_TEXT or detect_file_format(data, request.source_name) not in _SHORT_TEXT_KINDS:
         return None
     from planner.reading.worker import read_paper_with_prompts
 
@@ -134,7 +134,7 @@ def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
 @output_option("--to", "form", type=click.Choice(("json", "text")), default="json", show_default=True, help="Format.")
 @metadata_options
 @task_options
-@log_options
+@add_log_options
 def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions) -> None:
     """Print the exact messages that `plan` would send, and send nothing.
 
@@ -159,7 +159,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions)
 )
 @metadata_options
 @task_options
-@log_options
+@add_log_options
 def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions) -> None:
     """Show what is read from a paper: title, abstract, sections, sizes, warnings, and parts that `plan` leaves out."""
     settings = task.make_settings()
@@ -177,7 +177,7 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions) 
 
 
 def _log_excerpt(excerpt: Excerpt | PaperPrompt) -> None:
-    log_omissions(excerpt.omissions)
+    log_omission_summary(excerpt.omissions)
     for warning in excerpt.warnings:
         log.warning("%s", warning)
 
@@ -205,7 +205,7 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
             _format_list("Warnings", description["warnings"]),
         )
     )
-    return "\n".join(wrap_line(line, width) for line in page.split("\n")) if width else page
+    return "\n".join(wrap_line_with_indent(line, width) for line in page.split("\n")) if width else page
 
 
 def _format_list(heading: str, lines: Iterable[str]) -> str:

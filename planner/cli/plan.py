@@ -23,18 +23,18 @@ from planner.cli.options import (
     paper_option,
     task_options,
 )
-from planner.cli.paper import is_missing, open_isolated_reader, read_command_paper, read_named_paper
-from planner.cli.terminal.console import log, log_options, run_interruptible
+from planner.cli.paper import create_isolated_reader, is_missing_path, read_command_paper, read_named_paper
+from planner.cli.terminal.console import add_log_options, log, run_interruptible
 from planner.cli.terminal.results import PlanReporter
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, read_stdin
-from planner.models.connect import EXTRACTIVE, ModelSpec, log_host_at_first_request, open_model
+from planner.models.connect import EXTRACTIVE, ModelSpec, add_host_logging, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedReplyModel
-from planner.papers.characters import decode_text
+from planner.papers.characters import decode_text_with_warnings
 from planner.papers.paper import Paper
 from planner.papers.sources import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import plan_with_client, write_pasted_plan, write_unreadable_paper_record
+from planner.planning.output import plan_to_folder_with_client, write_pasted_plan, write_unreadable_paper_record
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 
@@ -62,7 +62,7 @@ json_option = output_option(
 @folder_option
 @output_option("--force", is_flag=True, help="Send requests again even if they were already answered.")
 @json_option
-@log_options
+@add_log_options
 def plan(
     papers: tuple[str, ...],
     metadata: MetadataOptions,
@@ -88,7 +88,7 @@ def plan(
 @task_options
 @model_options
 @folder_option
-@log_options
+@add_log_options
 def demo(task: TaskOptions, model_spec: ModelSpec, output: Path) -> None:
     """Plan a paper that comes with the program, and show the plan.
 
@@ -113,7 +113,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path) -> None:
 @task_options
 @folder_option
 @json_option
-@log_options
+@add_log_options
 def parse(
     reply: str,
     revised: str | None,
@@ -152,7 +152,7 @@ def parse(
 
 def _read_pasted_reply(reply: str, model: str) -> Completion:
     data = read_stdin(MAX_REPLY_BYTES) if reply == "-" else read_bounded_file(Path(reply), MAX_REPLY_BYTES)
-    text, notes = decode_text(data, reply)
+    text, notes = decode_text_with_warnings(data, reply)
     return Completion(text, model=model, notes=notes)
 
 
@@ -166,19 +166,21 @@ async def _plan_papers(
     reporter: PlanReporter,
 ) -> int:
     """Plan one paper after the other. Return 0 if every paper has a plan, otherwise 1."""
-    if len(sources) == 1 and is_missing(sources[0]):
+    if len(sources) == 1 and is_missing_path(sources[0]):
         raise UsageError(f"{sources[0]}: no such file or folder")
     code, counter = 0, TokenCounter()
-    plan_paper = partial(plan_with_client, output, max_wait=model_spec.max_wait, force=force, token_counter=counter)
+    plan_paper = partial(
+        plan_to_folder_with_client, output, max_wait=model_spec.max_wait, force=force, token_counter=counter
+    )
     async with (
         open_model(model_spec, offline=metadata.offline, on_text=reporter.on_text) as client,
-        open_isolated_reader(offline=metadata.offline) as reader,
+        create_isolated_reader(offline=metadata.offline) as reader,
     ):
         settings = replace(settings, window=settings.window or client.window)
-        client = log_host_at_first_request(client)
+        client = add_host_logging(client)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
-            if is_missing(source):
+            if is_missing_path(source):
                 log.error("%s: no such file or folder", source)
                 code = 1
                 continue

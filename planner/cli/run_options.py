@@ -5,7 +5,7 @@ from functools import partial
 import click
 
 from planner.batch.run_folder import Shard
-from planner.batch.spec import ENGINES, LOCAL_CLUSTER, EngineOptions, RunLimits, SubmissionOptions
+from planner.batch.spec import ENGINES, LOCAL_CLUSTER, BatchServiceOptions, EngineOptions, RunLimits
 from planner.cli.command import FOLDER, GroupedOption
 from planner.cli.options import pass_options_as_argument
 from planner.errors import UsageError
@@ -56,7 +56,7 @@ _POLL_OPTION = _service_option(
 
 submission_options = pass_options_as_argument(
     "submission",
-    SubmissionOptions,
+    BatchServiceOptions,
     _service_option(
         "--submit-only",
         is_flag=True,
@@ -69,7 +69,7 @@ submission_options = pass_options_as_argument(
 
 collect_options = pass_options_as_argument(
     "submission",
-    SubmissionOptions,
+    BatchServiceOptions,
     _service_option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
     _FINISH_LIVE_OPTION,
     _POLL_OPTION,

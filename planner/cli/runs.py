@@ -12,13 +12,13 @@ import click
 from planner.batch.cluster.merge import MergeResult, merge_shards
 from planner.batch.open_run import open_run
 from planner.batch.run_folder import RunFolder
-from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions, load_run_spec
+from planner.batch.spec import BATCH_SERVICE_ENGINE, BatchServiceOptions, RunSpec, load_run_spec
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch
 from planner.cli.command import FOLDER, command
-from planner.cli.options import create_arxiv_client, output_option
+from planner.cli.options import create_cached_arxiv_client, output_option
 from planner.cli.run_options import collect_options
-from planner.cli.terminal.console import log, log_options, print_json, run_interruptible
+from planner.cli.terminal.console import add_log_options, log, print_json, run_interruptible
 from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.exports.export import EXPORT_FORMATS, export_plans
@@ -49,7 +49,7 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
 
 def _describe_next_call(run: RunFolder) -> str:
     """Return advice to continue a run. If the run's last `batch` command is known, the advice contains it."""
-    facts = run.read_description()
+    facts = run.read_run_json()
     words, folder = facts.get("words"), facts.get("folder")
     if not (isinstance(words, list) and words and isinstance(folder, str)):
         return "the run is not in progress now; the same `batch` command continues it"
@@ -62,8 +62,8 @@ def _describe_next_call(run: RunFolder) -> str:
 @_run_argument
 @collect_options
 @output_option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@log_options
-def collect(run: Path, submission: SubmissionOptions, as_json: bool) -> None:
+@add_log_options
+def collect(run: Path, submission: BatchServiceOptions, as_json: bool) -> None:
     """Get the results of a RUN from its batch service, and continue the run as `batch --engine openai-batch` would."""
     spec = load_run_spec(run, submission)
     _end_after(spec, lambda: run_batch(spec, as_json=as_json))
@@ -74,24 +74,24 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool) -> None:
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
-@log_options
+@add_log_options
 def import_batch_results(run: Path, files: tuple[Path, ...]) -> None:
     """Import results of exported requests into a RUN: output and error files of a batch service or vLLM's run-batch."""
     paths = [path.resolve() for path in files]
-    spec = replace(load_run_spec(run, SubmissionOptions()), sends_requests=False)
+    spec = replace(load_run_spec(run, BatchServiceOptions()), sends_requests=False)
     _end_after(spec, lambda: _import_results(spec, paths))
 
 
 def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
     """Do the work in the folder in which the run was begun. End the program with the work's exit code."""
-    with contextlib.chdir(spec.folder):
-        raise SystemExit(run_interruptible(work(), at_once=True))
+    with contextlib.chdir(spec.base_folder):
+        raise SystemExit(run_interruptible(work(), exit_at_first_signal=True))
 
 
 async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
     from planner.batch.service.exchange import import_results_and_plan
 
-    async with open_run(spec, create_arxiv_client(offline=False)) as opened:
+    async with open_run(spec, create_cached_arxiv_client(offline=False)) as opened:
         imported = await import_results_and_plan(opened.job, opened.run, opened.ledger, paths)
     for line in imported.describe():
         log.info("%s", line)
@@ -109,7 +109,7 @@ async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
     help=f"{', '.join(_EXPORTS[:-1])} or {_EXPORTS[-1]}.",
 )
 @click.argument("target", type=click.Path(path_type=Path))
-@log_options
+@add_log_options
 def export(run: Path, form: str, target: Path) -> None:
     """Write the plans of a RUN, of any folder of trajectories, or of one trajectory, to TARGET.
 
@@ -126,7 +126,7 @@ def export(run: Path, form: str, target: Path) -> None:
     if form == BATCH_SERVICE_ENGINE:
         if is_pipe_or_device(target):
             raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
-        target, spec = target.resolve(), replace(load_run_spec(run, SubmissionOptions()), sends_requests=False)
+        target, spec = target.resolve(), replace(load_run_spec(run, BatchServiceOptions()), sends_requests=False)
         _end_after(spec, lambda: _export_requests(spec, target))
     exported = export_plans(run, form, target)
     for line in (*exported.plan_notes, *exported.ledger_damage):
@@ -137,10 +137,10 @@ def export(run: Path, form: str, target: Path) -> None:
 
 
 async def _export_requests(spec: RunSpec, target: Path) -> int:
-    from planner.batch.service.exchange import export_missing_requests
+    from planner.batch.service.exchange import export_unanswered_requests
 
-    async with open_run(spec, create_arxiv_client(offline=False)) as opened:
-        exported = await export_missing_requests(opened.job, opened.run, opened.ledger, target)
+    async with open_run(spec, create_cached_arxiv_client(offline=False)) as opened:
+        exported = await export_unanswered_requests(opened.job, opened.run, opened.ledger, target)
     if not exported:
         log.info("%s needs no further requests", spec.run.path)
     for path, requests in exported:
@@ -151,7 +151,7 @@ async def _export_requests(spec: RunSpec, target: Path) -> int:
 
 @command(epilog="Example: ablation-planner merge run")
 @_run_argument
-@log_options
+@add_log_options
 def merge(run: Path) -> None:
     """Merge the results of the shards of a RUN. The exit code is 1 while the results of a shard are missing.
 

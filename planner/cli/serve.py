@@ -12,9 +12,9 @@ import click
 
 from planner.cli.command import EXISTING_FOLDER, FOLDER, command
 from planner.cli.options import TaskOptions, model_options, offline_option, output_option, task_options
-from planner.cli.paper import open_isolated_reader
+from planner.cli.paper import create_isolated_reader
 from planner.cli.plan import folder_option
-from planner.cli.terminal.console import InterruptHandler, log, log_options
+from planner.cli.terminal.console import InterruptHandler, add_log_options, log
 from planner.errors import UsageError
 from planner.files import write_file_atomically
 from planner.models.connect import ModelSpec
@@ -36,7 +36,7 @@ _INSTALL: Final = "pip install 'ablation-planner[{0}]', or in a checkout pip ins
 @task_options
 @model_options
 @offline_option()
-@log_options
+@add_log_options
 def serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool) -> None:
     """Serve a page on this machine, on which you read a paper, plan its ablations, edit the plan and export it.
 
@@ -51,17 +51,17 @@ def serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, off
 async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSpec, offline: bool) -> int:
     from planner.serve.app import PageApp
     from planner.serve.folder import PaperFolder
-    from planner.serve.jobs import JobQueue
+    from planner.serve.jobs import PerModelJobQueue
     from planner.serve.pages import PageDefaults
-    from planner.serve.server import PageServer, open_socket
+    from planner.serve.server import PageServer, open_loopback_socket
 
     stopped = asyncio.Event()
-    async with open_isolated_reader(offline=offline) as reader:
+    async with create_isolated_reader(offline=offline) as reader:
         papers = PaperFolder(output, reader)
-        queue = JobQueue(output, papers, offline=offline)
+        queue = PerModelJobQueue(output, papers, offline=offline)
         handler = InterruptHandler(lambda _: stopped.set(), lambda: queue.is_sending)
         app = PageApp(PageDefaults(output, model_spec, task.make_settings(), task.k, offline), papers, queue)
-        server = PageServer(app.build_application(), open_socket(port))
+        server = PageServer(app.build_application(), open_loopback_socket(port))
 
         async def wait_for_end() -> None:
             await stopped.wait()
@@ -81,7 +81,7 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
 @model_options
 @folder_option
 @offline_option()
-@log_options
+@add_log_options
 def mcp(
     folders: tuple[Path, ...],
     roots: tuple[Path, ...],
@@ -104,7 +104,7 @@ def mcp(
         if (error.name or "").partition(".")[0] != "mcp":
             raise
         raise UsageError(f"mcp needs one more package: {_INSTALL.format('mcp')}") from None
-    output, reader = output.resolve(), open_isolated_reader(offline=True)
+    output, reader = output.resolve(), create_isolated_reader(offline=True)
     tools = PlanTools(ReadableFolders.from_paths(named), output, reader, task.make_settings, model_spec, offline)
     log.info("reading papers in %s; writing plans to %s", tools.folders, output)
     for sign in (signal.SIGINT, signal.SIGTERM):

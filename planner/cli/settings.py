@@ -257,19 +257,19 @@ def get_settings(context: click.Context | None = None) -> Settings:
     return context.obj if context is not None and isinstance(context.obj, Settings) else Settings()
 
 
-def find_named_file() -> Path | None:
+def find_named_settings_file() -> Path | None:
     """Return the settings file that --config names, or None if --config is not given."""
     named: Path | None = click.get_current_context().find_root().params["config"]
     return named
 
 
-def find_user_file() -> Path:
+def build_user_settings_path() -> Path:
     """Return the path of the user's settings file. The file need not exist."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
     return Path(folder) / "ablation-planner" / "config.toml"
 
 
-def find_project_file() -> Path | None:
+def find_project_settings_file() -> Path | None:
     """Return the settings file in the working folder or the nearest folder above it, or None if there is none."""
     here = Path(_PROJECT_FILE_NAME)
     candidates = (here, *(folder / _PROJECT_FILE_NAME for folder in Path.cwd().parents))
@@ -288,7 +288,7 @@ def apply_settings(context: click.Context, command_name: str, command: click.Com
     if not options:
         return
     settings = load_settings()
-    project = None if find_named_file() else find_project_file()
+    project = None if find_named_settings_file() else find_project_settings_file()
     used = [
         each for each in (*options, "endpoint") if settings.origins.get(each, "").rpartition(":")[0] == str(project)
     ]
@@ -315,9 +315,9 @@ def load_settings() -> Settings:
     Raises:
         UsageError: if a file cannot be read, or a setting is wrong; the text names the file and the line.
     """
-    if named_file := find_named_file():
+    if named_file := find_named_settings_file():
         return _build_settings([_SettingsFile.read(named_file)])
-    user_file, project_file = find_user_file(), find_project_file()
+    user_file, project_file = build_user_settings_path(), find_project_settings_file()
     files = [_SettingsFile.read(user_file)] if os.access(user_file, os.F_OK) else []
     if project_file is None:
         return _build_settings(files)

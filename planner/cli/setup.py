@@ -15,14 +15,14 @@ from planner.cli.options import model_options
 from planner.cli.settings import (
     Settings,
     apply_settings,
-    find_named_file,
-    find_project_file,
+    build_user_settings_path,
+    find_named_settings_file,
+    find_project_settings_file,
     find_setting_name,
-    find_user_file,
     get_settings,
     load_settings,
 )
-from planner.cli.terminal.console import log, log_options, print_json, run_interruptible
+from planner.cli.terminal.console import add_log_options, log, print_json, run_interruptible
 from planner.errors import ModelError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.openai_chat.chat import list_endpoint_models
@@ -46,11 +46,11 @@ def config() -> None:
 @config.command(epilog='Example: $EDITOR "$(ablation-planner config path)"')
 def path() -> None:
     """Print the path of your own settings file, even if the file does not exist yet."""
-    file = find_named_file() or find_user_file()
+    file = find_named_settings_file() or build_user_settings_path()
     click.echo(make_printable(str(file)))
     if not os.access(file, os.F_OK):
         click.echo("this file does not exist yet", err=True)
-    if (project := find_project_file()) and find_named_file() is None:
+    if (project := find_project_settings_file()) and find_named_settings_file() is None:
         click.echo(make_printable(f"the settings of this project win over your own: {project}"), err=True)
 
 
@@ -138,7 +138,7 @@ def help_(commands: tuple[str, ...]) -> None:
     help="Ask this endpoint for its models: an address, a prefix or a name from your settings.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
-@log_options
+@add_log_options
 def models(words: tuple[str, ...], endpoint: str | None, as_json: bool) -> None:
     """List the known models with context window, prices, and whether their key is set.
 
@@ -214,7 +214,7 @@ def _format_row(row: _ModelRow) -> list[str]:
 
 @command(epilog="Example: ablation-planner doctor --model gpt-4o")
 @model_options
-@log_options
+@add_log_options
 def doctor(model_spec: ModelSpec) -> None:
     """Check the key, the endpoint and the model with one tiny request."""
     is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from planner.cli.command import EXISTING_FOLDER, FOLDER, choose_wrap_width, command, print_error, print_warning
 from planner.cli.options import output_option
-from planner.cli.terminal.console import log, log_options, print_json
+from planner.cli.terminal.console import add_log_options, log, print_json
 from planner.cli.terminal.results import format_plan_cards
 from planner.details import DEFAULT_MIN_CHANCE, format_count, make_details_list_json_schema
 from planner.errors import TrajectoryError, UsageError
@@ -22,14 +22,14 @@ from planner.planning.output import PlanOutput
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import DEFAULT_K, MAX_K, Plan, Task, describe_validation_error, find_rule_violations
-from planner.site.copies import build_plan_json, format_jsonl
+from planner.site.copies import build_plan_json, format_ablations_as_jsonl
 from planner.site.entries import (
     PlanEntry,
     UnreadFile,
+    add_record_to_entry,
+    build_entry_source,
     create_planned_entry,
-    find_entry_files,
-    find_trajectories,
-    join_record,
+    find_trajectory_paths,
     read_plan_entry,
 )
 from planner.site.pages import render_entry_page
@@ -130,7 +130,7 @@ def _read_entry(file: Path) -> PlanEntry:
     if not entry.is_own_record(record):
         print_warning(f"{record_path} is the record of another plan; the plan is shown without a record")
         return entry
-    return join_record(entry, record)
+    return add_record_to_entry(entry, record)
 
 
 def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
@@ -139,7 +139,7 @@ def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
     if form == "json":
         return make_json_printable(json.dumps(build_plan_json(entry), ensure_ascii=False, indent=2)) + "\n"
     if form == "jsonl":
-        return make_json_printable(format_jsonl(trajectory.plan))
+        return make_json_printable(format_ablations_as_jsonl(trajectory.plan))
     if form == "md":
         return render_trajectory(trajectory, allow_violations=True)
     if form == "html":
@@ -164,7 +164,7 @@ def _check_file(file: Path) -> Iterator[str]:
 def _count_ablation_warnings(file: Path) -> int:
     """Return the number of warnings about a trajectory's ablations, or 0 if its files cannot be read."""
     try:
-        entry = read_plan_entry(find_entry_files(file))
+        entry = read_plan_entry(build_entry_source(file))
     except (TrajectoryError, OSError):
         return 0
     return sum(len(entry.list_findings(number)) for number in range(len(entry.ablations)))
@@ -206,7 +206,7 @@ def _list_files(paths: tuple[Path, ...]) -> list[Path]:
         raise UsageError(f"{paths[0]}: no such file or folder")
     files: list[Path] = []
     for path in paths:
-        found = find_trajectories(path) if path.is_dir() else [path]
+        found = find_trajectory_paths(path) if path.is_dir() else [path]
         if not found and len(paths) == 1:
             raise UsageError(f"{path}: this folder holds no trajectories; name an output folder of `plan` or `batch`")
         files += found or [path]
@@ -228,7 +228,7 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     """
     from planner.site.build import build_site  # imports the templates and what fills them
 
-    built = build_site(runs, output, with_docsify=docsify)
+    built = build_site(runs, output, with_docsify_site=docsify)
     for file in built.unread_files:
         print_warning(f"{file.name}: {file.reason}")
     papers = format_count(built.paper_count, "paper")
@@ -255,7 +255,7 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     f"[default: reviewer {DEFAULT_K[Task.REVIEWER]}, author {DEFAULT_K[Task.AUTHOR]}]",
 )
 @output_option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-@log_options
+@add_log_options
 def combine(sources: tuple[Path, ...], output: Path, min_chance: int | None, k: int | None, as_json: bool) -> None:
     """Combine the plans in all SOURCE folders: run folders, or any folders of trajectories. Sends nothing.
 
@@ -263,10 +263,10 @@ def combine(sources: tuple[Path, ...], output: Path, min_chance: int | None, k: 
     joined. They are ranked by their mean chance, or by votes if a plan states no chances. Prints the path of each
     combined plan.
     """
-    from planner.combining.combine import combine_plans  # for this command alone
+    from planner.combining.combine import combine_plans_by_paper  # for this command alone
 
     facts: dict[str, list[dict[str, Any]]] = {"plans": [], "single": [], "unread": []}
-    for result in combine_plans(sources, output, k=k, min_chance=min_chance):
+    for result in combine_plans_by_paper(sources, output, k=k, min_chance=min_chance):
         _add_facts(facts, result)
         if isinstance(result, PlanOutput) and not as_json:
             click.echo(make_printable(str(result.trajectory_path)))

@@ -36,7 +36,7 @@ _MAX_REJECTED: Final = 200  # studies on record; hostile plans have thousands
 
 
 @dataclass(frozen=True, slots=True)
-class ProposedStudy:
+class _ProposedStudy:
     """An ablation that one or more members propose. A member is one of the plans to combine.
 
     `member_count` is the number of all members, with or without this ablation. `has_chances` is true if every member
@@ -81,14 +81,14 @@ class ProposedStudy:
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenStudies:
+class _ChosenStudies:
     """The studies of a combined plan, the best first, and (study, reason) for each rejected study.
 
     `min_chance` is None if not all members state chances.
     """
 
-    kept: tuple[ProposedStudy, ...]
-    rejected: tuple[tuple[ProposedStudy, RejectionReason], ...]
+    kept: tuple[_ProposedStudy, ...]
+    rejected: tuple[tuple[_ProposedStudy, RejectionReason], ...]
     k: int
     min_chance: int | None
 
@@ -105,7 +105,7 @@ class SingleMemberPaper:
 CombineResult = PlanOutput | SingleMemberPaper | UnreadFile
 
 
-def combine_plans(
+def combine_plans_by_paper(
     folders: Sequence[Path], output: Path, *, k: int | None = None, min_chance: int | None = None
 ) -> Iterator[CombineResult]:
     """Combine the plans in run folders or in other folders of trajectories. Write the new plans to `output`.
@@ -130,7 +130,7 @@ def combine_plans(
             yield _write_plan(output, index.list_names(task), paper_id, task, members, chosen)
 
 
-def _choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: int | None) -> ChosenStudies:
+def _choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: int | None) -> _ChosenStudies:
     """Choose the studies of a combined plan, at most `k` with a chance of at least `min_chance` percent.
 
     `members` must be sorted by name. If `min_chance` is None, the task's default is used. If a member states no
@@ -140,12 +140,12 @@ def _choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: i
     least = (DEFAULT_MIN_CHANCE[task] if min_chance is None else min_chance) if has_chances else None
     proposals = [member.list_proposals(with_considered=has_chances) for member in members]
     groups = group_ablations([[proposal.ablation for proposal in each] for each in proposals])
-    proposed = (ProposedStudy(tuple(proposals[m][n] for m, n in group), len(members), has_chances) for group in groups)
+    proposed = (_ProposedStudy(tuple(proposals[m][n] for m, n in group), len(members), has_chances) for group in groups)
     studies = sorted(proposed, key=lambda study: study.sort_key)
     reasons = decide_rejection_reasons([study.chance for study in studies], k, least)
     kept = tuple(study for study, why in zip(studies, reasons, strict=True) if why is None)
     rejected = tuple((study, why) for study, why in zip(studies, reasons, strict=True) if why)
-    return ChosenStudies(kept, rejected[:_MAX_REJECTED], k, least)
+    return _ChosenStudies(kept, rejected[:_MAX_REJECTED], k, least)
 
 
 def name_combined_model(names: Sequence[str]) -> str:
@@ -158,7 +158,7 @@ def _hash_names(names: Sequence[str]) -> str:
 
 
 def _write_plan(
-    output: Path, names: Sequence[str], paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
+    output: Path, names: Sequence[str], paper_id: str, task: Task, members: Sequence[Member], chosen: _ChosenStudies
 ) -> CombineResult:
     """Write the combined plan of a paper. `names` are all members for the task, also those without this paper."""
     if len(members) == 1:
@@ -179,7 +179,7 @@ def _write_plan(
         return UnreadFile(paper_id, str(error))
 
 
-def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: ChosenStudies) -> PlanRecord:
+def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: _ChosenStudies) -> PlanRecord:
     records = [member.entry.record for member in members if member.entry.record]
     details = tuple(study.details for study in chosen.kept)
     names, has_details = [member.name for member in members], any(each != Details() for each in details)
@@ -204,11 +204,11 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
             for study, why in chosen.rejected
         ),
         reported=select_distinct_studies(chain.from_iterable(record.reported for record in records)),
-        votes=tuple(tuple(proposal.vote for proposal in study.proposals) for study in chosen.kept),
+        votes=tuple(tuple(proposal.recorded_vote for proposal in study.proposals) for study in chosen.kept),
     )
 
 
-def _list_findings(plan: Plan, members: Sequence[Member], chosen: ChosenStudies) -> Iterator[str]:
+def _list_findings(plan: Plan, members: Sequence[Member], chosen: _ChosenStudies) -> Iterator[str]:
     """Yield a warning for each fault that the program found in an ablation of the combined plan."""
     records = {member.name: member.entry.record for member in members}
     for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
@@ -224,7 +224,7 @@ def _describe_paper(paper_id: str, records: Sequence[PlanRecord]) -> PaperRecord
     return PaperRecord(id=paper_id, title="", source="", format="", main_file="", sha256="", chars=0)
 
 
-def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies) -> Iterator[str]:
+def _list_paragraphs(names: Sequence[str], all_count: int, chosen: _ChosenStudies) -> Iterator[str]:
     """Yield the paragraphs of a combined plan's reasoning.
 
     `names` are the members with a plan for this paper. `all_count` also counts the members without one.
@@ -242,7 +242,7 @@ def _list_paragraphs(names: Sequence[str], all_count: int, chosen: ChosenStudies
         yield "\n".join(f"- {_describe_study(study)}; {why}" for study, why in chosen.rejected)
 
 
-def _describe_rule(chosen: ChosenStudies) -> str:
+def _describe_rule(chosen: _ChosenStudies) -> str:
     if chosen.min_chance is None:
         return (
             "Not every member states chances, so studies are ranked by their votes, then by their mean rank; "
@@ -254,10 +254,10 @@ def _describe_rule(chosen: ChosenStudies) -> str:
     )
 
 
-def _describe_study(study: ProposedStudy) -> str:
+def _describe_study(study: _ProposedStudy) -> str:
     chance = "" if study.chance is None else f", chance {study.chance} %"
     count = f"{len(study.proposals)} of {study.member_count} votes{chance}"
-    votes = (proposal.vote for proposal in study.proposals)
+    votes = (proposal.recorded_vote for proposal in study.proposals)
     named = (f"{v.member} {f'{v.chance} %' if v.chance is not None else f'rank {v.rank}'}" for v in votes)
     return (
         f"{study.best_proposal.ablation.name}: {count} ({', '.join(named)}); words of {study.best_proposal.member_name}"

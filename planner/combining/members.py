@@ -25,7 +25,7 @@ class Proposal:
     rank: int
 
     @property
-    def vote(self) -> Vote:
+    def recorded_vote(self) -> Vote:
         """The member's vote for this ablation, with its rank and its chance."""
         return Vote(member=self.member_name, name=self.ablation.name, rank=self.rank, chance=self.details.chance)
 

@@ -18,7 +18,7 @@ from planner.files import is_pipe_or_device, write_file_atomically
 from planner.names import sanitize_file_name
 from planner.sanitize import make_json_printable, render_csv
 from planner.schema import PLAN_FIELDS, format_field_values
-from planner.site.copies import DETAIL_COLUMNS, format_cell, list_detail_cells
+from planner.site.copies import DETAIL_COLUMNS, format_number_or_empty, list_detail_cells
 from planner.site.entries import PlanEntry
 
 _BASELINE: Final = Variant(BASELINE, "the method as the paper describes it")
@@ -33,11 +33,13 @@ _INTERPOLATION: Final = re.compile(r"(\\*)\$\{")
 _YamlValue = str | int | Sequence["_YamlValue"] | Mapping[str, "_YamlValue"]
 
 
-def write_wandb(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_wandb_sweeps(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a sweep for each study, in a folder for each plan. A sweep runs baseline and variants with every seed."""
     for plan in build_exported_plans(entries):
         for study in plan.studies:
-            write_file_atomically(target / plan.slug / f"{study.slug}.yaml", _render_sweep(plan, study), durable=False)
+            write_file_atomically(
+                target_folder / plan.slug / f"{study.slug}.yaml", _render_sweep(plan, study), durable=False
+            )
 
 
 def _render_sweep(plan: ExportedPlan, study: ExportedStudy) -> str:
@@ -61,11 +63,11 @@ def _render_sweep(plan: ExportedPlan, study: ExportedStudy) -> str:
     return "".join((*_list_comments((*_describe_study(plan, study), *wiring)), *_list_yaml_lines(sweep)))
 
 
-def write_hydra(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_hydra_experiments(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a folder of Hydra experiments for each plan: an experiment for the baseline and for each variant."""
     for plan in build_exported_plans(entries):
         for study, variant in _list_variants(plan):
-            path = target / plan.slug / "experiment" / f"{variant.slug}.yaml"
+            path = target_folder / plan.slug / "experiment" / f"{variant.slug}.yaml"
             write_file_atomically(path, _render_experiment(plan, study, variant), durable=False)
 
 
@@ -93,8 +95,8 @@ def _escape_interpolation(text: str) -> str:
     return _INTERPOLATION.sub(lambda match: f"{match[1] * 2}\\${{", text)
 
 
-def write_run_matrix(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a row for each run, as JSON if the name of `target` ends in `.json`, otherwise as CSV.
+def write_run_table(entries: Sequence[PlanEntry], target_file: Path) -> None:
+    """Write a row for each run, as JSON if the name of `target_file` ends in `.json`, otherwise as CSV.
 
     The rows are in the order in which to start the runs, the baseline first. `run_order` numbers the runs.
     """
@@ -103,11 +105,11 @@ def write_run_matrix(entries: Sequence[PlanEntry], target: Path) -> None:
         for plan in build_exported_plans(entries)
         for row in _list_runs(plan)
     ]
-    if target.suffix.lower() == ".json":
+    if target_file.suffix.lower() == ".json":
         text = make_json_printable(json.dumps(rows, ensure_ascii=False, indent=1)) + "\n"
     else:
         text = render_csv([_MATRIX_COLUMNS, *(map(str, row.values()) for row in rows)])
-    write_file_atomically(target, text)
+    write_file_atomically(target_file, text)
 
 
 def _list_runs(plan: ExportedPlan) -> Iterator[tuple[str | int, ...]]:
@@ -141,7 +143,7 @@ def _describe_study(plan: ExportedPlan, study: ExportedStudy | None) -> Iterator
         yield "The baseline of all studies"
         return
     yield f"Study {study.number} of {len(plan.studies)}, number {study.run_position} to run: {study.headline}"
-    yield from (f"{label}: {text}" for label, text in study.list_notes())
+    yield from (f"{label}: {text}" for label, text in study.list_facts())
 
 
 def _list_comments(lines: Iterable[str]) -> Iterator[str]:
@@ -164,7 +166,7 @@ def _quote_value(value: _YamlValue) -> str:
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
-def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_ablationbench_folder(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write plans as AblationBench reads them: `<id>.jsonl` for each paper, and `plans.json`.
 
     If there are several models, each gets a folder. Failed papers are left out, since AblationBench would score an
@@ -179,7 +181,11 @@ def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
             raise UsageError(f"{paper}: {model} has {count} plans of this paper, but AblationBench's layout allows one")
     models = {(entry.planner, entry.model) for entry in entries}
     for planner, model in sorted(models):
-        folder = target if len(models) == 1 else target / sanitize_file_name(planner) / sanitize_file_name(model)
+        folder = (
+            target_folder
+            if len(models) == 1
+            else target_folder / sanitize_file_name(planner) / sanitize_file_name(model)
+        )
         plans: dict[str, object] = {}
         for entry in sorted(entries, key=lambda entry: entry.trajectory is not None):
             if (entry.planner, entry.model) != (planner, model):
@@ -196,10 +202,10 @@ def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
         write_file_atomically(folder / "plans.json", json.dumps(plans, ensure_ascii=False, indent=1) + "\n")
 
 
-def write_jsonl(entries: Iterable[PlanEntry], target: Path) -> None:
+def write_entries_as_jsonl(entries: Iterable[PlanEntry], target_file: Path) -> None:
     """Write one line for each paper and model. If there is no plan, the line has the outcome and no ablations."""
     lines = (json.dumps(_build_json_fields(entry), ensure_ascii=False) + "\n" for entry in entries)
-    write_file_atomically(target, "".join(lines))
+    write_file_atomically(target_file, "".join(lines))
 
 
 def _build_json_fields(entry: PlanEntry) -> dict[str, object]:
@@ -219,7 +225,7 @@ def _build_json_fields(entry: PlanEntry) -> dict[str, object]:
     }
 
 
-def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_ablations_as_csv(entries: Sequence[PlanEntry], target_file: Path) -> None:
     """Write a row for each ablation and for each failed paper. If a plan has details, add columns for them.
 
     `cost` and `warnings` are those of the whole plan. `findings` are those of the ablation in the row.
@@ -230,12 +236,12 @@ def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
     details = DETAIL_COLUMNS if any(entry.has_details for entry in entries) else ()
     columns += [*details, "findings"]
     rows = (row for entry in entries for row in _build_csv_rows(entry, len(details)))
-    write_file_atomically(target, render_csv([columns, *rows]))
+    write_file_atomically(target_file, render_csv([columns, *rows]))
 
 
 def _build_csv_rows(entry: PlanEntry, detail_count: int) -> Iterator[Sequence[str]]:
     about = (entry.paper_id, entry.planner, entry.model, entry.task.value, entry.outcome.value)
-    paper = (entry.title, format_cell(entry.cost), "; ".join(entry.warnings))
+    paper = (entry.title, format_number_or_empty(entry.cost), "; ".join(entry.warnings))
     if entry.trajectory is None:
         yield (*about, "", *[""] * len(PLAN_FIELDS), entry.reason, *paper, "", *[""] * detail_count, "")
         return

@@ -11,7 +11,7 @@ from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, ExportedStudy
 from planner.files import write_file_atomically
 from planner.sanitize import clean_text
 from planner.schema import Action, Task
-from planner.site.copies import describe_change, format_as_one_line, format_plan_as_review
+from planner.site.copies import format_as_one_line, format_change_as_instruction, format_plan_as_review
 from planner.site.entries import PlanEntry
 
 _MAX_TITLE_CHARS: Final = 200  # GitHub allows 256
@@ -45,12 +45,12 @@ _ESCAPES: Final = str.maketrans(
 _UNMEASURED: Final = "--"
 
 
-def write_github_issue_files(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_github_issue_files(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a folder for each plan, with a file for each ablation and a script that turns the files into issues."""
     for plan in build_exported_plans(entries):
-        folder, script = target / plan.slug, [_SCRIPT]
+        folder, script = target_folder / plan.slug, [_SCRIPT]
         for study in sorted(plan.studies, key=lambda study: study.run_position):
-            about = f"From the plan of ablations for: {escape_markdown(plan.title)}"
+            about = f"From the plan of ablations for: {escape_github_markdown(plan.title)}"
             body = f"{about}\n\nRepeat each run with {len(SEEDS)} seeds:\n\n{_BASELINE_STEP}\n{_render_study(study)}"
             write_file_atomically(folder / f"{study.slug}.md", body, durable=False)
             title = shlex.quote(f"Ablation: {study.headline}"[:_MAX_TITLE_CHARS])
@@ -58,38 +58,38 @@ def write_github_issue_files(entries: Sequence[PlanEntry], target: Path) -> None
         write_file_atomically(folder / "create-issues.sh", "".join(script), durable=False)
 
 
-def write_markdown_files(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_markdown_files(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a Markdown file for each plan with its studies.
 
     If a plan has fewer studies than the k that was asked for, its best rejected candidates are added as studies until
     there are k. Each other candidate gets one line.
     """
     for plan in build_exported_plans(entries):
-        lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
+        lines = [f"# Ablations: {escape_github_markdown(plan.title)}\n\n", _render_overview(plan)]
         lines += map(_render_section, plan.studies)
         count = max(0, plan.k - len(plan.studies))
-        if next_studies := plan.further_studies[:count]:
+        if next_studies := plan.rejected_studies[:count]:
             lines.append("\n# Then\n\nThe next candidates, in this order:\n")
             lines += map(_render_section, next_studies)
-        if rest := plan.further_studies[count:]:
+        if rest := plan.rejected_studies[count:]:
             lines.append("\n# Also considered\n\n")
-            lines += (f"- {escape_markdown(_describe_study(study))}\n" for study in rest)
-        write_file_atomically(target / f"{plan.slug}.md", "".join(lines), durable=False)
+            lines += (f"- {escape_github_markdown(_describe_study(study))}\n" for study in rest)
+        write_file_atomically(target_folder / f"{plan.slug}.md", "".join(lines), durable=False)
 
 
 def _describe_study(study: ExportedStudy) -> str:
-    change = describe_change(study.ablation, study.ablation.replacement)
+    change = format_change_as_instruction(study.ablation, study.ablation.replacement)
     return f"{format_as_one_line(change)} ({study.headline})"
 
 
 def _render_section(study: ExportedStudy) -> str:
-    return f"\n## {study.number}. {escape_markdown(study.headline)}\n\n{_render_study(study)}"
+    return f"\n## {study.number}. {escape_github_markdown(study.headline)}\n\n{_render_study(study)}"
 
 
 def _render_overview(plan: ExportedPlan) -> str:
     runs = [(study, variant) for study in plan.studies for variant in study.variants]
     shared = sum(bool(variant.same_as) for _, variant in runs)
-    first = sum(len(study.first_variants) for study in plan.studies)
+    first = sum(len(study.variants_to_run_first) for study in plan.studies)
     notes = (
         f"{shared} may repeat a run of an earlier study" if shared else "",
         f"start with {first + 1} runs, as the others only try values between those" if first < len(runs) else "",
@@ -99,33 +99,33 @@ def _render_overview(plan: ExportedPlan) -> str:
     return f"{count}. Each run has {len(SEEDS)} seeds. Run the studies in this order: {order}.\n\n{_BASELINE_STEP}"
 
 
-def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_review_files(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a text file for each plan. It has sentences to paste into a review."""
     for plan in build_exported_plans(entries):
         text = clean_text(format_plan_as_review(plan.entry)).text
-        write_file_atomically(target / f"{plan.slug}.txt", text, durable=False)
+        write_file_atomically(target_folder / f"{plan.slug}.txt", text, durable=False)
 
 
 def _render_study(study: ExportedStudy) -> str:
-    notes = (f"- **{label}**: {escape_markdown(text)}\n" for label, text in study.list_notes())
-    first = study.first_variants
+    notes = (f"- **{label}**: {escape_github_markdown(text)}\n" for label, text in study.list_facts())
+    first = study.variants_to_run_first
     later = [variant for variant in study.variants if variant not in first]
-    steps = [f"- [ ] Run `{each.slug}`: {escape_markdown(study.describe_run(each))}\n" for each in first]
+    steps = [f"- [ ] Run `{each.slug}`: {escape_github_markdown(study.describe_variant(each))}\n" for each in first]
     if later:
         values = ", ".join(f"`{each.slug}`" for each in later)
         steps.append(f"- [ ] If the results of these runs differ, also run the values between them: {values}\n")
     return f"{''.join(notes)}\n{''.join(steps)}- [ ] Report the metrics of all runs beside the baseline's\n"
 
 
-def escape_markdown(text: str) -> str:
+def escape_github_markdown(text: str) -> str:
     """Escape a part of a line for GitHub. Nothing in it becomes markup, a link or a mention."""
     return _MARKUP.sub(r"\\\g<0>", _REFERENCE.sub(_ZERO_WIDTH_SPACE, text))
 
 
-def write_latex_fragments(entries: Sequence[PlanEntry], target: Path) -> None:
+def write_latex_fragments(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a file for each plan, to be read by `\\input`. It has a paragraph and a table of the variants."""
     for plan in build_exported_plans(entries):
-        write_file_atomically(target / f"{plan.slug}.tex", _render_latex_plan(plan), durable=False)
+        write_file_atomically(target_folder / f"{plan.slug}.tex", _render_latex_plan(plan), durable=False)
 
 
 def _render_latex_plan(plan: ExportedPlan) -> str:

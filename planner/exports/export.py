@@ -9,33 +9,33 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.ledger.records import LedgerReader
-from planner.batch.ledger.schema import open_ledger_with_damage
+from planner.batch.ledger.schema import open_ledger_despite_damage
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import OutputError, RunError, TrajectoryError, UsageError
 from planner.exports.data_files import (
-    write_ablationbench,
-    write_csv,
-    write_hydra,
-    write_jsonl,
-    write_run_matrix,
-    write_wandb,
+    write_ablationbench_folder,
+    write_ablations_as_csv,
+    write_entries_as_jsonl,
+    write_hydra_experiments,
+    write_run_table,
+    write_wandb_sweeps,
 )
 from planner.exports.documents import (
     write_github_issue_files,
     write_latex_fragments,
     write_markdown_files,
-    write_reviews,
+    write_review_files,
 )
 from planner.names import sanitize_file_name
-from planner.planning.output import rebuild_trajectory
+from planner.planning.output import rebuild_trajectory_from_record
 from planner.planning.record import PlanRecord
 from planner.site.entries import (
     PlanEntry,
-    create_failed_entry,
+    add_record_to_entry,
+    build_entry_source,
+    create_entry_without_trajectory,
     create_planned_entry,
-    find_entry_files,
     index_entries,
-    join_record,
     read_plan_entry,
     read_sorted_entries,
 )
@@ -50,16 +50,16 @@ class Exporter:
 
 
 EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
-    "ablationbench": Exporter(write_ablationbench),
-    "csv": Exporter(write_csv, ".csv"),
-    "hydra": Exporter(write_hydra),
+    "ablationbench": Exporter(write_ablationbench_folder),
+    "csv": Exporter(write_ablations_as_csv, ".csv"),
+    "hydra": Exporter(write_hydra_experiments),
     "issues": Exporter(write_github_issue_files),
-    "jsonl": Exporter(write_jsonl, ".jsonl"),
+    "jsonl": Exporter(write_entries_as_jsonl, ".jsonl"),
     "latex": Exporter(write_latex_fragments),
     "markdown": Exporter(write_markdown_files),
-    "matrix": Exporter(write_run_matrix, ".csv"),
-    "review": Exporter(write_reviews),
-    "wandb": Exporter(write_wandb),
+    "matrix": Exporter(write_run_table, ".csv"),
+    "review": Exporter(write_review_files),
+    "wandb": Exporter(write_wandb_sweeps),
 }
 
 
@@ -76,19 +76,19 @@ class ExportReport:
     ledger_damage: tuple[str, ...]
 
 
-def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport:
-    """Write plans to `target`. `folder` is a run, another folder of trajectories, or one trajectory.
+def export_plans(plans_path: Path, export_format: str, target: Path) -> ExportReport:
+    """Write plans to `target`. `plans_path` is a run, another folder of trajectories, or one trajectory.
 
     Raises:
-        RunError: if `folder` is none of these, or `target` cannot be written.
+        RunError: if `plans_path` is none of these, or `target` cannot be written.
         UsageError: if `target` is a file but the format needs a folder, or a folder but the format needs a file.
     """
     notes, damage = list[str](), list[str]()
-    is_run = RunFolder(folder).ledger_path.exists()
-    found = _load_run(RunFolder(folder), notes, damage) if is_run else _read_folder(folder, target, notes)
+    is_run = RunFolder(plans_path).ledger_path.exists()
+    found = _load_run(RunFolder(plans_path), notes, damage) if is_run else _read_folder(plans_path, target, notes)
     entries = list(found)
     if not is_run and not entries:
-        raise RunError(f"{folder} is not the folder of a run, and has no trajectories")
+        raise RunError(f"{plans_path} is not the folder of a run, and has no trajectories")
     exporter = EXPORT_FORMATS[export_format]
     if target.exists() and target.is_dir() is bool(exporter.file_ending):
         kind = "file" if exporter.file_ending else "folder"
@@ -100,7 +100,7 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
     return ExportReport((*lines, *notes), tuple(damage))
 
 
-def build_export_file(entry: PlanEntry, export_format: str) -> tuple[str, bytes]:
+def build_export_name_and_bytes(entry: PlanEntry, export_format: str) -> tuple[str, bytes]:
     """Return (name, content) of an exported plan. If the format has several files, they are in a zip archive.
 
     Raises:
@@ -124,10 +124,10 @@ def build_export_file(entry: PlanEntry, export_format: str) -> tuple[str, bytes]
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
     """Yield an entry for each paper and model of a run: the latest plan or, if there is none, the failure."""
-    with open_ledger_with_damage(run.ledger_path) as (db, damaged):
+    with open_ledger_despite_damage(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = LedgerReader(run.ledger_path, db)
-        for paper, model, current, last_plan in records.list_record_numbers():
+        for paper, model, current, last_plan in records.list_latest_record_numbers():
             try:
                 if last_plan and last_plan != current:
                     now = records.load_record(current) if current else None
@@ -142,14 +142,18 @@ def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[P
 
 
 def _rebuild_entry(record: PlanRecord) -> PlanEntry:
-    trajectory = rebuild_trajectory(record)
-    return join_record(create_planned_entry(trajectory), record) if trajectory else create_failed_entry("", record)
+    trajectory = rebuild_trajectory_from_record(record)
+    return (
+        add_record_to_entry(create_planned_entry(trajectory), record)
+        if trajectory
+        else create_entry_without_trajectory("", record)
+    )
 
 
 def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[PlanEntry]:
     if folder.is_file():
         try:
-            yield read_plan_entry(find_entry_files(folder))
+            yield read_plan_entry(build_entry_source(folder))
         except TrajectoryError as error:
             raise RunError(str(error)) from None
         return

@@ -13,16 +13,16 @@ from planner.details import Details, RejectionReason
 from planner.matching import is_mostly_number, parse_number_set
 from planner.names import UniqueNames, sanitize_file_name
 from planner.sanitize import shorten_name
-from planner.schema import Ablation, Action, list_non_benchmark_fields
+from planner.schema import Ablation, Action, format_non_benchmark_fields
 from planner.site.copies import (
-    choose_name_or_part,
-    describe_change,
-    describe_replacement,
+    build_with_or_without_phrase,
+    choose_descriptive_name_or_part,
+    find_removed_part,
     format_as_one_line,
-    name_removed_part,
+    format_change_as_instruction,
 )
 from planner.site.entries import PlanEntry
-from planner.site.facts import choose_title, label_entries
+from planner.site.facts import choose_title_or_id, choose_unique_labels
 
 BASELINE: Final = "baseline"
 SEEDS: Final = (0, 1, 2)
@@ -62,22 +62,22 @@ class ExportedStudy:
     details: Details
     variants: tuple[Variant, ...]
 
-    def list_notes(self) -> Iterator[tuple[str, str]]:
+    def list_facts(self) -> Iterator[tuple[str, str]]:
         """Yield (label, text) for each fact that helps to run the study."""
         texts = (
             ("Part", self.ablation.ablated_part),
             *self.details.list_lines(),
             ("Measure", "; ".join(self.ablation.metrics)),
-            *list_non_benchmark_fields(self.ablation),
+            *format_non_benchmark_fields(self.ablation),
         )
         for label, text in texts:
             if label != "Chance" and (line := format_as_one_line(text)):
                 yield label, line
 
-    def describe_run(self, variant: Variant) -> str:
+    def describe_variant(self, variant: Variant) -> str:
         """Return a description of a variant. If the variant seems to repeat an earlier run, the description says so."""
         is_replaced = self.ablation.action is Action.REPLACE and variant.replacement
-        done = describe_replacement(variant.replacement) if is_replaced else variant.change
+        done = build_with_or_without_phrase(variant.replacement) if is_replaced else variant.change
         default = _DEFAULT.search(self.ablation.ablated_part)
         own_numbers = parse_number_set(default[1]) if default else None
         if is_mostly_number(variant.replacement) and parse_number_set(variant.replacement) == own_numbers:
@@ -85,7 +85,7 @@ class ExportedStudy:
         return done + (f" (seems the same run as {variant.same_as}; if so, run it once)" if variant.same_as else "")
 
     @property
-    def first_variants(self) -> tuple[Variant, ...]:
+    def variants_to_run_first(self) -> tuple[Variant, ...]:
         """The variants to run first. In a long sweep of values, these are the two ends and the middle."""
         values = [variant for variant in self.variants if is_mostly_number(variant.replacement)]
         if len(values) < _LONG_SWEEP:
@@ -99,7 +99,7 @@ class ExportedStudy:
 class ExportedPlan:
     """A plan with the title of its paper and its studies. `slug` is a unique name for its files.
 
-    `k` is the largest number of studies that the plan could have. `further_studies` are the candidates that the plan
+    `k` is the largest number of studies that the plan could have. `rejected_studies` are the candidates that the plan
     does not keep, the likeliest first.
     """
 
@@ -108,7 +108,7 @@ class ExportedPlan:
     entry: PlanEntry
     studies: tuple[ExportedStudy, ...]
     k: int
-    further_studies: tuple[ExportedStudy, ...] = ()
+    rejected_studies: tuple[ExportedStudy, ...] = ()
 
 
 def build_exported_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
@@ -118,9 +118,9 @@ def build_exported_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]
         if entry.trajectory:
             papers[entry.paper_id].append(entry)
     plans = [
-        (entry, f"{slug}--{_cut_slug(label, _MAX_LABEL_CHARS)}" if len(found) > 1 else slug, choose_title(found))
+        (entry, f"{slug}--{_cut_slug(label, _MAX_LABEL_CHARS)}" if len(found) > 1 else slug, choose_title_or_id(found))
         for slug, found in zip(_choose_slugs(tuple(papers)), papers.values(), strict=True)
-        for entry, label in zip(found, label_entries(found), strict=True)
+        for entry, label in zip(found, choose_unique_labels(found), strict=True)
     ]
     names = UniqueNames()
     for entry, slug, title in plans:
@@ -139,7 +139,7 @@ def _list_studies(entry: PlanEntry) -> Iterator[ExportedStudy]:
     """
     count = len(entry.ablations)
     further = [candidate for candidate in entry.considered if candidate.why is not RejectionReason.WITHDRAWN]
-    order = entry.order
+    order = entry.run_order
     if sorted(order) != list(range(count)):  # a record without details has no order, and an edited record may have any
         order = tuple(range(count))
     ablations = (*entry.ablations, *further)
@@ -148,7 +148,9 @@ def _list_studies(entry: PlanEntry) -> Iterator[ExportedStudy]:
     for place, index in enumerate((*order, *range(count, len(ablations))), start=1):
         ablation = ablations[index]
         number = f"{index + 1:02}"
-        headline = shorten_name(format_as_one_line(choose_name_or_part(ablation))) or f"Ablation {index + 1}"
+        headline = (
+            shorten_name(format_as_one_line(choose_descriptive_name_or_part(ablation))) or f"Ablation {index + 1}"
+        )
         variants = tuple(_list_variants(ablation, number, earlier))
         yield ExportedStudy(
             number=index + 1,
@@ -168,15 +170,19 @@ def _list_variants(ablation: Ablation, number: str, earlier: Sequence[Variant]) 
     names = UniqueNames()
     slugs = _choose_slugs([_name_variant(ablation, item) for item in replacements])
     for item, variant_slug in zip(replacements, slugs, strict=True):
-        part = name_removed_part(ablation, item)
+        part = find_removed_part(ablation, item)
         same = next((run.slug for run in earlier if part and is_same_part(part, run.removed_part)), "")
-        change = format_as_one_line(describe_change(ablation, [item] if item else []))
+        change = format_as_one_line(format_change_as_instruction(ablation, [item] if item else []))
         slug = names.choose_name(f"{number}-{variant_slug}")
         yield Variant(slug, change, format_as_one_line(item), part, same)
 
 
 def _name_variant(ablation: Ablation, item: str) -> str:
-    return describe_replacement(item).removeprefix("with ") if item else f"{ablation.action} {ablation.ablated_part}"
+    return (
+        build_with_or_without_phrase(item).removeprefix("with ")
+        if item
+        else f"{ablation.action} {ablation.ablated_part}"
+    )
 
 
 def _choose_slugs(texts: Sequence[str]) -> list[str]:

@@ -16,12 +16,12 @@ from planner.models.pricing import (
     UsagePrice,
     compute_cost,
     find_context_window,
+    find_missing_prefix_warning,
     parse_price,
-    warn_of_openai_default,
 )
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
 from planner.models.wrappers import ReplicatedModel, RetryingModel, RetryPolicy, log_wait
-from planner.papers.excerpt import select_sections
+from planner.papers.excerpt import cut_excerpt
 from planner.papers.paper import Excerpt, Paper
 from planner.schema import Task
 
@@ -58,7 +58,7 @@ class ModelSpec:
     key_variable: str | None = None
 
     @property
-    def is_builtin(self) -> bool:
+    def is_builtin_planner(self) -> bool:
         """True if the user names the built-in planner, or no model at all.
 
         Raises:
@@ -127,14 +127,14 @@ class ModelClient:
 
         assert paper is not None, "the built-in planner needs the paper"
         try:
-            excerpt = select_sections(paper, task, cut_at)
+            excerpt = cut_excerpt(paper, task, cut_at)
         except PaperError:
             excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
         is_author = task is Task.AUTHOR  # whose text reports nothing yet
         repeats = None if is_author else RepeatSearch(index_paper_for_check(paper, task, excerpt))
-        return ExtractiveModel(excerpt, k, with_details=with_details, repeat_search=repeats)
+        return ExtractiveModel(excerpt, k, with_details=with_details, reported_study_search=repeats)
 
-    def compute_batch_service_cost(self, usage: Usage) -> float | None:
+    def compute_batch_request_cost(self, usage: Usage) -> float | None:
         """Return the cost in USD of a request that is sent in a batch, None if no price is known."""
         live = self.compute_cost(usage)
         return None if live is None else live * _BATCH_PRICE_SHARE
@@ -162,7 +162,7 @@ async def open_model(
         UsageError: if no model is named but a key or an address is set, if the address or the price is invalid, or
             if `offline` forbids requests.
     """
-    if spec.is_builtin:
+    if spec.is_builtin_planner:
         from planner.models.extractive import BUILTIN_INFO  # compiles a hundred patterns, which only this planner needs
 
         hint = "" if spec.model else " (name one with --model)"
@@ -181,7 +181,7 @@ async def open_model(
         temperature=spec.temperature,
         max_tokens=spec.max_tokens,
         max_connections=max_connections,
-        token_cap=max_reply_tokens,
+        default_max_tokens=max_reply_tokens,
     )
     async with AsyncExitStack() as stack:
         chats = [
@@ -241,7 +241,7 @@ class _HostLoggingModel:
         return await self.model.complete(prompt)
 
 
-def log_host_at_first_request(client: ModelClient) -> ModelClient:
+def add_host_logging(client: ModelClient) -> ModelClient:
     """Return a client that logs its host before it sends its first request."""
     return replace(client, model=_HostLoggingModel(client, client.model)) if client.model else client
 
@@ -253,7 +253,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
 
 def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
     """Return one endpoint for each address; warn if OpenAI is used by default but probably lacks the model."""
-    hint = "" if spec.base_url else warn_of_openai_default(spec.model, os.environ)
+    hint = "" if spec.base_url else find_missing_prefix_warning(spec.model, os.environ)
     try:
         endpoints = [
             resolve_endpoint(spec.model, url, os.environ, key_variable=spec.key_variable, requires_key=requires_key)

@@ -14,7 +14,7 @@ from typing import Final
 
 from planner.analysis.analyse import Analysis, analyse_sections
 from planner.analysis.components import Component, EvidenceKind, is_specific_mechanism
-from planner.analysis.metrics import is_known_metric_name
+from planner.analysis.metrics import is_unambiguous_metric_name
 from planner.analysis.passages import split_sections_into_passages, split_text_into_sections
 from planner.analysis.repeats import RepeatSearch
 from planner.chat import Completion, ModelInfo, Prompt
@@ -127,15 +127,15 @@ class _Proposal:
 class ExtractiveModel:
     """A model that answers with the built-in planner's plan for `excerpt`, and ignores the text of the prompt.
 
-    A plan has at most `k` ablations, none of which `repeat_search` finds in the paper. If `with_details` is true, each
-    ablation has a reason, a quote that names the component, and an effort, but no chance. The model cannot revise a
-    plan.
+    A plan has at most `k` ablations, none of which `reported_study_search` finds in the paper. If `with_details` is
+    true, each ablation has a reason, a quote that names the component, and an effort, but no chance. The model cannot
+    revise a plan.
     """
 
     excerpt: Excerpt
     k: int
     with_details: bool = False
-    repeat_search: RepeatSearch | None = None
+    reported_study_search: RepeatSearch | None = None
     info: ModelInfo = BUILTIN_INFO
 
     async def complete(self, prompt: Prompt) -> Completion:
@@ -151,7 +151,7 @@ class ExtractiveModel:
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
         sections = (abstract, *split_text_into_sections(self.excerpt.text))
         analysis = analyse_sections(sections, self.excerpt.title)
-        proposals = _propose_ablations(analysis, self.excerpt.title, self.k, self.repeat_search)
+        proposals = _propose_ablations(analysis, self.excerpt.title, self.k, self.reported_study_search)
         if self.with_details:
             proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
         if not proposals:
@@ -226,7 +226,7 @@ def _is_method_part(component: Component) -> bool:
 def _may_be_part(component: Component) -> bool:
     """Return whether a component may be a part of the method, because a heading and many sentences name it."""
     is_title = EvidenceKind.HEADING in component.evidence_kinds and component.mention_count >= _MIN_TITLE_MENTIONS
-    return is_title and not _BACKGROUND.search(component.name) and not is_known_metric_name(component.name)
+    return is_title and not _BACKGROUND.search(component.name) and not is_unambiguous_metric_name(component.name)
 
 
 def _score_component(component: Component) -> float:

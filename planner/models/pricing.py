@@ -166,7 +166,7 @@ def list_known_models() -> list[KnownModel]:
     return sorted(found, key=lambda known: known.name)
 
 
-def warn_of_openai_default(model: str, environment: Mapping[str, str]) -> str:
+def find_missing_prefix_warning(model: str, environment: Mapping[str, str]) -> str:
     """Return a warning if a name without a prefix goes to OpenAI but is probably not one of its models, otherwise "".
 
     The warning suggests a name with a prefix. There is no warning if OPENAI_BASE_URL is set.

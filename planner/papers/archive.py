@@ -26,7 +26,7 @@ from planner.papers.sources import (
     UNREADABLE_ARCHIVE_ENDINGS,
     FileFormat,
     SourceTree,
-    detect_kind,
+    detect_file_format,
     normalize_inner_path,
 )
 from planner.sanitize import shorten_name
@@ -42,7 +42,7 @@ MAX_XZ_MEMORY: Final = 100_000_000  # bytes of memory to unpack an xz file; `xz 
 _READABLE_ENDINGS: Final = (*itertools.chain(*PAPER_ENDINGS.values()), *PART_ENDINGS)
 
 
-def unpack_archive(data: bytes, kind: FileFormat, name: str) -> SourceTree | bytes:
+def decompress_file_or_archive(data: bytes, file_format: FileFormat, name: str) -> SourceTree | bytes:
     """Return the files in a zip or tar archive, or the unpacked bytes of a single compressed file.
 
     Raises:
@@ -50,11 +50,11 @@ def unpack_archive(data: bytes, kind: FileFormat, name: str) -> SourceTree | byt
     """
     limit = min(MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, len(data) * MAX_UNPACKED_RATIO))
     try:
-        if kind is FileFormat.ZIP:
+        if file_format is FileFormat.ZIP:
             return _read_zip(data, name, limit)
-        if kind is FileFormat.TAR:
+        if file_format is FileFormat.TAR:
             return _read_tar(io.BytesIO(data), name, limit)
-        return _read_compressed(data, kind, name, limit)
+        return _read_compressed(data, file_format, name, limit)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise PaperError(
             f"the archive {name!r} is damaged or incomplete ({describe_os_error(error)}); download it again"
@@ -64,7 +64,7 @@ def unpack_archive(data: bytes, kind: FileFormat, name: str) -> SourceTree | byt
 
 
 def _read_compressed(data: bytes, kind: FileFormat, name: str, limit: int) -> SourceTree | bytes:
-    inner = detect_kind(_DECOMPRESSORS[kind](data).read(1024))
+    inner = detect_file_format(_DECOMPRESSORS[kind](data).read(1024))
     if inner is FileFormat.ZIP or inner in _DECOMPRESSORS:
         raise PaperError(f"the archive {name!r} holds another archive; unpack both and give the paper's files")
     stream = _LimitedStream(_DECOMPRESSORS[kind](data), name, limit)

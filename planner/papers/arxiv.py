@@ -43,12 +43,12 @@ _WITHDRAWN: Final = re.compile(r"\bwithdrawn\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class ArxivEntry:
-    """The metadata of a paper on arXiv; `withdrawal` is a warning if the paper was withdrawn, else ""."""
+    """The metadata of a paper on arXiv; `withdrawal_warning` is a warning if the paper was withdrawn, else ""."""
 
     id: ArxivId
     title: str
     abstract: str
-    withdrawal: str = ""
+    withdrawal_warning: str = ""
     authors: tuple[str, ...] = ()
 
     @property

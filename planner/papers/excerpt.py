@@ -10,7 +10,7 @@ from typing import Final
 
 from planner.errors import PaperError, TooLongError
 from planner.papers.headings import classify_heading, is_measurement_setup_heading, strip_number_and_punctuation
-from planner.papers.leaks import remove_ablation_announcements, remove_floats_and_leaks
+from planner.papers.leaks import omit_floats_and_leaks, remove_ablation_announcements
 from planner.papers.outline import BACK_MATTER_KINDS
 from planner.papers.paper import BlockKind, Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
@@ -33,7 +33,7 @@ _FIRST_OMITTED_KINDS: Final = (SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEME
 _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
-def select_sections(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
+def cut_excerpt(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
     """Return the excerpt of a paper that a task sends to the model.
 
     The excerpt for the task `author` ends before the heading `cut_at`. If `cut_at` is "", it ends before the results.
@@ -52,7 +52,7 @@ def select_sections(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
     chosen = set(map(id, method))
     later = tuple(section for section in body if id(section) not in chosen)
     kept, unsent = _split_unsent_sections(method)
-    redacted, removals = remove_floats_and_leaks(kept, later)
+    redacted, removals = omit_floats_and_leaks(kept, later)
     reason = f"the author task ends before {body[end].heading!r}"
     omissions = (*unsent, *removals, *(_describe_omission(section, reason) for section in later))
     abstract = remove_ablation_announcements(paper.abstract)

@@ -8,14 +8,14 @@ from itertools import chain
 from typing import Final
 
 from planner.errors import NotAPaperError
-from planner.papers.characters import MAX_TEXT_BYTES, decode_text
+from planner.papers.characters import MAX_TEXT_BYTES, decode_text_with_warnings
 from planner.papers.html.dom import parse_html
 from planner.papers.html.reader import find_page_title, read_html
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import COMMENT_PATTERN
 from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown_files
 from planner.papers.paper import ParsedPaper
-from planner.papers.sources import TEXT_ENDINGS, FileFormat, SourceTree, find_kind_by_name, has_non_paper_name
+from planner.papers.sources import TEXT_ENDINGS, FileFormat, SourceTree, find_format_by_name, has_non_paper_name
 
 # A function that reads a paper, given the format, the text and the file's name.
 TextReader = Callable[[FileFormat, str, str], ParsedPaper]
@@ -56,7 +56,7 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileForma
         NotAPaperError: if there is no paper, or if several files could be the paper.
     """
     if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
-        main, others = find_main_latex_files(tree)
+        main, others = find_main_latex_and_alternatives(tree)
         if main and (has_document_class(tree, main) or not _list_paper_files(tree, *_PLAIN_ENDINGS)):
             return FileFormat.LATEX, read_latex(tree, main, others)
     if (page := _find_topmost(tree.list_names(*_HTML_ENDINGS), "index")) and not _has_numbered_names(
@@ -64,7 +64,7 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileForma
     ):
         return FileFormat.HTML, read_html(_decode_file(tree, page), page)
     texts = _list_paper_files(tree, *_PLAIN_ENDINGS, *_TEX_ENDINGS)
-    kinds = {find_kind_by_name(name) for name in texts}
+    kinds = {find_format_by_name(name) for name in texts}
     if kinds == {FileFormat.MARKDOWN}:
         return FileFormat.MARKDOWN, _read_markdown_tree(tree, texts)
     if texts:
@@ -133,7 +133,7 @@ def _read_mixed_files(tree: SourceTree, names: Sequence[str], read_text: TextRea
 
 
 def _read_one_file(tree: SourceTree, name: str, read_text: TextReader) -> ParsedPaper:
-    kind = find_kind_by_name(name)
+    kind = find_format_by_name(name)
     return read_latex(tree, name) if kind is FileFormat.LATEX else read_text(kind, _decode_file(tree, name), name)
 
 
@@ -165,7 +165,7 @@ def _refuse_other_files(tree: SourceTree) -> NotAPaperError:
 
 
 def _decode_file(tree: SourceTree, name: str) -> str:
-    return decode_text(tree.read_bytes(name), name)[0]
+    return decode_text_with_warnings(tree.read_bytes(name), name)[0]
 
 
 def _find_topmost(names: Iterable[str], stem: str) -> str:
@@ -187,7 +187,7 @@ def _natural_sort_key(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name))
 
 
-def find_main_latex_files(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
+def find_main_latex_and_alternatives(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
     """Return the main LaTeX file of a tree ("" if there is none), and other files that may be the main file."""
     names = tree.list_names(*_TEX_ENDINGS) or _find_files_without_ending(tree)
     texts = {name: _read_without_comments(tree, name) for name in names}

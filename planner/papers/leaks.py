@@ -98,16 +98,16 @@ class _ResultReferences:
         return (*_REFERENCE_CUES, *(_SECTION_CUES if self.sections else ()))
 
 
-def remove_floats_and_leaks(
-    sections: Sequence[Section], omitted_sections: Sequence[Section]
+def omit_floats_and_leaks(
+    sections: Sequence[Section], unsent_sections: Sequence[Section]
 ) -> tuple[tuple[Section, ...], tuple[Omission, ...]]:
     """Return the sections without the text that reveals results or ablations, and an omission for each removal.
 
-    `omitted_sections` are the sections that the task does not send. Tables and figures are removed; only the caption of
+    `unsent_sections` are the sections that the task does not send. Tables and figures are removed; only the caption of
     a figure that shows the method stays. A sentence is removed if it announces an ablation, if it mentions an ablation
     and refers to a table or figure, or if it refers to omitted results or ablations.
     """
-    results = _collect_result_references(sections, omitted_sections)
+    results = _collect_result_references(sections, unsent_sections)
     redacted: list[Section] = []
     omissions: list[Omission] = []
     for section in sections:

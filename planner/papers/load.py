@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from planner.errors import NotAPaperError, PaperError
 from planner.files import describe_os_error, path_exists
 from planner.names import ArxivId, parse_arxiv_id
-from planner.papers.characters import decode_text
+from planner.papers.characters import decode_text_with_warnings
 from planner.papers.html.reader import read_html
 from planner.papers.markdown import read_markdown
-from planner.papers.paper import Paper, ParsedPaper, warn_of_abstract_and_language
+from planner.papers.paper import Paper, ParsedPaper, build_abstract_and_language_warnings
 from planner.papers.sources import (
     MAX_FILE_BYTES,
     TEXT_ENDINGS,
     FileFormat,
     SourceTree,
-    build_folder_tree,
+    build_source_tree,
     describe_unsupported_type,
-    detect_kind,
-    detect_text_kind,
+    detect_file_format,
+    detect_text_format,
     propose_paper_id,
     read_source_file,
 )
@@ -43,7 +43,7 @@ _MIN_COMMON_WORDS: Final = 0.8  # share of common words from which two abstracts
 class RecognisedSource(NamedTuple):
     """The format of a source and its parsed content."""
 
-    kind: FileFormat
+    file_format: FileFormat
     paper: ParsedPaper
 
 
@@ -58,7 +58,7 @@ def read_source(path_or_name: str, data: bytes | None = None) -> RecognisedSourc
     path = Path(path_or_name)
     try:
         if path.is_dir():
-            return _read_tree(build_folder_tree(path))
+            return _read_tree(build_source_tree(path))
         if not path.exists():
             raise PaperError(f"there is no file or folder {path_or_name!r}; check the path")
         if not path.is_file():
@@ -69,7 +69,7 @@ def read_source(path_or_name: str, data: bytes | None = None) -> RecognisedSourc
 
 
 def _read_bytes(data: bytes, name: str) -> RecognisedSource:
-    kind = detect_kind(data, name)
+    kind = detect_file_format(data, name)
     if kind is FileFormat.EMPTY:
         raise PaperError(f"{name!r} is empty; {_FORMATS_HINT}")
     if kind is FileFormat.OTHER:
@@ -81,9 +81,9 @@ def _read_bytes(data: bytes, name: str) -> RecognisedSource:
         return RecognisedSource(kind, read_pdf(data, name))
     if kind in TEXT_ENDINGS:
         return _read_text(data, name)
-    from planner.papers.archive import unpack_archive  # imports the decompressors
+    from planner.papers.archive import decompress_file_or_archive  # imports the decompressors
 
-    content = unpack_archive(data, kind, name)
+    content = decompress_file_or_archive(data, kind, name)
     inner = re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name)
     return _read_tree(content) if isinstance(content, SourceTree) else _read_bytes(content, inner)
 
@@ -95,8 +95,8 @@ def _read_tree(tree: SourceTree) -> RecognisedSource:
 
 
 def _read_text(data: bytes, name: str) -> RecognisedSource:
-    text, warnings = decode_text(data, name)
-    kind = detect_text_kind(text, name)
+    text, warnings = decode_text_with_warnings(data, name)
+    kind = detect_text_format(text, name)
     if kind is FileFormat.LATEX:  # its reader decodes the file again and returns the same warnings
         from planner.papers.latex.reader import read_latex  # compiles many patterns
 
@@ -169,7 +169,9 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> Recogn
         why = str(error)
     pdf = arxiv.fetch_pdf(entry)
     if pdf is None:
-        raise PaperError(entry.withdrawal or f"arXiv has neither a readable source nor a PDF of {entry.name} ({why})")
+        raise PaperError(
+            entry.withdrawal_warning or f"arXiv has neither a readable source nor a PDF of {entry.name} ({why})"
+        )
     warning = f"the PDF was read, not the source: {why}"
     return _use_arxiv_metadata(read_source(f"{entry.name}.pdf", pdf), entry, (warning,))
 
@@ -178,14 +180,14 @@ def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings:
     reading = parsed.paper
     notes = (
         *warnings,
-        *((entry.withdrawal,) if entry.withdrawal else ()),
+        *((entry.withdrawal_warning,) if entry.withdrawal_warning else ()),
         *_compare_metadata("title that arXiv lists", entry.title, reading.title),
         *_compare_metadata("abstract that arXiv lists", entry.abstract, reading.abstract),
     )
     listed = replace(
         reading, title=entry.title, abstract=entry.abstract, authors=entry.authors, warnings=(*reading.warnings, *notes)
     )
-    return RecognisedSource(parsed.kind, listed)
+    return RecognisedSource(parsed.file_format, listed)
 
 
 def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
@@ -202,7 +204,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
         raise PaperError(f"{source!r} holds {size:,} characters, over the limit of {MAX_CHARACTERS:,}; give one paper")
     warnings = (
         *reading.warnings,
-        *warn_of_abstract_and_language(reading.abstract, reading.sections),
+        *build_abstract_and_language_warnings(reading.abstract, reading.sections),
         *_compare_metadata("given title", title, reading.title),
         *_compare_metadata("given abstract", abstract, reading.abstract),
     )
@@ -211,7 +213,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
         title=shorten_name(title or reading.title),
         abstract=abstract or reading.abstract,
         sections=tuple(replace(section, heading=shorten_name(section.heading)) for section in reading.sections),
-        format=parsed.kind.value,
+        format=parsed.file_format.value,
         source=source,
         main_file=reading.main_file,
         warnings=tuple(dict.fromkeys(warnings)),

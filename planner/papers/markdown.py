@@ -15,14 +15,14 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 
-from planner.papers.characters import normalize_characters
+from planner.papers.characters import normalize_misleading_characters
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
-from planner.papers.html.reader import read_html_fragment
+from planner.papers.html.reader import read_blocks_and_hidden_texts
 from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
-from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
-from planner.papers.text import MAX_TABLE_LINES, find_table_end, is_table
+from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
+from planner.papers.text import MAX_TABLE_LINES, find_line_after_table, is_table
 
 _YAML_BLOCK: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TOML_BLOCK: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.S)
@@ -65,9 +65,9 @@ def read_markdown(text: str, file_name: str) -> ParsedPaper:
 
 
 def read_markdown_files(
-    files: Mapping[str, str], *, main_file: str, metadata: FrontMatter | None = None
+    text_by_file_name: Mapping[str, str], *, main_file: str, metadata: FrontMatter | None = None
 ) -> ParsedPaper:
-    """Read a paper from Markdown files; `files` has the text of each file by name, in the order of the paper.
+    """Read a paper from Markdown files; `text_by_file_name` has the texts by file name, in the order of the paper.
 
     `metadata` comes from a separate metadata file. If no title is known, the first heading may be the title.
     """
@@ -75,8 +75,8 @@ def read_markdown_files(
     items: list[HeadingOrBlock] = []
     warnings: list[str] = []
     hidden_texts: list[str] = []
-    for text in files.values():
-        text, character_warnings = normalize_characters(text)
+    for text in text_by_file_name.values():
+        text, character_warnings = normalize_misleading_characters(text)
         front, text = split_front_matter(text)
         known = FrontMatter(known.title or front.title, known.abstract or front.abstract)
         # A search for one character takes a hundredth of the time of a pattern.
@@ -93,7 +93,7 @@ def read_markdown_files(
     sections = assemble_sections(resolved.items)
     abstract = strip_markdown(find_abstract_text(sections)) or known.abstract
     title = known.title or resolved.title
-    return ParsedPaper(title, abstract, sections, main_file, (*warnings, *warn_of_hidden_text(hidden_texts)))
+    return ParsedPaper(title, abstract, sections, main_file, (*warnings, *build_hidden_text_warnings(hidden_texts)))
 
 
 def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:
@@ -108,7 +108,7 @@ def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:
         if token.type == "heading_open":
             items.append(Heading(_clean_heading(tokens[index + 1].content), int(token.tag[1:]), source))
         elif token.type == "html_block":
-            fragment_items, hidden = read_html_fragment(source)
+            fragment_items, hidden = read_blocks_and_hidden_texts(source)
             items += fragment_items
             hidden_texts += hidden
         elif source.strip():
@@ -219,14 +219,14 @@ def split_front_matter(text: str) -> tuple[FrontMatter, str]:
     return FrontMatter(), text
 
 
-def parse_front_matter(yaml: str) -> FrontMatter:
+def parse_front_matter(yaml_or_toml: str) -> FrontMatter:
     """Return the title and the abstract that YAML or TOML text states.
 
     If there is no abstract, a description of at least 30 words takes its place.
     """
-    description = _parse_scalar(yaml, "description")
+    description = _parse_scalar(yaml_or_toml, "description")
     summary = description if len(description.split()) >= _MIN_ABSTRACT_WORDS else ""
-    return FrontMatter(_parse_scalar(yaml, "title"), _parse_scalar(yaml, "abstract") or summary)
+    return FrontMatter(_parse_scalar(yaml_or_toml, "title"), _parse_scalar(yaml_or_toml, "abstract") or summary)
 
 
 def _parse_scalar(yaml: str, key: str) -> str:
@@ -268,7 +268,7 @@ def _parse_plain_table(state: StateBlock, first: int, end: int, silent: bool) ->
     if not any(state.src.startswith(("--", "==", "+-", "+=", "+:"), start) for start in starts):
         return False
     lines = [state.src[state.bMarks[at] : state.eMarks[at]] for at in range(first, min(end, first + MAX_TABLE_LINES))]
-    length = find_table_end(lines, 0, len(lines))
+    length = find_line_after_table(lines, 0, len(lines))
     if length:
         state.line = first + length
         state.push("table_open", "table", 0).map = [first, first + length]
@@ -283,4 +283,4 @@ def _build_parser() -> MarkdownIt:
 
 
 BLOCK_PARSER: Final = _build_parser()
-"""A parser that finds only the blocks of a text; the text must come from `normalize_characters`."""
+"""A parser that finds only the blocks of a text; the text must come from `normalize_misleading_characters`."""

@@ -185,7 +185,7 @@ class Excerpt:
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)
 
 
-def warn_of_abstract_and_language(abstract: str, sections: Sequence[Section]) -> tuple[str, ...]:
+def build_abstract_and_language_warnings(abstract: str, sections: Sequence[Section]) -> tuple[str, ...]:
     """Return a warning if the abstract is unusually long, and one if the paper seems not to be in English."""
     warnings = []
     if len(abstract) > _MAX_LIKELY_ABSTRACT_CHARS:
@@ -206,7 +206,7 @@ def is_english_paper(sections: Iterable[Section]) -> bool:
     return is_english("\n".join(islice(texts, _MAX_SAMPLE_BLOCKS))[:_MAX_SAMPLE_CHARS])
 
 
-def warn_of_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:
+def build_hidden_text_warnings(hidden_texts: Iterable[str]) -> tuple[str, ...]:
     """Return a warning for each distinct hidden text; after 20 warnings, one more counts the other texts."""
     texts = [" ".join(text.split()) for text in hidden_texts]
     texts = list(dict.fromkeys(text for text in texts if text))

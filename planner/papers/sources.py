@@ -104,7 +104,7 @@ _STRIPPED_ENDINGS: Final = re.compile(
 )
 
 
-def detect_kind(data: bytes, name: str = "") -> FileFormat:
+def detect_file_format(data: bytes, name: str = "") -> FileFormat:
     """Return the kind of a file from its bytes; `name` only helps to choose between text formats."""
     if not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"):
         return FileFormat.EMPTY
@@ -117,18 +117,18 @@ def detect_kind(data: bytes, name: str = "") -> FileFormat:
         return FileFormat.PDF
     if describe_unsupported_type(data) or (is_binary(data) and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
         return FileFormat.OTHER
-    return detect_text_kind(data[:200_000].decode("utf-8", "replace"), name)
+    return detect_text_format(data[:200_000].decode("utf-8", "replace"), name)
 
 
-def find_kind_by_name(name: str) -> FileFormat:
+def find_format_by_name(name: str) -> FileFormat:
     """Return the format that belongs to the ending of a file's name; OTHER for an unknown ending."""
     ending = PurePath(name).suffix.lower()
     return next((kind for kind, endings in PAPER_ENDINGS.items() if ending in endings), FileFormat.OTHER)
 
 
-def detect_text_kind(text: str, name: str = "") -> FileFormat:
+def detect_text_format(text: str, name: str = "") -> FileFormat:
     """Return the format of a text, from its content and from the ending of `name`."""
-    named = find_kind_by_name(name)
+    named = find_format_by_name(name)
     if _HTML.match(text):
         return FileFormat.HTML
     if named in TEXT_ENDINGS and named not in (FileFormat.HTML, FileFormat.TEXT):
@@ -201,7 +201,7 @@ class SourceTree:
         """
         return self.files[name]()
 
-    def with_file(self, name: str, data: bytes) -> "SourceTree":
+    def copy_with_file(self, name: str, data: bytes) -> "SourceTree":
         """Return a copy of the tree with one more file; if the tree has a file of this name, that file stays."""
         path = normalize_inner_path(name)
         return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
@@ -215,7 +215,7 @@ class SourceTree:
         exact = next((name for name in names if name in self.files), "")
         return exact or next(filter(None, (self._names_by_folded.get(name.casefold()) for name in names)), "")
 
-    def find_file_by_ending(self, path: str) -> str:
+    def find_file_in_any_folder(self, path: str) -> str:
         """Return the only file called `path` in any folder; "" if there is none, or if there are several."""
         fit = [name for name in self.files if name.endswith("/" + normalize_inner_path(path))]
         return fit[0] if len(fit) == 1 else ""
@@ -227,17 +227,17 @@ def normalize_inner_path(path: str) -> str:
     return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path
 
 
-def build_folder_tree(root: Path) -> SourceTree:
+def build_source_tree(folder: Path) -> SourceTree:
     """Return the files of a folder; hidden files, and links to files outside the folder, are left out.
 
     Raises:
         PaperError: if the folder cannot be listed, or holds more than 20,000 files.
     """
-    base = root.resolve()
+    base = folder.resolve()
     try:
         paths = {path.relative_to(base).as_posix(): path for path in _walk_files(base)}
     except OSError as error:
-        raise PaperError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from None
+        raise PaperError(f"the folder {str(folder)!r} cannot be read: {error.strerror}") from None
     files = {name: cache(partial(read_source_file, path)) for name, path in sorted(paths.items())}
     return SourceTree(base.name or str(base), files)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from planner.papers.characters import normalize_characters
+from planner.papers.characters import normalize_misleading_characters
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, is_reference_entry
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
@@ -43,7 +43,7 @@ _LETTER_OFFSET: Final = 1000  # offset of lettered appendices, so that they foll
 _MAX_HEADING_WORDS: Final = 5  # of a numbered heading without a blank line after it
 
 
-def find_table_end(lines: Sequence[str], first: int, end: int) -> int:
+def find_line_after_table(lines: Sequence[str], first: int, end: int) -> int:
     """Return the index after the last line of the table that begins at line `first`; `first` if there is no table."""
     end = min(end, first + MAX_TABLE_LINES)
     if _BORDER.fullmatch(lines[first]):
@@ -76,7 +76,7 @@ def is_table(text: str) -> bool:
     lines = [line for line in text.split("\n") if line.strip() and not line.startswith(("```", "~~~"))]
     if len(lines) < _MIN_ROWS:
         return False
-    if has_dashes and find_table_end(lines, 0, len(lines)) == len(lines):
+    if has_dashes and find_line_after_table(lines, 0, len(lines)) == len(lines):
         return True
     if has_bars and all(line.lstrip().startswith("|") for line in lines):
         return True
@@ -101,7 +101,7 @@ def _is_number(cell: str) -> bool:
 
 def read_plain_text(text: str, file_name: str) -> ParsedPaper:
     """Read a paper from plain text; `file_name` is the name of its file."""
-    text, warnings = normalize_characters(text)
+    text, warnings = normalize_misleading_characters(text)
     paragraphs = [p.strip("\n") for p in re.split(r"\n[ \t]*\n+", text) if p.strip()]
     title = _find_title(paragraphs)
     sections = assemble_sections(_split_headings(paragraphs))

@@ -162,11 +162,11 @@ def _name_detail(key: str) -> str:
     return _OTHER_KEYS.get(name, name)
 
 
-def read_ablation_details(value: dict[str, Any], place: str, log: ParseLog) -> Details:
+def read_ablation_details(ablation_object: dict[str, Any], place: str, log: ParseLog) -> Details:
     """Return the details of an ablation from its JSON object; `place` names the object in messages."""
-    nested = value.get("details")
+    nested = ablation_object.get("details")
     given: dict[str, Any] = {}
-    for key, item in [*value.items(), *(nested.items() if isinstance(nested, dict) else ())]:
+    for key, item in [*ablation_object.items(), *(nested.items() if isinstance(nested, dict) else ())]:
         name = _name_detail(str(key))
         if name in _DETAIL_KEYS and item is not None:
             given.setdefault(name, item)

@@ -37,10 +37,10 @@ def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
     return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
 
 
-def find_ablations_and_reasoning(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
+def find_ablations_and_reasoning(value: Any, *, search_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
     """Return (objects that are ablations, text of the reasoning) from a JSON value.
 
-    Drafts of the plan are left out. If `in_strings` is true, strings that contain JSON are searched too.
+    Drafts of the plan are left out. If `search_strings` is true, strings that contain JSON are searched too.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     reasoning = ""
@@ -55,7 +55,7 @@ def find_ablations_and_reasoning(value: Any, *, in_strings: bool = True) -> tupl
             waiting.extend((key, child) for child in reversed(item))
         elif isinstance(item, str) and key in _REASONING_KEYS:
             reasoning = reasoning or item.strip()
-        elif in_strings and isinstance(item, str) and "ablated" in item:
+        elif search_strings and isinstance(item, str) and "ablated" in item:
             waiting.append((key, _decode_values(item)))
     return _choose_group(groups), reasoning
 
@@ -93,7 +93,7 @@ def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any
     return plans[-1] if plans else [each for objects in kept.values() for each in objects]
 
 
-def find_only_object_list(value: Any) -> list[dict[str, Any]]:
+def list_objects_of_only_list(value: Any) -> list[dict[str, Any]]:
     """Return the only value of a JSON object that is a list of objects; [] if there is none or more than one."""
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
@@ -117,13 +117,13 @@ def find_object_end(text: str, start: int) -> int | None:
     return None
 
 
-class JsonRepairer:
+class LimitedJsonRepairer:
     """A repairer of the broken JSON objects in one reply; it repairs at most 10,000 characters in all."""
 
     def __init__(self) -> None:
         self._chars = 0
 
-    def repair(self, text: str) -> dict[str, Any] | None:
+    def repair_object(self, text: str) -> dict[str, Any] | None:
         """Return the repaired JSON object in `text`, which must end with the object.
 
         Return None if the repair fails or would merge two ablations, or if the limit is exceeded.

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from planner.parsing.json_objects import (
-    JsonRepairer,
+    LimitedJsonRepairer,
     find_ablations_and_reasoning,
     find_object_end,
-    find_only_object_list,
     is_prompt_example,
+    list_objects_of_only_list,
     normalize_key,
 )
 from planner.schema import PLAN_FIELDS
@@ -74,7 +74,7 @@ class ParseLog:
         return tuple(self._findings)
 
     @property
-    def findings_for_user(self) -> tuple[str, ...]:
+    def findings_with_reply_lines(self) -> tuple[str, ...]:
         """The same sentences as in `findings`, but they count lines from the start of the reply."""
         return tuple(map(self._count_lines_in_reply, self._findings))
 
@@ -137,7 +137,7 @@ class PredictionsBlock:
         return not (is_plan or self.is_unfinished or self.has_closing_tag)
 
 
-def read_predictions(text: str, start: int, objects_start: int, repairer: JsonRepairer) -> PredictionsBlock:
+def read_predictions(text: str, start: int, objects_start: int, repairer: LimitedJsonRepairer) -> PredictionsBlock:
     """Read the block that begins at offset `start`; its objects begin at `objects_start`.
 
     All blocks of a reply share one `repairer`.
@@ -163,7 +163,7 @@ class _ObjectGroup:
 class _BlockReader:
     """A reader that moves through the text of one block and collects its objects, notes and findings."""
 
-    def __init__(self, text: str, start: int, objects_start: int, repairer: JsonRepairer) -> None:
+    def __init__(self, text: str, start: int, objects_start: int, repairer: LimitedJsonRepairer) -> None:
         self.repairer = repairer
         self.text, self.start, self.position = text, start, objects_start
         self.first_line_start = _find_first_line(text, objects_start)
@@ -289,7 +289,7 @@ class _BlockReader:
 
     def _repair_object(self, line: int) -> None:
         end = find_object_end(self.text, self.position) or _find_line_object_end(self.text, self.position)
-        value = self.repairer.repair(self.text[self.position : end]) if end else None
+        value = self.repairer.repair_object(self.text[self.position : end]) if end else None
         if value is not None and end:
             self.log.add_note(f"line {line}: broken JSON was repaired")
             self._add_object(line, value, end)
@@ -310,7 +310,7 @@ class _BlockReader:
     def _add_object(self, line: int, value: dict[str, Any], end: int) -> None:
         self.position = end
         objects, reasoning = find_ablations_and_reasoning(value)
-        objects = objects or find_only_object_list(value)
+        objects = objects or list_objects_of_only_list(value)
         if objects != [value]:
             self.reasoning = self.reasoning or reasoning
         if objects and objects != [value]:

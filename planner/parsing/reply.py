@@ -13,7 +13,7 @@ from planner.errors import Outcome, OutputError
 from planner.parsing.ablations import build_ablation, read_ablation_details, read_reported_studies
 from planner.parsing.predictions import LocatedObject, ParseLog
 from planner.parsing.sections import ReplyParts, find_reply_parts
-from planner.parsing.wrappers import unwrap_json_completion
+from planner.parsing.wrappers import unwrap_completion_if_json
 from planner.sanitize import normalize_newlines, repair_surrogates
 from planner.schema import Plan, describe_validation_error
 
@@ -79,7 +79,7 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
     _check_size(completion)
-    completion = unwrap_json_completion(completion)
+    completion = unwrap_completion_if_json(completion)
     _check_finish_reason(completion)
     log = ParseLog(reads_details=min_chance is not None)
     text = _clean_text(_select_answer(completion, log), log)
@@ -147,7 +147,7 @@ def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completi
     assert parts.predictions_block is not None
     if parts.is_unfinished and not completion.finish_reason:
         log.add_finding("the reply ends in the middle of its predictions", *parts.predictions_block.log.findings)
-        raise OutputError(Outcome.TRUNCATED, log.findings, log.findings_for_user)
+        raise OutputError(Outcome.TRUNCATED, log.findings, log.findings_with_reply_lines)
     if parts.is_unfinished:
         log.add_finding("the predictions end in the middle of an object or an array")
     log.add_finding(*parts.predictions_block.log.findings)
@@ -231,7 +231,7 @@ def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
     if refusal := _find_refusal(parts.answer):
         return OutputError(Outcome.REFUSED, (f"the model refused: {refusal}",))
-    return OutputError(Outcome.INVALID, log.findings, log.findings_for_user)
+    return OutputError(Outcome.INVALID, log.findings, log.findings_with_reply_lines)
 
 
 def _find_refusal(answer: str) -> str:

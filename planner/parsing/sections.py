@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.parsing.json_objects import JsonRepairer
+from planner.parsing.json_objects import LimitedJsonRepairer
 from planner.parsing.predictions import DISCUSSION_START, ParseLog, PredictionsBlock, read_predictions
 from planner.parsing.wrappers import Answer, split_thoughts
 
@@ -52,7 +52,7 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         log.add_note("the answer was inside the model's thoughts")
     elif answer.thoughts:
         log.add_note("the model's thoughts before the answer were left out")
-    repairer = JsonRepairer()
+    repairer = LimitedJsonRepairer()
     tagged = _read_tagged_blocks(answer.text, repairer)
     chosen = _choose_block(tagged, log)
     block = chosen or _read_untagged_block(answer.text, log, repairer) or next(reversed(tagged), None)
@@ -122,7 +122,7 @@ def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsB
     return rest
 
 
-def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBlock]:
+def _read_tagged_blocks(text: str, repairer: LimitedJsonRepairer) -> list[PredictionsBlock]:
     """Read the block after each opening tag; skip a tag inside an object of an earlier block."""
     blocks: list[PredictionsBlock] = []
     offset = 0
@@ -133,7 +133,7 @@ def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBl
     return blocks
 
 
-def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
+def _read_untagged_block(text: str, log: ParseLog, repairer: LimitedJsonRepairer) -> PredictionsBlock | None:
     """Read the predictions of a reply that has no <predictions> tag; return None if it holds no JSON object.
 
     They begin at the first JSON object after the last closing tag of any other block, or else in the whole text.

@@ -144,7 +144,7 @@ def _find_tokens_at_end(text: str) -> int:
     return end
 
 
-def unwrap_json_completion(completion: Completion) -> Completion:
+def unwrap_completion_if_json(completion: Completion) -> Completion:
     """Return `completion`; if its text is the JSON response of an API, replace the text by the reply in it."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)
@@ -155,7 +155,7 @@ def unwrap_json_completion(completion: Completion) -> Completion:
         return completion
     objects = list(_list_objects(value))
     if not any(_COMPLETION_KEYS & item.keys() for item in objects) and (
-        not texts or find_ablations_and_reasoning(value, in_strings=False)[0]
+        not texts or find_ablations_and_reasoning(value, search_strings=False)[0]
     ):
         return completion
     return replace(

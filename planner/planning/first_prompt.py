@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from planner.chat import Prompt, TokenCounter
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import PlannerError
-from planner.papers.excerpt import omit_sections_to_fit, select_sections
+from planner.papers.excerpt import cut_excerpt, omit_sections_to_fit
 from planner.papers.paper import Excerpt, Omission, Paper
 from planner.planning.prompts import render_first_prompt
 from planner.planning.strategies import STRATEGIES
@@ -142,7 +142,7 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
     Raises:
         PaperError, TooLongError, PromptError: as in `build_prompt`.
     """
-    excerpt = select_sections(paper, settings.task, settings.cut_at)
+    excerpt = cut_excerpt(paper, settings.task, settings.cut_at)
     if settings.window is not None:
         reserve = settings.reserved_reply_tokens + token_counter.count_prompt(settings.render_empty_prompt())
         excerpt = omit_sections_to_fit(excerpt, paper, settings.window - reserve, token_counter.count_text)
@@ -175,7 +175,7 @@ def describe_paper_as_json(paper: Paper, settings: PlanSettings) -> dict[str, ob
 
 
 def _describe_analysis(analysis: "Analysis") -> dict[str, object]:
-    from planner.analysis.check import select_distinct_specific_ablations
+    from planner.analysis.check import drop_duplicate_and_vague_ablations
 
     return {
         "components": [
@@ -188,7 +188,7 @@ def _describe_analysis(analysis: "Analysis") -> dict[str, object]:
                 "replacement": r.replacement,
                 **_describe_passage(r.location),
             }
-            for r in select_distinct_specific_ablations(analysis.reported_ablations)
+            for r in drop_duplicate_and_vague_ablations(analysis.reported_ablations)
         ],
         "metrics": [
             {"name": m.name, "mentions": m.mention_count, **_describe_passage(m.location)} for m in analysis.metrics

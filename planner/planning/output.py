@@ -24,13 +24,13 @@ from planner.planning.plan_files import (
     RecordStore,
     build_first_and_further_path,
     build_lock_path,
+    choose_plan_files_for_question,
     choose_sample_number,
     find_or_choose_paper_id,
-    find_or_choose_plan_files,
-    list_attempts_for_other_questions,
+    list_answers_to_other_questions,
     lock_paper,
 )
-from planner.planning.record import PlanRecord, ReplyPricer, begin_record, finish_record, replace_attempts
+from planner.planning.record import PlanRecord, ReplyPricer, begin_record, finish_record, replace_attempts_and_sums
 from planner.planning.session import StepReporter
 from planner.sanitize import make_printable
 from planner.trajectory.format import Trajectory, render_trajectory
@@ -76,7 +76,7 @@ async def plan_to_folder(
     paper: Paper,
     model: Model,
     settings: PlanSettings,
-    pricing: ReplyPricer,
+    compute_reply_cost: ReplyPricer,
     *,
     force: bool = False,
     token_counter: TokenCounter | None = None,
@@ -95,10 +95,10 @@ async def plan_to_folder(
     """
     paper, settings, record = _open_question(folder, paper, model.info, settings)
     async with lock_paper(folder, record):
-        files = find_or_choose_plan_files(folder, record)
-        others = list_attempts_for_other_questions(folder, record, files)
+        files = choose_plan_files_for_question(folder, record)
+        others = list_answers_to_other_questions(folder, record, files)
         record = record.model_copy(update={"attempts": files.attempts})
-        store = RecordStore(files.record_path, files.planned_record or record, pricing, others)
+        store = RecordStore(files.record_path, files.planned_record or record, compute_reply_cost, others)
 
         def choose_sample(prompt: Prompt) -> int:
             return choose_sample_number((*others, *store.attempts), prompt, force)
@@ -108,7 +108,7 @@ async def plan_to_folder(
         return _write_result(files, finish_record(record, result, store.attempts), result.trajectory)
 
 
-async def plan_with_client(
+async def plan_to_folder_with_client(
     folder: Path,
     paper: Paper,
     client: ModelClient,
@@ -147,7 +147,7 @@ def find_complete_plan_path(folder: Path, paper: Paper, info: ModelInfo, setting
     The errors are those of `plan_to_folder` and `build_prompt`.
     """
     paper, settings, record = _open_question(folder, paper, info, settings)
-    files = find_or_choose_plan_files(folder, record)
+    files = choose_plan_files_for_question(folder, record)
     if files.planned_record is None:
         return None
     prompt = build_prompt(paper, settings, TokenCounter()).prompt
@@ -247,10 +247,12 @@ def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory
         TrajectoryError: if the plan's path holds another kind of file, or the plan of another paper.
         OSError: if the folder cannot be written.
     """
-    return _write_files(find_or_choose_plan_files(folder, record).trajectory_path, record, trajectory, durable=False)
+    return _write_files(
+        choose_plan_files_for_question(folder, record).trajectory_path, record, trajectory, durable=False
+    )
 
 
-def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
+def rebuild_trajectory_from_record(record: PlanRecord) -> Trajectory | None:
     """Return the trajectory from the replies in a record, None if no reply gave a plan.
 
     Raises:
@@ -274,6 +276,8 @@ def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, 
 def _write_result(files: PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
     """Write the record and the trajectory; if only an earlier plan exists, keep it and update its list of requests."""
     if trajectory is None and files.planned_record:
-        write_file_atomically(files.record_path, replace_attempts(files.planned_record, record.attempts).to_json())
+        write_file_atomically(
+            files.record_path, replace_attempts_and_sums(files.planned_record, record.attempts).to_json()
+        )
         return PlanOutput(record, None, files.trajectory_path)
     return _write_files(files.trajectory_path, record, trajectory, durable=True)

@@ -53,7 +53,7 @@ async def plan_paper(
 
 
 async def run_paper_session(
-    source: PlannablePaper,
+    paper: PlannablePaper,
     model: Model,
     settings: PlanSettings,
     choose_sample_number: SampleChooser,
@@ -64,16 +64,16 @@ async def run_paper_session(
     max_reply_tokens = dict(model.info.parameters).get("max_tokens")
     if isinstance(max_reply_tokens, int):
         settings = replace(settings, max_reply_tokens=max_reply_tokens)
-    session = PaperSession(source, model, settings, choose_sample_number, token_counter, report_step)
+    session = PaperSession(paper, model, settings, choose_sample_number, token_counter, report_step)
     try:
         reply = await STRATEGIES[settings.strategy].run(session)
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:
         return _make_result(session, error.outcome, reason=_describe_error(session, error))
-    trajectory = make_trajectory(model.info.planner, model.info.name, source.id, settings.task, reply)
+    trajectory = make_trajectory(model.info.planner, model.info.name, paper.id, settings.task, reply)
     check = session.check_plan(replace(reply, plan=trajectory.plan))
     check = replace(check, findings=tuple(_list_undefended(check.findings, reply.revisions)))
     result = _make_result(session, Outcome.PLANNED, (*trajectory.warnings, *check.warnings))
-    return replace(result, trajectory=trajectory, details=replace(check.details, revisions=reply.revisions))
+    return replace(result, trajectory=trajectory, details=replace(check.located_details, revisions=reply.revisions))
 
 
 def _list_undefended(findings: Iterable["Finding"], revisions: Iterable[Revision]) -> Iterator["Finding"]:
@@ -104,7 +104,7 @@ def _make_result(
 ) -> PlanResult:
     """Return a result with the session's requests and warnings, but without a plan."""
     warnings = (
-        *session.source.warnings,
+        *session.paper.warnings,
         *(session.paper_prompt.warnings if session.paper_prompt else ()),
         *(note for attempt in session.attempts if attempt.completion for note in attempt.completion.notes),
         *plan_warnings,

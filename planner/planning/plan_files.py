@@ -52,13 +52,13 @@ _MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which 
 class RecordStore:
     """A store of the replies about one paper; it writes each request and each reply to `path` at once.
 
-    `other_attempts` are requests that the folder holds for other questions; their replies are used too.
+    `other_question_attempts` are requests that the folder holds for other questions; their replies are used too.
     """
 
     path: Path
     record: PlanRecord
-    pricing: ReplyPricer
-    other_attempts: tuple[AttemptRecord, ...] = ()
+    compute_reply_cost: ReplyPricer
+    other_question_attempts: tuple[AttemptRecord, ...] = ()
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
@@ -67,7 +67,7 @@ class RecordStore:
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the recorded reply to a request, or None."""
-        known = (*self.attempts, *self.other_attempts)
+        known = (*self.attempts, *self.other_question_attempts)
         found = next((each for each in known if each.identity == identity and each.completion), None)
         if found is None:
             return None
@@ -86,7 +86,7 @@ class RecordStore:
             OSError: if the record cannot be written; the message names a temporary file that holds the reply.
         """
         try:
-            self._update_attempt(identity, {"completion": completion, "cost": self.pricing(completion)})
+            self._update_attempt(identity, {"completion": completion, "cost": self.compute_reply_cost(completion)})
         except OSError as error:
             raise OSError(f"{self.path}: {describe_os_error(error)}; {self._keep_elsewhere(completion)}") from error
 
@@ -166,7 +166,7 @@ class PlanFiles:
         return self.earlier_record if self.earlier_record and self.earlier_record.outcome is Outcome.PLANNED else None
 
     @property
-    def is_replaceable(self) -> bool:
+    def has_no_plan_or_reply(self) -> bool:
         """True if another question may use the files, because they hold neither a plan nor a reply."""
         if self.earlier_record is None:
             return not self.trajectory_path.exists()
@@ -181,7 +181,7 @@ def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path
     return first, further
 
 
-def find_or_choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
+def choose_plan_files_for_question(folder: Path, record: PlanRecord) -> PlanFiles:
     """Return the files for the plan of a record.
 
     The first plan of a paper gets the usual file name. For a plan with other settings, the record's `question_name` is
@@ -193,7 +193,7 @@ def find_or_choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     """
     first, further = map(PlanFiles.read, build_first_and_further_path(folder, record))
     own = [each for each in (first, further) if each.earlier_record and each.earlier_record.question == record.question]
-    chosen = next(iter(own or [each for each in (first, further) if each.is_replaceable]), None)
+    chosen = next(iter(own or [each for each in (first, further) if each.has_no_plan_or_reply]), None)
     if chosen is None:
         raise TrajectoryError(
             f"{further.trajectory_path} holds another plan; move that file, or choose another folder with -o"
@@ -201,8 +201,10 @@ def find_or_choose_plan_files(folder: Path, record: PlanRecord) -> PlanFiles:
     return chosen
 
 
-def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: PlanFiles) -> tuple[AttemptRecord, ...]:
-    """Return the answered requests in all records of a paper, except those in the record of `chosen`.
+def list_answers_to_other_questions(
+    folder: Path, record: PlanRecord, chosen_files: PlanFiles
+) -> tuple[AttemptRecord, ...]:
+    """Return the answered requests in all records of a paper, except those in the record of `chosen_files`.
 
     The errors are those of `PlanRecord.read`.
     """
@@ -210,7 +212,7 @@ def list_attempts_for_other_questions(folder: Path, record: PlanRecord, chosen: 
     beginning = further.name.removesuffix(f"{record.question_name}{RECORD_SUFFIX}")
     names = (path.name for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
     paths = (first, *map(first.with_name, sorted(name for name in names if name.startswith(beginning))))
-    others = [PlanRecord.read(path) for path in paths if path.exists() and path != chosen.record_path]
+    others = [PlanRecord.read(path) for path in paths if path.exists() and path != chosen_files.record_path]
     return tuple(attempt for other in others for attempt in other.attempts if attempt.completion)
 
 
@@ -246,15 +248,15 @@ class PlanFileIndex:
         self._folder = folder
         self._names_by_model: dict[tuple[str, str], frozenset[str]] = {}
 
-    def has_paper_files(self, info: ModelInfo, paper_id: str, *, trajectory: bool) -> bool:
-        """Return whether the paper's record exists and, if `trajectory` is true, its trajectory too."""
+    def has_paper_files(self, info: ModelInfo, paper_id: str, *, with_trajectory: bool) -> bool:
+        """Return whether the paper's record exists and, if `with_trajectory` is true, its trajectory too."""
         made_by = (info.planner, info.name)
         if made_by not in self._names_by_model:
             self._names_by_model[made_by] = frozenset(
                 _list_complete_files(self._folder / build_model_folder_path(*made_by))
             )
         stem, names = sanitize_file_name(paper_id), self._names_by_model[made_by]
-        return f"{stem}{RECORD_SUFFIX}" in names and (not trajectory or f"{stem}{TRAJECTORY_SUFFIX}" in names)
+        return f"{stem}{RECORD_SUFFIX}" in names and (not with_trajectory or f"{stem}{TRAJECTORY_SUFFIX}" in names)
 
 
 def _list_complete_files(folder: Path) -> Iterator[str]:

@@ -34,17 +34,19 @@ class PromptTemplates:
 
     folder: Path | None = None
 
-    def render_prompt(self, system: str, user: str, /, later_templates: Iterable[str] = (), **values: object) -> Prompt:
+    def render_prompt(
+        self, system: str, user: str, /, required_later_templates: Iterable[str] = (), **values: object
+    ) -> Prompt:
         """Render a prompt from the template `system` and the template `user`, each given by its file name.
 
-        `later_templates` are needed by later messages. They must exist, and they are part of the prompt's template
-        hash.
+        `required_later_templates` are needed by later messages. They must exist, and they are part of the prompt's
+        template hash.
 
         Raises:
             PromptError: if a template is missing or faulty, or uses unknown variables.
         """
         needed = self._collect_sources([system, user])
-        sources = needed | self._collect_sources(later_templates)
+        sources = needed | self._collect_sources(required_later_templates)
         _check_variables(needed, values)
         messages = (
             Message("system", _render_template(needed, system, values)),
@@ -52,7 +54,7 @@ class PromptTemplates:
         )
         return Prompt.from_messages(messages, _hash_texts(*(part for item in sorted(sources.items()) for part in item)))
 
-    def render_text(self, name: str, /, **values: object) -> str:
+    def render_template(self, name: str, /, **values: object) -> str:
         """Render one template.
 
         Raises:
@@ -111,15 +113,15 @@ def render_first_prompt(
     task: Task,
     k: int,
     templates: Path | None = None,
-    later_templates: Sequence[str] = (),
+    required_later_templates: Sequence[str] = (),
     *,
     with_details: bool = False,
 ) -> Prompt:
     """Render the prompt that asks for at most `k` ablations of a paper.
 
-    `later_templates` are needed by later messages and must exist. If `with_details` is true, the prompt also asks for
-    details such as chances, and allows more than `k` ablations. If the folder `templates` has no template that asks for
-    details, the prompt does not ask for them.
+    `required_later_templates` are needed by later messages and must exist. If `with_details` is true, the prompt also
+    asks for details such as chances, and allows more than `k` ablations. If the folder `templates` has no template that
+    asks for details, the prompt does not ask for them.
 
     Raises:
         PromptError: if a template is missing or faulty, or uses unknown variables.
@@ -130,7 +132,7 @@ def render_first_prompt(
     return PromptTemplates(templates).render_prompt(
         f"{task.value}.system.jinja",
         user,
-        later_templates=(_REASK_TEMPLATE, *later_templates),
+        required_later_templates=(_REASK_TEMPLATE, *required_later_templates),
         task=task.value,
         title=excerpt.title,
         abstract=excerpt.abstract,
@@ -139,16 +141,17 @@ def render_first_prompt(
         candidates=choose_candidate_limit(task, k),
         fields=PLAN_FIELDS,
         details=REQUESTED_DETAILS,
-        fence=derive_end_marker(excerpt.title, excerpt.abstract, excerpt.text),
+        fence=derive_absent_end_marker(excerpt.title, excerpt.abstract, excerpt.text),
     )
 
 
 def render_reask_prompt(
-    prompt: Prompt, reply: str, findings: Sequence[str], failures: int = 1, templates: Path | None = None
+    prompt: Prompt, reply: str, findings: Sequence[str], invalid_reply_count: int = 1, templates: Path | None = None
 ) -> Prompt:
     """Render the prompt that names the faults of an invalid reply and asks again.
 
-    `failures` is the number of invalid replies so far. A template may show it, so that no two prompts are equal.
+    `invalid_reply_count` is the number of invalid replies so far. A template may show it, so that no two prompts are
+    equal.
 
     Raises:
         PromptError: as in `render_prompt`.
@@ -156,7 +159,7 @@ def render_reask_prompt(
     shown = [_shorten(" ".join(finding.split()), _MAX_FINDING_CHARS) for finding in findings[:_MAX_FINDINGS]]
     more = len(findings) - len(shown)
     return render_follow_up_prompt(
-        prompt, reply, _REASK_TEMPLATE, templates, findings=shown, more=more, failures=failures
+        prompt, reply, _REASK_TEMPLATE, templates, findings=shown, more=more, failures=invalid_reply_count
     )
 
 
@@ -172,11 +175,11 @@ def render_follow_up_prompt(
     """
     opening = tuple(message for message in prompt.messages[:2] if message.role != "assistant")
     answer = Message("assistant", _shorten(reply, _MAX_REPLY_CHARS) if reply.strip() else "(no text)")
-    request = Message("user", PromptTemplates(templates).render_text(template, **values))
+    request = Message("user", PromptTemplates(templates).render_template(template, **values))
     return replace(prompt, messages_json=Prompt.from_messages((*opening, answer, request)).messages_json)
 
 
-def derive_end_marker(*values: str) -> str:
+def derive_absent_end_marker(*values: str) -> str:
     """Return a word that marks the end of untrusted text; it is made from `values` but occurs in none of them."""
     word = _hash_texts(*values)[:16]
     while any(word in value for value in values):

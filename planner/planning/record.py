@@ -15,7 +15,7 @@ from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.details import Details, Items, RejectedAblation, ReportedStudy, Revision, Vote, choose_run_order
 from planner.errors import Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.models.openai_chat.stream import compute_max_json_values, repair_json_surrogates
+from planner.models.openai_chat.stream import estimate_json_value_count, repair_json_surrogates
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult
@@ -185,7 +185,7 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
         ValueError: if the content is not valid; the message is one line.
     """
     data = content.encode() if isinstance(content, str) else content
-    if compute_max_json_values(data) > MAX_STORED_VALUES:
+    if estimate_json_value_count(data) > MAX_STORED_VALUES:
         raise ValueError(f"it has over {MAX_STORED_VALUES:,} values")
     try:
         # Not `validate_json`, since each of its errors would hold a copy of the whole content.
@@ -276,14 +276,14 @@ def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Att
             "revisions": result.details.revisions,
         }
     )
-    return replace_attempts(finished, _update_outcomes(tuple(attempts), result))
+    return replace_attempts_and_sums(finished, _update_outcomes(tuple(attempts), result))
 
 
-def replace_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
+def replace_attempts_and_sums(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
     """Return the record with these requests in place of its own, and with the sums of their tokens and costs."""
-    usage = sum_usage(a.completion.usage for a in attempts if a.completion)
+    usage = sum_known_usage(a.completion.usage for a in attempts if a.completion)
     costs = [a.cost for a in attempts if a.completion]
-    cost = sum_costs(costs) if costs or not any(a.is_lost for a in attempts) else None
+    cost = sum_costs_if_all_known(costs) if costs or not any(a.is_lost for a in attempts) else None
     return record.model_copy(update={"usage": usage, "cost": cost, "attempts": tuple(attempts)})
 
 
@@ -301,7 +301,7 @@ def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tu
     return tuple(reversed(updated))
 
 
-def sum_usage(usages: Iterable[Usage]) -> Usage:
+def sum_known_usage(usages: Iterable[Usage]) -> Usage:
     """Return the sums of the known token counts; a sum is None if none of its counts is known."""
     counted = list(usages)
 
@@ -312,7 +312,7 @@ def sum_usage(usages: Iterable[Usage]) -> Usage:
     return Usage(*(total(name) for name in Usage.__dataclass_fields__))
 
 
-def sum_costs(costs: Iterable[float | None]) -> float | None:
+def sum_costs_if_all_known(costs: Iterable[float | None]) -> float | None:
     """Return the sum of the costs, or None if any cost is unknown."""
     known = list(costs)
     return None if None in known else sum(filter(None, known), 0.0)

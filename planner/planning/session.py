@@ -62,7 +62,7 @@ class Attempt:
 class PaperSession:
     """The session of one paper, which a strategy uses; `attempts` keeps all requests, even after a failure."""
 
-    source: PlannablePaper
+    paper: PlannablePaper
     model: Model
     settings: PlanSettings
     choose_sample_number: SampleChooser
@@ -74,7 +74,7 @@ class PaperSession:
 
     async def build_prompt(self) -> Prompt:
         """Build the first prompt about the paper, and set its sample number (see `choose_sample_number`)."""
-        paper_prompt = await self.source.build_prompt(self.settings, self.token_counter)
+        paper_prompt = await self.paper.build_prompt(self.settings, self.token_counter)
         if sample := self.choose_sample_number(paper_prompt.prompt):
             paper_prompt = replace(paper_prompt, prompt=replace(paper_prompt.prompt, sample=sample))
         self.paper_prompt = paper_prompt
@@ -101,7 +101,7 @@ class PaperSession:
     def check_plan(self, reply: Reply) -> "PlanCheck":
         """Return the faults of the plan in `reply`, and the plan's details with the place of each quote."""
         assert self.paper_prompt is not None, "build the first prompt first"
-        return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
+        return self.paper.check_plan(reply, self.settings.task, self.paper_prompt)
 
     async def _ask_until_valid(self, prompt: Prompt) -> Reply:
         return await ask_until_valid(prompt, self._complete, self._parse, self._build_reask, self.settings.reasks)
@@ -146,7 +146,7 @@ class PaperSession:
         if self.last_prompt is None or error.limit is None:
             raise error
         self.token_counter.raise_ratio(self.last_prompt, error.prompt_tokens)
-        self.token_counter = self.token_counter.with_raised_ratio(
+        self.token_counter = self.token_counter.copy_with_raised_ratio(
             self.last_prompt, error.prompt_tokens or ceil(error.limit * _REJECTED_LENGTH)
         )
         self.settings = replace(self.settings, window=error.limit)
@@ -166,12 +166,12 @@ async def ask_until_valid(
     build_reask: ReaskBuilder,
     max_reasks: int,
     *,
-    sample_step: int = 1,
+    sample_step_after_empty: int = 1,
 ) -> T:
     """Send a prompt and return the parsed reply; if it is invalid, ask again, at most `max_reasks` times.
 
     After the first reply without text, the same prompt is sent once more. It counts as a new request, since
-    `sample_step` is added to its sample number.
+    `sample_step_after_empty` is added to its sample number.
 
     Raises:
         OutputError: if no reply is valid, or if a reply was truncated or refused.
@@ -183,7 +183,7 @@ async def ask_until_valid(
             return parse(prompt, completion)
         except OutputError as error:
             if error.outcome is Outcome.EMPTY and completion.finish_reason == "stop" and not is_repeated:
-                prompt, is_repeated = replace(prompt, sample=prompt.sample + sample_step), True
+                prompt, is_repeated = replace(prompt, sample=prompt.sample + sample_step_after_empty), True
                 continue
             failures += 1
             if failures > max_reasks or not error.is_correctable:

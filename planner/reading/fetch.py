@@ -55,7 +55,7 @@ async def _list_host_addresses(host: str, port: int) -> Sequence[str]:
     return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def is_public_address(address: str) -> bool:
+def is_public_ip_address(address: str) -> bool:
     """Return whether an IP address is public: not private, loopback, link-local, reserved or multicast."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip in _TRANSLATED_IPV4:
@@ -70,12 +70,12 @@ def is_public_address(address: str) -> bool:
 class PaperFetcher:
     """A fetcher of papers from their addresses, with limits in bytes and seconds.
 
-    `look_up` returns the IP addresses of a host. `is_allowed` returns whether an IP address may be used. `tls` is the
-    TLS context, None for the default one. Tests replace all three to fetch from their own server.
+    `look_up_host` returns the IP addresses of a host. `is_allowed_ip_address` returns whether an IP address may be
+    used. `tls` is the TLS context, None for the default one. Tests replace all three to fetch from their own server.
     """
 
-    look_up: Callable[[str, int], Awaitable[Sequence[str]]] = _list_host_addresses
-    is_allowed: Callable[[str], bool] = is_public_address
+    look_up_host: Callable[[str, int], Awaitable[Sequence[str]]] = _list_host_addresses
+    is_allowed_ip_address: Callable[[str], bool] = is_public_ip_address
     tls: ssl.SSLContext | None = None
     max_bytes: int = MAX_FETCHED_BYTES
     max_seconds: float = MAX_FETCH_SECONDS
@@ -115,8 +115,8 @@ class PaperFetcher:
 
     async def _look_up_allowed(self, url: httpx2.URL) -> Sequence[str]:
         host = url.raw_host.decode("ascii")
-        addresses = await self.look_up(host, url.port or 443)
-        refused = next((address for address in addresses if not self.is_allowed(address)), None)
+        addresses = await self.look_up_host(host, url.port or 443)
+        refused = next((address for address in addresses if not self.is_allowed_ip_address(address)), None)
         if refused or not addresses:
             fault = f"is at {refused}, which is not a public address" if refused else "has no address"
             raise PaperError(f"{host} {fault}; {_ADVICE}")

@@ -203,7 +203,9 @@ def decode_result(text: bytes) -> ReadResultOrError:
         result: ReadResult = _adapt(ReadResult).validate_json(head, context=_iterate_lines(lines))
     except ValidationError:  # the JSON may hold a lone surrogate
         result = _adapt(ReadResult).validate_python(json.loads(head), context=_iterate_lines(lines))
-    if result.index and not (result.index.sections and all(each.is_consistent for each in result.index.sections)):
+    if result.index and not (
+        result.index.sections and all(each.has_valid_pages_and_indices for each in result.index.sections)
+    ):
         raise ValueError("the index has no sections, or refers to passages that it does not have")
     return result
 

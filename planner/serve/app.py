@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from planner.errors import Outcome, PaperError, PlannerError, TrajectoryError, UsageError
-from planner.exports.export import build_export_file
+from planner.exports.export import build_export_name_and_bytes
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
@@ -28,7 +28,7 @@ from planner.planning.output import find_complete_plan_path
 from planner.schema import MAX_K, describe_validation_error
 from planner.serve.edits import EditedPlan, read_edited_plan
 from planner.serve.folder import GivenPaper, PaperFolder, StoredEntry, find_stored_entry, list_stored_entries
-from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, build_manual_model_info, describe_failure
+from planner.serve.jobs import Job, JobState, PerModelJobQueue, PlanRequest, build_manual_model_info, describe_failure
 from planner.serve.pages import (
     BY_HAND,
     ArxivMessage,
@@ -37,8 +37,8 @@ from planner.serve.pages import (
     PaperFacts,
     PlanForm,
     ReplyMessage,
-    estimate_plan_cost,
-    read_asset,
+    estimate_plan_requests_and_cost,
+    find_asset_and_media_type,
     render_page,
 )
 from planner.site.views import build_paper_view
@@ -56,7 +56,7 @@ class PageApp:
 
     defaults: PageDefaults
     papers: PaperFolder
-    queue: JobQueue
+    queue: PerModelJobQueue
     _facts: dict[tuple[str, PlanSettings], PaperFacts] = field(default_factory=dict)
 
     def build_application(self) -> Starlette:
@@ -136,7 +136,9 @@ class PageApp:
             facts=facts,
             client=client,
             plan_on_record=plan_on_record,
-            price=estimate_plan_cost(client, form.strategy, tokens) if client and tokens is not None else None,
+            price=estimate_plan_requests_and_cost(client, form.strategy, tokens)
+            if client and tokens is not None
+            else None,
             problem=problem,
             model_problem=model_problem,
             models=tuple(self.defaults.list_models()),
@@ -265,13 +267,15 @@ class PageApp:
         edited = _read_edits(await self._find_plan(request))
         if edited is None or not edited.edit.kept:
             raise UsageError("there is no ablation to export")
-        name, content = await asyncio.to_thread(build_export_file, edited.kept_entry, request.path_params["form"])
+        name, content = await asyncio.to_thread(
+            build_export_name_and_bytes, edited.kept_entry, request.path_params["form"]
+        )
         headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name)}"}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     async def send_asset(self, request: Request) -> Response:
         """Send a style sheet or a script."""
-        if (asset := read_asset(request.path_params["name"])) is None:
+        if (asset := find_asset_and_media_type(request.path_params["name"])) is None:
             raise HTTPException(404, "there is no such file")
         return Response(asset[0], media_type=asset[1])
 
@@ -285,7 +289,7 @@ def _may_have_begun(job: Job, plan: StoredEntry) -> bool:
 
 def _read_edits(plan: StoredEntry) -> EditedPlan | None:
     """Return a plan with its edits, or None if there is no plan. Raise `TrajectoryError` for unreadable edits."""
-    path = plan.source.trajectory_path
+    path = plan.entry_files.trajectory_path
     return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None
 
 

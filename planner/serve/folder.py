@@ -21,7 +21,7 @@ from planner.papers.paper import Paper
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
 from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
-from planner.site.facts import choose_title, fix_title_case
+from planner.site.facts import choose_title_or_id, fix_title_case
 
 _FOLDER: Final = ".serve"
 _KEY: Final = re.compile(r"[0-9a-f]{16}")
@@ -153,12 +153,12 @@ class StoredEntry:
 
     path: str
     entry: PlanEntry
-    source: EntrySource
+    entry_files: EntrySource
 
     @property
     def title(self) -> str:
         """The title of the paper."""
-        return choose_title((self.entry,))
+        return choose_title_or_id((self.entry,))
 
 
 def list_stored_entries(output: Path) -> list[StoredEntry]:

@@ -18,7 +18,7 @@ from planner.errors import ModelError, Outcome, PlannerError, UsageError
 from planner.files import describe_os_error
 from planner.models.connect import ModelClient, ModelSpec, open_model
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, plan_with_client
+from planner.planning.output import PlanOutput, plan_to_folder_with_client
 from planner.sanitize import clean_text
 from planner.serve.folder import GivenPaper, PaperFolder
 
@@ -179,7 +179,7 @@ def _join_reply_texts(messages: list[tuple[str, str]]) -> Iterator[tuple[str, st
             yield from group
 
 
-class JobQueue:
+class PerModelJobQueue:
     """The jobs of one output folder. Jobs of the same model run one at a time, but jobs with `by_hand` do not wait."""
 
     def __init__(self, output: Path, papers: PaperFolder, *, offline: bool) -> None:
@@ -246,7 +246,7 @@ class JobQueue:
         paper = await self._papers.read_paper(request.paper)
         job.paper_sha256 = paper.sha256
         plan = partial(
-            plan_with_client,
+            plan_to_folder_with_client,
             self._output,
             paper,
             max_wait=spec.max_wait,
@@ -304,7 +304,7 @@ class _ReportedModel:
 
     model: Model
     job: Job
-    queue: JobQueue
+    queue: PerModelJobQueue
     host: str
     last_prompt: Prompt | None = None
 

@@ -65,7 +65,9 @@ class PaperFacts:
         return cls(describe_paper_as_json(paper, settings), author_task_omissions)
 
 
-def estimate_plan_cost(client: ModelClient, strategy: str, prompt_tokens: int) -> tuple[RequestEstimate, float | None]:
+def estimate_plan_requests_and_cost(
+    client: ModelClient, strategy: str, prompt_tokens: int
+) -> tuple[RequestEstimate, float | None]:
     """Return (estimate, cost in USD) of a plan. `prompt_tokens` is the length of its first prompt.
 
     The cost is None if it is unknown.
@@ -74,12 +76,12 @@ def estimate_plan_cost(client: ModelClient, strategy: str, prompt_tokens: int) -
     return estimate, client.compute_cost(Usage(estimate.prompt_tokens, estimate.reply_tokens))
 
 
-def render_page(template: str, base: str, **values: object) -> str:
+def render_page(template_name: str, base: str, **values: object) -> str:
     """Render a page from a template. Every address on the page begins with `base`."""
-    return _get_environment().get_template(f"{template}.html.jinja").render(base=base, **values)
+    return _get_environment().get_template(f"{template_name}.html.jinja").render(base=base, **values)
 
 
-def read_asset(name: str) -> tuple[str, str] | None:
+def find_asset_and_media_type(name: str) -> tuple[str, str] | None:
     """Return (text, media type) of a style sheet or a script, or None if there is no such file."""
     if name not in (*_OWN_ASSETS, *_SITE_ASSETS):
         return None

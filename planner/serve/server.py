@@ -80,7 +80,7 @@ def _add_headers(send: Send) -> Send:
     return send_with_headers
 
 
-def open_socket(port: int) -> socket.socket:
+def open_loopback_socket(port: int) -> socket.socket:
     """Return a socket that only this machine can reach. If the port is 0, the system chooses one.
 
     Raises:

@@ -21,7 +21,7 @@ from planner.site.copies import format_as_one_line
 from planner.site.entries import EntryIndex, PlanEntry, UnreadFile, index_entries, read_sorted_entries
 from planner.site.pages import (
     IndexRow,
-    build_paper_rows,
+    build_index_rows,
     is_own_page,
     render_docsify_page,
     render_index_page,
@@ -48,10 +48,10 @@ class BuiltSite:
     unread_files: tuple[UnreadFile, ...]
 
 
-def build_site(folders: Sequence[Path], output: Path, *, with_docsify: bool = False) -> BuiltSite:
+def build_site(folders: Sequence[Path], output: Path, *, with_docsify_site: bool = False) -> BuiltSite:
     """Write a site for the plans in run folders, or in other folders of trajectories. `output` is the site's folder.
 
-    If `with_docsify` is true, also write the docsify site to the subfolder `docsify`.
+    If `with_docsify_site` is true, also write the docsify site to the subfolder `docsify`.
 
     Raises:
         UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
@@ -61,7 +61,7 @@ def build_site(folders: Sequence[Path], output: Path, *, with_docsify: bool = Fa
     index = index_entries(folders, excluded_folder=output.resolve())
     if not index.sources_by_paper:
         raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
-    docsify = _DocsifyWriter(output / "docsify") if with_docsify else None
+    docsify = _DocsifyWriter(output / "docsify") if with_docsify_site else None
     unread = list(index.unread_files)
     rows = list(_write_paper_pages(output / "papers", index, docsify, unread))
     if docsify:
@@ -87,7 +87,7 @@ def _write_paper_pages(
             continue
         view = build_paper_view(entries)
         write_file_atomically(folder / f"{names[paper_id]}.html", render_paper_page(view), durable=False)
-        yield from build_paper_rows(names[paper_id], view)
+        yield from build_index_rows(names[paper_id], view)
         if docsify:
             docsify.add_entries(entries, view.title)
 

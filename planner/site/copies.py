@@ -40,19 +40,19 @@ def _is_descriptive_name(name: str) -> bool:
     return bool(name.strip()) and not _NUMBERED_NAME.fullmatch(name)
 
 
-def choose_name_or_part(ablation: Ablation) -> str:
+def choose_descriptive_name_or_part(ablation: Ablation) -> str:
     """Return the name of an ablation. If the name does not describe the ablation, return the ablated part."""
     return ablation.name if _is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
 
 
-def describe_replacement(replacement: str) -> str:
+def build_with_or_without_phrase(replacement: str) -> str:
     """Return a phrase for a replacement: "with a mean" for "a mean", and "without it" for "removed"."""
     if removed := _REMOVED.match(replacement):
         return f"without it: {replacement[removed.end() :]}" if replacement[removed.end() :] else "without it"
     return replacement if _NEGATION.match(replacement) else f"with {replacement}"
 
 
-def name_removed_part(ablation: Ablation, replacement: str) -> str:
+def find_removed_part(ablation: Ablation, replacement: str) -> str:
     """Return the part that a replacement removes, or "" if it removes no part."""
     if ablation.action is Action.REMOVE or _REMOVED.match(replacement):
         return ablation.ablated_part
@@ -60,16 +60,16 @@ def name_removed_part(ablation: Ablation, replacement: str) -> str:
     return replacement[negation.end() :].strip() if negation else ""
 
 
-def describe_change(ablation: Ablation, items: Sequence[str]) -> str:
-    """Return the change to make, such as "replace the gate by a mean". `items` are the replacements to name in it."""
+def format_change_as_instruction(ablation: Ablation, replacements: Sequence[str]) -> str:
+    """Return the change to make, such as "replace the gate by a mean". It names these replacements."""
     part = ablation.ablated_part.strip().rstrip(".")
     if ablation.action is Action.REMOVE:
         return f"remove {part}"
     if ablation.action is Action.ADD:
-        return f"add {' or '.join(items) or '?'} to {part}"
-    removals = [removed.string[removed.end() :] for item in items if (removed := _REMOVED.match(item))]
-    negations = [item for item in items if _NEGATION.match(item)]
-    others = [item for item in items if not _REMOVED.match(item) and item not in negations]
+        return f"add {' or '.join(replacements) or '?'} to {part}"
+    removals = [removed.string[removed.end() :] for item in replacements if (removed := _REMOVED.match(item))]
+    negations = [item for item in replacements if _NEGATION.match(item)]
+    others = [item for item in replacements if not _REMOVED.match(item) and item not in negations]
     changes = [f"remove {part}" + (f" ({rest})" if rest else "") for rest in removals[:1]]
     changes += [f"run the method {' or '.join(negations)}"] if negations else []
     if others or not changes:
@@ -93,7 +93,7 @@ def format_plan_copies(entry: PlanEntry) -> PlanCopies:
     forms = (
         format_plan_as_review(entry),
         _format_markdown(entry.trajectory),
-        format_jsonl(entry.trajectory.plan),
+        format_ablations_as_jsonl(entry.trajectory.plan),
         _format_csv(entry),
     )
     return PlanCopies(*(clean_text(form).text for form in forms))
@@ -115,7 +115,7 @@ def _format_markdown(trajectory: Trajectory) -> str:
     return text.rpartition(format.PLAN_BOXES[trajectory.task])[2].removesuffix(format.BOX_END).strip() + "\n"
 
 
-def format_jsonl(plan: Plan) -> str:
+def format_ablations_as_jsonl(plan: Plan) -> str:
     """Return a plan as JSONL with one ablation on each line."""
     return "".join(f"{ablation.model_dump_json()}\n" for ablation in plan.ablations)
 
@@ -132,17 +132,17 @@ def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
     for number, details in enumerate(entry.details):
         evidence, effort = details.evidence, details.effort
         yield (
-            format_cell(details.chance),
+            format_number_or_empty(details.chance),
             details.reason,
             *((evidence.quote, evidence.found or "", evidence.place) if evidence else ("", "", "")),
             details.hypothesis,
             details.control,
-            *((effort.kind.value, format_cell(effort.runs)) if effort else ("", "")),
-            str(entry.order.index(number) + 1) if number in entry.order else "",
+            *((effort.kind.value, format_number_or_empty(effort.runs)) if effort else ("", "")),
+            str(entry.run_order.index(number) + 1) if number in entry.run_order else "",
         )
 
 
-def format_cell(number: float | None) -> str:
+def format_number_or_empty(number: float | None) -> str:
     """Return a number as text, or "" for None."""
     return "" if number is None else str(number)
 
@@ -167,7 +167,7 @@ def _list_reasons(details: Details) -> Iterator[str]:
 
 
 def _format_sentence(ablation: Ablation) -> str:
-    done = describe_change(ablation, ablation.replacement)
+    done = format_change_as_instruction(ablation, ablation.replacement)
     measured = f"; report {', '.join(ablation.metrics)}" if ablation.metrics else ""
     if _is_descriptive_name(ablation.name):
         return f"{ablation.name.strip().rstrip('.:')}: {done}{measured}."

@@ -73,7 +73,7 @@ class PlanEntry:
         return self.record.details if self.record and self.has_details else (Details(),) * len(self.ablations)
 
     @property
-    def order(self) -> tuple[int, ...]:
+    def run_order(self) -> tuple[int, ...]:
         """The indices of the ablations in the order in which to run them, or () if there are no details."""
         return self.record.order if self.record and self.has_details else ()
 
@@ -92,9 +92,9 @@ class PlanEntry:
             for number, each in enumerate(self.details)
         )
 
-    def list_findings(self, number: int) -> tuple[str, ...]:
-        """Return the faults that the program found in an ablation. `number` is the ablation's index in the plan."""
-        return self.record.list_findings(number + 1, self.ablations[number].name) if self.record else ()
+    def list_findings(self, index: int) -> tuple[str, ...]:
+        """Return the faults that the program found in an ablation. `index` is the ablation's index in the plan."""
+        return self.record.list_findings(index + 1, self.ablations[index].name) if self.record else ()
 
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Return (heading, warnings) for two groups: the warnings about the plan, and all other warnings.
@@ -162,18 +162,18 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         TrajectoryError: if no file can be read.
     """
     if source.trajectory_path is None:
-        return create_failed_entry(source.run, _read_record(source.path))
+        return create_entry_without_trajectory(source.run, _read_record(source.path))
     try:
         planned = create_planned_entry(read_trajectory(source.trajectory_path), source.run)
     except TrajectoryError as error:
         if source.record_path is None:
             raise
-        failed = create_failed_entry(source.run, _read_record(source.record_path))
+        failed = create_entry_without_trajectory(source.run, _read_record(source.record_path))
         return _add_warning(failed, f"the trajectory could not be read: {_redact_folder(error, source.path)}")
     if source.record_path is None:
         return planned
     try:
-        return join_record(planned, _read_record(source.record_path))
+        return add_record_to_entry(planned, _read_record(source.record_path))
     except TrajectoryError as error:
         return _add_warning(planned, f"the record could not be read: {_redact_folder(error, source.record_path)}")
 
@@ -190,10 +190,12 @@ def derive_run_name(folder: Path) -> str:
     return path.parent.name if (path.parent / _RUN_FILE).is_file() else f"{path.parent.name}/{path.name}"
 
 
-def find_entry_files(path: Path) -> EntrySource:
-    """Return the files of an entry: the trajectory at `path`, and its record if there is one."""
-    record_path = build_record_path(path)
-    return EntrySource(derive_run_name(path.parent), path, record_path if record_path.is_file() else None)
+def build_entry_source(trajectory_path: Path) -> EntrySource:
+    """Return the files of an entry: the trajectory at `trajectory_path`, and its record if there is one."""
+    record_path = build_record_path(trajectory_path)
+    return EntrySource(
+        derive_run_name(trajectory_path.parent), trajectory_path, record_path if record_path.is_file() else None
+    )
 
 
 def _redact_folder(error: TrajectoryError, path: Path) -> str:
@@ -201,21 +203,21 @@ def _redact_folder(error: TrajectoryError, path: Path) -> str:
     return str(error).replace(str(path), path.name)
 
 
-def create_failed_entry(run: str, record: PlanRecord) -> PlanEntry:
+def create_entry_without_trajectory(run: str, record: PlanRecord) -> PlanEntry:
     """Return an entry for a record that has no trajectory."""
     unplanned = PlanEntry(run, record.planner, record.model, record.paper.id, record.task, record.outcome)
-    return join_record(unplanned, record)
+    return add_record_to_entry(unplanned, record)
 
 
-def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
-    """Return the entry `planned` with the facts of its record. If the record is for another plan, add a warning."""
+def add_record_to_entry(entry_without_record: PlanEntry, record: PlanRecord) -> PlanEntry:
+    """Return the entry with the facts of its record. If the record is for another plan, add a warning."""
     entry = replace(
-        planned,
+        entry_without_record,
         outcome=record.outcome,
         reason=record.reason,
         title=record.paper.title,
         record=record,
-        warnings=tuple(dict.fromkeys((*planned.warnings, *record.warnings))),
+        warnings=tuple(dict.fromkeys((*entry_without_record.warnings, *record.warnings))),
     )
     if not entry.is_own_record(record):
         named = f"{record.planner}/{record.model}/{record.paper.id} ({record.task})"
@@ -300,7 +302,7 @@ def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) 
     return EntryIndex(runs, {paper_id: tuple(sources) for paper_id, sources in papers.items()}, tuple(unread))
 
 
-def find_trajectories(folder: Path) -> list[Path]:
+def find_trajectory_paths(folder: Path) -> list[Path]:
     """Return the trajectories in a run folder or in any other folder, sorted by path."""
     return [path for source in _find_sources(folder, None, []) if (path := source.trajectory_path)]
 

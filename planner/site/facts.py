@@ -30,7 +30,7 @@ _MIN_CAPITALS: Final = 8
 _MIN_WORDS: Final = 3
 
 
-def choose_title(entries: Sequence[PlanEntry]) -> str:
+def choose_title_or_id(entries: Sequence[PlanEntry]) -> str:
     """Return the title of the paper. If it is unknown, make a title from the paper's id.
 
     A title in capitals is changed to title case.
@@ -43,7 +43,7 @@ def choose_title(entries: Sequence[PlanEntry]) -> str:
     return fix_title_case(shorten_name(title), abstract)
 
 
-def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
+def choose_unique_labels(entries: Sequence[PlanEntry]) -> list[str]:
     """Return a label for each entry of a paper, such as the model's name. All labels are different."""
     candidates = [_list_labels(entry) for entry in entries]
     counts = list(map(Counter, zip(*candidates, strict=True)))
@@ -73,7 +73,7 @@ def fix_title_case(title: str, abstract: str) -> str:
     return pieces.sub(lambda piece: _lower_word(piece, spellings), title)
 
 
-def build_source_name_and_address(paper_id: str, source: str) -> tuple[str, str]:
+def build_name_and_arxiv_address(paper_id: str, source: str) -> tuple[str, str]:
     """Return (arXiv id, address at arXiv) of a paper. If it is not on arXiv, return (name of its file, "")."""
     found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
     if arxiv_id := next(filter(None, found), None):
@@ -116,7 +116,7 @@ class AttemptView:
     refusal: str
 
 
-def list_summary_items(entry: PlanEntry) -> Iterator[str]:
+def list_key_figures(entry: PlanEntry) -> Iterator[str]:
     """Yield the known key figures of an entry as texts: task, number of ablations, cost and time."""
     yield f"{entry.task} task"
     if entry.ablations:
@@ -174,7 +174,7 @@ def _format_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.1 else ""
 
 
-def list_attempts(entry: PlanEntry) -> Iterator[AttemptView]:
+def list_attempt_views(entry: PlanEntry) -> Iterator[AttemptView]:
     """Yield the requests for a plan, each with its reply, in the order in which they were sent."""
     for number, attempt in enumerate(entry.record.attempts if entry.record else (), start=1):
         outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"

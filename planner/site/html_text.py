@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 
 from planner.matching import split_into_word_set
 from planner.sanitize import clean_text
-from planner.trajectory.escape import has_too_much_markup
+from planner.trajectory.escape import has_too_many_markup_characters
 from planner.trajectory.markdown_rules import INERT_TAG
 
 MAX_MARKDOWN_CHARS: Final = 200_000  # a longer text is shown as it is: reading it as Markdown could take minutes
@@ -68,7 +68,7 @@ _PLAIN_ELEMENTS: Final = frozenset(("math", "mrow", "mi", "mn", "mo", "mtext", "
 def render_block_markdown(text: str) -> Markup:
     """Render Markdown with paragraphs, lists, tables and code as HTML."""
     text = clean_text(text).text
-    if len(text) > MAX_MARKDOWN_CHARS or has_too_much_markup(text):
+    if len(text) > MAX_MARKDOWN_CHARS or has_too_many_markup_characters(text):
         return Markup('<pre class="plain">{}</pre>').format(text)
     return Markup(_build_parser().render(text))  # noqa: S704 - the parser escapes what it does not know
 
@@ -76,7 +76,7 @@ def render_block_markdown(text: str) -> Markup:
 def render_inline_markdown(text: str) -> Markup:
     """Render one line of Markdown as HTML."""
     text = clean_text(text).text
-    if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text) or has_too_much_markup(text):
+    if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text) or has_too_many_markup_characters(text):
         return escape(text)
     return Markup(_build_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know
 
@@ -103,7 +103,7 @@ def _read_math(state: StateInline, silent: bool) -> bool:
 
 
 def _render_math(_self: object, tokens: list[Token], at: int, _options: object, _env: object) -> str:
-    return render_formula(tokens[at].content)
+    return render_formula_as_mathml(tokens[at].content)
 
 
 def _read_inert_tag(state: StateInline, silent: bool) -> bool:
@@ -156,19 +156,21 @@ def _is_closing_tag(token: Token) -> bool:
 
 def render_formulas_as_html(text: str) -> Markup:
     """Return a text as HTML. Its formulas become MathML, and everything else is escaped."""
-    if has_too_much_markup(text):
+    if has_too_many_markup_characters(text):
         return escape(text)
     parts = re.split(f"({FORMULA.pattern})", text, flags=FORMULA.flags)  # every second one is a formula
-    return Markup().join(render_formula(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup().join(render_formula_as_mathml(part) if at % 2 else escape(part) for at, part in enumerate(parts))
 
 
 def render_formulas_as_text(text: str) -> str:
     """Return a text with its formulas as plain text, such as "x^2". A formula that cannot be converted is kept."""
-    return text if has_too_much_markup(text) else FORMULA.sub(lambda each: _render_plain_formula(each[0]), text)
+    return (
+        text if has_too_many_markup_characters(text) else FORMULA.sub(lambda each: _render_plain_formula(each[0]), text)
+    )
 
 
 @lru_cache(maxsize=4096)
-def render_formula(formula: str) -> Markup:
+def render_formula_as_mathml(formula: str) -> Markup:
     """Return a formula, with its delimiters, as MathML. If it cannot be converted, return it as it was written."""
     if (tree := _convert_formula(formula)) is None:
         return Markup('<span class="math">{}</span>').format(formula)

@@ -23,7 +23,7 @@ from planner.matching import SURENESS
 from planner.models.pricing import format_usd
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
-from planner.site.copies import choose_name_or_part
+from planner.site.copies import choose_descriptive_name_or_part
 from planner.site.entries import PlanEntry, UnreadFile
 from planner.site.html_text import render_formulas_as_text
 from planner.site.views import PaperView, build_paper_view
@@ -38,8 +38,8 @@ class IndexRow:
     """A row of the index page: one paper planned by one model.
 
     `page_name` is the name of the paper's page without ending. `anchor` is the id of the model's panel on that page.
-    `group_numbers` has the indices of the groups in `PaperView.groups` that contain an ablation of this row. `cost` is
-    in USD, or None if it is unknown. `reason` says why there is no plan.
+    `agreement_group_indices` has the indices of the groups in `PaperView.groups` that contain an ablation of this row.
+    `cost` is in USD, or None if it is unknown. `reason` says why there is no plan.
     """
 
     page_name: str
@@ -49,12 +49,12 @@ class IndexRow:
     task: str
     outcome: str
     ablations: tuple[Ablation, ...]
-    group_numbers: tuple[int, ...]
+    agreement_group_indices: tuple[int, ...]
     cost: float | None
     reason: str = ""
 
 
-def build_paper_rows(page_name: str, view: PaperView) -> Iterator[IndexRow]:
+def build_index_rows(page_name: str, view: PaperView) -> Iterator[IndexRow]:
     """Yield the index rows of a paper. `page_name` is the name of the paper's page."""
     anchors = [{link.anchor.rpartition("/")[0] for link in group} for group in view.groups]
     for panel in view.panels:
@@ -66,7 +66,7 @@ def build_paper_rows(page_name: str, view: PaperView) -> Iterator[IndexRow]:
             task=panel.entry.task,
             outcome=panel.entry.outcome,
             ablations=panel.entry.ablations,
-            group_numbers=tuple(number for number, group in enumerate(anchors) if panel.anchor in group),
+            agreement_group_indices=tuple(number for number, group in enumerate(anchors) if panel.anchor in group),
             cost=panel.entry.cost,
             reason="" if panel.entry.trajectory else panel.entry.reason,
         )
@@ -83,7 +83,7 @@ def _pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
             models[_clean(row.model)],
             tasks[row.task],
             outcomes[row.outcome],
-            list(row.group_numbers),
+            list(row.agreement_group_indices),
             None if row.cost is None else float(f"{row.cost:.6g}"),
             row.anchor,
             [_pack_ablation(ablation) for ablation in row.ablations],
@@ -103,7 +103,7 @@ def _pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
 
 def _pack_ablation(ablation: Ablation) -> JsonValue:
     """Return [index of the action in `_ACTIONS`, text to show, text that is not shown but searched]."""
-    shown = choose_name_or_part(ablation)
+    shown = choose_descriptive_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
     texts = (_clean(render_formulas_as_text(text)) for text in (shown, "" if other == shown else other))
     return [_ACTIONS.index(ablation.action), *texts]
@@ -127,20 +127,22 @@ _DOCSIFY_STYLE: Final = _PinnedFile(
 )
 
 
-def render_index_page(rows: Sequence[IndexRow], runs: Sequence[str], unread: Sequence[UnreadFile] = ()) -> str:
+def render_index_page(
+    rows: Sequence[IndexRow], run_names: Sequence[str], unread_files: Sequence[UnreadFile] = ()
+) -> str:
     """Return the index page, which lists every paper and model."""
-    title = f"Ablation plans · {', '.join(runs)}" if runs else "Ablation plans"
-    return _render_page("index", title=title, runs=runs, data=_pack_rows(rows), unread=unread)
+    title = f"Ablation plans · {', '.join(run_names)}" if run_names else "Ablation plans"
+    return _render_page("index", title=title, runs=run_names, data=_pack_rows(rows), unread=unread_files)
 
 
-def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
-    """Return the page of one paper. `index` is the address of the index page, or "" if there is none."""
-    return _render_page("paper", title=view.title, view=view, index=index, sureness=SURENESS)
+def render_paper_page(view: PaperView, index_address: str = "../index.html") -> str:
+    """Return the page of one paper. `index_address` is the address of the index page, or "" if there is none."""
+    return _render_page("paper", title=view.title, view=view, index=index_address, sureness=SURENESS)
 
 
 def render_entry_page(entry: PlanEntry) -> str:
     """Return one plan as a self-contained HTML page."""
-    return render_paper_page(build_paper_view((entry,)), index="")
+    return render_paper_page(build_paper_view((entry,)), index_address="")
 
 
 def render_docsify_page() -> str:

@@ -16,17 +16,17 @@ from planner.details import describe_run_order, explain_chance_meaning, format_c
 from planner.matching import Place, group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
-from planner.schema import Ablation, Action, Task, list_non_benchmark_fields
-from planner.site.copies import PlanCopies, choose_name_or_part, format_plan_copies
+from planner.schema import Ablation, Action, Task, format_non_benchmark_fields
+from planner.site.copies import PlanCopies, choose_descriptive_name_or_part, format_plan_copies
 from planner.site.entries import PlanEntry
 from planner.site.facts import (
     AttemptView,
-    build_source_name_and_address,
-    choose_title,
-    label_entries,
-    list_attempts,
+    build_name_and_arxiv_address,
+    choose_title_or_id,
+    choose_unique_labels,
+    list_attempt_views,
+    list_key_figures,
     list_plan_facts,
-    list_summary_items,
 )
 from planner.site.html_text import (
     render_block_markdown,
@@ -41,7 +41,7 @@ _ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Acti
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class SharedAblations:
     """Groups of equal ablations that several models propose, the largest group first.
 
     A place is (index of an entry on the page, index of an ablation in the plan of this entry). `matches` maps the place
@@ -52,7 +52,7 @@ class Agreement:
     groups: tuple[tuple[Place, ...], ...]
 
 
-def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
+def find_shared_ablations(entries: Sequence[PlanEntry]) -> SharedAblations:
     """Find the ablations that several models propose for the same task. The entries are those of one paper.
 
     Combined plans are left out, since they repeat ablations of other plans.
@@ -69,7 +69,7 @@ def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
         for group in groups
         for place in group
     }
-    return Agreement(matches, tuple(sorted(groups, key=lambda group: (-len(group), group))))
+    return SharedAblations(matches, tuple(sorted(groups, key=lambda group: (-len(group), group))))
 
 
 def _list_own_ablations(entry: PlanEntry, task: Task) -> tuple[Ablation, ...]:
@@ -174,11 +174,11 @@ def choose_page_names(paper_ids: Iterable[str]) -> dict[str, str]:
 def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     """Return the data for a paper's page from the entries of the paper. Plans come before failures."""
     entries = sorted(entries, key=lambda entry: entry.trajectory is None)
-    labels = label_entries(entries)
-    places = _PlaceLinks(entries, labels, list(map(make_unique_anchor_id, labels)), find_agreement(entries))
-    title = choose_title(entries)
+    labels = choose_unique_labels(entries)
+    places = _PlaceLinks(entries, labels, list(map(derive_anchor_from_label, labels)), find_shared_ablations(entries))
+    title = choose_title_or_id(entries)
     paper = next((entry.record.paper for entry in entries if entry.record and entry.record.paper.source), None)
-    source, address = build_source_name_and_address(entries[0].paper_id, paper.source if paper else "")
+    source, address = build_name_and_arxiv_address(entries[0].paper_id, paper.source if paper else "")
     return PaperView(
         title=render_formulas_as_text(title),
         heading=render_formulas_as_html(title),
@@ -198,7 +198,7 @@ class _PlaceLinks:
     entries: Sequence[PlanEntry]
     labels: Sequence[str]
     anchors: Sequence[str]
-    agreement: Agreement
+    agreement: SharedAblations
 
     def build_anchor(self, place: Place) -> str:
         entry_number, number = place
@@ -206,11 +206,11 @@ class _PlaceLinks:
 
     def build_link(self, place: Place) -> AblationLink:
         entry_number, number = place
-        headline = render_inline_markdown(choose_name_or_part(self.entries[entry_number].ablations[number]))
+        headline = render_inline_markdown(choose_descriptive_name_or_part(self.entries[entry_number].ablations[number]))
         return AblationLink(self.labels[entry_number], headline, self.build_anchor(place))
 
 
-def make_unique_anchor_id(label: str) -> str:
+def derive_anchor_from_label(label: str) -> str:
     """Return the ASCII id of a panel on its page. Different labels get different ids.
 
     All other ids on the page are different, since they begin with "_" or contain a "/".
@@ -228,7 +228,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
     return ModelPanel(
         label=places.labels[entry_number],
         anchor=places.anchors[entry_number],
-        summary=" · ".join(list_summary_items(entry)),
+        summary=" · ".join(list_key_figures(entry)),
         entry=entry,
         reasoning=render_block_markdown(entry.trajectory.reasoning) if entry.trajectory else Markup(),
         cards=tuple(_list_cards(places, entry_number)),
@@ -236,7 +236,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         considered_cards=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry) if entry.trajectory and entry.ablations else None,
         facts=list_plan_facts(entry),
-        replies=tuple(list_attempts(entry)),
+        replies=tuple(list_attempt_views(entry)),
     )
 
 
@@ -268,7 +268,7 @@ def _build_card(
         metrics=tuple(map(render_inline_markdown, ablation.metrics)),
         findings=tuple(map(render_inline_markdown, findings)),
         further_fields=tuple(
-            (label, render_inline_markdown(text)) for label, text in (*list_non_benchmark_fields(ablation), *lines)
+            (label, render_inline_markdown(text)) for label, text in (*format_non_benchmark_fields(ablation), *lines)
         ),
         matches=matches,
     )
@@ -279,7 +279,7 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
     if entry.record is None or entry.trajectory is None:
         return
     for heading, sentences in (
-        ("Order", describe_run_order(entry.order, entry.details)),
+        ("Order", describe_run_order(entry.run_order, entry.details)),
         ("Chance", explain_chance_meaning(entry.task, entry.details)),
         ("Already reported by the paper", select_distinct_studies(entry.record.reported)),
         ("Revised", entry.record.revisions),

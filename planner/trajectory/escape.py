@@ -63,16 +63,16 @@ class MarkupScan:
 
     `mark_offsets` are those of the characters that must be escaped, because they begin a heading, a link or other
     active markup. `tag_offsets` are those of the `<` that open a tag. `escape_spans` are the (start, end) of each
-    `&lt;`, `&#35;` and so on. `html_blocks` maps the first line of each raw HTML block to the line after the block.
-    `html_ends` is a cache of the search for these blocks. `is_too_deep` is true if the text is nested too deeply for
-    the parser.
+    `&lt;`, `&#35;` and so on. `html_block_lines` maps the first line of each raw HTML block to the line after the
+    block. `html_end_cache` is a cache of the search for these blocks. `is_too_deep` is true if the text is nested too
+    deeply for the parser.
     """
 
     mark_offsets: set[int] = field(default_factory=set)
     tag_offsets: set[int] = field(default_factory=set)
     escape_spans: list[tuple[int, int]] = field(default_factory=list)
-    html_blocks: dict[int, int] = field(default_factory=dict)
-    html_ends: dict[tuple[str, int, int], int | None] = field(default_factory=dict)
+    html_block_lines: dict[int, int] = field(default_factory=dict)
+    html_end_cache: dict[tuple[str, int, int], int | None] = field(default_factory=dict)
     is_too_deep: bool = False
 
 
@@ -159,7 +159,7 @@ def _opens_html_block(scan: MarkupScan, token: Token) -> bool:
     Markdown does not work in raw HTML. So the tag stays only if the HTML ends with the paragraph and has no Markdown.
     """
     assert token.map is not None
-    after = scan.html_blocks.get(token.map[0])
+    after = scan.html_block_lines.get(token.map[0])
     if after is None or not token.content.startswith("<"):
         return False
     return after != token.map[1] or any(child.type not in _HTML_SAFE_TOKENS for child in token.children or ())
@@ -217,10 +217,10 @@ def make_markup_escapable(text: str, *, preceding_text: str = "") -> tuple[str, 
     If the markup of a text cannot be checked, the text becomes plain text. `preceding_text` will stand before the text
     on its first line.
     """
-    written = None if has_too_much_markup(text) else _write_escapes(text, preceding_text)
+    written = None if has_too_many_markup_characters(text) else _write_escapes(text, preceding_text)
     if (
         written is not None
-        and not has_too_much_markup(written)
+        and not has_too_many_markup_characters(written)
         and unescape_markup(written, preceding_text=preceding_text) == text
     ):
         return text, True
@@ -228,21 +228,21 @@ def make_markup_escapable(text: str, *, preceding_text: str = "") -> tuple[str, 
     return plain, plain == text
 
 
-def has_too_much_markup(text: str) -> bool:
+def has_too_many_markup_characters(text: str) -> bool:
     """Return whether a text has too much markup to be parsed."""
     return len(text) > _MAX_MARKS and sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
 def escape_markup(text: str, *, preceding_text: str = "") -> str:
     """Return the text with its active markup escaped; `text` must come from `make_markup_escapable`."""
-    written = text if has_too_much_markup(text) else _write_escapes(text, preceding_text)
+    written = text if has_too_many_markup_characters(text) else _write_escapes(text, preceding_text)
     assert written is not None, "a normalized text cannot be escaped"
     return written
 
 
 def unescape_markup(text: str, *, preceding_text: str = "") -> str:
     """Return the text as it was before `escape_markup`."""
-    if not ESCAPE.search(text) or has_too_much_markup(text):
+    if not ESCAPE.search(text) or has_too_many_markup_characters(text):
         return text
     whole = preceding_text + text
     escapes = ((start, end, whole[start:end]) for start, end in _find_active_markup(whole).escape_spans)

@@ -2,7 +2,7 @@
 
 from planner.analysis.analyse import index_paper_for_check
 from planner.analysis.passages import PaperIndex
-from planner.papers.excerpt import select_sections
+from planner.papers.excerpt import cut_excerpt
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Paper, Section
 from planner.schema import Task
@@ -21,7 +21,7 @@ def paper(*sections: Section, format_: str = "text") -> Paper:
 
 def index(source: Paper, task: Task = Task.REVIEWER) -> PaperIndex:
     """Index a paper whose whole excerpt was sent."""
-    return index_paper_for_check(source, task, select_sections(source, task))
+    return index_paper_for_check(source, task, cut_excerpt(source, task))
 
 
 _METHOD = section("3 Method")

@@ -50,7 +50,7 @@ def test_the_method_ends_where_experiments_begin() -> None:
 )
 def test_a_value_is_found_in_whatever_way_it_is_written(value: str, sentence: str) -> None:
     search = PassageSearch([IndexedSection("Method", ("It has 12 tides and 16 steps.", sentence))])
-    assert list(search.find_sentences(value)) == [(sentence, "Method")]
+    assert list(search.find_sentences_with_words(value)) == [(sentence, "Method")]
 
 
 @pytest.mark.parametrize("text", ["", "one", "## A\n\nb\n\n### C\n\nd", "3.1. Gate\n\nThe gate.", "\\section{A}\n\nb"])

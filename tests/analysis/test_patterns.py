@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_sections
-from planner.analysis.components import find_emphasized_terms, find_hyperparameter_symbols, find_phrases_after_we
+from planner.analysis.components import find_emphasized_terms, find_hyperparameters_with_symbols, find_phrases_after_we
 from planner.analysis.metrics import find_metrics
 from planner.analysis.passages import split_sections_into_passages, strip_markup
 from planner.analysis.phrases import (
-    NameIndex,
+    KnownNames,
     extract_leading_noun_phrase,
     find_defined_acronyms,
     find_expansion,
@@ -25,8 +25,8 @@ from planner.analysis.sentences import (
     find_check_mark_column_heads,
     find_removals_and_replacements,
     find_studied_parts,
-    find_varied_parts,
-    split_table_rows,
+    find_table_row_lines,
+    find_varied_choices_and_values,
 )
 from planner.papers.paper import BlockKind
 from planner.schema import Action
@@ -87,7 +87,7 @@ def test_a_row_replaces_a_part(row: str, parts: tuple[str, str] | None) -> None:
 
 def test_rows_are_lines_with_cells_or_numbers_at_their_places() -> None:
     text = "Table 1: Gears\ngate 79.1 80.2\nwords alone here\n\\textbf{gate} & 79.1 \\\\"
-    assert list(split_table_rows(text)) == [("gate 79.1 80.2", 15), ("gate & 79.1 \\\\", 47)]
+    assert list(find_table_row_lines(text)) == [("gate 79.1 80.2", 15), ("gate & 79.1 \\\\", 47)]
 
 
 CHECK_MARK_TABLES = {
@@ -154,7 +154,7 @@ def test_a_heading_names_the_part_whose_effect_is_studied(text: str, part: str) 
     ],
 )
 def test_a_sentence_names_a_varied_part(text: str, part: str) -> None:
-    assert AblationPhrase(part, Action.REPLACE, "", text.index(part)) in list(find_varied_parts(text))
+    assert AblationPhrase(part, Action.REPLACE, "", text.index(part)) in list(find_varied_choices_and_values(text))
 
 
 EXPANSIONS = {
@@ -259,13 +259,13 @@ TERMS: dict[str, tuple[Finder, str, list[str]]] = {
     "bold in Markdown": (find_emphasized_terms, "a **gated unit** turns", ["gated unit"]),
     "bold in LaTeX": (find_emphasized_terms, "a \\textbf{gated unit} turns", ["gated unit"]),
     "one stressed word": (find_emphasized_terms, "it is \\emph{not} so", []),
-    "a threshold": (find_hyperparameter_symbols, "with the threshold τ it turns", ["threshold τ"]),
+    "a threshold": (find_hyperparameters_with_symbols, "with the threshold τ it turns", ["threshold τ"]),
     "a symbol that is": (
-        find_hyperparameter_symbols,
+        find_hyperparameters_with_symbols,
         "$\\lambda$ is a balancing coefficient",
         ["balancing coefficient $\\lambda$"],
     ),
-    "a plain number": (find_hyperparameter_symbols, "with a threshold of 5", []),
+    "a plain number": (find_hyperparameters_with_symbols, "with a threshold of 5", []),
 }
 
 
@@ -275,7 +275,7 @@ def test_terms_of_a_text_are_found(find_terms: Finder, text: str, names: list[st
 
 
 def test_known_names_are_found_whole_and_acronyms_in_their_case() -> None:
-    index = NameIndex([("Gated fusion unit", "GFU"), ("spring", ""), ("", "SO")])
+    index = KnownNames([("Gated fusion unit", "GFU"), ("spring", ""), ("", "SO")])
     assert list(index.find_mentions("The gated Fusion unit (GFU) and so springs; SO a spring.")) == [
         (0, 4), (0, 23), (2, 44), (1, 49)
     ]  # fmt: skip

@@ -33,7 +33,7 @@ class Checked:
     @property
     def kinds(self) -> set[FindingKind]:
         """The kinds of the faults that are found in the ablation, which is the last of its plan."""
-        last = 1 + (len(self.check.details.details) > 1)
+        last = 1 + (len(self.check.located_details.details) > 1)
         return {finding.kind for finding in self.check.findings if finding.number == last}
 
 

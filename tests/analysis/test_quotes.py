@@ -43,7 +43,7 @@ def search(*sentences: str) -> QuoteSearch:
     ],
 )  # fmt: skip
 def test_writing_makes_no_difference(quote: str) -> None:
-    evidence = search().check_quote(quote)
+    evidence = search().locate_quote(quote)
     assert evidence.found is QuoteMatch.EXACT
     assert evidence.section == "3 Method"
     assert evidence.quote == quote
@@ -51,7 +51,7 @@ def test_writing_makes_no_difference(quote: str) -> None:
 
 @pytest.mark.parametrize("number", range(len(SENTENCES)))
 def test_a_quote_is_located_on_its_page(number: int) -> None:
-    assert search().check_quote(SENTENCES[number]).page == 4 + number
+    assert search().locate_quote(SENTENCES[number]).page == 4 + number
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -61,7 +61,7 @@ def test_a_sentence_with_a_few_other_words_is_close(count: int, seed: int) -> No
     words = SENTENCES[3 + seed % 2].split()
     for at in numbers.sample(range(len(words)), count):
         words[at] = numbers.choice(("harbour", "often", "sampled", "moreover", "kite", "seven"))
-    evidence = search().check_quote(" ".join(words))
+    evidence = search().locate_quote(" ".join(words))
     assert evidence.found is QuoteMatch.CLOSE
     assert evidence.page == 7 + seed % 2
 
@@ -83,23 +83,23 @@ def test_a_sentence_with_a_few_other_words_is_close(count: int, seed: int) -> No
     ],
 )
 def test_paraphrases_inventions_and_unsent_sentences_are_absent(quote: str) -> None:
-    evidence = search().check_quote(quote)
+    evidence = search().locate_quote(quote)
     assert (evidence.found, evidence.section, evidence.page) == (QuoteMatch.ABSENT, "", None)
 
 
 @pytest.mark.parametrize("quote", ["memory bank", "the memory bank", "Histogram of", "0.5 s"])
 def test_a_quote_of_few_words_is_never_exact(quote: str) -> None:
-    assert search().check_quote(quote).found in {QuoteMatch.CLOSE, QuoteMatch.ABSENT}
+    assert search().locate_quote(quote).found in {QuoteMatch.CLOSE, QuoteMatch.ABSENT}
 
 
 def test_a_number_that_was_changed_is_not_exact() -> None:
-    evidence = search().check_quote("state-of-the-art transformers cost 5 s – or 10 % more – a day")
+    evidence = search().locate_quote("state-of-the-art transformers cost 5 s – or 10 % more – a day")
     assert evidence.found is QuoteMatch.CLOSE
 
 
 def test_a_quote_that_leaves_words_out_in_its_middle_is_close_at_best() -> None:
-    assert search().check_quote("The memory bank … that the encoder has lost").found is QuoteMatch.CLOSE
-    assert search().check_quote("The memory bank … that nobody ever heard of").found is QuoteMatch.ABSENT
+    assert search().locate_quote("The memory bank … that the encoder has lost").found is QuoteMatch.CLOSE
+    assert search().locate_quote("The memory bank … that nobody ever heard of").found is QuoteMatch.ABSENT
 
 
 @pytest.mark.parametrize("paper", ["word ", "a b ", "(1999 ", "\\cite[", "<a", "[1,", ". ", "é́́", "aa bb ", "\\alpha"])
@@ -107,5 +107,5 @@ def test_a_quote_that_leaves_words_out_in_its_middle_is_close_at_best() -> None:
 def test_hostile_quotes_and_papers_take_little_time(paper: str, quote: str) -> None:
     text = (paper * 2_000_000)[:2_000_000]
     begin = time.process_time()
-    search(text).check_quote((quote * 10_000)[:10_000])
+    search(text).locate_quote((quote * 10_000)[:10_000])
     assert time.process_time() - begin < 10

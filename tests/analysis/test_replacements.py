@@ -311,14 +311,14 @@ def test_a_cell_of_a_table_states_what_is_used_for_the_part_of_its_row() -> None
 def test_the_text_around_a_quote_completes_what_the_quote_says(item: str, is_found: bool) -> None:
     quote = "we wind a lunar clock at dusk"
     text = f"In all tides, {quote}. It has a pace of 0.7 and a lag of 0.9, instead of copper, brass and tin wheels."
-    around = PassageSearch([IndexedSection("Method", ("A solar day.", text))]).find_surroundings(quote)
+    around = PassageSearch([IndexedSection("Method", ("A solar day.", text))]).find_text_around_quote(quote)
     found = find_replacements_in_use(replace("winding at dusk", item), lambda _: [], quote, around)
     assert found == ((item,) if is_found else ())
 
 
 @pytest.mark.parametrize("quote", ["", "we wind no clock"])
 def test_a_quote_that_stands_nowhere_has_no_surroundings(quote: str) -> None:
-    assert PassageSearch([IndexedSection("Method", ("We wind a clock.",))]).find_surroundings(quote) == ""
+    assert PassageSearch([IndexedSection("Method", ("We wind a clock.",))]).find_text_around_quote(quote) == ""
 
 
 def test_a_number_of_something_else_is_no_setting() -> None:

@@ -25,7 +25,7 @@ def test_what_is_in_flight_counts_at_its_most() -> None:
             waiting = asyncio.create_task(spend(budget, 0.6, 0.1))
             await asyncio.sleep(0)
             assert not waiting.done(), "it may fit once the first has ended"
-            first.charged = 0.2
+            first.charged_cost = 0.2
         await waiting
         assert budget.spent == pytest.approx(0.3)
         with pytest.raises(BudgetExceeded, match="raise --max-cost"):
@@ -60,7 +60,7 @@ def test_the_whole_limit_fits_once_nothing_is_in_flight() -> None:
 async def spend(budget: CostBudget, max_cost: float, charged: float) -> None:
     async with budget.reserve_cost(max_cost) as reservation:
         await asyncio.sleep(0)
-        reservation.charged = charged
+        reservation.charged_cost = charged
 
 
 @pytest.mark.parametrize("text", ["plain words", "é" * 50, "漢字" * 50, "\ud800", "👩‍👩‍👧" * 20])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, open_ledger_readonly
-from planner.batch.ledger.store import Ledger, ModelEntry
+from planner.batch.ledger.store import Ledger, LedgerModel
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
@@ -19,7 +19,7 @@ from planner.planning.record import create_attempt_record
 from planner.schema import Task
 
 CARD = ModelInfo("lm-planner", "m", "m", "http://x/v1")
-MODEL = ModelEntry(CARD, "how")
+MODEL = LedgerModel(CARD, "how")
 PROMPT = Prompt.from_messages((Message("user", "plan"),), "t")
 
 
@@ -166,7 +166,7 @@ def test_what_a_pass_over_the_pending_costs_grows_with_the_papers_and_not_faster
 
         entries = [CorpusEntry(f"p{number:05}", "", f"/{number}", "file") for number in range(count)]
         async with Ledger(tmp_path / f"{count}.sqlite") as ledger:
-            await ledger.begin_command(Task.REVIEWER, entries, [ModelEntry(CARD, "x")])
+            await ledger.begin_command(Task.REVIEWER, entries, [LedgerModel(CARD, "x")])
             # Called once for so many steps of SQLite's machine.
             ledger.reader.connection.set_progress_handler(step, 100)
             assert sum(1 for _ in ledger.iterate_pending_tasks()) == count

@@ -139,7 +139,7 @@ def test_closing_turns_away_who_waits() -> None:
         async with limits.acquire_slot(1):
             waiting = asyncio.create_task(wait())
             await asyncio.sleep(0)
-            limits.close()
+            limits.refuse_further_requests()
             with pytest.raises(RunStopped):
                 await waiting
         with pytest.raises(RunStopped):
@@ -154,6 +154,6 @@ def test_tokens_are_paced_by_what_requests_really_took() -> None:
         for _ in range(60):
             async with limits.acquire_slot(100) as slot:
                 limits.record_success(slot, Usage(20, 0), None)
-        assert slot.expected_tokens < 50, "the guess has come down to what was counted"
+        assert slot.corrected_tokens < 50, "the guess has come down to what was counted"
 
     run(work)

@@ -10,7 +10,7 @@ import pytest
 
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahead
-from planner.batch.spec import join_client_and_settings
+from planner.batch.spec import build_run_model
 from planner.chat import FixedTokenCounter, TokenCounter
 from planner.errors import PaperError, TooLongError
 from planner.models.connect import ModelClient
@@ -28,7 +28,7 @@ def work(*sources: str, model: str = "m") -> Iterator[PlanTask]:
 
 
 CLIENT = ModelClient(FakeModel().info, lambda _: None, model=FakeModel())
-MODELS = {name: join_client_and_settings(CLIENT, PlanSettings(Task.REVIEWER, 2)) for name in "mn"}
+MODELS = {name: build_run_model(CLIENT, PlanSettings(Task.REVIEWER, 2)) for name in "mn"}
 
 
 def misbehaving_reader() -> IsolatedReader:
@@ -80,7 +80,7 @@ def test_a_paper_for_two_models_is_read_once() -> None:
     assert isinstance(first.paper_or_error, RemotePaper)
     assert isinstance(second.paper_or_error, RemotePaper)
     assert first.paper_or_error.info is second.paper_or_error.info
-    assert (first.plan_task.model, second.plan_task.model) == ("m", "n")
+    assert (first.plan_task.model_key, second.plan_task.model_key) == ("m", "n")
 
 
 def test_a_real_worker_reads_a_real_paper(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_real_worker_reads_a_real_paper(tmp_path: Path) -> None:
     assert isinstance(paper, RemotePaper)
     assert paper.info == here.info
     assert paper.result.paper is None, "its text stays where it was read"
-    assert paper.paper_prompt == build_prompt(here, MODELS["m"].settings, FixedTokenCounter())
+    assert paper.paper_prompt_or_error == build_prompt(here, MODELS["m"].settings, FixedTokenCounter())
 
 
 def test_a_paper_is_read_again_for_another_window() -> None:

@@ -10,7 +10,7 @@ from planner.errors import Outcome
 from planner.files import write_file_atomically
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions, build_parameters
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.papers.excerpt import omit_sections_to_fit, select_sections
+from planner.papers.excerpt import cut_excerpt, omit_sections_to_fit
 from planner.schema import Task
 from tests.papers_made import paper
 
@@ -34,18 +34,18 @@ def test_a_paper_with_fewer_bytes_than_tokens_fit_is_not_measured() -> None:
     def never(_: str) -> int:
         raise AssertionError("nothing is to be measured")
 
-    whole = select_sections(paper(), Task.REVIEWER)
+    whole = cut_excerpt(paper(), Task.REVIEWER)
     assert omit_sections_to_fit(whole, paper(), 100_000, never) == whole
 
 
 def test_a_cap_for_a_cost_limit_makes_no_other_request() -> None:
     endpoint = resolve_endpoint("m", "http://localhost:1/v1", {})
-    plain, capped = (OpenAIChat(endpoint, RequestOptions(token_cap=cap)) for cap in (None, 400))
+    plain, capped = (OpenAIChat(endpoint, RequestOptions(default_max_tokens=cap)) for cap in (None, 400))
     prompt = Prompt.from_messages((Message("user", "plan"),), "")
     assert capped.info.identify_request(prompt) == plain.info.identify_request(prompt)
     assert build_parameters("m", capped.options)["max_tokens"] == 400
     assert "max_tokens" not in build_parameters("m", plain.options)
-    assert build_parameters("m", RequestOptions(token_cap=400, max_tokens=300))["max_tokens"] == 300
+    assert build_parameters("m", RequestOptions(default_max_tokens=400, max_tokens=300))["max_tokens"] == 300
 
 
 def test_a_file_that_need_not_be_durable_is_whole_all_the_same(tmp_path: Path) -> None:

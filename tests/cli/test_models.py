@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from planner.models.pricing import list_known_models, warn_of_openai_default
+from planner.models.pricing import find_missing_prefix_warning, list_known_models
 from tests.cli.conftest import Run
 from tests.server.http import Response
 from tests.server.replies import body, error
@@ -98,9 +98,9 @@ def test_what_is_wrong_is_said_in_one_line(run: Run, server: Server, answer: Res
     ],
 )
 def test_a_model_without_a_prefix_is_taken_for_one_of_openai(model: str, instead: str) -> None:
-    hint = warn_of_openai_default(model, {})
+    hint = find_missing_prefix_warning(model, {})
     assert (instead in hint) if instead else hint == ""
-    assert warn_of_openai_default(model, {"OPENAI_BASE_URL": "http://gpu/v1"}) == ""
+    assert find_missing_prefix_warning(model, {"OPENAI_BASE_URL": "http://gpu/v1"}) == ""
 
 
 def test_the_assumed_provider_is_said_with_and_without_a_key(run: Run) -> None:

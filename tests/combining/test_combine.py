@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.combining.combine import SingleMemberPaper, combine_plans, name_combined_model
+from planner.combining.combine import SingleMemberPaper, combine_plans_by_paper, name_combined_model
 from planner.details import RejectedAblation, RejectionReason
 from planner.errors import Outcome, UsageError
 from planner.planning.output import PlanOutput
@@ -20,7 +20,7 @@ from tests.site.made import LOSS, ROUTER, STARTED, failed, plan_record, trajecto
 
 def combine(*folders: Path, k: int | None = None, min_chance: int | None = None) -> PlanOutput:
     """Combine the plans of the one paper in the folders."""
-    [output] = combine_plans(folders, folders[0].parent / "out", k=k, min_chance=min_chance)
+    [output] = combine_plans_by_paper(folders, folders[0].parent / "out", k=k, min_chance=min_chance)
     assert isinstance(output, PlanOutput)
     return output
 
@@ -155,7 +155,7 @@ def test_other_members_for_a_paper_get_a_file_of_their_own(tmp_path: Path) -> No
         write_entry(tmp_path / name, trajectory("Other", model=name, task=Task.AUTHOR))
     (b / "lm-planner" / "b" / "A_Paper.md").unlink()
     (b / "lm-planner" / "b" / "A_Paper.json").unlink()
-    outputs = [each for each in combine_plans([a, b, c], tmp_path / "out") if isinstance(each, PlanOutput)]
+    outputs = [each for each in combine_plans_by_paper([a, b, c], tmp_path / "out") if isinstance(each, PlanOutput)]
     new_path = next(each.trajectory_path for each in outputs if each.record.paper.id == "A_Paper")
     assert new_path not in paths
     assert new_path.parent in {path.parent for path in paths}
@@ -190,7 +190,7 @@ def test_an_ablation_that_breaks_a_rule_is_left_out(tmp_path: Path) -> None:
     assert list_names(combine(tmp_path / "a", tmp_path / "b")) == [LOSS.name]
     (tmp_path / "a" / "lm-planner" / "a" / "A_Paper.md").unlink()
     write_entry(tmp_path / "a", trajectory(model="a", ablations=(broken,)))
-    [unread] = combine_plans([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    [unread] = combine_plans_by_paper([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     assert unread == UnreadFile("A_Paper", "no member has a valid ablation for the reviewer task")
 
 
@@ -219,7 +219,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     broken.write_text("no trajectory", encoding="utf-8")
     sidecar = tmp_path / "c" / "lm-planner" / "c" / "A_Paper.json"
     plan_record(trajectory(model="other")).write(sidecar)
-    *unread, output, single = combine_plans(folders, tmp_path / "out")
+    *unread, output, single = combine_plans_by_paper(folders, tmp_path / "out")
     assert [each.reason.split(";")[0] for each in unread if isinstance(each, UnreadFile)] == [
         "not a trajectory",
         "its record belongs to another plan",
@@ -235,7 +235,7 @@ def test_a_missing_plan_is_named_and_a_failed_one_is_not(tmp_path: Path) -> None
     (tmp_path / "b" / "lm-planner" / "b" / "A_Paper.json").write_text("{", encoding="utf-8")
     refused = trajectory(model="d", task=Task.AUTHOR)
     write_entry(tmp_path / "d", refused, failed(plan_record(refused), Outcome.REFUSED, "no"), planned=False)
-    *unread, output = combine_plans([*folders, tmp_path / "d"], tmp_path / "out")
+    *unread, output = combine_plans_by_paper([*folders, tmp_path / "d"], tmp_path / "out")
     assert [each.reason.split(":")[0] for each in unread if isinstance(each, UnreadFile)] == [
         "the trajectory file is missing",
         "the record could not be read",
@@ -246,7 +246,7 @@ def test_a_missing_plan_is_named_and_a_failed_one_is_not(tmp_path: Path) -> None
 
 def test_a_folder_without_plans_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no plan was found"):
-        list(combine_plans([tmp_path], tmp_path / "out"))
+        list(combine_plans_by_paper([tmp_path], tmp_path / "out"))
 
 
 @pytest.mark.shared
@@ -258,9 +258,9 @@ def test_published_plans_of_five_models_are_combined_to_the_same_bytes_again(tmp
             link = tmp_path / "five" / folder.name / name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.write_bytes((folder / name).read_bytes())
-    first = list(combine_plans([tmp_path / "five"], tmp_path / "out"))
+    first = list(combine_plans_by_paper([tmp_path / "five"], tmp_path / "out"))
     files = read_files(tmp_path / "out")
-    assert list(combine_plans([tmp_path / "five"], tmp_path / "out")) == first
+    assert list(combine_plans_by_paper([tmp_path / "five"], tmp_path / "out")) == first
     assert read_files(tmp_path / "out") == files
     assert len(files) == 2 * len(papers) == 2 * len(first) == 100
     assert all(isinstance(each, PlanOutput) and len(each.record.parameters["members"]) == 5 for each in first)  # type: ignore[arg-type]

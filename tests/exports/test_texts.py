@@ -18,7 +18,7 @@ from pylatexenc.latexwalker import (  # type: ignore[import-untyped]
 )
 
 from planner.details import Details, RejectedAblation, RejectionReason
-from planner.exports.documents import escape_latex, escape_markdown
+from planner.exports.documents import escape_github_markdown, escape_latex
 from planner.sanitize import clean_text
 from tests.exports.conftest import HOSTILE, Export
 from tests.site.made import LOSS, ROUTER, plan_record, trajectory, write_entry
@@ -78,7 +78,7 @@ def flatten(text: str) -> str:
 @given(LINE)
 def test_a_reader_of_markdown_sees_the_text_and_nothing_in_it_acts(text: str) -> None:
     line = flatten(text)
-    shown = show(f"x {escape_markdown(line)} x")
+    shown = show(f"x {escape_github_markdown(line)} x")
     assert shown.replace("\u200b", "") == f"x {line} x".replace("\u200b", "")
     assert not re.search(r"[@#]\w|://|\bwww\.|\bgh-\d", shown, re.I)
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 import planner.models.openai_chat.stream as responses
 from planner.models.openai_chat.errors import parse_rate_limits, parse_retry_after
-from planner.models.openai_chat.replies import find_error_object, parse_completion, parse_error_body
+from planner.models.openai_chat.replies import find_error_body, parse_completion, parse_error_body
 from planner.models.openai_chat.stream import (
     ChunkMerger,
     EventDecoder,
     ResponseBody,
-    decode_bounded_json,
+    decode_json_or_none,
     format_json,
     repair_json_surrogates,
 )
@@ -98,7 +98,7 @@ def test_arbitrary_bytes_raise_nothing(data: st.DataObject, content: bytes) -> N
         body.finish()
         assert isinstance(body.text, str)
         assert isinstance(body.describe_progress(), str)
-        decode_bounded_json(content)
+        decode_json_or_none(content)
 
 
 @given(BODIES)
@@ -106,11 +106,11 @@ def test_arbitrary_json_raises_nothing(value: Any) -> None:
     error = parse_error_body(value)
     if error is not None:
         assert isinstance(error.rejected_parameter, str)
-        assert error.is_too_long(400) in (True, False)
+        assert error.is_prompt_too_long(400) in (True, False)
         assert isinstance(error.message, str)
     if isinstance(value, dict):
         parse_completion(value)
-        find_error_object(value)
+        find_error_body(value)
         merger = ChunkMerger()
         merger.add_chunk(value)
         merger.add_chunk(value)
@@ -119,7 +119,7 @@ def test_arbitrary_json_raises_nothing(value: Any) -> None:
 
 @given(JSON)
 def test_json_is_read_as_it_was_written(value: Any) -> None:
-    assert decode_bounded_json(format_json(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(
+    assert decode_json_or_none(format_json(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(
         value
     )
 
@@ -136,7 +136,7 @@ def test_text_that_can_be_written_stays(text: str) -> None:
 
 
 def test_numbers_that_are_none_are_unknown() -> None:
-    assert decode_bounded_json(b"[NaN, Infinity, -Infinity]") == [None, None, None]
+    assert decode_json_or_none(b"[NaN, Infinity, -Infinity]") == [None, None, None]
 
 
 @given(

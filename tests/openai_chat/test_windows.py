@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.chat import Message, Prompt, Usage
-from planner.models.openai_chat.chat import warn_of_prompt_truncation
+from planner.models.openai_chat.chat import build_truncation_warnings
 
 
 def prompt(*texts: str) -> Prompt:
@@ -27,9 +27,9 @@ def test_chinese_has_a_token_in_two_characters() -> None:
 
 def test_a_count_below_the_words_is_told() -> None:
     asked = prompt("word " * 600)
-    (note,) = warn_of_prompt_truncation(asked, Usage(prompt_tokens=599))
+    (note,) = build_truncation_warnings(asked, Usage(prompt_tokens=599))
     assert "counted 599 prompt tokens instead of at least 600" in note
-    assert not warn_of_prompt_truncation(asked, Usage(prompt_tokens=600))
-    assert not warn_of_prompt_truncation(asked, Usage(prompt_tokens=100, cached_tokens=500))
-    assert not warn_of_prompt_truncation(asked, Usage())
-    assert not warn_of_prompt_truncation(prompt("word " * 400), Usage(prompt_tokens=1))
+    assert not build_truncation_warnings(asked, Usage(prompt_tokens=600))
+    assert not build_truncation_warnings(asked, Usage(prompt_tokens=100, cached_tokens=500))
+    assert not build_truncation_warnings(asked, Usage())
+    assert not build_truncation_warnings(prompt("word " * 400), Usage(prompt_tokens=1))

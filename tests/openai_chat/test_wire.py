@@ -18,7 +18,7 @@ from planner.models.openai_chat import errors, transport
 from planner.models.openai_chat.batch_api import BatchService
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.models.openai_chat.stream import MAX_JSON_DEPTH, decode_bounded_json
+from planner.models.openai_chat.stream import MAX_JSON_DEPTH, decode_json_or_none
 from tests.openai_chat.asking import KEY, PROMPT, ask, failure
 from tests.server.http import Response
 from tests.server.replies import completion, events, reply, stream
@@ -247,10 +247,10 @@ def test_a_result_file_that_drips_without_a_line_ends(server: Server) -> None:
 
 @pytest.mark.parametrize("nest", [lambda depth: b"[" * depth + b"]" * depth, lambda d: b'{"a":' * d + b"1" + b"}" * d])
 def test_json_is_read_to_a_stated_depth(nest: Callable[[int], bytes]) -> None:
-    assert decode_bounded_json(nest(MAX_JSON_DEPTH - 1)) == json.loads(nest(MAX_JSON_DEPTH - 1))
-    assert 0 < _depth(decode_bounded_json(nest(MAX_JSON_DEPTH + 100))) <= MAX_JSON_DEPTH + 1
-    assert 0 < _depth(decode_bounded_json(nest(100_000))) <= MAX_JSON_DEPTH + 1
-    assert decode_bounded_json(b'{"a": 1e999, "b": 1.5}') == {"a": None, "b": 1.5}
+    assert decode_json_or_none(nest(MAX_JSON_DEPTH - 1)) == json.loads(nest(MAX_JSON_DEPTH - 1))
+    assert 0 < _depth(decode_json_or_none(nest(MAX_JSON_DEPTH + 100))) <= MAX_JSON_DEPTH + 1
+    assert 0 < _depth(decode_json_or_none(nest(100_000))) <= MAX_JSON_DEPTH + 1
+    assert decode_json_or_none(b'{"a": 1e999, "b": 1.5}') == {"a": None, "b": 1.5}
 
 
 @BY_AIOHTTP

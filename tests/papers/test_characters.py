@@ -8,25 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PaperError
-from planner.papers.characters import MAX_TEXT_BYTES, decode_text, normalize_characters
+from planner.papers.characters import MAX_TEXT_BYTES, decode_text_with_warnings, normalize_misleading_characters
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_unicode_is_read_in_every_form(encoding: str) -> None:
-    assert decode_text("Größe ★".encode(encoding), "x") == ("Größe ★", ())
+    assert decode_text_with_warnings("Größe ★".encode(encoding), "x") == ("Größe ★", ())
 
 
 def test_latin_1_is_read_and_said_unless_the_source_declares_it() -> None:
     text = "Schrödinger und Poincaré über naïve Maße"
-    assert decode_text(text.encode("cp1252"), "old.tex") == (text, ("'old.tex' is not UTF-8; it was read as Latin-1",))
+    assert decode_text_with_warnings(text.encode("cp1252"), "old.tex") == (
+        text,
+        ("'old.tex' is not UTF-8; it was read as Latin-1",),
+    )
     declared = "\\usepackage[latin1]{inputenc} " + text
-    assert decode_text(declared.encode("latin-1"), "old.tex") == (declared, ())
+    assert decode_text_with_warnings(declared.encode("latin-1"), "old.tex") == (declared, ())
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "gb18030"])
 def test_chinese_is_read_without_a_declaration(encoding: str) -> None:
     text = "\\title{蜜蜂如何找到花朵} 我们研究蜜蜂的记忆，并比较两种方法（见第3节）。"
-    assert decode_text(text.encode(encoding), "a.tex") == (
+    assert decode_text_with_warnings(text.encode(encoding), "a.tex") == (
         text,
         ("'a.tex' is not UTF-8; it was read as Chinese in GB 18030",),
     )
@@ -45,7 +48,7 @@ EAST_ASIAN = {
 def test_east_asian_text_is_read_without_a_declaration(encoding: str, english: str) -> None:
     description, words = EAST_ASIAN[encoding]
     text = english + words
-    assert decode_text(text.encode(encoding), "a.tex") == (
+    assert decode_text_with_warnings(text.encode(encoding), "a.tex") == (
         text,
         (f"'a.tex' is not UTF-8; it was read as {description}",),
     )
@@ -63,21 +66,21 @@ def test_east_asian_text_is_read_without_a_declaration(encoding: str, english: s
     ],
 )
 def test_latin_letters_are_not_taken_for_chinese(text: str) -> None:
-    assert decode_text(text.encode("cp1252"), "a.tex")[0] == text
+    assert decode_text_with_warnings(text.encode("cp1252"), "a.tex")[0] == text
 
 
 def test_a_few_broken_bytes_do_not_make_a_text_latin() -> None:
     data = ("größer " * 50).encode() + b"\xff"
-    text, warnings = decode_text(data, "x")
+    text, warnings = decode_text_with_warnings(data, "x")
     assert text.startswith("größer")
     assert "1 bytes that are not UTF-8" in warnings[0]
 
 
 def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
     with pytest.raises(PaperError, match=r"'big\.txt' has 20,000,001 bytes"):
-        decode_text(b"a" * (MAX_TEXT_BYTES + 1), "big.txt")
+        decode_text_with_warnings(b"a" * (MAX_TEXT_BYTES + 1), "big.txt")
     with pytest.raises(PaperError, match="holds binary data, not text"):
-        decode_text(b"\x00\x01\x02" * 100, "x")
+        decode_text_with_warnings(b"\x00\x01\x02" * 100, "x")
 
 
 @pytest.mark.parametrize(
@@ -95,14 +98,14 @@ def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
     ],
 )
 def test_unseen_and_disguised_characters_are_set_right_and_reported(text: str, cleaned: str, said: str) -> None:
-    result, warnings = normalize_characters(text)
+    result, warnings = normalize_misleading_characters(text)
     assert result == cleaned
     assert any(said in warning for warning in warnings)
 
 
 @pytest.mark.parametrize("text", ["plain\n\ttext", "Привет, мир", "β-VAE αβγ ± ✓", "क्ष", "日本語", "👩‍🔬 works"])
 def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
-    assert normalize_characters(text) == (text, ())
+    assert normalize_misleading_characters(text) == (text, ())
 
 
 @pytest.mark.parametrize(
@@ -110,20 +113,20 @@ def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
 )
 def test_odd_text_is_cleaned_in_linear_time(text: str) -> None:
     started = time.process_time()
-    normalize_characters(text)
+    normalize_misleading_characters(text)
     assert time.process_time() - started < 5
 
 
 @given(st.text())
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
-    once, _ = normalize_characters(text)
-    assert normalize_characters(once)[0] == once
+    once, _ = normalize_misleading_characters(text)
+    assert normalize_misleading_characters(once)[0] == once
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_text_or_a_named_error(data: bytes) -> None:
     try:
-        text, _ = decode_text(data, "x")
+        text, _ = decode_text_with_warnings(data, "x")
     except PaperError:
         return
     assert isinstance(text, str)

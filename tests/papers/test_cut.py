@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eval.labelled import read_excerpt_labels, score_excerpt
 from planner.errors import PaperError, TooLongError
-from planner.papers.excerpt import omit_sections_to_fit, select_sections
+from planner.papers.excerpt import cut_excerpt, omit_sections_to_fit
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import remove_ablation_announcements, split_sentences
 from planner.papers.load import load_paper
@@ -41,7 +41,7 @@ def with_block(kind: BlockKind, content: str, *prose: str) -> Section:
 
 
 def test_the_demo_paper_is_cut_before_its_experiments_and_says_what_is_left_out() -> None:
-    selection = select_sections(load_paper(str(ROOT / "planner" / "demo" / "paper.md")), Task.AUTHOR)
+    selection = cut_excerpt(load_paper(str(ROOT / "planner" / "demo" / "paper.md")), Task.AUTHOR)
     assert "Surge-weighted sampling (SWS) draws windows" in text(selection)
     assert "0.098" not in text(selection)
     assert "Ablations show" not in selection.abstract
@@ -53,14 +53,14 @@ def test_the_demo_paper_is_cut_before_its_experiments_and_says_what_is_left_out(
 def test_a_heading_to_cut_at_is_found_with_or_without_its_number() -> None:
     full_paper = with_sections(METHOD, section("4 Analysis", SectionKind.OTHER, "Deep."), EXPERIMENTS)
     for name in ("4 Analysis", "analysis", "4. Analysis"):
-        assert "Deep." not in text(select_sections(full_paper, Task.AUTHOR, cut_at=name))
+        assert "Deep." not in text(cut_excerpt(full_paper, Task.AUTHOR, cut_at=name))
     with pytest.raises(PaperError, match="'3 Method', '4 Analysis'"):
-        select_sections(full_paper, Task.AUTHOR, cut_at="Conclusion")
+        cut_excerpt(full_paper, Task.AUTHOR, cut_at="Conclusion")
 
 
 def test_a_method_behind_the_results_is_the_method_all_the_same() -> None:
     intro = section("Introduction", SectionKind.INTRODUCTION, "Cells divide.")
-    selection = select_sections(with_sections(intro, EXPERIMENTS, METHOD), Task.AUTHOR)
+    selection = cut_excerpt(with_sections(intro, EXPERIMENTS, METHOD), Task.AUTHOR)
     assert "bounds the residual" in text(selection)
     assert "0.085" not in text(selection)
 
@@ -68,7 +68,7 @@ def test_a_method_behind_the_results_is_the_method_all_the_same() -> None:
 def test_results_in_the_midst_of_the_method_go_and_what_follows_stays() -> None:
     inside = section("3.2 Pilot Evaluation", SectionKind.EXPERIMENTS, "It wins.", level=2)
     after = section("3.3 Training", SectionKind.METHOD, "We train for a day.", level=2)
-    selection = select_sections(with_sections(METHOD, inside, after, EXPERIMENTS), Task.AUTHOR)
+    selection = cut_excerpt(with_sections(METHOD, inside, after, EXPERIMENTS), Task.AUTHOR)
     assert "It wins." not in text(selection)
     assert "We train for a day." in text(selection)
 
@@ -85,23 +85,21 @@ def test_results_in_the_midst_of_the_method_go_and_what_follows_stays() -> None:
 def test_a_float_of_results_among_the_method_is_gone(float_text: str) -> None:
     kind = BlockKind.TABLE if float_text.startswith("Table") else BlockKind.FIGURE
     for as_kind in (kind, BlockKind.PROSE):
-        selection = select_sections(
-            with_sections(with_block(as_kind, float_text, "We gate."), EXPERIMENTS), Task.AUTHOR
-        )
+        selection = cut_excerpt(with_sections(with_block(as_kind, float_text, "We gate."), EXPERIMENTS), Task.AUTHOR)
         assert float_text.split(":")[1] not in text(selection)
         assert "We gate." in text(selection)
 
 
 def test_the_caption_of_a_figure_of_the_method_stays_and_its_labels_go() -> None:
     figure = "Conv\nGate\nAttn\nFigure 1: Overview of the gated architecture."
-    selection = select_sections(with_sections(with_block(BlockKind.FIGURE, figure), EXPERIMENTS), Task.AUTHOR)
+    selection = cut_excerpt(with_sections(with_block(BlockKind.FIGURE, figure), EXPERIMENTS), Task.AUTHOR)
     assert "Overview of the gated architecture." in text(selection)
     assert "Attn" not in text(selection)
 
 
 def test_a_paragraph_that_a_loader_took_for_a_figure_stays() -> None:
     content = "both networks interact with the same environment,\nand we therefore introduce a shared buffer for them."
-    selection = select_sections(with_sections(with_block(BlockKind.FIGURE, content), EXPERIMENTS), Task.AUTHOR)
+    selection = cut_excerpt(with_sections(with_block(BlockKind.FIGURE, content), EXPERIMENTS), Task.AUTHOR)
     assert "shared buffer" in text(selection)
 
 
@@ -121,7 +119,7 @@ def test_a_paragraph_that_a_loader_took_for_a_figure_stays() -> None:
 )
 def test_sentences_that_announce_ablations_are_gone_and_their_neighbours_stay(sentence: str) -> None:
     method = section("3 Method", SectionKind.METHOD, f"We gate the prior. {sentence} The gate is learned.")
-    selection = select_sections(with_sections(method, EXPERIMENTS, ABLATION), Task.AUTHOR)
+    selection = cut_excerpt(with_sections(method, EXPERIMENTS, ABLATION), Task.AUTHOR)
     assert sentence not in text(selection)
     assert "We gate the prior." in text(selection)
     assert "The gate is learned." in text(selection)
@@ -132,7 +130,7 @@ def test_a_latex_reference_to_a_table_of_ablations_is_one_too() -> None:
     table = Block(BlockKind.TABLE, r"\begin{table}\caption{Ablation}\label{tab:abl} w/o gate & 1.2 \end{table}")
     ablation = Section("Ablation", 1, SectionKind.ABLATION, (table,))
     method = section("Method", SectionKind.METHOD, r"We gate. Table~\ref{tab:abl} tells more. We train.")
-    selection = select_sections(with_sections(method, ablation), Task.AUTHOR)
+    selection = cut_excerpt(with_sections(method, ablation), Task.AUTHOR)
     assert "tab:abl" not in text(selection)
     assert "We train." in text(selection)
 
@@ -141,21 +139,21 @@ def test_an_appendix_of_ablations_is_known_by_its_letter_and_others_stay() -> No
     proofs = section("Appendix A. Proofs", SectionKind.APPENDIX, "Trivial.")
     ablation = section("Appendix B. More ablations", SectionKind.ABLATION, "Without the gate it rises.")
     method = section("3 Method", SectionKind.METHOD, "We gate. Appendix A proves it. Appendix B has more. We train.")
-    selection = select_sections(with_sections(method, EXPERIMENTS, proofs, ablation), Task.AUTHOR)
+    selection = cut_excerpt(with_sections(method, EXPERIMENTS, proofs, ablation), Task.AUTHOR)
     assert "We gate. Appendix A proves it. We train." in text(selection)
 
 
 def test_a_reference_to_a_figure_of_the_method_stays() -> None:
     figure = "Figure 1: Overall architecture, compared to the input at scale 1/4."
     method = with_block(BlockKind.FIGURE, figure, "The model is illustrated in Fig. 1.")
-    assert "illustrated in Fig. 1." in text(select_sections(with_sections(method, EXPERIMENTS), Task.AUTHOR))
+    assert "illustrated in Fig. 1." in text(cut_excerpt(with_sections(method, EXPERIMENTS), Task.AUTHOR))
 
 
 def test_the_reviewer_sees_all_but_references_and_checklists() -> None:
     full_paper = with_sections(
         METHOD, EXPERIMENTS, ABLATION, section("Checklist", SectionKind.CHECKLIST, "Yes."), *paper().sections[-1:]
     )
-    selection = select_sections(full_paper, Task.REVIEWER)
+    selection = cut_excerpt(full_paper, Task.REVIEWER)
     assert "Without the gate it rises." in text(selection)
     assert [part.heading for part in selection.omissions] == ["Checklist", "References"]
 
@@ -184,7 +182,7 @@ def words_of(text: str) -> int:
 
 def test_a_paper_that_fits_is_sent_whole() -> None:
     full_paper = paper()
-    selection = select_sections(full_paper, Task.REVIEWER)
+    selection = cut_excerpt(full_paper, Task.REVIEWER)
     assert omit_sections_to_fit(selection, full_paper, 10_000, words_of) == selection
 
 
@@ -193,7 +191,7 @@ def test_what_matters_least_goes_first_and_is_said() -> None:
     far = section("B Broader impact", SectionKind.APPENDIX, "Society benefits hugely from navigation safety. " * 20)
     thanks = section("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS, "We thank the harbour masters. " * 20)
     full_paper = with_sections(*paper().sections[:3], near, thanks, far)
-    selection = select_sections(full_paper, Task.REVIEWER)
+    selection = cut_excerpt(full_paper, Task.REVIEWER)
     everything = words_of(text(selection)) + words_of(f"{full_paper.title} {full_paper.abstract}")
     omitted_headings = [
         [part.heading for part in omit_sections_to_fit(selection, full_paper, everything - spare, words_of).omissions]
@@ -207,7 +205,7 @@ def test_what_matters_least_goes_first_and_is_said() -> None:
 def test_what_must_be_sent_is_never_cut_to_fit() -> None:
     full_paper = paper()
     with pytest.raises(TooLongError, match="--context-window"):
-        omit_sections_to_fit(select_sections(full_paper, Task.REVIEWER), full_paper, 5, words_of)
+        omit_sections_to_fit(cut_excerpt(full_paper, Task.REVIEWER), full_paper, 5, words_of)
 
 
 def plain(content: str) -> str:
@@ -241,7 +239,7 @@ def test_results_in_subsections_only_are_omitted_and_the_methods_around_them_sta
         section("4 Conclusion", SectionKind.CONCLUSION, "It won."),
         section("A Ablations", SectionKind.ABLATION, "It loses."),
     )
-    sent = text(select_sections(full_paper, Task.AUTHOR))
+    sent = text(cut_excerpt(full_paper, Task.AUTHOR))
     assert ("We turn." in sent, "We train." in sent) == (True, True)
     assert not re.search("It w|It loses", sent)
 
@@ -253,7 +251,7 @@ def test_measures_before_the_method_do_not_end_the_author_task() -> None:
         section("3 The Gear", SectionKind.OTHER, "We turn."),
         EXPERIMENTS,
     )
-    selection = select_sections(full_paper, Task.AUTHOR)
+    selection = cut_excerpt(full_paper, Task.AUTHOR)
     assert "We turn." in text(selection)
     assert "0.085" not in text(selection)
 
@@ -263,7 +261,7 @@ def test_a_late_section_named_methods_is_sent_although_a_background_comes_first(
     background = section("Background", SectionKind.METHOD, "Gears are old.")
     late = section(name, SectionKind.METHOD, "We turn them.")
     statistics = subsection("Statistics", SectionKind.METHOD, "We count them.")
-    sent = text(select_sections(with_sections(background, EXPERIMENTS, late, statistics), Task.AUTHOR))
+    sent = text(cut_excerpt(with_sections(background, EXPERIMENTS, late, statistics), Task.AUTHOR))
     assert "We turn them." in sent
     assert "We count them." in sent
 
@@ -272,7 +270,7 @@ def test_a_late_section_named_methods_is_sent_although_a_background_comes_first(
 def test_a_heading_of_any_characters_is_read_in_no_time(name: str) -> None:
     late = section(name, SectionKind.OTHER, "The gate bounds the residual.")
     started = time.process_time()
-    select_sections(with_sections(METHOD, EXPERIMENTS, late), Task.AUTHOR)
+    cut_excerpt(with_sections(METHOD, EXPERIMENTS, late), Task.AUTHOR)
     assert time.process_time() - started < 1
 
 
@@ -280,29 +278,29 @@ def test_a_heading_of_any_characters_is_read_in_no_time(name: str) -> None:
 def test_an_analysis_of_what_the_method_gave_is_not_sent_as_a_late_method(name: str) -> None:
     method = section("2 CogNet", SectionKind.OTHER, "We turn.")
     late = section(name, classify_heading(name), "It rose by 3 points.")
-    sent = text(select_sections(with_sections(method, EXPERIMENTS, late), Task.AUTHOR))
+    sent = text(cut_excerpt(with_sections(method, EXPERIMENTS, late), Task.AUTHOR))
     assert "We turn." in sent and "3 points" not in sent
 
 
 def test_a_method_of_which_little_is_left_is_warned_of() -> None:
     results = section("2 Results", SectionKind.EXPERIMENTS, "It turns and turns. " * 30)
     intro = section("1 Introduction", SectionKind.INTRODUCTION, "Gears.")
-    (warning,) = select_sections(with_sections(intro, results), Task.AUTHOR).warnings
+    (warning,) = cut_excerpt(with_sections(intro, results), Task.AUTHOR).warnings
     assert warning.startswith("only 0% of the text")
     assert "--cut-at" in warning
-    assert select_sections(with_sections(intro, METHOD, EXPERIMENTS), Task.AUTHOR).warnings == ()
+    assert cut_excerpt(with_sections(intro, METHOD, EXPERIMENTS), Task.AUTHOR).warnings == ()
 
 
 @pytest.mark.parametrize(
     "rows", ["no cog    7.5  0.4\nall       8.5  0.6", "no cog & 7.5\nall & 8.5", "| no | 7.5 |\n| x | 8 |"]
 )
 def test_rows_of_numbers_among_the_method_are_gone(rows: str) -> None:
-    sent = text(select_sections(with_sections(with_block(BlockKind.PROSE, rows, "We turn."), EXPERIMENTS), Task.AUTHOR))
+    sent = text(cut_excerpt(with_sections(with_block(BlockKind.PROSE, rows, "We turn."), EXPERIMENTS), Task.AUTHOR))
     assert "7.5" not in sent
     assert "We turn." in sent
 
 
 def test_lines_of_a_formula_are_no_table() -> None:
     formula = "x_1 & = 2.5 y_1\nx_2 & = 3.5 y_2"
-    selection = select_sections(with_sections(with_block(BlockKind.PROSE, formula), EXPERIMENTS), Task.AUTHOR)
+    selection = cut_excerpt(with_sections(with_block(BlockKind.PROSE, formula), EXPERIMENTS), Task.AUTHOR)
     assert formula in text(selection)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planner.chat import FixedTokenCounter, Message, Prompt, TokenCounter
 from planner.errors import TooLongError
-from planner.papers.excerpt import omit_sections_to_fit, select_sections
+from planner.papers.excerpt import cut_excerpt, omit_sections_to_fit
 from planner.papers.paper import Omission, Paper, Section, SectionKind
 from planner.schema import Task
 from tests.papers_made import paper, section
@@ -25,7 +25,7 @@ LIMITS = st.integers(0, 1000)
 def fit_to_limit(full_paper: Paper, limit: int) -> tuple[tuple[Section, ...], tuple[Omission, ...]] | None:
     """What the reviewer's task keeps and leaves out in so much room, a token a character; None where it cannot fit."""
     try:
-        fitted = omit_sections_to_fit(select_sections(full_paper, Task.REVIEWER), full_paper, limit, len)
+        fitted = omit_sections_to_fit(cut_excerpt(full_paper, Task.REVIEWER), full_paper, limit, len)
     except TooLongError as error:
         assert error.limit == limit
         return None
@@ -35,7 +35,7 @@ def fit_to_limit(full_paper: Paper, limit: int) -> tuple[tuple[Section, ...], tu
 @given(PAPERS, LIMITS)
 @example(paper(sections=(section("A", SectionKind.APPENDIX, "gate"), section("A", SectionKind.APPENDIX, "gate"))), 35)
 def test_what_is_kept_fits_and_what_goes_is_said_with_its_size(full_paper: Paper, limit: int) -> None:
-    before = select_sections(full_paper, Task.REVIEWER)
+    before = cut_excerpt(full_paper, Task.REVIEWER)
     fitted = fit_to_limit(full_paper, limit)
     if fitted is None:
         kept_always = [item for item in before.sections if item.kind not in OMITTED_KINDS]
@@ -56,7 +56,7 @@ def count_chars(full_paper: Paper) -> int:
 def test_nothing_gives_way_but_what_may(full_paper: Paper, limit: int) -> None:
     if fitted := fit_to_limit(full_paper, limit):
         counted = [
-            item.kind for item in select_sections(full_paper, Task.REVIEWER).sections if item.kind not in OMITTED_KINDS
+            item.kind for item in cut_excerpt(full_paper, Task.REVIEWER).sections if item.kind not in OMITTED_KINDS
         ]
         assert [item.kind for item in fitted[0] if item.kind not in OMITTED_KINDS] == counted
 
@@ -69,7 +69,7 @@ def test_more_room_never_takes_more_away(full_paper: Paper, limits: list[int]) -
 
 @given(PAPERS)
 def test_a_window_that_holds_everything_changes_nothing(full_paper: Paper) -> None:
-    before = select_sections(full_paper, Task.REVIEWER)
+    before = cut_excerpt(full_paper, Task.REVIEWER)
     assert omit_sections_to_fit(before, full_paper, 10**9, len) == before
 
 
@@ -92,4 +92,4 @@ def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts
 
 def test_the_message_says_what_is_needed_and_what_there_is() -> None:
     with pytest.raises(TooLongError, match=r"\.md: about \d+ tokens must be sent, but only 0 fit .*--context-window"):
-        omit_sections_to_fit(select_sections(paper(), Task.REVIEWER), paper(), -5, len)
+        omit_sections_to_fit(cut_excerpt(paper(), Task.REVIEWER), paper(), -5, len)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.corpus import collect_entries
+from planner.batch.corpus import collect_corpus_entries
 from planner.batch.discovery import detect_paper_kind
 from planner.papers.load import load_paper, read_source
 from planner.papers.sources import (
@@ -13,7 +13,7 @@ from planner.papers.sources import (
     PAPER_ENDINGS,
     TEXT_ENDINGS,
     FileFormat,
-    detect_text_kind,
+    detect_text_format,
     has_non_paper_name,
     strip_folders_and_endings,
 )
@@ -34,9 +34,9 @@ def test_a_file_of_every_ending_is_recognised(kind: FileFormat, ending: str, tmp
     file = tmp_path / f"paper{ending}"
     file.write_text("\\documentclass{article}" if kind is FileFormat.LATEX else MARKDOWN, encoding="utf-8")
     assert detect_paper_kind(file) == kind.value
-    assert [entry.kind for entry in collect_entries([str(tmp_path)]).entries] == [kind.value]
+    assert [entry.kind for entry in collect_corpus_entries([str(tmp_path)]).entries] == [kind.value]
     if kind is not FileFormat.TEXT:
-        assert detect_text_kind("plain words", file.name) is kind
+        assert detect_text_format("plain words", file.name) is kind
 
 
 @pytest.mark.parametrize("ending", TEXT_ENDINGS[FileFormat.MARKDOWN])
@@ -49,7 +49,7 @@ def test_markdown_is_the_same_as_a_file_in_a_folder_and_in_an_archive(ending: st
     papers = [load_paper(str(source)) for source in (folder / name, folder)]
     packed = read_source("x.tar", tarred({name: MARKDOWN.encode(), "LICENSE.md": b"MIT"}, packing=""))
     assert {(paper.format, paper.title) for paper in papers} == {("markdown", "A Title")}
-    assert (packed.kind, packed.paper.sections) == (FileFormat.MARKDOWN, papers[0].sections)
+    assert (packed.file_format, packed.paper.sections) == (FileFormat.MARKDOWN, papers[0].sections)
 
 
 @pytest.mark.parametrize("name", ["README.md", "read-me.txt", "history.md", "LICENSE-MIT.md", "_sidebar.md", "meta.md"])

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.folder import find_main_latex_files
+from planner.papers.folder import find_main_latex_and_alternatives
 from planner.papers.latex.macros import expand_simple_macros, find_macros
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
-from planner.papers.latex.visibility import split_invisible_text
+from planner.papers.latex.visibility import separate_hidden_latex
 from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
-from planner.papers.sources import SourceTree, build_folder_tree
+from planner.papers.sources import SourceTree, build_source_tree
 from tests.papers.build import BODY, MAIN, latex_paper
 
 
@@ -32,7 +32,7 @@ def document(body: str, preamble: str = "") -> str:
 
 
 def test_a_tree_becomes_title_abstract_and_sections(tmp_path: Path) -> None:
-    paper = read_latex(build_folder_tree(latex_paper(tmp_path)), "main.tex")
+    paper = read_latex(build_source_tree(latex_paper(tmp_path)), "main.tex")
     assert paper.title == "Gearbox: Widgets with Exchangeable Gears"
     assert paper.abstract == "We present Gearbox, a widget. It turns 3.5% faster."
     assert [(s.heading, s.level, s.kind.value) for s in paper.sections if s.heading] == [
@@ -54,7 +54,7 @@ def test_a_tree_becomes_title_abstract_and_sections(tmp_path: Path) -> None:
 
 def test_the_compiled_bibliography_is_the_references_section(tmp_path: Path) -> None:
     bbl = "\\begin{thebibliography}{1}\n\\bibitem{a} A. Author. % note\nTitle.\n\\end{thebibliography}"
-    paper = read_latex(build_folder_tree(latex_paper(tmp_path, **{"main.bbl": bbl})), "main.tex")
+    paper = read_latex(build_source_tree(latex_paper(tmp_path, **{"main.bbl": bbl})), "main.tex")
     references = next(s for s in paper.sections if s.kind is SectionKind.REFERENCES)
     assert "A. Author." in references.text
     assert "note" not in references.text
@@ -77,7 +77,10 @@ def test_the_compiled_bibliography_is_the_references_section(tmp_path: Path) -> 
     ],
 )
 def test_the_main_file_is_chosen_rightly(files: dict[str, str], main: str) -> None:
-    assert find_main_latex_files(SourceTree("t", {name: text.encode for name, text in files.items()}))[0] == main
+    assert (
+        find_main_latex_and_alternatives(SourceTree("t", {name: text.encode for name, text in files.items()}))[0]
+        == main
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,7 +190,7 @@ def test_what_the_page_would_not_show_is_left_out_and_quoted(source: str, hidden
     ],
 )
 def test_what_the_page_shows_stays(source: str) -> None:
-    left, hidden = split_invisible_text(LatexSource(source))
+    left, hidden = separate_hidden_latex(LatexSource(source))
     assert (left.text, hidden) == (source, ())
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planner.papers.latex.flatten import FlattenedSource, flatten_source
 from planner.papers.latex.scan import BraceGroups, LatexScanner
-from planner.papers.sources import SourceTree, build_folder_tree
+from planner.papers.sources import SourceTree, build_source_tree
 from tests.papers.build import tree
 
 
@@ -61,13 +61,13 @@ def test_inputs_are_followed_within_the_root_wherever_the_main_file_lies(tmp_pat
             "results/t.tex": "T",
         },
     )
-    assert flatten_source(build_folder_tree(tmp_path / "paper"), "paper/main.tex").text == "T A BC S"
+    assert flatten_source(build_source_tree(tmp_path / "paper"), "paper/main.tex").text == "T A BC S"
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "../secret", "|ls", "~/x", "C:/x"])
 def test_nothing_outside_the_root_is_read(tmp_path: Path, path: str) -> None:
     tree(tmp_path, {"secret.tex": "SECRET", "paper/main.tex": f"a\\input{{{path}}}b"})
-    flattened = flatten_source(build_folder_tree(tmp_path / "paper"), "main.tex")
+    flattened = flatten_source(build_source_tree(tmp_path / "paper"), "main.tex")
     assert flattened.text == "ab"
     assert any(path in warning for warning in flattened.warnings)
 
@@ -75,7 +75,7 @@ def test_nothing_outside_the_root_is_read(tmp_path: Path, path: str) -> None:
 def test_a_link_out_of_the_root_is_no_file_of_the_paper(tmp_path: Path) -> None:
     tree(tmp_path, {"secret.tex": "SECRET", "paper/main.tex": "a\\input{link}b"})
     (tmp_path / "paper" / "link.tex").symlink_to(tmp_path / "secret.tex")
-    assert flatten_source(build_folder_tree(tmp_path / "paper"), "main.tex").text == "ab"
+    assert flatten_source(build_source_tree(tmp_path / "paper"), "main.tex").text == "ab"
 
 
 def test_cycles_end_and_are_reported() -> None:

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PaperError
-from planner.papers.characters import decode_text, is_binary, normalize_characters
+from planner.papers.characters import decode_text_with_warnings, is_binary, normalize_misleading_characters
 from planner.papers.leaks import (
     ANNOUNCEMENT_REASON,
     FLOAT_REASON,
+    omit_floats_and_leaks,
     remove_ablation_announcements,
-    remove_floats_and_leaks,
 )
 from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
@@ -75,7 +75,7 @@ def with_float(kind: BlockKind, text: str, *prose: str) -> Section:
 
 @pytest.mark.parametrize("figure", METHOD_FIGURES)
 def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
-    (redacted,) = remove_floats_and_leaks([with_float(BlockKind.FIGURE, figure)], [])[0]
+    (redacted,) = omit_floats_and_leaks([with_float(BlockKind.FIGURE, figure)], [])[0]
     assert len(redacted.blocks) == 2
     assert redacted.blocks[1].text in figure
 
@@ -83,14 +83,14 @@ def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
 @pytest.mark.parametrize("figure", RESULT_FIGURES)
 @pytest.mark.parametrize("kind", [BlockKind.FIGURE, BlockKind.TABLE])
 def test_any_other_float_goes_and_is_counted(figure: str, kind: BlockKind) -> None:
-    redacted, omissions = remove_floats_and_leaks([with_float(kind, figure, "We gate.")], [])
+    redacted, omissions = omit_floats_and_leaks([with_float(kind, figure, "We gate.")], [])
     assert redacted == (section("Method", SectionKind.METHOD, "We gate."),)
     assert [(part.heading, part.chars, part.why) for part in omissions] == [("Method", len(figure), FLOAT_REASON)]
 
 
 def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
     kept = with_float(BlockKind.TABLE, "Table 1: a", "We gate. We ablate the gate.")
-    _, omissions = remove_floats_and_leaks([replace(kept, heading="", level=0)], [])
+    _, omissions = omit_floats_and_leaks([replace(kept, heading="", level=0)], [])
     assert {(part.heading, part.why) for part in omissions} == {
         ("(before the first heading)", FLOAT_REASON),
         ("(before the first heading)", ANNOUNCEMENT_REASON),
@@ -99,7 +99,7 @@ def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
 
 @given(st.lists(st.sampled_from([*ANNOUNCING, *SILENT]), min_size=1, max_size=8))
 def test_sealing_keeps_the_silent_and_loses_the_others(sentences: list[str]) -> None:
-    (redacted,) = remove_floats_and_leaks([section("Method", SectionKind.METHOD, " ".join(sentences))], [])[0]
+    (redacted,) = omit_floats_and_leaks([section("Method", SectionKind.METHOD, " ".join(sentences))], [])[0]
     expected = " ".join(sentence for sentence in sentences if sentence in SILENT)
     assert redacted.blocks[1:] == ((Block(BlockKind.PROSE, expected),) if expected else ())
 
@@ -160,7 +160,7 @@ ENCODINGS = {
 
 @pytest.mark.parametrize(("data", "text"), ENCODINGS.values(), ids=ENCODINGS.keys())
 def test_a_text_is_read_in_the_encoding_that_it_has(data: bytes, text: str) -> None:
-    assert decode_text(data, "x")[0].endswith(text)
+    assert decode_text_with_warnings(data, "x")[0].endswith(text)
 
 
 @pytest.mark.parametrize(
@@ -177,11 +177,11 @@ LINES = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\x0b": "\n", "\x0c": "\n", "
 
 @pytest.mark.parametrize(("ending", "expected"), LINES.items(), ids=map(repr, LINES))
 def test_every_line_ending_becomes_one(ending: str, expected: str) -> None:
-    assert normalize_characters(f"a{ending}b") == (f"a{expected}b", ())
+    assert normalize_misleading_characters(f"a{ending}b") == (f"a{expected}b", ())
 
 
 @given(st.text(max_size=200))
 def test_a_clean_text_has_no_unseen_character(text: str) -> None:
-    cleaned, warnings = normalize_characters(text)
+    cleaned, warnings = normalize_misleading_characters(text)
     assert not set(cleaned) & set("\u200b\u2060\ufeff\u202e\u2066\x00\x07\r\u2028")
     assert all(0 < len(warning) < 600 and "\n" not in warning for warning in warnings)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from planner.papers.headings import find_abstract_text
 from planner.papers.outline import Heading, assemble_sections, resolve_headings
-from planner.papers.paper import Block, BlockKind, SectionKind, warn_of_abstract_and_language
+from planner.papers.paper import Block, BlockKind, SectionKind, build_abstract_and_language_warnings
 
 
 def prose(text: str) -> Block:
@@ -100,11 +100,11 @@ ENGLISH = "We turn the gears of the mill and look at what they do. " * 40
     ],
 )
 def test_a_paper_in_another_language_is_warned_of(words: str, is_doubtful: bool) -> None:
-    warnings = warn_of_abstract_and_language("", assemble_sections([Heading("Method", 1), prose(words)]))
+    warnings = build_abstract_and_language_warnings("", assemble_sections([Heading("Method", 1), prose(words)]))
     assert [warning for warning in warnings if "not to be in English" in warning] == list(warnings)
     assert bool(warnings) is is_doubtful
 
 
 def test_an_abstract_without_an_end_is_warned_of() -> None:
-    assert "perhaps the heading after it was not found" in warn_of_abstract_and_language("x" * 5_001, ())[0]
-    assert warn_of_abstract_and_language("x" * 5_000, ()) == ()
+    assert "perhaps the heading after it was not found" in build_abstract_and_language_warnings("x" * 5_001, ())[0]
+    assert build_abstract_and_language_warnings("x" * 5_000, ()) == ()

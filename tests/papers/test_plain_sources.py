@@ -8,7 +8,7 @@ from planner.papers.headings import find_abstract_text
 from planner.papers.leaks import split_sentences
 from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown, split_front_matter, strip_markdown
 from planner.papers.outline import Heading, assemble_sections, resolve_headings
-from planner.papers.paper import Block, BlockKind, Section, SectionKind, warn_of_hidden_text
+from planner.papers.paper import Block, BlockKind, Section, SectionKind, build_hidden_text_warnings
 from planner.papers.sources import strip_folders_and_endings
 from planner.papers.text import read_plain_text
 
@@ -291,8 +291,10 @@ def test_a_source_is_called_by_its_name_without_endings(name: str, expected: str
 
 
 def test_hidden_stretches_are_quoted_once_each_shortened_and_counted() -> None:
-    assert warn_of_hidden_text(["a\n b", "a b", "  "]) == ("text that the page does not show was left out: 'a b'",)
-    assert warn_of_hidden_text(["x" * 301])[0].endswith(f"{'x' * 300}…'")
-    many = warn_of_hidden_text(f"stretch {n}" for n in range(23))
+    assert build_hidden_text_warnings(["a\n b", "a b", "  "]) == (
+        "text that the page does not show was left out: 'a b'",
+    )
+    assert build_hidden_text_warnings(["x" * 301])[0].endswith(f"{'x' * 300}…'")
+    many = build_hidden_text_warnings(f"stretch {n}" for n in range(23))
     assert (len(many), many[-1]) == (21, "3 more hidden texts were left out of the paper")
-    assert len(warn_of_hidden_text(f"stretch {n}" for n in range(20))) == 20
+    assert len(build_hidden_text_warnings(f"stretch {n}" for n in range(20))) == 20

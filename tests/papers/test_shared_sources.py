@@ -10,7 +10,7 @@ import pytest
 from planner.papers.latex.flatten import flatten_source
 from planner.papers.load import load_paper
 from planner.papers.paper import Paper
-from planner.papers.sources import build_folder_tree
+from planner.papers.sources import build_source_tree
 
 PAPERS = (
     *("mmv-im2im", "mstar", "papo", "relconvnet", "rulefaith-gec", "sheetsage", "switch-marker", "tara-rag"),
@@ -52,7 +52,7 @@ def test_sections_and_table_numbers_stay_and_comments_go(shared: Path, name: str
     seen = sections = 0
     sources = [
         (root / file).read_text(encoding="utf-8")
-        for file in flatten_source(build_folder_tree(root), paper.main_file).files
+        for file in flatten_source(build_source_tree(root), paper.main_file).files
     ]
     every_live = "\n".join(map(live, sources))
     for source in sources:

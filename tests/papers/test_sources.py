@@ -10,7 +10,7 @@ import pytest
 from planner.errors import PaperError
 from planner.papers.archive import MAX_MEMBERS
 from planner.papers.load import RecognisedSource, load_paper, read_source
-from planner.papers.sources import FileFormat, detect_kind
+from planner.papers.sources import FileFormat, detect_file_format
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, special, tarred, tree, zipped
 
 LATEX = {"main.tex": MAIN.encode(), "sections/intro.tex": BODY.encode()}
@@ -41,7 +41,7 @@ def from_bytes(data: bytes, name: str) -> RecognisedSource:
 )
 def test_latex_is_read_in_every_packing(data: bytes, name: str) -> None:
     found = from_bytes(data, name)
-    assert (found.kind, found.paper.title) == (FileFormat.LATEX, TITLE)
+    assert (found.file_format, found.paper.title) == (FileFormat.LATEX, TITLE)
 
 
 MARKDOWN = f"# On Gears and Such\n\n## Abstract\n\nShort.\n\n## Introduction\n\n{BODY}"
@@ -152,7 +152,7 @@ def test_an_encrypted_zip_is_said_so() -> None:
     ],
 )
 def test_the_kind_is_told_by_content_first(data: bytes, name: str, kind: FileFormat) -> None:
-    assert detect_kind(data, name) is kind
+    assert detect_file_format(data, name) is kind
 
 
 def test_text_files_of_several_kinds_are_one_paper(tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from planner.errors import PaperError
 from planner.papers import archive as archiving
-from planner.papers.archive import unpack_archive
+from planner.papers.archive import decompress_file_or_archive
 from planner.papers.sources import (
     FileFormat,
     SourceTree,
-    build_folder_tree,
+    build_source_tree,
     describe_unsupported_type,
-    detect_kind,
-    detect_text_kind,
+    detect_file_format,
+    detect_text_format,
     normalize_inner_path,
     read_source_file,
 )
@@ -92,7 +92,7 @@ def test_names_are_told_by_their_endings_in_any_case() -> None:
 def test_a_folder_is_read_without_what_belongs_to_tools(tmp_path: Path) -> None:
     of_tools = {".git/x.tex": "", "__MACOSX/a.tex": "", ".hidden.tex": ""}
     tree(tmp_path, {"b.tex": "b", "a.tex": "a", "s/c.tex": "", **of_tools})
-    assert build_folder_tree(tmp_path).list_names() == ("a.tex", "b.tex", "s/c.tex")
+    assert build_source_tree(tmp_path).list_names() == ("a.tex", "b.tex", "s/c.tex")
 
 
 def test_a_link_is_followed_only_to_what_lies_in_the_folder(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_link_is_followed_only_to_what_lies_in_the_folder(tmp_path: Path) -> N
     (root / "out.tex").symlink_to(tmp_path / "secret.tex")
     (root / "in.tex").symlink_to(root / "a.tex")
     (root / "broken.tex").symlink_to(root / "nothing.tex")
-    assert build_folder_tree(root).list_names() == ("a.tex", "in.tex")
+    assert build_source_tree(root).list_names() == ("a.tex", "in.tex")
 
 
 def test_a_file_that_is_too_large_or_gone_is_refused_by_name(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ FOREIGN = {
 @pytest.mark.parametrize(("name", "data"), FOREIGN.items(), ids=FOREIGN.keys())
 def test_what_no_loader_reads_is_called_by_its_name(name: str, data: bytes) -> None:
     assert describe_unsupported_type(data) == name
-    assert detect_kind(data, "paper.tex") is FileFormat.OTHER
+    assert detect_file_format(data, "paper.tex") is FileFormat.OTHER
 
 
 KINDS = {
@@ -158,17 +158,17 @@ KINDS = {
 
 @pytest.mark.parametrize(("text", "name", "kind"), KINDS.values(), ids=KINDS.keys())
 def test_markup_is_told_by_the_text_and_then_by_the_ending(text: str, name: str, kind: FileFormat) -> None:
-    assert detect_text_kind(text, name) is kind
+    assert detect_text_format(text, name) is kind
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "a.tex", "a.pdf", "a.zip"]))
 def test_any_bytes_are_of_some_kind(data: bytes, name: str) -> None:
-    kind = detect_kind(data, name)
+    kind = detect_file_format(data, name)
     assert (kind is FileFormat.EMPTY) == (not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"))
 
 
 def unpacked(data: bytes, kind: FileFormat) -> SourceTree:
-    found = unpack_archive(data, kind, "x")
+    found = decompress_file_or_archive(data, kind, "x")
     assert isinstance(found, SourceTree)
     return found
 
@@ -195,7 +195,7 @@ def test_what_is_packed_comes_out(pack: Pack, kind: FileFormat, files: dict[str,
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
 def test_an_archive_that_begins_with_a_picture_in_pdf_is_an_archive(pack: Pack, kind: FileFormat) -> None:
     data = pack({"figure.pdf": b"%PDF-1.5 a gear", "main.tex": b"\\section{A}"})
-    assert detect_kind(data) is kind
+    assert detect_file_format(data) is kind
     assert unpacked(data, kind).list_names() == ("figure.pdf", "main.tex")
 
 
@@ -270,7 +270,7 @@ def test_each_cap_holds_exactly(
     with pytest.raises(
         PaperError, match=r"the archive 'x' (?:has over 1 members|unpacks to more bytes than any paper has)"
     ):
-        unpack_archive(pack(files), kind, "x")
+        decompress_file_or_archive(pack(files), kind, "x")
 
 
 SINGLE = {FileFormat.GZIP: gzipped, FileFormat.BZIP2: bz2.compress, FileFormat.XZ: lzma.compress}
@@ -281,17 +281,17 @@ def test_a_single_packed_file_gives_its_bytes_and_is_metered(
     monkeypatch: pytest.MonkeyPatch, kind: FileFormat, pack: Callable[[bytes], bytes]
 ) -> None:
     data = pack(b"a" * 1000)
-    assert detect_kind(data) is kind
-    assert unpack_archive(data, kind, "x") == b"a" * 1000
+    assert detect_file_format(data) is kind
+    assert decompress_file_or_archive(data, kind, "x") == b"a" * 1000
     monkeypatch.setattr(archiving, "MAX_UNPACKED_BYTES", 999)
     with pytest.raises(PaperError, match="unpacks to more"):
-        unpack_archive(data, kind, "x")
+        decompress_file_or_archive(data, kind, "x")
 
 
 def test_an_xz_file_that_asks_for_much_memory_is_refused() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2 * archiving.MAX_XZ_MEMORY}]
     with pytest.raises(PaperError, match=r"'x' is damaged or incomplete \(Memory usage limit exceeded\)"):
-        unpack_archive(lzma.compress(b"a" * 1000, filters=filters), FileFormat.XZ, "x")
+        decompress_file_or_archive(lzma.compress(b"a" * 1000, filters=filters), FileFormat.XZ, "x")
 
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
@@ -302,7 +302,7 @@ def test_a_damaged_archive_is_a_named_error_or_a_tree(pack: Pack, kind: FileForm
         whole[place] ^= data.draw(st.integers(1, 255))
     cut = data.draw(st.integers(0, len(whole)))
     try:
-        found = unpack_archive(bytes(whole[:cut]), kind, "x")
+        found = decompress_file_or_archive(bytes(whole[:cut]), kind, "x")
     except PaperError as error:
         assert "'x'" in str(error)
     else:

@@ -15,7 +15,7 @@ from planner.details import (
     Evidence,
     RejectionReason,
     choose_run_order,
-    count_training_runs,
+    count_training_runs_if_known,
     group_by_shared_control,
 )
 from planner.parsing.ablations import read_ablation_details
@@ -174,5 +174,5 @@ def test_runs_are_ordered_from_cheap_and_decisive() -> None:
     )
     assert choose_run_order(plan) == (4, 3, 1, 0, 2)
     assert group_by_shared_control(plan) == ((0, 1),)
-    assert count_training_runs(plan) is None
-    assert count_training_runs((*plan[:2], *plan[3:])) == 6
+    assert count_training_runs_if_known(plan) is None
+    assert count_training_runs_if_known((*plan[:2], *plan[3:])) == 6

@@ -9,7 +9,7 @@ import pytest
 
 from planner.errors import PaperError
 from planner.reading import fetch
-from planner.reading.fetch import PaperFetcher, find_pdf_address, is_public_address
+from planner.reading.fetch import PaperFetcher, find_pdf_address, is_public_ip_address
 from tests.cli.conftest import DEMO, Run, run, work_folder
 from tests.conftest import ROOT
 from tests.server.http import Response
@@ -37,9 +37,9 @@ async def look_up(host: str, port: int) -> Sequence[str]:
 
 
 def make_fetcher(**changes: object) -> PaperFetcher:
-    allow: Callable[[str], bool] = lambda address: address == HERE or is_public_address(address)  # noqa: E731
+    allow: Callable[[str], bool] = lambda address: address == HERE or is_public_ip_address(address)  # noqa: E731
     tls = ssl.create_default_context(cafile=CERTIFICATE)
-    return PaperFetcher(**{"look_up": look_up, "is_allowed": allow, "tls": tls} | changes)  # type: ignore[arg-type]
+    return PaperFetcher(**{"look_up_host": look_up, "is_allowed_ip_address": allow, "tls": tls} | changes)  # type: ignore[arg-type]
 
 
 def fetch_page(web: Server, path: str = "/paper.md", host: str = "papers.test", **changes: object) -> bytes:
@@ -221,7 +221,7 @@ def test_this_machine_is_not_reached_by_any_of_its_names(
     ],
 )
 def test_which_addresses_are_public(address: str, is_public: bool) -> None:
-    assert is_public_address(address) is is_public
+    assert is_public_ip_address(address) is is_public
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_the_pdf_that_a_page_names_is_found(page: bytes, found: str) -> None:
 def fetching(web: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The server, which `--fetch` reaches in the place of the network."""
     fetcher = make_fetcher()
-    reaching = partial(PaperFetcher, fetcher.look_up, fetcher.is_allowed, fetcher.tls)
+    reaching = partial(PaperFetcher, fetcher.look_up_host, fetcher.is_allowed_ip_address, fetcher.tls)
     monkeypatch.setattr(fetch, "PaperFetcher", reaching)
     return web
 

@@ -26,9 +26,9 @@ from planner.reading.process import IsolatedReader
 from planner.schema import Task
 from planner.serve.app import PageApp
 from planner.serve.folder import PaperFolder
-from planner.serve.jobs import JobQueue
+from planner.serve.jobs import PerModelJobQueue
 from planner.serve.pages import PageDefaults
-from planner.serve.server import PageServer, open_socket
+from planner.serve.server import PageServer, open_loopback_socket
 from tests.conftest import ROOT
 from tests.site.conftest import Watch, browser, pytest_collection_modifyitems
 
@@ -128,9 +128,9 @@ def page_server(output: Path, model_spec: ModelSpec = NO_MODEL) -> Iterator[Clie
         stopped = asyncio.Event()
         async with IsolatedReader(ArxivClient(offline=True)) as reader:
             papers = PaperFolder(output, reader)
-            queue = JobQueue(output, papers, offline=False)
+            queue = PerModelJobQueue(output, papers, offline=False)
             app = PageApp(PageDefaults(output, model_spec, PlanSettings(Task.REVIEWER, 2)), papers, queue)
-            server = PageServer(app.build_application(), open_socket(0))
+            server = PageServer(app.build_application(), open_loopback_socket(0))
             found.extend((asyncio.get_running_loop(), stopped, server.address))
             ready.set()
 

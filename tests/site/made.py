@@ -257,7 +257,7 @@ def many_rows(papers: int, models: int) -> Iterator[IndexRow]:
                 task="reviewer",
                 outcome="planned" if random.random() < 0.97 else "truncated",
                 ablations=tuple(some_ablation(random) for _ in range(random.choice((2, 2, 3)))),
-                group_numbers=tuple(range(random.randrange(3))),
+                agreement_group_indices=tuple(range(random.randrange(3))),
                 cost=random.random() / 10,
             )
 

@@ -3,7 +3,7 @@
 from planner.matching import MAX_ABLATIONS
 from planner.schema import Task
 from planner.site.entries import create_planned_entry
-from planner.site.views import find_agreement
+from planner.site.views import find_shared_ablations
 from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, trajectory
 
 
@@ -13,7 +13,7 @@ def test_what_two_models_propose_is_marked_on_both_sides() -> None:
         create_planned_entry(trajectory(model="b", ablations=(WARMUP, ROUTER_TOO))),
         create_planned_entry(trajectory(model="c", ablations=(LOSS, CODEBOOK))),
     ]
-    found = find_agreement(entries)
+    found = find_shared_ablations(entries)
     assert found.matches == {
         (0, 0): ((1, 1),),
         (1, 1): ((0, 0),),
@@ -28,18 +28,18 @@ def test_the_group_of_most_models_comes_first() -> None:
         create_planned_entry(trajectory(model=m, ablations=a))
         for m, a in (("a", (ROUTER, LOSS)), ("b", (ROUTER, LOSS)), ("c", (LOSS,)))
     ]
-    assert find_agreement(entries).groups[0] == ((0, 1), (1, 1), (2, 0))
+    assert find_shared_ablations(entries).groups[0] == ((0, 1), (1, 1), (2, 0))
 
 
 def test_one_model_does_not_agree_with_itself_nor_a_reviewer_with_an_author() -> None:
     again = [create_planned_entry(trajectory(), run) for run in ("one", "two")]
-    assert find_agreement(again).groups == ()
+    assert find_shared_ablations(again).groups == ()
     tasks = [create_planned_entry(trajectory(model=m, task=t)) for m, t in (("a", Task.REVIEWER), ("b", Task.AUTHOR))]
-    assert find_agreement(tasks).groups == ()
+    assert find_shared_ablations(tasks).groups == ()
 
 
 def test_a_plan_without_end_costs_no_hours() -> None:
     long = ROUTER.model_copy(update={"ablated_part": "router " * 20_000, "replacement": ("hash routing " * 1000,) * 50})
     entries = [create_planned_entry(trajectory(model=m, ablations=(long,) * 300)) for m in ("a", "b")]
-    found = find_agreement(entries)
+    found = find_shared_ablations(entries)
     assert 0 < len(found.matches) <= 2 * MAX_ABLATIONS

@@ -40,8 +40,8 @@ def test_a_site_is_an_index_and_a_page_a_paper(tmp_path: Path) -> None:
 
 def test_a_site_is_the_same_every_time(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
-    build_site([run], tmp_path / "one", with_docsify=True)
-    build_site([run], tmp_path / "two", with_docsify=True)
+    build_site([run], tmp_path / "one", with_docsify_site=True)
+    build_site([run], tmp_path / "two", with_docsify_site=True)
     ours = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
     assert len(ours) > 15
     for path in ours:
@@ -90,7 +90,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(tmp_path: Pat
 def test_the_site_may_lie_in_the_run(tmp_path: Path) -> None:
     write_entry(tmp_path / "run", trajectory(), plan_record(trajectory()))
     for _ in range(2):
-        assert build_site([tmp_path / "run"], tmp_path / "run" / "site", with_docsify=True).entry_count == 1
+        assert build_site([tmp_path / "run"], tmp_path / "run" / "site", with_docsify_site=True).entry_count == 1
 
 
 def test_runs_are_compared_on_one_page(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> No
     hostile = trajectory("A|B]_(c)", reasoning="<script>alert(1)</script>")
     write_file_atomically(tmp_path / "run" / "a.md", render_published(hostile))
     write_entry(tmp_path / "run", trajectory("Plain"))
-    built = build_site([tmp_path / "run"], tmp_path / "out", with_docsify=True)
+    built = build_site([tmp_path / "run"], tmp_path / "out", with_docsify_site=True)
     root = tmp_path / "out" / "docsify"
     assert sorted(path.name for path in root.iterdir()) == [
         "_sidebar.md",
@@ -150,7 +150,7 @@ def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> No
 def test_of_two_trajectories_with_one_place_docsify_names_the_second(tmp_path: Path) -> None:
     for run in ("a", "b"):
         write_entry(tmp_path / run, trajectory())
-    built = build_site([tmp_path / "a", tmp_path / "b"], tmp_path / "out", with_docsify=True)
+    built = build_site([tmp_path / "a", tmp_path / "b"], tmp_path / "out", with_docsify_site=True)
     assert [file.reason for file in built.unread_files] == ["another trajectory has the same path"]
 
 
@@ -174,7 +174,7 @@ def test_the_command_prints_the_index_and_warns_of_what_it_left_out(tmp_path: Pa
 
 
 def test_the_published_trajectories_are_a_site(shared: Path, tmp_path: Path) -> None:
-    built = build_site([shared / "trajectories"], tmp_path / "out", with_docsify=True)
+    built = build_site([shared / "trajectories"], tmp_path / "out", with_docsify_site=True)
     assert (built.paper_count, built.entry_count, built.unread_files) == (513, 1400, ())
     pages = [built.index_path, *(tmp_path / "out" / "papers").iterdir()]
     assert sum(path.stat().st_size for path in pages) <= 40_000_000

@@ -11,8 +11,8 @@ from planner.cli import cli
 from planner.errors import Outcome
 from planner.planning.record import PlanRecord
 from planner.site.build import build_site
-from planner.site.entries import create_failed_entry, create_planned_entry, join_record
-from planner.site.facts import build_source_name_and_address, fix_title_case
+from planner.site.entries import add_record_to_entry, create_entry_without_trajectory, create_planned_entry
+from planner.site.facts import build_name_and_arxiv_address, fix_title_case
 from planner.site.pages import render_paper_page
 from planner.site.views import build_paper_view
 from tests.site.made import LOSS, ROUTER, failed, plan_record, trajectory, write_entry
@@ -24,7 +24,7 @@ def record_paper(title: str = "A Paper", **facts: object) -> PlanRecord:
 
 
 def show(record: PlanRecord) -> str:
-    return str(render_paper_page(build_paper_view([join_record(create_planned_entry(trajectory()), record)])))
+    return str(render_paper_page(build_paper_view([add_record_to_entry(create_planned_entry(trajectory()), record)])))
 
 
 def read_head(html: str) -> str:
@@ -69,7 +69,7 @@ def test_a_paper_from_a_file_names_the_file_and_shows_no_more_than_is_known() ->
     ],
 )
 def test_a_source_is_an_arxiv_id_or_a_file(paper_id: str, source: str, found: tuple[str, str]) -> None:
-    assert build_source_name_and_address(paper_id, source) == found
+    assert build_name_and_arxiv_address(paper_id, source) == found
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,9 @@ def test_a_title_in_capitals_is_set_as_others_are(title: str, text: str, shown: 
 def test_one_title_is_the_same_on_every_page() -> None:
     record = record_paper("A MODEL OF NON-STATIONARY RAIN", abstract="We model LoRA.")
     shouted = trajectory(ablations=(LOSS.model_copy(update={"name": "NON NON NON"}),))
-    pages = [build_paper_view([join_record(create_planned_entry(plan), record)]) for plan in (trajectory(), shouted)]
+    pages = [
+        build_paper_view([add_record_to_entry(create_planned_entry(plan), record)]) for plan in (trajectory(), shouted)
+    ]
     assert {page.title for page in pages} == {"A Model of Non-Stationary Rain"}
 
 
@@ -104,7 +106,7 @@ def test_a_title_and_an_abstract_without_end_cost_no_hours() -> None:
 def test_what_is_not_known_is_not_shown() -> None:
     record = record_paper().model_copy(update={"cost": None, "seconds": 0.0})
     unpriced = tuple(attempt.model_copy(update={"cost": None}) for attempt in record.attempts)
-    entry = join_record(create_planned_entry(trajectory()), record.model_copy(update={"attempts": unpriced}))
+    entry = add_record_to_entry(create_planned_entry(trajectory()), record.model_copy(update={"attempts": unpriced}))
     [panel] = build_paper_view([entry]).panels
     assert panel.summary == "reviewer task · 2 ablations"
     assert not {"Cost", "Time"} & dict(panel.facts).keys()
@@ -124,7 +126,7 @@ def test_warnings_are_counted_where_they_stand() -> None:
 
 
 def test_plans_come_before_failures() -> None:
-    lost = create_failed_entry("", failed(plan_record(trajectory(model="a")), Outcome.REFUSED, "no"))
+    lost = create_entry_without_trajectory("", failed(plan_record(trajectory(model="a")), Outcome.REFUSED, "no"))
     planned = create_planned_entry(trajectory(model="b"))
     assert [panel.label for panel in build_paper_view([lost, planned]).panels] == ["b", "a"]
 

@@ -7,7 +7,7 @@ import json
 from planner.details import Details, Evidence, QuoteMatch
 from planner.schema import Ablation, Action, Task
 from planner.site.copies import PlanCopies, format_plan_copies
-from planner.site.entries import create_planned_entry, join_record
+from planner.site.entries import add_record_to_entry, create_planned_entry
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import parse_trajectory
 from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, plan_record, render_published, trajectory
@@ -16,7 +16,7 @@ from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, plan_rec
 def copy_plan(planned: Trajectory, details: tuple[Details, ...] = (), order: tuple[int, ...] = ()) -> PlanCopies:
     record = plan_record(planned).model_copy(update={"details": details, "order": order})
     return format_plan_copies(
-        join_record(create_planned_entry(planned), record) if details else create_planned_entry(planned)
+        add_record_to_entry(create_planned_entry(planned), record) if details else create_planned_entry(planned)
     )
 
 

@@ -18,7 +18,7 @@ from planner.site.entries import (
     read_plan_entry,
     read_sorted_entries,
 )
-from planner.site.facts import choose_title, label_entries
+from planner.site.facts import choose_title_or_id, choose_unique_labels
 from tests.site.made import failed, plan_record, render_published, small_run, trajectory, write_entry
 
 
@@ -98,24 +98,29 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_labels_say_as_much_as_is_needed() -> None:
-    assert label_entries([entry(model="a"), entry(model="b")]) == ["a", "b"]
-    assert label_entries([entry(planner="extractive-planner", model="builtin")]) == ["extractive-planner/builtin"]
-    assert label_entries([entry(), entry(task=Task.AUTHOR)]) == [
+    assert choose_unique_labels([entry(model="a"), entry(model="b")]) == ["a", "b"]
+    assert choose_unique_labels([entry(planner="extractive-planner", model="builtin")]) == [
+        "extractive-planner/builtin"
+    ]
+    assert choose_unique_labels([entry(), entry(task=Task.AUTHOR)]) == [
         "lm-planner/gpt-4o (reviewer)",
         "lm-planner/gpt-4o (author)",
     ]
-    assert label_entries([entry(run="x"), entry(run="y")])[1] == "lm-planner/gpt-4o (reviewer, y)"
+    assert choose_unique_labels([entry(run="x"), entry(run="y")])[1] == "lm-planner/gpt-4o (reviewer, y)"
     asked = [replace(entry(), record=plan_record(trajectory()).model_copy(update={"k": k})) for k in (5, 3)]
-    assert label_entries(asked) == ["lm-planner/gpt-4o (reviewer, up to 5)", "lm-planner/gpt-4o (reviewer, up to 3)"]
-    same = label_entries([entry(), entry(), entry()])
+    assert choose_unique_labels(asked) == [
+        "lm-planner/gpt-4o (reviewer, up to 5)",
+        "lm-planner/gpt-4o (reviewer, up to 3)",
+    ]
+    same = choose_unique_labels([entry(), entry(), entry()])
     assert len(set(same)) == 3
 
 
 def test_a_title_comes_from_a_sidecar_or_from_the_id() -> None:
-    assert choose_title([entry(), entry(title="The Title")]) == "The Title"
-    assert choose_title([entry(paper_id="Playing_For_You__Text_")]) == "Playing For You Text"
-    assert choose_title([entry(paper_id="__")]) == "__"
-    assert choose_title([entry(title="\u202e", paper_id="\x1b[2J")]) == "?"
+    assert choose_title_or_id([entry(), entry(title="The Title")]) == "The Title"
+    assert choose_title_or_id([entry(paper_id="Playing_For_You__Text_")]) == "Playing For You Text"
+    assert choose_title_or_id([entry(paper_id="__")]) == "__"
+    assert choose_title_or_id([entry(title="\u202e", paper_id="\x1b[2J")]) == "?"
 
 
 def test_a_run_is_collected_by_paper(tmp_path: Path) -> None:

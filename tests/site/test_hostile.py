@@ -128,7 +128,7 @@ def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
     for number, torn in enumerate(("{", "[" * 100_000, '{"cost": 1}', "null", "\x00")):
         write_file_atomically(folder / "run" / "torn" / f"{number}.json", torn)
-    built = build_site([folder / "run"], folder / "out", with_docsify=True)
+    built = build_site([folder / "run"], folder / "out", with_docsify_site=True)
     assert built.entry_count + len(built.unread_files) == len(ONE_LINERS) + 5
     assert built.entry_count > 120
     return folder / "out"

@@ -5,7 +5,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.site.views import choose_page_names, make_unique_anchor_id
+from planner.site.views import choose_page_names, derive_anchor_from_label
 
 IDS = st.lists(
     st.one_of(st.text(min_size=1, max_size=300), st.sampled_from(["a", "A", "ß", "ss", "..", "CON", "a/b", "a_b"]))
@@ -38,7 +38,7 @@ def test_a_common_id_is_its_own_name() -> None:
 
 @given(st.lists(st.text(max_size=100), unique=True))
 def test_anchors_are_plain_and_unique(labels: list[str]) -> None:
-    anchors = {make_unique_anchor_id(label) for label in labels}
+    anchors = {derive_anchor_from_label(label) for label in labels}
     assert len(anchors) == len(labels)
     for anchor in anchors:
         assert anchor[0] != "_"
@@ -46,7 +46,7 @@ def test_anchors_are_plain_and_unique(labels: list[str]) -> None:
 
 
 def test_the_anchor_of_a_plain_label_is_the_label() -> None:
-    assert [make_unique_anchor_id(label) for label in ("gpt-4o", "claude-3.5-sonnet")] == [
+    assert [derive_anchor_from_label(label) for label in ("gpt-4o", "claude-3.5-sonnet")] == [
         "gpt-4o",
         "claude-3.5-sonnet",
     ]

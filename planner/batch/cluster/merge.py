@@ -16,8 +16,8 @@ from planner.batch.ledger.records import (
     attach_ledger,
     compute_change_mark,
     copy_attached_replies,
-    list_id_conflicts,
-    list_results_only_in_attached,
+    list_ids_of_different_papers,
+    list_pairs_with_unmerged_results,
     merge_attached_ledger,
 )
 from planner.batch.ledger.schema import open_ledger_readonly, query_ledger
@@ -202,14 +202,14 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
     ):
         if requests := _count_submitted_requests(part):
             raise _SubmittedError(f"{requests} requests of the shard are at a batch service")
-        for paper, here, there in list_id_conflicts(db):
+        for paper, here, there in list_ids_of_different_papers(db):
             raise RunError(
                 f"the id {paper} belongs to {here} in the run, but to {there} in shard {shard.name}; "
                 f"run shard {shard} again (batch --shard {shard}), then merge"
             )
         kept = LedgerReader(part.ledger_path, other)
         # The files are written first, so that a recorded result has its files; the next merge writes missing files.
-        for paper, model in list_results_only_in_attached(db):
+        for paper, model in list_pairs_with_unmerged_results(db):
             problems += filter(None, [run.restore_plan_files(kept.load_latest_record(paper, model))])
         joined = merge_attached_ledger(db)
         db.execute(
@@ -225,9 +225,9 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
 
 def _write_description(run: RunFolder, shards: list[Shard]) -> None:
     """Write the run's `run.json`: the content of the first shard's `run.json`, with the names of all shards."""
-    facts = shards[0].locate_folder(run).read_description() | {"shards": [shard.name for shard in shards]}
+    facts = shards[0].locate_folder(run).read_run_json() | {"shards": [shard.name for shard in shards]}
     of_one_shard = ("format_version", "shard", "papers", "words")
-    run.write_description({name: value for name, value in facts.items() if name not in of_one_shard})
+    run.write_run_json({name: value for name, value in facts.items() if name not in of_one_shard})
 
 
 def _read_settings(shard_run: RunFolder) -> dict[str, str]:
@@ -243,7 +243,7 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
     facts = {
         "task": task[0],
         "models": ", ".join(key for key, _, _ in models),
-        "k": str(shard_run.read_description().get("k", "?")),
+        "k": str(shard_run.read_run_json().get("k", "?")),
     }
     for key, card, asked in models:
         facts |= {f"the endpoint of {key}": card.endpoint, f"the parameters of {key}": str(dict(card.parameters))}

@@ -89,7 +89,7 @@ class LedgerReader:
         row = self.fetch_row(query, *values)
         return row[0] if row else None
 
-    def list_record_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
+    def list_latest_record_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
         """Return (paper, model, number of the latest record, number of the latest record with a plan).
 
         There is one tuple for each paper and model. The first number is None if there is no record, or if the paper or
@@ -123,11 +123,11 @@ class LatestResult(NamedTuple):
     """The latest result of a paper and a model, with a hash of the settings and the stamp of the paper."""
 
     settings_hash: str
-    stamp: str
+    paper_stamp: str
     outcome: Outcome
 
 
-def load_latest_results(ledgers: Iterable[Path]) -> dict[tuple[str, str], LatestResult]:
+def load_latest_results(ledger_paths: Iterable[Path]) -> dict[tuple[str, str], LatestResult]:
     """Return the latest result by (paper, model); a later ledger replaces the results of an earlier one.
 
     Missing and empty ledgers are skipped.
@@ -136,7 +136,7 @@ def load_latest_results(ledgers: Iterable[Path]) -> dict[tuple[str, str], Latest
         RunError: if a ledger cannot be read.
     """
     query = "SELECT paper, model, asked, stamp, outcome FROM plannings ORDER BY number"
-    begun = (ledger for ledger in ledgers if ledger.is_file() and ledger.stat().st_size)
+    begun = (ledger for ledger in ledger_paths if ledger.is_file() and ledger.stat().st_size)
     rows = (row for ledger in begun for row in query_ledger(ledger, query))
     return {(paper, model): LatestResult(asked, stamp, Outcome(name)) for paper, model, asked, stamp, name in rows}
 
@@ -184,7 +184,7 @@ def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[
         raise RunError(f"{other_path} cannot be merged: {error}; fix that, then run the same command again") from error
 
 
-def list_results_only_in_attached(db: sqlite3.Connection) -> list[tuple[str, str]]:
+def list_pairs_with_unmerged_results(db: sqlite3.Connection) -> list[tuple[str, str]]:
     """Return each (paper, model) whose latest result in the attached ledger is not in the main ledger, oldest first."""
     query = (
         f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
@@ -218,7 +218,7 @@ def copy_attached_replies(db: sqlite3.Connection) -> None:
     )
 
 
-def list_id_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+def list_ids_of_different_papers(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
     """Return (id, place in the main ledger, place in the other ledger) for each id that stands for two papers."""
     query = (
         "SELECT o.id, o.place, n.place FROM main.papers o JOIN other.papers n ON n.id = o.id"

@@ -180,7 +180,7 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_ledger_with_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
+def open_ledger_despite_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
     """Yield (connection, error) for reading a ledger that may be damaged.
 
     The error is "" if the ledger is not damaged. Otherwise the connection leads to a copy of the readable rows.
@@ -267,7 +267,7 @@ def _find_error_kind(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def format_time(moment: datetime) -> str:
+def format_ledger_time(moment: datetime) -> str:
     """Return a time as the ledger stores it: ISO 8601, to the millisecond."""
     return moment.isoformat(timespec="milliseconds")
 

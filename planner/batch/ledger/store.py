@@ -20,8 +20,8 @@ from planner.batch.ledger.records import (
     LedgerReader,
     parse_stored_reply,
 )
-from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, format_time
-from planner.batch.ledger.submissions import NewRequest, Submissions, insert_missing_requests
+from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, format_ledger_time
+from planner.batch.ledger.submissions import Submissions, UnansweredRequest, insert_missing_requests
 from planner.batch.ledger.writer import (
     LedgerReply,
     LedgerWriter,
@@ -49,7 +49,7 @@ _PAGE_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class ModelEntry:
+class LedgerModel:
     """A model that a command uses; `settings_hash` is a hash of the settings that change the model's plans."""
 
     info: ModelInfo
@@ -99,7 +99,7 @@ class Ledger:
                 f"this is a run of the {earlier_task} task; choose another folder with -o for the {task} task"
             )
 
-    async def begin_command(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[ModelEntry]) -> None:
+    async def begin_command(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[LedgerModel]) -> None:
         """Record the task, the corpus and the models of this command.
 
         Requests that a killed process left in flight are marked as lost, since they may have been billed.
@@ -204,8 +204,10 @@ class Ledger:
 
     async def record_request(self, plan_task: PlanTask, request: AttemptRecord, max_cost: float | None) -> int:
         """Record a request before it is sent, with its highest cost in USD; return the number of the attempt."""
-        identity, now = request.identity, format_time(request.started)
-        new_request = NewRequest(plan_task, identity, request.prompt_sha256, request.sample, request.messages, max_cost)
+        identity, now = request.identity, format_ledger_time(request.started)
+        new_request = UnansweredRequest(
+            plan_task, identity, request.prompt_sha256, request.sample, request.messages, max_cost
+        )
 
         def change(db: sqlite3.Connection) -> int | None:
             insert_missing_requests(db, [new_request], now)
@@ -222,7 +224,7 @@ class Ledger:
         Raises:
             RunError: if the ledger cannot be written; the reply is kept in a file, and the next command stores it.
         """
-        now, text = format_time(datetime.now(UTC)), STORED_COMPLETION.dump_json(completion).decode()
+        now, text = format_ledger_time(datetime.now(UTC)), STORED_COMPLETION.dump_json(completion).decode()
         tokens = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
         reply = LedgerReply(attempt_number, identity, now, text, *tokens, cost, charged)
         try:
@@ -259,7 +261,7 @@ class Ledger:
         prompt = result.paper_prompt.prompt if result.paper_prompt else None
         row = (
             plan_task.entry.id,
-            plan_task.model,
+            plan_task.model_key,
             settings_hash,
             plan_task.entry.stamp,
             record.outcome.value,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from planner.batch.ledger.records import LedgerReader
-from planner.batch.ledger.schema import format_time
+from planner.batch.ledger.schema import format_ledger_time
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import PlanTask
 from planner.errors import ModelError, TooLongError
@@ -22,7 +22,7 @@ _AFTER_HEX: Final = "g"
 
 
 @dataclass(frozen=True, slots=True)
-class NewRequest:
+class UnansweredRequest:
     """A request without a reply; `identity` is its hash, and `max_cost` is its highest cost in USD."""
 
     plan_task: PlanTask
@@ -51,7 +51,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
+class RequestFailure:
     """The reason why a submitted request has no reply; `again` is true if submitting the request again may help.
 
     If `was_sent` is false, the request never reached the service. `limit` is the model's context window and
@@ -68,7 +68,7 @@ class Rejection:
     was_sent: bool = True
 
     @classmethod
-    def from_error(cls, error: ModelError) -> "Rejection":
+    def from_error(cls, error: ModelError) -> "RequestFailure":
         """Return the rejection for an error of the service."""
         if isinstance(error, TooLongError):
             return cls(str(error), error.retryable, True, error.limit, error.status, prompt_tokens=error.prompt_tokens)
@@ -98,32 +98,34 @@ class Submissions:
         self._reader = reader
         self._writer = writer
 
-    def list_open(self) -> list[Submission]:
+    def list_open_submissions(self) -> list[Submission]:
         """Return every submission whose results are not all in the ledger."""
         query = "SELECT number, model, sha256, requests, file, batch, state FROM parts WHERE state <> ? ORDER BY number"
         return [Submission(*row) for row in self._reader.fetch_rows(query, COLLECTED)]
 
     def count_submitted_requests(self) -> int:
         """Return the number of requests that are, or may be, at the batch service."""
-        return sum(submission.request_count for submission in self.list_open() if submission.state != RECORDED)
+        return sum(
+            submission.request_count for submission in self.list_open_submissions() if submission.state != RECORDED
+        )
 
-    async def withdraw_unsent(self) -> list[int]:
+    async def withdraw_unsent_submissions(self) -> list[int]:
         """Withdraw the submissions that were never sent, and return their numbers."""
-        numbers = [submission.number for submission in self.list_open() if submission.state == RECORDED]
-        rejection = Rejection("its file was withdrawn before it was submitted", again=True, was_sent=False)
+        numbers = [submission.number for submission in self.list_open_submissions() if submission.state == RECORDED]
+        rejection = RequestFailure("its file was withdrawn before it was submitted", again=True, was_sent=False)
         for number in numbers:
             await self.close_submission(number, rejection)
         return numbers
 
-    async def close_submission(self, number: int, rejection: Rejection) -> int:
-        """Record that a submission gets no more results, and `rejection` for each of its requests without a result.
+    async def close_submission(self, number: int, failure: RequestFailure) -> int:
+        """Record that a submission gets no more results, and `failure` for each of its requests without a result.
 
         Return the number of these requests.
         """
 
         def change(db: sqlite3.Connection) -> int:
             query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE part = ? AND state = 'submitted'"
-            rejected = db.execute(query, (*_describe_rejection(rejection), number))
+            rejected = db.execute(query, (*_describe_rejection(failure), number))
             db.execute("UPDATE parts SET state = ? WHERE number = ?", (COLLECTED, number))
             return rejected.rowcount
 
@@ -133,23 +135,23 @@ class Submissions:
         """Return the number that the next submission gets."""
         return int(self._reader.fetch_value("SELECT coalesce(max(number), 0) FROM parts")) + 1
 
-    async def record_submission(self, submission: Submission, new_requests: Sequence[NewRequest]) -> None:
+    async def record_submission(self, submission: Submission, requests: Sequence[UnansweredRequest]) -> None:
         """Record a submission and its requests before the file is sent."""
-        now = format_time(datetime.now(UTC))
+        now = format_ledger_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(submission))
-            insert_missing_requests(db, new_requests, now)
+            insert_missing_requests(db, requests, now)
             db.executemany(
                 "INSERT INTO attempts (identity, sent, upper, state, said, part) VALUES (?, ?, ?, 'submitted', '', ?)",
-                ((request.identity, now, request.max_cost, submission.number) for request in new_requests),
+                ((request.identity, now, request.max_cost, submission.number) for request in requests),
             )
 
         await self._writer.write_change(change)
 
-    async def record_exported_requests(self, new_requests: Sequence[NewRequest]) -> None:
+    async def record_exported_requests(self, requests: Sequence[UnansweredRequest]) -> None:
         """Record requests that are exported to a file; their results can then be recognised."""
-        await self._writer.write_change(lambda db: insert_missing_requests(db, new_requests, ""))
+        await self._writer.write_change(lambda db: insert_missing_requests(db, requests, ""))
 
     async def update_submission(self, submission: Submission) -> None:
         """Record the state, the file id and the batch id of a submission."""
@@ -159,7 +161,7 @@ class Submissions:
 
     async def record_external_attempt(self, identity: str) -> int:
         """Record that another program sent a request; return the number of the attempt."""
-        now = format_time(datetime.now(UTC))
+        now = format_ledger_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> int | None:
             db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
@@ -168,13 +170,13 @@ class Submissions:
 
         return int(await self._writer.write_change(change))
 
-    async def record_rejection(self, attempt_number: int, rejection: Rejection) -> None:
+    async def record_request_failure(self, attempt_number: int, failure: RequestFailure) -> None:
         """Record that an attempt was rejected."""
         query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?"
-        values = (*_describe_rejection(rejection), attempt_number)
+        values = (*_describe_rejection(failure), attempt_number)
         await self._writer.write_change(lambda db: db.execute(query, values))
 
-    def is_submitted(self, identity: str) -> bool:
+    def is_request_submitted(self, identity: str) -> bool:
         """Return whether the request with the hash `identity` is, or may be, at the batch service."""
         query = "SELECT 1 FROM attempts WHERE identity = ? AND part IS NOT NULL AND state = 'submitted'"
         return self._reader.fetch_row(query, identity) is not None
@@ -185,14 +187,14 @@ class Submissions:
             "SELECT 1 FROM requests r JOIN attempts a ON a.identity = r.identity AND a.part IS NOT NULL"
             " AND a.state = 'submitted' WHERE r.paper = ? AND r.model = ?"
         )
-        return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model) is not None
+        return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model_key) is not None
 
     def has_sent_requests(self, plan_task: PlanTask) -> bool:
         """Return whether a request of a task (a paper and a model) was ever sent."""
         query = "SELECT 1 FROM requests WHERE paper = ? AND model = ? AND first_sent <> ''"
-        return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model) is not None
+        return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model_key) is not None
 
-    def list_rejections(self, identity: str, after_attempt: int = 0) -> list[Rejection]:
+    def list_service_failures(self, identity: str, after_attempt: int = 0) -> list[RequestFailure]:
         """Return the service's rejections of a request, from attempts with numbers above `after_attempt`."""
         rows = self._reader.fetch_rows(
             "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
@@ -200,7 +202,7 @@ class Submissions:
             identity,
             after_attempt,
         )
-        rejections = (Rejection(**json.loads(rejection)) for (rejection,) in rows)
+        rejections = (RequestFailure(**json.loads(rejection)) for (rejection,) in rows)
         return [rejection for rejection in rejections if rejection.was_sent]
 
     def find_last_attempt_number(self) -> int:
@@ -231,19 +233,27 @@ class Submissions:
         return None if row is None else (row[0], row[1], bool(row[2]))
 
 
-def _describe_rejection(rejection: Rejection) -> tuple[str, str, str]:
+def _describe_rejection(rejection: RequestFailure) -> tuple[str, str, str]:
     """Return (state, message, rejection as JSON) of a rejected attempt."""
     return "lost" if rejection.perhaps_billed else "refused", rejection.message, json.dumps(asdict(rejection))
 
 
-def insert_missing_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
+def insert_missing_requests(db: sqlite3.Connection, requests: Sequence[UnansweredRequest], sent_at: str) -> None:
     """Insert requests that were sent at `sent_at` ("" if not sent yet); a request that already has a time keeps it."""
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (identity) DO UPDATE SET first_sent = excluded.first_sent WHERE first_sent = ''",
         (
-            (r.identity, r.plan_task.model, r.plan_task.entry.id, r.prompt_sha256, r.sample, r.message_count, sent_at)
-            for r in new_requests
+            (
+                r.identity,
+                r.plan_task.model_key,
+                r.plan_task.entry.id,
+                r.prompt_sha256,
+                r.sample,
+                r.message_count,
+                sent_at,
+            )
+            for r in requests
         ),
     )

@@ -16,19 +16,19 @@ from typing import Final
 from planner.batch.client import compute_max_prompt_tokens
 from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import NewRequest, Submission
+from planner.batch.ledger.submissions import Submission, UnansweredRequest
 from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.run_folder import RunFolder
 from planner.batch.service.results import PricedService, require_batch_service
 from planner.batch.service.submit import SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
-from planner.batch.spec import BatchJob, SubmissionOptions
+from planner.batch.spec import BatchJob, BatchServiceOptions
 from planner.batch.status import Progress
 from planner.chat import Completion, FixedTokenCounter, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, PaperError, PlannerError
 from planner.models.connect import log_request_host
-from planner.models.openai_chat.chat import warn_of_prompt_truncation
+from planner.models.openai_chat.chat import build_truncation_warnings
 from planner.planning.plan import run_paper_session
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _LONGEST_PAUSE_SECONDS: Final = 300.0
 _PAPERS_AT_ONCE: Final = 32
 
 # A function that gets each request without a recorded reply, and returns a reply if it has one.
-RequestHandler = Callable[[NewRequest, Prompt], Awaitable[Completion | None]]
+RequestHandler = Callable[[UnansweredRequest, Prompt], Awaitable[Completion | None]]
 
 
 class _ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not there yet
@@ -103,8 +103,8 @@ class ReplayPlanner:
             if self.is_stopped:
                 return
             if (
-                (plan_task.entry.id, plan_task.model) not in self._finished_tasks
-                and plan_task.model in self._models
+                (plan_task.entry.id, plan_task.model_key) not in self._finished_tasks
+                and plan_task.model_key in self._models
                 and not self._ledger.submissions.has_submitted_requests(plan_task)
                 and self._is_within_max_papers(plan_task)
             ):
@@ -131,7 +131,7 @@ class ReplayPlanner:
         if isinstance(paper, PaperError):
             await self.recorder.record_unreadable_paper(plan_task, paper)
         else:
-            run_model = self._models[plan_task.model]
+            run_model = self._models[plan_task.model_key]
             model = _ReplayModel(run_model.info, partial(self._find_reply, plan_task, handle_request))
             sample = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
             try:
@@ -139,7 +139,7 @@ class ReplayPlanner:
             except _ReplyPending:
                 return
             await self.recorder.record_result(plan_task, paper.info, result)
-        self._finished_tasks.add((plan_task.entry.id, plan_task.model))
+        self._finished_tasks.add((plan_task.entry.id, plan_task.model_key))
 
     async def _find_reply(self, plan_task: PlanTask, handle_request: RequestHandler, prompt: Prompt) -> Completion:
         """Return the reply in the ledger, or else the reply that `handle_request` returns.
@@ -148,13 +148,13 @@ class ReplayPlanner:
             ModelError: if the service has refused the request for good.
             _ReplyPending: if there is no reply yet.
         """
-        client, submissions = self._models[plan_task.model].client, self._ledger.submissions
+        client, submissions = self._models[plan_task.model_key].client, self._ledger.submissions
         identity = client.info.identify_request(prompt)
         if (reply := self._ledger.reader.find_reply(identity)) is not None:
-            return replace(reply, notes=(*reply.notes, *warn_of_prompt_truncation(prompt, reply.usage)))
-        if submissions.is_submitted(identity):
+            return replace(reply, notes=(*reply.notes, *build_truncation_warnings(prompt, reply.usage)))
+        if submissions.is_request_submitted(identity):
             raise _ReplyPending
-        rejections = submissions.list_rejections(identity, self._last_ignored_attempt)
+        rejections = submissions.list_service_failures(identity, self._last_ignored_attempt)
         if rejections and not rejections[-1].again:
             raise rejections[-1].as_error()
         if rejections and self._submit_once:
@@ -162,8 +162,8 @@ class ReplayPlanner:
         if len(rejections) >= _MAX_SUBMISSIONS:
             raise rejections[-1].as_error(f"; gave up after {len(rejections)} submissions of the request")
         most_tokens = Usage(compute_max_prompt_tokens(prompt), self._job.max_reply_tokens)
-        max_cost = client.compute_batch_service_cost(most_tokens)
-        request = NewRequest(plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
+        max_cost = client.compute_batch_request_cost(most_tokens)
+        request = UnansweredRequest(plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
         if (reply := await handle_request(request, prompt)) is None:
             raise _ReplyPending
         return reply
@@ -172,7 +172,7 @@ class ReplayPlanner:
 class BatchServiceEngine:
     """An engine that plans the papers of a run through a batch service; `progress` counts the results."""
 
-    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, options: SubmissionOptions) -> None:
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, options: BatchServiceOptions) -> None:
         self._job = job
         self._ledger = ledger
         self._wait = not options.submit_only
@@ -182,7 +182,7 @@ class BatchServiceEngine:
         self.progress = Progress()
         self._replanner = ReplayPlanner(job, run, ledger, self.progress, submit_once=options.finish_live)
         self._services = {
-            key: PricedService(require_batch_service(model.client), model.client.compute_batch_service_cost)
+            key: PricedService(require_batch_service(model.client), model.client.compute_batch_request_cost)
             for key, model in job.models_by_key.items()
         }
         self._stopped = asyncio.Event()
@@ -303,5 +303,5 @@ class BatchServiceEngine:
         )
 
 
-async def _leave_request(_: NewRequest, __: Prompt) -> None:
+async def _leave_request(_: UnansweredRequest, __: Prompt) -> None:
     """Do nothing; a later command submits the request."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import NewRequest, Rejection
+from planner.batch.ledger.submissions import RequestFailure, UnansweredRequest
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.batch.service.engine import ReplayPlanner
 from planner.batch.service.results import format_custom_id, parse_identity_prefix, require_batch_service
@@ -56,24 +56,26 @@ class ImportReport:
             yield f"{self.needed_requests} further requests are needed; export the requests again"
 
 
-async def export_missing_requests(
-    job: BatchJob, run: RunFolder, ledger: Ledger, target: Path
+async def export_unanswered_requests(
+    job: BatchJob, run: RunFolder, ledger: Ledger, target_path: Path
 ) -> list[tuple[Path, int]]:
     """Write the requests without a reply to files; return (file, number of requests) for each file.
 
-    With one model the first file is `target`. The names of other files are built from `target`.
+    With one model the first file is `target_path`. The names of other files are built from `target_path`.
 
     Raises:
         RunError: if the run or the target cannot be written.
     """
-    exporter = _RequestExporter(target, ledger, job.models)
+    exporter = _RequestExporter(target_path, ledger, job.models)
     await ReplayPlanner(job, run, ledger, Progress()).plan_pending_papers(exporter.add_request)
     await exporter.record_requests()
     return list(exporter.request_counts.items())
 
 
-async def import_results_and_plan(job: BatchJob, run: RunFolder, ledger: Ledger, files: Sequence[Path]) -> ImportReport:
-    """Record the results from `files` in the ledger, and finish the papers that now have all their replies.
+async def import_results_and_plan(
+    job: BatchJob, run: RunFolder, ledger: Ledger, result_files: Sequence[Path]
+) -> ImportReport:
+    """Record the results from `result_files` in the ledger, and finish the papers that now have all their replies.
 
     Raises:
         RunError: if the run cannot be written.
@@ -81,7 +83,7 @@ async def import_results_and_plan(job: BatchJob, run: RunFolder, ledger: Ledger,
     """
     report = ImportReport()
     importer = _ResultImporter(ledger, {model.ledger_model.key: model.client for model in job.models}, report)
-    for path in files:
+    for path in result_files:
         refuse_special_file(path)
         with path.open("rb") as file:
             # A line that is longer than any reply is split.
@@ -90,7 +92,7 @@ async def import_results_and_plan(job: BatchJob, run: RunFolder, ledger: Ledger,
                     await importer.add_result(line)
     await importer.commit_results()
 
-    async def count_request(_: NewRequest, __: Prompt) -> None:
+    async def count_request(_: UnansweredRequest, __: Prompt) -> None:
         report.needed_requests += 1
 
     await ReplayPlanner(job, run, ledger, Progress()).plan_pending_papers(count_request)
@@ -108,16 +110,16 @@ class _RequestExporter:
         self._sizes: Counter[Path] = Counter()  # bytes
         self._current_files: dict[str, Path] = {}  # by the model
         self._identities: set[str] = set()
-        self._unrecorded: list[NewRequest] = []
+        self._unrecorded: list[UnansweredRequest] = []
 
-    async def add_request(self, request: NewRequest, prompt: Prompt) -> None:
+    async def add_request(self, request: UnansweredRequest, prompt: Prompt) -> None:
         if request.identity in self._identities:
             return
         self._identities.add(request.identity)
         custom_id = format_custom_id(request.plan_task.entry.id, request.identity)
-        line = self._services[request.plan_task.model].format_request_line(custom_id, prompt)
+        line = self._services[request.plan_task.model_key].format_request_line(custom_id, prompt)
         with convert_os_errors(self._target):
-            self._write_line(request.plan_task.model, line)
+            self._write_line(request.plan_task.model_key, line)
         self._unrecorded.append(request)
         if len(self._unrecorded) >= _COMMIT_SIZE:
             await self.record_requests()
@@ -178,15 +180,15 @@ class _ResultImporter:
     async def _record_result(self, identity: str, model: str, result: Completion | ModelError) -> None:
         number = await self.ledger.submissions.record_external_attempt(identity)
         if isinstance(result, Completion):
-            cost = self.models[model].compute_batch_service_cost(result.usage)
+            cost = self.models[model].compute_batch_request_cost(result.usage)
             await self.ledger.record_reply(number, identity, result, cost, cost)
             self.report.new_replies += 1
         else:
-            await self.ledger.submissions.record_rejection(number, Rejection.from_error(result))
+            await self.ledger.submissions.record_request_failure(number, RequestFailure.from_error(result))
             self.report.failure_reasons.append(str(result))
 
 
-class PromptFileEngine:
+class PromptReplyFileEngine:
     """An engine that reads replies from files, and writes prompts without a reply to files."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, folders: PromptFolders) -> None:
@@ -213,7 +215,7 @@ class PromptFileEngine:
         self.progress.stop_reason = self.progress.stop_reason or reason
         self._replanner.is_stopped = True
 
-    async def _find_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
+    async def _find_reply(self, request: UnansweredRequest, prompt: Prompt) -> Completion | None:
         """Return the reply in the ledger or in a file, None if there is none; record a reply from a file."""
         async with self._turn:
             if (reply := self._ledger.reader.find_reply(request.identity)) is None:
@@ -226,8 +228,8 @@ class PromptFileEngine:
             self.progress.unanswered_prompts = len(self._files.unanswered_identities)
         return reply
 
-    def _read_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
-        paper_id, info = request.plan_task.entry.id, self._models[request.plan_task.model].info
+    def _read_reply(self, request: UnansweredRequest, prompt: Prompt) -> Completion | None:
+        paper_id, info = request.plan_task.entry.id, self._models[request.plan_task.model_key].info
         try:
             with convert_os_errors(self._run.path):
                 return self._files.find_reply_or_write_prompt(info, paper_id, prompt)

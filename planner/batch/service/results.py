@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import Rejection, Submission, SubmittedRequest
+from planner.batch.ledger.submissions import RequestFailure, Submission, SubmittedRequest
 from planner.batch.status import Progress
 from planner.chat import Completion
 from planner.errors import ModelError, UsageError
@@ -48,10 +48,10 @@ def parse_identity_prefix(custom_id: str) -> str:
 
 
 class PricedService(NamedTuple):
-    """The batch service of a model; `price` takes a token count and returns the service's price for it in USD."""
+    """The batch service of a model; `compute_cost` takes a token count and returns its price there in USD."""
 
     service: BatchService
-    price: UsagePrice
+    compute_cost: UsagePrice
 
 
 def require_batch_service(client: ModelClient) -> BatchService:
@@ -114,15 +114,15 @@ class ResultCollector:
 
     async def _record_result(self, model: str, request: SubmittedRequest, result: Completion | ModelError) -> None:
         if isinstance(result, ModelError):
-            await self.ledger.submissions.record_rejection(request.attempt_number, self._convert_error(result))
+            await self.ledger.submissions.record_request_failure(request.attempt_number, self._convert_error(result))
             return
-        cost = self.services[model].price(result.usage)
+        cost = self.services[model].compute_cost(result.usage)
         charged = request.max_cost if cost is None else cost
         await self.ledger.record_reply(request.attempt_number, request.identity, result, cost, charged)
         self.progress.record_reply(result.usage, cost)
 
-    def _convert_error(self, error: ModelError) -> Rejection:
-        rejection = Rejection.from_error(error)
+    def _convert_error(self, error: ModelError) -> RequestFailure:
+        rejection = RequestFailure.from_error(error)
         if error.exhausted or error.status in _ACCOUNT_ERRORS:
             self.fatal_error = str(error)
             return replace(rejection, again=True)

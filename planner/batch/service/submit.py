@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import RECORDED, SUBMITTING, NewRequest, Submission
+from planner.batch.ledger.submissions import RECORDED, SUBMITTING, Submission, UnansweredRequest
 from planner.batch.run_folder import convert_os_errors
 from planner.batch.service.results import PricedService, format_custom_id
 from planner.chat import Prompt
@@ -58,11 +58,11 @@ class _DraftFile:
     """A file of requests that is being written."""
 
     path: Path
-    requests: dict[str, NewRequest] = field(default_factory=dict)  # by their identity
+    requests: dict[str, UnansweredRequest] = field(default_factory=dict)  # by their identity
     size: int = 0
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
-    def append_request(self, request: NewRequest, line: bytes) -> None:
+    def append_request(self, request: UnansweredRequest, line: bytes) -> None:
         with self.path.open("ab" if self.requests else "wb") as file:
             file.write(line)
         self.digest.update(line)
@@ -98,16 +98,16 @@ class SubmissionWriter:
         self._drafts: dict[str, _DraftFile] = {}
         self._lock = asyncio.Lock()
 
-    async def add_request(self, request: NewRequest, prompt: Prompt) -> None:
+    async def add_request(self, request: UnansweredRequest, prompt: Prompt) -> None:
         """Write a request to the file of its model, unless a file already holds the request.
 
         Raises:
             RunError: if the run's folder or ledger cannot be written.
         """
         async with self._lock:
-            model, identity = request.plan_task.model, request.identity
+            model, identity = request.plan_task.model_key, request.identity
             is_in_draft = model in self._drafts and identity in self._drafts[model].requests
-            if is_in_draft or self._ledger.submissions.is_submitted(identity):
+            if is_in_draft or self._ledger.submissions.is_request_submitted(identity):
                 return
             max_cost = request.max_cost or 0.0
             if self._max_cost is not None and self._spent + max_cost > self._max_cost:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import RECORDED, Rejection, Submission
+from planner.batch.ledger.submissions import RECORDED, RequestFailure, Submission
 from planner.batch.service.results import PricedService, ResultCollector
 from planner.batch.service.submit import (
     NO_ROOM_CODE,
@@ -56,7 +56,7 @@ class BatchTracker:
         self._options = options
         self.open_submissions = {
             submission.number: submission
-            for submission in ledger.submissions.list_open()
+            for submission in ledger.submissions.list_open_submissions()
             if submission.model in services
         }
         self.unknown_batches: dict[int, str] = {}
@@ -102,7 +102,7 @@ class BatchTracker:
         try:
             await self._submitter.submit(submission.number)
         except FileNotFoundError as error:
-            rejection = Rejection(
+            rejection = RequestFailure(
                 f"the file {error.filename} is missing; its requests are written again", again=True, was_sent=False
             )
             await self._close_submission(self.open_submissions[submission.number], rejection)
@@ -136,7 +136,7 @@ class BatchTracker:
     async def give_up_unknown_batches(self) -> None:
         """Give up the batches that the service does not know; their requests may be submitted, and paid for, again."""
         for number in list(self.unknown_batches):
-            rejection = Rejection("the service does not know the batch any more", again=True, perhaps_billed=True)
+            rejection = RequestFailure("the service does not know the batch any more", again=True, perhaps_billed=True)
             await self._close_submission(self.open_submissions[number], rejection)
             del self.unknown_batches[number]
 
@@ -198,7 +198,7 @@ class BatchTracker:
                     raise
                 if not self._is_last_check(submission):
                     return False
-                rejection = Rejection(f"the result file {file_id} is missing", again=True, perhaps_billed=True)
+                rejection = RequestFailure(f"the result file {file_id} is missing", again=True, perhaps_billed=True)
         await self._close_submission(submission, rejection)
         self._is_service_full = False
         return True
@@ -223,11 +223,11 @@ class BatchTracker:
         reason = (
             f"the service has no room for so many requests ({error}); files of {self.max_requests} will be submitted"
         )
-        rejection = Rejection(reason, again=True, was_sent=False)
+        rejection = RequestFailure(reason, again=True, was_sent=False)
         await self._close_submission(self.open_submissions[submission.number], rejection)
         return True
 
-    async def _close_submission(self, submission: Submission, rejection: Rejection) -> None:
+    async def _close_submission(self, submission: Submission, rejection: RequestFailure) -> None:
         count = await self._ledger.submissions.close_submission(submission.number, rejection)
         if count:
             name = f"batch {submission.batch_id}" if submission.batch_id else f"part {submission.number}"
@@ -242,11 +242,13 @@ class BatchTracker:
         self._progress.batch_requests_by_state = counts
 
 
-def _explain_missing_results(batch: RemoteBatch) -> Rejection:
+def _explain_missing_results(batch: RemoteBatch) -> RequestFailure:
     if batch.state is BatchState.FAILED:
         problems = "; ".join(filter(None, batch.error_messages[:3])) or "the service does not say why"
-        return Rejection(f"the batch failed before any request was made: {problems}", again=True)
+        return RequestFailure(f"the batch failed before any request was made: {problems}", again=True)
     if batch.state is BatchState.COMPLETED:
-        return Rejection("the results hold neither a reply nor an error", again=True, perhaps_billed=True)
+        return RequestFailure("the results hold neither a reply nor an error", again=True, perhaps_billed=True)
     billed = bool(batch.completed_requests) and not batch.output_file_id
-    return Rejection(f"the batch was {batch.state_name} before the request was made", again=True, perhaps_billed=billed)
+    return RequestFailure(
+        f"the batch was {batch.state_name} before the request was made", again=True, perhaps_billed=billed
+    )

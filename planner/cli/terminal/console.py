@@ -88,7 +88,7 @@ def print_json(value: object) -> None:
 _message_option = partial(click.option, cls=GroupedOption, group="Messages")
 
 
-def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def add_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for log messages to a command. While it runs, messages go to stderr and to the log file."""
 
     @_message_option("-v", "--verbose", count=True, help="Also print debug messages; -vv adds the time and the module.")
@@ -133,7 +133,7 @@ def _send_log_messages(verbose: int, quiet: bool, log_file: Path | None) -> Iter
             handler.close()
 
 
-def log_omissions(omissions: "Sequence[Omission]", line_prefix: str = "") -> None:
+def log_omission_summary(omissions: "Sequence[Omission]", line_prefix: str = "") -> None:
     """Log one line about the parts that are left out of a paper. For several parts, add a debug message about each."""
     if omissions:
         log.info("%s%s", line_prefix, _describe_omissions(omissions))
@@ -161,12 +161,12 @@ def _create_file_handler(path: Path) -> logging.Handler:
     return handler
 
 
-def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) -> int:
+def run_interruptible(work: Coroutine[Any, Any, int], *, exit_at_first_signal: bool = False) -> int:
     """Run the work and return its exit code, or 130 after Ctrl-C, or 143 after SIGTERM.
 
     The first signal cancels the work, which may still finish a step such as writing a file. The second signal ends the
-    work at once. If `at_once` is true, even the first signal ends the work at once. Set it only for work that handles
-    signals itself while it sends requests.
+    work at once. If `exit_at_first_signal` is true, even the first signal ends the work at once. Set it only for work
+    that handles signals itself while it sends requests.
     """
     received: list[int] = []
 
@@ -176,7 +176,7 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
 
         def stop(sign: int, _: FrameType | None) -> None:
             received.append(sign)
-            if at_once or len(received) > 1:
+            if exit_at_first_signal or len(received) > 1:
                 # A KeyboardInterrupt within an import could end Python by the signal, whatever handles it.
                 raise SystemExit
             loop.call_soon_threadsafe(task.cancel)

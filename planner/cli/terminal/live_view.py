@@ -18,8 +18,8 @@ from rich.text import Text
 from planner.batch.status import Progress
 from planner.cli.terminal.console import log
 from planner.cli.terminal.progress import (
+    format_actual_and_expected_cost,
     format_batch_requests,
-    format_cost,
     format_duration,
     format_rate_limit_pause,
     format_stop_reason,
@@ -31,7 +31,7 @@ _CHARS_PER_TOKEN: Final = 4
 
 
 @contextmanager
-def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
+def show_run_progress(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
     """Show the progress of a run on stderr during the block. Yield a coroutine that keeps the view up to date."""
     console = _create_console()
     with (
@@ -107,7 +107,7 @@ def _render_progress(progress: Progress) -> RenderableType:
         ("plans", f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"),
         ("requests", f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting for the limit"),
         ("speed", f"{papers:.0f} plans/min, {tokens:,.0f} tokens/min"),
-        ("cost", format_cost(progress).removeprefix("cost ")),
+        ("cost", format_actual_and_expected_cost(progress).removeprefix("cost ")),
         ("to go", "?" if left is None else format_duration(left)),
     ):
         facts.add_row(Text(name, style="dim"), Text(value))

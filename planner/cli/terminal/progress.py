@@ -20,7 +20,7 @@ def format_progress(progress: Progress) -> str:
     parts = (
         f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left",
         f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting",
-        f"{papers:.0f} plans/min, {tokens:,.0f} tokens/min, {format_cost(progress)}",
+        f"{papers:.0f} plans/min, {tokens:,.0f} tokens/min, {format_actual_and_expected_cost(progress)}",
         f"{format_duration(left)} to go" if left is not None and progress.remaining else "",
         format_rate_limit_pause(progress),
         format_batch_requests(progress),
@@ -47,7 +47,7 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def format_cost(progress: Progress) -> str:
+def format_actual_and_expected_cost(progress: Progress) -> str:
     """Return the cost of a run so far, with the expected total if it is known."""
     if progress.cost is None:
         return "cost unknown (--price IN,OUT sets a price)"
@@ -79,7 +79,7 @@ def format_stop_reason(progress: Progress) -> str:
     return f"stopping: {progress.stop_reason}; waiting for the requests in flight" if progress.stop_reason else ""
 
 
-def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
+def format_dry_run_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
     """Return the result of a dry run as text: a line for each paper, then a line for each model."""
     lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
     lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
@@ -107,7 +107,7 @@ def _list_estimate_facts(estimate: "ModelEstimate") -> Iterator[str]:
     yield f"to {host}" if host else "nothing is sent"
 
 
-def describe_estimate_as_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> dict[str, object]:
+def describe_dry_run_as_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> dict[str, object]:
     """Return the result of a dry run as a JSON object with the papers and an estimate for each model."""
     return {
         "papers": [{"id": e.id, "kind": e.kind, "source": e.source} for e in corpus.entries],

@@ -15,16 +15,16 @@ import click
 
 from planner.chat import REUSED_NOTE, ModelInfo
 from planner.cli.command import choose_wrap_width, shorten_middle
-from planner.cli.terminal.console import is_quiet, log, log_omissions
+from planner.cli.terminal.console import is_quiet, log, log_omission_summary
 from planner.details import Details, QuoteMatch, Revision, describe_run_order, explain_chance_meaning, format_count
 from planner.errors import Outcome
 from planner.models.connect import EXTRACTIVE
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
 from planner.planning.output import PlanOutput
-from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_usage
+from planner.planning.record import AttemptRecord, PlanRecord, sum_costs_if_all_known, sum_known_usage
 from planner.sanitize import make_printable
-from planner.schema import Ablation, Action, list_non_benchmark_fields
-from planner.site.copies import describe_replacement
+from planner.schema import Ablation, Action, format_non_benchmark_fields
+from planner.site.copies import build_with_or_without_phrase
 from planner.site.entries import PlanEntry, create_planned_entry
 
 _MAX_PREVIEW: Final = 5  # ablations
@@ -70,7 +70,7 @@ class PlanReporter:
         for warning in record.warnings:
             if warning not in (record.reason, REUSED_NOTE):  # the line with the tokens says that nothing was sent
                 log.warning("%s: %s", source, warning)
-        log_omissions(record.paper.left_out, f"{source}: ")
+        log_omission_summary(record.paper.left_out, f"{source}: ")
         if record.revisions:
             log.info("revised: %s", _count_responses(record.revisions))
         _log_outcome(source, result)
@@ -160,9 +160,9 @@ def _describe_usage(record: PlanRecord) -> str:
 def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
     """Return the tokens and cost of the attempts with a reply, or "" if there are none."""
     answered = [(attempt.completion.usage, attempt.cost) for attempt in attempts if attempt.completion]
-    usage = sum_usage(usage for usage, _ in answered)
+    usage = sum_known_usage(usage for usage, _ in answered)
     counts = format_tokens(usage.prompt_tokens, usage.completion_tokens)
-    return f"{counts}, {format_usd(sum_costs(cost for _, cost in answered))}" if answered else ""
+    return f"{counts}, {format_usd(sum_costs_if_all_known(cost for _, cost in answered))}" if answered else ""
 
 
 def format_plan_cards(entry: PlanEntry, *, with_candidates: bool = False) -> str:
@@ -223,7 +223,10 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
         for finding in entry.list_findings(number - 1):
             yield _Line(f"{_INDENT}! {finding}", colour="red")
     if entry.record is not None:
-        notes = (*describe_run_order(entry.order, entry.details), *explain_chance_meaning(entry.task, entry.details))
+        notes = (
+            *describe_run_order(entry.run_order, entry.details),
+            *explain_chance_meaning(entry.task, entry.details),
+        )
         yield from _list_record_lines(entry.record, notes, show_all)
     yield _Line()
     yield from map(_Line, trajectory.reasoning.split("\n"))
@@ -233,10 +236,10 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
     yield _Line(f"{number}{ablation.name}", bold=True)
     yield _Line(f"{_INDENT}{ablation.action} {ablation.ablated_part}", colour=_ACTION_COLOURS[ablation.action])
     for item in ablation.replacement:
-        yield _Line(f"{_INDENT}  {describe_replacement(item)}")
+        yield _Line(f"{_INDENT}  {build_with_or_without_phrase(item)}")
     yield _Line(f"{_INDENT}measured by {', '.join(ablation.metrics)}")
     is_absent = details.evidence is not None and details.evidence.found is QuoteMatch.ABSENT
-    for label, text in (*list_non_benchmark_fields(ablation), *details.list_lines()):
+    for label, text in (*format_non_benchmark_fields(ablation), *details.list_lines()):
         colour = "red" if is_absent and text == str(details.evidence) else None
         yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
 

@@ -27,14 +27,14 @@ from planner.models.openai_chat.replies import (
     FilteredPromptError,
     JsonObject,
     RejectedParameterError,
-    find_error_object,
+    find_error_body,
     get_object_or_empty,
     get_string_or_empty,
     list_objects,
     parse_error_body,
     parse_masked_completion,
 )
-from planner.models.openai_chat.stream import decode_bounded_json, format_json
+from planner.models.openai_chat.stream import decode_json_or_none, format_json
 
 _URL: Final = "/v1/chat/completions"
 
@@ -53,10 +53,10 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     response, mask = get_object_or_empty(line.get("response")), endpoint.mask
     body, status = response.get("body"), response.get("status_code")
     if isinstance(body, str):  # some services send it as a string of JSON
-        body = decode_bounded_json(body.encode())
+        body = decode_json_or_none(body.encode())
     status = status if isinstance(status, int) else 0
     headers = {"x-request-id": mask.mask_text(get_string_or_empty(response.get("request_id")))}
-    if error := parse_error_body(mask.mask_json(find_error_object(body))):
+    if error := parse_error_body(mask.mask_json(find_error_body(body))):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
     if status < 400 and (completion := parse_masked_completion(body, mask)):
         return completion
@@ -192,7 +192,7 @@ class BatchService(EndpointClient):
         If a content filter refused the prompt, the result is a completion with a refusal, not an error. If the endpoint
         rejects a parameter, later requests leave it out or rename it; the error is retryable if this is possible.
         """
-        line = get_object_or_empty(decode_bounded_json(content))
+        line = get_object_or_empty(decode_json_or_none(content))
         custom_id = line.get("custom_id")
         if not isinstance(custom_id, str) or "method" in line:
             return None

@@ -45,8 +45,8 @@ class RequestOptions:
 
     `timeout` is in seconds. With streaming, it limits the time without a token; otherwise, it limits the whole reply.
     Streaming is the default because gateways close silent connections during long reasoning. A reply of 1,000 chunks
-    takes 14 ms of CPU with streaming and 1 ms without (`python -m tests.openai_chat.bench`). `token_cap` is sent as
-    `max_tokens` if the user set no limit. It limits the cost, and does not change the request's hash.
+    takes 14 ms of CPU with streaming and 1 ms without (`python -m tests.openai_chat.bench`). `default_max_tokens` is
+    sent as `max_tokens` if the user set no limit. It limits the cost, and does not change the request's hash.
     """
 
     stream: bool = True
@@ -57,7 +57,7 @@ class RequestOptions:
     max_tokens: int | None = None
     seed: int | None = None
     reasoning_effort: str | None = None
-    token_cap: int | None = None
+    default_max_tokens: int | None = None
 
     @property
     def user_parameters(self) -> tuple[tuple[str, JsonValue], ...]:
@@ -162,7 +162,7 @@ class OpenAIChat(EndpointClient):
             completion = await self._send(prompt)
         except FilteredPromptError as filtered:
             completion = build_content_filter_completion(filtered)
-        notes = (*self._adapter.notes, *completion.notes, *warn_of_prompt_truncation(prompt, completion.usage))
+        notes = (*self._adapter.notes, *completion.notes, *build_truncation_warnings(prompt, completion.usage))
         return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
     async def _send(self, prompt: Prompt) -> Completion:
@@ -261,7 +261,7 @@ class _MaskedTextReporter:
 
 def build_parameters(model: str, options: RequestOptions) -> JsonObject:
     """Return all parameters of a request except its messages, before a `ParameterAdapter` changes them."""
-    cap: JsonObject = {} if options.token_cap is None else {"max_tokens": options.token_cap}
+    cap: JsonObject = {} if options.default_max_tokens is None else {"max_tokens": options.default_max_tokens}
     parameters: JsonObject = {"model": repair_surrogates(model), **cap, **dict(options.user_parameters)}
     if options.stream:
         parameters |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -284,7 +284,7 @@ def build_content_filter_completion(error: FilteredPromptError) -> Completion:
     )
 
 
-def warn_of_prompt_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
+def build_truncation_warnings(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
     """Return one warning if the endpoint counted fewer tokens than the prompt has, otherwise an empty tuple."""
     least, counted = prompt.min_tokens, usage.prompt_tokens
     if counted is None or least < _MIN_TOKENS:

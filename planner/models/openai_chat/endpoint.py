@@ -78,12 +78,13 @@ class Endpoint:
         return SecretMask([self.key.get_secret_value()], basic_credentials=pairs)
 
 
-def build_secret_mask(environment: Mapping[str, str], key_variables: Iterable[str] = ()) -> SecretMask:
+def build_secret_mask(environment: Mapping[str, str], extra_key_variables: Iterable[str] = ()) -> SecretMask:
     """Return a mask that hides the keys and passwords from the environment variables.
 
-    Passwords come from the addresses of endpoints and proxies. `key_variables` are further variables that hold keys.
+    Passwords come from the addresses of endpoints and proxies. `extra_key_variables` are further variables that hold
+    keys.
     """
-    variables = (*(provider.key_variable for provider in PROVIDERS), *key_variables)
+    variables = (*(provider.key_variable for provider in PROVIDERS), *extra_key_variables)
     keys = (environment.get(name, "").strip() for name in variables)
     addresses = (environment.get(provider.address_variable, "") for provider in PROVIDERS)
     pairs = (*find_credentials(addresses), *_find_proxy_credentials(environment))

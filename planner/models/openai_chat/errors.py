@@ -25,7 +25,7 @@ from planner.models.openai_chat.replies import (
     RejectedParameterError,
     parse_error_body,
 )
-from planner.models.openai_chat.stream import decode_bounded_json, format_json
+from planner.models.openai_chat.stream import decode_json_or_none, format_json
 from planner.sanitize import clean_text
 
 try:
@@ -101,7 +101,7 @@ def convert_transport_exception(
 def convert_error_response(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
     """Return the `ModelError` for a response with an HTTP error status."""
     # Mask before shortening, since half a key would not be recognised.
-    body = endpoint.mask.mask_json(decode_bounded_json(content))
+    body = endpoint.mask.mask_json(decode_json_or_none(content))
     text = format_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
     error_body = parse_error_body(body) or ErrorBody(text[:_MAX_READ_CHARS])
     return convert_error_body(error_body, endpoint, status, headers, text)
@@ -119,15 +119,15 @@ def convert_error_body(
     status = error_body.status or status if status < 400 else status
     request_id = endpoint.mask.mask_text(headers.get("x-request-id", ""))
     message = endpoint.mask.mask_text(_format_message(error_body, endpoint, status, headers)) + received_note
-    if error_body.is_too_long(status):
+    if error_body.is_prompt_too_long(status):
         return TooLongError(
             message, limit=error_body.window, prompt_tokens=error_body.prompt_tokens, status=status, body=body
         )
-    if error_body.is_content_filter:
+    if error_body.is_prompt_filtered:
         return FilteredPromptError(message, status=status, request_id=request_id, body=body)
     if status in (400, 422) and (parameter := error_body.rejected_parameter):
         return RejectedParameterError(message, parameter=parameter, status=status, request_id=request_id, body=body)
-    exhausted = status == 402 or error_body.is_exhausted
+    exhausted = status == 402 or error_body.is_quota_exhausted
     return ModelError(
         message,
         retryable=not exhausted and (status in (408, 409, 425, 429) or status >= 500 or status < 300),
@@ -156,9 +156,9 @@ def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, heade
     if 300 <= status < 400:
         target = endpoint.mask.mask_text(headers.get("location", "another address"))
         return f"it redirects to {target!r}; redirects are not followed, to protect the key; set --base-url"
-    if error_body.is_too_long(status):
+    if error_body.is_prompt_too_long(status):
         return "the prompt is too long for this model; shorten the paper or use a model with a larger window"
-    if status == 402 or error_body.is_exhausted:
+    if status == 402 or error_body.is_quota_exhausted:
         return "the account has no quota or credit left; waiting does not help"
     return _ADVICE.get(status, "").format(endpoint=endpoint, key=endpoint.key_variable)
 

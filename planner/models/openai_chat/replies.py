@@ -77,9 +77,9 @@ _REJECTED: Final = re.compile(
 _MAX_MESSAGE_CHARS: Final = 4000  # characters of a message that are read; an endpoint may send megabytes
 
 
-def parse_completion(value: JsonValue) -> Completion | None:
+def parse_completion(response_json: JsonValue) -> Completion | None:
     """Return the completion in a response's body, None if the body has no choices."""
-    body = get_object_or_empty(value)
+    body = get_object_or_empty(response_json)
     choice = next(iter(list_objects(body.get("choices"))), None)
     if choice is None:
         return None
@@ -97,12 +97,12 @@ def parse_completion(value: JsonValue) -> Completion | None:
     )
 
 
-def parse_masked_completion(value: JsonValue, mask: SecretMask) -> Completion | None:
+def parse_masked_completion(response_json: JsonValue, mask: SecretMask) -> Completion | None:
     """Return the completion in a response's body with secrets masked, None if it has no choices.
 
     If a secret is split over several parts of a message, the completion and its `raw` hold the joined, masked text.
     """
-    completion = parse_completion(mask.mask_reply(value))
+    completion = parse_completion(mask.mask_reply(response_json))
     if completion is None:
         return None
     joined = (completion.text, completion.reasoning, completion.refusal)
@@ -129,7 +129,7 @@ def _parse_usage(value: JsonValue) -> Usage:
     )
 
 
-def find_error_object(body: JsonValue) -> JsonValue:
+def find_error_body(body: JsonValue) -> JsonValue:
     """Return the error of a response or of its first choice, for `parse_error_body`; None if there is no error."""
     if parse_error_body(body):
         return body
@@ -220,7 +220,7 @@ class ErrorBody:
     window: int | None = None
     prompt_tokens: int | None = None
 
-    def is_too_long(self, status: int) -> bool:
+    def is_prompt_too_long(self, status: int) -> bool:
         """Return whether the prompt exceeds the context window or the limit on tokens per minute."""
         if status in (401, 403, 404):
             return False
@@ -230,13 +230,13 @@ class ErrorBody:
         return status == 413 or coded or bool(_OVERFLOW.search(self.message))
 
     @property
-    def is_exhausted(self) -> bool:
+    def is_quota_exhausted(self) -> bool:
         """True if the account's quota is used up; waiting does not help then."""
         coded = bool(_EXHAUSTED.search(f"{self.code} {self.type}"))
         return coded or bool(_EXHAUSTED.search(self.message) and not _RETRY_SOON.search(self.message))
 
     @property
-    def is_content_filter(self) -> bool:
+    def is_prompt_filtered(self) -> bool:
         """True if a content filter refused the prompt."""
         return "content_filter" in (self.code, self.type) or self.code == "content_policy_violation"
 

@@ -38,7 +38,7 @@ _ITEM_TEXTS: Final = ("text", "summary", "thinking", "refusal")
 PieceReporter = Callable[[str, str], None]
 
 
-def decode_bounded_json(content: bytes) -> JsonValue:
+def decode_json_or_none(content: bytes) -> JsonValue:
     """Return the value of JSON bytes, None if they are not JSON or have more than `MAX_JSON_VALUES` values.
 
     Content deeper than `MAX_JSON_DEPTH` is left out; the rest is kept, because it may hold a paid reply. A number that
@@ -48,8 +48,8 @@ def decode_bounded_json(content: bytes) -> JsonValue:
 
 
 def _decode_json(content: bytes) -> JsonValue:
-    """Decode JSON as `decode_bounded_json` does, but leave the halves of characters in its texts."""
-    if compute_max_json_values(content) > MAX_JSON_VALUES:
+    """Decode JSON as `decode_json_or_none` does, but leave the halves of characters in its texts."""
+    if estimate_json_value_count(content) > MAX_JSON_VALUES:
         return None
     try:
         value: JsonValue = json.loads(
@@ -60,7 +60,7 @@ def _decode_json(content: bytes) -> JsonValue:
     return value
 
 
-def compute_max_json_values(content: bytes | bytearray) -> int:
+def estimate_json_value_count(content: bytes | bytearray) -> int:
     """Return a quick estimate of the number of values in JSON; it counts opening brackets and commas."""
     return sum(map(content.count, (b"[", b"{", b",")))
 
@@ -270,7 +270,7 @@ class ResponseBody:
     def json(self) -> JsonValue:
         """The body as a JSON value, None if the body is not JSON."""
         return (
-            repair_json_surrogates(self._merger.body) if self._is_stream else decode_bounded_json(bytes(self._content))
+            repair_json_surrogates(self._merger.body) if self._is_stream else decode_json_or_none(bytes(self._content))
         )
 
     @property
@@ -297,7 +297,7 @@ class ResponseBody:
         if self._is_stream:
             self._take_events(b"\n\n")
         else:
-            self._value_count = compute_max_json_values(self._content)
+            self._value_count = estimate_json_value_count(self._content)
 
     def describe_progress(self) -> str:
         """Return a phrase that says how much of a reply arrived, "" if nothing arrived."""
@@ -321,7 +321,7 @@ class ResponseBody:
         if data.startswith(b"[DONE]"):
             self.is_done = True
             return
-        value_count, item_count = compute_max_json_values(data), self._merger.item_count
+        value_count, item_count = estimate_json_value_count(data), self._merger.item_count
         chunk = _decode_json(data)
         if isinstance(chunk, dict):
             self._merger.add_chunk(chunk)

@@ -20,12 +20,12 @@ from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
 from planner.models.openai_chat.errors import parse_rate_limits
-from planner.models.openai_chat.replies import find_error_object, parse_error_body, parse_masked_completion
+from planner.models.openai_chat.replies import find_error_body, parse_error_body, parse_masked_completion
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
     PieceReporter,
     ResponseBody,
-    decode_bounded_json,
+    decode_json_or_none,
     format_json,
 )
 
@@ -97,7 +97,7 @@ class Transport:
         pieces = bytearray()
         async with self._open_response(method, path, **content) as response:
             _raise_or_return(await self._catch_failure(_read_bounded(response, pieces, MAX_REPLY_BYTES)))
-        return self._mask.mask_json(decode_bounded_json(bytes(pieces)))
+        return self._mask.mask_json(decode_json_or_none(bytes(pieces)))
 
     async def download_lines(self, path: str) -> AsyncGenerator[bytes]:
         """Yield the lines of a file as they arrive; skip lines longer than any reply. The timeout is for each line."""
@@ -191,7 +191,7 @@ class Transport:
                 _describe_unreadable(response_body, mask.mask_text(headers.get("content-type", "something"))),
                 response_body,
             )
-        if error := parse_error_body(mask.mask_json(find_error_object(body))):
+        if error := parse_error_body(mask.mask_json(find_error_body(body))):
             status, text = response.status_code, format_json(mask.mask_json(body))
             progress = response_body.describe_progress()
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)

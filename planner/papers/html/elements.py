@@ -37,17 +37,17 @@ def _is_table(element: Element) -> bool:
     return element.tag == "table" or "ltx_tabular" in attributes.get("class", "") or attributes.get("role") == "table"
 
 
-def find_table_rows(table: Element, depth: int = _MAX_TABLE_DEPTH) -> list[Element]:
+def find_table_rows(table: Element, max_depth: int = _MAX_TABLE_DEPTH) -> list[Element]:
     """Return the rows of a table in order, without the rows of inner tables.
 
-    `depth` is the number of levels to search below the children.
+    `max_depth` is the number of levels to search below the children.
     """
     rows = list[Element]()
     for child in table.find_children():
         if _is_row(child):
             rows.append(child)
-        elif depth and not _is_table(child):
-            rows += find_table_rows(child, depth - 1)
+        elif max_depth and not _is_table(child):
+            rows += find_table_rows(child, max_depth - 1)
     return rows
 
 
@@ -93,7 +93,7 @@ def is_caption(element: Element) -> bool:
     return element.tag in ("figcaption", "caption") or (element.tag in BLOCK_TAGS and "caption" in element.classes)
 
 
-def is_false_heading(heading: Element) -> bool:
+def is_false_latexml_heading(heading: Element) -> bool:
     """Return whether a heading that LaTeXML marked is in fact another text, such as a theorem's name or a date."""
     if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
         return False
@@ -133,7 +133,7 @@ def is_reference_list_without_heading(element: Element) -> bool:
     return not any(inner.tag in HEADING_TAGS for inner in islice(element.iterate_elements(), 6))
 
 
-def read_formula_tex(element: Element) -> str | None:
+def read_tex_if_formula(element: Element) -> str | None:
     """Return the TeX of a formula, "" if the page also has the formula in another form, or None for other elements."""
     tag, classes = element.tag, element.classes
     if tag == "math":

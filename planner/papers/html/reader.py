@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.papers.characters import normalize_characters
+from planner.papers.characters import normalize_misleading_characters
 from planner.papers.headings import classify_heading, find_abstract_text
 from planner.papers.html.dom import BLOCK_TAGS, Element, parse_html
 from planner.papers.html.elements import (
@@ -17,13 +17,13 @@ from planner.papers.html.elements import (
     is_abstract_without_heading,
     is_caption,
     is_data_table,
-    is_false_heading,
+    is_false_latexml_heading,
     is_reference_list_without_heading,
-    read_formula_tex,
+    read_tex_if_formula,
 )
 from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
-from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
+from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
 
 # The most reliable first.
 _TITLE_SOURCES: Final = (
@@ -54,15 +54,15 @@ _SECTION_END: Final = Heading("", 0, "")  # ends a section where no heading foll
 
 def read_html(html: str, file_name: str) -> ParsedPaper:
     """Read the paper that a page shows; `file_name` becomes the main file of the paper."""
-    html, warnings = normalize_characters(html)
+    html, warnings = normalize_misleading_characters(html)
     root = parse_html(html)
     walker = _PageWalker(StyleRules(root))
     walker.walk_page(_find_main_element(root))
     known_title = find_page_title(root)
     resolved = resolve_headings(walker.items, known_title=known_title)
     sections = assemble_sections(resolved.items)
-    warnings += warn_of_hidden_text(walker.hidden_texts)
-    if walker.styles.has_skipped_rules:
+    warnings += build_hidden_text_warnings(walker.hidden_texts)
+    if walker.styles.has_too_many_rules:
         warnings += (_TOO_MANY_RULES,)
     abstract = find_abstract_text(sections)
     return ParsedPaper(known_title or resolved.title, abstract, sections, file_name, warnings, _list_authors(root))
@@ -74,7 +74,7 @@ def _find_main_element(root: Element) -> Element:
     return next((each for each in root.iterate_elements() if each.tag == "main" or each.classes & marks), root)
 
 
-def read_html_fragment(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
+def read_blocks_and_hidden_texts(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
     """Return the headings and blocks in a piece of HTML from a Markdown file, and the hidden texts in it."""
     root = parse_html(html)
     walker = _PageWalker(StyleRules(root))
@@ -146,7 +146,7 @@ class _PageWalker:
     def _enter_element(self, element: Element) -> bool:
         """Handle the start of an element, and return whether its children must be walked over too."""
         tag = element.tag
-        if (tex := read_formula_tex(element)) is not None:
+        if (tex := read_tex_if_formula(element)) is not None:
             self._words.append(tex)
             return False
         if tag in _SKIPPED_TAGS or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
@@ -159,7 +159,7 @@ class _PageWalker:
             self._add_paragraph()
         if self._float_lines is None and self._add_unmarked_heading(element):
             return True
-        if tag in HEADING_TAGS and self._float_lines is None and not is_false_heading(element):
+        if tag in HEADING_TAGS and self._float_lines is None and not is_false_latexml_heading(element):
             self._add_heading(element)
             return False
         if tag == "pre" or (not self.is_in_cell_or_heading and is_data_table(element)):

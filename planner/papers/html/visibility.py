@@ -73,7 +73,7 @@ class StyleRules:
                 self._add_sheet(element.collect_text())
 
     @property
-    def has_skipped_rules(self) -> bool:
+    def has_too_many_rules(self) -> bool:
         """True if the page has so many rules that some were not applied."""
         return self._steps_left <= 0
 

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from planner.errors import PaperError
-from planner.papers.characters import decode_text, normalize_characters
+from planner.papers.characters import decode_text_with_warnings, normalize_misleading_characters
 from planner.papers.latex.conditions import (
     COUNTER_SETTERS,
     FLAG_SETTERS,
@@ -112,8 +112,8 @@ class _Flattener:
 
     def add_file(self, name: str) -> None:
         """Add the text of one file of the tree."""
-        text, encoding_warnings = decode_text(self.tree.read_bytes(name), name)
-        text, character_warnings = normalize_characters(text)
+        text, encoding_warnings = decode_text_with_warnings(self.tree.read_bytes(name), name)
+        text, character_warnings = normalize_misleading_characters(text)
         self.warnings += [f"{name}: {warning}" for warning in (*encoding_warnings, *character_warnings)]
         self.file_names.append(name)
         self._open_files.append(name)
@@ -185,7 +185,7 @@ class _Flattener:
         """Add the file in a `filecontents` environment to the tree, since the paper may input this file later."""
         contents = _FILE_CONTENTS.fullmatch(text, token.start, token.end)
         if contents and not self._open_conditionals.is_in_skipped_branch:
-            self.tree = self.tree.with_file(contents[1].strip(), contents[2].encode())
+            self.tree = self.tree.copy_with_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
         """Handle `\\if…`, `\\else`, `\\fi` or a setting of a flag; return its end, or None for other commands."""
@@ -319,7 +319,7 @@ class _Flattener:
         folders = (self._import_folder or self.main_folder, self.main_folder, current_folder, "", parent)
         endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
         in_folders = (self.tree.find_file(path + ending, *folders) for ending in endings)
-        anywhere = (self.tree.find_file_by_ending(path + ending) for ending in endings)  # on the author's machine
+        anywhere = (self.tree.find_file_in_any_folder(path + ending) for ending in endings)  # on the author's machine
         return next(filter(None, chain(in_folders, anywhere)), "")
 
     def _add_listing(self, groups: BraceGroups, token: LatexToken) -> int | None:
@@ -330,8 +330,8 @@ class _Flattener:
         name = self._find_file(group[0].strip()) if group else ""
         if group is None or not name:
             return None
-        code, _ = decode_text(self.tree.read_bytes(name), name)
-        self._add_text(f"\\begin{{verbatim}}\n{normalize_characters(code)[0].strip()}\n\\end{{verbatim}}")
+        code, _ = decode_text_with_warnings(self.tree.read_bytes(name), name)
+        self._add_text(f"\\begin{{verbatim}}\n{normalize_misleading_characters(code)[0].strip()}\n\\end{{verbatim}}")
         return group[1]
 
     def _add_text(self, text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from planner.papers.characters import decode_text
+from planner.papers.characters import decode_text_with_warnings
 from planner.papers.headings import find_abstract_text
 from planner.papers.latex.flatten import flatten_source
 from planner.papers.latex.macros import (
@@ -24,9 +24,9 @@ from planner.papers.latex.macros import (
 )
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
-from planner.papers.latex.visibility import split_invisible_text
+from planner.papers.latex.visibility import separate_hidden_latex
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections
-from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
+from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
 from planner.papers.sources import SourceTree
 from planner.papers.text import is_table
 
@@ -91,7 +91,7 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
     styles = LatexSource(_read_styles(tree, main_name, preamble))
     macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(raw_source)
     source = expand_simple_macros(raw_source, macros, extra_names=_find_hiding_macros(macros, preamble))
-    source, hidden_texts = split_invisible_text(source, preamble)
+    source, hidden_texts = separate_hidden_latex(source, preamble)
     source = expand_simple_macros(source, DRIVER_COMMANDS)
     own_floats = find_defined_float_kinds(styles) | find_defined_float_kinds(head) | find_defined_float_kinds(source)
     abstract = find_abstract_latex(source)
@@ -113,7 +113,7 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
         warnings=(
             *flattened.warnings,
             *_warn_of_other_main_files(main_name, other_main_names),
-            *warn_of_hidden_text(hidden_texts),
+            *build_hidden_text_warnings(hidden_texts),
             *tree.warnings,
         ),
     )
@@ -123,7 +123,7 @@ def _find_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset
     """Return the names of the paper's own commands that hide their arguments from readers."""
     suspects = [macro for macro in macros.values() if macro.argument_count and _HIDING_COMMAND.search(macro.body)]
     calls = {macro.name: LatexSource(macro.expand_call(["words"] * macro.argument_count)) for macro in suspects}
-    return frozenset(name for name, call in calls.items() if split_invisible_text(call, preamble)[1])
+    return frozenset(name for name, call in calls.items() if separate_hidden_latex(call, preamble)[1])
 
 
 def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
@@ -133,7 +133,7 @@ def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
         for package in packages.split(","):
             name = tree.find_file(package.strip() + ".sty", posixpath.dirname(main_name), "")
             if name and len(data := tree.read_bytes(name)) < _MAX_STYLE_BYTES:
-                texts.append(COMMENT_PATTERN.sub("", decode_text(data, name)[0]))
+                texts.append(COMMENT_PATTERN.sub("", decode_text_with_warnings(data, name)[0]))
     return "\n".join(texts)
 
 

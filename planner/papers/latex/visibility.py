@@ -70,7 +70,7 @@ _MAX_NESTED: Final = 50  # backgrounds over one another; of more, only the inner
 _HiddenText = tuple[str, int]  # the text and the position where it ends
 
 
-def split_invisible_text(source: LatexSource, preamble: str = "") -> tuple[LatexSource, tuple[str, ...]]:
+def separate_hidden_latex(source: LatexSource, preamble: str = "") -> tuple[LatexSource, tuple[str, ...]]:
     """Return the source without the text that readers cannot see, and a tuple of the removed texts.
 
     Text without letters is never removed.

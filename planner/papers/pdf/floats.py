@@ -82,7 +82,7 @@ class _LineClassifier:
         """Mark captions and algorithms, and return the index of the first line of each caption."""
         starts: list[int] = []
         for at in range(len(self._lines)):
-            kind = find_label_kind_at(self._lines, at, self._body_style) if self._is_unmarked(at) else None
+            kind = find_label_kind_in_context(self._lines, at, self._body_style) if self._is_unmarked(at) else None
             if kind is LineKind.ALGORITHM:
                 self._mark_algorithm(at)
             elif kind:
@@ -98,7 +98,7 @@ class _LineClassifier:
             is_end = not is_caption_continuation(last, line) or len(line.cells) > 2
             if not is_end and not _is_overlapping(self._lines[start], line):
                 continue  # text beside a wrapped figure, painted line by line with its caption
-            if is_end or not self._is_unmarked(at) or find_label_kind_at(self._lines, at, self._body_style):
+            if is_end or not self._is_unmarked(at) or find_label_kind_in_context(self._lines, at, self._body_style):
                 return
             self.line_kinds[at] = kind
             last = line
@@ -321,7 +321,7 @@ def find_label_kind(line: Line) -> LineKind | None:
     return _LABEL_KINDS[match.lastindex - 1] if match and match.lastindex else None
 
 
-def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
+def find_label_kind_in_context(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
     """Return the kind of a line that begins with a label; None without a label, or for a label within a sentence."""
     line, kind = lines[index], find_label_kind(lines[index])
     if kind is None or index == 0:

@@ -51,15 +51,19 @@ _MIN_ABSTRACT_WORDS: Final = 40
 _LOWER_CASE_SHARE: Final = 0.6  # of the words of prose; in lists of authors and places few begin with a small letter
 
 
-def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabulary) -> tuple[str, tuple[Line, ...]]:
-    """Return the title and its lines, or ("", ()) if there is no title; `lines` are those of the first page.
+def find_title_and_lines(
+    first_page_lines: Sequence[Line], metadata_title: str, vocabulary: Vocabulary
+) -> tuple[str, tuple[Line, ...]]:
+    """Return the title and its lines, or ("", ()) if there is no title; `first_page_lines` are those of the first page.
 
     If a text in large type is like the title in the PDF's metadata, that text is the title.
     """
-    groups = [group for group in _group_lines_by_type(_select_top_lines(lines)) if _is_title_candidate(group)]
+    groups = [
+        group for group in _group_lines_by_type(_select_top_lines(first_page_lines)) if _is_title_candidate(group)
+    ]
     if not groups:
         return "", ()
-    best = _choose_group(groups, _TITLE_SHARE * measure_body_style(lines).font_size)
+    best = _choose_group(groups, _TITLE_SHARE * measure_body_style(first_page_lines).font_size)
     texts = [join_lines([line.bare_text for line in group], vocabulary) for group in groups]
     candidates = [(group, _measure_likeness(text, metadata_title)) for group, text in zip(groups, texts, strict=True)]
     closest, likeness = max(candidates, key=lambda pair: pair[1])

@@ -21,8 +21,8 @@ from planner.papers.pdf.outline import (
     SectionNumberSequence,
     extract_section_number,
     find_lines_under_headings,
-    find_printed_headings,
     has_space_above,
+    match_outline_to_lines,
     read_heading_style,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
@@ -44,12 +44,12 @@ _LINES_PER_YEAR: Final = 4
 _SENTENCE_END: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
-def find_headings(
+def find_headings_and_missing_items(
     lines: Sequence[Line], outline: Sequence[OutlineItem], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
     """Return the headings in reading order, and the items of the PDF's outline that are not on the pages."""
     finder = _HeadingFinder(lines, body_style, vocabulary)
-    listed, missing = find_printed_headings(outline, lines, vocabulary)
+    listed, missing = match_outline_to_lines(outline, lines, vocabulary)
     headings = finder.add_unlisted_headings(listed) if len(listed) >= 3 else finder.find_headings_by_type()
     headings.sort(key=attrgetter("first_line_index"))
     headings = _lower_lettered_headings(_remove_lines_of_references(lines, headings))

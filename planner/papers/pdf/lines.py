@@ -176,17 +176,17 @@ def measure_body_style(lines: Sequence[Line]) -> BodyStyle:
     return BodyStyle(size, line_width, spacings.most_common(1)[0][0] if spacings else 1.2 * size)
 
 
-def remove_line_numbers(pages: Sequence[Sequence[TextRun]]) -> list[list[TextRun]]:
+def remove_line_numbers(runs_by_page: Sequence[Sequence[TextRun]]) -> list[list[TextRun]]:
     """Return the runs of each page without the line numbers that review copies have beside the text.
 
     A column of numbers that counts up on one page is removed from all pages, since other pages may have too few
     numbers to show that they are line numbers.
     """
-    columns = [(side, column) for runs in pages for side, column in enumerate(_find_outer_numerals(runs))]
+    columns = [(side, column) for runs in runs_by_page for side, column in enumerate(_find_outer_numerals(runs))]
     edges = [_locate_inner_edge(run, side) for side, column in columns if _is_counting_up(column) for run in column]
     near_edges = {(side, at + shift) for side, at in edges for shift in (-1, 0, 1)}
     numbers = {id(run) for side, column in columns for run in column if _locate_inner_edge(run, side) in near_edges}
-    return [[run for run in runs if id(run) not in numbers] for runs in pages]
+    return [[run for run in runs if id(run) not in numbers] for runs in runs_by_page]
 
 
 def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[TextRun]]:
@@ -212,12 +212,12 @@ def _is_counting_up(column: Iterable[TextRun]) -> bool:
     return step in (1, 2, 5, 10) and times >= 0.7 * (len(numbers) - 1)
 
 
-def remove_headers_and_footers(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+def remove_headers_and_footers(lines_by_page: Sequence[Sequence[Line]]) -> list[list[Line]]:
     """Return the lines of each page without running heads and feet, page numbers and stamps."""
-    edges = [_find_edge_lines(lines) for lines in pages]
+    edges = [_find_edge_lines(lines) for lines in lines_by_page]
     removed = _find_repeated_lines(edges) | _find_page_numbers(edges)
-    removed |= {id(line) for lines in pages for line in lines if line.is_rotated and _STAMP.search(line.text)}
-    return [[line for line in lines if id(line) not in removed] for lines in pages]
+    removed |= {id(line) for lines in lines_by_page for line in lines if line.is_rotated and _STAMP.search(line.text)}
+    return [[line for line in lines if id(line) not in removed] for lines in lines_by_page]
 
 
 def _find_edge_lines(lines: Sequence[Line]) -> list[Line]:

@@ -74,7 +74,7 @@ def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
     return tuple(items)
 
 
-def find_printed_headings(
+def match_outline_to_lines(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
     """Return headings for the outline titles that are printed on the pages, and a list of the other titles.

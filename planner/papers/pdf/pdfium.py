@@ -15,7 +15,7 @@ import pypdfium2
 from pypdfium2 import raw
 
 from planner.errors import PaperError
-from planner.papers.sources import describe_unsupported_type, detect_kind
+from planner.papers.sources import describe_unsupported_type, detect_file_format
 
 Bounds = tuple[float, float, float, float]
 """A box as its left, bottom, right and top in points."""
@@ -85,7 +85,7 @@ def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
         PaperError: if the bytes are no PDF, are incomplete or damaged, have no pages or need a password.
     """
     if b"%PDF-" not in data[:_HEADER_SEARCH_LENGTH]:
-        content = describe_unsupported_type(data) or detect_kind(data)
+        content = describe_unsupported_type(data) or detect_file_format(data)
         raise PaperError(
             f"{name}: the file is not a PDF but {content}, starting with {data[:8]!r}; "
             "download the PDF again, or correct the ending of the file's name"

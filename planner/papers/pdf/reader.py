@@ -13,8 +13,8 @@ from planner.papers.headings import classify_heading
 from planner.papers.outline import BACK_MATTER_KINDS, KINDS_KEPT_IN_APPENDIX
 from planner.papers.paper import Block, BlockKind, ParsedPaper, Section, SectionKind
 from planner.papers.pdf.floats import classify_lines
-from planner.papers.pdf.front_matter import find_abstract, find_title
-from planner.papers.pdf.headings import find_headings
+from planner.papers.pdf.front_matter import find_abstract, find_title_and_lines
+from planner.papers.pdf.headings import find_headings_and_missing_items
 from planner.papers.pdf.layout import arrange_lines
 from planner.papers.pdf.lines import Line, measure_body_style, remove_headers_and_footers, remove_line_numbers
 from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
@@ -109,9 +109,9 @@ def _build_paper(
 ) -> ParsedPaper:
     lines = _arrange_paper_lines(pages)
     vocabulary = Vocabulary(line.text for line in lines)
-    title, title_lines = find_title([line for line in lines if line.page == 1], metadata_title, vocabulary)
+    title, title_lines = find_title_and_lines([line for line in lines if line.page == 1], metadata_title, vocabulary)
     body_style = measure_body_style(lines)
-    headings, missing_items = find_headings(lines, outline, body_style, vocabulary)
+    headings, missing_items = find_headings_and_missing_items(lines, outline, body_style, vocabulary)
     headings = [heading for heading in headings if lines[heading.first_line_index] not in title_lines]
     line_kinds = classify_lines(lines, [index for heading in headings for index in heading.line_indices], body_style)
     builder = BlockBuilder(lines, line_kinds, body_style, vocabulary)

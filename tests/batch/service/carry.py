@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import NewRequest
+from planner.batch.ledger.submissions import UnansweredRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.service.results import PricedService
 from planner.batch.service.submit import SubmissionRetryOptions, SubmissionWriter
@@ -37,7 +37,7 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
         for number in range(requests):
             prompt = Prompt.from_messages((Message("user", f"Plan paper {number}."),), "")
             plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
-            request = NewRequest(plan_task, prompt.sha256, prompt.sha256, 0, 1)
+            request = UnansweredRequest(plan_task, prompt.sha256, prompt.sha256, 0, 1)
             await writer.add_request(request, prompt)
         await writer.submit_drafts()
         parts = len(tracker.open_submissions)

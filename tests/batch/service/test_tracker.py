@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import NewRequest
+from planner.batch.ledger.submissions import UnansweredRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.service.results import PricedService
 from planner.batch.service.submit import SUBMISSION_LIMITS, SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
@@ -67,10 +67,10 @@ def carry(
     return asyncio.run(asyncio.wait_for(carry_all(), seconds))
 
 
-def _make_request(number: int, model: str = MODEL) -> tuple[NewRequest, Prompt]:
+def _make_request(number: int, model: str = MODEL) -> tuple[UnansweredRequest, Prompt]:
     prompt = Prompt.from_messages((Message("user", f"Plan {number}."),), "")
     plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), model)
-    return NewRequest(plan_task, prompt.sha256, prompt.sha256, 0, 1), prompt
+    return UnansweredRequest(plan_task, prompt.sha256, prompt.sha256, 0, 1), prompt
 
 
 def is_creation(request: Request) -> bool:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
-from planner.papers.html.elements import read_formula_tex
-from planner.papers.html.reader import find_page_title, read_html, read_html_fragment
+from planner.papers.html.elements import read_tex_if_formula
+from planner.papers.html.reader import find_page_title, read_blocks_and_hidden_texts, read_html
 from planner.papers.html.visibility import StyleRules
 from planner.papers.markdown import split_hidden_elements
 from planner.papers.paper import Block, BlockKind
@@ -99,7 +99,7 @@ FORMULAS = {
 def test_a_formula_is_given_once_and_as_tex(html: str, tex: str | None) -> None:
     element = parse_html(html).children[0]
     assert isinstance(element, Element)
-    assert read_formula_tex(element) == tex
+    assert read_tex_if_formula(element) == tex
 
 
 UNSEEN = [
@@ -267,7 +267,7 @@ def test_the_title_is_what_the_page_calls_itself(head: str, title: str) -> None:
 
 
 def blocks(html: str) -> list[tuple[BlockKind, str]]:
-    return [(item.kind, item.text) for item in read_html_fragment(html)[0] if isinstance(item, Block)]
+    return [(item.kind, item.text) for item in read_blocks_and_hidden_texts(html)[0] if isinstance(item, Block)]
 
 
 BLOCKS = {

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 
 from planner.errors import PaperError
-from planner.papers.folder import find_main_latex_files, has_document_class
+from planner.papers.folder import find_main_latex_and_alternatives, has_document_class
 from planner.papers.latex import flatten as flatten_module
 from planner.papers.latex.flatten import FlattenedSource, flatten_source
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
-from planner.papers.latex.visibility import split_invisible_text
+from planner.papers.latex.visibility import separate_hidden_latex
 from tests.papers.latex.sources import ODD_LATEX, make_document, make_tree
 
 
@@ -217,7 +217,7 @@ SEEN = {
 
 @pytest.mark.parametrize("source", WHITE.values(), ids=WHITE.keys())
 def test_text_as_white_as_paper_is_left_out_and_given(source: str) -> None:
-    left, hidden = split_invisible_text(LatexSource(f"before {source} after"))
+    left, hidden = separate_hidden_latex(LatexSource(f"before {source} after"))
     assert "unseen words" not in left.text
     assert [stretch.strip().removeprefix("\\selectfont ") for stretch in hidden] == ["unseen words"]
     assert left.text.startswith("before")
@@ -235,13 +235,13 @@ def test_a_command_of_the_papers_own_that_hides_is_seen_through() -> None:
 
 @pytest.mark.parametrize("source", SEEN.values(), ids=SEEN.keys())
 def test_text_that_is_seen_stays(source: str) -> None:
-    left, hidden = split_invisible_text(LatexSource(source))
+    left, hidden = separate_hidden_latex(LatexSource(source))
     assert (left.text, hidden) == (source, ())
 
 
 @given(ODD_LATEX)
 def test_hidden_text_is_not_found_twice(source: str) -> None:
-    left, hidden = split_invisible_text(LatexSource(source))
+    left, hidden = separate_hidden_latex(LatexSource(source))
     assert len(left.text) <= len(source)
     assert bool(hidden) == (left.text != source)
 
@@ -260,12 +260,12 @@ FRAGMENTS = {
 
 @pytest.mark.parametrize(("files", "main"), FRAGMENTS.values(), ids=FRAGMENTS.keys())
 def test_without_a_class_a_main_file_must_be_the_only_one(files: dict[str, str], main: str) -> None:
-    assert find_main_latex_files(make_tree(files)) == (main, ())
+    assert find_main_latex_and_alternatives(make_tree(files)) == (main, ())
 
 
 def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
     files = {"main.tex": make_document("\\section{A} x", "\\title{T}"), "supp.tex": make_document("\\section{B} y")}
-    assert find_main_latex_files(make_tree(files)) == ("main.tex", ("supp.tex",))
+    assert find_main_latex_and_alternatives(make_tree(files)) == ("main.tex", ("supp.tex",))
     assert has_document_class(make_tree(files), "supp.tex")
 
 
@@ -279,7 +279,9 @@ def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
 def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> None:
     long = make_document("\\section{A}" + "x" * 500, "\\title{T}")
     assert (
-        find_main_latex_files(make_tree({"a.tex": long, "b.tex": make_document("y"), "00README.json": readme}))[0]
+        find_main_latex_and_alternatives(
+            make_tree({"a.tex": long, "b.tex": make_document("y"), "00README.json": readme})
+        )[0]
         == "b.tex"
     )
 
@@ -292,4 +294,7 @@ def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> No
     ],
 )
 def test_a_readme_that_says_nothing_is_passed_over(readme: str) -> None:
-    assert find_main_latex_files(make_tree({"a.tex": make_document("x"), "00README.json": readme}))[0] == "a.tex"
+    assert (
+        find_main_latex_and_alternatives(make_tree({"a.tex": make_document("x"), "00README.json": readme}))[0]
+        == "a.tex"
+    )

@@ -10,10 +10,10 @@ from planner.papers.paper import BlockKind
 from planner.papers.pdf.floats import (
     LineKind,
     find_label_kind,
-    find_label_kind_at,
+    find_label_kind_in_context,
     is_caption_continuation,
 )
-from planner.papers.pdf.front_matter import find_title
+from planner.papers.pdf.front_matter import find_title_and_lines
 from planner.papers.pdf.lines import (
     Line,
     build_line,
@@ -26,8 +26,8 @@ from planner.papers.pdf.outline import (
     PrintedHeading,
     extract_section_number,
     find_lines_under_headings,
-    find_printed_headings,
     fold_to_alphanumerics,
+    match_outline_to_lines,
     strip_section_number,
 )
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
@@ -84,7 +84,7 @@ def test_a_caption_is_known_by_its_beginning(text: str, kind: LineKind | None) -
     ids=["within a sentence", "after a sentence", "set apart", "after numbers"],
 )
 def test_a_sentence_that_breaks_before_a_number_is_no_caption(before: str, gap: float, kind: LineKind | None) -> None:
-    assert find_label_kind_at([line(before, 700), line("Table 2. It turns", 700 - gap)], 1, BODY) is kind
+    assert find_label_kind_in_context([line(before, 700), line("Table 2. It turns", 700 - gap)], 1, BODY) is kind
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ TITLES = {
 
 @pytest.mark.parametrize(("lines", "metadata_title", "title"), TITLES.values(), ids=TITLES.keys())
 def test_the_title_is_the_largest_type_that_is_no_banner(lines: list[Line], metadata_title: str, title: str) -> None:
-    assert find_title(lines, metadata_title, NO_WORDS)[0] == title
+    assert find_title_and_lines(lines, metadata_title, NO_WORDS)[0] == title
 
 
 SENTENCES = [("springs push", "cogs turn"), ("gates shut", "belts slip"), ("wheels spin", "teeth wear")]
@@ -310,7 +310,7 @@ def test_no_line_is_lost_in_building_blocks(kinds_and_texts: list[tuple[LineKind
 def test_titles_of_the_outline_are_found_on_their_page_or_the_next() -> None:
     lines = [line("1 Gears", 700), line(PROSE, 680), line("2 Cogs and", 700, page=2), line("Their Teeth", 688, page=2)]
     items = [OutlineItem("Gears", 1, 1), OutlineItem("Cogs and Their Teeth", 1, 1), OutlineItem("Springs", 1, 2)]
-    headings, missing = find_printed_headings([*items, OutlineItem("Nowhere", 1, None)], lines, NO_WORDS)
+    headings, missing = match_outline_to_lines([*items, OutlineItem("Nowhere", 1, None)], lines, NO_WORDS)
     assert [(heading.first_line_index, heading.line_count, heading.text) for heading in headings] == [
         (0, 1, "1 Gears"),
         (2, 2, "2 Cogs and Their Teeth"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from planner.papers.excerpt import select_sections
+from planner.papers.excerpt import cut_excerpt
 from planner.papers.paper import BlockKind, Paper, ParsedPaper, SectionKind
 from planner.papers.pdf.reader import read_pdf
 from planner.schema import Task
@@ -39,7 +39,7 @@ def _entries(count: int, form: str) -> list[str]:
 
 def _author_text(paper: ParsedPaper) -> str:
     whole = Paper("p", paper.title, paper.abstract, paper.sections, "pdf", "p.pdf")
-    return "\n\n".join(section.text for section in select_sections(whole, Task.AUTHOR).sections)
+    return "\n\n".join(section.text for section in cut_excerpt(whole, Task.AUTHOR).sections)
 
 
 @pytest.mark.parametrize("form", ["{0}. {1}", "{0} {1}"])
