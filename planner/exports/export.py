@@ -100,7 +100,7 @@ def export_plans(plans_path: Path, export_format: str, target: Path) -> ExportRe
     return ExportReport((*lines, *notes), tuple(damage))
 
 
-def build_export_name_and_bytes(entry: PlanEntry, export_format: str) -> tuple[str, bytes]:
+def build_export_data(entry: PlanEntry, export_format: str) -> tuple[str, bytes]:
     """Return (name, content) of an exported plan. If the format has several files, they are in a zip archive.
 
     Raises:

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from planner.errors import Outcome, PaperError, PlannerError, TrajectoryError, UsageError
-from planner.exports.export import build_export_name_and_bytes
+from planner.exports.export import build_export_data
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
@@ -37,7 +37,7 @@ from planner.serve.pages import (
     PaperFacts,
     PlanForm,
     ReplyMessage,
-    estimate_plan_requests_and_cost,
+    estimate_requests_and_cost,
     find_asset_and_media_type,
     render_page,
 )
@@ -136,9 +136,7 @@ class PageApp:
             facts=facts,
             client=client,
             plan_on_record=plan_on_record,
-            price=estimate_plan_requests_and_cost(client, form.strategy, tokens)
-            if client and tokens is not None
-            else None,
+            price=estimate_requests_and_cost(client, form.strategy, tokens) if client and tokens is not None else None,
             problem=problem,
             model_problem=model_problem,
             models=tuple(self.defaults.list_models()),
@@ -267,9 +265,7 @@ class PageApp:
         edited = _read_edits(await self._find_plan(request))
         if edited is None or not edited.edit.kept:
             raise UsageError("there is no ablation to export")
-        name, content = await asyncio.to_thread(
-            build_export_name_and_bytes, edited.kept_entry, request.path_params["form"]
-        )
+        name, content = await asyncio.to_thread(build_export_data, edited.kept_entry, request.path_params["form"])
         headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name)}"}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
@@ -282,9 +278,8 @@ class PageApp:
 
 def _may_have_begun(job: Job, plan: StoredEntry) -> bool:
     """Return whether a plan may be the interrupted plan of a job: it has the job's task and paper text."""
-    entry = plan.entry
-    is_open = entry.outcome is Outcome.INTERRUPTED and entry.task is job.request.settings.task
-    return is_open and entry.paper_sha256 == job.paper_sha256
+    is_open = plan.entry.outcome is Outcome.INTERRUPTED and plan.entry.task is job.request.settings.task
+    return is_open and plan.entry.paper_sha256 == job.paper_sha256
 
 
 def _read_edits(plan: StoredEntry) -> EditedPlan | None:
@@ -306,9 +301,9 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     Raises:
         HTTPException: if the body has more than `max_bytes` bytes.
     """
-    content, told = bytearray(), request.headers.get("content-length", "")
+    content, stated_size = bytearray(), request.headers.get("content-length", "")
     too_large = HTTPException(413, f"the upload is too large: at most {max_bytes:,} bytes are accepted")
-    if told.isdecimal() and int(told) > max_bytes:
+    if stated_size.isdecimal() and int(stated_size) > max_bytes:
         raise too_large
     async for piece in request.stream():
         content += piece

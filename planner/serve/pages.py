@@ -65,7 +65,7 @@ class PaperFacts:
         return cls(describe_paper_as_json(paper, settings), author_task_omissions)
 
 
-def estimate_plan_requests_and_cost(
+def estimate_requests_and_cost(
     client: ModelClient, strategy: str, prompt_tokens: int
 ) -> tuple[RequestEstimate, float | None]:
     """Return (estimate, cost in USD) of a plan. `prompt_tokens` is the length of its first prompt.
