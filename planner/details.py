@@ -182,7 +182,7 @@ class RevisionResponse(StrEnum):
 
 
 class Revision(_Part):
-    """A fault that the program or the model found in an ablation, with the model's response and its reason (`why`)."""
+    """The model's response to a fault in an ablation, which the program or the model found. `why` is its reason."""
 
     name: str
     finding: str

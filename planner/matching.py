@@ -131,7 +131,7 @@ def extract_stem_set(text: str) -> frozenset[str]:
 
 
 def convert_stems_to_prefixes(stems: Iterable[str]) -> list[str]:
-    """Return for each stem the letters with which all its words begin, such as "normal" for "normaliz"."""
+    """Return for each stem the letters with which all words of this stem begin: "normal" for "normaliz"."""
     return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 
 

@@ -176,7 +176,7 @@ def list_specific_stem_sets(part_description: str) -> tuple[frozenset[str], ...]
 
 
 def is_specific_stem(stem: str) -> bool:
-    """Return whether a stem says which part is meant; symbols and words that fit any part do not."""
+    """Return whether a stem says which part is meant. Symbols and general words, such as "layer", do not say it."""
     return stem.isascii() and stem.isalpha() and len(stem) > _MAX_SYMBOL and stem not in _UNTELLING
 
 
@@ -265,7 +265,7 @@ def _list_parts_in_name(text: str) -> tuple[str, ...]:
 
 
 def list_replacements_naming_part(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield (item, its stems) for replacements with half of the part's words or more: "a single layer of memory"."""
+    """Yield (item, its stems) for each replacement that has at least half of the words in the part's name."""
     part = extract_stem_set(ablation.ablated_part) - COMMON_STEMS
     for item in ablation.replacement:
         stems = extract_stem_set(item)

@@ -165,8 +165,8 @@ class IndexedSection:
 
     Tables and figures come last in `passages`. `pages` has the page on which each passage starts, if the paper has
     pages. `ablation_passages` has the indices of passages that report ablations. It is empty in the author task.
-    `lengths` and `floats` describe the excerpt, in which tables and figures stay in place. `lengths` has the number of
-    characters of each passage. `floats` has the indices of tables and figures. Both are empty in an unsent section.
+    `lengths` and `floats` follow the order in which the passages were sent. `lengths` has the number of characters of
+    each passage. `floats` has the indices of tables and figures. Both are empty if the section was not sent.
     """
 
     heading: str

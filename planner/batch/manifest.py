@@ -27,8 +27,8 @@ _MAX_FIELD_CHARS: Final = 10_000_000
 class CorpusEntry:
     """A paper of a corpus, before it is read.
 
-    `id` names the paper in the run and in file names. `source` is a path or an arXiv id. `place` is the full path
-    without links, or the plain arXiv id. `kind` is the recognised format. `title` and `abstract` come from a manifest,
+    `id` names the paper in the run and in file names. `source` is a path or an arXiv id. `place` is the full path with
+    links resolved, or the plain arXiv id. `kind` is the recognised format. `title` and `abstract` come from a manifest,
     else they are "". `stamp` is a hash that changes with the paper's files, title or abstract.
     """
 

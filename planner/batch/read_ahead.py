@@ -140,7 +140,7 @@ class _ReadAheadQueue:
         raise item
 
     async def fill_queue(self, reader: PaperReader) -> None:
-        """Read papers with `reader` until none is left; end the queue after the last reader or after an error."""
+        """Read papers with `reader` until none is left. The last reader to finish, or an error, ends the queue."""
         # However the reader ends, no task may wait for its papers for ever.
         (failure,) = await asyncio.gather(self._read_papers(reader), return_exceptions=True)
         self._active_readers -= 1

@@ -135,7 +135,7 @@ def help_(commands: tuple[str, ...]) -> None:
     "--endpoint",
     "--base-url",
     metavar="URL|NAME",
-    help="Ask this endpoint for its models: an address, a prefix or a name from your settings.",
+    help="Ask this endpoint for its models. Give its address, its prefix, or its name in your settings.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 @add_log_options

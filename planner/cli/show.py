@@ -177,7 +177,7 @@ def _check_plan(text: str, is_jsonl: bool) -> Iterator[str]:
         yield f"not JSON: {error}"
         return
     if isinstance(data, dict) and "format_version" in data:
-        yield "is the record of a trajectory, not a plan; check the trajectory beside it"
+        yield "is a record and holds no plan; give the trajectory beside it"
         return
     try:
         Plan.model_validate(data if isinstance(data, dict) else {"ablations": data})

@@ -245,7 +245,7 @@ def _list_paragraphs(names: Sequence[str], all_count: int, chosen: _ChosenStudie
 def _describe_rule(chosen: _ChosenStudies) -> str:
     if chosen.min_chance is None:
         return (
-            "Not every member states chances, so studies are ranked by their votes, then by their mean rank; "
+            "Some members give no chances, so studies are ranked by their votes, then by their mean rank; "
             f"at most {chosen.k} are in the plan."
         )
     return (

@@ -125,7 +125,7 @@ class ModelClient:
         from planner.analysis.repeats import RepeatSearch
         from planner.models.extractive import ExtractiveModel
 
-        assert paper is not None, "the built-in planner needs the paper"
+        assert paper is not None, "the built-in planner needs the paper, not only a prompt"
         try:
             excerpt = cut_excerpt(paper, task, cut_at)
         except PaperError:

@@ -159,7 +159,7 @@ def _warn_of_lost_method(body: Iterable[Section], sent: Iterable[Section]) -> tu
         return ()
     return (
         f"only {left / whole:.0%} of the text between the introduction and the conclusion is sent in the author task; "
-        "if the method is missing, give the heading of the results with --cut-at HEADING",
+        "if the method is cut away, name the heading at which the results begin: --cut-at HEADING",
     )
 
 

@@ -111,10 +111,10 @@ class LocatedObject:
 class PredictionsBlock:
     """The block of predictions in a text; positions are offsets into the text.
 
-    The block with its tags lies between `start` and `end`, and the plan lies between `plan_start` and `plan_end`. Line
-    1 begins at `first_line_start`. `draft_end` is the end of a draft before the plan, or 0. `has_content` is true if
-    there is an object, even an unreadable one. `is_unfinished` is true if the text ends inside an object or an array.
-    `reasoning` is the discussion if it stands in the JSON, otherwise "". `log` has the errors in the block.
+    The block with its tags lies between `start` and `end`, and the plan lies between `plan_start` and `plan_end`. Error
+    messages count lines from `first_line_start`. `draft_end` is the end of a draft before the plan, or 0. `has_content`
+    is true if there is an object, even an unreadable one. `is_unfinished` is true if the text ends inside an object or
+    an array. `reasoning` is the discussion if it stands in the JSON, otherwise "". `log` has the errors in the block.
     """
 
     start: int

@@ -184,11 +184,11 @@ def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path
 def choose_plan_files_for_question(folder: Path, record: PlanRecord) -> PlanFiles:
     """Return the files for the plan of a record.
 
-    The first plan of a paper gets the usual file name. For a plan with other settings, the record's `question_name` is
-    added.
+    The first plan of a paper gets the usual file name. A later plan with different settings gets this name with the
+    record's `question_name` added.
 
     Raises:
-        TrajectoryError: if other plans have both file names, or a file is not from this program.
+        TrajectoryError: if both names are taken by other plans, or a file is not from this program.
         OSError: if a record cannot be read.
     """
     first, further = map(PlanFiles.read, build_first_and_further_path(folder, record))

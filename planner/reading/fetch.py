@@ -146,9 +146,7 @@ class PaperFetcher:
         if response.status_code != httpx2.codes.OK:
             raise PaperError(f"{host} answered HTTP {response.status_code}; {_ADVICE}")
         if content_type not in _CONTENT_TYPES:
-            raise PaperError(
-                f"{host} sent {content_type[:_MAX_SHOWN_CHARS]!r}, which is no format of papers; {_ADVICE}"
-            )
+            raise PaperError(f"{host} sent {content_type[:_MAX_SHOWN_CHARS]!r}, which is not a paper format; {_ADVICE}")
         if headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise PaperError(f"{host} sent a compressed body, which was not requested; {_ADVICE}")
         announced = headers.get("content-length", "0")

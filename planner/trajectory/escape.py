@@ -145,7 +145,8 @@ def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
 def _is_safe_code(paragraph: Token, code: Token) -> bool:
     """Return whether a code span is safe in all renderers, even in those that do not read it as code.
 
-    Renderers differ if the span is in a list or a quote and continues on a new line, or is near two backticks or "~`".
+    Renderers differ in two cases: the span is in a list or a quote and continues on a new line, or two backticks, or a
+    tilde and a backtick, are near it.
     """
     text, start, end = paragraph.content, code.meta["at"], code.meta["end"]
     harmless = not TAG_START.search(text, start, end) and "](" not in text[start:end]

@@ -1,7 +1,7 @@
-"""Rules for the parser markdown-it. They record active markup and leave the text as it is.
+"""Rules for the parser markdown-it, which note markup that a browser would act on. They do not change the text.
 
-Rules for inline text add tokens, whose offsets count from the start of the inline text. Rules for blocks add to the
-`MarkupScan` in the parser's environment.
+Inline rules add tokens with offsets from the start of the inline text. Block rules add to the `MarkupScan` in the
+parser's environment.
 """
 
 import re
@@ -166,11 +166,11 @@ def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) ->
     if silent or closing is None or state.is_code_block(start):
         return False
     scan, place = state.env["scan"], (closing.pattern, state.blkIndent, end)
-    after: int | None = scan.html_ends.get(place, 0)
+    after: int | None = scan.html_end_cache.get(place, 0)
     if after is None or after <= start:
-        after = scan.html_ends[place] = _find_block_end(html_block, state, start, end)
+        after = scan.html_end_cache[place] = _find_block_end(html_block, state, start, end)
     if after is not None:
-        scan.html_blocks[start] = after
+        scan.html_block_lines[start] = after
     return False
 
 

@@ -208,7 +208,7 @@ class _PlanReader:
             draft.list_name = plan_field.name
             if text.strip():
                 shown = plan_field.label.lower()
-                self.warnings.append(f"ablation {draft.name!r}: a {shown} was on the same line as its label")
+                self.warnings.append(f"ablation {draft.name!r}: a {shown} stands on the line of its label; it was read")
                 draft.values[draft.list_name].append(_unescape_line(text))
         else:
             draft.values[plan_field.name] = _unescape_line(text)

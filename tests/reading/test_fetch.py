@@ -86,7 +86,7 @@ def test_the_next_address_is_tried_where_one_cannot_be_reached(web: Server) -> N
         (redirect("file:///etc/passwd"), "which is not an https address"),
         (redirect("https://me:word@papers.test/x"), "holds a user name or a password"),
         (redirect("/again"), "redirects more than 5 times"),
-        (Response(200, (b"x",), "image/png"), "papers.test sent 'image/png', which is no format of papers"),
+        (Response(200, (b"x",), "image/png"), "papers.test sent 'image/png', which is not a paper format"),
         (Response(200, (b"x",), ""), "papers.test sent '', which is no format"),
         (
             Response(200, (b"x" * 1000,), "text/html", chunked=True, endless=True, pause=0.001),

@@ -105,7 +105,7 @@ def test_a_reasoning_may_quote_the_format() -> None:
         ("- **Metrics**: perplexity\n\n</div>$", "", "no line for Metrics"),
         ("- **Action**: REMOVE\n- **Metrics**: perplexity\n\n</div>$", "", "left out"),
         ("  - a constant gate\n  - {'gate': 'tanh', 'size': 8}\n", "", "needs at least one replacement"),
-        ("**Replacement**: \n", "**Replacement**: inline\n", "on the same line as its label"),
+        ("**Replacement**: \n", "**Replacement**: inline\n", "on the line of its label"),
         ("REMOVE", "Remove", "the action was written 'Remove'"),
         ("REMOVE", "SHUFFLE", "'SHUFFLE' is not one of"),
         ("### Without the warm-up", "### Gate or no gate", "stands 2 times"),

@@ -236,7 +236,9 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
         task = db.execute("SELECT value FROM run WHERE name = 'task'").fetchone()
         rows = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key").fetchall()
         if not all(isinstance(value, str) for row in (*rows, *filter(None, [task])) for value in row):
-            raise RunError(f"the ledger {shard_run.ledger_path} is damaged: its models or its task are not text")
+            raise RunError(
+                f"the ledger {shard_run.ledger_path} is damaged: the names of its models, or its task, cannot be read"
+            )
         models = [(key, _MODEL_INFO.validate_json(card), asked) for key, card, asked in rows]
     if task is None:
         return {}

@@ -189,7 +189,7 @@ class _ResultImporter:
 
 
 class PromptReplyFileEngine:
-    """An engine that reads replies from files, and writes prompts without a reply to files."""
+    """An engine that reads replies from files. If a prompt has no reply yet, it writes the prompt to a file."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, folders: PromptFolders) -> None:
         self.progress = Progress()

@@ -144,7 +144,7 @@ class _Flattener:
         self._dead_spans = spans
 
     def _skip_dead_span(self, text: str, position: int) -> int:
-        """Add the text before the next part that is never read (a dead span), and return the end of that part."""
+        """Copy the text up to the next dead span, which LaTeX never reads, and return where the span ends."""
         start, end = self._dead_spans.pop()
         self._add_text(text[position:start])
         return max(position, end)

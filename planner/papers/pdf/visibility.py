@@ -1,7 +1,7 @@
 """Separate the text that a reader of a page sees from hidden text that only a machine finds.
 
 The objects of the page, in the order in which they are painted, show how a text is painted and what lies over or under
-it. Hidden text is often harmless, so warnings only quote it.
+it. Hidden text is often harmless, so a warning quotes it and does not call it an attack.
 """
 
 import re
