@@ -74,7 +74,7 @@ def test_the_next_address_is_tried_where_one_cannot_be_reached(web: Server) -> N
     async def look_up_two(host: str, port: int) -> Sequence[str]:
         return ["::1", HERE]  # the server listens at the second alone
 
-    assert fetch_page(web, look_up=look_up_two, is_allowed=lambda _: True) == PAPER.body
+    assert fetch_page(web, look_up_host=look_up_two, is_allowed_ip_address=lambda _: True) == PAPER.body
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_next_address_is_tried_where_one_cannot_be_reached(web: Server) -> N
         (redirect("https://me:word@papers.test/x"), "holds a user name or a password"),
         (redirect("/again"), "redirects more than 5 times"),
         (Response(200, (b"x",), "image/png"), "papers.test sent 'image/png', which is not a paper format"),
-        (Response(200, (b"x",), ""), "papers.test sent '', which is no format"),
+        (Response(200, (b"x",), ""), "papers.test sent '', which is not a paper format"),
         (
             Response(200, (b"x" * 1000,), "text/html", chunked=True, endless=True, pause=0.001),
             "papers.test sent more than the limit of 50,000 bytes",
@@ -136,7 +136,7 @@ def test_a_host_that_changes_its_address_is_reached_where_it_was_looked_up(web: 
     async def look_up_once(host: str, port: int) -> Sequence[str]:
         return next(answers)
 
-    fetcher = make_fetcher(look_up=look_up_once)
+    fetcher = make_fetcher(look_up_host=look_up_once)
     address = f"https://papers.test:{web.port}/paper.md"
     assert asyncio.run(fetcher.fetch_paper(address)) == PAPER.body
     with pytest.raises(PaperError, match=r"papers.test is at 127\.0\.0\.9, which is not a public address"):
@@ -149,7 +149,7 @@ def test_a_host_with_one_private_address_among_others_is_refused(web: Server) ->
         return [HERE, "192.168.0.1"]
 
     with pytest.raises(PaperError, match=r"192\.168\.0\.1"):
-        fetch_page(web, look_up=look_up_two)
+        fetch_page(web, look_up_host=look_up_two)
     assert not web.journal
 
 
