@@ -134,7 +134,7 @@ def test_doctor_says_whether_the_model_answers(run: Run, server: Server) -> None
         ("cut.jsonl", f"{json.dumps(GOOD_ABLATION)}\n{{", "cut.jsonl: not JSON: line 2: "),
         ("cut.json", "[{]", "cut.json: not JSON: "),
         ("rule.json", json.dumps([{**GOOD_ABLATION, "metrics": []}]), "metrics must not be empty"),
-        ("facts.json", json.dumps({"format_version": "ablation-planner-1"}), "not a plan; check the trajectory"),
+        ("facts.json", json.dumps({"format_version": "ablation-planner-1"}), "holds no plan; give the trajectory"),
     ],
 )
 def test_check_says_what_is_wrong_with_a_plan(run: Run, work_folder: Path, name: str, content: str, said: str) -> None:
