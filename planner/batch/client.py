@@ -73,7 +73,7 @@ class CostBudget:
             self.spent += reservation.charged_cost or 0.0
             async with self._released:
                 self._reservation_count -= 1
-                # Sums of floats leave a rest, for whose release a request would wait for ever.
+                # Rounding may leave a tiny sum, and a request would wait for ever until it is released.
                 self._reserved = self._reserved - (max_cost or 0.0) if self._reservation_count else 0.0
                 self._released.notify_all()
 

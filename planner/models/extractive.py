@@ -161,9 +161,9 @@ class ExtractiveModel:
 
 
 def _propose_ablations(
-    analysis: Analysis, title: str, k: int, repeat_search: RepeatSearch | None = None
+    analysis: Analysis, title: str, k: int, reported_study_search: RepeatSearch | None = None
 ) -> tuple[_Proposal, ...]:
-    """Return at most `k` proposals, the best first, without ablations that `repeat_search` finds in the paper."""
+    """Return at most `k` proposals, the best first, without those that `reported_study_search` finds."""
     candidates = [c for c in analysis.components if not c.is_subject_of_title(title) and not _is_covered(c, analysis)]
     components = list(filter(_is_method_part, candidates)) or list(filter(_may_be_part, candidates))
     chosen: list[_Proposal] = []
@@ -173,7 +173,7 @@ def _propose_ablations(
         proposal = _Proposal(component, _find_alternatives(component))
         overlaps = (compute_stem_overlap(component.name, other.component.name) for other in chosen)
         if max(overlaps, default=0.0) < _SAME_OVERLAP and not (
-            repeat_search and repeat_search.find_repeated_study(proposal.ablation)
+            reported_study_search and reported_study_search.find_repeated_study(proposal.ablation)
         ):
             chosen.append(proposal)
     return tuple(chosen)

@@ -40,6 +40,7 @@ def test_a_name_leads_to_an_address_and_a_key(
         (":8080", "http://localhost:8080/v1"),
         ("0.0.0.0", "http://localhost:11434/v1"),
         ("http://0.0.0.0:99", "http://localhost:99/v1"),
+        ("http://[0::0]:99", "http://localhost:99/v1"),
         ("https://ollama.example/", "https://ollama.example/v1"),
         ("[::]:8080", "http://localhost:8080/v1"),
     ],

@@ -260,7 +260,7 @@ class _MaskedTextReporter:
 
 
 def build_parameters(model: str, options: RequestOptions) -> JsonObject:
-    """Return all parameters of a request except its messages, before a `ParameterAdapter` changes them."""
+    """Return all parameters of a request except its messages, before a `_ParameterAdapter` changes them."""
     cap: JsonObject = {} if options.default_max_tokens is None else {"max_tokens": options.default_max_tokens}
     parameters: JsonObject = {"model": repair_surrogates(model), **cap, **dict(options.user_parameters)}
     if options.stream:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -30,7 +31,6 @@ class Provider:
 OPENAI: Final = Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 OPENROUTER: Final = Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
 OLLAMA: Final = Provider("ollama", "http://localhost:11434/v1", address_variable="OLLAMA_HOST")
-_ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to it
 _PROXY_VARIABLES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 PROVIDERS: Final[tuple[Provider, ...]] = (OPENAI, OPENROUTER, OLLAMA)
 
@@ -186,7 +186,7 @@ def _build_ollama_url(host: str) -> str:
     except ValueError:
         return host
     name = url.hostname or "localhost"
-    if name in _ANY_ADDRESS:
+    if _is_any_address(name):
         name = "localhost"
     bracketed_name = f"[{name}]" if ":" in name else name
     user, at_sign, _ = url.netloc.rpartition("@")
@@ -209,6 +209,13 @@ def find_address_fault(address: str) -> str:
     if not url.hostname or port == 0:
         return "has no host or an invalid port"
     return "must not contain ? or #" if url.query or url.fragment else ""
+
+
+def _is_any_address(name: str) -> bool:
+    try:
+        return ip_address(name).is_unspecified
+    except ValueError:
+        return False
 
 
 def _parse_address(address: str, origin: str) -> tuple[str, str]:
