@@ -19,7 +19,7 @@ from eval.plans import find_files
 from planner.batch.corpus import assign_paper_ids, collect_corpus_entries
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES
 from planner.chat import Completion
-from planner.cli.terminal.console import run_interruptible
+from planner.cli.terminal.console import run_for_exit_code
 from planner.errors import Outcome, OutputError, PlannerError, PromptError, TrajectoryError
 from planner.files import MAX_FOLDER_DEPTH, read_bounded_file, read_bounded_stream
 from planner.parsing.reply import MAX_REPLY_CHARS, parse_reply
@@ -198,7 +198,7 @@ def test_the_first_signal_ends_a_long_step_that_costs_nothing(sign: signal.Signa
         signal.raise_signal(sign)
         raise AssertionError("the step went on")
 
-    assert run_interruptible(work(), exit_at_first_signal=True) == code
+    assert run_for_exit_code(work(), exits_at_first_signal=True) == code
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

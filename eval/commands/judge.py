@@ -31,9 +31,8 @@ from eval.plans import PaperStatus, System, pair_papers, read_system
 from eval.runs import RUN_FILE, JudgedRun, read_judging_record, write_judged_run
 from eval.scoring import compute_results
 from planner.chat import Completion, ModelInfo
-from planner.cli.options import model_options
-from planner.cli.options import pass_options_as_argument as options_gathered
-from planner.cli.terminal.console import add_log_options, log, run_interruptible
+from planner.cli.options import make_options_decorator, model_options
+from planner.cli.terminal.console import add_log_options, log, run_for_exit_code
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.schema import Task
@@ -68,7 +67,7 @@ class JudgeOptions:
 
 _POSITIVE: Final = click.FloatRange(min=0, min_open=True)
 
-judge_options = options_gathered(
+judge_options = make_options_decorator(
     "how",
     JudgeOptions,
     output_option("verdicts, replies and numbers"),
@@ -120,7 +119,7 @@ def judge(
     if how.prompts_to:
         _write_prompts(wanted, planned, how)
         return
-    raise SystemExit(run_interruptible(_judge_plans(wanted, planned, how, model_spec, as_json)))
+    raise SystemExit(run_for_exit_code(_judge_plans(wanted, planned, how, model_spec, as_json)))
 
 
 def _write_prompts(gold: GoldSet, system: System, how: JudgeOptions) -> None:

@@ -30,7 +30,7 @@ from planner.chat import ModelInfo
 from planner.cli.batch import run_batch
 from planner.cli.options import create_cached_arxiv_client
 from planner.cli.run_options import prompt_file_options
-from planner.cli.terminal.console import add_log_options, log, run_interruptible
+from planner.cli.terminal.console import add_log_options, log, run_for_exit_code
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
 from planner.planning.record import sum_costs_if_all_known
 from planner.sanitize import make_printable
@@ -75,9 +75,9 @@ def trial(
     read = read_trial(trial_file)
     call = TrialCall(read, read_gold(read.gold, read.task), output, prompt_folders, retry_failed)
     if dry_run:
-        raise SystemExit(run_interruptible(_print_estimates(call, as_json=as_json), exit_at_first_signal=True))
+        raise SystemExit(run_for_exit_code(_print_estimates(call, as_json=as_json), exits_at_first_signal=True))
     with RunFolder(output).lock_folder():
-        raise SystemExit(run_interruptible(_run_trial(call, plots=plots, as_json=as_json), exit_at_first_signal=True))
+        raise SystemExit(run_for_exit_code(_run_trial(call, plots=plots, as_json=as_json), exits_at_first_signal=True))
 
 
 async def _run_trial(call: TrialCall, *, plots: bool, as_json: bool) -> int:

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from planner.cli.run_options import (
     submission_options,
 )
 from planner.cli.settings import get_settings
-from planner.cli.terminal.console import InterruptHandler, add_log_options, is_quiet, log, print_json, run_interruptible
+from planner.cli.terminal.console import InterruptHandler, add_log_options, is_quiet, log, print_json, run_for_exit_code
 from planner.cli.terminal.progress import (
     describe_dry_run_as_json,
     format_command_totals,
@@ -143,7 +143,7 @@ def batch(
         command_words=_list_typed_words(),
     )
     work = _print_estimate(spec, as_json=as_json) if dry_run else run_batch(spec, as_json=as_json)
-    raise SystemExit(run_interruptible(work, exit_at_first_signal=True))
+    raise SystemExit(run_for_exit_code(work, exits_at_first_signal=True))
 
 
 def _list_typed_words() -> tuple[str, ...]:
@@ -168,14 +168,13 @@ async def run_batch(spec: RunSpec, *, as_json: bool) -> int:
 
 
 async def _run_engine(run: RunFolder, engine: "Engine") -> int:
-    interrupt = InterruptHandler(engine.stop)
-    try:
-        with interrupt.handle_signals():
+    with closing(InterruptHandler(engine.stop)) as interrupt:
+        try:
             async with _show_progress(engine.progress):
                 await engine.plan()
-    except asyncio.CancelledError:
-        log.error("stopped at once; run the same command again to continue")
-        return interrupt.exit_code
+        except asyncio.CancelledError:
+            log.error("stopped at once; run the same command again to continue")
+            return interrupt.exit_code
     if engine.progress.stop_reason:
         log.error("stopped: %s; run the same command again to continue", engine.progress.stop_reason)
     if waiting := engine.progress.unanswered_prompts:
@@ -220,19 +219,18 @@ async def _show_progress(progress: Progress) -> AsyncIterator[None]:
     if is_quiet():
         yield
         return
-    with ExitStack() as stack:
-        if sys.stderr.isatty():
-            from planner.cli.terminal.live_view import show_run_progress  # imports rich, which only a terminal needs
+    if sys.stderr.isatty():
+        from planner.cli.terminal.live_view import show_progress_until_cancelled  # imports rich, for a terminal alone
 
-            task = asyncio.create_task(stack.enter_context(show_run_progress(progress)))
-        else:
-            task = asyncio.create_task(_log_progress(progress))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        task = asyncio.create_task(show_progress_until_cancelled(progress))
+    else:
+        task = asyncio.create_task(_log_progress(progress))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _log_progress(progress: Progress) -> None:

@@ -59,12 +59,10 @@ class _Context(click.Context):
 
 def _set_color(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     """Apply the value of `--color` to the context of a command."""
-    if value == "always":
-        ctx.color = True
-    elif value == "never" or (value is None and ctx.parent is None and os.environ.get("NO_COLOR")):
-        ctx.color = False
-    elif value is not None:
-        ctx.color = None
+    if value in ("always", "never"):
+        ctx.color = value == "always"
+    elif value == "auto" or ctx.parent is None:
+        ctx.color = False if os.environ.get("NO_COLOR") else None
 
 
 _COLOR_OPTION: Final = GroupedOption(
@@ -212,7 +210,7 @@ class _ErrorMessage(click.ClickException):
         """Write the message to stderr."""
         if self._usage:
             click.echo(self._usage, err=True)
-        click.echo(format_message(self.message, "Error", "red"), err=True, color=self.show_color)
+        click.echo(format_stderr_message(self.message, "Error"), err=True, color=self.show_color)
 
 
 class _UsageMessage(_ErrorMessage):
@@ -231,26 +229,29 @@ def choose_wrap_width(stream: TextIO) -> int | None:
     return max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _MAX_WIDTH)) if stream.isatty() else None
 
 
-def format_message(text: str, label: str = "", colour: str = "") -> str:
+def format_stderr_message(text: str, label: str = "") -> str:
     """Return a message after a coloured label, such as "Error:". If stderr is a terminal, wrap the message."""
-    text, width = f"{label}: {text}" if label else text, choose_wrap_width(sys.stderr)
-    if width:
-        text = "\n".join(wrap_line_with_indent(line, width) for line in text.split("\n"))
+    text = wrap_with_hanging_indents(f"{label}: {text}" if label else text, choose_wrap_width(sys.stderr))
+    colour = "yellow" if label == "warning" else "red"
     return click.style(f"{label}:", colour, bold=True) + text.removeprefix(f"{label}:") if label else text
 
 
 def print_warning(text: str) -> None:
     """Print a warning on stderr. It is one line, so that a line break in a file's name cannot fake a message."""
-    click.echo(format_message(make_printable(text).replace("\n", " "), "warning", "yellow"), err=True)
+    click.echo(format_stderr_message(make_printable(text).replace("\n", " "), "warning"), err=True)
 
 
 def print_error(text: str) -> None:
     """Print an error on stderr. It is one line."""
-    click.echo(format_message(make_printable(text).replace("\n", " "), "error", "red"), err=True)
+    click.echo(format_stderr_message(make_printable(text).replace("\n", " "), "error"), err=True)
 
 
-def wrap_line_with_indent(line: str, width: int) -> str:
-    """Wrap a line to `width` columns. All lines but the first are indented by two more columns."""
+def wrap_with_hanging_indents(text: str, width: int | None) -> str:
+    """Wrap each line of a text to `width` columns, unless `width` is None. The rest of a line is indented further."""
+    return text if width is None else "\n".join(_wrap_line(line, width) for line in text.split("\n"))
+
+
+def _wrap_line(line: str, width: int) -> str:
     if line.startswith("  ablation-planner "):  # a command, which the user copies, stays on one line
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)

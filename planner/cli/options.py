@@ -81,23 +81,23 @@ class TaskOptions:
         )
 
 
-def pass_options_as_argument(
+def make_options_decorator(
     argument_name: str,
-    options_class: type,
+    argument_class: type,
     *options: Callable[[CommandFunction], CommandFunction],
-    fill_in_options: Callable[[Any], Any] = lambda value: value,
+    complete_argument: Callable[[Any], Any] = lambda value: value,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that adds options to a command. It passes their values as the argument `argument_name`.
 
-    The argument is an instance of `options_class`, a dataclass with a field for each option. `fill_in_options` may
-    change this instance before the command gets it, for example to set further fields.
+    The argument is an instance of `argument_class`, a dataclass with a field for each option. `complete_argument` may
+    return another instance for the command, for example one with further fields.
     """
 
     def decorate(command: CommandFunction) -> CommandFunction:
         @functools.wraps(command)
         def with_value(*args: Any, **kwargs: Any) -> Any:
-            given = {field.name: kwargs.pop(field.name) for field in fields(options_class) if field.name in kwargs}
-            return command(*args, **{argument_name: fill_in_options(options_class(**given))}, **kwargs)
+            given = {field.name: kwargs.pop(field.name) for field in fields(argument_class) if field.name in kwargs}
+            return command(*args, **{argument_name: complete_argument(argument_class(**given))}, **kwargs)
 
         decorated: CommandFunction = with_value
         for option in reversed(options):
@@ -125,7 +125,7 @@ offline_option = functools.partial(
     help="Send no requests, and download nothing.",
 )
 
-metadata_options = pass_options_as_argument(
+metadata_options = make_options_decorator(
     "metadata",
     MetadataOptions,
     paper_option("--title", default="", help="The paper's title, if the detected one is wrong."),
@@ -135,7 +135,7 @@ metadata_options = pass_options_as_argument(
     paper_option("--fetch", is_flag=True, help="Accept an https address as the paper; its host is printed first."),
 )
 
-task_options = pass_options_as_argument(
+task_options = make_options_decorator(
     "task",
     TaskOptions,
     task_option(
@@ -243,9 +243,9 @@ _ENDPOINT_OPTIONS: Final = (
     ),
 )
 
-endpoint_options = pass_options_as_argument("endpoint", ModelSpec, *_ENDPOINT_OPTIONS)
+endpoint_options = make_options_decorator("endpoint", ModelSpec, *_ENDPOINT_OPTIONS)
 
-model_options = pass_options_as_argument(
+model_options = make_options_decorator(
     "model_spec",
     ModelSpec,
     model_option(
@@ -256,7 +256,7 @@ model_options = pass_options_as_argument(
         help="Model, such as gpt-4o or ollama/llama3.1 (see `models`), or extractive for the built-in planner.",
     ),
     *_ENDPOINT_OPTIONS,
-    fill_in_options=lambda spec: get_settings().complete_model_spec(spec),
+    complete_argument=lambda spec: get_settings().complete_model_spec(spec),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from planner.chat import TokenCounter
-from planner.cli.command import choose_wrap_width, command, shorten_middle, wrap_line_with_indent
+from planner.cli.command import choose_wrap_width, command, shorten_middle, wrap_with_hanging_indents
 from planner.cli.options import (
     MetadataOptions,
     TaskOptions,
@@ -205,7 +205,7 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
             _format_list("Warnings", description["warnings"]),
         )
     )
-    return "\n".join(wrap_line_with_indent(line, width) for line in page.split("\n")) if width else page
+    return wrap_with_hanging_indents(page, width)
 
 
 def _format_list(heading: str, lines: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.paper import create_isolated_reader, is_missing_path, read_command_paper, read_named_paper
-from planner.cli.terminal.console import add_log_options, log, run_interruptible
+from planner.cli.terminal.console import add_log_options, log, run_for_exit_code
 from planner.cli.terminal.results import PlanReporter
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, read_stdin
@@ -79,7 +79,7 @@ def plan(
     if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
         raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
     reporter = PlanReporter(as_json=as_json)
-    code = run_interruptible(_plan_papers(papers, metadata, task.make_settings(), model_spec, output, force, reporter))
+    code = run_for_exit_code(_plan_papers(papers, metadata, task.make_settings(), model_spec, output, force, reporter))
     reporter.suggest_next_step(output)
     raise SystemExit(code)
 
@@ -99,7 +99,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path) -> None:
         reporter = PlanReporter(shows_plan=True)
         about = MetadataOptions(title=_DEMO_TITLE)
         work = _plan_papers((str(paper),), about, task.make_settings(), model_spec, output, False, reporter)
-        code = run_interruptible(work)
+        code = run_for_exit_code(work)
         reporter.suggest_next_step(output)
         raise SystemExit(code)
 
@@ -173,7 +173,7 @@ async def _plan_papers(
         plan_to_folder_with_client, output, max_wait=model_spec.max_wait, force=force, token_counter=counter
     )
     async with (
-        open_model(model_spec, offline=metadata.offline, on_text=reporter.on_text) as client,
+        open_model(model_spec, offline=metadata.offline, on_text=reporter.add_reply_text) as client,
         create_isolated_reader(offline=metadata.offline) as reader,
     ):
         settings = replace(settings, window=settings.window or client.window)
@@ -190,7 +190,7 @@ async def _plan_papers(
                     named = propose_paper_id(source, given_id=metadata.paper_id, given_title=metadata.title)
                     done = write_unreadable_paper_record(output, source, paper, client.info, settings, named)
                 else:
-                    with reporter.show_reply_progress(client.info):
+                    with reporter.create_reply_view(client.info):
                         done = await plan_paper(paper, client, settings)
             except TrajectoryError as error:
                 log.error("%s", error)

@@ -7,7 +7,7 @@ import click
 from planner.batch.run_folder import Shard
 from planner.batch.spec import ENGINES, LOCAL_CLUSTER, BatchServiceOptions, EngineOptions, RunLimits
 from planner.cli.command import FOLDER, GroupedOption
-from planner.cli.options import pass_options_as_argument
+from planner.cli.options import make_options_decorator
 from planner.errors import UsageError
 from planner.models.prompt_files import PromptFolders
 
@@ -16,7 +16,7 @@ _service_option = partial(click.option, cls=GroupedOption, group="Batch service"
 _engine_option = partial(click.option, cls=GroupedOption, group="Where it runs")
 _file_option = partial(click.option, cls=GroupedOption, group="Prompts and replies in files")
 
-limit_options = pass_options_as_argument(
+limit_options = make_options_decorator(
     "limits",
     RunLimits,
     limit_option(
@@ -54,7 +54,7 @@ _POLL_OPTION = _service_option(
     help="Pause between two checks of the batch service.  [default: 2 s, growing to 5 min]",
 )
 
-submission_options = pass_options_as_argument(
+submission_options = make_options_decorator(
     "submission",
     BatchServiceOptions,
     _service_option(
@@ -67,7 +67,7 @@ submission_options = pass_options_as_argument(
     _POLL_OPTION,
 )
 
-collect_options = pass_options_as_argument(
+collect_options = make_options_decorator(
     "submission",
     BatchServiceOptions,
     _service_option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
@@ -75,7 +75,7 @@ collect_options = pass_options_as_argument(
     _POLL_OPTION,
 )
 
-engine_options = pass_options_as_argument(
+engine_options = make_options_decorator(
     "engine",
     EngineOptions,
     _engine_option(
@@ -98,7 +98,7 @@ engine_options = pass_options_as_argument(
 )
 
 
-prompt_file_options = pass_options_as_argument(
+prompt_file_options = make_options_decorator(
     "prompt_folders",
     PromptFolders,
     _file_option(

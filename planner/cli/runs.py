@@ -18,7 +18,7 @@ from planner.cli.batch import run_batch
 from planner.cli.command import FOLDER, command
 from planner.cli.options import create_cached_arxiv_client, output_option
 from planner.cli.run_options import collect_options
-from planner.cli.terminal.console import add_log_options, log, print_json, run_interruptible
+from planner.cli.terminal.console import add_log_options, log, print_json, run_for_exit_code
 from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.exports.export import EXPORT_FORMATS, export_plans
@@ -85,7 +85,7 @@ def import_batch_results(run: Path, files: tuple[Path, ...]) -> None:
 def _end_after(spec: RunSpec, work: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
     """Do the work in the folder in which the run was begun. End the program with the work's exit code."""
     with contextlib.chdir(spec.base_folder):
-        raise SystemExit(run_interruptible(work(), exit_at_first_signal=True))
+        raise SystemExit(run_for_exit_code(work(), exits_at_first_signal=True))
 
 
 async def _import_results(spec: RunSpec, paths: list[Path]) -> int:

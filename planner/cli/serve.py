@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,7 +59,6 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
     async with create_isolated_reader(offline=offline) as reader:
         papers = PaperFolder(output, reader)
         queue = PerModelJobQueue(output, papers, offline=offline)
-        handler = InterruptHandler(lambda _: stopped.set(), lambda: queue.is_sending)
         app = PageApp(PageDefaults(output, model_spec, task.make_settings(), task.k, offline), papers, queue)
         server = PageServer(app.build_application(), open_loopback_socket(port))
 
@@ -69,9 +68,10 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
 
         click.echo(server.address)
         log.info("open this address in a browser; Ctrl-C ends the program")
-        with handler.handle_signals(), suppress(asyncio.CancelledError):  # the second signal
-            await server.run_until(wait_for_end)
-    return handler.exit_code
+        with closing(InterruptHandler(lambda _: stopped.set(), lambda: queue.is_sending)) as handler:
+            with suppress(asyncio.CancelledError):  # the second signal
+                await server.run_until(wait_for_end)
+            return handler.exit_code
 
 
 @command(epilog="Example: ablation-planner mcp papers --model gpt-4o")

@@ -302,11 +302,10 @@ def apply_settings(context: click.Context, command_name: str, command: click.Com
     }
 
 
-def find_setting_name(option: click.Parameter) -> str:
-    """Return the name of the setting for an option, or "" if there is no such setting."""
-    variable = option.envvar if isinstance(option.envvar, str) else ""
-    name = variable.removeprefix(_VARIABLE_PREFIX).lower()
-    return name if variable.startswith(_VARIABLE_PREFIX) and name in SETTING_NAMES else ""
+def find_setting_name(option: click.Parameter) -> str | None:
+    """Return the name of the setting for an option, or None if there is no such setting."""
+    names = {f"{_VARIABLE_PREFIX}{name.upper()}": name for name in SETTING_NAMES}
+    return names.get(option.envvar) if isinstance(option.envvar, str) else None
 
 
 def load_settings() -> Settings:

@@ -22,7 +22,7 @@ from planner.cli.settings import (
     get_settings,
     load_settings,
 )
-from planner.cli.terminal.console import add_log_options, log, print_json, run_interruptible
+from planner.cli.terminal.console import add_log_options, log, print_json, run_for_exit_code
 from planner.errors import ModelError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.openai_chat.chat import list_endpoint_models
@@ -78,16 +78,16 @@ def _list_settings() -> Iterator[tuple[str, object, str]]:
         for option in command.params:
             if (name := find_setting_name(option)) and name not in shown:
                 shown.add(name)
-                yield name, context.params[option.name], _find_origin(context, option)
+                yield name, context.params[option.name], _find_origin(context, option, name)
     yield from _list_endpoints(root.obj)
 
 
-def _find_origin(context: click.Context, option: click.Parameter) -> str:
+def _find_origin(context: click.Context, option: click.Parameter, setting_name: str) -> str:
     source = context.get_parameter_source(option.name)
     if source is ParameterSource.ENVIRONMENT:
         return str(option.envvar)
     settings: Settings = context.obj
-    return settings.origins[find_setting_name(option)] if source is ParameterSource.DEFAULT_MAP else _DEFAULT
+    return settings.origins[setting_name] if source is ParameterSource.DEFAULT_MAP else _DEFAULT
 
 
 def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
@@ -115,11 +115,11 @@ def completion(shell: str) -> None:
 
 
 @command("help", epilog="Example: ablation-planner help plan")
-@click.argument("commands", nargs=-1, metavar="[COMMAND]")
-def help_(commands: tuple[str, ...]) -> None:
+@click.argument("command_path", nargs=-1, metavar="[COMMAND]")
+def help_(command_path: tuple[str, ...]) -> None:
     """Show the help of a COMMAND, as its --help does."""
     context = click.get_current_context().find_root()
-    for name in commands:
+    for name in command_path:
         group = context.command if isinstance(context.command, click.Group) else click.Group()
         command = group.get_command(context, name)
         if command is None:
@@ -219,7 +219,7 @@ def doctor(model_spec: ModelSpec) -> None:
     """Check the key, the endpoint and the model with one tiny request."""
     is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT
     log.info("environment variables: %s", ", ".join(_describe_variables()))
-    raise SystemExit(run_interruptible(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
+    raise SystemExit(run_for_exit_code(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
 
 
 def _describe_variables() -> Iterator[str]:

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from planner.chat import Usage
 from planner.errors import Outcome, PaperError, PlannerError, TrajectoryError, UsageError
 from planner.exports.export import build_export_data
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
@@ -25,8 +26,9 @@ from planner.papers.paper import Paper
 from planner.papers.sources import MAX_FILE_BYTES
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import find_complete_plan_path
+from planner.planning.strategies import STRATEGIES
 from planner.schema import MAX_K, describe_validation_error
-from planner.serve.edits import EditedPlan, read_edited_plan
+from planner.serve.edits import read_edited_plan
 from planner.serve.folder import GivenPaper, PaperFolder, StoredEntry, find_stored_entry, list_stored_entries
 from planner.serve.jobs import Job, JobState, PerModelJobQueue, PlanRequest, build_manual_model_info, describe_failure
 from planner.serve.pages import (
@@ -37,8 +39,7 @@ from planner.serve.pages import (
     PaperFacts,
     PlanForm,
     ReplyMessage,
-    estimate_requests_and_cost,
-    find_asset_and_media_type,
+    read_asset,
     render_page,
 )
 from planner.site.views import build_paper_view
@@ -115,18 +116,21 @@ class PageApp:
     async def show_paper(self, request: Request) -> Response:
         """Show the facts of a paper, and the estimated requests, tokens and cost of a plan."""
         paper, form = self._find_paper(request), self._read_form(request)
-        facts, plan_on_record, problem = None, "", ""
+        facts, estimate, cost, plan_on_record, problem = None, None, None, "", ""
         client, model_problem = await self._describe_model(form)
         settings = self.defaults.make_settings(form)
         settings = replace(settings, window=settings.window or (client.window if client else None))
         try:
             read = await self.papers.read_paper(paper)
             facts = await self._collect_facts(paper, read, settings)
-            if facts.description["prompt_tokens"] and (client or form.model == BY_HAND) and not form.force:
+            tokens = facts.description["prompt_tokens"]
+            if client and tokens is not None:
+                estimate = STRATEGIES[form.strategy].estimate(tokens)
+                cost = client.compute_cost(Usage(estimate.prompt_tokens, estimate.reply_tokens))
+            if tokens and (client or form.model == BY_HAND) and not form.force:
                 plan_on_record = await self._find_plan_on_record(read, form, settings, client)
         except (PlannerError, OSError) as error:
             problem = describe_failure(error)
-        tokens = facts.description["prompt_tokens"] if facts else None
         return _show(
             request,
             "paper",
@@ -136,10 +140,11 @@ class PageApp:
             facts=facts,
             client=client,
             plan_on_record=plan_on_record,
-            price=estimate_requests_and_cost(client, form.strategy, tokens) if client and tokens is not None else None,
+            estimate=estimate,
+            cost=cost,
             problem=problem,
             model_problem=model_problem,
-            models=tuple(self.defaults.list_models()),
+            models=tuple(self.defaults.list_model_choices()),
             max_k=MAX_K,
             jobs=[job for job in self.queue.jobs.values() if job.request.paper.key == paper.key],
         )
@@ -226,8 +231,7 @@ class PageApp:
         job, message = self._find_job(request), await _read_message(request, ReplyMessage)
         if not message.reply.strip():
             raise UsageError("the reply is empty; paste the model's reply into the box")
-        if not job.take_reply(message.number, message.reply):
-            raise UsageError("this prompt already has a reply; reload the page")
+        job.take_reply(message.number, message.reply)
         return _lead_to(f"jobs/{job.id}")
 
     async def show_plan(self, request: Request) -> Response:
@@ -235,7 +239,7 @@ class PageApp:
         plan = await self._find_plan(request)
         edited, problem = None, ""
         try:
-            edited = _read_edits(plan)
+            edited = read_edited_plan(plan)
         except TrajectoryError as error:
             problem = str(error)
         given = [each for each in self.papers.list_papers() if each.sha256 and each.sha256 == plan.entry.paper_sha256]
@@ -252,17 +256,18 @@ class PageApp:
     async def edit_plan(self, request: Request) -> Response:
         """Save an edit of a plan. The model's own plan is not changed."""
         message = await _read_message(request, EditMessage)
-        edited = _read_edits(await self._find_plan(request))
+        edited = read_edited_plan(await self._find_plan(request))
         if edited is None:
             raise UsageError("there is no plan to edit")
         if edited.edit.version != message.version:
             raise HTTPException(409, "the plan was edited in another window; reload the page")
-        changed = edited.save_change(message.change, message.ablation, message.replacement)
+        changed = edited.make_change(message.change, message.ablation, message.replacement)
+        changed.write_edits()
         return JSONResponse({"version": changed.edit.version})
 
     async def export_plan(self, request: Request) -> Response:
         """Send an edited plan in an export format. Several files are sent as one archive."""
-        edited = _read_edits(await self._find_plan(request))
+        edited = read_edited_plan(await self._find_plan(request))
         if edited is None or not edited.edit.kept:
             raise UsageError("there is no ablation to export")
         name, content = await asyncio.to_thread(build_export_data, edited.kept_entry, request.path_params["form"])
@@ -271,9 +276,10 @@ class PageApp:
 
     async def send_asset(self, request: Request) -> Response:
         """Send a style sheet or a script."""
-        if (asset := find_asset_and_media_type(request.path_params["name"])) is None:
+        name = request.path_params["name"]
+        if (text := read_asset(name)) is None:
             raise HTTPException(404, "there is no such file")
-        return Response(asset[0], media_type=asset[1])
+        return Response(text, media_type="text/css" if name.endswith(".css") else "text/javascript")
 
 
 def _may_have_begun(job: Job, plan: StoredEntry) -> bool:
@@ -282,15 +288,9 @@ def _may_have_begun(job: Job, plan: StoredEntry) -> bool:
     return is_open and plan.entry.paper_sha256 == job.paper_sha256
 
 
-def _read_edits(plan: StoredEntry) -> EditedPlan | None:
-    """Return a plan with its edits, or None if there is no plan. Raise `TrajectoryError` for unreadable edits."""
-    path = plan.entry_files.trajectory_path
-    return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None
-
-
 async def _encode_events(job: Job) -> AsyncIterator[str]:
     yield "event: begin\ndata: 0\n\n"
-    async for kind, text in job.iterate_progress_messages():
+    async for kind, text in job.iterate_events():
         yield f"event: {kind}\ndata: {json.dumps(text)}\n\n"
         await asyncio.sleep(_EVENT_PAUSE)
 

@@ -16,6 +16,7 @@ from planner.details import Details, RejectedAblation, RejectionReason, choose_r
 from planner.errors import TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, write_file_atomically
 from planner.schema import Ablation, OneLine, Plan, describe_validation_error
+from planner.serve.folder import StoredEntry
 from planner.site.entries import PlanEntry
 
 FORMAT_VERSION: Final = "ablation-planner-edits-1"
@@ -100,20 +101,23 @@ class EditedPlan:
         """Return the ablation that `edited` stands for, with the person's replacement."""
         return _build_ablation(self.entry, edited)
 
-    def save_change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":
-        """Make one more change, write the edits to their file, and return the changed plan.
-
-        Raises:
-            UsageError: if the change is not possible.
-            OSError: if the edits cannot be written.
-        """
+    def make_change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":
+        """Return the plan with one more change. Raise `UsageError` if the change is not possible."""
         changed = replace(self, edit=_change_edit(self.edit, change, ablation_id, tuple(replacement)))
         _select(self.entry, changed.edit.ablations, ())  # refuses a replacement that breaks the rules
-        content = changed.edit.model_dump_json(indent=1).encode() + b"\n"
+        return changed
+
+    def write_edits(self) -> None:
+        """Write the edits to their file.
+
+        Raises:
+            UsageError: if the edits are too long.
+            OSError: if the edits cannot be written.
+        """
+        content = self.edit.model_dump_json(indent=1).encode() + b"\n"
         if len(content) > _MAX_EDIT_BYTES:
             raise UsageError(f"the edits have over {_MAX_EDIT_BYTES:,} bytes; make the replacements shorter")
         write_file_atomically(self.edits_path, content)
-        return changed
 
 
 def _make_unchanged_edit(entry: PlanEntry) -> PlanEdit:
@@ -123,12 +127,15 @@ def _make_unchanged_edit(entry: PlanEntry) -> PlanEdit:
     return PlanEdit(ablations=(*plan, *others))
 
 
-def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
-    """Return a plan with the edits in the file beside its trajectory. The file need not exist.
+def read_edited_plan(stored_entry: StoredEntry) -> EditedPlan | None:
+    """Return a plan with the edits in the file beside its trajectory, or None if there is no plan.
 
     Raises:
         TrajectoryError: if the file with the edits cannot be read, or is for another plan.
     """
+    entry, trajectory_path = stored_entry.entry, stored_entry.entry_files.trajectory_path
+    if not (entry.trajectory and trajectory_path):
+        return None
     begun = _make_unchanged_edit(entry)
     hashed = "\n".join(each.model_dump_json() for each in (*entry.ablations, *entry.considered))
     digest = hashlib.sha256(hashed.encode("utf-8", "replace")).hexdigest()

@@ -71,9 +71,8 @@ class PlanRequest:
 class Job:
     """A job that makes a plan.
 
-    `progress_messages` has the messages so far as pairs (kind, text). The kind is "text" for a piece of a reply,
-    otherwise "note". `prompt` is the last prompt that a person was asked to copy, and `prompt_number` is its number,
-    from 1. `step_reason` says why there is another request: to revise the plan, or to repair an unusable reply.
+    `prompt` is the last prompt that a person was asked to copy, and `prompt_count` is the number of these prompts so
+    far. `step_reason` says why there is another request: to revise the plan, or to repair an unusable reply.
     `is_sending` is true while a request is in flight.
     """
 
@@ -81,14 +80,14 @@ class Job:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     state: JobState = JobState.WAITING
     reason: str = ""
-    progress_messages: list[tuple[str, str]] = field(default_factory=list)
     prompt: Prompt | None = None
-    prompt_number: int = 0
+    prompt_count: int = 0
     step_reason: str = ""
     is_revising: bool = False
     is_sending: bool = False
     output: PlanOutput | None = None
     paper_sha256: str = ""
+    _messages: list[tuple[str, str]] = field(default_factory=list)  # ("text", a piece of a reply) or ("note", a text)
     _shown_chars: int = 0
     _reply: "asyncio.Future[str] | None" = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,8 +99,8 @@ class Job:
 
     @property
     def progress(self) -> str:
-        """The state and `prompt_number` as text, such as "asking 2"."""
-        return f"{self.state} {self.prompt_number}"
+        """The state and `prompt_count` as text, such as "asking 2"."""
+        return f"{self.state} {self.prompt_count}"
 
     def add_note(self, text: str) -> None:
         """Add a message that says what the job does."""
@@ -127,22 +126,21 @@ class Job:
     async def wait_for_pasted_reply(self, prompt: Prompt) -> str:
         """Wait until a person has pasted the reply to a prompt, and return the reply."""
         self.is_revising = prompt.step != (self.prompt.step if self.prompt else "")
-        self.prompt, self.prompt_number = prompt, self.prompt_number + 1
+        self.prompt, self.prompt_count = prompt, self.prompt_count + 1
         self._reply = asyncio.get_running_loop().create_future()
         self.set_state(JobState.ASKING)
         reply = await self._reply
         self.set_state(JobState.RUNNING)
         return reply
 
-    def take_reply(self, number: int, reply: str) -> bool:
-        """Take the pasted reply to a prompt. Return False if the job does not wait for a reply to that prompt."""
-        if self.state is not JobState.ASKING or number != self.prompt_number or self._reply is None:
-            return False
+    def take_reply(self, prompt_number: int, reply: str) -> None:
+        """Take the pasted reply to a prompt. Raise `UsageError` if the job does not wait for a reply to that prompt."""
+        if self.state is not JobState.ASKING or prompt_number != self.prompt_count or self._reply is None:
+            raise UsageError("this prompt already has a reply; reload the page")
         if not self._reply.done():
             self._reply.set_result(reply)
-        return True
 
-    async def iterate_progress_messages(self) -> AsyncIterator[tuple[str, str]]:
+    async def iterate_events(self) -> AsyncIterator[tuple[str, str]]:
         """Yield the messages of the job as pairs (kind, text), from the first message to the end of the job.
 
         Pieces of a reply are joined. At the beginning, and after each change of state, the pair ("state", `progress`)
@@ -151,7 +149,7 @@ class Job:
         shown, state = 0, ""
         while True:
             # All values are taken at one moment, since they may change while the caller handles what is yielded.
-            news, changed, has_ended, now = self.progress_messages[shown:], self._changed, self.has_ended, self.progress
+            news, changed, has_ended, now = self._messages[shown:], self._changed, self.has_ended, self.progress
             shown += len(news)
             for message in _join_reply_texts(news):
                 yield message
@@ -163,7 +161,7 @@ class Job:
             await changed.wait()
 
     def _add_message(self, kind: str, text: str) -> None:
-        self.progress_messages.append((kind, clean_text(text).text))
+        self._messages.append((kind, clean_text(text).text))
         self._report_change()
 
     def _report_change(self) -> None:

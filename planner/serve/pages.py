@@ -12,13 +12,13 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from planner.chat import TokenCounter, Usage
+from planner.chat import TokenCounter
 from planner.errors import PlannerError, UsageError
 from planner.exports.export import EXPORT_FORMATS
-from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec
+from planner.models.connect import EXTRACTIVE, ModelSpec
 from planner.papers.paper import Omission, Paper
 from planner.planning.first_prompt import PlanSettings, describe_paper_as_json, select_excerpt
-from planner.planning.strategies import STRATEGIES, RequestEstimate
+from planner.planning.strategies import STRATEGIES
 from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
 from planner.serve.edits import MAX_REPLACEMENTS, Change
 from planner.site.facts import fix_title_case
@@ -28,7 +28,6 @@ BY_HAND: Final = "by-hand"
 OTHER: Final = "other"
 _DEFAULT_NAME: Final = "pasted"  # as in `parse`
 _HIDDEN: Final = re.compile(r"page does not show|hidden text")
-_ASSET_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 _OWN_ASSETS: Final = ("serve.css", "serve.js")
 _SITE_ASSETS: Final = ("look.css", "paper.css", "theme.js", "paper.js")
 
@@ -65,29 +64,17 @@ class PaperFacts:
         return cls(describe_paper_as_json(paper, settings), author_task_omissions)
 
 
-def estimate_requests_and_cost(
-    client: ModelClient, strategy: str, prompt_tokens: int
-) -> tuple[RequestEstimate, float | None]:
-    """Return (estimate, cost in USD) of a plan. `prompt_tokens` is the length of its first prompt.
-
-    The cost is None if it is unknown.
-    """
-    estimate = STRATEGIES[strategy].estimate(prompt_tokens)
-    return estimate, client.compute_cost(Usage(estimate.prompt_tokens, estimate.reply_tokens))
-
-
 def render_page(template_name: str, base: str, **values: object) -> str:
     """Render a page from a template. Every address on the page begins with `base`."""
     return _get_environment().get_template(f"{template_name}.html.jinja").render(base=base, **values)
 
 
-def find_asset_and_media_type(name: str) -> tuple[str, str] | None:
-    """Return (text, media type) of a style sheet or a script, or None if there is no such file."""
+def read_asset(name: str) -> str | None:
+    """Return the text of a style sheet or a script, or None if there is no such file."""
     if name not in (*_OWN_ASSETS, *_SITE_ASSETS):
         return None
     package = "planner.serve" if name in _OWN_ASSETS else "planner.site"
-    text = (files(package) / "assets" / name).read_text(encoding="utf-8")
-    return text, _ASSET_TYPES[Path(name).suffix]
+    return (files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
 @cache
@@ -180,7 +167,7 @@ class PageDefaults:
         """The model from the command line or the environment, or the built-in planner if there is none."""
         return self.model_spec.model or EXTRACTIVE
 
-    def list_models(self) -> Iterator[tuple[str, str]]:
+    def list_model_choices(self) -> Iterator[tuple[str, str]]:
         """Yield (value, label) for each model that the form offers."""
         if self.default_model != EXTRACTIVE:
             yield self.default_model, self.default_model

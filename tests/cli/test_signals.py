@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from planner.cli.terminal.console import run_interruptible
+from planner.cli.terminal.console import run_for_exit_code
 
 
 @pytest.mark.parametrize(("first", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -21,7 +21,7 @@ def test_the_first_signal_lets_what_is_under_way_clean_up(first: signal.Signals,
             steps.append("cleaned up")
         return 0
 
-    assert run_interruptible(work()) == code
+    assert run_for_exit_code(work()) == code
     assert steps == ["a step that awaits nothing is finished", "cleaned up"]
 
 
@@ -32,7 +32,7 @@ def test_the_second_signal_ends_what_awaits_nothing(first: signal.Signals, code:
         signal.raise_signal(signal.SIGINT)
         raise AssertionError("it went on")
 
-    assert run_interruptible(work()) == code
+    assert run_for_exit_code(work()) == code
 
 
 def test_the_handlers_of_before_are_put_back() -> None:
@@ -41,5 +41,5 @@ def test_the_handlers_of_before_are_put_back() -> None:
     async def work() -> int:
         return 7
 
-    assert run_interruptible(work()) == 7
+    assert run_for_exit_code(work()) == 7
     assert [signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM)] == before

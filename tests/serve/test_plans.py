@@ -132,7 +132,7 @@ def test_the_reply_is_told_as_it_arrives(asked: Client) -> None:
 
 def test_a_long_reply_in_small_pieces_is_told_at_once() -> None:
     async def follow() -> list[tuple[str, str]]:
-        return [each async for each in job.iterate_progress_messages()]
+        return [each async for each in job.iterate_events()]
 
     job = Job(PlanRequest(GivenPaper.create("arxiv:2507.08038"), PlanSettings(Task.REVIEWER, 2), ModelSpec()))
     job.add_note("sending")

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from planner.cli.command import GroupedOption, format_message
+from planner.cli.command import GroupedOption, format_stderr_message
 from planner.cli.settings import get_settings
+from planner.errors import UsageError
 from planner.models.openai_chat.endpoint import build_secret_mask
 from planner.sanitize import make_json_printable, make_printable
 
@@ -59,7 +60,7 @@ class _StderrFormatter(_FileFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         label = record.levelname.lower() if record.levelno >= logging.WARNING else ""
-        text = format_message(super().format(record), label, "red" if record.levelno >= logging.ERROR else "yellow")
+        text = format_stderr_message(super().format(record), label)
         return text if self._is_coloured else click.unstyle(text)
 
 
@@ -89,7 +90,10 @@ _message_option = partial(click.option, cls=GroupedOption, group="Messages")
 
 
 def add_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for log messages to a command. While it runs, messages go to stderr and to the log file."""
+    """Add the options for log messages to a command. While it runs, messages go to stderr and to the log file.
+
+    A new log file is removed if the command is used wrongly.
+    """
 
     @_message_option("-v", "--verbose", count=True, help="Also print debug messages; -vv adds the time and the module.")
     @_message_option("-q", "--quiet", is_flag=True, help="Print only errors.")
@@ -98,8 +102,14 @@ def add_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @wraps(command)
     def with_log(*args: Any, verbose: int, quiet: bool, log_file: Path | None, **kwargs: Any) -> Any:
-        with _send_log_messages(verbose, quiet, log_file):
-            return command(*args, **kwargs)
+        is_new = log_file is not None and not log_file.exists()
+        try:
+            with _send_log_messages(verbose, quiet, log_file):
+                return command(*args, **kwargs)
+        except UsageError:
+            if log_file and is_new:
+                log_file.unlink(missing_ok=True)
+            raise
 
     return with_log
 
@@ -161,11 +171,11 @@ def _create_file_handler(path: Path) -> logging.Handler:
     return handler
 
 
-def run_interruptible(work: Coroutine[Any, Any, int], *, exit_at_first_signal: bool = False) -> int:
+def run_for_exit_code(work: Coroutine[Any, Any, int], *, exits_at_first_signal: bool = False) -> int:
     """Run the work and return its exit code, or 130 after Ctrl-C, or 143 after SIGTERM.
 
     The first signal cancels the work, which may still finish a step such as writing a file. The second signal ends the
-    work at once. If `exit_at_first_signal` is true, even the first signal ends the work at once. Set it only for work
+    work at once. If `exits_at_first_signal` is true, even the first signal ends the work at once. Set it only for work
     that handles signals itself while it sends requests.
     """
     received: list[int] = []
@@ -176,7 +186,7 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, exit_at_first_signal: b
 
         def stop(sign: int, _: FrameType | None) -> None:
             received.append(sign)
-            if exit_at_first_signal or len(received) > 1:
+            if exits_at_first_signal or len(received) > 1:
                 # A KeyboardInterrupt within an import could end Python by the signal, whatever handles it.
                 raise SystemExit
             loop.call_soon_threadsafe(task.cancel)
@@ -197,40 +207,35 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, exit_at_first_signal: b
 
 
 class InterruptHandler:
-    """A handler of Ctrl-C and SIGTERM. The first signal calls `stop`, and the second cancels the current task.
+    """A handler of Ctrl-C and SIGTERM until it is closed. The first signal calls `stop`.
 
-    If `is_sending` returns true, the message about the first signal mentions requests in flight.
+    The second signal cancels the task that created the handler. If `is_sending` returns true, the message about the
+    first signal mentions requests in flight.
     """
 
     def __init__(self, stop: Callable[[str], None], is_sending: Callable[[], bool] = lambda: True) -> None:
         self._stop = stop
         self._is_sending = is_sending
         self._received: list[signal.Signals] = []
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        for sign in _SIGNALS:
+            self._loop.add_signal_handler(sign, self._receive, sign)
 
     @property
     def exit_code(self) -> int:
         """The exit code for the first signal, or 0 if there was no signal."""
         return _SIGNAL_EXIT + self._received[0] if self._received else 0
 
-    @contextmanager
-    def handle_signals(self) -> Iterator[None]:
-        """Handle signals during the block. The block runs in the task that a second signal cancels."""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-
-        def receive(sign: signal.Signals) -> None:
-            self._received.append(sign)
-            if len(self._received) == 1:
-                wait = " when the requests in flight have ended; interrupt again to stop now"
-                log.warning("stopping%s", wait if self._is_sending() else "")
-                self._stop("interrupted")
-            else:
-                task.cancel()
-
+    def close(self) -> None:
+        """Stop handling signals."""
         for sign in _SIGNALS:
-            loop.add_signal_handler(sign, receive, sign)
-        try:
-            yield
-        finally:
-            for sign in _SIGNALS:
-                loop.remove_signal_handler(sign)
+            self._loop.remove_signal_handler(sign)
+
+    def _receive(self, sign: signal.Signals) -> None:
+        self._received.append(sign)
+        if len(self._received) == 1:
+            wait = " when the requests in flight have ended; interrupt again to stop now"
+            log.warning("stopping%s", wait if self._is_sending() else "")
+            self._stop("interrupted")
+        elif self._task:
+            self._task.cancel()

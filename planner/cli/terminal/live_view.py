@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import click
 from rich.console import Console, Group, RenderableType
@@ -22,7 +21,6 @@ from planner.cli.terminal.progress import (
     format_batch_requests,
     format_duration,
     format_rate_limit_pause,
-    format_stop_reason,
 )
 from planner.sanitize import make_printable
 
@@ -30,25 +28,20 @@ _REFRESH_SECONDS: Final = 0.25
 _CHARS_PER_TOKEN: Final = 4
 
 
-@contextmanager
-def show_run_progress(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
-    """Show the progress of a run on stderr during the block. Yield a coroutine that keeps the view up to date."""
-    console = _create_console()
-    with (
-        Live(_render_progress(progress), console=console, auto_refresh=False, redirect_stdout=False) as view,
-        _log_above_view(console),
-    ):
-        yield _refresh_view(view, progress)
-        view.update(_render_progress(progress), refresh=True)
+async def show_progress_until_cancelled(progress: Progress) -> None:
+    """Show the progress of a run on stderr until this task is cancelled."""
+    with _LiveView(lambda: _render_progress(progress), auto_refresh=False) as view:
+        while True:
+            view.refresh()
+            await asyncio.sleep(_REFRESH_SECONDS)
 
 
-@contextmanager
-def show_reply_progress(model_name: str, count_characters: Callable[[], int]) -> Iterator[None]:
-    """Show a model's time and the estimated tokens of its reply on stderr during the block.
+def create_reply_view(model_name: str, count_characters: Callable[[], int]) -> Live:
+    """Return a live view of a model's time and the estimated tokens of its reply.
 
     `count_characters` returns the number of characters that have arrived.
     """
-    spinner, started_at, console = Spinner("dots"), time.monotonic(), _create_console()
+    spinner, started_at = Spinner("dots"), time.monotonic()
 
     def render() -> Spinner:
         words = f"{make_printable(model_name)} thinks: {format_duration(time.monotonic() - started_at)}"
@@ -57,20 +50,35 @@ def show_reply_progress(model_name: str, count_characters: Callable[[], int]) ->
         spinner.update(text=Text(words, style="dim"))
         return spinner
 
-    with Live(get_renderable=render, console=console, transient=True, redirect_stdout=False), _log_above_view(console):
-        yield
+    return _LiveView(render, transient=True)
 
 
-@contextmanager
-def _log_above_view(console: Console) -> Iterator[None]:
-    """Print log messages above the live view of a console during the block."""
-    shown = [handler for handler in log.handlers if type(handler) is logging.StreamHandler]
-    streams = [handler.setStream(_AboveViewStream(console)) for handler in shown]
-    try:
-        yield
-    finally:
-        for handler, stream in zip(shown, streams, strict=True):
+class _LiveView(Live):
+    """A live view on stderr. While it is shown, log messages are printed above it."""
+
+    def __init__(self, render: Callable[[], RenderableType], *, auto_refresh: bool = True, transient: bool = False):
+        context = click.get_current_context(silent=True)
+        no_color = True if context and context.color is False else None
+        super().__init__(
+            console=Console(stderr=True, highlight=False, no_color=no_color),
+            auto_refresh=auto_refresh,
+            transient=transient,
+            redirect_stdout=False,
+            get_renderable=render,
+        )
+        self._streams: dict[logging.StreamHandler[Any], Any] = {}
+
+    def start(self, refresh: bool = False) -> None:
+        """Show the view, and print log messages above it."""
+        super().start(refresh)
+        shown = [handler for handler in log.handlers if type(handler) is logging.StreamHandler]
+        self._streams = {handler: handler.setStream(_AboveViewStream(self.console)) for handler in shown}
+
+    def stop(self) -> None:
+        """Print log messages to stderr again, and end the view."""
+        for handler, stream in self._streams.items():
             handler.setStream(stream)
+        super().stop()
 
 
 class _AboveViewStream:
@@ -84,17 +92,6 @@ class _AboveViewStream:
 
     def flush(self) -> None:
         """Do nothing, since every text is written at once."""
-
-
-def _create_console() -> Console:
-    context = click.get_current_context(silent=True)
-    return Console(stderr=True, highlight=False, no_color=True if context and context.color is False else None)
-
-
-async def _refresh_view(view: Live, progress: Progress) -> None:
-    while True:
-        view.update(_render_progress(progress), refresh=True)
-        await asyncio.sleep(_REFRESH_SECONDS)
 
 
 def _render_progress(progress: Progress) -> RenderableType:
@@ -111,9 +108,10 @@ def _render_progress(progress: Progress) -> RenderableType:
         ("to go", "?" if left is None else format_duration(left)),
     ):
         facts.add_row(Text(name, style="dim"), Text(value))
+    stop = f"stopping: {progress.stop_reason}; waiting for the requests in flight" if progress.stop_reason else ""
     notes = [
         Text(note, style="yellow")
-        for note in (format_batch_requests(progress), format_rate_limit_pause(progress), format_stop_reason(progress))
+        for note in (format_batch_requests(progress), format_rate_limit_pause(progress), stop)
         if note
     ]
     problems = [

@@ -74,11 +74,6 @@ def format_batch_requests(progress: Progress) -> str:
     return f"at the batch service: {states}" if states else ""
 
 
-def format_stop_reason(progress: Progress) -> str:
-    """Return a message that says why the run is stopping, or "" if it is not stopping."""
-    return f"stopping: {progress.stop_reason}; waiting for the requests in flight" if progress.stop_reason else ""
-
-
 def format_dry_run_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
     """Return the result of a dry run as text: a line for each paper, then a line for each model."""
     lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]

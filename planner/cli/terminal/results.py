@@ -5,8 +5,8 @@ import shlex
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -47,22 +47,18 @@ class PlanReporter:
     _planned: list[Path] = field(default_factory=list)
     _reply_length: int = 0
 
-    @property
-    def on_text(self) -> Callable[[str], None] | None:
-        """The function that gets each piece of a reply, or None if no progress is shown."""
-        return self._count_reply_text if self.has_terminal else None
+    def add_reply_text(self, text: str) -> None:
+        """Count a piece of a reply, for the progress of the reply."""
+        self._reply_length += len(text)
 
-    @contextmanager
-    def show_reply_progress(self, model: ModelInfo) -> Iterator[None]:
-        """Show the progress of a model's replies during the block. A model without an endpoint shows none."""
+    def create_reply_view(self, model: ModelInfo) -> AbstractContextManager[object]:
+        """Return a live view of a model's reply. It shows nothing without a terminal or an endpoint."""
         if not (self.has_terminal and model.endpoint):
-            yield
-            return
-        from planner.cli.terminal.live_view import show_reply_progress  # imports rich, which only a terminal needs
+            return nullcontext()
+        from planner.cli.terminal.live_view import create_reply_view  # imports rich, which only a terminal needs
 
         self._reply_length = 0
-        with show_reply_progress(model.asked, lambda: self._reply_length):
-            yield
+        return create_reply_view(model.asked, lambda: self._reply_length)
 
     def report_result(self, source: str, result: PlanOutput) -> None:
         """Print the path or the JSON object of a result on stdout, and the messages about it on stderr."""
@@ -90,9 +86,6 @@ class PlanReporter:
             log.info("to see the whole plan:\n  ablation-planner show %s", shlex.quote(str(self._planned[0])))
         else:
             log.info("to make pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(output)))
-
-    def _count_reply_text(self, text: str) -> None:
-        self._reply_length += len(text)
 
     def _show_plan(self, result: PlanOutput) -> None:
         assert result.trajectory is not None, "only a plan is shown"
