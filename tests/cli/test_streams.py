@@ -161,6 +161,15 @@ def test_the_log_file_has_everything_with_its_time_and_grows(run: Run, work_fold
         assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ ", line) for line in lines)
 
 
+def test_a_usage_error_leaves_no_new_log_file(run: Run, work_folder: Path) -> None:
+    wrong = ("plan", "paper.md", "other.md", "--title", "One", "--log-file", "log.txt")
+    assert run(*wrong).exit_code == 2
+    assert not (work_folder / "log.txt").exists()
+    (work_folder / "log.txt").write_text("from an earlier command\n", encoding="utf-8")
+    assert run(*wrong).exit_code == 2
+    assert (work_folder / "log.txt").read_text(encoding="utf-8") == "from an earlier command\n"
+
+
 def test_the_host_is_named_before_the_first_request(run: Run, server: Server) -> None:
     server.answer = lambda request: as_asked(request, GOOD_REPLY)
     said = run("plan", "paper.md", *at(server)).stderr

@@ -70,7 +70,10 @@ def test_a_picture_may_show_the_program_of_another_checkout(work_folder: Path, t
     assert run_on_terminal(("plan",), work_folder, checkout=tmp_path / "other")[1].strip() == "the program of before"
 
 
-@pytest.mark.parametrize(("words", "env"), [(("--color", "never"), {}), ((), {"NO_COLOR": "1"})])
+@pytest.mark.parametrize(
+    ("words", "env"),
+    [(("--color", "never"), {}), ((), {"NO_COLOR": "1"}), (("--color", "auto"), {"NO_COLOR": "1"})],
+)
 def test_colours_are_turned_off(work_folder: Path, words: tuple[str, ...], env: Mapping[str, str]) -> None:
     _, written = run_on_terminal(("demo", "-k", "1", *words), work_folder, env)
     assert not COLOUR.search(written)
