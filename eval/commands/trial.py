@@ -27,7 +27,7 @@ from planner.batch.ledger.store import UNFINISHED_OUTCOMES
 from planner.batch.run_folder import RunFolder
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo
-from planner.cli.batch import run_batch
+from planner.cli.batch import run_batch_for_exit_code
 from planner.cli.options import create_cached_arxiv_client
 from planner.cli.run_options import prompt_file_options
 from planner.cli.terminal.console import add_log_options, log, run_for_exit_code
@@ -112,7 +112,7 @@ async def _plan_arms(call: TrialCall) -> int:
         spec = build_run_spec(call.trial, arm, call.output, call.prompt_folders)
         limits = replace(spec.limits, max_cost=_find_max_cost(call, arm.name))
         spec = replace(spec, limits=limits, retry_failed=call.retry_failed)
-        highest = max(highest, await run_batch(spec, as_json=False))
+        highest = max(highest, await run_batch_for_exit_code(spec, as_json=False))
         if highest > _SIGNAL_EXIT:
             break
     return highest

@@ -142,7 +142,7 @@ def batch(
         or any(each.key_variable is not None for each in model_specs),
         command_words=_list_typed_words(),
     )
-    work = _print_estimate(spec, as_json=as_json) if dry_run else run_batch(spec, as_json=as_json)
+    work = _print_estimate(spec, as_json=as_json) if dry_run else run_batch_for_exit_code(spec, as_json=as_json)
     raise SystemExit(run_for_exit_code(work, exits_at_first_signal=True))
 
 
@@ -153,7 +153,7 @@ def _list_typed_words() -> tuple[str, ...]:
     return tuple(mask.mask_text(_CREDENTIALS.sub(f"://{MASK_TEXT}@", word)) for word in words)
 
 
-async def run_batch(spec: RunSpec, *, as_json: bool) -> int:
+async def run_batch_for_exit_code(spec: RunSpec, *, as_json: bool) -> int:
     """Plan the pending papers of a run, and return the exit code of the command."""
     from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
 

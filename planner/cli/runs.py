@@ -14,7 +14,7 @@ from planner.batch.open_run import open_run
 from planner.batch.run_folder import RunFolder
 from planner.batch.spec import BATCH_SERVICE_ENGINE, BatchServiceOptions, RunSpec, load_run_spec
 from planner.batch.status import read_run_status
-from planner.cli.batch import run_batch
+from planner.cli.batch import run_batch_for_exit_code
 from planner.cli.command import FOLDER, command
 from planner.cli.options import create_cached_arxiv_client, output_option
 from planner.cli.run_options import collect_options
@@ -66,7 +66,7 @@ def _describe_next_call(run: RunFolder) -> str:
 def collect(run: Path, submission: BatchServiceOptions, as_json: bool) -> None:
     """Get the results of a RUN from its batch service, and continue the run as `batch --engine openai-batch` would."""
     spec = load_run_spec(run, submission)
-    _end_after(spec, lambda: run_batch(spec, as_json=as_json))
+    _end_after(spec, lambda: run_batch_for_exit_code(spec, as_json=as_json))
 
 
 @command("import", epilog="Example: ablation-planner import run batch_output.jsonl")
