@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.papers.folder import find_main_latex_and_alternatives
-from planner.papers.latex.macros import expand_simple_macros, find_macros
+from planner.papers.latex.macros import expand_macros, find_macros
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
-from planner.papers.latex.visibility import separate_hidden_latex
+from planner.papers.latex.visibility import find_hidden_texts
 from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
 from planner.papers.sources import SourceTree, build_source_tree
 from tests.papers.build import BODY, MAIN, latex_paper
@@ -190,19 +190,19 @@ def test_what_the_page_would_not_show_is_left_out_and_quoted(source: str, hidden
     ],
 )
 def test_what_the_page_shows_stays(source: str) -> None:
-    left, hidden = separate_hidden_latex(LatexSource(source))
-    assert (left.text, hidden) == (source, ())
+    assert find_hidden_texts(LatexSource(source)) == []
 
 
 def test_empty_commands_vanish_with_their_arguments_and_names_are_spelt_out() -> None:
     macros = find_macros(
         LatexSource("\\newcommand{\\todo}[2][]{}\\def\\ours{Net}\\newcommand\\keep[1]{\\textbf{#1}}\\let\\gone\\relax")
     )
+    simple = {name: macro for name, macro in macros.items() if macro.is_simple}
     assert (
-        expand_simple_macros(LatexSource("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), macros).text
+        expand_macros(LatexSource("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), simple).text
         == "a  Net Net. \\keep{b}"
     )
-    assert expand_simple_macros(LatexSource("\\keep{\\ours}"), macros, expand_all=True).text == "\\textbf{Net}"
+    assert expand_macros(LatexSource("\\keep{\\ours}"), macros, max_depth=6).text == "\\textbf{Net}"
 
 
 def test_plain_text_keeps_words_and_numbers() -> None:

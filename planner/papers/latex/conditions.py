@@ -56,7 +56,7 @@ class Conditions:
     flags: dict[str, bool] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
 
-    def set_flag(self, text: str, name: str, position: int) -> None:
+    def apply_flag_command(self, text: str, name: str, position: int) -> None:
         """Record the flag that a command such as `\\newtoggle`, `\\toggletrue` or `\\setboolean` sets."""
         if match := _FLAG_VALUE.match(text, position):
             value = name.endswith("true") or (name.startswith("set") and "true" in (match[2], match[3]))
@@ -65,7 +65,7 @@ class Conditions:
             elif not name.startswith("set") or match[3]:
                 self.flags[match[1]] = value
 
-    def set_counter(self, text: str, name: str, position: int) -> None:
+    def apply_counter_command(self, text: str, name: str, position: int) -> None:
         """Record the new value of a counter that a command sets; after `\\addtocounter`, the value is unknown."""
         if match := _COUNTER_VALUE.match(text, position):
             counter = f"value{{{match[1]}}}"
@@ -210,28 +210,28 @@ class OpenConditionals:
     @property
     def is_in_skipped_branch(self) -> bool:
         """True if the current position is in a branch that is not read."""
-        if not self._branches:
-            return False
-        innermost = self._branches[-1]
-        return innermost.is_outer_dead or innermost.branches_before not in (None, 0)
+        innermost = self._branches[-1] if self._branches else None
+        return innermost is not None and (innermost.is_outer_dead or innermost.branches_before not in (None, 0))
+
+    @property
+    def is_condition_unknown(self) -> bool:
+        """True if a conditional is open and the condition of the innermost one is unknown."""
+        return bool(self._branches) and self._branches[-1].branches_before is None
 
     def open_conditional(self, branches_before: int | None, *, is_case: bool) -> None:
         """Open a conditional; `branches_before` branches are skipped first (None if the condition is unknown)."""
         self._branches.append(_Branch(branches_before, self.is_in_skipped_branch, is_case))
 
-    def follow(self, name: str) -> bool | None:
-        """Go to the next branch at `\\else` or `\\or`, or close the conditional at `\\fi`.
+    def is_branch_end(self, command: str) -> bool:
+        """Return whether a command ends a branch of an open conditional, as `\\else`, `\\or` and `\\fi` do."""
+        ends = ("else", "fi", "or") if self._branches and self._branches[-1].is_case else ("else", "fi")
+        return bool(self._branches) and command in ends
 
-        Return True if the command must stay in the text because the condition is unknown, else False. Return None if
-        `name` is another command, or if no conditional is open.
-        """
-        branch = self._branches[-1] if self._branches else None
-        if branch is None or not (name in ("else", "fi") or (name == "or" and branch.is_case)):
-            return None
-        if name == "fi":
+    def end_branch(self, command: str) -> None:
+        """Go to the next branch at `\\else` or `\\or`, or close the conditional at `\\fi`."""
+        branch = self._branches[-1]
+        if command == "fi":
             self._branches.pop()
         elif branch.branches_before is not None:
-            branch.branches_before = (
-                branch.branches_before - 1 if name == "or" else 0 if branch.branches_before > 0 else -1
-            )
-        return branch.branches_before is None
+            is_live_next = branch.branches_before > 0
+            branch.branches_before = branch.branches_before - 1 if command == "or" else 0 if is_live_next else -1

@@ -122,8 +122,8 @@ class _Flattener:
 
     def _add_scanned_text(self, text: str) -> None:
         groups = BraceGroups(blank_comments(text) if _GROUP_CONDITIONAL.search(text) else text)
-        start = find_document_start(text) if len(self._open_files) > 1 else -1
-        position = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
+        start = find_document_start(text) if len(self._open_files) > 1 else None
+        position = start + len("\\begin{document}") if start and "\\documentclass" in text[:start] else 0
         scanner = LatexScanner(text, position, self._verbatim_environments, _TOKEN_PATTERN)
         spans, self._dead_spans = self._dead_spans, []
         for token in scanner:
@@ -200,7 +200,9 @@ class _Flattener:
         if stem != name and stem in self._conditions.flags:
             self._set_flag(stem, name.endswith("true"))
             return token.end
-        if (is_kept := self._open_conditionals.follow(name)) is not None:
+        if self._open_conditionals.is_branch_end(name):
+            is_kept = self._open_conditionals.is_condition_unknown
+            self._open_conditionals.end_branch(name)
             self._add_text(f"\\{name}" if is_kept else "")
             return token.end
         if name.startswith("if") and name not in NOT_CONDITIONALS and not text.startswith("{", token.end):
@@ -229,9 +231,9 @@ class _Flattener:
         if name in GROUP_CONDITIONALS:
             return self._open_group_branch(groups, token)
         if name in FLAG_SETTERS:
-            self._conditions.set_flag(text, name, token.end)
+            self._conditions.apply_flag_command(text, name, token.end)
         elif name in COUNTER_SETTERS:
-            self._conditions.set_counter(text, name, token.end)
+            self._conditions.apply_counter_command(text, name, token.end)
         elif name in _BODY_DEFINERS and (match := _ENVIRONMENT_BODY.match(text, token.end)):
             is_unused = name.endswith("Environ") and "\\BODY" not in match[2]
             if is_unused or _HIDING_BODY.search(match[2]):

@@ -1,10 +1,7 @@
-"""Find the commands and environments that a LaTeX paper defines, and expand its commands.
-
-A command is expanded if it prints nothing, a name or a heading.
-"""
+"""Find the commands and environments that a LaTeX paper defines, and expand its commands."""
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,9 +54,6 @@ _FLOAT_DEFINERS: Final = frozenset(
     | {"newfloat", "DeclareFloatingEnvironment"}
 )
 _INNER_FLOAT: Final = re.compile(r"\\(?:begin\s*\{(\w+)\*?\}|@(?:dbl)?float\s*\{(\w+)\})")
-_GRAPHICS: Final = re.compile(
-    r"\\includegraphics|\\begin\{(?:tikzpicture|axis|overpic)|\\input\{[^}]*(?:tikz|pgf|pdf_tex)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,7 @@ class Macro:
         return _EMPTY_BODY.fullmatch(self.body) is not None
 
     @property
-    def is_always_expanded(self) -> bool:
+    def is_simple(self) -> bool:
         """True if the command prints nothing, a name in plain words, a heading, or only some of its arguments."""
         if self.is_empty:
             return True
@@ -172,20 +166,13 @@ def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tu
     return (Macro(name, len(kinds), body[0], kinds[:1] in (["o"], ["O"])) if is_plain else None), body[1]
 
 
-def expand_simple_macros(
-    source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
-) -> LatexSource:
-    """Replace the commands in a source that print nothing, a plain name or a heading; return the new source.
+def expand_macros(source: LatexSource, macros: Mapping[str, Macro], *, max_depth: int = 2) -> LatexSource:
+    """Return the source with the text of `macros` in place of their commands, and without definitions of commands.
 
-    Commands in `extra_names` are replaced too. If `expand_all` is true, all commands in `macros` are replaced.
+    A command in the text of a macro is replaced too, down to `max_depth` levels.
     """
-    if "\\" not in source.text:
-        return source
-    selected = {
-        name: macro for name, macro in macros.items() if expand_all or name in extra_names or macro.is_always_expanded
-    }
-    for _ in range(6 if expand_all else 2):
-        expanded = _expand_once(source, selected)
+    for _ in range(max_depth if "\\" in source.text else 0):
+        expanded = _expand_once(source, macros)
         if expanded == source.text or len(expanded) > len(source.text) * 4 + 10_000:
             break
         source = LatexSource(expanded)
@@ -245,16 +232,3 @@ def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
         if kind := kinds.get(inner_name) or FLOAT_KINDS.get(inner_name):
             kinds[name[0].strip()] = kind
     return kinds
-
-
-def classify_float(name: str, text: str) -> BlockKind:
-    """Return the kind of the figure or table in the environment `name`.
-
-    A figure that holds a tabular but no graphics is a table. A figure that holds an algorithm but no graphics is prose.
-    """
-    kind = FLOAT_KINDS[name]
-    if kind is BlockKind.TABLE or _GRAPHICS.search(text):
-        return kind
-    if "\\begin{tabular" in text:
-        return BlockKind.TABLE
-    return BlockKind.PROSE if "\\begin{algorithm" in text else kind

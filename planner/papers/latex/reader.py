@@ -17,14 +17,13 @@ from planner.papers.latex.macros import (
     PLOTTED,
     UNPRINTED_COMMANDS,
     Macro,
-    classify_float,
-    expand_simple_macros,
+    expand_macros,
     find_defined_float_kinds,
     find_macros,
 )
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
-from planner.papers.latex.visibility import separate_hidden_latex
+from planner.papers.latex.visibility import find_hidden_texts, remove_hidden_texts
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
 from planner.papers.sources import SourceTree
@@ -58,6 +57,9 @@ _BIBLIOGRAPHY: Final = re.compile(
     r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
 )
 _PACKAGES: Final = re.compile(r"\\(?:usepackage|RequirePackage|documentclass)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]+)\}")
+_GRAPHICS: Final = re.compile(
+    r"\\includegraphics|\\begin\{(?:tikzpicture|axis|overpic)|\\input\{[^}]*(?:tikz|pgf|pdf_tex)"
+)
 _HIDING_COMMAND: Final = re.compile(
     r"\\(?:text)?(?:color|transparent|pdfrender)\b|\\(?:[hv]?phantom|fontsize|scalebox|resizebox|raisebox)\b"
 )
@@ -86,44 +88,49 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
         PaperError: if the files are too large or cannot be read.
     """
     flattened = flatten_source(tree, main_name)
-    preamble, body = split_preamble(flattened.text)
+    preamble, body = _split_preamble(flattened.text)
     head, raw_source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
     styles = LatexSource(_read_styles(tree, main_name, preamble))
     macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(raw_source)
-    source = expand_simple_macros(raw_source, macros, extra_names=_find_hiding_macros(macros, preamble))
-    source, hidden_texts = separate_hidden_latex(source, preamble)
-    source = expand_simple_macros(source, DRIVER_COMMANDS)
+    simple_macros = {name: macro for name, macro in macros.items() if macro.is_simple}
+    source = expand_macros(raw_source, simple_macros | _select_hiding_macros(macros, preamble))
+    hidden_texts = find_hidden_texts(source, preamble)
+    source = expand_macros(remove_hidden_texts(source, hidden_texts), DRIVER_COMMANDS)
     own_floats = find_defined_float_kinds(styles) | find_defined_float_kinds(head) | find_defined_float_kinds(source)
-    abstract = find_abstract_latex(source)
-    early_abstract = "" if abstract else find_abstract_latex(expand_simple_macros(head, macros)).strip()
+    abstract = _find_abstract(source)
+    early_abstract = "" if abstract else _find_abstract(expand_macros(head, simple_macros)).strip()
     opening = (_ABSTRACT_HEADING, Block(BlockKind.PROSE, early_abstract)) if early_abstract else ()
 
     def expand(text: str) -> str:
-        return expand_simple_macros(LatexSource(text), macros, expand_all=True).text
+        return expand_macros(LatexSource(text), macros, max_depth=6).text
 
     def convert_heading(text: str) -> str:
         return convert_latex_to_line(expand(text))
 
     sections = assemble_sections((*opening, *split_headings_and_blocks(source, convert_heading, own_floats)))
     return ParsedPaper(
-        title=convert_heading(find_title_latex(head, source) or find_title_latex(raw_source)),
+        title=convert_heading(_find_title(head, source) or _find_title(raw_source)),
         abstract=convert_latex_to_text(expand(abstract or early_abstract or find_abstract_text(sections))),
         sections=sections,
         main_file=main_name,
         warnings=(
             *flattened.warnings,
             *_warn_of_other_main_files(main_name, other_main_names),
-            *build_hidden_text_warnings(hidden_texts),
+            *build_hidden_text_warnings([hidden.text for hidden in hidden_texts]),
             *tree.warnings,
         ),
     )
 
 
-def _find_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
-    """Return the names of the paper's own commands that hide their arguments from readers."""
+def _select_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> dict[str, Macro]:
+    """Return the macros that hide their arguments from readers."""
+
+    def is_hiding(macro: Macro) -> bool:
+        call = LatexSource(macro.expand_call(["words"] * macro.argument_count))
+        return bool(find_hidden_texts(call, preamble))
+
     suspects = [macro for macro in macros.values() if macro.argument_count and _HIDING_COMMAND.search(macro.body)]
-    calls = {macro.name: LatexSource(macro.expand_call(["words"] * macro.argument_count)) for macro in suspects}
-    return frozenset(name for name, call in calls.items() if separate_hidden_latex(call, preamble)[1])
+    return {macro.name: macro for macro in suspects if is_hiding(macro)}
 
 
 def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
@@ -160,14 +167,14 @@ def _warn_of_other_main_files(main_name: str, other_main_names: tuple[str, ...])
     return (f"{main_name!r} was read as the main file; other possible main files: {others}",)
 
 
-def split_preamble(text: str) -> tuple[str, str]:
+def _split_preamble(text: str) -> tuple[str, str]:
     """Return the preamble and the body of a source; without a `document` environment, the preamble is ""."""
     preamble, separator, rest = text.partition("\\begin{document}")
     body, end, _ = rest.rpartition("\\end{document}")  # the last one: a listing may show another
     return (preamble, body if end else rest) if separator else ("", text)
 
 
-def find_title_latex(*sources: LatexSource) -> str:
+def _find_title(*sources: LatexSource) -> str:
     """Return the LaTeX of the last title in the sources; "" if there is none."""
     titles = [title for source in sources for title in _find_titles(source)]
     titles = titles or [match[1] for source in sources if (match := _PDF_TITLE.search(source.text))]
@@ -181,7 +188,7 @@ def _find_titles(source: LatexSource) -> Iterator[str]:
             yield group[0]
 
 
-def find_abstract_latex(source: LatexSource) -> str:
+def _find_abstract(source: LatexSource) -> str:
     """Return the LaTeX of the abstract in its environment or command; "" if there is none."""
     tokens = source.find_commands(_is_abstract_command)
     parts = (_read_abstract(source.groups, token) for token in tokens)
@@ -229,15 +236,11 @@ def _find_level_shift(body: str) -> int:
 
 def _find_parts(source: LatexSource, own_floats: Mapping[str, BlockKind]) -> Iterator[_BodyPart]:
     position = 0
-    for token in source.find_commands(_is_part_command):
+    for token in source.find_commands(lambda name: name.rstrip("*") in _PART_COMMANDS or _is_abstract_command(name)):
         part = _read_part(source.groups, token, own_floats) if token.start >= position else None
         if part is not None:
             position = part.end
             yield part
-
-
-def _is_part_command(name: str) -> bool:
-    return name.rstrip("*") in _PART_COMMANDS or _is_abstract_command(name)
 
 
 def _read_part(groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, BlockKind]) -> _BodyPart | None:
@@ -316,11 +319,21 @@ def _read_environment(groups: BraceGroups, token: LatexToken, own_floats: Mappin
     if name == "array":
         return _BodyPart(token.start, end, kind=BlockKind.TABLE) if _is_array_of_results(environment) else None
     if is_float:
-        return _BodyPart(token.start, end, kind=own_floats.get(name) or classify_float(name, environment))
+        return _BodyPart(token.start, end, kind=own_floats.get(name) or _classify_float(name, environment))
     if name in DRAWINGS:
         return _BodyPart(token.start, end, kind=BlockKind.FIGURE) if PLOTTED.search(environment) else None
     title, kind = _BACK_MATTER[name]
     return _BodyPart(token.start, end, Heading(title, 1, f"\\section*{{{title}}}", kind), inner=environment)
+
+
+def _classify_float(name: str, text: str) -> BlockKind:
+    """Return the kind of a figure or table; a figure without graphics is a table or prose if its content is."""
+    kind = FLOAT_KINDS[name]
+    if kind is BlockKind.TABLE or _GRAPHICS.search(text):
+        return kind
+    if "\\begin{tabular" in text:
+        return BlockKind.TABLE
+    return BlockKind.PROSE if "\\begin{algorithm" in text else kind
 
 
 def _is_array_of_results(array: str) -> bool:

@@ -64,19 +64,20 @@ def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[s
 _TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
 
 
-class ClosingStringFinder:
+class _ClosingStringFinder:
     """A finder of strings such as `\\end{figure}`; it never searches twice for a string that is missing."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._absent: set[str] = set()
 
-    def find_end(self, closing: str, position: int) -> int:
-        """Return the end of the next string `closing` after a position; 0 if there is none."""
+    def find_end(self, closing: str, position: int) -> int | None:
+        """Return the end of the next string `closing` after a position; None if there is none."""
         start = -1 if closing in self._absent else self.text.find(closing, position)
         if start < 0:
             self._absent.add(closing)
-        return start + len(closing) if start >= 0 else 0
+            return None
+        return start + len(closing)
 
 
 class LatexScanner(Iterable[LatexToken]):
@@ -95,16 +96,30 @@ class LatexScanner(Iterable[LatexToken]):
     ) -> None:
         self.text, self.position, self._extra_environments = text, position, extra_environments
         self._pattern = pattern
-        self._closings = ClosingStringFinder(text)
+        self._closings = _ClosingStringFinder(text)
 
     def __iter__(self) -> Iterator[LatexToken]:
-        for match in self.find_matches():
-            token = self.make_token(match)
+        for match in self._find_matches():
+            token = self._make_token(match)
             self.position = token.end
             yield token
 
-    def find_matches(self) -> Iterator[re.Match[str]]:
-        """Yield the matches of the pattern, and the comments; this is faster than yielding tokens.
+    def collect_command_spans(self) -> dict[str, list[tuple[int, int]]]:
+        """Return the start and end of every command, by the name of the command; faster than making tokens."""
+        spans = defaultdict(list)
+        for match in self._find_matches():
+            kind = match.lastgroup
+            if kind == "command":
+                spans[match["command"]].append(match.span())
+            elif kind not in ("escape", "comment"):
+                token = self._make_token(match)
+                self.position = token.end
+                if token.kind == "command":
+                    spans[token.name].append((token.start, token.end))
+        return spans
+
+    def _find_matches(self) -> Iterator[re.Match[str]]:
+        """Yield the matches of the pattern, and the comments.
 
         After a match that begins verbatim text, the caller must set `position` to the end of that text.
         """
@@ -135,8 +150,7 @@ class LatexScanner(Iterable[LatexToken]):
         position = self.text.find("%", self.position)
         return position if position >= 0 else len(self.text)
 
-    def make_token(self, match: re.Match[str]) -> LatexToken:
-        """Return the token that begins with a match of the pattern."""
+    def _make_token(self, match: re.Match[str]) -> LatexToken:
         start, end = match.span()
         match match.lastgroup:
             case "command":
@@ -180,7 +194,7 @@ class BraceGroups:
     """The groups in braces of a text; if many are read, the braces of the whole text are matched at once."""
 
     def __init__(self, text: str) -> None:
-        self.text, self._closings = text, ClosingStringFinder(text)
+        self.text, self._closings = text, _ClosingStringFinder(text)
         self._characters_left = len(text)  # characters that may be read to match groups one by one
 
     @cached_property
@@ -313,23 +327,12 @@ class LatexSource:
 
     @cached_property
     def _command_spans(self) -> dict[str, list[tuple[int, int]]]:
-        """The start and end of every command, by the name of the command."""
-        spans, scanner = defaultdict(list), LatexScanner(self.text)
-        for match in scanner.find_matches():
-            kind = match.lastgroup
-            if kind == "command":
-                spans[match["command"]].append(match.span())
-            elif kind not in ("escape", "comment"):
-                token = scanner.make_token(match)
-                scanner.position = token.end
-                if token.kind == "command":
-                    spans[token.name].append((token.start, token.end))
-        return spans
+        return LatexScanner(self.text).collect_command_spans()
 
 
-def find_document_start(text: str) -> int:
-    """Return the position of the first `\\begin{document}` outside verbatim text; -1 if there is none."""
+def find_document_start(text: str) -> int | None:
+    """Return the position of the first `\\begin{document}` outside verbatim text; None if there is none."""
     if "\\begin{document}" not in text:
-        return -1
+        return None
     tokens = LatexSource(text).find_commands("begin".__eq__)
-    return next((token.start for token in tokens if text.startswith("{document}", token.end)), -1)
+    return next((token.start for token in tokens if text.startswith("{document}", token.end)), None)

@@ -1,13 +1,14 @@
-"""Remove text from a LaTeX source that readers of the printed page cannot see.
+"""Find and remove the text of a LaTeX source that readers of the printed page cannot see.
 
 Such text has the colour of its background, is in a `\\phantom`, or is too small.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from planner.papers.colours import BLACK, WHITE, Colour, LatexPalette, is_similar_colour
 from planner.papers.latex.scan import BraceGroups, LatexSource, LatexToken
@@ -67,23 +68,33 @@ _MAX_BOX_CHARS: Final = 100_000
 _MAX_ROW_CHARS: Final = 5_000
 _MAX_NESTED: Final = 50  # backgrounds over one another; of more, only the innermost count
 
-_HiddenText = tuple[str, int]  # the text and the position where it ends
+_HiddenGroup = tuple[str, int]  # the hidden text and the position where it ends
 
 
-def separate_hidden_latex(source: LatexSource, preamble: str = "") -> tuple[LatexSource, tuple[str, ...]]:
-    """Return the source without the text that readers cannot see, and a tuple of the removed texts.
+class HiddenText(NamedTuple):
+    """A text that readers cannot see; it begins at `start` with the command that hides it."""
 
-    Text without letters is never removed.
-    """
-    text, chunks, hidden_texts, last = source.text, list[str](), list[str](), 0
-    finder = _HiddenTextFinder(source, preamble)
+    text: str
+    start: int
+    end: int
+
+
+def find_hidden_texts(source: LatexSource, preamble: str = "") -> list[HiddenText]:
+    """Return the texts that readers cannot see, in order; a text without letters is left out."""
+    finder, hidden_texts, end = _HiddenTextFinder(source, preamble), list[HiddenText](), 0
     for token in source.find_commands(_MAY_HIDE.__contains__):
-        hidden = finder.find_hidden_text(token) if token.start >= last else None
+        hidden = finder.find_hidden_text(token) if token.start >= end else None
         if hidden and _LETTERS.search(hidden[0]):
-            chunks.append(text[last : token.start])
-            hidden_texts.append(" ".join(hidden[0].split()))
-            last = hidden[1]
-    return LatexSource("".join((*chunks, text[last:]))) if hidden_texts else source, tuple(hidden_texts)
+            end = hidden[1]
+            hidden_texts.append(HiddenText(hidden[0], token.start, end))
+    return hidden_texts
+
+
+def remove_hidden_texts(source: LatexSource, hidden_texts: Sequence[HiddenText]) -> LatexSource:
+    """Return the source without these texts and the commands that hide them."""
+    starts, ends = [hidden.start for hidden in hidden_texts], [hidden.end for hidden in hidden_texts]
+    spans = zip([0, *ends], [*starts, len(source.text)], strict=True)
+    return LatexSource("".join(source.text[start:end] for start, end in spans)) if hidden_texts else source
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +204,7 @@ class _HiddenTextFinder:
     def _printed_boxes(self) -> frozenset[str]:
         return frozenset(_BOX_PRINTING.findall(self._full_text))
 
-    def find_hidden_text(self, token: LatexToken) -> _HiddenText | None:
+    def find_hidden_text(self, token: LatexToken) -> _HiddenGroup | None:
         """Return the text that a command hides, or None if it hides no text."""
         groups, name, end = self._groups, token.name, token.end
         if name in _PHANTOM_COMMANDS:
@@ -212,7 +223,7 @@ class _HiddenTextFinder:
             return _read_faint_node(groups, end) or self._read_white_node(token)
         return self._read_unused_box(token) or self._read_white_box(token)
 
-    def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenText | None:
+    def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenGroup | None:
         model, values, end = _read_colour_arguments(self._groups, end, 1)
         colour = self._palette.parse_colour(values[0] or "", model) if values else None
         background = self._backgrounds.find_colour(token.start) if colour else None
@@ -220,7 +231,7 @@ class _HiddenTextFinder:
             return None
         return self._groups.read_group(end) if token.name == "textcolor" else _read_switched_text(self._groups, end)
 
-    def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
+    def _read_black_box(self, token: LatexToken) -> _HiddenGroup | None:
         """Return the text in a black box; None if a text colour is set in the box or before it in the paragraph."""
         background, content = _read_colour_box(self._groups, token, self._palette) or (None, "")
         if background is None or background.colour is None or not is_similar_colour(background.colour, BLACK):
@@ -229,7 +240,7 @@ class _HiddenTextFinder:
         in_paragraph = before.rpartition("\n\n")[2]
         return None if _COLOUR_SETTING.search(in_paragraph + content) else (content, background.end)
 
-    def _read_white_node(self, token: LatexToken) -> _HiddenText | None:
+    def _read_white_node(self, token: LatexToken) -> _HiddenGroup | None:
         """Return the white text of a node in a drawing; None if the drawing may have a filled area."""
         text = self._groups.text
         match = _NODE_OPTIONS.match(text, token.end, token.end + _MAX_PATH_CHARS) if token.name == "node" else None
@@ -238,7 +249,7 @@ class _HiddenTextFinder:
         picture = text[max(0, token.start - _MAX_PATH_CHARS) : token.start].rpartition("\\begin{tikzpicture}")
         return self._groups.read_group(match.end()) if picture[1] and not _FILLING.search(picture[2]) else None
 
-    def _read_white_box(self, token: LatexToken) -> _HiddenText | None:
+    def _read_white_box(self, token: LatexToken) -> _HiddenGroup | None:
         """Return the white text in a `tcolorbox` environment that has the usual background."""
         text, start = self._groups.text, token.end + len("{tcolorbox}")
         option = self._groups.read_option(start) if text.startswith("{tcolorbox}", token.end) else None
@@ -254,7 +265,7 @@ class _HiddenTextFinder:
             return False
         return not _FILLING.search(options) and all(value or not name for name, value in settings.items())
 
-    def _read_unused_box(self, token: LatexToken) -> _HiddenText | None:
+    def _read_unused_box(self, token: LatexToken) -> _HiddenGroup | None:
         """Return the text that is saved in a box if the box is never printed."""
         match = _BOX_FILLING.match(self._groups.text, token.start)
         if match is None or match[1] in self._printed_boxes:
@@ -264,7 +275,7 @@ class _HiddenTextFinder:
         return self._groups.read_group(match.end())
 
 
-def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
+def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenGroup | None:
     """Return the text that a raw PDF instruction, such as "3 Tr", makes white or invisible; None if there is none."""
     words = _LITERAL_WORDS.match(groups.text, end)
     setting = groups.read_group(words.end()) if words else None
@@ -273,7 +284,7 @@ def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | N
     return groups.read_group(setting[1]) if name == "textpdfrender" else _read_switched_text(groups, setting[1])
 
 
-def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
+def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenGroup | None:
     """Return the text that a command makes too small or too faint, or moves off the page."""
     first = groups.read_group(end)
     if first and name == "transparent":
@@ -295,7 +306,7 @@ def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenText | 
     return None
 
 
-def _read_faint_node(groups: BraceGroups, end: int) -> _HiddenText | None:
+def _read_faint_node(groups: BraceGroups, end: int) -> _HiddenGroup | None:
     """Return the text of the first node in a drawing command if the text is nearly transparent."""
     match = _NODE.match(groups.text, end, end + _MAX_PATH_CHARS)
     opacities = dict(_OPACITY.findall(match[1])) if match else {}
@@ -320,7 +331,7 @@ def _is_faint(number: str, limit: float = 0.05) -> bool:
     return match is not None and not match[2] and float(match[1]) < limit
 
 
-def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenText:
+def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenGroup:
     """Return the text after a switch such as `\\color`, and the text's end: the next switch or the group's end."""
     end = groups.find_enclosing_end(position)
     match = _SWITCH_ENDS.search(groups.text, position, end)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.latex.macros import Macro, expand_simple_macros, find_macros
+from planner.papers.latex.macros import Macro, expand_macros, find_macros
 from planner.papers.latex.scan import LatexSource
 from tests.papers.latex.sources import ODD_LATEX, join_text, read_body
 
@@ -77,19 +77,21 @@ CALLS = {
 
 @pytest.mark.parametrize(("preamble", "source", "text"), CALLS.values(), ids=CALLS.keys())
 def test_a_call_stands_for_what_the_reader_of_the_page_sees(preamble: str, source: str, text: str) -> None:
-    assert expand_simple_macros(LatexSource(source), find_macros(LatexSource(preamble))).text == text
+    macros = find_macros(LatexSource(preamble))
+    simple = {name: macro for name, macro in macros.items() if macro.is_simple}
+    assert expand_macros(LatexSource(source), simple).text == text
 
 
 def test_titles_want_every_command_replaced_arguments_and_defaults_too() -> None:
     macros = find_macros(LatexSource("\\newcommand{\\pair}[2][left]{#1 and #2}\\newcommand{\\hl}[1]{\\textbf{#1}}"))
-    title = expand_simple_macros(LatexSource("\\pair{right}, \\pair[up]{\\hl{down}}"), macros, expand_all=True).text
+    title = expand_macros(LatexSource("\\pair{right}, \\pair[up]{\\hl{down}}"), macros, max_depth=6).text
     assert title == "left and right, up and \\textbf{down}"
 
 
 @pytest.mark.parametrize("body", ["\\x", "\\x\\x", "a\\x", "\\y\\y"], ids=["itself", "twice", "growing", "by another"])
 def test_a_command_that_calls_itself_ends(body: str) -> None:
     macros = {"x": Macro("x", 0, body), "y": Macro("y", 0, "\\x\\x")}
-    assert len(expand_simple_macros(LatexSource("\\x"), macros, expand_all=True).text) < 20_000
+    assert len(expand_macros(LatexSource("\\x"), macros, max_depth=6).text) < 20_000
 
 
 def test_the_definitions_of_the_papers_own_style_count() -> None:
@@ -99,14 +101,14 @@ def test_the_definitions_of_the_papers_own_style_count() -> None:
 
 @given(ODD_LATEX)
 def test_definitions_of_any_source_can_be_expanded_in_it(source: str) -> None:
-    expanded = expand_simple_macros(LatexSource(source), find_macros(LatexSource(source)), expand_all=True).text
+    expanded = expand_macros(LatexSource(source), find_macros(LatexSource(source)), max_depth=6).text
     assert len(expanded) <= 4 * len(source) + 10_000
 
 
 @given(st.text(alphabet="ab {}\\%", max_size=40).filter(lambda text: "\\x" not in text))
 def test_a_text_without_calls_is_left_as_it_is(text: str) -> None:
     macros = {"xnever": Macro("xnever", 0, ""), "xname": Macro("xname", 0, "Name")}
-    assert expand_simple_macros(LatexSource(text), macros).text == text
+    assert expand_macros(LatexSource(text), macros).text == text
 
 
 def test_an_own_command_in_the_text_does_not_cost_its_argument() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from planner.papers.latex.scan import VERBATIM_ENVIRONMENTS, BraceGroups, ClosingStringFinder, LatexScanner, LatexSource
+from planner.papers.latex.scan import VERBATIM_ENVIRONMENTS, BraceGroups, LatexScanner, LatexSource
 from tests.papers.latex.sources import ODD_LATEX
 
 TOKENS = {
@@ -123,12 +123,12 @@ def test_a_place_knows_where_its_group_ends(source: str, position: int, end: int
     assert BraceGroups(source).find_enclosing_end(position) == end
 
 
-def test_what_was_not_found_is_not_looked_for_again() -> None:
-    closings = ClosingStringFinder("a]b")
-    assert closings.find_end("]", 0) == 2
-    assert closings.find_end(")", 0) == 0
-    assert closings.find_end(")", 2) == 0
-    assert closings.find_end("]", 0) == 2
+def test_an_environment_goes_up_to_its_end_and_one_that_never_ends_is_none() -> None:
+    groups = BraceGroups("a\\end{b}c")
+    assert groups.read_environment("b", 0) == ("a", 8)
+    assert groups.read_environment("d", 0) is None
+    assert groups.read_environment("d", 2) is None
+    assert groups.read_environment("b", 1) == ("", 8)
 
 
 @given(ODD_LATEX)

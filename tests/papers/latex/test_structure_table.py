@@ -3,16 +3,11 @@
 import pytest
 from hypothesis import given
 
-from planner.papers.latex.reader import (
-    find_abstract_latex,
-    find_title_latex,
-    split_headings_and_blocks,
-    split_preamble,
-)
+from planner.papers.latex.reader import read_latex, split_headings_and_blocks
 from planner.papers.latex.scan import LatexSource
 from planner.papers.outline import Heading
 from planner.papers.paper import BlockKind, SectionKind
-from tests.papers.latex.sources import ODD_LATEX, join_text, read_body
+from tests.papers.latex.sources import ODD_LATEX, join_text, make_tree, read_body
 
 
 def headings(body: str) -> list[tuple[str, int]]:
@@ -103,12 +98,12 @@ NO_ABSTRACTS = {
 
 @pytest.mark.parametrize("source", ABSTRACTS.values(), ids=ABSTRACTS.keys())
 def test_an_abstract_is_found_by_its_name(source: str) -> None:
-    assert find_abstract_latex(LatexSource(source)) == ABSTRACT_TEXT
+    assert read_body(source).abstract == ABSTRACT_TEXT
 
 
 @pytest.mark.parametrize("source", NO_ABSTRACTS.values(), ids=NO_ABSTRACTS.keys())
 def test_what_only_resembles_an_abstract_is_none(source: str) -> None:
-    assert find_abstract_latex(LatexSource(source)) == ""
+    assert read_body(source).abstract == ""
 
 
 BACK = {
@@ -150,23 +145,23 @@ def test_sections_after_the_appendix_begins_are_part_of_it(mark: str) -> None:
     ],
 )
 def test_the_title_is_the_last_that_is_set(source: str, title: str) -> None:
-    assert find_title_latex(LatexSource(source)) == title
+    assert read_body("", source).title == title
 
 
 @pytest.mark.parametrize(
-    ("source", "parts"),
+    ("source", "body"),
     [
-        ("a\\begin{document}b\\end{document}c", ("a", "b")),
-        ("a\\begin{document}b", ("a", "b")),
-        ("no document", ("", "no document")),
+        ("a\\begin{document}b\\end{document}c", "b"),
+        ("a\\begin{document}b", "b"),
+        ("no document", "no document"),
         (
             "\\begin{document}\\begin{verbatim}\\end{document}\\end{verbatim}b\\end{document}",
-            ("", "\\begin{verbatim}\\end{document}\\end{verbatim}b"),
+            "\\begin{verbatim}\\end{document}\\end{verbatim}b",
         ),
     ],
 )
-def test_the_preamble_is_parted_from_the_body(source: str, parts: tuple[str, str]) -> None:
-    assert split_preamble(source) == parts
+def test_only_the_body_is_text(source: str, body: str) -> None:
+    assert join_text(read_latex(make_tree({"main.tex": source}), "main.tex")) == body
 
 
 def squeezed(text: str) -> str:
