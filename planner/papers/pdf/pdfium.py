@@ -5,8 +5,7 @@ for them, so `PDFIUM` has its own. They do not check arguments: a wrong argument
 be a handle (of this module or of pypdfium2) or point into a `NumberBuffer`. Any other argument must be a 32-bit int.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from ctypes import PYFUNCTYPE, byref, c_double, c_float, c_int, c_uint, c_void_p, cast, sizeof
 from math import inf
 from typing import Any, Final, NamedTuple
@@ -27,7 +26,6 @@ Colour = tuple[int, int, int]
 # Some bytes may come before the header; PDF readers search the first kilobyte for it.
 _HEADER_SEARCH_LENGTH: Final = 1024
 _MAX_SEGMENTS: Final = 20
-_STROKE_MODES: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP})
 
 
 class Matrix(NamedTuple):
@@ -70,16 +68,15 @@ class Matrix(NamedTuple):
 IDENTITY_MATRIX: Final = Matrix(1, 0, 0, 1, 0, 0)
 
 
-def intersect_boxes(first: Bounds, second: Bounds) -> Bounds:
-    """Return the area that two boxes share; if they share none, its width or its height is negative."""
-    if second == UNBOUNDED:
-        return first
-    return max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3])
+def clip_box(box: Bounds, clip: Bounds) -> Bounds:
+    """Return the part of a box that is inside `clip`; if there is none, its width or its height is negative."""
+    if clip == UNBOUNDED:
+        return box
+    return max(box[0], clip[0]), max(box[1], clip[1]), min(box[2], clip[2]), min(box[3], clip[3])
 
 
-@contextmanager
-def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
-    """Open a PDF during the block, and yield its document; error messages begin with `name`.
+def open_pdf(data: bytes, name: str) -> pypdfium2.PdfDocument:
+    """Return the open document of a PDF; the caller must close it. Error messages begin with `name`.
 
     Raises:
         PaperError: if the bytes are no PDF, are incomplete or damaged, have no pages or need a password.
@@ -94,10 +91,11 @@ def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
     handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
     if not handle:
         raise PaperError(f"{name}: {_explain_open_error(data, raw.FPDF_GetLastError())}")
-    with closing(pypdfium2.PdfDocument(handle)) as document:
-        if len(document) < 1:
-            raise PaperError(f"{name}: the PDF has no pages; download it again")
-        yield document
+    document = pypdfium2.PdfDocument(handle)
+    if len(document) < 1:
+        document.close()
+        raise PaperError(f"{name}: the PDF has no pages; download it again")
+    return document
 
 
 def _explain_open_error(data: bytes, error_code: int) -> str:
@@ -120,7 +118,7 @@ class NumberBuffer:
         self._numbers: Any = (number_type * count)()
         self.pointers = tuple(byref(self._numbers, at * sizeof(number_type)) for at in range(count))
 
-    def read_numbers(self) -> list[Any]:
+    def copy_numbers(self) -> list[Any]:
         """Return the numbers that the last function wrote."""
         numbers: list[Any] = self._numbers[:]
         return numbers
@@ -150,7 +148,14 @@ class _UncheckedFunctions:
 PDFIUM: Final = _UncheckedFunctions()
 
 
-class ObjectReader:
+class Paint(NamedTuple):
+    """The colour of an object (None for a pattern) and its opacity from 0 to 1."""
+
+    colour: Colour | None
+    opacity: float
+
+
+class PageObjectReader:
     """A reader of the objects on a page, which must be open."""
 
     def __init__(self) -> None:
@@ -164,36 +169,28 @@ class ObjectReader:
     def read_bounds(self, item: PdfiumHandle) -> Bounds:
         """Return the box around an object, in the coordinates of the page or form that holds the object."""
         PDFIUM.FPDFPageObj_GetBounds(item, *self._bounds_buffer.pointers)
-        left, bottom, right, top = self._bounds_buffer.read_numbers()
+        left, bottom, right, top = self._bounds_buffer.copy_numbers()
         return left, bottom, right, top
 
     def read_form_matrix(self, form: PdfiumHandle) -> Matrix:
         """Return the matrix that maps the content of a form to the page or form around it."""
         PDFIUM.FPDFPageObj_GetMatrix(form, self._matrix_buffer.pointers[0])
-        return Matrix(*self._matrix_buffer.read_numbers())
+        return Matrix(*self._matrix_buffer.copy_numbers())
 
-    def read_fill(self, item: PdfiumHandle) -> tuple[Colour | None, float]:
-        """Return an object's fill colour (None for a pattern) and its opacity from 0 to 1."""
-        return self._read_colour(PDFIUM.FPDFPageObj_GetFillColor(item, *self._colour_buffer.pointers))
-
-    def read_text_style(self, text: PdfiumHandle) -> tuple[int, Colour | None, float]:
-        """Return a text object's render mode (a number of the PDF standard), its colour and its opacity (0 to 1)."""
-        mode: int = PDFIUM.FPDFTextObj_GetTextRenderMode(text)
-        read = PDFIUM.FPDFPageObj_GetStrokeColor if mode in _STROKE_MODES else PDFIUM.FPDFPageObj_GetFillColor
-        return mode, *self._read_colour(read(text, *self._colour_buffer.pointers))
-
-    def _read_colour(self, has_colour: int) -> tuple[Colour | None, float]:
-        if not has_colour:
-            return None, 1.0
-        red, green, blue, alpha = self._colour_buffer.read_numbers()
-        return (red, green, blue), alpha / 255
+    def read_paint(self, item: PdfiumHandle, *, is_stroked: bool = False) -> Paint:
+        """Return the paint of an object's area or, if `is_stroked` is true, of its outline."""
+        read = PDFIUM.FPDFPageObj_GetStrokeColor if is_stroked else PDFIUM.FPDFPageObj_GetFillColor
+        if not read(item, *self._colour_buffer.pointers):
+            return Paint(None, 1.0)
+        red, green, blue, alpha = self._colour_buffer.copy_numbers()
+        return Paint((red, green, blue), alpha / 255)
 
     def is_filled(self, path: PdfiumHandle) -> bool:
         """Return whether the path is filled, and not only drawn as a line."""
         PDFIUM.FPDFPath_GetDrawMode(path, *self._modes_buffer.pointers)
-        return bool(self._modes_buffer.read_numbers()[0] != raw.FPDF_FILLMODE_NONE)
+        return bool(self._modes_buffer.copy_numbers()[0] != raw.FPDF_FILLMODE_NONE)
 
-    def read_clip(self, item: PdfiumHandle) -> Bounds | None:
+    def read_clip_box(self, item: PdfiumHandle) -> Bounds | None:
         """Return the box outside which an object is not painted, or None if there is no such box."""
         clip = PDFIUM.FPDFPageObj_GetClipPath(item)
         count = PDFIUM.FPDFClipPath_CountPaths(clip)
@@ -213,19 +210,10 @@ class ObjectReader:
             points = list(map(self._read_point, segments))
             if points and point_count < _MAX_SEGMENTS:
                 xs, ys = zip(*points, strict=True)
-                bounds = intersect_boxes(bounds or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
+                bounds = clip_box(bounds or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
         return bounds
 
     def _read_point(self, segment: PdfiumHandle) -> tuple[float, float]:
         PDFIUM.FPDFPathSegment_GetPoint(segment, *self._point_buffer.pointers)
-        x, y = self._point_buffer.read_numbers()
+        x, y = self._point_buffer.copy_numbers()
         return x, y
-
-
-def is_box_filling_path(path: PdfiumHandle) -> bool:
-    """Return whether the path fills its box, as a plain or rounded box does; a frame or a drawing does not."""
-    count = PDFIUM.FPDFPath_CountSegments(path)
-    if count > _MAX_SEGMENTS:
-        return False
-    kinds = [PDFIUM.FPDFPathSegment_GetType(PDFIUM.FPDFPath_GetPathSegment(path, at)) for at in range(count)]
-    return kinds.count(raw.FPDF_SEGMENT_MOVETO) <= 1

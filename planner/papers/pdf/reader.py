@@ -1,7 +1,7 @@
 """Read a paper from a PDF: the title, the abstract and the sections."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -20,10 +20,11 @@ from planner.papers.pdf.lines import Line, measure_body_style, remove_headers_an
 from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
 from planner.papers.pdf.pdfium import open_pdf
-from planner.papers.pdf.runs import RunReader, TextRun, rotate_page_upright
-from planner.papers.pdf.visibility import PaintedObjects, separate_hidden_text
+from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun, RunReader, TextRun, rotate_page_upright
+from planner.papers.pdf.visibility import PaintedObjects, find_hidden_runs, is_ocr_of_scan
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
+_WORD: Final = re.compile(r"[^\W_]{3}")
 _MAX_PAGES: Final = 500
 _MAX_QUOTED: Final = 500  # characters
 
@@ -46,7 +47,7 @@ def read_pdf(data: bytes, name: str) -> ParsedPaper:
     Raises:
         PaperError: if the bytes are no PDF, are damaged or encrypted, or hold no text.
     """
-    with open_pdf(data, name) as document:
+    with closing(open_pdf(data, name)) as document:
         page_count = len(document)
         pages = [_read_page(document, index) for index in range(min(page_count, _MAX_PAGES))]
         outline = read_outline(document)
@@ -65,10 +66,24 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> _PageText:
         placed_runs = text.read_runs()
         if not placed_runs:
             return _PageText([], is_complete=text.is_complete)
-        objects = PaintedObjects(page.raw)
-        visible_runs, hidden_text, is_ocr = separate_hidden_text(placed_runs, objects, page.get_bbox())
+        objects, page_box = PaintedObjects(page.raw), page.get_bbox()
+    is_ocr = is_ocr_of_scan(placed_runs, objects, page_box)
+    hidden_runs = find_hidden_runs(placed_runs, objects, page_box, is_ocr=is_ocr)
+    hidden_text = _join_runs(hidden_runs)
+    if not _WORD.search(hidden_text):  # a lone letter or sign carries no message and may be misjudged
+        hidden_runs, hidden_text = [placed for placed in hidden_runs if not placed.has_usable_place], ""
+    hidden_ids = set(map(id, hidden_runs))
+    visible_runs = [placed for placed in placed_runs if id(placed) not in hidden_ids]
     is_complete = text.is_complete and objects.is_complete
     return _PageText(rotate_page_upright(visible_runs), hidden_text, is_ocr, is_complete)
+
+
+def _join_runs(placed_runs: Iterable[PlacedRun]) -> str:
+    text, y = "", None
+    for run in (placed.run for placed in placed_runs):
+        text += (" " if run.space_before or run.y != y else "") + run.text
+        y = run.y
+    return " ".join(text.replace(LINE_END_HYPHEN, "-").split())
 
 
 def _require_text(pages: Sequence[_PageText], name: str) -> None:

@@ -25,6 +25,7 @@ _CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != LINE_E
 _SPACES_AND_HYPHENS: Final = dict.fromkeys("\t\r\n\xa0", " ") | dict.fromkeys("\xad\ufffe", LINE_END_HYPHEN)
 _TRANSLATION: Final = str.maketrans(_CONTROLS | _LIGATURES | _SPACES_AND_HYPHENS)
 _MAX_CHARACTERS: Final = 100_000
+_MAX_COORDINATE: Final = 1e6  # points; a comparison with it is False for NaN, too
 _LOOSE_WIDTH: Final = 0.53  # of the type size per character; more than prose takes on average
 CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified prose
 _SPACED_LETTERS: Final = re.compile(r"(?:[\dA-Z.]{1,6} )?(?:(?:[A-Z] ){4,}[A-Z]|(?:[^\W\d_] ){7,}[^\W\d_])")
@@ -60,6 +61,12 @@ class PlacedRun(NamedTuple):
     run: TextRun
     end_y: float
     quarter_turns: int
+
+    @property
+    def has_usable_place(self) -> bool:
+        """True if the coordinates and the size are usable; a damaged file may have any numbers."""
+        run = self.run
+        return abs(run.x0) + abs(run.x1) + abs(run.y) + abs(self.end_y) + abs(run.size) < _MAX_COORDINATE
 
 
 class RunReader:
@@ -113,7 +120,7 @@ class RunReader:
         first = index + len(text) - len(text.lstrip())
         last = max(first, index + length - 1 - (len(text) - len(text.rstrip())))
         PDFIUM.FPDFText_GetMatrix(self._text, first, self._matrix.pointers[0])
-        a, b, c, d, _, _ = self._matrix.read_numbers()
+        a, b, c, d, _, _ = self._matrix.copy_numbers()
         x, y, left, right, bottom, top = self._read_extent(first, last)
         direction = _find_direction(a, b)
         end_x, end_y = ((right, y), (x, top), (left, y), (x, bottom))[direction]
@@ -148,7 +155,7 @@ class RunReader:
         """Return x and y where character `first` begins, and left, right, bottom and top of character `last`."""
         PDFIUM.FPDFText_GetCharOrigin(self._text, first, *self._origin)
         PDFIUM.FPDFText_GetCharBox(self._text, last, *self._box)
-        return self._extents.read_numbers()
+        return self._extents.copy_numbers()
 
     def _read_font_style(self, text_object: int) -> tuple[bool, bool]:
         """Return (bold, italic) for the font of a text object, according to the font's name."""

@@ -1,10 +1,9 @@
-"""Separate the text that a reader of a page sees from hidden text that only a machine finds.
+"""Find the text of a page that its readers do not see, and the text of scans.
 
 The objects of the page, in the order in which they are painted, show how a text is painted and what lies over or under
 it. Hidden text is often harmless, so a warning quotes it and does not call it an attack.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,12 +18,11 @@ from planner.papers.pdf.pdfium import (
     Bounds,
     Colour,
     Matrix,
-    ObjectReader,
+    PageObjectReader,
     PdfiumHandle,
-    intersect_boxes,
-    is_box_filling_path,
+    clip_box,
 )
-from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun
+from planner.papers.pdf.runs import PlacedRun
 
 _WHITE: Final[Colour] = (255, 255, 255)
 _MAX_OBJECTS: Final = 100_000
@@ -37,12 +35,12 @@ _MIN_SIZE: Final = 2.0
 _MIN_WIDTH_SHARE: Final = 0.12  # of the type size per character; the narrowest fonts take twice as much
 _MIN_LONG_TEXT: Final = 8  # characters; fewer may well stand for one sign
 _MIN_COLOUR_DIFFERENCE: Final = 27  # of 255, in at least one channel
+_MAX_BOX_SEGMENTS: Final = 20
+_STROKE_MODES: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP})
 _UNPAINTED_MODES: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
-_MAX_COORDINATE: Final = 1e6  # points; a comparison with it is False for NaN, too
 _UP_VECTORS: Final = ((0, 1), (-1, 0), (0, -1), (1, 0))  # from the baseline to the top of the type, by quarter turns
 _SCAN_SHARE: Final = 0.5
 _VISIBLE_SHARE: Final = 0.2
-_WORD: Final = re.compile(r"[^\W_]{3}")
 
 
 class _PaintedSurface(NamedTuple):
@@ -99,7 +97,7 @@ class PaintedObjects:
         self._bands: dict[int, list[_PaintedSurface]] = {}
         self.is_complete = True
         self._object_count = 0
-        self._reader = ObjectReader()
+        self._reader = PageObjectReader()
         page_context = _FormContext()
         for at in range(raw.FPDFPage_CountObjects(page)):
             self._add_object(PDFIUM.FPDFPage_GetObject(page, at), page_context)
@@ -117,25 +115,23 @@ class PaintedObjects:
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             self._add_path(item, context)
         elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
-            bounds = intersect_boxes(
-                context.matrix.map_box(self._reader.read_bounds(item)), self._find_clip(item, context)
-            )
+            bounds = clip_box(context.matrix.map_box(self._reader.read_bounds(item)), self._find_clip(item, context))
             self.surfaces.append(_PaintedSurface(self._object_count, bounds))
             self.image_bounds.append(bounds)
 
     def _find_clip(self, item: PdfiumHandle, context: _FormContext) -> Bounds:
         """Return the box outside which an object of a form is not painted."""
-        clip = self._reader.read_clip(item)
+        clip = self._reader.read_clip_box(item)
         if clip is None:
             return context.clip
         if clip not in context.clips:
-            context.clips[clip] = intersect_boxes(context.clip, context.matrix.map_box(clip))
+            context.clips[clip] = clip_box(context.clip, context.matrix.map_box(clip))
         return context.clips[clip]
 
     def _add_form(self, form: PdfiumHandle, context: _FormContext) -> None:
         inner = _FormContext(
             context.matrix.compose(self._reader.read_form_matrix(form)),
-            context.opacity * self._reader.read_fill(form)[1],
+            context.opacity * self._reader.read_paint(form).opacity,
             context.depth + 1,
             self._find_clip(form, context),
             context.is_blending or bool(PDFIUM.FPDFPageObj_HasTransparency(form)),
@@ -146,7 +142,8 @@ class PaintedObjects:
             self._add_object(PDFIUM.FPDFFormObj_GetObject(form, at), inner)
 
     def _add_text(self, text: PdfiumHandle, context: _FormContext) -> None:
-        mode, colour, opacity = self._reader.read_text_style(text)
+        mode: int = PDFIUM.FPDFTextObj_GetTextRenderMode(text)
+        colour, opacity = self._reader.read_paint(text, is_stroked=mode in _STROKE_MODES)
         self.text_paints[text.value or 0] = _TextPaint(
             self._object_count, colour, opacity * context.opacity, mode, self._find_clip(text, context)
         )
@@ -157,13 +154,13 @@ class PaintedObjects:
         bounds = context.matrix.map_box(self._reader.read_bounds(path))
         if _is_narrow(bounds):  # most paths are: rules, and letters drawn as paths
             return
-        bounds = intersect_boxes(bounds, self._find_clip(path, context))
+        bounds = clip_box(bounds, self._find_clip(path, context))
         if _is_narrow(bounds):
             return
-        if not is_box_filling_path(path):
+        if not _is_box_shaped(path):
             self.surfaces.append(_PaintedSurface(self._object_count, bounds))
             return
-        colour, opacity = self._reader.read_fill(path)
+        colour, opacity = self._reader.read_paint(path)
         opacity *= context.opacity
         is_blending = context.is_blending or PDFIUM.FPDFPageObj_HasTransparency(path)
         is_solid = opacity >= _MIN_OPAQUE and not is_blending
@@ -219,38 +216,32 @@ def _is_narrow(bounds: Bounds) -> bool:
     return right - left < _MIN_SIDE or top - bottom < _MIN_SIDE
 
 
-def separate_hidden_text(
-    placed_runs: list[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds
-) -> tuple[list[PlacedRun], str, bool]:
-    """Return the visible runs of a page, its hidden text, and whether the visible runs come from OCR of a scan."""
-    unpainted_ids = _find_unpainted_runs(placed_runs, painted_objects)
-    is_ocr = bool(unpainted_ids) and _is_scan(placed_runs, unpainted_ids, painted_objects, page_box)
-    hidden_ids = {id(placed) for placed in placed_runs if _is_hidden(placed, painted_objects, page_box)}
-    if not is_ocr:
-        hidden_ids |= unpainted_ids
-    if not hidden_ids:
-        return placed_runs, "", is_ocr
-    hidden_text = _join_runs(placed for placed in placed_runs if id(placed) in hidden_ids)
-    if not _WORD.search(hidden_text):  # a lone letter or sign carries no message and may be misjudged
-        return [placed for placed in placed_runs if _has_usable_place(placed)], "", is_ocr
-    return [placed for placed in placed_runs if id(placed) not in hidden_ids], hidden_text, is_ocr
+def _is_box_shaped(path: PdfiumHandle) -> bool:
+    """Return whether a path is a plain or rounded box, and not a frame or a drawing."""
+    count = PDFIUM.FPDFPath_CountSegments(path)
+    if count > _MAX_BOX_SEGMENTS:
+        return False
+    kinds = [PDFIUM.FPDFPathSegment_GetType(PDFIUM.FPDFPath_GetPathSegment(path, at)) for at in range(count)]
+    return kinds.count(raw.FPDF_SEGMENT_MOVETO) <= 1
 
 
-def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects) -> set[int]:
-    """Return the object ids of the runs that the PDF does not paint, according to their render mode."""
+def is_ocr_of_scan(placed_runs: Sequence[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds) -> bool:
+    """Return whether the text of a page seems to be OCR of a scan: a large image, and nearly no text is painted."""
     paints = painted_objects.text_paints
     unpainted = {address for address, paint in paints.items() if paint.render_mode in _UNPAINTED_MODES}
-    return {id(placed) for placed in placed_runs if placed.run.text_object in unpainted}
-
-
-def _is_scan(
-    placed_runs: Iterable[PlacedRun], unpainted_ids: set[int], painted_objects: PaintedObjects, page_box: Bounds
-) -> bool:
-    """Return whether a page seems to be a scan: it has a large image, and nearly none of its text is painted."""
     text_length = sum(len(placed.run.text) for placed in placed_runs)
-    painted_length = sum(len(placed.run.text) for placed in placed_runs if id(placed) not in unpainted_ids)
+    unpainted_length = sum(len(placed.run.text) for placed in placed_runs if placed.run.text_object in unpainted)
+    if not unpainted_length or text_length - unpainted_length > _VISIBLE_SHARE * text_length:
+        return False
     largest = max(map(_compute_area, painted_objects.image_bounds), default=0.0)
-    return painted_length <= _VISIBLE_SHARE * text_length and largest >= _SCAN_SHARE * _compute_area(page_box)
+    return largest >= _SCAN_SHARE * _compute_area(page_box)
+
+
+def find_hidden_runs(
+    placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds, *, is_ocr: bool
+) -> list[PlacedRun]:
+    """Return the runs that readers of a page do not see; OCR (`is_ocr`) is not painted but seen as part of a scan."""
+    return [placed for placed in placed_runs if _is_hidden(placed, painted_objects, page_box, is_ocr)]
 
 
 def _compute_area(bounds: Bounds) -> float:
@@ -258,25 +249,21 @@ def _compute_area(bounds: Bounds) -> float:
     return (right - left) * (top - bottom)
 
 
-def _has_usable_place(placed_run: PlacedRun) -> bool:
-    """Return whether a run's coordinates and size are usable; a damaged file may have any numbers."""
-    run = placed_run.run
-    return abs(run.x0) + abs(run.x1) + abs(run.y) + abs(placed_run.end_y) + abs(run.size) < _MAX_COORDINATE
-
-
-def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, page_box: Bounds) -> bool:
+def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, page_box: Bounds, is_ocr: bool) -> bool:
     run = placed_run.run
     x, y = _find_centre(placed_run)
     if (
-        not _has_usable_place(placed_run)
+        not placed_run.has_usable_place
         or run.size < _MIN_SIZE
         or not _is_in_box(page_box, x, y)
         or _is_squeezed(placed_run)
     ):
         return True
     paint = painted_objects.text_paints.get(run.text_object)
-    if paint is None or paint.render_mode in _UNPAINTED_MODES:
+    if paint is None:
         return False
+    if paint.render_mode in _UNPAINTED_MODES:
+        return not is_ocr
     points = ((x, y), (run.x0, run.y), (run.x1, placed_run.end_y))
     if not _is_in_box(paint.clip, x, y, margin=run.size / 2) or painted_objects.is_covered(points, paint.order):
         return True
@@ -305,11 +292,3 @@ def _find_centre(placed_run: PlacedRun) -> tuple[float, float]:
     run, (right, up) = placed_run.run, _UP_VECTORS[placed_run.quarter_turns]
     rise = run.size / 3
     return (run.x0 + run.x1) / 2 + right * rise, (run.y + placed_run.end_y) / 2 + up * rise
-
-
-def _join_runs(placed_runs: Iterable[PlacedRun]) -> str:
-    text, y = "", None
-    for run in (placed.run for placed in placed_runs):
-        text += (" " if run.space_before or run.y != y else "") + run.text
-        y = run.y
-    return " ".join(text.replace(LINE_END_HYPHEN, "-").split())
