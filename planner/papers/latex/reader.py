@@ -124,13 +124,9 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
 
 def _select_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> dict[str, Macro]:
     """Return the macros that hide their arguments from readers."""
-
-    def is_hiding(macro: Macro) -> bool:
-        call = LatexSource(macro.expand_call(["words"] * macro.argument_count))
-        return bool(find_hidden_texts(call, preamble))
-
     suspects = [macro for macro in macros.values() if macro.argument_count and _HIDING_COMMAND.search(macro.body)]
-    return {macro.name: macro for macro in suspects if is_hiding(macro)}
+    calls = {macro.name: LatexSource(macro.expand_call(["words"] * macro.argument_count)) for macro in suspects}
+    return {name: macros[name] for name, call in calls.items() if find_hidden_texts(call, preamble)}
 
 
 def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
@@ -228,10 +224,7 @@ def split_headings_and_blocks(
 
 def _find_level_shift(body: str) -> int:
     """Return the number to add to the level of every heading, so that the paper's highest headings have level 1."""
-    for name in ("chapter", "section", "subsection"):
-        if f"\\{name}" in body:
-            return 1 - _LEVELS[name]
-    return 0
+    return next((1 - _LEVELS[name] for name in ("chapter", "section", "subsection") if f"\\{name}" in body), 0)
 
 
 def _find_parts(source: LatexSource, own_floats: Mapping[str, BlockKind]) -> Iterator[_BodyPart]:

@@ -82,7 +82,7 @@ class _LineClassifier:
         """Mark captions and algorithms, and return the index of the first line of each caption."""
         starts: list[int] = []
         for at in range(len(self._lines)):
-            kind = find_label_kind_in_context(self._lines, at, self._body_style) if self._is_unmarked(at) else None
+            kind = _find_label_kind_in_context(self._lines, at, self._body_style) if self._is_unmarked(at) else None
             if kind is LineKind.ALGORITHM:
                 self._mark_algorithm(at)
             elif kind:
@@ -95,10 +95,10 @@ class _LineClassifier:
         last = self._lines[start]
         for at in range(start + 1, len(self._lines)):
             line = self._lines[at]
-            is_end = not is_caption_continuation(last, line) or len(line.cells) > 2
+            is_end = not _is_caption_continuation(last, line) or len(line.cells) > 2
             if not is_end and not _is_overlapping(self._lines[start], line):
                 continue  # text beside a wrapped figure, painted line by line with its caption
-            if is_end or not self._is_unmarked(at) or find_label_kind_in_context(self._lines, at, self._body_style):
+            if is_end or not self._is_unmarked(at) or _find_label_kind_in_context(self._lines, at, self._body_style):
                 return
             self.line_kinds[at] = kind
             last = line
@@ -128,7 +128,7 @@ class _LineClassifier:
 
     def _is_continuation(self, index: int) -> bool:
         is_inner = 0 < index < len(self._lines)
-        return is_inner and is_caption_continuation(self._lines[index - 1], self._lines[index])
+        return is_inner and _is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
         """Return the indices of the lines in the table or figure whose caption is on lines `start` to `end`.
@@ -321,7 +321,7 @@ def find_label_kind(line: Line) -> LineKind | None:
     return _LABEL_KINDS[match.lastindex - 1] if match and match.lastindex else None
 
 
-def find_label_kind_in_context(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
+def _find_label_kind_in_context(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
     """Return the kind of a line that begins with a label; None without a label, or for a label within a sentence."""
     line, kind = lines[index], find_label_kind(lines[index])
     if kind is None or index == 0:
@@ -333,7 +333,7 @@ def find_label_kind_in_context(lines: Sequence[Line], index: int, body_style: Bo
     return None if is_close and is_same_width_and_size and is_unfinished else kind
 
 
-def is_caption_continuation(before: Line, line: Line) -> bool:
+def _is_caption_continuation(before: Line, line: Line) -> bool:
     """Return whether `line` is close below the line `before`, and has the same type size, as in one caption."""
     step = (before.y - line.y) / before.size
     return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step < 1.45

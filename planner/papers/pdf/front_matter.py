@@ -51,10 +51,8 @@ _MIN_ABSTRACT_WORDS: Final = 40
 _LOWER_CASE_SHARE: Final = 0.6  # of the words of prose; in lists of authors and places few begin with a small letter
 
 
-def find_title_and_lines(
-    first_page_lines: Sequence[Line], metadata_title: str, vocabulary: Vocabulary
-) -> tuple[str, tuple[Line, ...]]:
-    """Return the title and its lines, or ("", ()) if there is no title; `first_page_lines` are those of the first page.
+def find_title_lines(first_page_lines: Sequence[Line], metadata_title: str, vocabulary: Vocabulary) -> list[Line]:
+    """Return the lines of the title, or [] if the first page has no title.
 
     If a text in large type is like the title in the PDF's metadata, that text is the title.
     """
@@ -62,14 +60,14 @@ def find_title_and_lines(
         group for group in _group_lines_by_type(_select_top_lines(first_page_lines)) if _is_title_candidate(group)
     ]
     if not groups:
-        return "", ()
+        return []
     best = _choose_group(groups, _TITLE_SHARE * measure_body_style(first_page_lines).font_size)
     texts = [join_lines([line.bare_text for line in group], vocabulary) for group in groups]
     candidates = [(group, _measure_likeness(text, metadata_title)) for group, text in zip(groups, texts, strict=True)]
     closest, likeness = max(candidates, key=lambda pair: pair[1])
     if likeness >= _MIN_LIKENESS and closest[0].size >= 0.6 * best[0].size:
         best = closest
-    return join_lines([line.bare_text for line in best], vocabulary), tuple(best)
+    return best
 
 
 def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
@@ -156,10 +154,10 @@ def _measure_likeness(text: str, metadata_title: str) -> float:
 def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> str:
     """Return the text of the abstract, or "" if there is none."""
     lines = builder.lines
-    for heading, start, end in find_lines_under_headings(headings, len(lines)):
+    for heading, below in zip(headings, find_lines_under_headings(headings, len(lines)), strict=True):
         if classify_heading(heading.text) is SectionKind.ABSTRACT:
-            end = start + _count_same_width_lines(lines[start:end])
-            return _join_leading_prose(builder.build_blocks(start, end))
+            end = below.start + _count_same_width_lines(lines[below.start : below.stop])
+            return _join_leading_prose(builder.build_blocks(below.start, end))
     front = builder.build_blocks(0, headings[0].first_line_index if headings else len(lines))
     for at, block in enumerate(front):
         if label := _ABSTRACT_LABEL.match(block.text):

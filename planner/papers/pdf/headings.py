@@ -16,13 +16,11 @@ from planner.papers.pdf.outline import (
     BACK_MATTER,
     MAX_HEADING_LINES,
     HeadingStyle,
-    OutlineItem,
     PrintedHeading,
     SectionNumberSequence,
     extract_section_number,
     find_lines_under_headings,
     has_space_above,
-    match_outline_to_lines,
     read_heading_style,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
@@ -44,18 +42,17 @@ _LINES_PER_YEAR: Final = 4
 _SENTENCE_END: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
-def find_headings_and_missing_items(
-    lines: Sequence[Line], outline: Sequence[OutlineItem], body_style: BodyStyle, vocabulary: Vocabulary
-) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return the headings in reading order, and the items of the PDF's outline that are not on the pages."""
+def find_headings(
+    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle, vocabulary: Vocabulary
+) -> list[PrintedHeading]:
+    """Return the headings in reading order; `listed` are those that the PDF's outline lists."""
     finder = _HeadingFinder(lines, body_style, vocabulary)
-    listed, missing = match_outline_to_lines(outline, lines, vocabulary)
     headings = finder.add_unlisted_headings(listed) if len(listed) >= 3 else finder.find_headings_by_type()
     headings.sort(key=attrgetter("first_line_index"))
     headings = _lower_lettered_headings(_remove_lines_of_references(lines, headings))
     if not any(classify_heading(heading.text) is SectionKind.REFERENCES for heading in headings):
         headings = sorted(headings + _find_unheaded_references(lines), key=attrgetter("first_line_index"))
-    return headings, missing
+    return headings
 
 
 class _HeadingFinder:
@@ -131,7 +128,8 @@ class _HeadingFinder:
             if headings and at < headings[-1].line_indices.stop:
                 continue
             number = sequence.read_number(at)
-            if sequence.accept_number(at, number) or self._is_standard_heading(at, is_in_body):
+            is_next = sequence.is_next_heading(at, number)
+            if is_next or self._is_standard_heading(at, is_in_body):
                 kind = classify_heading(self._lines[at].bare_text)
             elif sequence.is_past_references and self._is_title_of_supplement(at, headings):
                 kind = SectionKind.APPENDIX
@@ -139,7 +137,7 @@ class _HeadingFinder:
                 continue
             headings.append(self._build_heading(at, max(1, len(number))))
             is_in_body = is_in_body or _is_of_body(headings[-1])
-            sequence.record_section_kind(kind)
+            sequence.record_heading(at, number if is_next else (), kind)
         return headings
 
     def _find_set_off_lines(self, candidates: Iterable[int], taken: Set[int]) -> list[int]:
@@ -248,12 +246,12 @@ def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHea
     """Return the headings without those that are really lines in the list of references, such as "PMID: 3423"."""
     kept: list[PrintedHeading] = []
     is_after_references = False
-    for heading, start, end in find_lines_under_headings(headings, len(lines)):
+    for heading, below in zip(headings, find_lines_under_headings(headings, len(lines)), strict=True):
         kind = classify_heading(heading.text)
         has_name = kind in BACK_MATTER or extract_section_number(heading.text)
-        if not is_after_references or has_name or not _has_dense_years(lines[start:end]):
+        if not is_after_references or has_name or not _has_dense_years(lines[below.start : below.stop]):
             kept.append(heading)
-            is_after_references = kind is SectionKind.REFERENCES or (is_after_references and start == end)
+            is_after_references = kind is SectionKind.REFERENCES or (is_after_references and below.start == below.stop)
     return kept
 
 

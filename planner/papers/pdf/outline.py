@@ -5,7 +5,7 @@ The outline is the PDF's own list of titles. Its titles are compared with lines 
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import islice
@@ -74,25 +74,39 @@ def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
     return tuple(items)
 
 
-def match_outline_to_lines(
+def find_outline_headings(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
-) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return headings for the outline titles that are printed on the pages, and a list of the other titles.
-
-    A title that only begins a line of running text is in neither list.
-    """
-    if not items:
-        return [], []
-    line_index = _LineIndex(lines, vocabulary)
-    headings: list[PrintedHeading] = []
-    missing: list[OutlineItem] = []
+) -> list[PrintedHeading | None]:
+    """Return the printed heading of each outline title, or None for a title that is not printed as a heading."""
+    line_index = _LineIndex(lines if items else (), vocabulary)
+    headings: list[PrintedHeading | None] = []
+    after_line = -1
     for item in items:
-        heading = line_index.find_heading(item, headings[-1].line_indices[-1] if headings else -1)
-        if heading:
-            headings.append(heading)
-        elif not line_index.is_run_in(item):
-            missing.append(item)
-    return headings, missing
+        heading = line_index.find_heading(item, after_line)
+        headings.append(heading)
+        after_line = heading.line_indices[-1] if heading else after_line
+    return headings
+
+
+def find_missing_items(
+    items: Sequence[OutlineItem], headings: Sequence[PrintedHeading | None], lines: Iterable[Line]
+) -> list[OutlineItem]:
+    """Return the outline titles without a heading, except titles that only begin a line of running text."""
+    missing = [item for item, heading in zip(items, headings, strict=True) if heading is None]
+    letters_by_page: dict[int | None, list[str]] = {item.page: [] for item in missing}
+    for line in lines:
+        if line.page in letters_by_page:
+            letters_by_page[line.page].append(_fold_title(line.bare_text))
+
+    def is_run_in(item: OutlineItem) -> bool:
+        title = _fold_title(item.title)
+        return bool(title) and any(title in letters[: len(title) + 2] for letters in letters_by_page[item.page])
+
+    return [item for item in missing if not is_run_in(item)]
+
+
+def _fold_title(text: str) -> str:
+    return fold_to_alphanumerics(strip_section_number(text))
 
 
 class _LineIndex:
@@ -102,7 +116,7 @@ class _LineIndex:
         self._lines = lines
         self._vocabulary = vocabulary
         self._line_letters = [fold_to_alphanumerics(line.bare_text) for line in lines]
-        self._title_letters = [fold_to_alphanumerics(strip_section_number(line.bare_text)) for line in lines]
+        self._title_letters = [_fold_title(line.bare_text) for line in lines]
         self._pages: dict[int, list[int]] = {}
         for index, line in enumerate(lines):
             self._pages.setdefault(line.page, []).append(index)
@@ -124,12 +138,6 @@ class _LineIndex:
                 return PrintedHeading(index, count, text, item.level)
         return None
 
-    def is_run_in(self, item: OutlineItem) -> bool:
-        """Return whether a line begins with the title and goes on with other text, on the title's page."""
-        letters = fold_to_alphanumerics(strip_section_number(item.title))
-        on_page = self._pages.get(item.page, []) if item.page else []
-        return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
-
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
         """Return (score, `index`, number of lines) for the best match at line `index`; score 0 means no match."""
         line, letters, best = self._lines[index], self._title_letters[index], (0.0, index, 1)
@@ -148,7 +156,7 @@ class _TitleMatcher:
     """A matcher that compares the letters of a title with those of many lines; a much longer line never matches."""
 
     def __init__(self, text: str) -> None:
-        self.letters = fold_to_alphanumerics(strip_section_number(text))
+        self.letters = _fold_title(text)
         self._max_difference = 0.3 * len(self.letters) + 1
         self.max_length = len(self.letters) + self._max_difference
         self._min_likeness = _MIN_LIKENESS if len(self.letters) >= _EXACT_BELOW else 1.0
@@ -167,12 +175,10 @@ class _TitleMatcher:
         return likeness if likeness >= self._min_likeness else 0.0
 
 
-def find_lines_under_headings(
-    headings: Sequence[PrintedHeading], line_count: int
-) -> list[tuple[PrintedHeading, int, int]]:
-    """Return (heading, start, end) for each heading; the lines under the heading are from `start` to before `end`."""
+def find_lines_under_headings(headings: Sequence[PrintedHeading], line_count: int) -> list[range]:
+    """Return the indices of the lines between each heading and the next; the last range ends at `line_count`."""
     ends = [*(heading.first_line_index for heading in headings[1:]), line_count]
-    return [(heading, heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]
+    return [range(heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]
 
 
 def extract_section_number(text: str) -> str:
@@ -229,8 +235,8 @@ class SectionNumberSequence:
             return _read_roman_number(text, self._last_number)
         return tuple(filter(None, extract_section_number(text).split(".")))
 
-    def accept_number(self, index: int, number: Number) -> bool:
-        """Return whether line `index` is the heading with the next section number; if so, record `number`."""
+    def is_next_heading(self, index: int, number: Number) -> bool:
+        """Return whether line `index` is the heading with the next section number, `number`."""
         line = self._lines[index]
         follows = _is_next_number(self._last_number, number) or (
             (not self._last_number and bool(_APPENDIX_A.match(line.bare_text)))
@@ -238,14 +244,14 @@ class SectionNumberSequence:
         )
         is_styled = self._style_counts[read_heading_style(line)] >= 2 or has_space_above(self._lines, index)
         is_item = _ALGORITHM_STEP.match(line.bare_text) or _runs_on(self._lines, index)
-        if not number or not follows or not is_styled or is_item or self._is_outdone(index, len(number)):
-            return False
-        self._last_number = number
-        self._models[len(number)] = index
-        return True
+        is_heading = bool(number) and follows and is_styled and not is_item
+        return is_heading and not self._is_outdone(index, len(number))
 
-    def record_section_kind(self, kind: SectionKind) -> None:
-        """Record the kind of the last heading, since numbers follow other rules after the body."""
+    def record_heading(self, index: int, number: Number, kind: SectionKind) -> None:
+        """Record the heading on line `index`; `number` is () for a heading outside the sequence of numbers."""
+        if number:
+            self._last_number = number
+            self._models[len(number)] = index
         self.is_past_references = self.is_past_references or kind is SectionKind.REFERENCES
         self._is_roman = self._is_roman and kind not in BACK_MATTER
 

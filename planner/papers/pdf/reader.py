@@ -13,12 +13,19 @@ from planner.papers.headings import classify_heading
 from planner.papers.outline import BACK_MATTER_KINDS, KINDS_KEPT_IN_APPENDIX
 from planner.papers.paper import Block, BlockKind, ParsedPaper, Section, SectionKind
 from planner.papers.pdf.floats import classify_lines
-from planner.papers.pdf.front_matter import find_abstract, find_title_and_lines
-from planner.papers.pdf.headings import find_headings_and_missing_items
+from planner.papers.pdf.front_matter import find_abstract, find_title_lines
+from planner.papers.pdf.headings import find_headings
 from planner.papers.pdf.layout import arrange_lines
 from planner.papers.pdf.lines import Line, measure_body_style, remove_headers_and_footers, remove_line_numbers
-from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
-from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
+from planner.papers.pdf.outline import (
+    OutlineItem,
+    PrintedHeading,
+    find_lines_under_headings,
+    find_missing_items,
+    find_outline_headings,
+    read_outline,
+)
+from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary, join_lines
 from planner.papers.pdf.pdfium import open_pdf
 from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun, RunReader, TextRun, rotate_page_upright
 from planner.papers.pdf.visibility import PaintedObjects, find_hidden_runs, is_ocr_of_scan
@@ -124,14 +131,16 @@ def _build_paper(
 ) -> ParsedPaper:
     lines = _arrange_paper_lines(pages)
     vocabulary = Vocabulary(line.text for line in lines)
-    title, title_lines = find_title_and_lines([line for line in lines if line.page == 1], metadata_title, vocabulary)
+    title_lines = find_title_lines([line for line in lines if line.page == 1], metadata_title, vocabulary)
+    title = join_lines([line.bare_text for line in title_lines], vocabulary)
     body_style = measure_body_style(lines)
-    headings, missing_items = find_headings_and_missing_items(lines, outline, body_style, vocabulary)
+    listed = find_outline_headings(outline, lines, vocabulary)
+    headings = find_headings(lines, [heading for heading in listed if heading], body_style, vocabulary)
     headings = [heading for heading in headings if lines[heading.first_line_index] not in title_lines]
     line_kinds = classify_lines(lines, [index for heading in headings for index in heading.line_indices], body_style)
     builder = BlockBuilder(lines, line_kinds, body_style, vocabulary)
     abstract = find_abstract(headings, builder)
-    missing = _list_missing_parts(title, abstract, missing_items)
+    missing = _list_missing_parts(title, abstract, find_missing_items(outline, listed, lines))
     return ParsedPaper(title, abstract, _build_sections(headings, builder), warnings=(*warnings, *missing))
 
 
@@ -164,8 +173,8 @@ def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -
     sections: list[Section] = []
     if front := builder.build_blocks(0, headings[0].first_line_index if headings else len(lines)):
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
-    for (heading, start, end), kind in zip(find_lines_under_headings(headings, len(lines)), kinds, strict=True):
-        blocks = builder.build_blocks(start, end, is_hanging=kind is SectionKind.REFERENCES)
+    for heading, below, kind in zip(headings, find_lines_under_headings(headings, len(lines)), kinds, strict=True):
+        blocks = builder.build_blocks(below.start, below.stop, is_hanging=kind is SectionKind.REFERENCES)
         page = lines[heading.first_line_index].page
         title_block = Block(BlockKind.HEADING, heading.text, page)
         sections.append(Section(heading.text, heading.level, kind, (title_block, *blocks), page))

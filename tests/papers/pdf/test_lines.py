@@ -7,13 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.papers.paper import BlockKind
-from planner.papers.pdf.floats import (
-    LineKind,
-    find_label_kind,
-    find_label_kind_in_context,
-    is_caption_continuation,
-)
-from planner.papers.pdf.front_matter import find_title_and_lines
+from planner.papers.pdf.floats import LineKind, classify_lines, find_label_kind
+from planner.papers.pdf.front_matter import find_title_lines
 from planner.papers.pdf.lines import (
     Line,
     build_line,
@@ -26,11 +21,12 @@ from planner.papers.pdf.outline import (
     PrintedHeading,
     extract_section_number,
     find_lines_under_headings,
+    find_missing_items,
+    find_outline_headings,
     fold_to_alphanumerics,
-    match_outline_to_lines,
     strip_section_number,
 )
-from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary
+from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary, join_lines
 from planner.papers.pdf.runs import TextRun
 from tests.papers.pdf.typeset import BODY, PROSE, line, run, stacked
 
@@ -76,15 +72,15 @@ def test_a_caption_is_known_by_its_beginning(text: str, kind: LineKind | None) -
 @pytest.mark.parametrize(
     ("before", "gap", "kind"),
     [
-        (PROSE + " and see", 12, None),
+        (PROSE + " and see", 12, LineKind.PROSE),
         (PROSE + ".", 12, LineKind.TABLE_CAPTION),
         (PROSE + " and see", 30, LineKind.TABLE_CAPTION),
         ("1.5 2.5", 12, LineKind.TABLE_CAPTION),
     ],
     ids=["within a sentence", "after a sentence", "set apart", "after numbers"],
 )
-def test_a_sentence_that_breaks_before_a_number_is_no_caption(before: str, gap: float, kind: LineKind | None) -> None:
-    assert find_label_kind_in_context([line(before, 700), line("Table 2. It turns", 700 - gap)], 1, BODY) is kind
+def test_a_sentence_that_breaks_before_a_number_is_no_caption(before: str, gap: float, kind: LineKind) -> None:
+    assert classify_lines([line(before, 700), line("Table 2. It turns", 700 - gap)], (), BODY)[1] is kind
 
 
 @pytest.mark.parametrize(
@@ -93,7 +89,9 @@ def test_a_sentence_that_breaks_before_a_number_is_no_caption(before: str, gap: 
     ids=["close below", "other type", "other page", "far below", "above"],
 )
 def test_a_caption_continues_in_its_type_close_below(changes: dict[str, float], continues: bool) -> None:
-    assert is_caption_continuation(line("a", 700), line("b", **{"y": 688, **changes})) is continues
+    caption, below = line("Table 1: a", 700), line("b", **{"y": 688, **changes})
+    kinds = classify_lines([caption, below], (), BODY)
+    assert (kinds[1] is LineKind.TABLE_CAPTION) is continues
 
 
 NUMBERS = {
@@ -127,7 +125,7 @@ def test_printings_of_one_heading_share_their_letters() -> None:
 
 def test_a_section_ends_where_the_next_heading_starts() -> None:
     first, second = PrintedHeading(2, 1, "A", 1), PrintedHeading(5, 2, "B", 1)
-    assert find_lines_under_headings([first, second], 9) == [(first, 3, 5), (second, 7, 9)]
+    assert find_lines_under_headings([first, second], 9) == [range(3, 5), range(7, 9)]
     assert find_lines_under_headings([], 9) == []
 
 
@@ -218,7 +216,8 @@ TITLES = {
 
 @pytest.mark.parametrize(("lines", "metadata_title", "title"), TITLES.values(), ids=TITLES.keys())
 def test_the_title_is_the_largest_type_that_is_no_banner(lines: list[Line], metadata_title: str, title: str) -> None:
-    assert find_title_and_lines(lines, metadata_title, NO_WORDS)[0] == title
+    title_lines = find_title_lines(lines, metadata_title, NO_WORDS)
+    assert join_lines([title_line.text for title_line in title_lines], NO_WORDS) == title
 
 
 SENTENCES = [("springs push", "cogs turn"), ("gates shut", "belts slip"), ("wheels spin", "teeth wear")]
@@ -309,10 +308,12 @@ def test_no_line_is_lost_in_building_blocks(kinds_and_texts: list[tuple[LineKind
 
 def test_titles_of_the_outline_are_found_on_their_page_or_the_next() -> None:
     lines = [line("1 Gears", 700), line(PROSE, 680), line("2 Cogs and", 700, page=2), line("Their Teeth", 688, page=2)]
-    items = [OutlineItem("Gears", 1, 1), OutlineItem("Cogs and Their Teeth", 1, 1), OutlineItem("Springs", 1, 2)]
-    headings, missing = match_outline_to_lines([*items, OutlineItem("Nowhere", 1, None)], lines, NO_WORDS)
-    assert [(heading.first_line_index, heading.line_count, heading.text) for heading in headings] == [
+    titles = {"Gears": 1, "Cogs and Their Teeth": 1, "Springs": 2, "Their": 2, "Nowhere": None}
+    items = [OutlineItem(title, 1, page) for title, page in titles.items()]
+    headings = find_outline_headings(items, lines, NO_WORDS)
+    assert [heading and (heading.first_line_index, heading.line_count, heading.text) for heading in headings] == [
         (0, 1, "1 Gears"),
         (2, 2, "2 Cogs and Their Teeth"),
+        *(None, None, None),
     ]
-    assert [item.title for item in missing] == ["Springs", "Nowhere"]
+    assert [item.title for item in find_missing_items(items, headings, lines)] == ["Springs", "Nowhere"]
