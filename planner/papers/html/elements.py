@@ -1,17 +1,13 @@
-"""Recognise elements of a page: formulas, tables, figures, captions, abstracts and lists of references."""
+"""Recognise elements of a page: formulas, tables, abstracts and lists of references."""
 
 import re
 import unicodedata
 from itertools import islice
 from typing import Final
 
-from planner.papers.html.dom import BLOCK_TAGS, Element
-from planner.papers.paper import BlockKind
+from planner.papers.html.dom import Element
 
 HEADING_TAGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_SECTION_TITLE: Final = re.compile(
-    r"ltx_title_(?:part|chapter|(?:sub)*section|(?:sub)?paragraph|appendix|bibliography|acknowledgements|abstract|index)"
-)
 _EQUATION_CLASSES: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
 _ABSTRACT_CLASSES: Final = frozenset({"abstract", "ltx_abstract"})
 _MIN_SUMMARY_WORDS: Final = 30  # of the paragraph below a Distill title, which is its abstract
@@ -20,11 +16,8 @@ _REFERENCES_CLASSES: Final = frozenset(
     | {"ref-list", "reference-list", "citation-list"}
 )
 _CELL_CLASSES: Final = frozenset({"ltx_td", "ltx_th"})
-_PICTURE_TAGS: Final = frozenset({"img", "svg", "canvas", "video", "picture", "object"})
 _MAX_TABLE_DEPTH: Final = 4  # elements between a table and its rows, such as row groups
-_ALGORITHM_CLASS: Final = re.compile(r"algorithm|listing|pseudo-?code", re.I)
 _AUTHOR_CLASSES: Final = frozenset({"ltx_authors", "ltx_personname"})
-_RENDERED_CLASSES: Final = frozenset({"katex-html", "MathJax", "MathJax_Preview", "MathJax_Display", "MathJax_SVG"})
 _DISPLAY_CLASSES: Final = frozenset({"katex-display", "ltx_equation", "ltx_eqn_table"})
 _IMAGE_CLASSES: Final = frozenset(
     {"tex", "math", "latex", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"}
@@ -76,30 +69,6 @@ def is_data_table(element: Element) -> bool:
     return max(widths, default=0) > 1 and not is_of_authors
 
 
-def classify_float(element: Element, table_count: int) -> BlockKind:
-    """Return the kind of a floating box: prose if it is an algorithm, a table if it holds tables, else a figure."""
-    if any(map(_ALGORITHM_CLASS.search, element.classes)):
-        return BlockKind.PROSE
-    if table_count or "ltx_table" in element.classes:
-        return BlockKind.TABLE
-    inner = list(element.iterate_elements())
-    has_code = any(part.tag == "pre" or any(map(_ALGORITHM_CLASS.search, part.classes)) for part in inner)
-    has_picture = any(part.tag in _PICTURE_TAGS for part in inner)
-    return BlockKind.PROSE if has_code and not has_picture else BlockKind.FIGURE
-
-
-def is_caption(element: Element) -> bool:
-    """Return whether an element is the caption of a table or figure."""
-    return element.tag in ("figcaption", "caption") or (element.tag in BLOCK_TAGS and "caption" in element.classes)
-
-
-def is_false_latexml_heading(heading: Element) -> bool:
-    """Return whether a heading that LaTeXML marked is in fact another text, such as a theorem's name or a date."""
-    if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
-        return False
-    return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
-
-
 def is_abstract(element: Element) -> bool:
     """Return whether an element is marked as the abstract."""
     is_marked = element.tag in ("d-abstract", "dt-abstract") or bool(element.classes & _ABSTRACT_CLASSES)
@@ -133,8 +102,8 @@ def is_reference_list_without_heading(element: Element) -> bool:
     return not any(inner.tag in HEADING_TAGS for inner in islice(element.iterate_elements(), 6))
 
 
-def read_tex_if_formula(element: Element) -> str | None:
-    """Return the TeX of a formula, "" if the page also has the formula in another form, or None for other elements."""
+def read_formula_tex(element: Element) -> str | None:
+    """Return the TeX of a formula between dollar signs, or None for other elements."""
     tag, classes = element.tag, element.classes
     if tag == "math":
         is_display = element.attributes.get("display") == "block" or _is_displayed(element)
@@ -150,8 +119,6 @@ def read_tex_if_formula(element: Element) -> str | None:
     around = element.parent if "katex-html" in classes else None
     if around and "katex" in around.classes and len(around.find_children()) == 1:  # the only rendering
         return _format_tex(element.collect_text(), is_display=_is_displayed(element))
-    if classes & _RENDERED_CLASSES or tag == "mjx-assistive-mml":
-        return ""
     return None
 
 

@@ -10,16 +10,13 @@ from planner.papers.headings import classify_heading, find_abstract_text
 from planner.papers.html.dom import BLOCK_TAGS, Element, parse_html
 from planner.papers.html.elements import (
     HEADING_TAGS,
-    classify_float,
     find_row_cells,
     find_table_rows,
     is_abstract,
     is_abstract_without_heading,
-    is_caption,
     is_data_table,
-    is_false_latexml_heading,
     is_reference_list_without_heading,
-    read_tex_if_formula,
+    read_formula_tex,
 )
 from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
@@ -39,13 +36,19 @@ _NAME_OF_FILE: Final = re.compile(
 _TOO_MANY_RULES: Final = "the page has too many style rules to apply them all; some hidden text may have been kept"
 _SKIPPED_TAG_WORDS: Final = """
     script style nav noscript template head svg iframe button input select textarea canvas video audio object
-    datalist footer d-front-matter d-bibliography dt-banner d-contents
+    datalist footer d-front-matter d-bibliography dt-banner d-contents mjx-assistive-mml
 """
 _SKIPPED_TAGS: Final = frozenset(_SKIPPED_TAG_WORDS.split())
 _SKIPPED_CLASSES: Final = frozenset(
     {"ltx_page_navbar", "ltx_page_header", "ltx_page_footer", "ltx_TOC", "ltx_pagination", "toc", "navbar", "sidebar"}
     | {"abstract-title"}  # pandoc's own heading in an abstract element
+    | {"katex-html", "MathJax", "MathJax_Preview", "MathJax_Display", "MathJax_SVG"}  # repeat a formula in another form
 )
+_SECTION_TITLE: Final = re.compile(
+    r"ltx_title_(?:part|chapter|(?:sub)*section|(?:sub)?paragraph|appendix|bibliography|acknowledgements|abstract|index)"
+)
+_PICTURE_TAGS: Final = frozenset({"img", "svg", "canvas", "video", "picture", "object"})
+_ALGORITHM_CLASS: Final = re.compile(r"algorithm|listing|pseudo-?code", re.I)
 _NOTE_CLASSES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no part of a heading
 _TEXT_BY_TAG: Final = {"sup": "^", "sub": "_", "br": "\n", "li": "- "}  # at the start of an element
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
@@ -146,7 +149,7 @@ class _PageWalker:
     def _enter_element(self, element: Element) -> bool:
         """Handle the start of an element, and return whether its children must be walked over too."""
         tag = element.tag
-        if (tex := read_tex_if_formula(element)) is not None:
+        if (tex := read_formula_tex(element)) is not None:
             self._words.append(tex)
             return False
         if tag in _SKIPPED_TAGS or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
@@ -159,7 +162,7 @@ class _PageWalker:
             self._add_paragraph()
         if self._float_lines is None and self._add_unmarked_heading(element):
             return True
-        if tag in HEADING_TAGS and self._float_lines is None and not is_false_latexml_heading(element):
+        if tag in HEADING_TAGS and self._float_lines is None and not _is_false_latexml_heading(element):
             self._add_heading(element)
             return False
         if tag == "pre" or (not self.is_in_cell_or_heading and is_data_table(element)):
@@ -197,13 +200,13 @@ class _PageWalker:
         return SectionKind.REFERENCES in (last.kind, classify_heading(last.text))
 
     def _leave_element(self, element: Element) -> None:
-        if self._float_lines is None and is_caption(element):
+        if self._float_lines is None and _is_caption(element):
             self._add_paragraph(BlockKind.FIGURE)
         elif element.tag in BLOCK_TAGS:
             self._add_paragraph()
         if element is self._float_element and self._float_lines is not None:
             lines, self._float_lines, self._float_element = self._float_lines, None, None
-            self._add_block("\n".join(lines), classify_float(element, self._table_count))
+            self._add_block("\n".join(lines), _classify_float(element, self._table_count))
         if element is self._references or is_abstract(element):
             self._add_paragraph()
             self.items.append(_SECTION_END)
@@ -256,6 +259,29 @@ class _PageWalker:
         inner.walk_page(Element("", {}, None, list(root.children)))
         self.hidden_texts += inner.hidden_texts
         return "\n".join(inner._float_lines)
+
+
+def _classify_float(element: Element, table_count: int) -> BlockKind:
+    """Return the kind of a float: prose if it is an algorithm, a table if it holds tables, else a figure."""
+    if any(map(_ALGORITHM_CLASS.search, element.classes)):
+        return BlockKind.PROSE
+    if table_count or "ltx_table" in element.classes:
+        return BlockKind.TABLE
+    inner = list(element.iterate_elements())
+    has_code = any(part.tag == "pre" or any(map(_ALGORITHM_CLASS.search, part.classes)) for part in inner)
+    has_picture = any(part.tag in _PICTURE_TAGS for part in inner)
+    return BlockKind.PROSE if has_code and not has_picture else BlockKind.FIGURE
+
+
+def _is_caption(element: Element) -> bool:
+    return element.tag in ("figcaption", "caption") or (element.tag in BLOCK_TAGS and "caption" in element.classes)
+
+
+def _is_false_latexml_heading(heading: Element) -> bool:
+    """Return whether a heading that LaTeXML marked is in fact another text, such as a theorem's name or a date."""
+    if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
+        return False
+    return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
 
 
 def _remove_footnotes(heading: Element) -> Element:

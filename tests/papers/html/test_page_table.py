@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
-from planner.papers.html.elements import read_tex_if_formula
+from planner.papers.html.elements import read_formula_tex
 from planner.papers.html.reader import find_page_title, read_blocks_and_hidden_texts, read_html
 from planner.papers.html.visibility import StyleRules
 from planner.papers.markdown import split_hidden_elements
@@ -86,8 +86,6 @@ FORMULAS = {
     "Distill": ("<d-math>x</d-math>", "$x$"),
     "Distill in a block": ("<d-math block>x</d-math>", " $$x$$ "),
     "an image": ("<img class='tex' alt='x^2'>", "$x^2$"),
-    "the rendering beside it": ("<span class='katex-html'>x1</span>", ""),
-    "assistive": ("<mjx-assistive-mml>x</mjx-assistive-mml>", ""),
     "MathJax 3": ("<mjx-container><svg></svg><math alttext='x'></math></mjx-container>", "$x$"),
     "an ordinary script": ("<script>x</script>", None),
     "an ordinary image": ("<img alt='a widget'>", None),
@@ -99,7 +97,7 @@ FORMULAS = {
 def test_a_formula_is_given_once_and_as_tex(html: str, tex: str | None) -> None:
     element = parse_html(html).children[0]
     assert isinstance(element, Element)
-    assert read_tex_if_formula(element) == tex
+    assert read_formula_tex(element) == tex
 
 
 UNSEEN = [
@@ -294,6 +292,8 @@ BLOCKS = {
     "preformatted": ("<pre>a\n  b\n</pre>", [(BlockKind.PROSE, "a\n  b")]),
     "a break": ("<p>a<br>b</p>", [(BlockKind.PROSE, "a\nb")]),
     "navigation and style": ("<nav>menu</nav><style>p{}</style><p>a</p><footer>b</footer>", [(BlockKind.PROSE, "a")]),
+    "a formula's second rendering": ("<p>a<span class='katex-html'>x1</span> b</p>", [(BlockKind.PROSE, "a b")]),
+    "an assistive formula": ("<p>a<mjx-assistive-mml>x</mjx-assistive-mml> b</p>", [(BlockKind.PROSE, "a b")]),
     "a citation of Distill": ("<p>as <d-cite key='a1'></d-cite></p>", [(BlockKind.PROSE, "as [a1]")]),
 }  # fmt: skip
 
