@@ -151,14 +151,14 @@ def _measure_likeness(text: str, metadata_title: str) -> float:
     return matcher.ratio() if all(bound() >= _MIN_LIKENESS for bound in bounds) else 0.0
 
 
-def find_abstract(headings: Sequence[PrintedHeading], builder: BlockBuilder) -> str:
+def find_abstract(headings: Sequence[PrintedHeading], block_builder: BlockBuilder) -> str:
     """Return the text of the abstract, or "" if there is none."""
-    lines = builder.lines
+    lines = block_builder.lines
     for heading, below in zip(headings, find_lines_under_headings(headings, len(lines)), strict=True):
         if classify_heading(heading.text) is SectionKind.ABSTRACT:
             end = below.start + _count_same_width_lines(lines[below.start : below.stop])
-            return _join_leading_prose(builder.build_blocks(below.start, end))
-    front = builder.build_blocks(0, headings[0].first_line_index if headings else len(lines))
+            return _join_leading_prose(block_builder.build_blocks(below.start, end))
+    front = block_builder.build_blocks(0, headings[0].line_indices.start if headings else len(lines))
     for at, block in enumerate(front):
         if label := _ABSTRACT_LABEL.match(block.text):
             rest = Block(block.kind, block.text[label.end() :])

@@ -43,15 +43,16 @@ _SENTENCE_END: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
 def find_headings(
-    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle, vocabulary: Vocabulary
+    lines: Sequence[Line], outline_headings: Sequence[PrintedHeading], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> list[PrintedHeading]:
-    """Return the headings in reading order; `listed` are those that the PDF's outline lists."""
+    """Return all headings in reading order; `outline_headings` are those that the PDF's outline lists."""
     finder = _HeadingFinder(lines, body_style, vocabulary)
-    headings = finder.add_unlisted_headings(listed) if len(listed) >= 3 else finder.find_headings_by_type()
-    headings.sort(key=attrgetter("first_line_index"))
+    is_listed = len(outline_headings) >= 3
+    headings = finder.add_unlisted_headings(outline_headings) if is_listed else finder.find_headings_by_type()
+    headings.sort(key=attrgetter("line_indices.start"))
     headings = _lower_lettered_headings(_remove_lines_of_references(lines, headings))
     if not any(classify_heading(heading.text) is SectionKind.REFERENCES for heading in headings):
-        headings = sorted(headings + _find_unheaded_references(lines), key=attrgetter("first_line_index"))
+        headings = sorted(headings + _find_unheaded_references(lines), key=attrgetter("line_indices.start"))
     return headings
 
 
@@ -68,21 +69,21 @@ class _HeadingFinder:
         references.
         """
         headings = [*listed, *self._find_unlisted_headings(listed)]
-        last = max(headings, key=attrgetter("first_line_index"))
+        last = max(headings, key=attrgetter("line_indices.start"))
         end = last.line_indices.stop
         if classify_heading(last.text) is not SectionKind.REFERENCES or not any(
             self._is_candidate(self._lines[at]) and has_space_above(self._lines, at)
             for at in range(end, len(self._lines))
         ):
             return headings
-        return headings + [heading for heading in self.find_headings_by_type() if heading.first_line_index >= end]
+        return headings + [heading for heading in self.find_headings_by_type() if heading.line_indices.start >= end]
 
     def _find_unlisted_headings(self, listed: Sequence[PrintedHeading]) -> list[PrintedHeading]:
         """Return the headings with a standard title, such as "References", that the PDF's outline leaves out."""
         lines = self._lines
-        styles = {read_heading_style(lines[heading.first_line_index]) for heading in listed if heading.level == 1}
+        styles = {read_heading_style(lines[heading.line_indices.start]) for heading in listed if heading.level == 1}
         listed_lines = {index for heading in listed for index in heading.line_indices}
-        body_start = min((heading.first_line_index for heading in listed if _is_of_body(heading)), default=len(lines))
+        body_start = min((heading.line_indices.start for heading in listed if _is_of_body(heading)), default=len(lines))
         unlisted: list[PrintedHeading] = []
         for at, line in enumerate(lines):
             if at in listed_lines or line.is_rotated or not _is_short_title(line) or not _is_alone_in_row(lines, at):
@@ -91,7 +92,7 @@ class _HeadingFinder:
                 not extract_section_number(line.bare_text) and (self._is_candidate(line) or _is_title_case(line))
             )
             if is_like_heading and self._is_standard_heading(at, at > body_start):
-                unlisted.append(PrintedHeading(at, 1, line.bare_text, 1))
+                unlisted.append(PrintedHeading(range(at, at + 1), line.bare_text, 1))
         return unlisted
 
     def find_headings_by_type(self) -> list[PrintedHeading]:
@@ -107,7 +108,7 @@ class _HeadingFinder:
             return []
         top_styles = self._find_top_styles(sure)
         taken = {at for heading in sure for at in heading.line_indices}
-        others = self._find_set_off_lines([at for at in candidates if at > sure[0].first_line_index], taken)
+        others = self._find_set_off_lines([at for at in candidates if at > sure[0].line_indices.start], taken)
         tops = [at for at in others if read_heading_style(lines[at]) in top_styles]
         above = taken.union(tops)
         headings = sure + [
@@ -153,7 +154,7 @@ class _HeadingFinder:
 
     def _find_top_styles(self, headings: Sequence[PrintedHeading]) -> set[HeadingStyle]:
         """Return the styles of first-level headings that differ from running text in size or in capitals."""
-        styles = Counter(read_heading_style(self._lines[h.first_line_index]) for h in headings if h.level == 1)
+        styles = Counter(read_heading_style(self._lines[h.line_indices.start]) for h in headings if h.level == 1)
         distinct = {style for style in styles if style.size > 1.07 * self._body_style.font_size or style.all_capitals}
         return {style for style in distinct if styles[style] >= 2}
 
@@ -203,14 +204,14 @@ class _HeadingFinder:
     def _is_title_of_supplement(self, index: int, headings: Sequence[PrintedHeading]) -> bool:
         """Return whether a line is the title of a supplement: it names one, or has larger type than all `headings`."""
         line = self._lines[index]
-        is_larger = all(line.size > self._lines[heading.first_line_index].size + 0.5 for heading in headings)
+        is_larger = all(line.size > self._lines[heading.line_indices.start].size + 0.5 for heading in headings)
         is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
         return (is_named or is_larger) and has_space_above(self._lines, index) and _is_alone_title(self._lines, index)
 
     def _build_heading(self, index: int, level: int) -> PrintedHeading:
-        count = self._count_heading_lines(index)
-        text = join_lines([line.bare_text for line in self._lines[index : index + count]], self._vocabulary)
-        return PrintedHeading(index, count, text, level)
+        indices = range(index, index + self._count_heading_lines(index))
+        text = join_lines([self._lines[at].bare_text for at in indices], self._vocabulary)
+        return PrintedHeading(indices, text, level)
 
     def _count_heading_lines(self, index: int) -> int:
         """Return the number of lines in the heading that begins at `index`.
@@ -239,7 +240,8 @@ def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
     numbers = [number for _, number in entries[first : first + _MIN_ENTRIES]]
     if numbers != list(range(1, _MIN_ENTRIES + 1)) or not _has_dense_years(lines[entries[first][0] :]):
         return []
-    return [PrintedHeading(entries[first][0], 0, "References", 1)]
+    start = entries[first][0]
+    return [PrintedHeading(range(start, start), "References", 1)]
 
 
 def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHeading]) -> list[PrintedHeading]:

@@ -39,17 +39,11 @@ Number = tuple[str, ...]  # the parts of a section number: "2.1" gives ("2", "1"
 
 @dataclass(frozen=True, slots=True)
 class PrintedHeading:
-    """A heading: the index of its first line, the number of its lines, its text, and its level (counted from 1)."""
+    """A heading: the indices of its lines among the lines of the paper, its text, and its level (counted from 1)."""
 
-    first_line_index: int
-    line_count: int
+    line_indices: range
     text: str
     level: int
-
-    @property
-    def line_indices(self) -> range:
-        """The indices of the heading's lines among the lines of the paper."""
-        return range(self.first_line_index, self.first_line_index + self.line_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +68,10 @@ def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
     return tuple(items)
 
 
-def find_outline_headings(
+def find_heading_per_item(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> list[PrintedHeading | None]:
-    """Return the printed heading of each outline title, or None for a title that is not printed as a heading."""
+    """Return for each outline title its printed heading, or None for a title that is not printed as a heading."""
     line_index = _LineIndex(lines if items else (), vocabulary)
     headings: list[PrintedHeading | None] = []
     after_line = -1
@@ -135,7 +129,7 @@ class _LineIndex:
             score, index, count = best
             if score:
                 text = join_lines([line.bare_text for line in self._lines[index : index + count]], self._vocabulary)
-                return PrintedHeading(index, count, text, item.level)
+                return PrintedHeading(range(index, index + count), text, item.level)
         return None
 
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
@@ -177,7 +171,7 @@ class _TitleMatcher:
 
 def find_lines_under_headings(headings: Sequence[PrintedHeading], line_count: int) -> list[range]:
     """Return the indices of the lines between each heading and the next; the last range ends at `line_count`."""
-    ends = [*(heading.first_line_index for heading in headings[1:]), line_count]
+    ends = [*(heading.line_indices.start for heading in headings[1:]), line_count]
     return [range(heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]
 
 

@@ -20,9 +20,9 @@ from planner.papers.pdf.lines import Line, measure_body_style, remove_headers_an
 from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
+    find_heading_per_item,
     find_lines_under_headings,
     find_missing_items,
-    find_outline_headings,
     read_outline,
 )
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary, join_lines
@@ -134,13 +134,13 @@ def _build_paper(
     title_lines = find_title_lines([line for line in lines if line.page == 1], metadata_title, vocabulary)
     title = join_lines([line.bare_text for line in title_lines], vocabulary)
     body_style = measure_body_style(lines)
-    listed = find_outline_headings(outline, lines, vocabulary)
-    headings = find_headings(lines, [heading for heading in listed if heading], body_style, vocabulary)
-    headings = [heading for heading in headings if lines[heading.first_line_index] not in title_lines]
+    outline_headings = find_heading_per_item(outline, lines, vocabulary)
+    headings = find_headings(lines, [heading for heading in outline_headings if heading], body_style, vocabulary)
+    headings = [heading for heading in headings if lines[heading.line_indices.start] not in title_lines]
     line_kinds = classify_lines(lines, [index for heading in headings for index in heading.line_indices], body_style)
     builder = BlockBuilder(lines, line_kinds, body_style, vocabulary)
     abstract = find_abstract(headings, builder)
-    missing = _list_missing_parts(title, abstract, find_missing_items(outline, listed, lines))
+    missing = _list_missing_parts(title, abstract, find_missing_items(outline, outline_headings, lines))
     return ParsedPaper(title, abstract, _build_sections(headings, builder), warnings=(*warnings, *missing))
 
 
@@ -171,11 +171,11 @@ def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -
     """Return the sections in reading order; text before the first heading becomes the first section."""
     lines, kinds = builder.lines, _find_section_kinds(headings)
     sections: list[Section] = []
-    if front := builder.build_blocks(0, headings[0].first_line_index if headings else len(lines)):
+    if front := builder.build_blocks(0, headings[0].line_indices.start if headings else len(lines)):
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
     for heading, below, kind in zip(headings, find_lines_under_headings(headings, len(lines)), kinds, strict=True):
         blocks = builder.build_blocks(below.start, below.stop, is_hanging=kind is SectionKind.REFERENCES)
-        page = lines[heading.first_line_index].page
+        page = lines[heading.line_indices.start].page
         title_block = Block(BlockKind.HEADING, heading.text, page)
         sections.append(Section(heading.text, heading.level, kind, (title_block, *blocks), page))
     return tuple(sections)

@@ -20,9 +20,9 @@ from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
     extract_section_number,
+    find_heading_per_item,
     find_lines_under_headings,
     find_missing_items,
-    find_outline_headings,
     fold_to_alphanumerics,
     strip_section_number,
 )
@@ -124,7 +124,7 @@ def test_printings_of_one_heading_share_their_letters() -> None:
 
 
 def test_a_section_ends_where_the_next_heading_starts() -> None:
-    first, second = PrintedHeading(2, 1, "A", 1), PrintedHeading(5, 2, "B", 1)
+    first, second = PrintedHeading(range(2, 3), "A", 1), PrintedHeading(range(5, 7), "B", 1)
     assert find_lines_under_headings([first, second], 9) == [range(3, 5), range(7, 9)]
     assert find_lines_under_headings([], 9) == []
 
@@ -310,10 +310,10 @@ def test_titles_of_the_outline_are_found_on_their_page_or_the_next() -> None:
     lines = [line("1 Gears", 700), line(PROSE, 680), line("2 Cogs and", 700, page=2), line("Their Teeth", 688, page=2)]
     titles = {"Gears": 1, "Cogs and Their Teeth": 1, "Springs": 2, "Their": 2, "Nowhere": None}
     items = [OutlineItem(title, 1, page) for title, page in titles.items()]
-    headings = find_outline_headings(items, lines, NO_WORDS)
-    assert [heading and (heading.first_line_index, heading.line_count, heading.text) for heading in headings] == [
-        (0, 1, "1 Gears"),
-        (2, 2, "2 Cogs and Their Teeth"),
+    headings = find_heading_per_item(items, lines, NO_WORDS)
+    assert headings == [
+        PrintedHeading(range(1), "1 Gears", 1),
+        PrintedHeading(range(2, 4), "2 Cogs and Their Teeth", 1),
         *(None, None, None),
     ]
     assert [item.title for item in find_missing_items(items, headings, lines)] == ["Springs", "Nowhere"]
