@@ -229,9 +229,8 @@ class OpenConditionals:
 
     def end_branch(self, command: str) -> None:
         """Go to the next branch at `\\else` or `\\or`, or close the conditional at `\\fi`."""
-        branch = self._branches[-1]
+        before = self._branches[-1].branches_before
         if command == "fi":
             self._branches.pop()
-        elif branch.branches_before is not None:
-            is_live_next = branch.branches_before > 0
-            branch.branches_before = branch.branches_before - 1 if command == "or" else 0 if is_live_next else -1
+        elif before is not None:
+            self._branches[-1].branches_before = before - 1 if command == "or" else 0 if before > 0 else -1

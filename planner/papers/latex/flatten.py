@@ -18,6 +18,7 @@ from planner.papers.latex.conditions import (
 )
 from planner.papers.latex.scan import (
     BraceGroups,
+    GroupContent,
     LatexScanner,
     LatexToken,
     blank_comments,
@@ -243,7 +244,7 @@ class _Flattener:
             self._verbatim_environments.add(match[1] + ("code" if name == "newminted" else ""))
             self._comment_environments |= {match[1]} if name.startswith("exclude") else set()
         elif name == "includeonly" and (group := groups.read_group(token.end)):
-            self._included_files = frozenset(map(_normalize_path, group[0].split(",")))
+            self._included_files = frozenset(map(_normalize_path, group.text.split(",")))
         elif name == "let" and (match := _LET.match(text, token.end)):
             self._conditions.copy_definition(match[1], match[2])
         elif name in _DEFINERS and (match := _DEFINITION.match(text, token.end)):
@@ -256,14 +257,14 @@ class _Flattener:
         """Return the start of the branch to read, and skip the other branch; None if the condition is unknown."""
         conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
         first = groups.read_group(end)
-        second = groups.read_group(first[1]) if first else None
+        second = groups.read_group(first.end) if first else None
         if first is None or second is None:
             return None
         holds = self._conditions.decide_braced_conditional(token.name, [condition or "" for condition in conditions])
         if holds is None:
             return None
         content, end = first if holds else second
-        self._dead_spans.append((end - 1, second[1]))
+        self._dead_spans.append((end - 1, second.end))
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
@@ -279,21 +280,18 @@ class _Flattener:
 
     def _handle_input(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
         folder, end = "", token.end
-        if token.name in _IMPORT_COMMANDS:
-            folder_group = groups.read_group(end)
-            if folder_group is None:
-                return None
-            folder, end = folder_group[0].strip(), folder_group[1]
+        if token.name in _IMPORT_COMMANDS and (folder_group := groups.read_group(end)):
+            folder, end = folder_group.text.strip(), folder_group.end
         group = groups.read_group(end)
         if group is None and token.name in _INPUT_COMMANDS and (bare := _BARE_NAME.match(text, end)):
-            group = bare[1], bare.end()
-        if group is None or "#" in group[0] or "\\" in group[0]:
+            group = GroupContent(bare[1], bare.end())
+        if group is None or "#" in group.text or "\\" in group.text:
             return None
         included_files = self._included_files if token.name == "include" else None
-        if included_files is not None and _normalize_path(group[0]) not in included_files:
-            return group[1]
-        self._follow_input(posixpath.join(folder, group[0].strip().strip('"')), import_folder=folder)
-        return group[1]
+        if included_files is not None and _normalize_path(group.text) not in included_files:
+            return group.end
+        self._follow_input(posixpath.join(folder, group.text.strip().strip('"')), import_folder=folder)
+        return group.end
 
     def _follow_input(self, path: str, *, import_folder: str) -> None:
         problem = name = ""
@@ -327,14 +325,14 @@ class _Flattener:
     def _add_listing(self, groups: BraceGroups, token: LatexToken) -> int | None:
         position = groups.skip_option(token.end)
         if token.name == "inputminted" and (language := groups.read_group(position)):
-            position = language[1]
+            position = language.end
         group = groups.read_group(position)
-        name = self._find_file(group[0].strip()) if group else ""
+        name = self._find_file(group.text.strip()) if group else ""
         if group is None or not name:
             return None
         code, _ = decode_text_with_warnings(self.tree.read_bytes(name), name)
         self._add_text(f"\\begin{{verbatim}}\n{normalize_misleading_characters(code)[0].strip()}\n\\end{{verbatim}}")
-        return group[1]
+        return group.end
 
     def _add_text(self, text: str) -> None:
         if text and not self._open_conditionals.is_in_skipped_branch:

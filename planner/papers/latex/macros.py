@@ -77,8 +77,7 @@ class Macro:
         if self.is_empty:
             return True
         if not self.argument_count:
-            is_name = len(self.body) < 200 and _PLAIN_BODY.fullmatch(self.body) and _LETTERS.search(self.body)
-            return bool(is_name)
+            return bool(len(self.body) < 200 and _PLAIN_BODY.fullmatch(self.body) and _LETTERS.search(self.body))
         is_heading = len(self.body) < 2_000 and bool(_HEADING.search(self.body))
         printed = set(_PARAMETER.findall(self.body))
         return is_heading or (0 < len(printed) < self.argument_count and bool(_SELECTION.fullmatch(self.body)))
@@ -142,28 +141,28 @@ def _read_def(source: LatexSource, name: str, position: int) -> tuple[Macro | No
     body = source.groups.read_group(parameters.end()) if parameters else None
     if parameters is None or body is None:
         return None, position
-    return Macro(name, len(parameters[1]) // 2, body[0]), body[1]
+    return Macro(name, len(parameters[1]) // 2, body.text), body.end
 
 
 def _read_newcommand(source: LatexSource, name: str, position: int) -> tuple[Macro | None, int]:
     count = _COUNT.match(source.text, position)
     position = count.end() if count else position
     default = source.groups.read_option(position) if count else None
-    body = source.groups.read_group(default[1] if default else position)
+    body = source.groups.read_group(default.end if default else position)
     if body is None:
         return None, position
     argument_count = int(count[1]) if count else 0
-    return Macro(name, argument_count, body[0], default is not None, default[0] if default else ""), body[1]
+    return Macro(name, argument_count, body.text, default is not None, default.text if default else ""), body.end
 
 
 def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tuple[Macro | None, int]:
     arguments = groups.read_group(position)
-    body = groups.read_group(arguments[1]) if arguments else None
+    body = groups.read_group(arguments.end) if arguments else None
     if arguments is None or body is None:
         return None, position
-    kinds = re.findall(r"[moOs]", re.sub(r"\{[^{}]*\}", "", arguments[0]))
+    kinds = re.findall(r"[moOs]", re.sub(r"\{[^{}]*\}", "", arguments.text))
     is_plain = all(kind == "m" for kind in kinds[1:]) and kinds[:1] != ["s"]
-    return (Macro(name, len(kinds), body[0], kinds[:1] in (["o"], ["O"])) if is_plain else None), body[1]
+    return (Macro(name, len(kinds), body.text, kinds[:1] in (["o"], ["O"])) if is_plain else None), body.end
 
 
 def expand_macros(source: LatexSource, macros: Mapping[str, Macro], *, max_depth: int = 2) -> LatexSource:
@@ -223,12 +222,12 @@ def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
         if name is None:
             continue
         if token.name in ("newfloat", "DeclareFloatingEnvironment"):
-            kinds[name[0].strip()] = BlockKind.TABLE
+            kinds[name.text.strip()] = BlockKind.TABLE
             continue
-        position = groups.skip_options(name[1])
+        position = groups.skip_options(name.end)
         values, _ = groups.read_arguments(position, 1 + (token.name == "NewDocumentEnvironment"))
         inner = _INNER_FLOAT.search(values[-1] or "") if values else None
         inner_name = (inner[1] or inner[2]) if inner else ""
         if kind := kinds.get(inner_name) or FLOAT_KINDS.get(inner_name):
-            kinds[name[0].strip()] = kind
+            kinds[name.text.strip()] = kind
     return kinds

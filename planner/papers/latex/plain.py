@@ -122,7 +122,7 @@ def _convert_escape(groups: BraceGroups, token: LatexToken) -> tuple[str, int]:
         return _convert_accent(groups, _ACCENTS[char], token.end)
     if char == "\\":  # a line's end, with the space after the line as its option
         option = groups.read_option(token.end)
-        return " ", option[1] if option and re.fullmatch(r"[-\d.\s\w\\]*", option[0]) else token.end
+        return " ", option.end if option and re.fullmatch(r"[-\d.\s\w\\]*", option.text) else token.end
     if char in _SPACE_ESCAPES or char in "!-()[]":
         return (" " if char in " ,;:>\n\t" else ""), token.end
     return {"$": "\ue000", "&": "\ue001", "_": "\ue002"}.get(char, char), token.end

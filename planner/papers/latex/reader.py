@@ -180,8 +180,8 @@ def _find_title(*sources: LatexSource) -> str:
 def _find_titles(source: LatexSource) -> Iterator[str]:
     for token in source.find_commands(lambda name: name.rstrip("*") in _TITLE_COMMANDS):
         group = source.groups.read_group(source.groups.skip_option(token.end))
-        if group and group[0].strip() and "#" not in group[0]:
-            yield group[0]
+        if group and group.text.strip() and "#" not in group.text:
+            yield group.text
 
 
 def _find_abstract(source: LatexSource) -> str:
@@ -247,7 +247,7 @@ def _read_part(groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, 
     if name == "captionof":
         return _read_caption(groups, token)
     if name == "acks" and (group := groups.read_group(token.end)):
-        return _BodyPart(token.start, group[1], Heading("Acknowledgements", 1, " "), inner=group[0])
+        return _BodyPart(token.start, group.end, Heading("Acknowledgements", 1, " "), inner=group.text)
     if (part := _read_abstract(groups, token)) is not None:
         return part
     return _read_environment(groups, token, own_floats) if name == "begin" else None
@@ -255,20 +255,20 @@ def _read_part(groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, 
 
 def _read_heading(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     group = groups.read_group(groups.skip_option(token.end))
-    if group is None or "#" in group[0]:
+    if group is None or "#" in group.text:
         return None
-    heading = Heading(group[0], _LEVELS[token.name.rstrip("*")], groups.text[token.start : group[1]])
-    return _BodyPart(token.start, group[1], heading)
+    heading = Heading(group.text, _LEVELS[token.name.rstrip("*")], groups.text[token.start : group.end])
+    return _BodyPart(token.start, group.end, heading)
 
 
 def _read_caption(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return the caption in a `\\captionof` as a figure or table of its own; None if an argument is missing."""
     float_type = groups.read_group(token.end)
-    caption = groups.read_group(groups.skip_option(float_type[1])) if float_type else None
+    caption = groups.read_group(groups.skip_option(float_type.end)) if float_type else None
     if float_type is None or caption is None:
         return None
-    kind = BlockKind.FIGURE if float_type[0] == "figure" else BlockKind.TABLE
-    return _BodyPart(token.start, caption[1], kind=kind)
+    kind = BlockKind.FIGURE if float_type.text == "figure" else BlockKind.TABLE
+    return _BodyPart(token.start, caption.end, kind=kind)
 
 
 def _is_abstract_command(name: str) -> bool:
@@ -278,14 +278,14 @@ def _is_abstract_command(name: str) -> bool:
 def _read_abstract(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return the abstract that begins at the token, or None if no abstract begins there."""
     group = groups.read_group(groups.skip_option(token.end))
-    name = group[0] if group and token.name == "begin" else token.name
+    name = group.text if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):
         return None
     if token.name != "begin":
-        is_long = len(group[0].split()) > 20
-        return _BodyPart(token.start, group[1], _ABSTRACT_HEADING, inner=group[0]) if is_long else None
-    content = groups.read_environment(name, group[1])
-    return _BodyPart(token.start, content[1], _ABSTRACT_HEADING, inner=content[0]) if content else None
+        is_long = len(group.text.split()) > 20
+        return _BodyPart(token.start, group.end, _ABSTRACT_HEADING, inner=group.text) if is_long else None
+    content = groups.read_environment(name, group.end)
+    return _BodyPart(token.start, content.end, _ABSTRACT_HEADING, inner=content.text) if content else None
 
 
 def _read_float_command(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
@@ -298,16 +298,16 @@ def _read_environment(groups: BraceGroups, token: LatexToken, own_floats: Mappin
     group = groups.read_group(token.end)
     if group is None:
         return None
-    name = group[0].strip().rstrip("*")
+    name = group.text.strip().rstrip("*")
     if name in _APPENDIX:
-        return _BodyPart(token.start, group[1])
+        return _BodyPart(token.start, group.end)
     is_float = name in own_floats or name in FLOAT_KINDS
     if not is_float and name not in _BACK_MATTER and name not in DRAWINGS and name != "array":
         return None
     content = groups.read_environment(*group)
     if content is None:
         return None
-    end = content[1]
+    end = content.end
     environment = groups.text[token.start : end]
     if name == "array":
         return _BodyPart(token.start, end, kind=BlockKind.TABLE) if _is_array_of_results(environment) else None

@@ -190,6 +190,13 @@ def blank_comments(text: str) -> str:
     return "".join((*chunks, text[last:]))
 
 
+class GroupContent(NamedTuple):
+    """The text in a group, an option or an environment, and the position after it."""
+
+    text: str
+    end: int
+
+
 class BraceGroups:
     """The groups in braces of a text; if many are read, the braces of the whole text are matched at once."""
 
@@ -223,11 +230,11 @@ class BraceGroups:
             innermost.append(open_positions[-1])
         return positions, innermost
 
-    def read_group(self, position: int) -> tuple[str, int] | None:
+    def read_group(self, position: int) -> GroupContent | None:
         """Return the content and the end of the group in braces at a position; None if there is no group."""
         position = _SPACES.match(self.text, position).end()  # type: ignore[union-attr]
         close = self._find_closing_brace(position)
-        return None if close is None else (self.text[position + 1 : close], close + 1)
+        return None if close is None else GroupContent(self.text[position + 1 : close], close + 1)
 
     def _find_closing_brace(self, position: int) -> int | None:
         """Return the position of the brace that closes the brace at `position`; None if there is none."""
@@ -254,13 +261,13 @@ class BraceGroups:
         index = bisect_left(positions, position) - 1
         return self._closing_positions.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
 
-    def read_environment(self, name: str, position: int) -> tuple[str, int] | None:
+    def read_environment(self, name: str, position: int) -> GroupContent | None:
         """Return the text from a position to the end of an environment, and where that ends; None if it never ends."""
         closing = f"\\end{{{name}}}"
         end = self._closings.find_end(closing, position)
-        return (self.text[position : end - len(closing)], end) if end else None
+        return GroupContent(self.text[position : end - len(closing)], end) if end else None
 
-    def read_option(self, position: int) -> tuple[str, int] | None:
+    def read_option(self, position: int) -> GroupContent | None:
         """Return the content and the end of the option `[…]` at a position; None if there is no option."""
         position = _SPACES.match(self.text, position).end()  # type: ignore[union-attr]
         if not self.text.startswith("[", position) or self.text.find("]", position, position + _MAX_OPTION_CHARS) < 0:
@@ -270,7 +277,7 @@ class BraceGroups:
             if match.start() < next_start:
                 continue
             if match[0] == "]":
-                return self.text[position + 1 : match.start()], match.end()
+                return GroupContent(self.text[position + 1 : match.start()], match.end())
             if match[0] == "{":
                 next_start = (self._find_closing_brace(match.start()) or match.start()) + 1
         return None
@@ -278,12 +285,12 @@ class BraceGroups:
     def skip_option(self, position: int) -> int:
         """Return the end of the option `[…]` at a position; return the position if there is no option."""
         option = self.read_option(position)
-        return option[1] if option else position
+        return option.end if option else position
 
     def skip_options(self, position: int) -> int:
         """Return the end of the last of the options at a position; return the position if there is no option."""
         while option := self.read_option(position):
-            position = option[1]
+            position = option.end
         return position
 
     def read_arguments(self, position: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
@@ -295,19 +302,16 @@ class BraceGroups:
         values: list[str | None] = []
         if optional and count:
             option = self.read_option(position)
-            values.append(option[0] if option else None)
-            position = option[1] if option else position
-        while len(values) < count:
-            argument = self.read_group(position) or self._read_single(position)
-            if argument is None:
-                break
-            values.append(argument[0])
-            position = argument[1]
+            values.append(option.text if option else None)
+            position = option.end if option else position
+        while len(values) < count and (argument := self.read_group(position) or self._read_single(position)):
+            values.append(argument.text)
+            position = argument.end
         return values, position
 
-    def _read_single(self, position: int) -> tuple[str, int] | None:
+    def _read_single(self, position: int) -> GroupContent | None:
         match = _SINGLE_ARGUMENT.match(self.text, position)
-        return (match[1], match.end()) if match else None
+        return GroupContent(match[1], match.end()) if match else None
 
 
 class LatexSource:

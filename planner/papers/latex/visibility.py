@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from planner.papers.colours import BLACK, WHITE, Colour, LatexPalette, is_similar_colour
-from planner.papers.latex.scan import BraceGroups, LatexSource, LatexToken
+from planner.papers.latex.scan import BraceGroups, GroupContent, LatexSource, LatexToken
 
 _MIN_SIZE: Final = 2.0  # points; smaller text cannot be read
 _MAX_RAISE: Final = 1_000.0  # points; text raised by more is off the page
@@ -68,8 +68,6 @@ _MAX_BOX_CHARS: Final = 100_000
 _MAX_ROW_CHARS: Final = 5_000
 _MAX_NESTED: Final = 50  # backgrounds over one another; of more, only the innermost count
 
-_HiddenGroup = tuple[str, int]  # the hidden text and the position where it ends
-
 
 class HiddenText(NamedTuple):
     """A text that readers cannot see; it begins at `start` with the command that hides it."""
@@ -84,9 +82,9 @@ def find_hidden_texts(source: LatexSource, preamble: str = "") -> list[HiddenTex
     finder, hidden_texts, end = _HiddenTextFinder(source, preamble), list[HiddenText](), 0
     for token in source.find_commands(_MAY_HIDE.__contains__):
         hidden = finder.find_hidden_text(token) if token.start >= end else None
-        if hidden and _LETTERS.search(hidden[0]):
-            end = hidden[1]
-            hidden_texts.append(HiddenText(hidden[0], token.start, end))
+        if hidden and _LETTERS.search(hidden.text):
+            end = hidden.end
+            hidden_texts.append(HiddenText(hidden.text, token.start, end))
     return hidden_texts
 
 
@@ -140,9 +138,9 @@ def _read_background(
     if token.name in _DRAWING_COMMANDS:
         return _Background(token.start, groups.read_arguments(groups.skip_option(token.end), 2)[1])
     name = groups.read_group(token.end) if token.name == "begin" else None
-    if name is None or name[0] not in environments:
+    if name is None or name.text not in environments:
         return None
-    end = source.text.find(f"\\end{{{name[0]}}}", token.end, token.end + _MAX_BOX_CHARS)
+    end = source.text.find(f"\\end{{{name.text}}}", token.end, token.end + _MAX_BOX_CHARS)
     return _Background(token.start, end if end >= 0 else token.end)
 
 
@@ -204,7 +202,7 @@ class _HiddenTextFinder:
     def _printed_boxes(self) -> frozenset[str]:
         return frozenset(_BOX_PRINTING.findall(self._full_text))
 
-    def find_hidden_text(self, token: LatexToken) -> _HiddenGroup | None:
+    def find_hidden_text(self, token: LatexToken) -> GroupContent | None:
         """Return the text that a command hides, or None if it hides no text."""
         groups, name, end = self._groups, token.name, token.end
         if name in _PHANTOM_COMMANDS:
@@ -223,7 +221,7 @@ class _HiddenTextFinder:
             return _read_faint_node(groups, end) or self._read_white_node(token)
         return self._read_unused_box(token) or self._read_white_box(token)
 
-    def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenGroup | None:
+    def _read_text_like_background(self, token: LatexToken, end: int) -> GroupContent | None:
         model, values, end = _read_colour_arguments(self._groups, end, 1)
         colour = self._palette.parse_colour(values[0] or "", model) if values else None
         background = self._backgrounds.find_colour(token.start) if colour else None
@@ -231,16 +229,17 @@ class _HiddenTextFinder:
             return None
         return self._groups.read_group(end) if token.name == "textcolor" else _read_switched_text(self._groups, end)
 
-    def _read_black_box(self, token: LatexToken) -> _HiddenGroup | None:
+    def _read_black_box(self, token: LatexToken) -> GroupContent | None:
         """Return the text in a black box; None if a text colour is set in the box or before it in the paragraph."""
         background, content = _read_colour_box(self._groups, token, self._palette) or (None, "")
         if background is None or background.colour is None or not is_similar_colour(background.colour, BLACK):
             return None
         before = self._groups.text[max(0, token.start - _COLOUR_DISTANCE) : token.start]
         in_paragraph = before.rpartition("\n\n")[2]
-        return None if _COLOUR_SETTING.search(in_paragraph + content) else (content, background.end)
+        is_coloured = _COLOUR_SETTING.search(in_paragraph + content)
+        return None if is_coloured else GroupContent(content, background.end)
 
-    def _read_white_node(self, token: LatexToken) -> _HiddenGroup | None:
+    def _read_white_node(self, token: LatexToken) -> GroupContent | None:
         """Return the white text of a node in a drawing; None if the drawing may have a filled area."""
         text = self._groups.text
         match = _NODE_OPTIONS.match(text, token.end, token.end + _MAX_PATH_CHARS) if token.name == "node" else None
@@ -249,13 +248,13 @@ class _HiddenTextFinder:
         picture = text[max(0, token.start - _MAX_PATH_CHARS) : token.start].rpartition("\\begin{tikzpicture}")
         return self._groups.read_group(match.end()) if picture[1] and not _FILLING.search(picture[2]) else None
 
-    def _read_white_box(self, token: LatexToken) -> _HiddenGroup | None:
+    def _read_white_box(self, token: LatexToken) -> GroupContent | None:
         """Return the white text in a `tcolorbox` environment that has the usual background."""
         text, start = self._groups.text, token.end + len("{tcolorbox}")
         option = self._groups.read_option(start) if text.startswith("{tcolorbox}", token.end) else None
-        if option is None or not self._is_white_on_white(option[0], "coltext"):
+        if option is None or not self._is_white_on_white(option.text, "coltext"):
             return None
-        return self._groups.read_environment("tcolorbox", option[1])
+        return self._groups.read_environment("tcolorbox", option.end)
 
     def _is_white_on_white(self, options: str, key: str) -> bool:
         """Return whether the options set white text (with the setting `key`) and keep the usual background."""
@@ -265,7 +264,7 @@ class _HiddenTextFinder:
             return False
         return not _FILLING.search(options) and all(value or not name for name, value in settings.items())
 
-    def _read_unused_box(self, token: LatexToken) -> _HiddenGroup | None:
+    def _read_unused_box(self, token: LatexToken) -> GroupContent | None:
         """Return the text that is saved in a box if the box is never printed."""
         match = _BOX_FILLING.match(self._groups.text, token.start)
         if match is None or match[1] in self._printed_boxes:
@@ -275,38 +274,38 @@ class _HiddenTextFinder:
         return self._groups.read_group(match.end())
 
 
-def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenGroup | None:
+def _read_unpainted(groups: BraceGroups, name: str, end: int) -> GroupContent | None:
     """Return the text that a raw PDF instruction, such as "3 Tr", makes white or invisible; None if there is none."""
     words = _LITERAL_WORDS.match(groups.text, end)
     setting = groups.read_group(words.end()) if words else None
-    if setting is None or not _UNPAINTED.search(setting[0]):
+    if setting is None or not _UNPAINTED.search(setting.text):
         return None
-    return groups.read_group(setting[1]) if name == "textpdfrender" else _read_switched_text(groups, setting[1])
+    return groups.read_group(setting.end) if name == "textpdfrender" else _read_switched_text(groups, setting.end)
 
 
-def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenGroup | None:
+def _read_unreadable(groups: BraceGroups, name: str, end: int) -> GroupContent | None:
     """Return the text that a command makes too small or too faint, or moves off the page."""
     first = groups.read_group(end)
     if first and name == "transparent":
-        return _read_switched_text(groups, first[1]) if _is_faint(first[0]) else None
-    second = groups.read_group(first[1]) if first else None
+        return _read_switched_text(groups, first.end) if _is_faint(first.text) else None
+    second = groups.read_group(first.end) if first else None
     if first is None or second is None:
         return None
     match name:
-        case "scalebox" if _is_faint(first[0], _MIN_SIZE / 10):
+        case "scalebox" if _is_faint(first.text, _MIN_SIZE / 10):
             return second
-        case "texttransparent" if _is_faint(first[0]):
+        case "texttransparent" if _is_faint(first.text):
             return second
-        case "raisebox" if (_parse_points(first[0]) or 0.0) > _MAX_RAISE:
+        case "raisebox" if (_parse_points(first.text) or 0.0) > _MAX_RAISE:
             return second
-        case "resizebox" if _is_short(first[0]) or _is_short(second[0]):
-            return groups.read_group(second[1])
-        case "fontsize" if _is_short(first[0], "pt"):
-            return _read_switched_text(groups, second[1])
+        case "resizebox" if _is_short(first.text) or _is_short(second.text):
+            return groups.read_group(second.end)
+        case "fontsize" if _is_short(first.text, "pt"):
+            return _read_switched_text(groups, second.end)
     return None
 
 
-def _read_faint_node(groups: BraceGroups, end: int) -> _HiddenGroup | None:
+def _read_faint_node(groups: BraceGroups, end: int) -> GroupContent | None:
     """Return the text of the first node in a drawing command if the text is nearly transparent."""
     match = _NODE.match(groups.text, end, end + _MAX_PATH_CHARS)
     opacities = dict(_OPACITY.findall(match[1])) if match else {}
@@ -331,9 +330,9 @@ def _is_faint(number: str, limit: float = 0.05) -> bool:
     return match is not None and not match[2] and float(match[1]) < limit
 
 
-def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenGroup:
+def _read_switched_text(groups: BraceGroups, position: int) -> GroupContent:
     """Return the text after a switch such as `\\color`, and the text's end: the next switch or the group's end."""
     end = groups.find_enclosing_end(position)
     match = _SWITCH_ENDS.search(groups.text, position, end)
     end = match.start() if match else end
-    return groups.text[position:end], end
+    return GroupContent(groups.text[position:end], end)
