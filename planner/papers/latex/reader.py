@@ -320,7 +320,7 @@ def _read_environment(groups: BraceGroups, token: LatexToken, own_floats: Mappin
 
 
 def _classify_float(name: str, text: str) -> BlockKind:
-    """Return the kind of a figure or table; a figure without graphics is a table or prose if its content is."""
+    """Return the kind of a float; a figure with a tabular and no graphics is a table, one with an algorithm prose."""
     kind = FLOAT_KINDS[name]
     if kind is BlockKind.TABLE or _GRAPHICS.search(text):
         return kind

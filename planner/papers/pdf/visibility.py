@@ -229,6 +229,8 @@ def is_ocr_of_scan(placed_runs: Sequence[PlacedRun], painted_objects: PaintedObj
     """Return whether the text of a page seems to be OCR of a scan: a large image, and nearly no text is painted."""
     paints = painted_objects.text_paints
     unpainted = {address for address, paint in paints.items() if paint.render_mode in _UNPAINTED_MODES}
+    if not unpainted:
+        return False
     text_length = sum(len(placed.run.text) for placed in placed_runs)
     unpainted_length = sum(len(placed.run.text) for placed in placed_runs if placed.run.text_object in unpainted)
     if not unpainted_length or text_length - unpainted_length > _VISIBLE_SHARE * text_length:
@@ -240,7 +242,7 @@ def is_ocr_of_scan(placed_runs: Sequence[PlacedRun], painted_objects: PaintedObj
 def find_hidden_runs(
     placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds, *, is_ocr: bool
 ) -> list[PlacedRun]:
-    """Return the runs that readers of a page do not see; OCR (`is_ocr`) is not painted but seen as part of a scan."""
+    """Return the runs that readers of a page do not see; text that is not painted counts as seen if it is OCR."""
     return [placed for placed in placed_runs if _is_hidden(placed, painted_objects, page_box, is_ocr)]
 
 
