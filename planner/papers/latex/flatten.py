@@ -323,7 +323,7 @@ class _Flattener:
         return next(filter(None, chain(in_folders, anywhere)), "")
 
     def _add_listing(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        position = groups.skip_option(token.end)
+        position = groups.find_option_end(token.end)
         if token.name == "inputminted" and (language := groups.read_group(position)):
             position = language.end
         group = groups.read_group(position)

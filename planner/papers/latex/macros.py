@@ -218,13 +218,13 @@ def find_defined_float_kinds(source: LatexSource) -> dict[str, BlockKind]:
     kinds = dict[str, BlockKind]()
     groups = source.groups
     for token in source.find_commands(_FLOAT_DEFINERS.__contains__):
-        name = groups.read_group(groups.skip_option(token.end))
+        name = groups.read_group(groups.find_option_end(token.end))
         if name is None:
             continue
         if token.name in ("newfloat", "DeclareFloatingEnvironment"):
             kinds[name.text.strip()] = BlockKind.TABLE
             continue
-        position = groups.skip_options(name.end)
+        position = groups.find_options_end(name.end)
         values, _ = groups.read_arguments(position, 1 + (token.name == "NewDocumentEnvironment"))
         inner = _INNER_FLOAT.search(values[-1] or "") if values else None
         inner_name = (inner[1] or inner[2]) if inner else ""

@@ -143,4 +143,4 @@ def _find_command_end(groups: BraceGroups, name: str, position: int) -> int:
     """Return the end of a command that prints nothing, with the arguments that belong to it."""
     if name not in _DROPPED_ARGUMENTS:
         return position
-    return groups.read_arguments(groups.skip_options(position), _DROPPED_ARGUMENTS[name])[1]
+    return groups.read_arguments(groups.find_options_end(position), _DROPPED_ARGUMENTS[name])[1]

@@ -179,7 +179,7 @@ def _find_title(*sources: LatexSource) -> str:
 
 def _find_titles(source: LatexSource) -> Iterator[str]:
     for token in source.find_commands(lambda name: name.rstrip("*") in _TITLE_COMMANDS):
-        group = source.groups.read_group(source.groups.skip_option(token.end))
+        group = source.groups.read_group(source.groups.find_option_end(token.end))
         if group and group.text.strip() and "#" not in group.text:
             yield group.text
 
@@ -254,7 +254,7 @@ def _read_part(groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, 
 
 
 def _read_heading(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    group = groups.read_group(groups.skip_option(token.end))
+    group = groups.read_group(groups.find_option_end(token.end))
     if group is None or "#" in group.text:
         return None
     heading = Heading(group.text, _LEVELS[token.name.rstrip("*")], groups.text[token.start : group.end])
@@ -264,7 +264,7 @@ def _read_heading(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
 def _read_caption(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return the caption in a `\\captionof` as a figure or table of its own; None if an argument is missing."""
     float_type = groups.read_group(token.end)
-    caption = groups.read_group(groups.skip_option(float_type.end)) if float_type else None
+    caption = groups.read_group(groups.find_option_end(float_type.end)) if float_type else None
     if float_type is None or caption is None:
         return None
     kind = BlockKind.FIGURE if float_type.text == "figure" else BlockKind.TABLE
@@ -277,7 +277,7 @@ def _is_abstract_command(name: str) -> bool:
 
 def _read_abstract(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return the abstract that begins at the token, or None if no abstract begins there."""
-    group = groups.read_group(groups.skip_option(token.end))
+    group = groups.read_group(groups.find_option_end(token.end))
     name = group.text if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):
         return None
@@ -290,7 +290,7 @@ def _read_abstract(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
 
 def _read_float_command(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     count, kind = FLOAT_COMMANDS[token.name.rstrip("*")]
-    values, end = groups.read_arguments(groups.skip_option(token.end), count)
+    values, end = groups.read_arguments(groups.find_option_end(token.end), count)
     return _BodyPart(token.start, end, kind=kind) if len(values) == count else None
 
 

@@ -282,12 +282,12 @@ class BraceGroups:
                 next_start = (self._find_closing_brace(match.start()) or match.start()) + 1
         return None
 
-    def skip_option(self, position: int) -> int:
+    def find_option_end(self, position: int) -> int:
         """Return the end of the option `[…]` at a position; return the position if there is no option."""
         option = self.read_option(position)
         return option.end if option else position
 
-    def skip_options(self, position: int) -> int:
+    def find_options_end(self, position: int) -> int:
         """Return the end of the last of the options at a position; return the position if there is no option."""
         while option := self.read_option(position):
             position = option.end

@@ -136,7 +136,7 @@ def _read_background(
     if token.name in _CELL_COMMANDS:
         return _read_row_background(groups, token, palette)
     if token.name in _DRAWING_COMMANDS:
-        return _Background(token.start, groups.read_arguments(groups.skip_option(token.end), 2)[1])
+        return _Background(token.start, groups.read_arguments(groups.find_option_end(token.end), 2)[1])
     name = groups.read_group(token.end) if token.name == "begin" else None
     if name is None or name.text not in environments:
         return None
