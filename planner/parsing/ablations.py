@@ -55,11 +55,11 @@ _QUOTATION_MARKS: Final = "\"'“”‘’«» "
 _REPORTED_LINE: Final = re.compile(r"[-*•\d.)\s]*(?P<name>[^\n]*?)\s*[:–—-]\s*[\"“«](?P<quote>[^\n]*?)[\"”»]?\s*$")
 
 
-def build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None:
-    """Return the ablation in a JSON object. If the ablation breaks a rule, add findings to `log` and return None."""
-    place = f"line {json_object.line}"
+def build_ablation(located_object: LocatedObject, log: ParseLog) -> Ablation | None:
+    """Return the ablation in an object of a reply; if it breaks a rule, add findings to `log` and return None."""
+    place = f"line {located_object.line_in_block}"
     try:
-        fields = _normalize_fields(json_object.value, place, log)
+        fields = _normalize_fields(located_object.value, place, log)
         return None if fields is None else Ablation.model_validate(fields)
     except ValidationError as error:
         log.add_finding(*(f"{place}, {finding}" for finding in describe_validation_error(error)))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from planner.schema import PLAN_FIELDS
@@ -37,27 +38,34 @@ def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
     return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
 
 
-def find_ablations_and_reasoning(value: Any, *, search_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
-    """Return (objects that are ablations, text of the reasoning) from a JSON value.
-
-    Drafts of the plan are left out. If `search_strings` is true, strings that contain JSON are searched too.
-    """
+def find_ablation_objects(value: Any, *, search_strings: bool = True) -> list[dict[str, Any]]:
+    """Return the ablations in a JSON value, except drafts; `search_strings` also searches the JSON in strings."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    reasoning = ""
+    for key, item in _walk_values(value, search_strings):
+        if isinstance(item, dict):
+            groups.setdefault(key, []).append(item)
+    return _choose_group(groups)
+
+
+def find_reasoning(value: Any) -> str:
+    """Return the text under a key such as "reasoning" in a JSON value, "" if there is none."""
+    texts = (item.strip() for _, item in _walk_values(value, search_strings=True) if isinstance(item, str))
+    return next(filter(None, texts), "")
+
+
+def _walk_values(value: Any, search_strings: bool) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """Yield the ablations and the texts of the reasoning in a JSON value, each with its key."""
     waiting: list[tuple[str, Any]] = [("", value)]  # a stack, since recursion would end at deep values
     while waiting:
         key, item = waiting.pop()
-        if isinstance(item, dict) and _is_ablation_object(item):
-            groups.setdefault(key, []).append(item)
-        elif isinstance(item, dict):
+        if isinstance(item, dict) and not _is_ablation_object(item):
             waiting.extend((_name_group(name) or key, child) for name, child in reversed(item.items()))
         elif isinstance(item, list):
             waiting.extend((key, child) for child in reversed(item))
-        elif isinstance(item, str) and key in _REASONING_KEYS:
-            reasoning = reasoning or item.strip()
+        elif isinstance(item, dict) or (isinstance(item, str) and key in _REASONING_KEYS):
+            yield key, item
         elif search_strings and isinstance(item, str) and "ablated" in item:
             waiting.append((key, _decode_values(item)))
-    return _choose_group(groups), reasoning
 
 
 def _is_ablation_object(value: dict[str, Any]) -> bool:
@@ -93,15 +101,15 @@ def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any
     return plans[-1] if plans else [each for objects in kept.values() for each in objects]
 
 
-def list_objects_of_only_list(value: Any) -> list[dict[str, Any]]:
-    """Return the only value of a JSON object that is a list of objects; [] if there is none or more than one."""
-    children = value.values() if isinstance(value, dict) else ()
-    lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
-    return lists[0] if len(lists) == 1 else []
-
-
 def find_object_end(text: str, start: int) -> int | None:
-    """Return the offset after the JSON object that begins at `start`, None if the object is not closed."""
+    """Return the offset after the JSON object that begins at `start`, None if the object is not closed.
+
+    If its quotation marks or braces do not match, an object that fills the rest of its line ends there.
+    """
+    return _find_closing_brace(text, start) or _find_line_object_end(text, start)
+
+
+def _find_closing_brace(text: str, start: int) -> int | None:
     depth, at = 0, start
     while found := _STRING_OR_BRACE.search(text, at, start + _MAX_OBJECT_CHARS):
         at = found.end()
@@ -115,6 +123,14 @@ def find_object_end(text: str, start: int) -> int | None:
         if depth == 0:
             return at
     return None
+
+
+def _find_line_object_end(text: str, start: int) -> int | None:
+    """Return the end of an object that fills the rest of its line; None if it does not, or if the text ends there."""
+    newline = text.find("\n", start)
+    line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
+    whole = line.endswith("}") and line.count("{") == line.count("}")
+    return start + len(line) if whole and text[newline:].strip() else None
 
 
 class LimitedJsonRepairer:

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from planner.parsing.json_objects import (
     LimitedJsonRepairer,
-    find_ablations_and_reasoning,
+    find_ablation_objects,
     find_object_end,
+    find_reasoning,
     is_prompt_example,
-    list_objects_of_only_list,
     normalize_key,
 )
 from planner.schema import PLAN_FIELDS
@@ -101,15 +101,15 @@ _DECODER: Final = json.JSONDecoder(strict=False, object_pairs_hook=_build_object
 
 @dataclass(frozen=True, slots=True)
 class LocatedObject:
-    """A JSON object and the number of the line on which it begins; line 1 is the first line of the block."""
+    """A JSON object and the line of the block on which it begins; 1 is the first line."""
 
-    line: int
+    line_in_block: int
     value: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class PredictionsBlock:
-    """The block of predictions in a text; positions are offsets into the text.
+class PlanBlock:
+    """The block of a reply that holds the plan, between <predictions> tags; positions are offsets into the text.
 
     The block with its tags lies between `start` and `end`, and the plan lies between `plan_start` and `plan_end`. Error
     messages count lines from `first_line_start`. `draft_end` is the end of a draft before the plan, or 0. `has_content`
@@ -123,7 +123,7 @@ class PredictionsBlock:
     plan_start: int
     plan_end: int
     draft_end: int
-    objects: tuple[LocatedObject, ...]
+    ablation_objects: tuple[LocatedObject, ...]
     has_closing_tag: bool
     has_content: bool
     is_unfinished: bool
@@ -133,11 +133,11 @@ class PredictionsBlock:
     @property
     def is_mention(self) -> bool:
         """True if the block holds no plan, because a sentence only mentions the tag."""
-        is_plan = any("ablated_part" in map(normalize_key, json_object.value) for json_object in self.objects)
+        is_plan = any("ablated_part" in map(normalize_key, json_object.value) for json_object in self.ablation_objects)
         return not (is_plan or self.is_unfinished or self.has_closing_tag)
 
 
-def read_predictions(text: str, start: int, objects_start: int, repairer: LimitedJsonRepairer) -> PredictionsBlock:
+def read_plan_block(text: str, start: int, objects_start: int, repairer: LimitedJsonRepairer) -> PlanBlock:
     """Read the block that begins at offset `start`; its objects begin at `objects_start`.
 
     All blocks of a reply share one `repairer`.
@@ -166,7 +166,8 @@ class _BlockReader:
     def __init__(self, text: str, start: int, objects_start: int, repairer: LimitedJsonRepairer) -> None:
         self.repairer = repairer
         self.text, self.start, self.position = text, start, objects_start
-        self.first_line_start = _find_first_line(text, objects_start)
+        blank_rest = _REST_OF_LINE.match(text, objects_start)
+        self.first_line_start = blank_rest.end() if blank_rest else objects_start
         self.line, self.counted_to = 1, self.first_line_start
         self.groups = [_ObjectGroup(objects_start, objects_start)]
         self.draft_end = 0
@@ -176,7 +177,7 @@ class _BlockReader:
         self.invalid_count = 0
         self.reasoning = ""
 
-    def read_block(self) -> PredictionsBlock:
+    def read_block(self) -> PlanBlock:
         tag = None
         for _ in range(_MAX_PIECES):
             if self._is_done() or (tag := self._match_end()):
@@ -191,14 +192,14 @@ class _BlockReader:
         if self.draft_end and not objects:
             self.log.add_finding("the predictions only repeat the examples of the prompt")
         is_unfinished = self.is_unfinished or (self.open_arrays > 0 and tag is None)
-        return PredictionsBlock(
+        return PlanBlock(
             start=self.start,
             end=tag.end() if tag and closed else self.position,
             first_line_start=self.first_line_start,
             plan_start=self.groups[0].start,
             plan_end=self.groups[-1].end,
             draft_end=self.draft_end,
-            objects=objects,
+            ablation_objects=objects,
             has_closing_tag=closed,
             has_content=bool(objects) or is_unfinished or self.invalid_count > 0,
             is_unfinished=is_unfinished,
@@ -288,31 +289,24 @@ class _BlockReader:
         self._add_object(line, value, end)
 
     def _repair_object(self, line: int) -> None:
-        end = find_object_end(self.text, self.position) or _find_line_object_end(self.text, self.position)
+        end = find_object_end(self.text, self.position)
         value = self.repairer.repair_object(self.text[self.position : end]) if end else None
         if value is not None and end:
             self.log.add_note(f"line {line}: broken JSON was repaired")
             self._add_object(line, value, end)
             return
-        self._report_invalid_object(line, is_closed=end is not None)
-        self.position = end or self._find_line_end()
-
-    def _report_invalid_object(self, line: int, is_closed: bool) -> None:
         self.invalid_count += 1
-        self.is_unfinished = not is_closed and not _TAG.search(self.text, self.position)
-        fault = "is not valid JSON" if is_closed else "a JSON object begins here and is not closed"
+        self.is_unfinished = not end and not _TAG.search(self.text, self.position)
+        fault = "is not valid JSON" if end else "a JSON object begins here and is not closed"
         self.log.add_finding(f"line {line}: {fault}: {quote_value(self.text[self.position : self.position + 200])}")
-
-    def _find_line_end(self) -> int:
         newline = self.text.find("\n", self.position)
-        return newline if newline >= 0 else len(self.text)
+        self.position = end or (newline if newline >= 0 else len(self.text))
 
     def _add_object(self, line: int, value: dict[str, Any], end: int) -> None:
         self.position = end
-        objects, reasoning = find_ablations_and_reasoning(value)
-        objects = objects or list_objects_of_only_list(value)
+        objects = find_ablation_objects(value) or _list_objects_of_only_list(value)
         if objects != [value]:
-            self.reasoning = self.reasoning or reasoning
+            self.reasoning = self.reasoning or find_reasoning(value)
         if objects and objects != [value]:
             self.log.add_note("the predictions were a list in a JSON object instead of one object per line")
             self.groups[-1].is_list = True
@@ -330,15 +324,8 @@ class _BlockReader:
         return self.line
 
 
-def _find_first_line(text: str, start: int) -> int:
-    """Return the offset of the block's first line: `start`, or the next line if only blanks follow `start`."""
-    rest = _REST_OF_LINE.match(text, start)
-    return rest.end() if rest else start
-
-
-def _find_line_object_end(text: str, start: int) -> int | None:
-    """Return the end of an object that fills the rest of its line; None if it does not, or if the text ends there."""
-    newline = text.find("\n", start)
-    line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
-    whole = line.endswith("}") and line.count("{") == line.count("}")
-    return start + len(line) if whole and text[newline:].strip() else None
+def _list_objects_of_only_list(value: Any) -> list[dict[str, Any]]:
+    """Return the only value of a JSON object that is a list of objects; [] if there is none or more than one."""
+    children = value.values() if isinstance(value, dict) else ()
+    lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
+    return lists[0] if len(lists) == 1 else []

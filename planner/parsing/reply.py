@@ -11,7 +11,7 @@ from planner.chat import Completion
 from planner.details import Details, PlanDetails, RejectedAblation, RejectionReason, decide_rejection_reasons
 from planner.errors import Outcome, OutputError
 from planner.parsing.ablations import build_ablation, read_ablation_details, read_reported_studies
-from planner.parsing.predictions import LocatedObject, ParseLog
+from planner.parsing.predictions import LocatedObject, ParseLog, PlanBlock
 from planner.parsing.sections import ReplyParts, find_reply_parts
 from planner.parsing.wrappers import unwrap_completion_if_json
 from planner.sanitize import normalize_newlines, repair_surrogates
@@ -84,12 +84,12 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
     log = ParseLog(reads_details=min_chance is not None)
     text = _clean_text(_select_answer(completion, log), log)
     parts = find_reply_parts(text, log)
-    if parts.predictions_block is None:
+    if (block := parts.plan_block) is None:
         raise _build_output_error(parts, completion, log)
-    log.add_note(*parts.predictions_block.log.notes)
+    log.add_note(*block.log.notes)
     reasoning = parts.reasoning or _use_provider_reasoning(completion, log)
-    _check_parts(parts, reasoning, k, completion, log)
-    chosen = _choose_plan(parts.predictions_block.objects, k, min_chance, log)
+    _check_parts(parts, block, reasoning, k, completion, log)
+    chosen = _choose_plan(block.ablation_objects, k, min_chance, log)
     if chosen is None:
         raise _build_output_error(parts, completion, log)
     plan, details, considered = chosen
@@ -142,23 +142,21 @@ def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
     return reasoning
 
 
-def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completion, log: ParseLog) -> None:
+def _check_parts(
+    parts: ReplyParts, block: PlanBlock, reasoning: str, k: int, completion: Completion, log: ParseLog
+) -> None:
     """Log the missing parts of a reply; raise OutputError if the reply is truncated."""
-    assert parts.predictions_block is not None
     if parts.is_unfinished and not completion.finish_reason:
-        log.add_finding("the reply ends in the middle of its predictions", *parts.predictions_block.log.findings)
+        log.add_finding("the reply ends in the middle of its predictions", *block.log.findings)
         raise OutputError(Outcome.TRUNCATED, log.findings, log.findings_with_reply_lines)
     if parts.is_unfinished:
         log.add_finding("the predictions end in the middle of an object or an array")
-    log.add_finding(*parts.predictions_block.log.findings)
+    log.add_finding(*block.log.findings)
     if not reasoning and parts.is_untagged:
         log.add_note("there is no discussion: the reply is JSON alone")
     elif not reasoning:
         log.add_finding("there is no reasoning in <discussion> tags")
-    if (
-        not (parts.predictions_block.has_closing_tag or completion.finish_reason)
-        and len(parts.predictions_block.objects) < k
-    ):
+    if not (block.has_closing_tag or completion.finish_reason) and len(block.ablation_objects) < k:
         log.add_note("the reply may be incomplete: it has no closing tag and fewer ablations than requested")
 
 
@@ -171,7 +169,8 @@ def _choose_plan(
     no candidate has a chance, the plan keeps the first `k`. If `min_chance` is None, details are not read.
     """
     details = [
-        Details() if min_chance is None else read_ablation_details(o.value, f"line {o.line}", log) for o in objects
+        Details() if min_chance is None else read_ablation_details(o.value, f"line {o.line_in_block}", log)
+        for o in objects
     ]
     ranks = _rank_candidates(details)
     has_chances = any(each.chance is not None for each in details)
@@ -218,12 +217,14 @@ def _build_candidates(
     left_out: Sequence[tuple[LocatedObject, Details, RejectionReason]], log: ParseLog
 ) -> Iterator[RejectedAblation]:
     """Yield the candidates that the plan does not keep; skip invalid ones and add a note to `log`."""
-    for json_object, details, why in left_out:
+    for candidate, details, why in left_out:
         own_log = ParseLog(reads_details=True)
-        if ablation := build_ablation(json_object, own_log):
+        if ablation := build_ablation(candidate, own_log):
             yield RejectedAblation(**dict(ablation), details=details, why=why)
         else:
-            log.add_note(f"line {json_object.line}: a candidate that was not kept is invalid, so it is not listed")
+            log.add_note(
+                f"line {candidate.line_in_block}: a candidate that was not kept is invalid, so it is not listed"
+            )
 
 
 def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.parsing.json_objects import LimitedJsonRepairer
-from planner.parsing.predictions import DISCUSSION_START, ParseLog, PredictionsBlock, read_predictions
+from planner.parsing.predictions import DISCUSSION_START, ParseLog, PlanBlock, read_plan_block
 from planner.parsing.wrappers import Answer, split_thoughts
 
 _PREDICTIONS: Final = re.compile(r"<\s?predictions\b[^<>]*>", re.IGNORECASE)
@@ -26,7 +26,7 @@ _OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s
 
 @dataclass(frozen=True, slots=True)
 class ReplyParts:
-    """The parts of a model's reply; `predictions_block` holds the plan, and is None if there is none.
+    """The parts of a model's reply; `plan_block` holds the plan, and is None if there is none.
 
     `is_unfinished` is true if the text ends too early: inside the plan, or before a tag such as <discussion> is closed.
     `is_untagged` is true if the plan has no tags around it. `reported_text` is the content of the <reported> block: the
@@ -35,7 +35,7 @@ class ReplyParts:
 
     answer: str
     reasoning: str
-    predictions_block: PredictionsBlock | None
+    plan_block: PlanBlock | None
     is_unfinished: bool
     is_untagged: bool = False
     reported_text: str = ""
@@ -68,16 +68,14 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
     if chosen:
         _note_tag_errors(answer.text[block.start : block.end], block.has_closing_tag, log)
     before, after = _select_before(answer.text, block, tagged), answer.text[block.end :]
-    reasoning = (
-        _find_discussion(before, after, log)
-        or block.reasoning
-        or _find_prose(before, log)
-        or _use_thoughts(answer.thoughts, log)
-    )
+    reasoning = _find_discussion(before, after, log) or block.reasoning or _find_prose(before, log)
+    if answer.thoughts and not reasoning:
+        log.add_note("there was no discussion; the model's thoughts were used instead")
+        reasoning = answer.thoughts
     return ReplyParts(answer.text, reasoning, block, block.is_unfinished, chosen is None, reported)
 
 
-def _count_lines_before(reply: str, answer: str, block: PredictionsBlock) -> int | None:
+def _count_lines_before(reply: str, answer: str, block: PlanBlock) -> int | None:
     """Return the number of lines in `reply` before line 1 of `block`, None if the block is not found."""
     start = reply.rfind(answer[block.start : block.end])
     lines_in_block = answer.count("\n", block.start, block.first_line_start)
@@ -93,7 +91,7 @@ def _take_reported_block(text: str) -> tuple[str, str]:
     return text[: start.start()] + text[end.end() :], text[start.end() : end.start()]
 
 
-def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsBlock | None:
+def _choose_block(tagged: list[PlanBlock], log: ParseLog) -> PlanBlock | None:
     """Return the last block with a plan, else the last block with content, else None."""
     filled = [block for block in tagged if block.has_content]
     plans = [block for block in filled if not block.is_mention] or filled
@@ -102,7 +100,7 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
     return plans[-1] if plans else None
 
 
-def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
+def _is_last(block: PlanBlock, answer: Answer) -> bool:
     """Return whether a block in the model's thoughts is their result: at most a discussion follows the block."""
     rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if DISCUSSION_START.match(rest) and (end := _DISCUSSION_END.search(rest)):
@@ -110,7 +108,7 @@ def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
     return (block.has_closing_tag or not answer.has_open_thoughts) and not any(map(str.isalnum, rest))
 
 
-def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsBlock]) -> str:
+def _select_before(text: str, block: PlanBlock, tagged: list[PlanBlock]) -> str:
     """Return the text before `block`; if an earlier draft of the plan is in this text, begin after the draft."""
     earlier = [other.end for other in tagged if other.end <= block.start and not other.is_mention]
     start = earlier[-1] if earlier else 0
@@ -122,18 +120,18 @@ def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsB
     return rest
 
 
-def _read_tagged_blocks(text: str, repairer: LimitedJsonRepairer) -> list[PredictionsBlock]:
+def _read_tagged_blocks(text: str, repairer: LimitedJsonRepairer) -> list[PlanBlock]:
     """Read the block after each opening tag; skip a tag inside an object of an earlier block."""
-    blocks: list[PredictionsBlock] = []
+    blocks: list[PlanBlock] = []
     offset = 0
     while tag := _PREDICTIONS.search(text, offset):
-        block = read_predictions(text, tag.start(), tag.end(), repairer)
+        block = read_plan_block(text, tag.start(), tag.end(), repairer)
         blocks.append(block)
         offset = max(block.end, tag.end())
     return blocks
 
 
-def _read_untagged_block(text: str, log: ParseLog, repairer: LimitedJsonRepairer) -> PredictionsBlock | None:
+def _read_untagged_block(text: str, log: ParseLog, repairer: LimitedJsonRepairer) -> PlanBlock | None:
     """Read the predictions of a reply that has no <predictions> tag; return None if it holds no JSON object.
 
     They begin at the first JSON object after the last closing tag of any other block, or else in the whole text.
@@ -144,10 +142,10 @@ def _read_untagged_block(text: str, log: ParseLog, repairer: LimitedJsonRepairer
         return None
     log.add_note("the predictions were outside <predictions> tags")
     start = first.end("token") if first["token"] else first.start()
-    return read_predictions(text, start, start, repairer)
+    return read_plan_block(text, start, start, repairer)
 
 
-def _explain_missing_block(last: PredictionsBlock | None, log: ParseLog) -> None:
+def _explain_missing_block(last: PlanBlock | None, log: ParseLog) -> None:
     if last:
         log.add_finding(*last.log.findings)
     if not log.findings:
@@ -196,9 +194,3 @@ def _find_prose(before: str, log: ParseLog) -> str:
     if prose := before.strip():
         log.add_note("there was no discussion; the text before the predictions was used instead")
     return prose
-
-
-def _use_thoughts(thoughts: str, log: ParseLog) -> str:
-    if thoughts:
-        log.add_note("there was no discussion; the model's thoughts were used instead")
-    return thoughts

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from planner.chat import Completion
-from planner.parsing.json_objects import find_ablations_and_reasoning
+from planner.parsing.json_objects import find_ablation_objects
 
 _MARK: Final = re.compile(
     r"(?=[<\[◁aA])(?:"  # where no mark begins, no other part of the pattern is tried
@@ -155,7 +155,7 @@ def unwrap_completion_if_json(completion: Completion) -> Completion:
         return completion
     objects = list(_list_objects(value))
     if not any(_COMPLETION_KEYS & item.keys() for item in objects) and (
-        not texts or find_ablations_and_reasoning(value, search_strings=False)[0]
+        not texts or find_ablation_objects(value, search_strings=False)
     ):
         return completion
     return replace(
