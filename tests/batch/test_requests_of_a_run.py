@@ -8,7 +8,7 @@ from planner.chat import FixedTokenCounter, Message, Prompt, TokenCounter
 from planner.cli.batch import batch
 from planner.errors import Outcome
 from planner.files import write_file_atomically
-from planner.models.openai_chat.chat import OpenAIChat, RequestOptions, build_parameters
+from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.papers.excerpt import cut_excerpt, omit_sections_to_fit
 from planner.schema import Task
@@ -43,9 +43,10 @@ def test_a_cap_for_a_cost_limit_makes_no_other_request() -> None:
     plain, capped = (OpenAIChat(endpoint, RequestOptions(default_max_tokens=cap)) for cap in (None, 400))
     prompt = Prompt.from_messages((Message("user", "plan"),), "")
     assert capped.info.identify_request(prompt) == plain.info.identify_request(prompt)
-    assert build_parameters("m", capped.options)["max_tokens"] == 400
-    assert "max_tokens" not in build_parameters("m", plain.options)
-    assert build_parameters("m", RequestOptions(default_max_tokens=400, max_tokens=300))["max_tokens"] == 300
+    assert capped.build_parameters()["max_tokens"] == 400
+    assert "max_tokens" not in plain.build_parameters()
+    smaller = OpenAIChat(endpoint, RequestOptions(default_max_tokens=400, max_tokens=300))
+    assert smaller.build_parameters()["max_tokens"] == 300
 
 
 def test_a_file_that_need_not_be_durable_is_whole_all_the_same(tmp_path: Path) -> None:

@@ -27,12 +27,12 @@ from planner.models.openai_chat.replies import (
     FilteredPromptError,
     JsonObject,
     RejectedParameterError,
-    find_error_body,
     get_object_or_empty,
     get_string_or_empty,
     list_objects,
     parse_error_body,
     parse_masked_completion,
+    parse_masked_error,
 )
 from planner.models.openai_chat.stream import decode_json_or_none, format_json
 
@@ -56,7 +56,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
         body = decode_json_or_none(body.encode())
     status = status if isinstance(status, int) else 0
     headers = {"x-request-id": mask.mask_text(get_string_or_empty(response.get("request_id")))}
-    if error := parse_error_body(mask.mask_json(find_error_body(body))):
+    if error := parse_masked_error(body, mask):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
     if status < 400 and (completion := parse_masked_completion(body, mask)):
         return completion
@@ -183,7 +183,7 @@ class BatchService(EndpointClient):
 
     def format_request_line(self, custom_id: str, prompt: Prompt) -> bytes:
         """Return a line of an input file: a prompt with the parameters that the endpoint accepts."""
-        body = build_request_body(self.adapt_parameters(), prompt)
+        body = build_request_body(self.build_parameters(), prompt)
         return to_json({"custom_id": custom_id, "method": "POST", "url": _URL})[:-1] + b',"body":' + body + b"}\n"
 
     def parse_result_line(self, content: bytes) -> BatchResult | None:
@@ -200,7 +200,7 @@ class BatchService(EndpointClient):
         if isinstance(result, FilteredPromptError):
             return BatchResult(custom_id, build_content_filter_completion(result))
         if isinstance(result, RejectedParameterError):
-            result.retryable = self._adapter.observe_rejection(result.parameter, self.adapt_parameters())
+            result.retryable = self._adapter.observe_rejection(result.parameter, self.build_parameters())
         return BatchResult(custom_id, result)
 
     async def upload_file(self, path: Path, name: str) -> str:

@@ -104,9 +104,14 @@ class EndpointClient:
             self._transport = Transport(self.endpoint, timeout, max_connections, fast=self._fast)
         return self._transport
 
-    def adapt_parameters(self) -> JsonObject:
-        """Return the parameters of a request, except those that the endpoint has rejected."""
-        return self._adapter.adapt_parameters(build_parameters(self.endpoint.model, self.options))
+    def build_parameters(self) -> JsonObject:
+        """Return all parameters of a request except its messages, in the form that the endpoint accepts."""
+        options = self.options
+        cap: JsonObject = {} if options.default_max_tokens is None else {"max_tokens": options.default_max_tokens}
+        parameters = {"model": repair_surrogates(self.endpoint.model), **cap, **dict(options.user_parameters)}
+        if options.stream:
+            parameters |= {"stream": True, "stream_options": {"include_usage": True}}
+        return self._adapter.adapt_parameters(parameters)
 
 
 class OpenAIChat(EndpointClient):
@@ -168,7 +173,7 @@ class OpenAIChat(EndpointClient):
     async def _send(self, prompt: Prompt) -> Completion:
         """Send the request; if the endpoint rejects a parameter, adapt the request and send it again."""
         while True:
-            sent = self.adapt_parameters()
+            sent = self.build_parameters()
             try:
                 return await self._send_once(sent, prompt)
             except RejectedParameterError as refusal:
@@ -180,10 +185,10 @@ class OpenAIChat(EndpointClient):
         transport, streams = self.open_transport(), bool(parameters.get("stream"))
         body = build_request_body(parameters, prompt)
         if self._on_text is None:
-            return await transport.request_completion(body, streams=streams)
+            return await transport.fetch_completion(body, streams=streams)
         reporter = _MaskedTextReporter(self._on_text, self.endpoint.mask.mask_reply_text)
         try:
-            return await transport.request_completion(body, streams=streams, on_piece=reporter.add_piece)
+            return await transport.fetch_completion(body, streams=streams, on_piece=reporter.add_piece)
         finally:
             reporter.finish()
 
@@ -259,28 +264,19 @@ class _MaskedTextReporter:
         self._rest = ""
 
 
-def build_parameters(model: str, options: RequestOptions) -> JsonObject:
-    """Return all parameters of a request except its messages, before a `_ParameterAdapter` changes them."""
-    cap: JsonObject = {} if options.default_max_tokens is None else {"max_tokens": options.default_max_tokens}
-    parameters: JsonObject = {"model": repair_surrogates(model), **cap, **dict(options.user_parameters)}
-    if options.stream:
-        parameters |= {"stream": True, "stream_options": {"include_usage": True}}
-    return parameters
-
-
 def build_request_body(parameters: JsonObject, prompt: Prompt) -> bytes:
     """Return the JSON of a request with these parameters and the messages of `prompt`."""
     return to_json(parameters)[:-1] + b',"messages":' + prompt.messages_json + b"}"
 
 
-def build_content_filter_completion(error: FilteredPromptError) -> Completion:
+def build_content_filter_completion(filtered_prompt_error: FilteredPromptError) -> Completion:
     """Return a completion with a refusal and no text, for a prompt that a content filter refused."""
     return Completion(
         text="",
-        refusal=str(error),
+        refusal=str(filtered_prompt_error),
         finish_reason="content_filter",
-        request_id=error.request_id,
-        raw={"error": error.body},
+        request_id=filtered_prompt_error.request_id,
+        raw={"error": filtered_prompt_error.body},
     )
 
 

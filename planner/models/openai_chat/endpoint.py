@@ -194,8 +194,8 @@ def _build_ollama_url(host: str) -> str:
     return urlunsplit((url.scheme, netloc, url.path.rstrip("/") + "/v1", "", ""))
 
 
-def find_address_fault(address: str) -> str:
-    """Return a phrase for the fault of an address, "" if it is valid. The phrase shows no password."""
+def find_address_fault(address: str) -> str | None:
+    """Return a phrase for the fault of an address, None if it is valid. The phrase shows no password."""
     text = address.strip()
     if any(c.isspace() or not c.isprintable() for c in text) or "\\" in text:
         return "contains a space, a backslash or a control character"
@@ -208,7 +208,7 @@ def find_address_fault(address: str) -> str:
         return "must begin with http:// or https://"
     if not url.hostname or port == 0:
         return "has no host or an invalid port"
-    return "must not contain ? or #" if url.query or url.fragment else ""
+    return "must not contain ? or #" if url.query or url.fragment else None
 
 
 def _is_any_address(name: str) -> bool:

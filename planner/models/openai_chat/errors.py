@@ -83,17 +83,17 @@ _ADVICE: Final[Mapping[int, str]] = {
 
 
 def convert_transport_exception(
-    error: Exception, endpoint: Endpoint, *, timeout: float, received_note: str = "", body: str = ""
+    error: Exception, endpoint: Endpoint, *, timeout: float, received_note: str = "", body_text: str = ""
 ) -> ModelError:
     """Return the `ModelError` for a failure of the network, which is one of `TRANSPORT_EXCEPTIONS`.
 
-    `timeout` is in seconds. `body` is the part of the reply that arrived; `received_note` says how long this part is.
+    `timeout` is in seconds. `body_text` is the part of the reply that arrived; `received_note` says how long it is.
     """
     message, retryable = _describe_transport_error(error, endpoint, timeout)
     return ModelError(
         endpoint.mask.mask_text(message) + received_note,
         retryable=retryable,
-        body=endpoint.mask.mask_text(body),
+        body=endpoint.mask.mask_text(body_text),
         is_sent=not _is_connection_missing(error),
     )
 
@@ -112,7 +112,7 @@ def convert_error_body(
     endpoint: Endpoint,
     status: int,
     headers: Mapping[str, str],
-    body: str,
+    body_text: str,
     received_note: str = "",
 ) -> ModelError:
     """Return the `ModelError` for an error in a response's body, with secrets masked; `status` may be 200."""
@@ -121,12 +121,14 @@ def convert_error_body(
     message = endpoint.mask.mask_text(_format_message(error_body, endpoint, status, headers)) + received_note
     if error_body.is_prompt_too_long(status):
         return TooLongError(
-            message, limit=error_body.window, prompt_tokens=error_body.prompt_tokens, status=status, body=body
+            message, limit=error_body.window, prompt_tokens=error_body.prompt_tokens, status=status, body=body_text
         )
     if error_body.is_prompt_filtered:
-        return FilteredPromptError(message, status=status, request_id=request_id, body=body)
+        return FilteredPromptError(message, status=status, request_id=request_id, body=body_text)
     if status in (400, 422) and (parameter := error_body.rejected_parameter):
-        return RejectedParameterError(message, parameter=parameter, status=status, request_id=request_id, body=body)
+        return RejectedParameterError(
+            message, parameter=parameter, status=status, request_id=request_id, body=body_text
+        )
     exhausted = status == 402 or error_body.is_quota_exhausted
     return ModelError(
         message,
@@ -135,7 +137,7 @@ def convert_error_body(
         retry_after=parse_retry_after(headers),
         request_id=request_id,
         exhausted=exhausted,
-        body=body,
+        body=body_text,
     )
 
 

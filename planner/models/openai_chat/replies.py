@@ -129,16 +129,6 @@ def _parse_usage(value: JsonValue) -> Usage:
     )
 
 
-def find_error_body(body: JsonValue) -> JsonValue:
-    """Return the error of a response or of its first choice, for `parse_error_body`; None if there is no error."""
-    if parse_error_body(body):
-        return body
-    choice = next(iter(list_objects(get_object_or_empty(body).get("choices"))), {})
-    if choice.get("error"):
-        return {"error": choice["error"]}
-    return {"error": "the provider stopped with an error"} if choice.get("finish_reason") == "error" else None
-
-
 def list_objects(value: JsonValue) -> list[JsonObject]:
     """Return the items of a list that are objects, an empty list if the value is not a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -276,6 +266,15 @@ def parse_error_body(body: JsonValue) -> ErrorBody | None:
         window=_to_count(error.get("n_ctx")) or _find_number(_WINDOWS, message),
         prompt_tokens=_to_count(error.get("n_prompt_tokens")) or _find_number(_COUNTS, message),
     )
+
+
+def parse_masked_error(response_json: JsonValue, mask: SecretMask) -> ErrorBody | None:
+    """Return the error of a response or of its first choice with secrets masked, None if there is no error."""
+    if parse_error_body(response_json):
+        return parse_error_body(mask.mask_json(response_json))
+    choice = next(iter(list_objects(get_object_or_empty(response_json).get("choices"))), {})
+    stopped = "the provider stopped with an error" if choice.get("finish_reason") == "error" else None
+    return parse_error_body({"error": mask.mask_json(choice.get("error")) or stopped})
 
 
 def _to_text(value: JsonValue) -> str:

@@ -20,7 +20,7 @@ from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
 from planner.models.openai_chat.errors import parse_rate_limits
-from planner.models.openai_chat.replies import find_error_body, parse_error_body, parse_masked_completion
+from planner.models.openai_chat.replies import parse_masked_completion, parse_masked_error
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
     PieceReporter,
@@ -79,7 +79,7 @@ class Transport:
         """Close all connections."""
         await self._http_client.aclose()
 
-    async def request_completion(
+    async def fetch_completion(
         self, body: bytes, *, streams: bool, on_piece: PieceReporter | None = None
     ) -> Completion:
         """Send one chat request and return its completion, with secrets masked.
@@ -158,7 +158,7 @@ class Transport:
                     self._endpoint,
                     timeout=self._timeout,
                     received_note=response_body.describe_progress(),
-                    body=response_body.text,
+                    body_text=response_body.text,
                 )
         if not response.is_success:
             return self._convert_response(response, error_content)
@@ -191,7 +191,7 @@ class Transport:
                 _describe_unreadable(response_body, mask.mask_text(headers.get("content-type", "something"))),
                 response_body,
             )
-        if error := parse_error_body(mask.mask_json(find_error_body(body))):
+        if error := parse_masked_error(body, mask):
             status, text = response.status_code, format_json(mask.mask_json(body))
             progress = response_body.describe_progress()
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
