@@ -24,8 +24,8 @@ from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, estima
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, UsageError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
-from planner.models.prompt_files import read_single_reply, write_prompt
-from planner.models.wrappers import CachedModel
+from planner.models.prompt_files import find_reply_in_files, write_prompt
+from planner.models.wrappers import CachedModel, ModelWrapper
 from planner.planning.record import ReplyPricer
 from planner.planning.session import ask_until_valid
 from planner.schema import Ablation
@@ -166,29 +166,23 @@ async def open_judge(
         yield model, lambda completion: client.compute_cost(completion.usage)
 
 
-class RateLimitedModel:
+@dataclass
+class RateLimitedModel(ModelWrapper):
     """A model under rate limits; retries wrap it, so that each attempt waits for its turn."""
 
-    def __init__(self, model: Model, limits: RateLimiter) -> None:
-        self._model = model
-        self._limits = limits
-
-    @property
-    def info(self) -> ModelInfo:
-        """The description of the wrapped model."""
-        return self._model.info
+    limits: RateLimiter
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Complete a prompt when the limits allow; a 429 pauses all requests."""
-        async with self._limits.acquire_slot(estimate_rough_tokens(prompt)) as slot:
+        async with self.limits.acquire_slot(estimate_rough_tokens(prompt)) as slot:
             try:
-                completion = await self._model.complete(prompt)
+                completion = await self.model.complete(prompt)
             except ModelError as error:
                 error.paused = slot.paused_seconds
                 if error.status == HTTP_TOO_MANY_REQUESTS and not error.exhausted:
-                    self._limits.record_rate_limit_error(slot, error.retry_after)
+                    self.limits.record_rate_limit_error(slot, error.retry_after)
                 raise
-            self._limits.record_success(slot, completion.usage, completion.limits)
+            self.limits.record_success(slot, completion.usage, completion.limits)
             return completion
 
 
@@ -214,7 +208,7 @@ class ReplyFileModel:
             ModelError: if there is no such file or more than one, or if it is not UTF-8.
         """
         found = [path for path in self._stem.parent.glob("*") if path.is_file() and _has_stem(path, self._stem.name)]
-        if (reply := read_single_reply(found, prompt, BY_HAND_JUDGE.asked)) is None:
+        if (reply := find_reply_in_files(found, prompt, BY_HAND_JUDGE.asked)) is None:
             raise ModelError(f"expected one reply file named {self._stem.name}.txt, found: none")
         return reply
 

@@ -20,7 +20,7 @@ from planner.models.pricing import (
     parse_price,
 )
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
-from planner.models.wrappers import ReplicatedModel, RetryingModel, RetryPolicy, log_wait
+from planner.models.wrappers import ModelWrapper, ReplicatedModel, RetryingModel, RetryPolicy, log_wait
 from planner.papers.excerpt import cut_excerpt
 from planner.papers.paper import Excerpt, Paper
 from planner.schema import Task
@@ -56,22 +56,6 @@ class ModelSpec:
     max_tokens: int | None = None
     price: str = ""
     key_variable: str | None = None
-
-    @property
-    def is_builtin_planner(self) -> bool:
-        """True if the user names the built-in planner, or no model at all.
-
-        Raises:
-            UsageError: if no model is named, but a key or an address is set.
-        """
-        if self.model:
-            return self.model == EXTRACTIVE
-        if self.base_url or any(os.environ.get(name) for name in _MODEL_VARIABLES):
-            raise UsageError(
-                "a key or an address is set, but no model is named; add --model gpt-4o (or set ABLATION_PLANNER_MODEL),"
-                f" or add --model {EXTRACTIVE} to use the built-in planner, which sends nothing"
-            )
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +116,7 @@ class ModelClient:
             excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
         is_author = task is Task.AUTHOR  # whose text reports nothing yet
         repeats = None if is_author else RepeatSearch(index_paper_for_check(paper, task, excerpt))
-        return ExtractiveModel(excerpt, k, with_details=with_details, reported_study_search=repeats)
+        return ExtractiveModel(excerpt, k, with_details=with_details, repeat_search=repeats)
 
     def compute_batch_request_cost(self, usage: Usage) -> float | None:
         """Return the cost in USD of a request that is sent in a batch, None if no price is known."""
@@ -162,7 +146,12 @@ async def open_model(
         UsageError: if no model is named but a key or an address is set, if the address or the price is invalid, or
             if `offline` forbids requests.
     """
-    if spec.is_builtin_planner:
+    if not spec.model and (spec.base_url or any(os.environ.get(name) for name in _MODEL_VARIABLES)):
+        raise UsageError(
+            "a key or an address is set, but no model is named; add --model gpt-4o (or set ABLATION_PLANNER_MODEL),"
+            f" or add --model {EXTRACTIVE} to use the built-in planner, which sends nothing"
+        )
+    if spec.model in ("", EXTRACTIVE):
         from planner.models.extractive import BUILTIN_INFO  # compiles a hundred patterns, which only this planner needs
 
         hint = "" if spec.model else " (name one with --model)"
@@ -224,15 +213,11 @@ def log_request_host(client: ModelClient) -> None:
 
 
 @dataclass
-class _HostLoggingModel:
+class _HostLoggingModel(ModelWrapper):
     """The model of a client, which logs its host before it sends its first request."""
 
     client: ModelClient
-    model: Model
     has_sent: bool = False
-
-    def __post_init__(self) -> None:
-        self.info = self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         if not self.has_sent:
@@ -243,7 +228,7 @@ class _HostLoggingModel:
 
 def add_host_logging(client: ModelClient) -> ModelClient:
     """Return a client that logs its host before it sends its first request."""
-    return replace(client, model=_HostLoggingModel(client, client.model)) if client.model else client
+    return replace(client, model=_HostLoggingModel(client.model, client)) if client.model else client
 
 
 def add_retries(model: Model, max_wait: float) -> Model:
@@ -253,7 +238,7 @@ def add_retries(model: Model, max_wait: float) -> Model:
 
 def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> list[Endpoint]:
     """Return one endpoint for each address; warn if OpenAI is used by default but probably lacks the model."""
-    hint = "" if spec.base_url else find_missing_prefix_warning(spec.model, os.environ)
+    hint = None if spec.base_url else find_missing_prefix_warning(spec.model, os.environ)
     try:
         endpoints = [
             resolve_endpoint(spec.model, url, os.environ, key_variable=spec.key_variable, requires_key=requires_key)

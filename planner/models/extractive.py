@@ -127,15 +127,15 @@ class _Proposal:
 class ExtractiveModel:
     """A model that answers with the built-in planner's plan for `excerpt`, and ignores the text of the prompt.
 
-    A plan has at most `k` ablations, none of which `reported_study_search` finds in the paper. If `with_details` is
-    true, each ablation has a reason, a quote that names the component, and an effort, but no chance. The model cannot
-    revise a plan.
+    A plan has at most `k` ablations, none of which `repeat_search` finds in the paper. If `with_details` is true, each
+    ablation has a reason, a quote that names the component, and an effort, but no chance. The model cannot revise a
+    plan.
     """
 
     excerpt: Excerpt
     k: int
     with_details: bool = False
-    reported_study_search: RepeatSearch | None = None
+    repeat_search: RepeatSearch | None = None
     info: ModelInfo = BUILTIN_INFO
 
     async def complete(self, prompt: Prompt) -> Completion:
@@ -151,7 +151,7 @@ class ExtractiveModel:
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
         sections = (abstract, *split_text_into_sections(self.excerpt.text))
         analysis = analyse_sections(sections, self.excerpt.title)
-        proposals = _propose_ablations(analysis, self.excerpt.title, self.k, self.reported_study_search)
+        proposals = _propose_ablations(analysis, self.excerpt.title, self.k, self.repeat_search)
         if self.with_details:
             proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
         if not proposals:
@@ -161,9 +161,9 @@ class ExtractiveModel:
 
 
 def _propose_ablations(
-    analysis: Analysis, title: str, k: int, reported_study_search: RepeatSearch | None = None
+    analysis: Analysis, title: str, k: int, repeat_search: RepeatSearch | None = None
 ) -> tuple[_Proposal, ...]:
-    """Return at most `k` proposals, the best first, without those that `reported_study_search` finds."""
+    """Return at most `k` proposals, the best first, without those that `repeat_search` finds."""
     candidates = [c for c in analysis.components if not c.is_subject_of_title(title) and not _is_covered(c, analysis)]
     components = list(filter(_is_method_part, candidates)) or list(filter(_may_be_part, candidates))
     chosen: list[_Proposal] = []
@@ -173,7 +173,7 @@ def _propose_ablations(
         proposal = _Proposal(component, _find_alternatives(component))
         overlaps = (compute_stem_overlap(component.name, other.component.name) for other in chosen)
         if max(overlaps, default=0.0) < _SAME_OVERLAP and not (
-            reported_study_search and reported_study_search.find_repeated_study(proposal.ablation)
+            repeat_search and repeat_search.find_repeated_study(proposal.ablation)
         ):
             chosen.append(proposal)
     return tuple(chosen)
@@ -192,7 +192,7 @@ def _explain_omission(component: Component, analysis: Analysis, title: str) -> s
         return "in the title"
     if _is_method_part(component) or _may_be_part(component) or _is_covered(component, analysis):
         return "in a reported ablation"
-    return 'not clearly a part of the method, as a "gate" or an often mentioned heading is'
+    return "not clearly parts of the method"
 
 
 def _is_covered(component: Component, analysis: Analysis) -> bool:

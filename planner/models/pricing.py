@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from planner.chat import ModelInfo, Usage
-from planner.details import format_count
 from planner.errors import UsageError
 from planner.models.openai_chat.endpoint import OLLAMA, OPENAI, OPENROUTER, find_provider_by_prefix
 
@@ -49,7 +48,7 @@ def parse_price(text: str) -> Price:
     return Price(Decimal(parts[0]), Decimal(parts[1]))
 
 
-def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> float | None:
+def compute_cost(model_info: ModelInfo, usage: Usage, price: Price | None = None) -> float | None:
     """Return the cost of one completion in USD, None if it is unknown.
 
     `price` replaces the known price of the model. Cached tokens have their own price if it is known. Reasoning tokens
@@ -59,7 +58,7 @@ def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> f
         return None
     if price is not None:
         return float((usage.prompt_tokens * price.input + usage.completion_tokens * price.output) / 1_000_000)
-    priced = _find_model(info.asked, info.endpoint)
+    priced = _find_model(model_info.asked, model_info.endpoint)
     if priced is None:
         return None
     from genai_prices import Usage as PricedUsage
@@ -77,9 +76,9 @@ def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> f
         return None
 
 
-def find_context_window(info: ModelInfo) -> int | None:
+def find_context_window(model_info: ModelInfo) -> int | None:
     """Return the model's context window in tokens, or None if it is unknown."""
-    priced = _find_model(info.asked, info.endpoint)
+    priced = _find_model(model_info.asked, model_info.endpoint)
     return priced[1].context_window if priced else None
 
 
@@ -124,9 +123,10 @@ def format_usd(cost: float | None) -> str:
 
 
 def describe_lost_requests(count: int) -> str:
-    """Return a phrase about `count` requests that got no reply, "" for 0."""
-    cost = "its cost" if count == 1 else "their cost"
-    return f"{format_count(count, 'request')} with no reply on record, {cost} unknown" if count else ""
+    """Return a phrase about requests whose replies were lost, as when the program was killed; "" for no request."""
+    if count == 1:
+        return "the reply to 1 request was lost, so its cost is unknown"
+    return f"the replies to {count:,} requests were lost, so their cost is unknown" if count else ""
 
 
 def format_tokens(prompt_tokens: int | None, completion_tokens: int | None) -> str:
@@ -166,18 +166,18 @@ def list_known_models() -> list[KnownModel]:
     return sorted(found, key=lambda known: known.name)
 
 
-def find_missing_prefix_warning(model: str, environment: Mapping[str, str]) -> str:
-    """Return a warning if a name without a prefix goes to OpenAI but is probably not one of its models, otherwise "".
+def find_missing_prefix_warning(model: str, environment: Mapping[str, str]) -> str | None:
+    """Return a warning if a name without a prefix goes to OpenAI but is probably not one of its models, else None.
 
     The warning suggests a name with a prefix. There is no warning if OPENAI_BASE_URL is set.
     """
     if not model.strip() or find_provider_by_prefix(model) or environment.get(OPENAI.address_variable, "").strip():
-        return ""
+        return None
     from genai_prices.data_snapshot import get_snapshot
 
     with suppress(LookupError):
         if get_snapshot().find_provider(model, None, None).id == OPENAI.prefix:
-            return ""
+            return None
     names = [known.name for known in list_known_models() if _simplify_name(known.name) == _simplify_name(model)]
     found = next((name for name in names if name.count("/") > 1), "")
     instead = found or f"{OPENROUTER.prefix}/MAKER/{model} or {OLLAMA.prefix}/{model}"

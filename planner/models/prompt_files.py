@@ -30,8 +30,8 @@ def write_prompt(path: Path, prompt: Prompt) -> None:
     write_file_atomically(path, _format_prompt(prompt))
 
 
-def read_single_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion | None:
-    """Return the reply in the files at `paths`, or None; a blank file or a copy of the prompt is no reply.
+def find_reply_in_files(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion | None:
+    """Return the reply to a prompt in the files at `paths`, or None; a blank file or a copy of the prompt is no reply.
 
     Raises:
         ModelError: if two files hold a reply, or a file cannot be read.
@@ -99,7 +99,7 @@ class PromptFiles:
         identity = info.identify_request(prompt)
         is_known = identity in self.unanswered_identities
         self.unanswered_identities.add(identity)
-        reply = read_single_reply(self._replies.get(identity, ()), prompt, info.asked)
+        reply = find_reply_in_files(self._replies.get(identity, ()), prompt, info.asked)
         if reply is not None:
             self.unanswered_identities.discard(identity)
         elif self.folders.prompts_to and not is_known:

@@ -39,13 +39,23 @@ class ReplyStore(Protocol):
         """Record that a request got no reply."""
 
 
-class CachedModel:
+@dataclass(slots=True)
+class ModelWrapper:
+    """A model that passes prompts to another model."""
+
+    model: Model
+
+    @property
+    def info(self) -> ModelInfo:
+        """The name, endpoint and parameters of the wrapped model."""
+        return self.model.info
+
+
+@dataclass(slots=True)
+class CachedModel(ModelWrapper):
     """A model that stores each reply, and does not send a request again if its reply is stored."""
 
-    def __init__(self, model: Model, store: ReplyStore) -> None:
-        self.info = model.info
-        self._model = model
-        self._store = store
+    store: ReplyStore
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Return the stored reply, or send the prompt and store its reply.
@@ -54,15 +64,15 @@ class CachedModel:
             ModelError: if the model returns no completion; the failure is recorded.
         """
         identity = self.info.identify_request(prompt)
-        if (kept := self._store.find_reply(identity)) is not None:
+        if (kept := self.store.find_reply(identity)) is not None:
             return replace(kept, notes=(*kept.notes, REUSED_NOTE))
-        self._store.record_request(identity, prompt)
+        self.store.record_request(identity, prompt)
         try:
-            completion = await self._model.complete(prompt)
+            completion = await self.model.complete(prompt)
         except ModelError as error:
-            self._store.record_failure(identity, error)
+            self.store.record_failure(identity, error)
             raise
-        self._store.record_reply(identity, completion)
+        self.store.record_reply(identity, completion)
         return completion
 
 
@@ -153,24 +163,18 @@ def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
     log.log(level, "waiting %.1f s: %s", wait.seconds, wait.error)
 
 
-@dataclass(frozen=True)
-class RetryingModel:
+@dataclass(slots=True)
+class RetryingModel(ModelWrapper):
     """A model that retries the failed requests of another model if a retry may help.
 
     `on_wait` is called before each wait. Tests replace `sleep` and `jitter`; `jitter` returns a random number from 0
     to 1.
     """
 
-    model: Model
     policy: RetryPolicy = RetryPolicy()
     on_wait: Callable[[RetryWait], None] = log_wait
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
-
-    @property
-    def info(self) -> ModelInfo:
-        """The name, endpoint and parameters of the wrapped model."""
-        return self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Send the prompt until there is a completion, and report the waits in the completion's `notes`.

@@ -13,10 +13,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt, TokenCounter
+from planner.chat import LM_PLANNER, Completion, ModelInfo, Prompt, TokenCounter
 from planner.errors import ModelError, Outcome, PlannerError, UsageError
 from planner.files import describe_os_error
 from planner.models.connect import ModelClient, ModelSpec, open_model
+from planner.models.wrappers import ModelWrapper
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder_with_client
 from planner.sanitize import clean_text
@@ -297,18 +298,13 @@ class _ManualModel:
 
 
 @dataclass(slots=True)
-class _ReportedModel:
+class _ReportedModel(ModelWrapper):
     """A wrapper around a model. Before each request, it adds a message to the job."""
 
-    model: Model
     job: Job
     queue: PerModelJobQueue
     host: str
     last_prompt: Prompt | None = None
-
-    @property
-    def info(self) -> ModelInfo:
-        return self.model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         if self.queue.is_stopped:

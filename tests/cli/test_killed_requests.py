@@ -10,7 +10,7 @@ from tests.server.http import Request, Response
 from tests.server.replies import as_asked
 from tests.server.server import Server
 
-LOST = "1 request with no reply on record, its cost unknown"
+LOST = "the reply to 1 request was lost, so its cost is unknown"
 PRICE = ("--price", "1,4")
 
 

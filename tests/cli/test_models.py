@@ -99,8 +99,8 @@ def test_what_is_wrong_is_said_in_one_line(run: Run, server: Server, answer: Res
 )
 def test_a_model_without_a_prefix_is_taken_for_one_of_openai(model: str, instead: str) -> None:
     hint = find_missing_prefix_warning(model, {})
-    assert (instead in hint) if instead else hint == ""
-    assert find_missing_prefix_warning(model, {"OPENAI_BASE_URL": "http://gpu/v1"}) == ""
+    assert (hint is not None and instead in hint) if instead else hint is None
+    assert find_missing_prefix_warning(model, {"OPENAI_BASE_URL": "http://gpu/v1"}) is None
 
 
 def test_the_assumed_provider_is_said_with_and_without_a_key(run: Run) -> None:
