@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import planner.models.openai_chat.stream as responses
 from planner.masking import SecretMask
 from planner.models.openai_chat.errors import parse_rate_limits, parse_retry_after
-from planner.models.openai_chat.replies import parse_completion, parse_error_body, parse_masked_error
+from planner.models.openai_chat.replies import parse_and_mask_error, parse_completion, parse_error_body
 from planner.models.openai_chat.stream import (
     ChunkMerger,
     EventDecoder,
@@ -111,7 +111,7 @@ def test_arbitrary_json_raises_nothing(value: Any) -> None:
         assert isinstance(error.message, str)
     if isinstance(value, dict):
         parse_completion(value)
-        parse_masked_error(value, SecretMask())
+        parse_and_mask_error(value, SecretMask())
         merger = ChunkMerger()
         merger.add_chunk(value)
         merger.add_chunk(value)

@@ -29,10 +29,10 @@ from planner.models.openai_chat.replies import (
     RejectedParameterError,
     get_object_or_empty,
     get_string_or_empty,
-    list_objects,
+    list_object_items,
+    parse_and_mask_completion,
+    parse_and_mask_error,
     parse_error_body,
-    parse_masked_completion,
-    parse_masked_error,
 )
 from planner.models.openai_chat.stream import decode_json_or_none, format_json
 
@@ -56,9 +56,9 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
         body = decode_json_or_none(body.encode())
     status = status if isinstance(status, int) else 0
     headers = {"x-request-id": mask.mask_text(get_string_or_empty(response.get("request_id")))}
-    if error := parse_masked_error(body, mask):
+    if error := parse_and_mask_error(body, mask):
         return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
-    if status < 400 and (completion := parse_masked_completion(body, mask)):
+    if status < 400 and (completion := parse_and_mask_completion(body, mask)):
         return completion
     failed = mask.mask_json(line.get("error"))
     # vLLM wraps the error once more, as it does in a live response.
@@ -129,7 +129,7 @@ class Page(Generic[RemoteItem]):
 
 def _parse_page(answer: JsonObject, parse_item: Callable[[JsonObject], RemoteItem]) -> Page[RemoteItem]:
     """Parse a page of a list with `parse_item`; items without an id are left out."""
-    items = map(parse_item, list_objects(answer.get("data")))
+    items = map(parse_item, list_object_items(answer.get("data")))
     return Page(tuple(item for item in items if item.id), bool(answer.get("has_more")))
 
 
@@ -146,7 +146,7 @@ def _parse_file(value: JsonObject) -> RemoteFile:
 def _parse_batch(value: JsonObject) -> RemoteBatch:
     status = get_string_or_empty(value.get("status"))
     errors = value.get("errors")
-    problems = list_objects(errors.get("data") if isinstance(errors, dict) else errors)
+    problems = list_object_items(errors.get("data") if isinstance(errors, dict) else errors)
     return RemoteBatch(
         id=get_string_or_empty(value.get("id")),
         state=BatchState(status) if status in set(BatchState) else BatchState.UNKNOWN,

@@ -24,7 +24,7 @@ from planner.models.openai_chat.replies import (
     JsonObject,
     RejectedParameterError,
     get_object_or_empty,
-    list_objects,
+    list_object_items,
 )
 from planner.sanitize import clean_text, repair_surrogates, shorten_name
 
@@ -314,7 +314,7 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
     if not isinstance(reply.get("data"), list):
         raise ModelError(f"{endpoint.host} sent no list of models; check --base-url, which usually ends in /v1")
     listed = dict[str, ListedModel]()
-    for model in list_objects(reply.get("data")):
+    for model in list_object_items(reply.get("data")):
         window = next((size for name in _WINDOW_NAMES if isinstance(size := model.get(name), int)), None)
         if isinstance(name := model.get("id"), str) and name.strip():
             listed.setdefault(name, ListedModel(shorten_name(clean_text(name).text), window))

@@ -80,7 +80,7 @@ _MAX_MESSAGE_CHARS: Final = 4000  # characters of a message that are read; an en
 def parse_completion(response_json: JsonValue) -> Completion | None:
     """Return the completion in a response's body, None if the body has no choices."""
     body = get_object_or_empty(response_json)
-    choice = next(iter(list_objects(body.get("choices"))), None)
+    choice = next(iter(list_object_items(body.get("choices"))), None)
     if choice is None:
         return None
     message = get_object_or_empty(choice.get("message"))
@@ -97,7 +97,7 @@ def parse_completion(response_json: JsonValue) -> Completion | None:
     )
 
 
-def parse_masked_completion(response_json: JsonValue, mask: SecretMask) -> Completion | None:
+def parse_and_mask_completion(response_json: JsonValue, mask: SecretMask) -> Completion | None:
     """Return the completion in a response's body with secrets masked, None if it has no choices.
 
     If a secret is split over several parts of a message, the completion and its `raw` hold the joined, masked text.
@@ -129,7 +129,7 @@ def _parse_usage(value: JsonValue) -> Usage:
     )
 
 
-def list_objects(value: JsonValue) -> list[JsonObject]:
+def list_object_items(value: JsonValue) -> list[JsonObject]:
     """Return the items of a list that are objects, an empty list if the value is not a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -159,7 +159,7 @@ def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
 
 def _join_texts(value: JsonValue, kind: str | None, separator: str = "") -> str:
     """Join the texts of the items of one kind, or of all items if `kind` is None."""
-    items = (item for item in list_objects(value) if kind in (None, _find_item_kind(item)))
+    items = (item for item in list_object_items(value) if kind in (None, _find_item_kind(item)))
     return separator.join(filter(None, map(_read_item_text, items)))
 
 
@@ -268,11 +268,11 @@ def parse_error_body(body: JsonValue) -> ErrorBody | None:
     )
 
 
-def parse_masked_error(response_json: JsonValue, mask: SecretMask) -> ErrorBody | None:
+def parse_and_mask_error(response_json: JsonValue, mask: SecretMask) -> ErrorBody | None:
     """Return the error of a response or of its first choice with secrets masked, None if there is no error."""
     if parse_error_body(response_json):
         return parse_error_body(mask.mask_json(response_json))
-    choice = next(iter(list_objects(get_object_or_empty(response_json).get("choices"))), {})
+    choice = next(iter(list_object_items(get_object_or_empty(response_json).get("choices"))), {})
     stopped = "the provider stopped with an error" if choice.get("finish_reason") == "error" else None
     return parse_error_body({"error": mask.mask_json(choice.get("error")) or stopped})
 

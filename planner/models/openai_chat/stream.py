@@ -17,7 +17,7 @@ from planner.models.openai_chat.replies import (
     REASONING_FIELDS,
     JsonObject,
     get_object_or_empty,
-    list_objects,
+    list_object_items,
     parse_completion,
     read_field_text,
 )
@@ -174,7 +174,7 @@ class ChunkMerger:
     def add_chunk(self, chunk: JsonObject) -> None:
         """Add one chunk; choices after the first are ignored."""
         self._top |= {name: value for name, value in chunk.items() if name not in ("choices", "object") and value}
-        for choice in list_objects(chunk.get("choices")):
+        for choice in list_object_items(chunk.get("choices")):
             if choice.get("index") in (0, None):
                 self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
                 for name, value in get_object_or_empty(choice.get("delta") or choice.get("message")).items():
@@ -183,7 +183,7 @@ class ChunkMerger:
     def _add_field(self, name: str, value: JsonValue) -> None:
         if name in _TOKEN_FIELDS:
             text = read_field_text(value)
-            is_encrypted = any(item.get("data") for item in list_objects(value))
+            is_encrypted = any(item.get("data") for item in list_object_items(value))
             self.token_count += bool(text) or is_encrypted
             if self._on_piece:
                 self._on_piece(name, text)

@@ -20,7 +20,7 @@ from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
 from planner.models.openai_chat.errors import parse_rate_limits
-from planner.models.openai_chat.replies import parse_masked_completion, parse_masked_error
+from planner.models.openai_chat.replies import parse_and_mask_completion, parse_and_mask_error
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
     PieceReporter,
@@ -191,13 +191,13 @@ class Transport:
                 _describe_unreadable(response_body, mask.mask_text(headers.get("content-type", "something"))),
                 response_body,
             )
-        if error := parse_masked_error(body, mask):
+        if error := parse_and_mask_error(body, mask):
             status, text = response.status_code, format_json(mask.mask_json(body))
             progress = response_body.describe_progress()
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
         if response_body.is_broken_off:
             return self._make_error("ended the stream before the reply was complete", response_body)
-        completion = parse_masked_completion(body, mask)
+        completion = parse_and_mask_completion(body, mask)
         if completion is None:
             return self._make_error("sent a reply without choices", response_body)
         request_id = mask.mask_text(headers.get("x-request-id", "")) or completion.request_id
