@@ -5,7 +5,7 @@ trajectory. `REQUESTED_DETAILS` lists the details as the prompt asks for them.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar
@@ -285,36 +285,37 @@ def choose_run_order(details: Sequence[Details]) -> tuple[int, ...]:
     return tuple(sorted(range(len(details)), key=rank))
 
 
-def count_training_runs_if_known(details: Sequence[Details]) -> int | None:
+def _count_runs_if_known(details: Sequence[Details]) -> int | None:
     """Return the total number of training runs, or None if it is unknown for any ablation."""
     counts = [each.effort.runs if each.effort else None for each in details]
     return None if None in counts else sum(filter(None, counts))
 
 
-def describe_run_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
-    """Yield sentences that say in which order to run the ablations, how many runs there are, and which share a control.
+def list_run_order_sentences(order: Sequence[int], details: Sequence[Details]) -> list[str]:
+    """Return sentences on the order in which to run the ablations, the number of runs, and the controls they share.
 
-    `order` has the indices of the ablations. Nothing is yielded if `order` is empty or there is only one ablation.
+    `order` has the indices of the ablations. There are no sentences if `order` is empty or there is only one ablation.
     """
     if len(details) < 2 or not order:
-        return
-    runs = count_training_runs_if_known(details)
+        return []
+    runs = _count_runs_if_known(details)
     total = "" if runs is None else f"; {format_count(runs, 'run')} in all"
-    yield f"run in this order: {', '.join(str(number + 1) for number in order)}{total}"
-    for group in group_by_shared_control(details):
-        yield f"ablations {' and '.join(str(number + 1) for number in group)} share a control"
+    groups = [group for group in _group_by_control(details) if len(group) > 1]
+    return [
+        f"run in this order: {', '.join(str(index + 1) for index in order)}{total}",
+        *(f"ablations {' and '.join(str(index + 1) for index in group)} share a control" for group in groups),
+    ]
 
 
-def explain_chance_meaning(task: Task, details: Iterable[Details]) -> Iterator[str]:
-    """Yield one sentence that explains what a chance means, or nothing if no ablation has a chance."""
-    if any(each.chance is not None for each in details):
-        yield f"a chance is the model's estimate of how likely {_CHANCE_MEANINGS[task]}"
+def explain_chance_if_known(task: Task, details: Iterable[Details]) -> str | None:
+    """Return a sentence that explains what a chance means, or None if no ablation has a chance."""
+    is_known = any(each.chance is not None for each in details)
+    return f"a chance is the model's estimate of how likely {_CHANCE_MEANINGS[task]}" if is_known else None
 
 
-def group_by_shared_control(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:
-    """Return groups of two or more ablations with the same `control`, as tuples of their indices."""
+def _group_by_control(details: Sequence[Details]) -> Iterable[list[int]]:
     groups: dict[str, list[int]] = {}
-    for number, each in enumerate(details):
+    for index, each in enumerate(details):
         if control := " ".join(re.findall(r"\w+", each.control.casefold())):
-            groups.setdefault(control, []).append(number)
-    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+            groups.setdefault(control, []).append(index)
+    return groups.values()

@@ -116,7 +116,7 @@ def _mask_text(text: str, secrets: frozenset[str]) -> str:
         return text
     masked = _replace_secrets(text, secrets)
     # A secret may be in pieces between escape sequences, and whole again without them.
-    cleaned = clean_text(masked).text
+    cleaned = clean_text(masked)
     masked_cleaned = _replace_secrets(cleaned, secrets)
     return masked if masked_cleaned == cleaned else masked_cleaned
 

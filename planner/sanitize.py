@@ -6,8 +6,8 @@ Escape sequences are defined by ECMA-48, directional overrides and isolates by U
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 # A string ends where another begins, so that finding all takes linear time.
@@ -48,30 +48,20 @@ def shorten_name(name: str) -> str:
     return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 1]}…"
 
 
-@dataclass(frozen=True, slots=True)
-class CleanText:
-    """A text without control characters. `removed_kinds` says what was removed, such as "2 control characters"."""
-
-    text: str
-    removed_kinds: tuple[str, ...] = ()
-
-
-def clean_text(text: str) -> CleanText:
+def clean_text(text: str) -> str:
     """Remove escape sequences, directional overrides and isolates, and control characters except tab and newline.
 
     Line ends become "\\n". A lone surrogate, which cannot be encoded, becomes U+FFFD. A clean text stays as it is.
     """
     if not _UNSAFE_CHARACTER.search(text):
-        return CleanText(text)
-    counts = dict.fromkeys(_KIND_NAMES, 0)
+        return text
+    return _UNSAFE.sub(lambda found: "\ufffd" if found["surrogate"] else "", normalize_newlines(text))
 
-    def count_and_replace(match: re.Match[str]) -> str:
-        kind = match.lastgroup or ""
-        counts[kind] += 1
-        return "\ufffd" if kind == "surrogate" else ""
 
-    cleaned = _UNSAFE.sub(count_and_replace, normalize_newlines(text))
-    return CleanText(cleaned, tuple(f"{count} {_KIND_NAMES[kind]}" for kind, count in counts.items() if count))
+def describe_unsafe_characters(text: str) -> tuple[str, ...]:
+    """Return what `clean_text` removes from a text, such as "2 control characters", one item for each kind."""
+    counts = Counter(found.lastgroup for found in _UNSAFE.finditer(normalize_newlines(text)))
+    return tuple(f"{counts[kind]} {name}" for kind, name in _KIND_NAMES.items() if counts[kind])
 
 
 def normalize_newlines(text: str) -> str:
@@ -90,7 +80,7 @@ def repair_surrogates(text: str) -> str:
 
 def make_printable(text: str) -> str:
     """Return a text that is safe to print on a terminal. It cannot move the cursor, set a colour or reverse a line."""
-    return _UNPRINTABLE.sub(_escape_character, clean_text(text).text)
+    return _UNPRINTABLE.sub(_escape_character, clean_text(text))
 
 
 def make_json_printable(text: str) -> str:
@@ -103,7 +93,7 @@ def make_csv_safe(text: str, *, keep_signed_numbers: bool = False) -> str:
 
     If `keep_signed_numbers` is true, a number with a sign, such as "-0.5", gets no apostrophe.
     """
-    cleaned = clean_text(text).text
+    cleaned = clean_text(text)
     is_formula = cleaned.startswith(_FORMULA_STARTS) and not (keep_signed_numbers and _SIGNED_NUMBER.fullmatch(cleaned))
     return f"'{cleaned}" if is_formula else cleaned
 

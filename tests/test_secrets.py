@@ -63,7 +63,7 @@ SPACES = [" ", "\n", "\r\n", "\t", "\u2028", "\u3000", "\\n", "%20"]
 @given(st.lists(st.sampled_from([*UNSEEN, *ESCAPED_UNSEEN, *SPACES, "", ""]), min_size=len(KEY), max_size=len(KEY)))
 def test_a_key_is_found_whatever_unseen_stands_in_it(between: list[str]) -> None:
     broken = "".join(letter + unseen for letter, unseen in zip(KEY, [*between[1:], ""], strict=True))
-    masked = clean_text(SecretMask([KEY]).mask_text(f"<{broken}>")).text
+    masked = clean_text(SecretMask([KEY]).mask_text(f"<{broken}>"))
     assert masked in (f"<{MASK_TEXT}>", f"<{MASK_TEXT * 2}>"), "the halves of a key may be masked one by one"
 
 

@@ -63,9 +63,7 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
     Raises:
         PaperError: if the paper cannot be read.
     """
-    title, abstract, paper_id = (
-        clean_text(text).text for text in (metadata.title, metadata.abstract, metadata.paper_id)
-    )
+    title, abstract, paper_id = map(clean_text, (metadata.title, metadata.abstract, metadata.paper_id))
     data = _read_stdin() if source == "-" else await _fetch_paper(source, metadata)
     paper_id = build_paper_id("", given_id=paper_id) if paper_id.strip() else ""
     request = ReadRequest(source, data, title, abstract, paper_id, keep_paper=True)

@@ -102,7 +102,7 @@ def _render_overview(plan: ExportedPlan) -> str:
 def write_review_files(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a text file for each plan. It has sentences to paste into a review."""
     for plan in build_exported_plans(entries):
-        text = clean_text(format_plan_as_review(plan.entry)).text
+        text = clean_text(format_plan_as_review(plan.entry))
         write_file_atomically(target_folder / f"{plan.slug}.txt", text, durable=False)
 
 

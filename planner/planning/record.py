@@ -249,7 +249,7 @@ def begin_record(
             sha256=paper.sha256,
             chars=paper.chars,
             authors=tuple(make_printable(author) for author in paper.authors),
-            abstract=clean_text(paper.abstract).text if len(paper.abstract) <= MAX_ABSTRACT_CHARS else "",
+            abstract=clean_text(paper.abstract) if len(paper.abstract) <= MAX_ABSTRACT_CHARS else "",
         ),
         started=started or datetime.now(UTC),
     )

@@ -162,7 +162,7 @@ class Job:
             await changed.wait()
 
     def _add_message(self, kind: str, text: str) -> None:
-        self._messages.append((kind, clean_text(text).text))
+        self._messages.append((kind, clean_text(text)))
         self._report_change()
 
     def _report_change(self) -> None:

@@ -32,7 +32,7 @@ _NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study
 
 def format_as_one_line(text: str) -> str:
     """Return a text as one line without control characters."""
-    return " ".join(clean_text(text).text.split())
+    return " ".join(clean_text(text).split())
 
 
 def _is_descriptive_name(name: str) -> bool:
@@ -96,7 +96,7 @@ def format_plan_copies(entry: PlanEntry) -> PlanCopies:
         format_ablations_as_jsonl(entry.trajectory.plan),
         _format_csv(entry),
     )
-    return PlanCopies(*(clean_text(form).text for form in forms))
+    return PlanCopies(*map(clean_text, forms))
 
 
 def format_plan_as_review(entry: PlanEntry) -> str:

@@ -38,7 +38,7 @@ def choose_title_or_id(entries: Sequence[PlanEntry]) -> str:
     paper_id = entries[0].paper_id
     on_record = ((entry.title, entry.record.paper.abstract if entry.record else "") for entry in entries)
     candidates = (*on_record, (re.sub(r"[_\s]+", " ", paper_id), ""), (paper_id, ""))
-    titles = ((clean_text(title).text.strip(), abstract) for title, abstract in candidates)
+    titles = ((clean_text(title).strip(), abstract) for title, abstract in candidates)
     title, abstract = next((found for found in titles if found[0]), ("?", ""))
     return fix_title_case(shorten_name(title), abstract)
 

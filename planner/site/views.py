@@ -12,7 +12,12 @@ from typing import Final
 from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
-from planner.details import describe_run_order, explain_chance_meaning, format_count, select_distinct_studies
+from planner.details import (
+    explain_chance_if_known,
+    format_count,
+    list_run_order_sentences,
+    select_distinct_studies,
+)
 from planner.matching import Place, group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
@@ -279,12 +284,12 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
     if entry.record is None or entry.trajectory is None:
         return
     for heading, sentences in (
-        ("Order", describe_run_order(entry.run_order, entry.details)),
-        ("Chance", explain_chance_meaning(entry.task, entry.details)),
+        ("Order", list_run_order_sentences(entry.run_order, entry.details)),
+        ("Chance", (explain_chance_if_known(entry.task, entry.details),)),
         ("Already reported by the paper", select_distinct_studies(entry.record.reported)),
         ("Revised", entry.record.revisions),
     ):
-        if shown := tuple(render_inline_markdown(str(sentence)) for sentence in sentences):
+        if shown := tuple(render_inline_markdown(str(sentence)) for sentence in sentences if sentence):
             yield heading, shown
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from planner.errors import TrajectoryError
 from planner.names import number_repeated_names
-from planner.sanitize import clean_text
+from planner.sanitize import clean_text, describe_unsafe_characters
 from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, AblationField, Plan, Task, find_rule_violations
 from planner.trajectory.escape import escape_markup, make_markup_escapable
 
@@ -209,9 +209,8 @@ class _Normalizer:
         return self._neutralize_markup(place, cleaned, prefix=prefix)
 
     def _remove_controls(self, place: str, text: str) -> str:
-        cleaned = clean_text(text)
-        self.warnings += (f"{place}: {removed} removed" for removed in cleaned.removed_kinds)
-        return cleaned.text
+        self.warnings += (f"{place}: {removed} removed" for removed in describe_unsafe_characters(text))
+        return clean_text(text)
 
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
         neutral, is_kept = make_markup_escapable(text, preceding_text=prefix)

@@ -135,7 +135,7 @@ def test_hydra_reads_hostile_texts_as_they_are(hostile_plans: Path, export: Expo
     assert "/canary" not in "".join(started), "a value of the environment"
     changes = [line.split(" ", 2)[2] for line in started]
     for text in HOSTILE[:9:3]:
-        line = " ".join(clean_text(text).text.split())
+        line = " ".join(clean_text(text).split())
         assert repr(f"remove {line}") in changes
     assert not list(hydra_program.rglob("canary"))
 

@@ -72,7 +72,7 @@ def show(markdown: str) -> str:
 
 
 def flatten(text: str) -> str:
-    return " ".join(clean_text(text).text.split())
+    return " ".join(clean_text(text).split())
 
 
 @given(LINE)

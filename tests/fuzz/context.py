@@ -122,7 +122,7 @@ class Kind:
 
 def has_key(text: str) -> bool:
     """Return whether a text shows the client's key, perhaps with characters in it that are not seen."""
-    return bool(_BEGINNING.search(text)) and KEY in clean_text(text).text.translate(_INVISIBLE)
+    return bool(_BEGINNING.search(text)) and KEY in clean_text(text).translate(_INVISIBLE)
 
 
 class _ListHandler(logging.Handler):

@@ -15,8 +15,7 @@ from planner.details import (
     Evidence,
     RejectionReason,
     choose_run_order,
-    count_training_runs_if_known,
-    group_by_shared_control,
+    list_run_order_sentences,
 )
 from planner.parsing.ablations import read_ablation_details
 from planner.parsing.predictions import ParseLog
@@ -173,6 +172,8 @@ def test_runs_are_ordered_from_cheap_and_decisive() -> None:
         details(EffortKind.EVALUATE, None, 0),
     )
     assert choose_run_order(plan) == (4, 3, 1, 0, 2)
-    assert group_by_shared_control(plan) == ((0, 1),)
-    assert count_training_runs_if_known(plan) is None
-    assert count_training_runs_if_known((*plan[:2], *plan[3:])) == 6
+    shared = "ablations 1 and 2 share a control"
+    assert list_run_order_sentences((4, 3, 1, 0, 2), plan) == ["run in this order: 5, 4, 2, 1, 3", shared]
+    assert list_run_order_sentences((1, 0), plan[:2]) == ["run in this order: 2, 1; 2 runs in all", shared]
+    assert list_run_order_sentences((3, 2, 1, 0), (*plan[:2], *plan[3:]))[0].endswith("; 6 runs in all")
+    assert list_run_order_sentences((0,), plan[:1]) == []

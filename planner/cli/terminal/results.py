@@ -16,7 +16,14 @@ import click
 from planner.chat import REUSED_NOTE, ModelInfo
 from planner.cli.command import choose_wrap_width, shorten_middle
 from planner.cli.terminal.console import is_quiet, log, log_omission_summary
-from planner.details import Details, QuoteMatch, Revision, describe_run_order, explain_chance_meaning, format_count
+from planner.details import (
+    Details,
+    QuoteMatch,
+    Revision,
+    explain_chance_if_known,
+    format_count,
+    list_run_order_sentences,
+)
 from planner.errors import Outcome
 from planner.models.connect import EXTRACTIVE
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
@@ -217,8 +224,8 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
             yield _Line(f"{_INDENT}! {finding}", colour="red")
     if entry.record is not None:
         notes = (
-            *describe_run_order(entry.run_order, entry.details),
-            *explain_chance_meaning(entry.task, entry.details),
+            *list_run_order_sentences(entry.run_order, entry.details),
+            explain_chance_if_known(entry.task, entry.details),
         )
         yield from _list_record_lines(entry.record, notes, show_all)
     yield _Line()
@@ -237,8 +244,8 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
         yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
 
 
-def _list_record_lines(record: PlanRecord, notes: Iterable[str], show_all: bool) -> Iterator[_Line]:
-    if lines := list(map(_Line, notes)):
+def _list_record_lines(record: PlanRecord, notes: Iterable[str | None], show_all: bool) -> Iterator[_Line]:
+    if lines := [_Line(note) for note in notes if note]:
         yield _Line()
         yield from lines
     for title, items in (("already reported by the paper:", record.reported), ("revised:", record.revisions)):

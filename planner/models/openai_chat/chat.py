@@ -317,5 +317,5 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
     for model in list_object_items(reply.get("data")):
         window = next((size for name in _WINDOW_NAMES if isinstance(size := model.get(name), int)), None)
         if isinstance(name := model.get("id"), str) and name.strip():
-            listed.setdefault(name, ListedModel(shorten_name(clean_text(name).text), window))
+            listed.setdefault(name, ListedModel(shorten_name(clean_text(name)), window))
     return sorted(listed.values(), key=lambda model: model.name)

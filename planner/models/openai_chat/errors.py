@@ -143,7 +143,7 @@ def convert_error_body(
 
 def shorten_to_one_line(text: str) -> str:
     """Return the text as one line of at most 500 printable characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in clean_text(text).text).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in clean_text(text)).split())
     return line if len(line) <= _MAX_SHOWN_CHARS else line[: _MAX_SHOWN_CHARS - 1] + "…"
 
 
