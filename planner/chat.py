@@ -20,7 +20,7 @@ from typing import Annotated, Final, Literal, Protocol
 from pydantic import FailFast, FiniteFloat, JsonValue
 from pydantic_core import from_json, to_json
 
-from planner.sanitize import repair_surrogates
+from planner.sanitize import repair_json_surrogates, repair_surrogates
 
 Role = Literal["system", "user", "assistant"]
 LM_PLANNER: Final = "lm-planner"  # the planner of every language model, as published trajectories name it
@@ -135,6 +135,16 @@ class Completion:
     raw: Mapping[str, JsonValue] = field(default_factory=dict)
     notes: Annotated[tuple[str, ...], FailFast()] = ()
     limits: RateLimits | None = None
+
+    def __post_init__(self) -> None:
+        """Replace lone surrogates, which cannot be stored. If the text or the reasoning had any, add a note."""
+        given = (self.text, self.reasoning)
+        for name in ("text", "reasoning", "refusal", "finish_reason", "model", "request_id"):
+            object.__setattr__(self, name, repair_surrogates(getattr(self, name)))
+        object.__setattr__(self, "raw", repair_json_surrogates(dict(self.raw)))
+        note = "an invalid character (half a surrogate pair) was replaced"
+        notes = self.notes if given == (self.text, self.reasoning) else (*self.notes, note)
+        object.__setattr__(self, "notes", tuple(map(repair_surrogates, notes)))
 
 
 @dataclass(frozen=True, slots=True)

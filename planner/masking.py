@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import JsonValue
 
-from planner.sanitize import clean_text
+from planner.sanitize import clean_text, replace_json_strings_and_keys
 
 MASK_TEXT: Final = "***"
 MIN_SECRET_LENGTH: Final = 4  # characters; masking a shorter secret would damage ordinary text
@@ -79,21 +79,10 @@ def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
 
 
-def map_json_strings(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
-    """Return a JSON value in which `change` has replaced each string and each key, at any depth."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [map_json_strings(item, change) for item in value]
-    if isinstance(value, dict):
-        return {change(key): map_json_strings(item, change) for key, item in value.items()}
-    return value
-
-
 def _mask_json(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
     if not _may_hold_secret(" ".join(_list_strings(value)), secrets):
         return value
-    return map_json_strings(value, lambda text: _mask_text(text, secrets))
+    return replace_json_strings_and_keys(value, lambda text: _mask_text(text, secrets))
 
 
 def _list_strings(value: JsonValue) -> list[str]:

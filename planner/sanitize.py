@@ -7,8 +7,11 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 # A string ends where another begins, so that finding all takes linear time.
 _SEQUENCE: Final = (
@@ -76,6 +79,22 @@ def repair_surrogates(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def repair_json_surrogates(value: "JsonValue") -> "JsonValue":
+    """Return a JSON value in which `repair_surrogates` has repaired each string and each key, at any depth."""
+    return replace_json_strings_and_keys(value, repair_surrogates)
+
+
+def replace_json_strings_and_keys(value: "JsonValue", replace: Callable[[str], str]) -> "JsonValue":
+    """Return a JSON value in which `replace` has changed each string and each key, at any depth."""
+    if isinstance(value, str):
+        return replace(value)
+    if isinstance(value, list):
+        return [replace_json_strings_and_keys(item, replace) for item in value]
+    if isinstance(value, dict):
+        return {replace(key): replace_json_strings_and_keys(item, replace) for key, item in value.items()}
+    return value
 
 
 def make_printable(text: str) -> str:

@@ -6,8 +6,9 @@ import pickle
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from planner.chat import Message, ModelInfo, Prompt
+from planner.chat import Completion, Message, ModelInfo, Prompt
 
 
 def canonical(value: object) -> str:
@@ -15,13 +16,24 @@ def canonical(value: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@given(st.lists(st.text(st.characters(categories=["L", "N", "P", "S", "Z", "Cc", "Cs", "Co"]))))
+TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "Z", "Cc", "Cs", "Co"]))
+
+
+@given(st.lists(TEXTS))
 def test_a_prompt_is_named_by_the_json_of_its_messages(texts: list[str]) -> None:
     prompt = Prompt.from_messages(Message("user", text) for text in texts)
     repaired = [text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for text in texts]
     assert prompt.sha256 == canonical([{"role": "user", "content": text} for text in repaired])
     assert [message.content for message in prompt.messages] == repaired
     assert prompt.message_count == len(texts)
+
+
+@given(TEXTS)
+def test_any_reply_can_be_stored(text: str) -> None:
+    stored = TypeAdapter(Completion)
+    reply = Completion(text, text, text, text, model=text, request_id=text, raw={text: [text]}, notes=(text,))
+    assert stored.validate_json(stored.dump_json(reply)) == reply
+    assert (len(reply.notes) == 2) == (reply.text != text)
 
 
 def test_a_prompt_travels_as_what_is_sent_and_what_is_known_of_it() -> None:

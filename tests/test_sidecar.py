@@ -188,6 +188,15 @@ def test_half_a_surrogate_pair_in_a_record_is_replaced_and_loses_nothing(tmp_pat
     assert replies == [GOOD_REPLY.replace("never removed", "never \ufffd")]
 
 
+def test_a_reply_with_half_a_surrogate_pair_is_recorded_with_a_note(tmp_path: Path) -> None:
+    done = run(tmp_path, FakeModel(GOOD_REPLY.replace("never removed", "never \ud800")))
+    assert (done.record.outcome, done.record) == (Outcome.PLANNED, PlanRecord.read(done.record_path))
+    [attempt] = done.record.attempts
+    assert attempt.completion is not None
+    assert attempt.completion.text == GOOD_REPLY.replace("never removed", "never \ufffd")
+    assert done.record.warnings[0] == "an invalid character (half a surrogate pair) was replaced"
+
+
 @pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity"])
 def test_a_number_that_json_cannot_hold_makes_no_record(number: str, tmp_path: Path) -> None:
     path = run(tmp_path, FakeModel(GOOD_REPLY)).record_path

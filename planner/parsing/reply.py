@@ -14,7 +14,7 @@ from planner.parsing.ablations import build_ablation, read_ablation_details, rea
 from planner.parsing.predictions import LocatedObject, ParseLog, PlanBlock
 from planner.parsing.sections import ReplyParts, find_reply_parts
 from planner.parsing.wrappers import unwrap_completion_if_json
-from planner.sanitize import normalize_newlines, repair_surrogates
+from planner.sanitize import normalize_newlines
 from planner.schema import Plan, describe_validation_error
 
 MAX_REPLY_CHARS: Final = 1_000_000  # of a reply, and of the provider's reasoning; ten times the longest real ones
@@ -79,10 +79,11 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
     _check_size(completion)
-    completion = unwrap_completion_if_json(completion)
-    _check_finish_reason(completion)
     log = ParseLog(reads_details=min_chance is not None)
-    text = _clean_text(_select_answer(completion, log), log)
+    note_count, completion = len(completion.notes), unwrap_completion_if_json(completion)
+    log.add_note(*completion.notes[note_count:])
+    _check_finish_reason(completion)
+    text = normalize_newlines(_select_answer(completion, log))
     parts = find_reply_parts(text, log)
     if (block := parts.plan_block) is None:
         raise _build_output_error(parts, completion, log)
@@ -127,16 +128,8 @@ def _select_answer(completion: Completion, log: ParseLog) -> str:
     raise OutputError(Outcome.EMPTY, (f"the reply has no text{reason}",))
 
 
-def _clean_text(text: str, log: ParseLog) -> str:
-    """Return the text with LF as its only line end and without invalid characters."""
-    whole = repair_surrogates(text)
-    if whole != text:
-        log.add_note("an invalid character (half a surrogate pair) was replaced")
-    return normalize_newlines(whole)
-
-
 def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
-    reasoning = _clean_text(completion.reasoning, log).strip() if completion.text.strip() else ""
+    reasoning = normalize_newlines(completion.reasoning).strip() if completion.text.strip() else ""
     if reasoning:
         log.add_note("there was no discussion; the provider's reasoning field was used instead")
     return reasoning

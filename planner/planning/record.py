@@ -15,11 +15,11 @@ from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.details import Details, Items, RejectedAblation, ReportedStudy, Revision, Vote, choose_run_order
 from planner.errors import Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.models.openai_chat.stream import estimate_json_value_count, repair_json_surrogates
+from planner.models.openai_chat.stream import estimate_json_value_count
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult
-from planner.sanitize import clean_text, make_printable
+from planner.sanitize import clean_text, make_printable, repair_json_surrogates
 from planner.schema import Task
 
 FORMAT_VERSION: Final = "ablation-planner-1"

@@ -19,8 +19,8 @@ from planner.models.openai_chat.stream import (
     ResponseBody,
     decode_json_or_none,
     format_json,
-    repair_json_surrogates,
 )
+from planner.sanitize import repair_json_surrogates
 from tests.server.replies import completion, stream
 
 JSON = st.recursive(

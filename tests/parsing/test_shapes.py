@@ -175,7 +175,9 @@ def test_latex_whose_backslash_json_swallowed_is_restored() -> None:
 def test_half_a_surrogate_pair_can_be_written_to_a_file() -> None:
     reply = read(contract(json.dumps(POOL).replace("Pooling", r"P\ud800"), "why \udfff"))
     assert (reply.reasoning, reply.plan.ablations[0].name) == ("why \ufffd", "P\ufffd")
-    assert len(reply.notes) == 2
+    assert reply.notes == ("line 5 of the reply, name: an invalid character (half a surrogate pair) was replaced",)
+    pasted = json.dumps({"choices": [{"message": {"content": contract(json.dumps(POOL), "why \udfff")}}]})
+    assert read(pasted).notes == ("an invalid character (half a surrogate pair) was replaced",)
 
 
 def test_more_than_k_keeps_the_first_k_and_says_so() -> None:

@@ -12,7 +12,6 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from planner.masking import map_json_strings
 from planner.models.openai_chat.replies import (
     REASONING_FIELDS,
     JsonObject,
@@ -21,7 +20,7 @@ from planner.models.openai_chat.replies import (
     parse_completion,
     read_field_text,
 )
-from planner.sanitize import repair_surrogates
+from planner.sanitize import repair_json_surrogates
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
 MAX_JSON_VALUES: Final = 2_000_000  # values in a response; as objects they take many times their bytes
@@ -42,7 +41,7 @@ def decode_json_or_none(content: bytes) -> JsonValue:
     """Return the value of JSON bytes, None if they are not JSON or have more than `MAX_JSON_VALUES` values.
 
     Content deeper than `MAX_JSON_DEPTH` is left out; the rest is kept, because it may hold a paid reply. A number that
-    is too large, such as 1e999, becomes None. All texts are valid Unicode, see `repair_json_surrogates`.
+    is too large, such as 1e999, becomes None. All texts are valid Unicode, see `repair_surrogates`.
     """
     return repair_json_surrogates(_decode_json(content))
 
@@ -97,15 +96,6 @@ def _cut_deep_levels(content: bytes) -> bytes:
 def format_json(value: JsonValue) -> str:
     """Return the value as JSON text."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def repair_json_surrogates(value: JsonValue) -> JsonValue:
-    """Return the value with valid Unicode in all of its texts.
-
-    A stream may split a character (a surrogate pair) over two chunks. Its halves are joined; a lone half becomes
-    U+FFFD.
-    """
-    return map_json_strings(value, repair_surrogates)
 
 
 class EventDecoder:
