@@ -15,7 +15,7 @@ from eval.plans import read_systems
 from eval.runs import RUN_FILE, JudgedRun, read_judged_run
 from eval.tables import TableError, read_table_rows
 from planner.errors import UsageError
-from planner.schema import Task, describe_validation_error
+from planner.schema import Task, list_validation_faults
 
 LABELS: Final = Path(__file__).parent / "bench" / "labels.jsonl"
 
@@ -54,7 +54,7 @@ def read_bench_papers() -> tuple[BenchPaper, ...]:
     try:
         return tuple(BenchPaper.model_validate(row) for row in read_table_rows(LABELS))
     except ValidationError as error:
-        raise TableError(f"{LABELS}: {'; '.join(describe_validation_error(error)[:3])}") from error
+        raise TableError(f"{LABELS}: {'; '.join(list_validation_faults(error)[:3])}") from error
 
 
 def find_bench_papers(folder: Path, papers: Sequence[BenchPaper]) -> BenchFolder:

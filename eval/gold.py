@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from eval.tables import Row, TableError, is_utf8_text, parse_json, parse_json_lines, read_table_rows
 from eval.verdicts import build_verdict_path
 from planner.errors import UsageError
-from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Task, describe_validation_error
+from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Task, list_validation_faults
 
 _ABLATION_COLUMNS: Final = ("ablations_in_paper", "ablations")
 _REVIEW_COLUMNS: Final = ("review_text", "reviews")
@@ -110,7 +110,7 @@ def read_ablation(value: Any) -> Ablation:
     try:
         return Ablation.model_validate(known, context=PUBLISHED_CONTEXT)
     except ValidationError as error:
-        raise ValueError("; ".join(describe_validation_error(error))) from error
+        raise ValueError("; ".join(list_validation_faults(error))) from error
 
 
 def make_names_unique(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], tuple[str, ...]]:

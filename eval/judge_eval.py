@@ -13,7 +13,7 @@ from eval.statistics import Mean
 from eval.tables import TableError, parse_json_lines, read_table_rows
 from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict, build_verdict_path
 from planner.errors import UsageError
-from planner.schema import Task, describe_validation_error
+from planner.schema import Task, list_validation_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _read_labelled_plan(plan_id: str, labels: str, place: str) -> LabelledPlan:
     try:
         verdicts = [kind.model_validate(value) for value in values]
     except ValidationError as error:
-        raise TableError(f"{place}: {'; '.join(describe_validation_error(error)[:3])}") from error
+        raise TableError(f"{place}: {'; '.join(list_validation_faults(error)[:3])}") from error
     pairs = tuple((verdict.judged_name, verdict.is_positive) for verdict in verdicts)
     return LabelledPlan(plan_id, Task.AUTHOR if is_author else Task.REVIEWER, pairs)
 

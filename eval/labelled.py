@@ -17,7 +17,7 @@ from planner.matching import extract_stems
 from planner.papers.excerpt import cut_excerpt
 from planner.papers.load import load_paper
 from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind
-from planner.schema import Task, describe_validation_error
+from planner.schema import Task, list_validation_faults
 
 SOURCE_LABEL: Final = "meta.json"
 MATCH_SHARE: Final = 0.6
@@ -219,7 +219,7 @@ def _validate(model: type[_File], value: Any, path: Path) -> _File:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise TableError(f"{path}: {'; '.join(describe_validation_error(error)[:3])}") from error
+        raise TableError(f"{path}: {'; '.join(list_validation_faults(error)[:3])}") from error
 
 
 def _label_share(label: str, text: str) -> float:

@@ -33,7 +33,7 @@ from eval.verdicts import (
 from planner import __version__
 from planner.errors import Outcome, UsageError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.schema import Action, Task, describe_validation_error
+from planner.schema import Action, Task, list_validation_faults
 
 FORMAT_VERSION: Final = "ablation-judging-1"
 RUN_FILE: Final = "judging.json"
@@ -155,7 +155,7 @@ def read_judging_record(folder: Path) -> JudgingRecord:
     except OSError as error:
         raise UsageError(f"{folder}: there is no {RUN_FILE}; `python -m eval judge` writes such a folder") from error
     except ValidationError as error:
-        raise TableError(f"{path}: {'; '.join(describe_validation_error(error)[:3])}") from error
+        raise TableError(f"{path}: {'; '.join(list_validation_faults(error)[:3])}") from error
 
 
 def write_judged_run(folder: Path, judged_run: JudgedRun, k: int | None = None) -> None:

@@ -19,7 +19,7 @@ from planner.models.prompt_files import PromptFolders
 from planner.names import sanitize_file_name
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
-from planner.schema import DEFAULT_K, Task, describe_validation_error
+from planner.schema import DEFAULT_K, Task, list_validation_faults
 
 _MAX_TRIAL_BYTES: Final = 1_000_000
 _MAX_K: Final = 50
@@ -166,7 +166,7 @@ def read_trial(path: Path) -> Trial:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: is not TOML: {error}") from error
     except ValidationError as error:
-        faults = (_NUMBERED_KEY.sub(_format_number, fault) for fault in describe_validation_error(error)[:3])
+        faults = (_NUMBERED_KEY.sub(_format_number, fault) for fault in list_validation_faults(error)[:3])
         raise UsageError(f"{path}: {'; '.join(faults)}") from error
     return _resolve_paths(trial, path.resolve().parent)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from eval.tables import TableError, parse_json_lines, read_text
 from planner.files import write_file_atomically
 from planner.names import sanitize_file_name
-from planner.schema import Task, describe_validation_error
+from planner.schema import Task, list_validation_faults
 
 
 def _parse_names(value: Any) -> Any:
@@ -119,4 +119,4 @@ def _read_verdicts(path: Path, kind: type[_Verdict]) -> Iterable[_Verdict]:
         try:
             yield kind.model_validate(value)
         except ValidationError as error:
-            raise TableError(f"{path}: line {number}: {'; '.join(describe_validation_error(error))}") from error
+            raise TableError(f"{path}: line {number}: {'; '.join(list_validation_faults(error))}") from error

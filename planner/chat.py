@@ -222,7 +222,7 @@ _ACCENT_WEIGHT: Final = 2.5
 _RARE_WEIGHT: Final = 3.0  # beyond the basic plane a character is up to four byte tokens
 
 _MOST_TOKENS = 1_000_000_000  # no prompt has more, and a stored count may be any number
-_MIN_RATIO, _MAX_RATIO = 0.5, 3.0  # outside this range, the endpoint truncated the prompt or counts something else
+_MIN_FACTOR, _MAX_FACTOR = 0.5, 3.0  # outside this range, the endpoint truncated the prompt or counts something else
 _TOKENS_PER_MESSAGE: Final = 4  # tokens that the chat format adds to each message
 _WIDE_SPACES: Final = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 # Maps each UTF-8 byte to its class for the lower bound: a space, the first byte of a character from U+3000 on (scripts
@@ -234,34 +234,34 @@ _BYTE_CLASSES: Final = bytes(
 
 @dataclass(slots=True)
 class TokenCounter:
-    """A token counter for one model. It multiplies each estimate by `ratio`, and `raise_ratio` may raise the ratio."""
+    """A token counter for one model. It multiplies each estimate by `estimate_factor`, which may rise."""
 
-    ratio: float = 1.0
+    estimate_factor: float = 1.0
 
     def count_text(self, text: str) -> int:
         """Return the number of tokens in a text, rounded up."""
-        return ceil(estimate_tokens(text) * self.ratio)
+        return ceil(_estimate_tokens(text) * self.estimate_factor)
 
     def count_prompt(self, prompt: Prompt) -> int:
         """Return the number of tokens in a prompt."""
         return sum(self.count_text(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages)
 
-    def raise_ratio(self, prompt: Prompt, prompt_tokens: int | None) -> None:
-        """Raise the ratio if the endpoint counted more tokens than this counter. Ignore None and implausible counts."""
-        ratio = _compute_ratio(prompt, prompt_tokens or 0)
-        if _MIN_RATIO <= ratio <= _MAX_RATIO:
-            self.ratio = max(self.ratio, ratio)
+    def raise_factor(self, prompt: Prompt, prompt_tokens: int | None) -> None:
+        """Raise the factor if the endpoint counted more tokens than this counter. Implausible counts are ignored."""
+        factor = _compute_factor(prompt, prompt_tokens or 0)
+        if _MIN_FACTOR <= factor <= _MAX_FACTOR:
+            self.estimate_factor = max(self.estimate_factor, factor)
 
-    def copy_with_raised_ratio(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
-        """Return a new counter that counts at least `prompt_tokens` in the prompt; its ratio never exceeds 3."""
-        return TokenCounter(max(self.ratio, min(_compute_ratio(prompt, prompt_tokens), _MAX_RATIO)))
+    def copy_with_raised_factor(self, prompt: Prompt, prompt_tokens: int) -> "TokenCounter":
+        """Return a new counter that counts at least `prompt_tokens` in the prompt; its factor never exceeds 3."""
+        return TokenCounter(max(self.estimate_factor, min(_compute_factor(prompt, prompt_tokens), _MAX_FACTOR)))
 
 
 @dataclass(slots=True)
 class FixedTokenCounter(TokenCounter):
-    """A token counter whose ratio never changes. Prompts that are made with this counter are the same in every run."""
+    """A token counter whose factor never changes. Prompts that are made with this counter are the same in every run."""
 
-    def raise_ratio(self, prompt: Prompt, prompt_tokens: int | None) -> None:
+    def raise_factor(self, prompt: Prompt, prompt_tokens: int | None) -> None:
         """Ignore the count."""
 
 
@@ -280,7 +280,7 @@ def _compute_min_tokens(text: str) -> int:
 
 
 @lru_cache(maxsize=16)  # the prompt without a paper is counted for every paper
-def estimate_tokens(text: str) -> int:
+def _estimate_tokens(text: str) -> int:
     """Return an estimate of the number of tokens in a text, rounded up."""
     total, before = 0.0, " "
     for match in _PIECE.finditer(text):
@@ -304,6 +304,6 @@ def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
     return _WEIGHTS[kind] + (0.06 * (len(piece) - 1) if kind == "marks" else 0.0)
 
 
-def _compute_ratio(prompt: Prompt, prompt_tokens: int) -> float:
+def _compute_factor(prompt: Prompt, prompt_tokens: int) -> float:
     """Return `prompt_tokens`, the endpoint's count for a prompt, divided by the estimate for that prompt."""
     return min(prompt_tokens, _MOST_TOKENS) / (TokenCounter().count_prompt(prompt) or 1)

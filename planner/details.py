@@ -120,17 +120,10 @@ class Details(_Part):
         default=None, ge=0, le=100, description="the chance in percent that you gave it, a whole number"
     )
 
-    @property
-    def chance_word(self) -> str:
-        """The chance as a word: "likely", "plausible" or "possible", or "" if the chance is unknown."""
-        if self.chance is None:
-            return ""
-        return "likely" if self.chance >= _LIKELY else "plausible" if self.chance >= _PLAUSIBLE else "possible"
-
-    def list_lines(self) -> tuple[tuple[str, str], ...]:
+    def list_labelled_lines(self) -> tuple[tuple[str, str], ...]:
         """Return (label, text) for each known detail, to be shown to people."""
         lines = (
-            ("Chance", "" if self.chance is None else f"{self.chance} % ({self.chance_word})"),
+            ("Chance", "" if self.chance is None else f"{self.chance} % ({_choose_chance_word(self.chance)})"),
             ("Why", self.reason),
             ("The paper says", str(self.evidence or "")),
             ("Expect", self.hypothesis),
@@ -138,6 +131,10 @@ class Details(_Part):
             ("Effort", str(self.effort or "")),
         )
         return tuple((label, text) for label, text in lines if text)
+
+
+def _choose_chance_word(chance: int) -> str:
+    return "likely" if chance >= _LIKELY else "plausible" if chance >= _PLAUSIBLE else "possible"
 
 
 class RejectedAblation(Ablation):

@@ -32,7 +32,7 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
     @property
-    def words(self) -> str:
+    def words_after_count(self) -> str:
         """The words that follow a number of papers with this outcome, as in "3 too long for the model"."""
         return _OUTCOME_WORDS.get(self, self.value)
 

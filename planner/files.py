@@ -35,22 +35,22 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
     Raises:
         OSError: if the file is larger, is not a regular file, or cannot be read; `strerror` says which.
     """
-    if refuse_special_file(path) > max_bytes:  # a large file is refused before it is read
+    require_regular_file(path)
+    if path.stat().st_size > max_bytes:  # a large file is refused before it is read
         raise _make_size_error(max_bytes, str(path))
     with path.open("rb") as file:
         return read_bounded_stream(file, max_bytes, str(path))
 
 
-def refuse_special_file(path: Path) -> int:
-    """Return the size of a regular file in bytes. Refuse anything else, since reading a pipe or a device may never end.
+def require_regular_file(path: Path) -> None:
+    """Raise an error if a path is no regular file, since reading a pipe or a device may never end.
 
     Raises:
         OSError: if `path` is a folder, a pipe, a socket or a device, or a link to one; `strerror` says which.
     """
-    facts = path.stat()
-    if special := next((name for is_kind, name in _SPECIAL_FILES if is_kind(facts.st_mode)), ""):
+    mode = path.stat().st_mode
+    if special := next((name for is_kind, name in _SPECIAL_FILES if is_kind(mode)), ""):
         raise OSError(errno.EINVAL, f"it is {special}, not a file", str(path))
-    return facts.st_size
 
 
 def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
@@ -142,15 +142,15 @@ def _name_path(error: OSError, path: Path, size: int) -> None:
     error.filename = str(path)
     del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:
-        error.strerror = f"{error.strerror}: {describe_free_space(path, size)}"
+        error.strerror = f"{error.strerror}: {describe_disk_space(path, size)}"
 
 
-def describe_free_space(path: Path, size: int) -> str:
-    """Return a sentence with the bytes that a file needs (`size`) and the bytes that are free on its disk."""
+def describe_disk_space(path: Path, needed_bytes: int) -> str:
+    """Return a sentence with the bytes that a file needs and the bytes that are free on its disk."""
     import shutil
 
     free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.is_dir())).free
-    return f"{size:,} bytes are needed and {free:,} are free"
+    return f"{needed_bytes:,} bytes are needed and {free:,} are free"
 
 
 def write_temporary_file(content: str, suffix: str) -> Path:

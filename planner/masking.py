@@ -68,7 +68,7 @@ class SecretMask:
         """Return a model's text with secrets masked, except short passwords that could be ordinary words."""
         return _mask_text(text, self._secrets_in_replies)
 
-    def mask_reply(self, value: JsonValue) -> JsonValue:
+    def mask_reply_json(self, value: JsonValue) -> JsonValue:
         """Mask secrets in all strings and keys of a model's output, except short passwords that could be words."""
         return _mask_json(value, self._secrets_in_replies)
 

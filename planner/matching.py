@@ -130,7 +130,7 @@ def extract_stem_set(text: str) -> frozenset[str]:
     return frozenset(chain.from_iterable(map(_extract_word_stems, set(_WORD.findall(text)))))
 
 
-def convert_stems_to_prefixes(stems: Iterable[str]) -> list[str]:
+def shorten_stems_to_word_beginnings(stems: Iterable[str]) -> list[str]:
     """Return for each stem the letters with which all words of this stem begin: "normal" for "normaliz"."""
     return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.context import Context
@@ -25,7 +25,7 @@ from planner import __version__
 from planner.batch.discovery import FolderScan, RecognisedPaper, detect_paper_kind
 from planner.chat import Completion, TokenCounter
 from planner.errors import PaperError, PlannerError, UsageError
-from planner.files import describe_os_error, refuse_special_file
+from planner.files import describe_os_error, require_regular_file
 from planner.models.connect import ModelSpec, add_host_logging, open_model
 from planner.models.openai_chat.endpoint import build_secret_mask
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedReplyModel
@@ -37,7 +37,7 @@ from planner.planning.output import plan_to_folder_with_client, write_pasted_pla
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import Task, describe_validation_error
+from planner.schema import Task, list_validation_faults
 from planner.site.copies import build_plan_json
 from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
 
@@ -78,20 +78,14 @@ PlanPath = Annotated[str, Field(description="Path of a plan, as list_plans gives
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
 class ReadableFolders:
-    """The folders that the user named, as absolute paths. In `real_paths`, links are resolved."""
+    """The folders that a client may read. `paths` are absolute, with links as the user named them."""
 
-    given_paths: tuple[Path, ...]
-    real_paths: tuple[Path, ...]
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self.paths = tuple(dict.fromkeys(Path(os.path.normpath(folder.absolute())) for folder in folders))
+        self._real_paths = tuple(folder.resolve() for folder in self.paths)
 
-    @classmethod
-    def from_paths(cls, folders: Iterable[Path]) -> Self:
-        """Return an instance for these folders."""
-        named = tuple(dict.fromkeys(Path(os.path.normpath(folder.absolute())) for folder in folders))
-        return cls(named, tuple(folder.resolve() for folder in named))
-
-    def find_allowed_path(self, name: str) -> Path:
+    def resolve_path(self, name: str) -> Path:
         """Return the real path of a file or folder. A relative `name` is looked for in each folder in turn.
 
         Raises:
@@ -100,7 +94,7 @@ class ReadableFolders:
         """
         if not name.strip() or "\0" in name or ".." in Path(name).parts:
             raise UsageError(f"{name!r} is not a valid path: it is empty, or has `..` or a null character")
-        candidates = [folder / name for folder in self.given_paths if self._is_inside(folder / name)]
+        candidates = [folder / name for folder in self.paths if self._is_inside(folder / name)]
         if not candidates:
             raise UsageError(f"{name!r} is outside the folders that this server may read: {self}")
         found = next(filter(None, map(_find_real_path, candidates)), None)
@@ -108,18 +102,18 @@ class ReadableFolders:
             raise UsageError(f"{name!r} does not exist in the folders that this server may read: {self}")
         if not self._is_inside(found):
             raise UsageError(f"{name!r} leads through a link out of the folders that this server may read: {self}")
-        inner_parts = (found.relative_to(each).parts for each in self.real_paths if found.is_relative_to(each))
+        inner_parts = (found.relative_to(each).parts for each in self._real_paths if found.is_relative_to(each))
         if any(part.startswith(".") for part in min(inner_parts, key=len)):  # the innermost of nested folders counts
             raise UsageError(f"{name!r} is hidden, or in a hidden folder; hidden files are not read")
         if not found.is_dir():
-            refuse_special_file(found)
+            require_regular_file(found)
         return found
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.given_paths))
+        return ", ".join(map(str, self.paths))
 
     def _is_inside(self, path: Path) -> bool:
-        return any(path.is_relative_to(folder) for folder in (*self.given_paths, *self.real_paths))
+        return any(path.is_relative_to(folder) for folder in (*self.paths, *self._real_paths))
 
 
 def _find_real_path(path: Path) -> Path | None:
@@ -148,7 +142,7 @@ class PlanTools:
     def list_papers(self) -> str:
         """Return the paths of the papers in the folders that this server may read."""
         scan = FolderScan()
-        found = [paper for folder in self.folders.given_paths for paper in scan.find_papers(folder)]
+        found = [paper for folder in self.folders.paths for paper in scan.find_papers(folder)]
         papers = [str(path) for paper in found for path in self._list_paths(paper)]
         problems = [f"{problem.source}: {problem.reason}" for problem in scan.problems if not problem.is_harmless]
         return _to_json({"papers": papers[:_MAX_LISTED], "count": len(papers), "problems": problems[:_MAX_LISTED]})
@@ -235,10 +229,10 @@ class PlanTools:
 
     def read_plan(self, path: PlanPath) -> str:
         """Return a kept plan: its ablations with their details, the reasoning, and the faults that were found."""
-        folders = ReadableFolders.from_paths((*self.folders.given_paths, self.output))
-        found = folders.find_allowed_path(path)
+        folders = ReadableFolders((*self.folders.paths, self.output))
+        found = folders.resolve_path(path)
         record = build_record_path(found.with_suffix(TRAJECTORY_SUFFIX))
-        has_record = record.is_file() and folders.find_allowed_path(str(record)) == record  # no link to another folder
+        has_record = record.is_file() and folders.resolve_path(str(record)) == record  # no link to another folder
         source = EntrySource("", None if found == record else found, record if has_record else None)
         entry = read_plan_entry(source)
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
@@ -262,7 +256,7 @@ class PlanTools:
         return describe_paper_as_json(await self._read(paper), self.choose_settings(task, None, cut_at, ""))
 
     async def _read(self, paper: str) -> Paper:
-        result = await self.reader.read_paper(ReadRequest(str(self.folders.find_allowed_path(paper)), keep_paper=True))
+        result = await self.reader.read_paper(ReadRequest(str(self.folders.resolve_path(paper)), keep_paper=True))
         if isinstance(result, PaperError):
             raise result
         assert result.paper is not None, "it was asked for"
@@ -321,7 +315,7 @@ async def serve_tools(tools: PlanTools) -> None:
 def _describe_cause(cause: BaseException | None) -> str | None:
     """Return the cause of a tool's failure as one line, or None if the client may not see the cause."""
     if isinstance(cause, ValidationError):
-        return "; ".join(describe_validation_error(cause))
+        return "; ".join(list_validation_faults(cause))
     if isinstance(cause, OSError):
         return f"{cause.filename or 'a file'}: {describe_os_error(cause)}"
     return str(cause) if isinstance(cause, PlannerError) else None

@@ -109,7 +109,7 @@ class UniqueNames:
         self._taken = {_fold_case(name) for name in taken}
         self._last_numbers: dict[str, int] = {}
 
-    def choose_name(self, name: str) -> str:
+    def reserve_unique_name(self, name: str) -> str:
         """Add a name to the set and return it. If the name is already in the set, add a number to the name."""
         chosen, folded = name, _fold_case(name)
         numbers = itertools.count(self._last_numbers.get(folded, 1) + 1)

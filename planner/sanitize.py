@@ -46,7 +46,7 @@ _SIGNED_NUMBER: Final = re.compile(r"[-+]\d[\d.,]*(?:e[-+]?\d+)?%?")
 MAX_NAME_CHARS: Final = 500  # characters of a name from outside that is shown or stored: a title, a heading, a file
 
 
-def shorten_name(name: str) -> str:
+def truncate_long_name(name: str) -> str:
     """Shorten a name from a paper or a file to `MAX_NAME_CHARS` characters. A shortened name ends in an ellipsis."""
     return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 1]}…"
 

@@ -94,7 +94,7 @@ class AblationField:
         return self.name.replace("_", " ").title()
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def accepted_keys(self) -> tuple[str, ...]:
         """The names that a reply may use for the field, such as `metric` and `metrics`."""
         return (self.name, self.name.removesuffix("s") + "s" * (self.name[-1] != "s")) if self.is_list else (self.name,)
 
@@ -119,7 +119,7 @@ def format_field_values(ablation: Ablation) -> tuple[str, ...]:
     return tuple("; ".join(value) if field.is_list else str(value or "") for field, value in values)
 
 
-def format_non_benchmark_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
+def list_labelled_non_benchmark_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
     """Return (label, text) for each field that has a value and is not part of AblationBench."""
     texts = zip(PLAN_FIELDS, format_field_values(ablation), strict=True)
     return tuple((field.label, text) for field, text in texts if text and field.name not in _BENCHMARK_FIELDS)
@@ -149,7 +149,7 @@ def find_rule_violations(plan: Plan) -> tuple[str, ...]:
     return (*rules, *_find_repeated_names(plan))
 
 
-def describe_validation_error(error: ValidationError) -> tuple[str, ...]:
+def list_validation_faults(error: ValidationError) -> tuple[str, ...]:
     """Return one line for each fault in a Pydantic error, such as "ablations.0.name: Field required"."""
     errors = error.errors(include_url=False, include_input=False)
     places = [e["loc"] for e in errors]

@@ -13,10 +13,10 @@ from planner.schema import (
     PUBLISHED_CONTEXT,
     Ablation,
     Plan,
-    describe_validation_error,
     find_rule_violations,
     format_field_values,
-    format_non_benchmark_fields,
+    list_labelled_non_benchmark_fields,
+    list_validation_faults,
 )
 from tests.scripted import GOOD_ABLATION
 
@@ -44,23 +44,23 @@ def plan_of(*changes: dict[str, Any]) -> dict[str, Any]:
 def test_each_rule_is_a_finding_with_its_place(change: dict[str, Any], finding: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Plan.model_validate(plan_of({}, change))
-    said = describe_validation_error(caught.value)
+    said = list_validation_faults(caught.value)
     assert any(finding in one and one.startswith("ablations.1") for one in said)
 
 
 def test_names_are_unique_and_a_plan_is_not_empty() -> None:
     with pytest.raises(ValidationError) as caught:
         Plan.model_validate(plan_of({"name": "same"}, {"name": "same"}))
-    assert "'same' stands 2 times" in describe_validation_error(caught.value)[0]
+    assert "'same' stands 2 times" in list_validation_faults(caught.value)[0]
     with pytest.raises(ValidationError) as caught:
         Plan.model_validate({"ablations": []})
-    assert len(describe_validation_error(caught.value)) == 1
+    assert len(list_validation_faults(caught.value)) == 1
 
 
 def test_a_plan_of_which_nothing_is_valid_is_not_also_called_too_short() -> None:
     with pytest.raises(ValidationError) as caught:
         Plan.model_validate(plan_of({"action": "ADD"}))
-    assert describe_validation_error(caught.value) == ("ablations.0: ADD needs at least one replacement",)
+    assert list_validation_faults(caught.value) == ("ablations.0: ADD needs at least one replacement",)
 
 
 def test_a_published_plan_may_break_the_rules_which_are_then_named() -> None:
@@ -92,4 +92,4 @@ def test_the_table_of_fields_describes_each_one() -> None:
 def test_the_values_of_an_ablation_are_text_in_the_order_of_the_fields() -> None:
     ablation = Ablation.model_validate(GOOD_ABLATION)
     assert format_field_values(ablation) == ("No gate", "harmonic residual gate", "REMOVE", "", "MAE; STE")
-    assert format_non_benchmark_fields(ablation) == ()
+    assert list_labelled_non_benchmark_fields(ablation) == ()

@@ -151,7 +151,9 @@ def test_the_longest_spelling_is_masked_first() -> None:
 
 def test_in_what_a_model_wrote_an_ordinary_word_stays() -> None:
     mask = SecretMask(["sk-12345"], basic_credentials=["user:pass"])
-    assert mask.mask_reply({"a": "it passes; sk-12345, user:pass"}) == {"a": f"it passes; {MASK_TEXT}, {MASK_TEXT}"}
+    assert mask.mask_reply_json({"a": "it passes; sk-12345, user:pass"}) == {
+        "a": f"it passes; {MASK_TEXT}, {MASK_TEXT}"
+    }
     assert mask.mask_json("pass") == MASK_TEXT
 
 

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 from pydantic import NonNegativeInt
 
 from planner.matching import (
-    convert_stems_to_prefixes,
     extract_stem_set,
     extract_stems,
     is_mostly_number,
     parse_number_set,
+    shorten_stems_to_word_beginnings,
 )
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
@@ -292,7 +292,7 @@ class PassageSearch:
     def has_stems_in_one_passage(self, stems: Iterable[str], min_share: float) -> bool:
         """Return whether one passage, with the heading above it, has at least this share (0 to 1) of the stems."""
         wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
-        beginnings = convert_stems_to_prefixes(wanted)
+        beginnings = shorten_stems_to_word_beginnings(wanted)
         count = min_share * len(wanted)
         if sum(each in self.lowered_text for each in beginnings) < count:
             return False
@@ -303,7 +303,7 @@ class PassageSearch:
 
     def has_neighbouring_words(self, stem: str, other: str) -> bool:
         """Return whether two words stand beside each other in the paper, or with one word between them."""
-        a, b = (re.escape(each[:_STEM_CHARS]) for each in convert_stems_to_prefixes((stem, other)))
+        a, b = (re.escape(each[:_STEM_CHARS]) for each in shorten_stems_to_word_beginnings((stem, other)))
         pairs = (rf"{first}(?<![^\W_]{first}){_GAP}{second}" for first, second in ((a, b), (b, a)))
         return any(re.search(pair, self.lowered_text) for pair in pairs)
 
@@ -320,8 +320,8 @@ class PassageSearch:
         Words in brackets, and the words of a value such as "8 heads", may stand elsewhere in the sentence's passage.
         For a value, passages about ablations are skipped, since they also name values that were only tried.
         """
-        beginnings, numbers = convert_stems_to_prefixes(extract_stems(words)), frozenset[float]()
-        wanted = convert_stems_to_prefixes(extract_stems(_BRACKETS.sub(" ", words)))
+        beginnings, numbers = shorten_stems_to_word_beginnings(extract_stems(words)), frozenset[float]()
+        wanted = shorten_stems_to_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))
         if is_mostly_number(words):
             beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], parse_number_set(words)
             wanted = []
@@ -338,5 +338,5 @@ class PassageSearch:
 
 def has_word_with_stem(stem: str, lowered_text: str) -> bool:
     """Return whether a word in the lower-case text `lowered_text` begins with `stem`, or with its first letters."""
-    start = re.escape(convert_stems_to_prefixes((stem,))[0][:_BEGINNING_CHARS])
+    start = re.escape(shorten_stems_to_word_beginnings((stem,))[0][:_BEGINNING_CHARS])
     return bool(re.search(rf"{start}(?<![^\W_]{start})", lowered_text))  # quicker than to look behind first

@@ -25,12 +25,12 @@ from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblati
 from planner.analysis.sentences import is_part_left_out
 from planner.details import ReportedStudy
 from planner.matching import (
-    convert_stems_to_prefixes,
     extract_stem_set,
     extract_stems,
     is_mostly_number,
     is_same_replacement,
     parse_number_set,
+    shorten_stems_to_word_beginnings,
 )
 from planner.papers.leaks import split_sentences
 from planner.schema import Ablation, Action
@@ -186,7 +186,7 @@ class _ComparisonSearch:
 
     def _list_sentences(self, stems: frozenset[str], count: float) -> Iterator[_Sentence]:
         """Yield the sentences whose `around` has at least `count` of these stems."""
-        beginnings = convert_stems_to_prefixes(stems)
+        beginnings = shorten_stems_to_word_beginnings(stems)
 
         def may_hold(lowered: str) -> bool:
             return sum(each in lowered for each in beginnings) >= max(count, 1)
@@ -264,7 +264,7 @@ class RepeatSearch:
 
         Only passages with the beginnings of the words are split into statements, because splitting is slow.
         """
-        beginnings = convert_stems_to_prefixes(stems)
+        beginnings = shorten_stems_to_word_beginnings(stems)
         if all(each in self._lowered for each in beginnings):
             for passage in self._passages:
                 if all(each in passage.lowered for each in beginnings):

@@ -16,7 +16,7 @@ from planner.errors import UsageError
 from planner.files import path_exists, read_bounded_file, walk_folders
 from planner.names import UniqueNames, parse_arxiv_id
 from planner.papers.sources import LIST_ENDINGS, MANIFEST_ENDINGS, has_non_paper_name, propose_paper_id
-from planner.sanitize import shorten_name
+from planner.sanitize import truncate_long_name
 
 ARXIV: Final = "arXiv"
 _MAX_LIST_BYTES: Final = 10_000_000  # bytes
@@ -54,7 +54,7 @@ def assign_paper_ids(corpus: Corpus, known_ids_by_place: Mapping[str, str]) -> C
     ids = {entry.place: known_ids_by_place[entry.place] for entry in entries if entry.place in known_ids_by_place}
     for entry in sorted(entries, key=lambda entry: entry.place):
         if entry.place not in ids:
-            ids[entry.place] = unique_ids.choose_name(
+            ids[entry.place] = unique_ids.reserve_unique_name(
                 propose_paper_id(entry.source, given_id=entry.id, given_title=entry.title)
             )
     return replace(corpus, entries=tuple(replace(entry, id=ids[entry.place]) for entry in entries))
@@ -114,12 +114,14 @@ class _EntryCollector:
             source, kind = _resolve_source(row)
             if kind:
                 self._add_entry(
-                    CorpusEntry(row.id, source, "", kind, shorten_name(" ".join(row.title.split())), row.abstract),
+                    CorpusEntry(
+                        row.id, source, "", kind, truncate_long_name(" ".join(row.title.split())), row.abstract
+                    ),
                     row.location,
                 )
             else:
                 self.problems.append(
-                    CorpusProblem(row.location, f"{shorten_name(row.source)!r}: {_describe_missing(row.source)}")
+                    CorpusProblem(row.location, f"{truncate_long_name(row.source)!r}: {_describe_missing(row.source)}")
                 )
 
     def _add_entry(self, entry: CorpusEntry, location: str = "") -> None:

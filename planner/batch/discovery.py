@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.manifest import CorpusProblem
-from planner.files import MAX_FOLDER_DEPTH, refuse_special_file, walk_folders
+from planner.files import MAX_FOLDER_DEPTH, require_regular_file, walk_folders
 from planner.papers.sources import (
     ARCHIVE_ENDINGS,
     IGNORED_FOLDERS,
@@ -108,7 +108,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
     is_harmless = not is_archive and find_format_by_name(path.name) in (FileFormat.LATEX, FileFormat.OTHER)
     try:
-        refuse_special_file(path)
+        require_regular_file(path)
     except OSError as error:
         if error.errno == errno.EINVAL:
             return CorpusProblem(str(path), f"is skipped: {error.strerror}", is_harmless=is_harmless)
@@ -174,7 +174,7 @@ def _is_markdown(file: Path) -> bool:
 
 def _has_active_class(file: Path) -> bool:
     try:
-        refuse_special_file(file)
+        require_regular_file(file)
         with file.open("rb") as stream:
             return _ACTIVE_CLASS.search(stream.read(_MAX_TEX_BYTES)) is not None
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import UsageError
-from planner.files import describe_os_error, read_bounded_file, refuse_special_file
+from planner.files import describe_os_error, read_bounded_file, require_regular_file
 
 MAX_MANIFEST_BYTES: Final = 2_000_000_000  # bytes of a manifest file; a million papers with abstracts
 MAX_STDIN_LIST_BYTES: Final = 100_000_000  # bytes of a list of papers on stdin
@@ -139,7 +139,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
     except ImportError as error:
         raise UsageError(f"{path}: Parquet needs an extra: pip install 'ablation-planner[parquet]'") from error
     try:
-        refuse_special_file(path)
+        require_regular_file(path)
         with ParquetFile(path) as file:
             wanted = {name for names in _COLUMN_NAMES.values() for name in names}
             columns = [name for name in file.schema_arrow.names if name in wanted]

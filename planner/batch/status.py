@@ -188,7 +188,9 @@ class LedgerStatus:
         models = f" with {len(self.outcomes_by_model)} models" if len(self.outcomes_by_model) > 1 else ""
         lines = [f"{format_count(self.papers, 'paper')}{models}: {counts}"]
         lines += [
-            f"  {count:,} {outcome.words}" for outcome, count in self.outcomes.items() if outcome is not Outcome.PLANNED
+            f"  {count:,} {outcome.words_after_count}"
+            for outcome, count in self.outcomes.items()
+            if outcome is not Outcome.PLANNED
         ]
         if len(self.outcomes_by_model) > 1:
             lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.outcomes_by_model.items()]
@@ -208,7 +210,7 @@ class LedgerStatus:
             said = group[0].reason[:_MAX_REASON_CHARS] if len(group) == 1 else reason
             more = f", and {len(group) - _MAX_EXAMPLES:,} more" if len(group) > _MAX_EXAMPLES else ""
             papers = ", ".join(failure.paper for failure in group[:_MAX_EXAMPLES])
-            lines += [f"{len(group):,} {outcome.words}: {said}", f"  {papers}{more}"]
+            lines += [f"{len(group):,} {outcome.words_after_count}: {said}", f"  {papers}{more}"]
         return lines
 
 
@@ -267,7 +269,7 @@ def _build_count_fields(outcomes: Mapping[Outcome, int]) -> dict[str, JsonValue]
 
 
 def _format_counts(outcomes: Mapping[Outcome, int]) -> str:
-    return ", ".join(f"{count:,} {outcome.words}" for outcome, count in outcomes.items())
+    return ", ".join(f"{count:,} {outcome.words_after_count}" for outcome, count in outcomes.items())
 
 
 def _normalize_reason(failure: PaperFailure) -> str:

@@ -105,7 +105,7 @@ def mcp(
             raise
         raise UsageError(f"mcp needs one more package: {_INSTALL.format('mcp')}") from None
     output, reader = output.resolve(), create_isolated_reader(offline=True)
-    tools = PlanTools(ReadableFolders.from_paths(named), output, reader, task.make_settings, model_spec, offline)
+    tools = PlanTools(ReadableFolders(named), output, reader, task.make_settings, model_spec, offline)
     log.info("reading papers in %s; writing plans to %s", tools.folders, output)
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that

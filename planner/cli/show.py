@@ -21,7 +21,7 @@ from planner.names import UniqueNames, build_record_path
 from planner.planning.output import PlanOutput
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import DEFAULT_K, MAX_K, Plan, Task, describe_validation_error, find_rule_violations
+from planner.schema import DEFAULT_K, MAX_K, Plan, Task, find_rule_violations, list_validation_faults
 from planner.site.copies import build_plan_json, format_ablations_as_jsonl
 from planner.site.entries import (
     PlanEntry,
@@ -66,7 +66,7 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
             continue
         text = _render_entry(entry, form, show_all)
         if output is not None:
-            stem = unique_names.choose_name(file.name.removesuffix(".md").removesuffix(".txt"))
+            stem = unique_names.reserve_unique_name(file.name.removesuffix(".md").removesuffix(".txt"))
             path = output / f"{stem}{_SUFFIXES[form]}"
             write_file_atomically(path, click.unstyle(text))
             click.echo(make_printable(str(path)))
@@ -182,7 +182,7 @@ def _check_plan(text: str, is_jsonl: bool) -> Iterator[str]:
     try:
         Plan.model_validate(data if isinstance(data, dict) else {"ablations": data})
     except ValidationError as error:
-        yield from describe_validation_error(error)
+        yield from list_validation_faults(error)
 
 
 def _parse_lines(text: str) -> list[Any]:

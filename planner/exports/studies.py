@@ -12,8 +12,8 @@ from planner.analysis.parts import is_same_part
 from planner.details import Details, RejectionReason
 from planner.matching import is_mostly_number, parse_number_set
 from planner.names import UniqueNames, sanitize_file_name
-from planner.sanitize import shorten_name
-from planner.schema import Ablation, Action, format_non_benchmark_fields
+from planner.sanitize import truncate_long_name
+from planner.schema import Ablation, Action, list_labelled_non_benchmark_fields
 from planner.site.copies import (
     build_with_or_without_phrase,
     choose_descriptive_name_or_part,
@@ -66,9 +66,9 @@ class ExportedStudy:
         """Yield (label, text) for each fact that helps to run the study."""
         texts = (
             ("Part", self.ablation.ablated_part),
-            *self.details.list_lines(),
+            *self.details.list_labelled_lines(),
             ("Measure", "; ".join(self.ablation.metrics)),
-            *format_non_benchmark_fields(self.ablation),
+            *list_labelled_non_benchmark_fields(self.ablation),
         )
         for label, text in texts:
             if label != "Chance" and (line := format_as_one_line(text)):
@@ -128,7 +128,7 @@ def build_exported_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]
         kept, further = studies[: len(entry.ablations)], studies[len(entry.ablations) :]
         in_plan = tuple(sorted(kept, key=lambda study: study.number))
         k = entry.record.k if entry.record else len(in_plan)
-        file_name = names.choose_name(sanitize_file_name(slug))  # "con" and "aux" are devices
+        file_name = names.reserve_unique_name(sanitize_file_name(slug))  # "con" and "aux" are devices
         yield ExportedPlan(file_name, format_as_one_line(title), entry, in_plan, k, further)
 
 
@@ -149,7 +149,7 @@ def _list_studies(entry: PlanEntry) -> Iterator[ExportedStudy]:
         ablation = ablations[index]
         number = f"{index + 1:02}"
         headline = (
-            shorten_name(format_as_one_line(choose_descriptive_name_or_part(ablation))) or f"Ablation {index + 1}"
+            truncate_long_name(format_as_one_line(choose_descriptive_name_or_part(ablation))) or f"Ablation {index + 1}"
         )
         variants = tuple(_list_variants(ablation, number, earlier))
         yield ExportedStudy(
@@ -173,7 +173,7 @@ def _list_variants(ablation: Ablation, number: str, earlier: Sequence[Variant]) 
         part = find_removed_part(ablation, item)
         same = next((run.slug for run in earlier if part and is_same_part(part, run.removed_part)), "")
         change = format_as_one_line(format_change_as_instruction(ablation, [item] if item else []))
-        slug = names.choose_name(f"{number}-{variant_slug}")
+        slug = names.reserve_unique_name(f"{number}-{variant_slug}")
         yield Variant(slug, change, format_as_one_line(item), part, same)
 
 

@@ -29,7 +29,7 @@ from planner.papers.sources import (
     detect_file_format,
     normalize_inner_path,
 )
-from planner.sanitize import shorten_name
+from planner.sanitize import truncate_long_name
 
 MAX_MEMBERS: Final = 10_000
 MAX_PATH_CHARS: Final = 4_000  # characters of a member's path
@@ -155,7 +155,7 @@ class _FileCollector:
             raise PaperError(f"the archive {self._name!r} has over {MAX_MEMBERS:,} members; give the paper's files")
 
     def skip_member(self, member: str, reason: str) -> None:
-        self._warnings.append(f"{shorten_name(member)!r} in the archive was not read: {reason}")
+        self._warnings.append(f"{truncate_long_name(member)!r} in the archive was not read: {reason}")
 
     def add_file(self, member: str, size: int, open_file: Callable[[], IO[bytes] | None]) -> None:
         """Keep a file of `size` bytes if a loader can read it.
@@ -170,9 +170,9 @@ class _FileCollector:
         if self._inside > self._limit:
             raise PaperError(_describe_too_large(self._name))
         if path in self._files:
-            self._warnings.append(f"{shorten_name(member)!r} occurs twice in the archive; the first was read")
+            self._warnings.append(f"{truncate_long_name(member)!r} occurs twice in the archive; the first was read")
         elif path.lower().endswith((*ARCHIVE_ENDINGS, *UNREADABLE_ARCHIVE_ENDINGS)):
-            self._warnings.append(f"{shorten_name(member)!r} is an archive inside the archive and was not read")
+            self._warnings.append(f"{truncate_long_name(member)!r} is an archive inside the archive and was not read")
         elif _is_readable(path, size):
             self._kept += size
             if self._kept > MAX_KEPT_BYTES:

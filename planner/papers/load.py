@@ -28,7 +28,7 @@ from planner.papers.sources import (
     read_source_file,
 )
 from planner.papers.text import read_plain_text
-from planner.sanitize import shorten_name
+from planner.sanitize import truncate_long_name
 
 if TYPE_CHECKING:
     from planner.papers.arxiv import ArxivClient, ArxivEntry
@@ -210,14 +210,14 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
     )
     return Paper(
         id=propose_paper_id(source, given_id=paper_id, given_title=title, title=reading.title),
-        title=shorten_name(title or reading.title),
+        title=truncate_long_name(title or reading.title),
         abstract=abstract or reading.abstract,
-        sections=tuple(replace(section, heading=shorten_name(section.heading)) for section in reading.sections),
+        sections=tuple(replace(section, heading=truncate_long_name(section.heading)) for section in reading.sections),
         format=parsed.file_format.value,
         source=source,
         main_file=reading.main_file,
         warnings=tuple(dict.fromkeys(warnings)),
-        authors=tuple(map(shorten_name, reading.authors[:_MAX_AUTHORS])),
+        authors=tuple(map(truncate_long_name, reading.authors[:_MAX_AUTHORS])),
     )
 
 

@@ -13,7 +13,7 @@ from planner.details import Details, Effort, EffortKind, Evidence, ReportedStudy
 from planner.parsing.json_objects import FIELDS_BY_KEY, normalize_key
 from planner.parsing.predictions import LocatedObject, ParseLog, quote_value
 from planner.sanitize import repair_surrogates
-from planner.schema import Ablation, AblationField, Action, describe_validation_error
+from planner.schema import Ablation, AblationField, Action, list_validation_faults
 
 _EMPTY_WORDS: Final = {"", "none", "null", "n/a", "-"}
 _MAX_ABLATION_CHARS: Final = 10_000  # characters of the fields of an ablation; a long one has 2,000
@@ -62,7 +62,7 @@ def build_ablation(located_object: LocatedObject, log: ParseLog) -> Ablation | N
         fields = _normalize_fields(located_object.value, place, log)
         return None if fields is None else Ablation.model_validate(fields)
     except ValidationError as error:
-        log.add_finding(*(f"{place}, {finding}" for finding in describe_validation_error(error)))
+        log.add_finding(*(f"{place}, {finding}" for finding in list_validation_faults(error)))
     except RecursionError:
         log.add_finding(f"{place}: is nested too deeply")
     return None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from planner.schema import PLAN_FIELDS
 
-FIELDS_BY_KEY: Final = {key: field for field in PLAN_FIELDS for key in field.keys}
+FIELDS_BY_KEY: Final = {key: field for field in PLAN_FIELDS for key in field.accepted_keys}
 _REASONING_KEYS: Final = frozenset({"discussion", "reasoning", "rationale", "explanation"})
 _DRAFT_WORDS: Final = re.compile(
     r"draft|reject|discard|drop|candidate|consider|alternativ|initial|reported|existing|example|thought"

@@ -29,7 +29,7 @@ _END_OF_PROSE: Final = re.compile(
     r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b|<\s?/\s?discussion\b)""",
     re.IGNORECASE,
 )
-_KEYS: Final = "|".join(key.replace("_", "[_ ]") for field in PLAN_FIELDS[1:] for key in field.keys)
+_KEYS: Final = "|".join(key.replace("_", "[_ ]") for field in PLAN_FIELDS[1:] for key in field.accepted_keys)
 _FIELD_KEY: Final = re.compile(rf"\W*(?:{_KEYS})\W*:", re.IGNORECASE)
 DISCUSSION_START: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 

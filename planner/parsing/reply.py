@@ -15,7 +15,7 @@ from planner.parsing.predictions import LocatedObject, ParseLog, PlanBlock
 from planner.parsing.sections import ReplyParts, find_reply_parts
 from planner.parsing.wrappers import unwrap_completion_if_json
 from planner.sanitize import normalize_newlines
-from planner.schema import Plan, describe_validation_error
+from planner.schema import Plan, list_validation_faults
 
 MAX_REPLY_CHARS: Final = 1_000_000  # of a reply, and of the provider's reasoning; ten times the longest real ones
 _MAX_CONSIDERED: Final = 50
@@ -202,7 +202,7 @@ def _build_plan(objects: Sequence[LocatedObject], log: ParseLog) -> Plan | None:
     try:
         return Plan(ablations=tuple(ablations))
     except ValidationError as error:
-        log.add_finding(*describe_validation_error(error))
+        log.add_finding(*list_validation_faults(error))
         return None
 
 

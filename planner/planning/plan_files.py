@@ -19,7 +19,7 @@ from planner.files import (
     DRAFT_NAME,
     delete_and_unlock_file,
     describe_os_error,
-    refuse_special_file,
+    require_regular_file,
     try_lock_file,
     write_temporary_file,
 )
@@ -297,7 +297,7 @@ def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
     """Return the id in the first record with the text of `paper`, "" if there is none."""
     for path in sorted(model_folder.glob(f"*{RECORD_SUFFIX}")) if paper.sha256 else ():
         with suppress(TrajectoryError, OSError):  # a damaged record, or another file
-            refuse_special_file(path)  # opening a pipe that nobody writes to would never end
+            require_regular_file(path)  # opening a pipe that nobody writes to would never end
             with path.open("rb") as file:
                 may_be_same = paper.sha256.encode() in file.read(_MAX_HEAD_BYTES)
             if may_be_same and (earlier := PlanRecord.read(path).paper).sha256 == paper.sha256:

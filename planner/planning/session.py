@@ -119,7 +119,7 @@ class PaperSession:
         except (ModelError, BudgetExceeded) as error:
             self._add_attempt(prompt, None, error.outcome, (str(error),))
             raise
-        self.token_counter.raise_ratio(prompt, completion.usage.prompt_tokens)
+        self.token_counter.raise_factor(prompt, completion.usage.prompt_tokens)
         return completion
 
     def _parse(self, prompt: Prompt, completion: Completion) -> Reply:
@@ -145,8 +145,8 @@ class PaperSession:
         """
         if self.last_prompt is None or error.limit is None:
             raise error
-        self.token_counter.raise_ratio(self.last_prompt, error.prompt_tokens)
-        self.token_counter = self.token_counter.copy_with_raised_ratio(
+        self.token_counter.raise_factor(self.last_prompt, error.prompt_tokens)
+        self.token_counter = self.token_counter.copy_with_raised_factor(
             self.last_prompt, error.prompt_tokens or ceil(error.limit * _REJECTED_LENGTH)
         )
         self.settings = replace(self.settings, window=error.limit)

@@ -27,7 +27,7 @@ from planner.papers.sources import MAX_FILE_BYTES
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import find_complete_plan_path
 from planner.planning.strategies import STRATEGIES
-from planner.schema import MAX_K, describe_validation_error
+from planner.schema import MAX_K, list_validation_faults
 from planner.serve.edits import read_edited_plan
 from planner.serve.folder import GivenPaper, PaperFolder, StoredEntry, find_stored_entry, list_stored_entries
 from planner.serve.jobs import Job, JobState, PerModelJobQueue, PlanRequest, build_manual_model_info, describe_failure
@@ -325,7 +325,7 @@ def _refuse_invalid_fields() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise HTTPException(400, "; ".join(describe_validation_error(error))) from None
+        raise HTTPException(400, "; ".join(list_validation_faults(error))) from None
 
 
 def _get_base(request: Request) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from planner.details import Details, RejectedAblation, RejectionReason, choose_run_order
 from planner.errors import TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, write_file_atomically
-from planner.schema import Ablation, OneLine, Plan, describe_validation_error
+from planner.schema import Ablation, OneLine, Plan, list_validation_faults
 from planner.serve.folder import StoredEntry
 from planner.site.entries import PlanEntry
 
@@ -147,7 +147,7 @@ def read_edited_plan(stored_entry: StoredEntry) -> EditedPlan | None:
     except OSError as error:
         raise TrajectoryError(f"{path.name}: {describe_os_error(error)}; {_ADVICE}") from None
     except ValidationError as error:
-        faults = "; ".join(describe_validation_error(error))
+        faults = "; ".join(list_validation_faults(error))
         raise TrajectoryError(f"{path.name}: the edits cannot be read: {faults}; {_ADVICE}") from None
     if sorted(each.id for each in edit.ablations) != sorted(each.id for each in begun.ablations):
         raise TrajectoryError(f"{path.name}: the edits are for another plan; {_ADVICE}")
@@ -216,7 +216,7 @@ def _build_ablation(entry: PlanEntry, edited: EditedAblation) -> Ablation:
     try:
         return Ablation.model_validate({**fields, "replacement": edited.replacement})
     except ValidationError as error:
-        raise UsageError(f"{source.name}: {'; '.join(describe_validation_error(error))}") from None
+        raise UsageError(f"{source.name}: {'; '.join(list_validation_faults(error))}") from None
 
 
 def _get_details(entry: PlanEntry, edited: EditedAblation) -> Details:

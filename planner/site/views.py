@@ -21,7 +21,7 @@ from planner.details import (
 from planner.matching import Place, group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
-from planner.schema import Ablation, Action, Task, format_non_benchmark_fields
+from planner.schema import Ablation, Action, Task, list_labelled_non_benchmark_fields
 from planner.site.copies import PlanCopies, choose_descriptive_name_or_part, format_plan_copies
 from planner.site.entries import PlanEntry
 from planner.site.facts import (
@@ -249,7 +249,7 @@ def _list_cards(places: _PlaceLinks, entry_number: int) -> Iterator[AblationCard
     entry = places.entries[entry_number]
     for number, ablation in enumerate(entry.ablations):
         place = (entry_number, number)
-        lines, findings = entry.details[number].list_lines(), entry.list_findings(number)
+        lines, findings = entry.details[number].list_labelled_lines(), entry.list_findings(number)
         matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
         yield _build_card(ablation, lines, number + 1, places.build_anchor(place), findings, matches)
 
@@ -273,7 +273,8 @@ def _build_card(
         metrics=tuple(map(render_inline_markdown, ablation.metrics)),
         findings=tuple(map(render_inline_markdown, findings)),
         further_fields=tuple(
-            (label, render_inline_markdown(text)) for label, text in (*format_non_benchmark_fields(ablation), *lines)
+            (label, render_inline_markdown(text))
+            for label, text in (*list_labelled_non_benchmark_fields(ablation), *lines)
         ),
         matches=matches,
     )
@@ -295,5 +296,5 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
 
 def _list_considered(entry: PlanEntry, anchor: str) -> Iterator[AblationCard]:
     for number, candidate in enumerate(entry.considered if entry.trajectory else (), start=1):
-        lines = (*candidate.details.list_lines(), ("Not kept", candidate.why))
+        lines = (*candidate.details.list_labelled_lines(), ("Not kept", candidate.why))
         yield _build_card(candidate, lines, number, f"{anchor}/considered/{number}")

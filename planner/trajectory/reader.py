@@ -17,8 +17,8 @@ from planner.schema import (
     AblationField,
     Plan,
     Task,
-    describe_validation_error,
     find_rule_violations,
+    list_validation_faults,
 )
 from planner.trajectory import format
 from planner.trajectory.escape import unescape_markup
@@ -237,7 +237,7 @@ class _PlanReader:
             return Ablation.model_validate({"name": draft.name, **empty, **draft.values}, context=PUBLISHED_CONTEXT)
         except ValidationError as error:
             raise TrajectoryError(
-                f"{self.file_name}: ablation {draft.name!r}: {'; '.join(describe_validation_error(error))}"
+                f"{self.file_name}: ablation {draft.name!r}: {'; '.join(list_validation_faults(error))}"
             ) from None
 
 

@@ -25,7 +25,7 @@ def test_a_fixed_gauge_learns_nothing_so_that_prompts_repeat() -> None:
     learning, fixed = TokenCounter(), FixedTokenCounter()
     before = fixed.count_text("words")
     for counter in (learning, fixed):
-        counter.raise_ratio(prompt, 600)
+        counter.raise_factor(prompt, 600)
     assert learning.count_text("many words of a paper") > fixed.count_text("many words of a paper")
     assert fixed.count_text("words") == before
 

@@ -243,12 +243,12 @@ def test_a_name_is_looked_for_in_each_folder_also_through_a_link_to_it(papers: P
     for name in ("gate.md", "only.md"):
         (tmp_path / "more" / name).write_bytes(DEMO.read_bytes())
     (tmp_path / "link").symlink_to(tmp_path / "more")
-    folders = ReadableFolders.from_paths([papers, tmp_path / "link"])
-    assert folders.find_allowed_path("gate.md") == papers / "gate.md"
+    folders = ReadableFolders([papers, tmp_path / "link"])
+    assert folders.resolve_path("gate.md") == papers / "gate.md"
     for name in ("only.md", str(tmp_path / "link" / "only.md"), str(tmp_path / "more" / "only.md")):
-        assert folders.find_allowed_path(name) == tmp_path / "more" / "only.md"
+        assert folders.resolve_path(name) == tmp_path / "more" / "only.md"
     with pytest.raises(UsageError, match="outside the folders"):
-        folders.find_allowed_path(str(tmp_path / "papers-of-others" / "gate.md"))
+        folders.resolve_path(str(tmp_path / "papers-of-others" / "gate.md"))
 
 
 def test_hostile_papers_fail_alone(papers: Path) -> None:

@@ -82,8 +82,8 @@ def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts
     counter, fixed = TokenCounter(), FixedTokenCounter()
     before = first = counter.count_prompt(PROMPT)
     for count in counts:
-        counter.raise_ratio(PROMPT, count)
-        fixed.raise_ratio(PROMPT, count)
+        counter.raise_factor(PROMPT, count)
+        fixed.raise_factor(PROMPT, count)
         assert counter.count_prompt(PROMPT) >= before
         assert fixed.count_prompt(PROMPT) == first
         before = counter.count_prompt(PROMPT)

@@ -81,7 +81,7 @@ def test_an_id_made_from_a_short_title_has_its_length(title: str) -> None:
 def test_equal_names_get_numbers_whatever_their_case_and_form() -> None:
     names = UniqueNames(["taken"])
     given = ["Gate", "gate", "GATE", "gate-2", "Taken", "Mo\u0308bius", "Möbius", "other"]
-    assert [names.choose_name(name) for name in given] == [
+    assert [names.reserve_unique_name(name) for name in given] == [
         "Gate",
         "gate-2",
         "GATE-3",
@@ -95,5 +95,5 @@ def test_equal_names_get_numbers_whatever_their_case_and_form() -> None:
 
 def test_many_equal_names_take_linear_time() -> None:
     names, started = UniqueNames(), time.process_time()
-    assert [names.choose_name("same") for _ in range(50_000)][-1] == "same-50000"
+    assert [names.reserve_unique_name("same") for _ in range(50_000)][-1] == "same-50000"
     assert time.process_time() - started < 5

@@ -65,7 +65,7 @@ def test_every_detail_is_read() -> None:
         ),
     )
     assert reply.notes == ()
-    assert reply.details[0].chance_word == "likely"
+    assert reply.details[0].list_labelled_lines()[0] == ("Chance", "80 % (likely)")
 
 
 def test_a_reply_without_details_is_a_plan_as_before() -> None:

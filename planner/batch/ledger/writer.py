@@ -22,7 +22,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from planner.batch.ledger.schema import build_ledger_error, connect_ledger, convert_ledger_errors, is_damage
 from planner.errors import RunError
-from planner.files import DRAFT_NAME, describe_free_space, read_bounded_file, write_file_atomically
+from planner.files import DRAFT_NAME, describe_disk_space, read_bounded_file, write_file_atomically
 
 _MAX_CHANGES_PER_COMMIT: Final = 1000
 _PAGE_BYTES: Final = 4096  # bytes that a commit writes at least
@@ -139,7 +139,7 @@ def _set_results(changes: list[_QueuedChange], results: list[object]) -> None:
 def _suggest_fix(error: Exception, path: Path, size: int) -> str:
     message = str(error)
     if "full" in message or "disk I/O" in message:
-        return f"{describe_free_space(path, size)}; free some space, then run the same command again to continue"
+        return f"{describe_disk_space(path, size)}; free some space, then run the same command again to continue"
     if "readonly" in message or "unable to open" in message:
         return "restore the permission to write, then run the same command again to continue"
     if "locked" in message:

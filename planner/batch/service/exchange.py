@@ -22,7 +22,7 @@ from planner.batch.spec import BatchJob, RunModel
 from planner.batch.status import Progress
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError
-from planner.files import refuse_special_file
+from planner.files import require_regular_file
 from planner.models.connect import ModelClient
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES
 from planner.models.prompt_files import PromptFiles, PromptFolders
@@ -84,7 +84,7 @@ async def import_results_and_plan(
     report = ImportReport()
     importer = _ResultImporter(ledger, {model.ledger_model.key: model.client for model in job.models}, report)
     for path in result_files:
-        refuse_special_file(path)
+        require_regular_file(path)
         with path.open("rb") as file:
             # A line that is longer than any reply is split.
             for line in iter(partial(file.readline, MAX_REPLY_BYTES), b""):

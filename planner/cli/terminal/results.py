@@ -30,7 +30,7 @@ from planner.models.pricing import describe_lost_requests, format_tokens, format
 from planner.planning.output import PlanOutput
 from planner.planning.record import AttemptRecord, PlanRecord, sum_costs_if_all_known, sum_known_usage
 from planner.sanitize import make_printable
-from planner.schema import Ablation, Action, format_non_benchmark_fields
+from planner.schema import Ablation, Action, list_labelled_non_benchmark_fields
 from planner.site.copies import build_with_or_without_phrase
 from planner.site.entries import PlanEntry, create_planned_entry
 
@@ -239,7 +239,7 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
         yield _Line(f"{_INDENT}  {build_with_or_without_phrase(item)}")
     yield _Line(f"{_INDENT}measured by {', '.join(ablation.metrics)}")
     is_absent = details.evidence is not None and details.evidence.found is QuoteMatch.ABSENT
-    for label, text in (*format_non_benchmark_fields(ablation), *details.list_lines()):
+    for label, text in (*list_labelled_non_benchmark_fields(ablation), *details.list_labelled_lines()):
         colour = "red" if is_absent and text == str(details.evidence) else None
         yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
 

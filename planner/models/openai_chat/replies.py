@@ -102,7 +102,7 @@ def parse_and_mask_completion(response_json: JsonValue, mask: SecretMask) -> Com
 
     If a secret is split over several parts of a message, the completion and its `raw` hold the joined, masked text.
     """
-    completion = parse_completion(mask.mask_reply(response_json))
+    completion = parse_completion(mask.mask_reply_json(response_json))
     if completion is None:
         return None
     joined = (completion.text, completion.reasoning, completion.refusal)
