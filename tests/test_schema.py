@@ -80,7 +80,7 @@ def test_the_json_schema_states_the_fields_and_the_rule_of_replacements() -> Non
 
 
 def test_the_table_of_fields_describes_each_one() -> None:
-    assert [(f.name, f.label, f.type, f.is_required, f.choices, f.keys) for f in PLAN_FIELDS] == [
+    assert [(f.name, f.label, f.type, f.is_required, f.choices, f.accepted_keys) for f in PLAN_FIELDS] == [
         ("name", "Name", "string", True, (), ("name",)),
         ("ablated_part", "Ablated Part", "string", True, (), ("ablated_part",)),
         ("action", "Action", "string", True, ("REMOVE", "REPLACE", "ADD"), ("action",)),
