@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from eval.verdicts import AuthorVerdict, Verdict
-from planner.matching import is_same_change
+from planner.matching import has_same_action_and_replacement
 from planner.schema import Ablation, Action
 
 ADDRESSES_JUDGE: Final = "speaks to the judge"
@@ -44,7 +44,9 @@ def flag_rule_violations(
             planned = plan_by_name.get(name)
             if planned is None or reported is None:
                 continue
-            if Action.REMOVE in (planned.action, reported.action) and not is_same_change(planned, reported):
+            if Action.REMOVE in (planned.action, reported.action) and not has_same_action_and_replacement(
+                planned, reported
+            ):
                 yield (
                     f"{AGAINST_RULE}: {reported.action} {reported.name[:60]!r} was matched with "
                     f"{planned.action} {name[:60]!r}"

@@ -15,11 +15,11 @@ from eval.plans import GoldPair
 from eval.verdicts import AuthorVerdict, ReviewerVerdict
 from planner.chat import ModelInfo
 from planner.matching import (
-    compute_part_similarity,
+    compute_ablated_part_similarity,
     compute_stem_overlap,
     extract_stems,
+    has_same_action_and_replacement,
     is_mostly_number,
-    is_same_change,
 )
 from planner.schema import Ablation
 
@@ -64,9 +64,9 @@ def match_answers(answers: Sequence[Ablation], plan: Sequence[Ablation]) -> tupl
 
 def score_match(a: Ablation, b: Ablation) -> float:
     """Return the similarity of two ablations that match, from 0 to 1; 0 if they do not match."""
-    if not is_same_change(a, b):
+    if not has_same_action_and_replacement(a, b):
         return 0.0
-    similarity = compute_part_similarity(a, b)
+    similarity = compute_ablated_part_similarity(a, b)
     return (
         similarity if similarity >= (_NAMED_THRESHOLD if _share_named_replacement(a, b) else MATCH_THRESHOLD) else 0.0
     )

@@ -170,7 +170,7 @@ def select_distinct_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedS
     return tuple(by_name.values())
 
 
-class RevisionResponse(StrEnum):
+class FindingResponse(StrEnum):
     """The model's response to a fault in an ablation."""
 
     MENDED = "mended"
@@ -183,7 +183,7 @@ class Revision(_Part):
 
     name: str
     finding: str
-    response: RevisionResponse
+    response: FindingResponse
     why: str = ""
 
     def __str__(self) -> str:

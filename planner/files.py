@@ -171,45 +171,46 @@ def write_temporary_file(content: str, suffix: str) -> Path:
     return Path(name)
 
 
-def try_lock_file(path: Path) -> int | None:
-    """Create and lock a file. Return the open file's handle, or None if the file is already locked.
+class FileLock:
+    """A lock on a file. It ends when the process ends, even if the process is killed."""
 
-    The lock ends when the process ends, even if the process is killed.
+    def __init__(self, path: Path) -> None:
+        self._path, self._handle = path, -1
 
-    Raises:
-        OSError: if the file cannot be created or locked.
-    """
-    import fcntl
+    def try_acquire(self) -> bool:
+        """Create and lock the file, or return False if the file is already locked.
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        Raises:
+            OSError: if the file cannot be created or locked.
+        """
+        import fcntl
+
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            is_locked = False
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_locked = self._has_name()  # otherwise, the last holder deleted the file between the two calls
+            except BlockingIOError:
+                return False
+            finally:
+                if not is_locked:
+                    os.close(self._handle)
+            if is_locked:
+                return True
+
+    def delete_and_release(self) -> None:
+        """Delete the file and release the lock, which must be held."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        os.close(self._handle)
+
+    def _has_name(self) -> bool:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _has_name(path, handle):  # otherwise, the last holder deleted it between the two calls
-                return handle
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _has_name(path: Path, handle: int) -> bool:
-    """Return whether the file at `path` is the open file `handle`."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def delete_and_unlock_file(path: Path, handle: int) -> None:
-    """Delete a file that `try_lock_file` locked, and release the lock."""
-    with contextlib.suppress(OSError):
-        path.unlink()
-    os.close(handle)
+            return os.path.samestat(os.fstat(self._handle), self._path.stat())
+        except FileNotFoundError:
+            return False
 
 
 def is_pipe_or_device(path: Path) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import JsonValue
 
-from planner.sanitize import clean_text, replace_json_strings_and_keys
+from planner.sanitize import remove_unsafe_characters, replace_json_strings_and_keys
 
 MASK_TEXT: Final = "***"
 MIN_SECRET_LENGTH: Final = 4  # characters; masking a shorter secret would damage ordinary text
@@ -105,7 +105,7 @@ def _mask_text(text: str, secrets: frozenset[str]) -> str:
         return text
     masked = _replace_secrets(text, secrets)
     # A secret may be in pieces between escape sequences, and whole again without them.
-    cleaned = clean_text(masked)
+    cleaned = remove_unsafe_characters(masked)
     masked_cleaned = _replace_secrets(cleaned, secrets)
     return masked if masked_cleaned == cleaned else masked_cleaned
 

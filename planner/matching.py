@@ -173,20 +173,18 @@ COMMON_STEMS: Final = frozenset(
 )
 
 
-def compute_ablation_similarity(a: Ablation, b: Ablation) -> float:
-    """Return the similarity of two ablations, from 0 to 1. It is 0 if their actions are not compatible."""
-    return compute_part_similarity(a, b) if is_same_change(a, b) else 0.0
+def compute_ablation_similarity(ablation: Ablation, other: Ablation) -> float:
+    """Return the similarity of two ablations, from 0 to 1. It is 0 if their actions or replacements do not match."""
+    return compute_ablated_part_similarity(ablation, other) if has_same_action_and_replacement(ablation, other) else 0.0
 
 
-def compute_part_similarity(a: Ablation, b: Ablation) -> float:
+def compute_ablated_part_similarity(ablation: Ablation, other: Ablation) -> float:
     """Return the similarity of two ablated parts, from 0 to 1. The names of the ablations are compared too."""
-    parts = compute_stem_overlap(a.ablated_part, b.ablated_part)
-    name_a, name_b = STUDY_WORDS.sub(" ", a.name), STUDY_WORDS.sub(" ", b.name)
-    names = max(
-        compute_stem_overlap(name_a, name_b),
-        compute_stem_overlap(name_a, b.ablated_part),
-        compute_stem_overlap(a.ablated_part, name_b),
-    )
+    part, other_part = ablation.ablated_part, other.ablated_part
+    name, other_name = STUDY_WORDS.sub(" ", ablation.name), STUDY_WORDS.sub(" ", other.name)
+    parts = compute_stem_overlap(part, other_part)
+    pairs = ((name, other_name), (name, other_part), (part, other_name))
+    names = max(starmap(compute_stem_overlap, pairs))
     return max(parts, (parts + names) / 2)
 
 
@@ -217,18 +215,19 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = _MIN_REPL
     return compute_stem_overlap(text_a, text_b) >= min_overlap
 
 
-def is_same_change(
-    a: Ablation, b: Ablation, are_replacements_same: Callable[[str, str], bool] = is_same_replacement
+def has_same_action_and_replacement(
+    ablation: Ablation, other: Ablation, are_replacements_same: Callable[[str, str], bool] = is_same_replacement
 ) -> bool:
     """Return whether two ablations both remove something, or have the same action and a common replacement.
 
     A replacement such as "none" counts as a removal. `are_replacements_same` compares two replacements.
     """
-    if a.action is not b.action and Action.REMOVE not in (a.action, b.action):
+    if ablation.action is not other.action and Action.REMOVE not in (ablation.action, other.action):
         return False
-    if _is_removal(a) and _is_removal(b):
+    if _is_removal(ablation) and _is_removal(other):
         return True
-    return a.action is b.action and any(starmap(are_replacements_same, product(a.replacement, b.replacement)))
+    pairs = product(ablation.replacement, other.replacement)
+    return ablation.action is other.action and any(starmap(are_replacements_same, pairs))
 
 
 def parse_number_set(text: str) -> frozenset[float]:
@@ -292,7 +291,7 @@ def _is_surely_same(a: Ablation, b: Ablation) -> bool:
     """Return whether two similar ablations have compatible actions, and no opposites in their texts."""
     texts = (f"{ablation.ablated_part} {STUDY_WORDS.sub(' ', ablation.name)}" for ablation in (a, b))
     return (
-        is_same_change(a, b, _is_surely_same_replacement)
+        has_same_action_and_replacement(a, b, _is_surely_same_replacement)
         and not _have_opposite_words(a.ablated_part, b.ablated_part)
         and not _have_opposite_words(*texts)
     )

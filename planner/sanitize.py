@@ -51,7 +51,7 @@ def truncate_long_name(name: str) -> str:
     return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 1]}…"
 
 
-def clean_text(text: str) -> str:
+def remove_unsafe_characters(text: str) -> str:
     """Remove escape sequences, directional overrides and isolates, and control characters except tab and newline.
 
     Line ends become "\\n". A lone surrogate, which cannot be encoded, becomes U+FFFD. A clean text stays as it is.
@@ -62,7 +62,7 @@ def clean_text(text: str) -> str:
 
 
 def describe_unsafe_characters(text: str) -> tuple[str, ...]:
-    """Return what `clean_text` removes from a text, such as "2 control characters", one item for each kind."""
+    """Return one item for each kind of unsafe characters in a text, such as "2 control characters"."""
     counts = Counter(found.lastgroup for found in _UNSAFE.finditer(normalize_newlines(text)))
     return tuple(f"{counts[kind]} {name}" for kind, name in _KIND_NAMES.items() if counts[kind])
 
@@ -99,7 +99,7 @@ def replace_json_strings_and_keys(value: "JsonValue", replace: Callable[[str], s
 
 def make_printable(text: str) -> str:
     """Return a text that is safe to print on a terminal. It cannot move the cursor, set a colour or reverse a line."""
-    return _UNPRINTABLE.sub(_escape_character, clean_text(text))
+    return _UNPRINTABLE.sub(_escape_character, remove_unsafe_characters(text))
 
 
 def make_json_printable(text: str) -> str:
@@ -112,7 +112,7 @@ def make_csv_safe(text: str, *, keep_signed_numbers: bool = False) -> str:
 
     If `keep_signed_numbers` is true, a number with a sign, such as "-0.5", gets no apostrophe.
     """
-    cleaned = clean_text(text)
+    cleaned = remove_unsafe_characters(text)
     is_formula = cleaned.startswith(_FORMULA_STARTS) and not (keep_signed_numbers and _SIGNED_NUMBER.fullmatch(cleaned))
     return f"'{cleaned}" if is_formula else cleaned
 

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.sanitize import clean_text, describe_unsafe_characters, make_csv_safe, make_printable, render_csv
+from planner.sanitize import (
+    describe_unsafe_characters,
+    make_csv_safe,
+    make_printable,
+    remove_unsafe_characters,
+    render_csv,
+)
 
 ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("\x1b[]\x07\\\x9b;0m\r\n\t\u202e")))
 
@@ -33,17 +39,17 @@ ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("\
     ],
 )
 def test_clean(text: str, cleaned: str, removed: tuple[str, ...]) -> None:
-    assert clean_text(text) == cleaned
+    assert remove_unsafe_characters(text) == cleaned
     assert describe_unsafe_characters(text) == removed
 
 
 @given(ANY)
 def test_cleaning_is_complete_and_done_at_once(text: str) -> None:
-    cleaned = clean_text(text)
+    cleaned = remove_unsafe_characters(text)
     cleaned.encode("utf-8")
     assert all(unicodedata.category(c) != "Cc" or c in "\t\n" for c in cleaned)
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", cleaned)
-    assert clean_text(cleaned) == cleaned
+    assert remove_unsafe_characters(cleaned) == cleaned
     assert describe_unsafe_characters(cleaned) == ()
 
 

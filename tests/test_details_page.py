@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planner.details import DEFAULT_MIN_CHANCE, Details, EffortKind, RejectionReason, RevisionResponse
+from planner.details import DEFAULT_MIN_CHANCE, Details, EffortKind, FindingResponse, RejectionReason
 from planner.planning.record import PlanRecord
 from planner.schema import Task
 from tests.conftest import ROOT
@@ -54,7 +54,7 @@ def test_the_commands_run_in_their_order(tmp_path: Path, server: Server, monkeyp
 
 def test_what_the_page_names_exists() -> None:
     named = set(re.findall(r"`([a-z_ -]+)`", PAGE))
-    assert named >= set(Details.model_fields) | {*EffortKind, *RejectionReason, *RevisionResponse}
+    assert named >= set(Details.model_fields) | {*EffortKind, *RejectionReason, *FindingResponse}
     keys = {key for cell in re.findall(r"^\| (`.*?) \|", PAGE, re.M) for key in re.findall(r"`(.*?)`", cell)}
     assert keys == {"details", "order", "considered", "reported", "min_chance", "strategy", "revisions"}
     assert keys <= set(PlanRecord.model_fields)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.sanitize import clean_text, make_json_printable, make_printable
+from planner.sanitize import make_json_printable, make_printable, remove_unsafe_characters
 
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(st.characters(exclude_categories=()))),
@@ -18,7 +18,7 @@ VALUES = st.recursive(
 def test_any_value_is_calm_and_reads_back(value: object, indent: int | None) -> None:
     shown = make_json_printable(json.dumps(value, ensure_ascii=False, indent=indent))
     assert json.loads(shown) == value
-    assert clean_text(shown) == shown == make_printable(shown)
+    assert remove_unsafe_characters(shown) == shown == make_printable(shown)
     shown.encode("utf-8")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from planner.chat import Completion
-from planner.details import RejectionReason, RevisionResponse
+from planner.details import FindingResponse, RejectionReason
 from planner.errors import ModelError, Outcome
 from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
@@ -77,9 +77,9 @@ def test_what_was_done_about_each_fault_is_kept_with_the_reason(tmp_path: Path) 
     assert names(done) == ["No gate", "Odd metric"]
     by_name = {each.name: each for each in done.record.revisions}
     assert {name: each.response for name, each in by_name.items()} == {
-        "No gate": RevisionResponse.MENDED,
-        "No capacitor": RevisionResponse.WITHDRAWN,
-        "Odd metric": RevisionResponse.DEFENDED,
+        "No gate": FindingResponse.MENDED,
+        "No capacitor": FindingResponse.WITHDRAWN,
+        "Odd metric": FindingResponse.DEFENDED,
     }
     assert by_name["No gate"].why == "the sentence is another."
     assert by_name["No capacitor"].why == "it is not there."
@@ -103,14 +103,14 @@ def test_what_the_model_changes_by_itself_is_kept_with_the_reason(tmp_path: Path
     done, _ = plan_with(tmp_path, replace(SETTINGS, k=5), reply(SOUND, FOREIGN, twin, wider, same), revised)
     own = {each.name: each for each in done.record.revisions if each.finding.startswith("found by the model")}
     assert {name: (each.response, each.why) for name, each in own.items()} == {
-        "Gate's twin": (RevisionResponse.WITHDRAWN, "Table 3 reports it."),
-        "Wider layers": (RevisionResponse.MENDED, "the paper has two."),
+        "Gate's twin": (FindingResponse.WITHDRAWN, "Table 3 reports it."),
+        "Wider layers": (FindingResponse.MENDED, "the paper has two."),
     }
 
 
 def test_a_quote_that_is_defended_is_absent_still(tmp_path: Path) -> None:
     done, _ = plan(tmp_path, reply(INVENTED), reply(INVENTED, why="Finding 1: defended. It is there."))
-    assert [each.response for each in done.record.revisions] == [RevisionResponse.DEFENDED]
+    assert [each.response for each in done.record.revisions] == [FindingResponse.DEFENDED]
     assert any("flux capacitor" in warning for warning in done.record.warnings)
 
 
@@ -136,7 +136,7 @@ def test_a_second_request_that_may_succeed_later_leaves_the_paper_for_later(tmp_
     done, model = plan(tmp_path, reply(SOUND))
     assert [prompt.step for prompt in model.prompts] == ["revise"]
     assert done.record.outcome is Outcome.PLANNED
-    assert done.record.revisions[0].response is RevisionResponse.MENDED
+    assert done.record.revisions[0].response is FindingResponse.MENDED
 
 
 def test_the_same_command_sends_nothing_again(tmp_path: Path) -> None:
@@ -151,4 +151,4 @@ def test_a_request_that_failed_is_sent_again_and_the_draft_is_not(tmp_path: Path
     plan(tmp_path, reply(INVENTED), ModelError("the endpoint is gone"))
     done, model = plan(tmp_path, reply(SOUND))
     assert [prompt.step for prompt in model.prompts] == ["revise"]
-    assert done.record.revisions[0].response is RevisionResponse.MENDED
+    assert done.record.revisions[0].response is FindingResponse.MENDED

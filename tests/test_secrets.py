@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from planner.masking import MASK_TEXT, SecretMask
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 
 SECRETS = st.text(st.characters(codec="utf-8"), min_size=4, max_size=30)
 SPELLINGS = [
@@ -63,7 +63,7 @@ SPACES = [" ", "\n", "\r\n", "\t", "\u2028", "\u3000", "\\n", "%20"]
 @given(st.lists(st.sampled_from([*UNSEEN, *ESCAPED_UNSEEN, *SPACES, "", ""]), min_size=len(KEY), max_size=len(KEY)))
 def test_a_key_is_found_whatever_unseen_stands_in_it(between: list[str]) -> None:
     broken = "".join(letter + unseen for letter, unseen in zip(KEY, [*between[1:], ""], strict=True))
-    masked = clean_text(SecretMask([KEY]).mask_text(f"<{broken}>"))
+    masked = remove_unsafe_characters(SecretMask([KEY]).mask_text(f"<{broken}>"))
     assert masked in (f"<{MASK_TEXT}>", f"<{MASK_TEXT * 2}>"), "the halves of a key may be masked one by one"
 
 
@@ -113,7 +113,7 @@ def test_masking_and_cleaning_take_linear_time(unit: str) -> None:
     mask.mask_text("%20")  # compiles the patterns
     started = time.process_time()
     mask.mask_text(text)
-    clean_text(text)
+    remove_unsafe_characters(text)
     assert time.process_time() - started < 3
 
 

@@ -38,7 +38,7 @@ from planner.planning.first_prompt import (
 )
 from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
-from planner.sanitize import clean_text, make_printable
+from planner.sanitize import make_printable, remove_unsafe_characters
 
 _PAGE_WIDTH: Final = 100
 _MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separate process
@@ -63,7 +63,7 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
     Raises:
         PaperError: if the paper cannot be read.
     """
-    title, abstract, paper_id = map(clean_text, (metadata.title, metadata.abstract, metadata.paper_id))
+    title, abstract, paper_id = map(remove_unsafe_characters, (metadata.title, metadata.abstract, metadata.paper_id))
     data = _read_stdin() if source == "-" else await _fetch_paper(source, metadata)
     paper_id = build_paper_id("", given_id=paper_id) if paper_id.strip() else ""
     request = ReadRequest(source, data, title, abstract, paper_id, keep_paper=True)

@@ -9,7 +9,7 @@ from typing import Final
 from planner.details import format_count
 from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, ExportedStudy, build_exported_plans
 from planner.files import write_file_atomically
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 from planner.schema import Action, Task
 from planner.site.copies import format_as_one_line, format_change_as_instruction, format_plan_as_review
 from planner.site.entries import PlanEntry
@@ -102,7 +102,7 @@ def _render_overview(plan: ExportedPlan) -> str:
 def write_review_files(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a text file for each plan. It has sentences to paste into a review."""
     for plan in build_exported_plans(entries):
-        text = clean_text(format_plan_as_review(plan.entry))
+        text = remove_unsafe_characters(format_plan_as_review(plan.entry))
         write_file_atomically(target_folder / f"{plan.slug}.txt", text, durable=False)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from planner.chat import Model, ModelInfo, Prompt, TokenCounter
 from planner.errors import NotAPaperError, Outcome, PaperError, TrajectoryError
-from planner.files import delete_and_unlock_file, try_lock_file, write_file_atomically
+from planner.files import FileLock, write_file_atomically
 from planner.models.connect import ModelClient, add_retries
 from planner.models.prompt_files import PastedReplyModel
 from planner.models.wrappers import CachedModel
@@ -191,15 +191,15 @@ def write_unreadable_paper_record(
     record = begin_record(paper, info, settings)
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
     path, _ = build_first_and_further_path(folder, record)
-    lock_path = build_lock_path(folder, record)
+    lock = FileLock(build_lock_path(folder, record))
     # A process that is planning the paper writes a better record.
-    if isinstance(error, NotAPaperError) or (handle := try_lock_file(lock_path)) is None:
+    if isinstance(error, NotAPaperError) or not lock.try_acquire():
         return PlanOutput(finish_record(record, result, ()), None, path)
     try:
         files = PlanFiles.read(path)
         return _write_result(files, finish_record(record, result, files.attempts), None)
     finally:
-        delete_and_unlock_file(lock_path, handle)
+        lock.delete_and_release()
 
 
 def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from planner.chat import LM_PLANNER, Model, TokenCounter
-from planner.details import PlanDetails, Revision, RevisionResponse
+from planner.details import FindingResponse, PlanDetails, Revision
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, PlannerError
 from planner.papers.paper import Paper
 from planner.parsing.reply import Reply
@@ -80,7 +80,7 @@ def _list_undefended(findings: Iterable["Finding"], revisions: Iterable[Revision
     """Yield the findings that the model has not defended. Findings about absent quotes are always included."""
     from planner.analysis.check import FindingKind  # imported with the check of a plan, and not before
 
-    defended = {(each.name, each.finding) for each in revisions if each.response is RevisionResponse.DEFENDED}
+    defended = {(each.name, each.finding) for each in revisions if each.response is FindingResponse.DEFENDED}
     for finding in findings:
         if finding.kind is FindingKind.QUOTE_ABSENT or (finding.name, finding.text) not in defended:
             yield finding

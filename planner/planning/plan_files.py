@@ -17,10 +17,9 @@ from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.files import (
     DRAFT_NAME,
-    delete_and_unlock_file,
+    FileLock,
     describe_os_error,
     require_regular_file,
-    try_lock_file,
     write_temporary_file,
 )
 from planner.names import (
@@ -229,16 +228,16 @@ async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
     Raises:
         OSError: if the folder cannot be written.
     """
-    path = build_lock_path(folder, record)
-    if (handle := try_lock_file(path)) is None:
+    lock = FileLock(build_lock_path(folder, record))
+    if not (is_held := lock.try_acquire()):
         log.warning("%s: another process is planning this paper; waiting for it", record.paper.id)
-    while handle is None:
+    while not is_held:
         await asyncio.sleep(_LOCK_WAIT)
-        handle = try_lock_file(path)
+        is_held = lock.try_acquire()
     try:
         yield
     finally:
-        delete_and_unlock_file(path, handle)
+        lock.delete_and_release()
 
 
 class PlanFileIndex:

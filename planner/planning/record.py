@@ -19,7 +19,7 @@ from planner.models.openai_chat.stream import estimate_json_value_count
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult
-from planner.sanitize import clean_text, make_printable, repair_json_surrogates
+from planner.sanitize import make_printable, remove_unsafe_characters, repair_json_surrogates
 from planner.schema import Task
 
 FORMAT_VERSION: Final = "ablation-planner-1"
@@ -249,7 +249,7 @@ def begin_record(
             sha256=paper.sha256,
             chars=paper.chars,
             authors=tuple(make_printable(author) for author in paper.authors),
-            abstract=clean_text(paper.abstract) if len(paper.abstract) <= MAX_ABSTRACT_CHARS else "",
+            abstract=remove_unsafe_characters(paper.abstract) if len(paper.abstract) <= MAX_ABSTRACT_CHARS else "",
         ),
         started=started or datetime.now(UTC),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.chat import Prompt
-from planner.details import Details, RejectedAblation, RejectionReason, Revision, RevisionResponse, format_count
+from planner.details import Details, FindingResponse, RejectedAblation, RejectionReason, Revision, format_count
 from planner.errors import ModelError, OutputError
 from planner.schema import Ablation
 
@@ -155,7 +155,7 @@ def _list_own_revisions(
     """
     for number, ablation in enumerate(draft.plan.ablations):
         response, why = _find_response(draft, number, revised), reasons.get(ablation.name, "")
-        is_changed = ablation not in revised.plan.ablations or (why and response is not RevisionResponse.DEFENDED)
+        is_changed = ablation not in revised.plan.ablations or (why and response is not FindingResponse.DEFENDED)
         if number not in named and is_changed:
             yield Revision(name=ablation.name, finding=_OWN_FINDING, response=response, why=why)
 
@@ -168,15 +168,15 @@ def _read_reasons(reasoning: str) -> dict[int | str, str]:
     }
 
 
-def _find_response(draft: "Reply", number: int, revised: "Reply") -> RevisionResponse:
+def _find_response(draft: "Reply", number: int, revised: "Reply") -> FindingResponse:
     before = draft.plan.ablations[number]
     place = _find_ablation(before, revised)
     if place is None:
         is_considered = any(candidate.name == before.name for candidate in revised.considered)
-        return RevisionResponse.MENDED if is_considered else RevisionResponse.WITHDRAWN
+        return FindingResponse.MENDED if is_considered else FindingResponse.WITHDRAWN
     has_other_details = bool(revised.details) and _get_details(draft, number) != _get_details(revised, place)
     is_same = revised.plan.ablations[place] == before and not has_other_details
-    return RevisionResponse.DEFENDED if is_same else RevisionResponse.MENDED
+    return FindingResponse.DEFENDED if is_same else FindingResponse.MENDED
 
 
 def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:

@@ -20,7 +20,7 @@ from planner.models.connect import ModelClient, ModelSpec, open_model
 from planner.models.wrappers import ModelWrapper
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder_with_client
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 from planner.serve.folder import GivenPaper, PaperFolder
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Job:
             await changed.wait()
 
     def _add_message(self, kind: str, text: str) -> None:
-        self._messages.append((kind, clean_text(text)))
+        self._messages.append((kind, remove_unsafe_characters(text)))
         self._report_change()
 
     def _report_change(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.details import Details, QuoteMatch
-from planner.sanitize import clean_text, render_csv
+from planner.sanitize import remove_unsafe_characters, render_csv
 from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, Task, format_field_values
 from planner.site.entries import PlanEntry
 from planner.trajectory import format
@@ -32,7 +32,7 @@ _NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study
 
 def format_as_one_line(text: str) -> str:
     """Return a text as one line without control characters."""
-    return " ".join(clean_text(text).split())
+    return " ".join(remove_unsafe_characters(text).split())
 
 
 def _is_descriptive_name(name: str) -> bool:
@@ -96,7 +96,7 @@ def format_plan_copies(entry: PlanEntry) -> PlanCopies:
         format_ablations_as_jsonl(entry.trajectory.plan),
         _format_csv(entry),
     )
-    return PlanCopies(*map(clean_text, forms))
+    return PlanCopies(*map(remove_unsafe_characters, forms))
 
 
 def format_plan_as_review(entry: PlanEntry) -> str:

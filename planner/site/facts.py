@@ -16,7 +16,7 @@ from planner.models.pricing import format_usd
 from planner.names import parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
 from planner.planning.record import MAX_ABSTRACT_CHARS, PlanRecord
-from planner.sanitize import clean_text, truncate_long_name
+from planner.sanitize import remove_unsafe_characters, truncate_long_name
 from planner.site.entries import PlanEntry
 
 _SMALL_WORDS: Final = split_into_word_set(
@@ -38,7 +38,7 @@ def choose_title_or_id(entries: Sequence[PlanEntry]) -> str:
     paper_id = entries[0].paper_id
     on_record = ((entry.title, entry.record.paper.abstract if entry.record else "") for entry in entries)
     candidates = (*on_record, (re.sub(r"[_\s]+", " ", paper_id), ""), (paper_id, ""))
-    titles = ((clean_text(title).strip(), abstract) for title, abstract in candidates)
+    titles = ((remove_unsafe_characters(title).strip(), abstract) for title, abstract in candidates)
     title, abstract = next((found for found in titles if found[0]), ("?", ""))
     return fix_title_case(truncate_long_name(title), abstract)
 

@@ -18,7 +18,7 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from planner.matching import split_into_word_set
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 from planner.trajectory.escape import has_too_many_markup_characters
 from planner.trajectory.markdown_rules import INERT_TAG
 
@@ -67,7 +67,7 @@ _PLAIN_ELEMENTS: Final = frozenset(("math", "mrow", "mi", "mn", "mo", "mtext", "
 
 def render_block_markdown(text: str) -> Markup:
     """Render Markdown with paragraphs, lists, tables and code as HTML."""
-    text = clean_text(text)
+    text = remove_unsafe_characters(text)
     if len(text) > MAX_MARKDOWN_CHARS or has_too_many_markup_characters(text):
         return Markup('<pre class="plain">{}</pre>').format(text)
     return Markup(_build_parser().render(text))  # noqa: S704 - the parser escapes what it does not know
@@ -75,7 +75,7 @@ def render_block_markdown(text: str) -> Markup:
 
 def render_inline_markdown(text: str) -> Markup:
     """Render one line of Markdown as HTML."""
-    text = clean_text(text)
+    text = remove_unsafe_characters(text)
     if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text) or has_too_many_markup_characters(text):
         return escape(text)
     return Markup(_build_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know

@@ -21,7 +21,7 @@ from pydantic import JsonValue
 from planner import __version__
 from planner.matching import SURENESS
 from planner.models.pricing import format_usd
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_descriptive_name_or_part
 from planner.site.entries import PlanEntry, UnreadFile
@@ -79,15 +79,15 @@ def _pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
     papers = defaultdict[tuple[str, str], int](count().__next__)
     cells: list[JsonValue] = [
         [
-            papers[row.page_name, clean_text(row.title)],
-            models[clean_text(row.model)],
+            papers[row.page_name, remove_unsafe_characters(row.title)],
+            models[remove_unsafe_characters(row.model)],
             tasks[row.task],
             outcomes[row.outcome],
             list(row.agreement_group_indices),
             None if row.cost is None else float(f"{row.cost:.6g}"),
             row.anchor,
             [_pack_ablation(ablation) for ablation in row.ablations],
-            *([clean_text(row.reason[:_MAX_REASON_CHARS])] if row.reason else []),
+            *([remove_unsafe_characters(row.reason[:_MAX_REASON_CHARS])] if row.reason else []),
         ]
         for row in rows
     ]
@@ -105,7 +105,9 @@ def _pack_ablation(ablation: Ablation) -> JsonValue:
     """Return [index of the action in `_ACTIONS`, text to show, text that is not shown but searched]."""
     shown = choose_descriptive_name_or_part(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
-    texts = (clean_text(render_formulas_as_text(text)) for text in (shown, "" if other == shown else other))
+    texts = (
+        remove_unsafe_characters(render_formulas_as_text(text)) for text in (shown, "" if other == shown else other)
+    )
     return [_ACTIONS.index(ablation.action), *texts]
 
 
@@ -190,7 +192,7 @@ def create_template_environment(loader: BaseLoader) -> Environment:
 
 def _clean_value(value: object) -> object:
     """Return a value for a template. If it is a text, its unsafe characters are removed."""
-    return clean_text(value) if type(value) is str else value
+    return remove_unsafe_characters(value) if type(value) is str else value
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from planner.errors import TrajectoryError
 from planner.names import number_repeated_names
-from planner.sanitize import clean_text, describe_unsafe_characters
+from planner.sanitize import describe_unsafe_characters, remove_unsafe_characters
 from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, AblationField, Plan, Task, find_rule_violations
 from planner.trajectory.escape import escape_markup, make_markup_escapable
 
@@ -210,7 +210,7 @@ class _Normalizer:
 
     def _remove_controls(self, place: str, text: str) -> str:
         self.warnings += (f"{place}: {removed} removed" for removed in describe_unsafe_characters(text))
-        return clean_text(text)
+        return remove_unsafe_characters(text)
 
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
         neutral, is_kept = make_markup_escapable(text, preceding_text=prefix)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 from tests.exports.conftest import HOSTILE, Export
 
 PROGRAM = """
@@ -135,7 +135,7 @@ def test_hydra_reads_hostile_texts_as_they_are(hostile_plans: Path, export: Expo
     assert "/canary" not in "".join(started), "a value of the environment"
     changes = [line.split(" ", 2)[2] for line in started]
     for text in HOSTILE[:9:3]:
-        line = " ".join(clean_text(text).split())
+        line = " ".join(remove_unsafe_characters(text).split())
         assert repr(f"remove {line}") in changes
     assert not list(hydra_program.rglob("canary"))
 

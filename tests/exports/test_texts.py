@@ -19,7 +19,7 @@ from pylatexenc.latexwalker import (  # type: ignore[import-untyped]
 
 from planner.details import Details, RejectedAblation, RejectionReason
 from planner.exports.documents import escape_github_markdown, escape_latex
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 from tests.exports.conftest import HOSTILE, Export
 from tests.site.made import LOSS, ROUTER, plan_record, trajectory, write_entry
 
@@ -72,7 +72,7 @@ def show(markdown: str) -> str:
 
 
 def flatten(text: str) -> str:
-    return " ".join(clean_text(text).split())
+    return " ".join(remove_unsafe_characters(text).split())
 
 
 @given(LINE)

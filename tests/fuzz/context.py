@@ -19,7 +19,7 @@ import openai
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.reading.process import IsolatedReader
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 from tests.fuzz.mutations import KEY
 from tests.reading.build import OFFLINE
 from tests.server.server import Server
@@ -122,7 +122,7 @@ class Kind:
 
 def has_key(text: str) -> bool:
     """Return whether a text shows the client's key, perhaps with characters in it that are not seen."""
-    return bool(_BEGINNING.search(text)) and KEY in clean_text(text).translate(_INVISIBLE)
+    return bool(_BEGINNING.search(text)) and KEY in remove_unsafe_characters(text).translate(_INVISIBLE)
 
 
 class _ListHandler(logging.Handler):

@@ -12,7 +12,7 @@ from planner.matching import (
     compute_stem_overlap,
     expand_acronyms,
     extract_stems,
-    is_same_change,
+    has_same_action_and_replacement,
     is_same_replacement,
     split_words,
     stem_word,
@@ -78,7 +78,7 @@ def test_the_order_of_the_plans_does_not_matter(a: list[Ablation], b: list[Ablat
 
 @given(st.lists(ABLATIONS, max_size=5))
 def test_a_plan_with_words_matches_itself(plan: list[Ablation]) -> None:
-    ablations = [a for a in plan if extract_stems(a.ablated_part) and is_same_change(a, a)]
+    ablations = [a for a in plan if extract_stems(a.ablated_part) and has_same_action_and_replacement(a, a)]
     assert len(match_ablations(ablations, ablations)) == len(ablations)
 
 

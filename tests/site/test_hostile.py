@@ -11,11 +11,11 @@ import pytest
 from planner.details import (
     Details,
     Evidence,
+    FindingResponse,
     RejectedAblation,
     RejectionReason,
     ReportedStudy,
     Revision,
-    RevisionResponse,
 )
 from planner.errors import Outcome
 from planner.files import write_file_atomically
@@ -100,7 +100,7 @@ def hostile_sidecar(number: int, line: str) -> str:
             "order": (1, 0),
             "considered": (RejectedAblation(**dict(LOSS), details=details, why=RejectionReason.BEYOND_K),),
             "reported": (ReportedStudy(name=line, quote=line, section=line),),
-            "revisions": (Revision(name=line, finding=line, response=RevisionResponse.DEFENDED, why=line),),
+            "revisions": (Revision(name=line, finding=line, response=FindingResponse.DEFENDED, why=line),),
         }
     )
     record = record.model_copy(

@@ -26,7 +26,7 @@ from planner.models.openai_chat.replies import (
     get_object_or_empty,
     list_object_items,
 )
-from planner.sanitize import clean_text, repair_surrogates, truncate_long_name
+from planner.sanitize import remove_unsafe_characters, repair_surrogates, truncate_long_name
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.transport import Transport
@@ -317,5 +317,5 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
     for model in list_object_items(reply.get("data")):
         window = next((size for name in _WINDOW_NAMES if isinstance(size := model.get(name), int)), None)
         if isinstance(name := model.get("id"), str) and name.strip():
-            listed.setdefault(name, ListedModel(truncate_long_name(clean_text(name)), window))
+            listed.setdefault(name, ListedModel(truncate_long_name(remove_unsafe_characters(name)), window))
     return sorted(listed.values(), key=lambda model: model.name)

@@ -26,7 +26,7 @@ from planner.models.openai_chat.replies import (
     parse_error_body,
 )
 from planner.models.openai_chat.stream import decode_json_or_none, format_json
-from planner.sanitize import clean_text
+from planner.sanitize import remove_unsafe_characters
 
 try:
     import aiohttp
@@ -143,7 +143,7 @@ def convert_error_body(
 
 def shorten_to_one_line(text: str) -> str:
     """Return the text as one line of at most 500 printable characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in clean_text(text)).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in remove_unsafe_characters(text)).split())
     return line if len(line) <= _MAX_SHOWN_CHARS else line[: _MAX_SHOWN_CHARS - 1] + "…"
 
 
