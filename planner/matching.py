@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, combinations, permutations, product, starmap
+from math import fsum
 from typing import Final
 
 from planner.schema import Ablation, Action
@@ -197,7 +198,7 @@ def compute_stem_overlap(text_a: str, text_b: str) -> float:
 
 
 def _sum_weights(stems: Iterable[str]) -> float:
-    return sum(_COMMON_WEIGHT if stem in COMMON_STEMS else 1.0 for stem in stems)
+    return fsum(_COMMON_WEIGHT if stem in COMMON_STEMS else 1.0 for stem in stems)  # exact in any order
 
 
 def _is_removal(ablation: Ablation) -> bool:
