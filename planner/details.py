@@ -275,17 +275,11 @@ def choose_run_order(details: Sequence[Details]) -> tuple[int, ...]:
     """
     kinds = list(EffortKind)
 
-    def rank(number: int) -> tuple[int, int, int]:
-        effort, chance = details[number].effort, details[number].chance
-        return kinds.index(effort.kind) if effort else len(kinds), -(chance or 0), number
+    def rank(index: int) -> tuple[int, int]:
+        effort, chance = details[index].effort, details[index].chance
+        return kinds.index(effort.kind) if effort else len(kinds), -(chance or 0)
 
     return tuple(sorted(range(len(details)), key=rank))
-
-
-def _count_runs_if_known(details: Sequence[Details]) -> int | None:
-    """Return the total number of training runs, or None if it is unknown for any ablation."""
-    counts = [each.effort.runs if each.effort else None for each in details]
-    return None if None in counts else sum(filter(None, counts))
 
 
 def list_run_order_sentences(order: Sequence[int], details: Sequence[Details]) -> list[str]:
@@ -295,8 +289,8 @@ def list_run_order_sentences(order: Sequence[int], details: Sequence[Details]) -
     """
     if len(details) < 2 or not order:
         return []
-    runs = _count_runs_if_known(details)
-    total = "" if runs is None else f"; {format_count(runs, 'run')} in all"
+    runs = [each.effort.runs if each.effort else None for each in details]
+    total = "" if None in runs else f"; {format_count(sum(filter(None, runs)), 'run')} in all"
     groups = [group for group in _group_by_control(details) if len(group) > 1]
     return [
         f"run in this order: {', '.join(str(index + 1) for index in order)}{total}",

@@ -53,9 +53,6 @@ class SecretMask:
         words = {secret for secret in self._secrets if secret.isalpha() and len(secret) < _MAX_WORD_LENGTH}
         self._secrets_in_replies = self._secrets - words
 
-    def __repr__(self) -> str:
-        return "SecretMask()"
-
     def mask_text(self, text: str) -> str:
         """Return the text with each secret replaced by `MASK_TEXT`."""
         return _mask_text(text, self._secrets)
