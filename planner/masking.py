@@ -70,9 +70,9 @@ class SecretMask:
         return _mask_json(value, self._secrets_in_replies)
 
 
-def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
+def find_credentials(urls: Iterable[str]) -> tuple[str, ...]:
     """Return the `user:password` pairs in URLs, as written and also percent-decoded. The URLs may be invalid."""
-    pairs = (address.rpartition("@")[0].rpartition("//")[2] for address in addresses)
+    pairs = (url.rpartition("@")[0].rpartition("//")[2] for url in urls)
     return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
 
 
