@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -60,17 +60,17 @@ _PLAIN_KINDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault in an ablation. `number` is the ablation's place in the plan, from 1. `name` is the ablation's name."""
+    """A fault in the ablation with this index in the plan and this name."""
 
-    number: int
-    name: str
+    ablation_index: int
+    ablation_name: str
     kind: FindingKind
     text: str
 
     @property
     def warning(self) -> str:
         """The finding as a sentence that names its ablation."""
-        return f"ablation {self.number} ({self.name!r}): {self.text}"
+        return f"ablation {self.ablation_index + 1} ({self.ablation_name!r}): {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,14 @@ def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
     In the reviewer task, ablations are also compared with the studies that the model or the program found in the paper.
     """
     reported = merge_model_and_program_studies(reply.reported, index) if index.task is Task.REVIEWER else ()
-    check = check_plan(reply.plan, reply.details, index, reported)
-    located = _locate_quotes((each.details for each in reply.considered), index)
+    details = locate_quotes(reply.details, index)
+    located = locate_quotes((each.details for each in reply.considered), index)
     candidates = tuple(
         candidate.model_copy(update={"details": details})
         for candidate, details in zip(reply.considered, located, strict=True)
     )
-    return replace(check, located_details=replace(check.located_details, considered=candidates, reported=reported))
+    located_details = PlanDetails(details=details, considered=candidates, reported=reported)
+    return PlanCheck(located_details, find_faults(reply.plan, details, index, reported))
 
 
 def merge_model_and_program_studies(
@@ -130,19 +131,19 @@ def _is_part_of_study(part: str, study: ReportedStudy) -> bool:
 
 
 def drop_duplicate_and_vague_ablations(
-    found: Sequence[ReportedAblation], fuller_names: Sequence[str] = ()
+    ablations: Sequence[ReportedAblation], longer_names: Sequence[str] = ()
 ) -> tuple[ReportedAblation, ...]:
-    """Return the first ablation of each part in `found`, without parts whose names say too little.
+    """Return the first ablation of each part, without parts whose names say too little.
 
-    A name says too little if it is a common word, or if a longer name in `found` or `fuller_names` has all its
-    words: "fusion" says too little beside "multi-scale fusion".
+    A name says too little if it is a common word, or if the name of another part or one of `longer_names` has all its
+    words and more: "fusion" says too little beside "multi-scale fusion".
     """
     distinct: list[ReportedAblation] = []
-    for each in found[:_MAX_STUDIES]:
+    for each in ablations[:_MAX_STUDIES]:
         if not any(is_same_part(each.part, other.part) for other in distinct):
             distinct.append(each)
     own = [extract_stem_set(each.part) for each in distinct]
-    words = [*own, *map(extract_stem_set, fuller_names)]
+    words = [*own, *map(extract_stem_set, longer_names)]
     return tuple(
         each
         for each, stems in zip(distinct, own, strict=True)
@@ -163,28 +164,27 @@ def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search
     )
 
 
-def check_plan(
-    plan: Plan, details: Sequence[Details], index: PaperIndex, reported_studies: Sequence[ReportedStudy] = ()
-) -> PlanCheck:
-    """Return the faults of a plan, and its details with their quotes located.
+def find_faults(
+    plan: Plan, located_details: Sequence[Details], index: PaperIndex, reported_studies: Sequence[ReportedStudy] = ()
+) -> tuple[Finding, ...]:
+    """Return the faults of a plan.
 
-    `details` is empty or has one item per ablation. `reported_studies` are the studies in the paper, as
-    `merge_model_and_program_studies` returns them. Only words are compared, so a fault makes no plan invalid.
+    `located_details` is empty or has one item per ablation, as `locate_quotes` returns them. `reported_studies` are the
+    studies in the paper. Only words are compared, so a fault makes no plan invalid.
     """
-    located = _locate_quotes(details, index)
     checker = _AblationChecker(index, reported_studies)
-    findings = [
-        Finding(number + 1, ablation.name, kind, text)
+    return tuple(
+        Finding(number, ablation.name, kind, text)
         for number, ablation in enumerate(plan.ablations)
         for kind, text in (
-            *checker.find_faults(ablation, located[number].evidence if located else None),
+            *checker.find_faults(ablation, located_details[number].evidence if located_details else None),
             *_find_same_part(ablation, plan.ablations[:number]),
         )
-    ]
-    return PlanCheck(PlanDetails(details=located), tuple(findings))
+    )
 
 
-def _locate_quotes(details: Iterable[Details], index: PaperIndex) -> tuple[Details, ...]:
+def locate_quotes(details: Iterable[Details], index: PaperIndex) -> tuple[Details, ...]:
+    """Return the details, each with the place of its quote in the paper's text, or marked as absent."""
     search = QuoteSearch(index.sections)
     return tuple(
         each.model_copy(update={"evidence": each.evidence and search.locate_quote(each.evidence.quote)})

@@ -213,7 +213,7 @@ def _list_findings(plan: Plan, members: Sequence[Member], chosen: _ChosenStudies
     records = {member.name: member.entry.record for member in members}
     for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
         best, record = study.best_proposal, records[study.best_proposal.member_name]
-        for finding in record.list_findings(best.rank, best.ablation.name) if record else ():
+        for finding in record.list_findings(best.rank - 1, best.ablation.name) if record else ():
             if not finding.startswith(SAME_PART):
                 yield f"ablation {number} ({ablation.name!r}): {finding}"
 

@@ -82,7 +82,7 @@ def _list_undefended(findings: Iterable["Finding"], revisions: Iterable[Revision
 
     defended = {(each.name, each.finding) for each in revisions if each.response is FindingResponse.DEFENDED}
     for finding in findings:
-        if finding.kind is FindingKind.QUOTE_ABSENT or (finding.name, finding.text) not in defended:
+        if finding.kind is FindingKind.QUOTE_ABSENT or (finding.ablation_name, finding.text) not in defended:
             yield finding
 
 

@@ -142,9 +142,9 @@ class PlanRecord(_Record):
         hashed = hashlib.sha256(json.dumps(self.question).encode()).hexdigest()
         return f"{self.task}-{self.k}-{hashed[:8]}"
 
-    def list_findings(self, number: int, name: str) -> tuple[str, ...]:
-        """Return the faults that the program found in one ablation; `number` counts from 1."""
-        beginning = f"ablation {number} ({name!r}): "
+    def list_findings(self, index: int, name: str) -> tuple[str, ...]:
+        """Return the faults that the program found in the ablation with this index in the plan and this name."""
+        beginning = f"ablation {index + 1} ({name!r}): "
         return tuple(each.removeprefix(beginning) for each in self.warnings if each.startswith(beginning))
 
     def dump_plan_fields(self) -> dict[str, JsonValue]:

@@ -128,14 +128,14 @@ def _join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Repl
     reasons = _read_reasons(revised.reasoning)
     revisions = [
         Revision(
-            name=draft.plan.ablations[finding.number - 1].name,
+            name=draft.plan.ablations[finding.ablation_index].name,
             finding=finding.text,
-            response=_find_response(draft, finding.number - 1, revised),
+            response=_find_response(draft, finding.ablation_index, revised),
             why=reasons.get(number, ""),
         )
         for number, finding in enumerate(findings, start=1)
     ]
-    revisions += _list_own_revisions(draft, {finding.number - 1 for finding in findings}, revised, reasons)
+    revisions += _list_own_revisions(draft, {finding.ablation_index for finding in findings}, revised, reasons)
     untouched = tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
     return replace(
         revised,

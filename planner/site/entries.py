@@ -94,7 +94,7 @@ class PlanEntry:
 
     def list_findings(self, index: int) -> tuple[str, ...]:
         """Return the faults that the program found in an ablation. `index` is the ablation's index in the plan."""
-        return self.record.list_findings(index + 1, self.ablations[index].name) if self.record else ()
+        return self.record.list_findings(index, self.ablations[index].name) if self.record else ()
 
     def group_warnings(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Return (heading, warnings) for two groups: the warnings about the plan, and all other warnings.

@@ -2,9 +2,10 @@
 
 import pytest
 
-from planner.analysis.check import FindingKind, check_plan
+from planner.analysis.check import FindingKind, check_reply, find_faults
 from planner.analysis.passages import PaperIndex
 from planner.analysis.repeats import RepeatSearch
+from planner.parsing.reply import Reply
 from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.papers import PLAIN, P, T, index, paper, section
 
@@ -12,7 +13,8 @@ from tests.analysis.papers import PLAIN, P, T, index, paper, section
 def join_warnings(part: str, *replacement: str, metric: str = "mAP", task: Task = Task.REVIEWER) -> str:
     action = Action.REPLACE if replacement else Action.REMOVE
     ablation = Ablation(name="Study", ablated_part=part, action=action, replacement=replacement, metrics=(metric,))
-    return "\n".join(check_plan(Plan(ablations=(ablation,)), (), index(PLAIN, task)).warnings)
+    reply = Reply(reasoning="", plan=Plan(ablations=(ablation,)))
+    return "\n".join(check_reply(reply, index(PLAIN, task)).warnings)
 
 
 def test_a_missing_ablation_of_a_part_that_is_in_the_paper_is_not_warned_of() -> None:
@@ -46,8 +48,8 @@ def test_what_comes_from_one_source_is_one_part() -> None:
             for part in ("representations from the echo memory", "features taken from the echo memory")
         )
     )
-    findings = check_plan(plan, (), index(PLAIN, Task.AUTHOR)).findings
-    assert [(finding.number, finding.kind) for finding in findings] == [(2, FindingKind.SAME_PART)]
+    findings = find_faults(plan, (), index(PLAIN, Task.AUTHOR))
+    assert [(finding.ablation_index, finding.kind) for finding in findings] == [(1, FindingKind.SAME_PART)]
 
 
 def test_the_words_of_a_part_must_stand_together() -> None:
@@ -87,7 +89,7 @@ SHORE = paper(
 )
 def test_a_part_may_be_told_in_other_words_but_not_in_foreign_ones(part: str, is_found: bool) -> None:
     ablation = Ablation(name="Study", ablated_part=part, action=Action.REMOVE, metrics=("hoot rate",))
-    findings = check_plan(Plan(ablations=(ablation,)), (), index(SHORE)).findings
+    findings = find_faults(Plan(ablations=(ablation,)), (), index(SHORE))
     assert ([finding.kind for finding in findings] == []) is is_found, findings
 
 
@@ -107,13 +109,13 @@ def test_a_metric_of_the_paper_may_stand_among_related_work() -> None:
         Ablation(name=metric, ablated_part="tide clock", action=Action.REMOVE, metrics=(metric,))
         for metric in ("moon error", "tide error", "dusk error")
     ]
-    findings = check_plan(Plan(ablations=tuple(plan)), (), source).findings
-    assert [each.name for each in findings if each.kind is FindingKind.METRIC_NOT_FOUND] == ["moon error"]
+    findings = find_faults(Plan(ablations=tuple(plan)), (), source)
+    assert [each.ablation_name for each in findings if each.kind is FindingKind.METRIC_NOT_FOUND] == ["moon error"]
 
 
 def test_the_words_of_a_metric_must_stand_beside_each_other() -> None:
     kinds = [
-        {f.kind for f in check_plan(Plan(ablations=(ablation,)), (), index(SHORE)).findings}
+        {f.kind for f in find_faults(Plan(ablations=(ablation,)), (), index(SHORE))}
         for metric in ("mean silence of paths", "rate of hoots along the shore")
         if (ablation := Ablation(name="n", ablated_part="tide clock", action=Action.REMOVE, metrics=(metric,)))
     ]
@@ -148,14 +150,14 @@ def test_what_is_said_of_an_aspect_of_a_part_is_not_said_of_the_part() -> None:
         Ablation(name=part, ablated_part=part, action=Action.REMOVE, metrics=("loss",))
         for part in ("OwlGate on the outer branch", "kernel size s in OwlGate")
     ]
-    faults = [(each.number, each.kind) for each in check_plan(Plan(ablations=tuple(plan)), (), source).findings]
-    assert (2, FindingKind.ALREADY_REPORTED) in faults
-    assert (1, FindingKind.ALREADY_REPORTED) not in faults
+    faults = [(each.ablation_index, each.kind) for each in find_faults(Plan(ablations=tuple(plan)), (), source)]
+    assert (1, FindingKind.ALREADY_REPORTED) in faults
+    assert (0, FindingKind.ALREADY_REPORTED) not in faults
 
 
 def test_a_name_says_after_without_which_part_is_meant() -> None:
     ablation = Ablation(name="SGU without its lens", ablated_part="lens", action=Action.REMOVE, metrics=("mAP",))
-    kinds = {finding.kind for finding in check_plan(Plan(ablations=(ablation,)), (), index(PLAIN)).findings}
+    kinds = {finding.kind for finding in find_faults(Plan(ablations=(ablation,)), (), index(PLAIN))}
     assert FindingKind.ALREADY_REPORTED not in kinds
 
 
@@ -165,7 +167,7 @@ def test_each_warning_names_its_ablation() -> None:
             Ablation(name=name, ablated_part="echo memory", action=Action.REMOVE, metrics=("mAP",)) for name in "ab"
         )
     )
-    assert [w[:16] for w in check_plan(plan, (), index(PLAIN)).warnings] == [
+    assert [w[:16] for w in check_reply(Reply(reasoning="", plan=plan), index(PLAIN)).warnings] == [
         "ablation 1 ('a')",
         "ablation 2 ('b')",
     ]

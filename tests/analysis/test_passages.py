@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_paper, analyse_sections
-from planner.analysis.check import check_plan
+from planner.analysis.check import find_faults
 from planner.analysis.passages import (
     IndexedSection,
     PassageSearch,
@@ -80,7 +80,7 @@ def test_the_analysis_reads_any_text(text: str, kind: Any, heading: str) -> None
     plan = Plan(ablations=(Ablation(name="n", ablated_part=heading or "x", action=Action.REMOVE, metrics=("m",)),))
     analyse_paper(source)
     analyse_sections(split_text_into_sections(text))
-    check_plan(plan, (), index(source))
+    find_faults(plan, (), index(source))
 
 
 PARAGRAPH = (

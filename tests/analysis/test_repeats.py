@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.analysis.check import FindingKind, check_plan, merge_model_and_program_studies
+from planner.analysis.check import FindingKind, find_faults, merge_model_and_program_studies
 from planner.analysis.repeats import RepeatSearch
 from planner.details import ReportedStudy
 from planner.schema import Ablation, Action, Plan
@@ -71,8 +71,8 @@ def test_an_ablation_that_the_model_itself_says_is_reported_is_found() -> None:
     source = paper(section("Method", (P, "A tide clock drives the sampler.")), section("Experiments", (P, "It works.")))
     ablation = Ablation(name="No clock", ablated_part="tide clock", action=Action.REMOVE, metrics=("loss",))
     plan = Plan(ablations=(ablation,))
-    assert not check_plan(plan, (), index(source)).findings
-    found = check_plan(plan, (), index(source), (ReportedStudy(name="without the tide clock", by="model"),)).findings
+    assert not find_faults(plan, (), index(source))
+    found = find_faults(plan, (), index(source), (ReportedStudy(name="without the tide clock", by="model"),))
     assert [finding.kind for finding in found] == [FindingKind.ALREADY_REPORTED]
 
 
@@ -82,7 +82,7 @@ def test_what_all_variants_share_is_no_ablation_of_it() -> None:
         section("Ablation study", (P, "All variants keep the tide clock. Without the moon sampler, nothing works.")),
     )
     kinds = [
-        {f.kind for f in check_plan(Plan(ablations=(ablation,)), (), index(source)).findings}
+        {f.kind for f in find_faults(Plan(ablations=(ablation,)), (), index(source))}
         for part in ("tide clock", "moon sampler")
         if (ablation := Ablation(name="n", ablated_part=part, action=Action.REMOVE, metrics=("loss",)))
     ]
@@ -95,7 +95,7 @@ def test_an_ablation_whose_replacement_an_ablation_sentence_names_is_reported() 
         section("Experiments", (P, "As an ablation, we also show results with a single owl tower.")),
     )
     kinds = [
-        {f.kind for f in check_plan(Plan(ablations=(ablation,)), (), index(source)).findings}
+        {f.kind for f in find_faults(Plan(ablations=(ablation,)), (), index(source))}
         for part, item in (("number of owl towers", "a single owl tower"), ("tower bells", "a single tower horn"))
         if (
             ablation := Ablation(
@@ -110,7 +110,7 @@ def test_what_a_part_of_a_sentence_says_of_another_variant_does_not_hide_an_abla
     text = "One variant keeps the tide clock; another draws at random instead of by moon sampling."
     source = paper(section("Method", (P, "Moon sampling draws owls.")), section("Ablation study", (P, text)))
     ablation = Ablation(name="n", ablated_part="moon sampling", action=Action.REMOVE, metrics=("loss",))
-    findings = check_plan(Plan(ablations=(ablation,)), (), index(source)).findings
+    findings = find_faults(Plan(ablations=(ablation,)), (), index(source))
     assert [finding.kind for finding in findings] == [FindingKind.ALREADY_REPORTED]
 
 
