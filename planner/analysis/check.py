@@ -223,8 +223,8 @@ class _AblationChecker:
         if not is_part_of_paper(ablation.ablated_part, self._search):
             yield FindingKind.PART_NOT_FOUND, f"the ablated part {ablation.ablated_part!r} is not found in the paper"
         if repeated := self._repeats.find_repeated_study(ablation):
-            where = f" under {repeated[1]!r}" if repeated[1] else ""
-            yield FindingKind.ALREADY_REPORTED, f"{ALREADY_REPORTED} {repeated[0]!r} already{where}"
+            where = f" under {repeated.section!r}" if repeated.section else ""
+            yield FindingKind.ALREADY_REPORTED, f"{ALREADY_REPORTED} {repeated.name!r} already{where}"
         is_found = evidence is not None and evidence.found is not QuoteMatch.ABSENT
         quote = evidence.quote if evidence and is_found else ""
         around = self._search.find_text_around_quote(quote)

@@ -121,18 +121,17 @@ class _ComparisonSearch:
     def _lowered(self) -> str:
         return "\n".join(chain.from_iterable(each.lowered_passages for each in self._sections))
 
-    def find_repeated_comparison(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return (words of the ablation, heading) for an experiment that already makes this comparison, or None."""
+    def find_repeated_comparisons(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
+        """Yield (words of the ablation, heading) for each experiment that already makes this comparison."""
         part, action = ablation.ablated_part, ablation.action
         items = ablation.replacement if action is Action.REPLACE else ()
-        found = chain(
+        return chain(
             self._find_removals(part) if action is Action.REMOVE else (),
             self._find_sweeps(part, [item for item in ablation.replacement if is_mostly_number(item)]),
             *(self._find_replacements(item, part) for item in items if not is_mostly_number(item)),
             *(self._find_single_use(item, part) for item in items if "only" in list_limiting_word_kinds(item)),
             self._find_oracles(ablation) if action is Action.REPLACE else (),
         )
-        return next(found, None)
 
     def _find_removals(self, part: str) -> Iterator[tuple[str, str]]:
         for name, stems in list_all_names_with_stems(part):
@@ -270,17 +269,19 @@ class RepeatSearch:
                 if all(each in passage.lowered for each in beginnings):
                     yield from ((text, words, passage) for text, words in passage.statements if stems <= words)
 
-    def find_repeated_study(self, ablation: Ablation) -> tuple[str, str] | None:
-        """Return (part of the reported ablation that `ablation` seems to repeat, heading above it), or None."""
+    def find_repeated_study(self, ablation: Ablation) -> ReportedStudy | None:
+        """Return the study in the paper that `ablation` seems to repeat, without its quote, or None."""
+        found = next(self._find_repeats(ablation), None)
+        return ReportedStudy(name=found[0], section=found[1], by="program") if found else None
+
+    def _find_repeats(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
+        """Yield (name, heading) for each study in the paper that `ablation` seems to repeat."""
         same = [each for each in self.index.reported_ablations if is_ablation_of_part(ablation, each.part)]
-        for each in same:
-            if self._tells_change(each, ablation):
-                return each.part, each.location.heading
-        if same:  # the paper reports another change of the part, and perhaps also this one
-            is_other = ablation.action is Action.REMOVE or _only_replaces(ablation)
-            return self._comparisons.find_repeated_comparison(ablation) if is_other else None
-        told = next(self._find_told(ablation), None)
-        return told or self._comparisons.find_repeated_comparison(ablation)
+        yield from ((each.part, each.location.heading) for each in same if self._tells_change(each, ablation))
+        yield from self._find_told(ablation) if not same else ()
+        # A paper that reports another change of the part may also report this one.
+        if not same or ablation.action is Action.REMOVE or _only_replaces(ablation):
+            yield from self._comparisons.find_repeated_comparisons(ablation)
 
     def _find_told(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each reported removal, study or statement that may be about this ablation."""
