@@ -227,8 +227,7 @@ class _AblationChecker:
             yield FindingKind.ALREADY_REPORTED, f"{ALREADY_REPORTED} {repeated.name!r} already{where}"
         is_found = evidence is not None and evidence.found is not QuoteMatch.ABSENT
         quote = evidence.quote if evidence and is_found else ""
-        around = self._search.find_text_around_quote(quote)
-        for item in find_replacements_in_use(ablation, self._search.find_sentences_with_words, quote, around):
+        for item in find_replacements_in_use(ablation, quote, self._search):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_replacements(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"

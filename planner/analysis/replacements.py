@@ -1,12 +1,12 @@
 """Find the replacements of an ablation that name nothing to run, or that the paper uses already."""
 
 import re
-from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import dropwhile
 from typing import Final
 
 from planner.analysis.parts import list_names_of_part
+from planner.analysis.passages import PassageSearch
 from planner.analysis.sentences import has_row_with_part_and_cell
 from planner.matching import (
     REMOVAL_WORDS,
@@ -145,24 +145,19 @@ def _is_vague(item: str, part: set[str]) -> bool:
     return bool(words & _VAGUE) and named <= part
 
 
-def find_replacements_in_use(
-    ablation: Ablation,
-    find_sentences_with_words: Callable[[str], Iterable[tuple[str, str]]],
-    quote: str = "",
-    surroundings: str = "",
-) -> tuple[str, ...]:
+def find_replacements_in_use(ablation: Ablation, quote: str, passage_search: PassageSearch) -> tuple[str, ...]:
     """Return the replacements that the paper uses already.
 
     Such a replacement repeats the part or its value, or refers to the paper ("as in the paper"). It may also be what
-    the paper uses according to the ablation's `quote`, the `surroundings` of the quote, or another sentence.
-    `find_sentences_with_words` returns pairs (sentence, heading above it) for the words of a replacement. Three or more
-    values are a sweep, which may include the paper's own value.
+    the paper uses according to the ablation's `quote` (which may be ""), the text around the quote, or another
+    sentence. Three or more values are a sweep, which may include the paper's own value.
     """
     part, is_sweep = ablation.ablated_part, sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
     statements = _split_clauses(_strip_references(_join_prefixes(quote)))[1]
     items = (item for item in ablation.replacement if not (is_sweep and _is_setting(item)))
     if _LIMITED.search(part):
         return tuple(item for item in items if _repeats_part(item, part))
+    surroundings = passage_search.find_text_around_quote(quote)
     return tuple(
         item
         for item in items
@@ -170,7 +165,8 @@ def find_replacements_in_use(
         or (
             not _OMITS.search(item)
             and (
-                _repeats_part(item, part) or any(_states(*each, item, part) for each in find_sentences_with_words(item))
+                _repeats_part(item, part)
+                or any(_states(*each, item, part) for each in passage_search.find_sentences_with_words(item))
             )
         )
     )

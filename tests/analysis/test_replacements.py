@@ -28,6 +28,11 @@ def replace(part: str, *items: str) -> Ablation:
     return Ablation(name="n", ablated_part=part, action=Action.REPLACE, replacement=items, metrics=("loss",))
 
 
+def find_used(ablation: Ablation, *sentences: str, heading: str = "3 Method", quote: str = "") -> tuple[str, ...]:
+    """Return the replacements that a paper with these sentences uses already."""
+    return find_replacements_in_use(ablation, quote, PassageSearch([IndexedSection(heading, sentences)]))
+
+
 @pytest.mark.parametrize(
     "item",
     [
@@ -84,8 +89,7 @@ def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
     ],
 )
 def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
-    sentences = [(SENTENCES[item], "3 Method")] if item in SENTENCES else []
-    assert find_replacements_in_use(replace(part, item), lambda _: sentences) == (item,)
+    assert find_used(replace(part, item), *([SENTENCES[item]] if item in SENTENCES else [])) == (item,)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +112,12 @@ def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
     ],
 )
 def test_other_settings_are_replacements(part: str, items: tuple[str, ...]) -> None:
-    sentences = [(SENTENCES[item], "3 Method") for item in items if item in SENTENCES]
-    assert find_replacements_in_use(replace(part, *items), lambda _: sentences) == ()
+    sentences = [SENTENCES[item] for item in items if item in SENTENCES]
+    assert find_used(replace(part, *items), *sentences) == ()
 
 
 def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
-    sentences = [(SENTENCES["0.1"], "3 Method")]
-    assert find_replacements_in_use(replace("weight of the loss", "0.1", "0.7"), lambda _: sentences) == ("0.1",)
+    assert find_used(replace("weight of the loss", "0.1", "0.7"), SENTENCES["0.1"]) == ("0.1",)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
     ],
 )
 def test_a_setting_may_be_written_in_another_way(part: str, item: str, sentence: str) -> None:
-    assert find_replacements_in_use(replace(part, item), lambda _: [(sentence, "3 Method")]) == (item,)
+    assert find_used(replace(part, item), sentence) == (item,)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_a_setting_may_be_written_in_another_way(part: str, item: str, sentence:
     ],
 )
 def test_another_power_is_another_setting(item: str, sentence: str) -> None:
-    assert find_replacements_in_use(replace("step of the solver", item), lambda _: [(sentence, "3 Method")]) == ()
+    assert find_used(replace("step of the solver", item), sentence) == ()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_another_power_is_another_setting(item: str, sentence: str) -> None:
     ],
 )
 def test_words_that_state_something_else_state_no_setting(part: str, item: str, sentence: str) -> None:
-    assert find_replacements_in_use(replace(part, item), lambda _: [(sentence, "3 Method")]) == ()
+    assert find_used(replace(part, item), sentence) == ()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_words_that_state_something_else_state_no_setting(part: str, item: str, 
     ],
 )
 def test_values_lists_and_phrases_state_a_setting(part: str, item: str, sentence: str) -> None:
-    assert find_replacements_in_use(replace(part, item), lambda _: [(sentence, "3 Method")]) == (item,)
+    assert find_used(replace(part, item), sentence) == (item,)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +254,7 @@ def test_others_without_a_name_are_nothing_to_run(item: str, is_vague: bool) -> 
     ],
 )
 def test_what_the_quote_of_an_ablation_says_is_no_replacement(part: str, item: str, quote: str) -> None:
-    assert find_replacements_in_use(replace(part, item), lambda _: [], quote) == (item,)
+    assert find_used(replace(part, item), quote=quote) == (item,)
 
 
 @pytest.mark.parametrize(
@@ -277,14 +280,14 @@ def test_what_the_quote_of_an_ablation_says_is_no_replacement(part: str, item: s
     ],
 )
 def test_a_quote_may_name_what_the_paper_does_not_do(part: str, item: str, quote: str) -> None:
-    assert find_replacements_in_use(replace(part, item), lambda _: [], quote) == ()
+    assert find_used(replace(part, item), quote=quote) == ()
 
 
 def test_a_row_of_a_table_states_the_setting_of_a_part_with_a_name() -> None:
     rows = "owl heat & 1.0 \\\\\nheads & 8 \\\\\nowl food & 2 3 \\\\\nshores & 7 \\\\\nmoons & 4"
 
     def find(part: str, item: str) -> tuple[str, ...]:
-        return find_replacements_in_use(replace(part, item), lambda _: [(rows, "A Settings")])
+        return find_used(replace(part, item), rows, heading="A Settings")
 
     assert [find("owl heat", "1"), find("owl heat", "8"), find("owl food", "2")] == [("1",), (), ()]
 
@@ -293,7 +296,7 @@ def test_a_cell_of_a_table_states_what_is_used_for_the_part_of_its_row() -> None
     rows = "| Task | Clock | Lamp |\n|---|---|---|\n| owl calls | TideNet | Wick |\n| larks | MoonNet | Wick |\n"
 
     def find(part: str, item: str) -> tuple[str, ...]:
-        return find_replacements_in_use(replace(part, item), lambda _: [(rows, "A Settings")])
+        return find_used(replace(part, item), rows, heading="A Settings")
 
     found = [find("clock of owl calls", "TideNet"), find("clock of owl calls", "MoonNet"), find("bell of owls", "Wick")]
     assert found == [("TideNet",), (), ()]
@@ -311,8 +314,7 @@ def test_a_cell_of_a_table_states_what_is_used_for_the_part_of_its_row() -> None
 def test_the_text_around_a_quote_completes_what_the_quote_says(item: str, is_found: bool) -> None:
     quote = "we wind a lunar clock at dusk"
     text = f"In all tides, {quote}. It has a pace of 0.7 and a lag of 0.9, instead of copper, brass and tin wheels."
-    around = PassageSearch([IndexedSection("Method", ("A solar day.", text))]).find_text_around_quote(quote)
-    found = find_replacements_in_use(replace("winding at dusk", item), lambda _: [], quote, around)
+    found = find_used(replace("winding at dusk", item), "A solar day.", text, quote=quote)
     assert found == ((item,) if is_found else ())
 
 
@@ -322,10 +324,10 @@ def test_a_quote_that_stands_nowhere_has_no_surroundings(quote: str) -> None:
 
 
 def test_a_number_of_something_else_is_no_setting() -> None:
-    sentences = [("The number of heads is 8.", "3 Method")]
-    assert find_replacements_in_use(replace("number of layers", "8"), lambda _: sentences) == ()
+    sentence = "The number of heads is 8."
+    assert find_used(replace("number of layers", "8"), sentence) == ()
 
 
 def test_a_clause_may_name_the_part_by_the_words_of_the_replacement() -> None:
-    sentences = [("The lamp for tides holds 80 candles and 20 wicks, and heat 0.", "3 Method")]
-    assert find_replacements_in_use(replace("heat of the lamp for tides", "heat 0"), lambda _: sentences) == ("heat 0",)
+    sentence = "The lamp for tides holds 80 candles and 20 wicks, and heat 0."
+    assert find_used(replace("heat of the lamp for tides", "heat 0"), sentence) == ("heat 0",)
