@@ -14,7 +14,7 @@ from typing import Final
 
 from planner.analysis.parts import list_ablated_part_names, list_names_of_part, list_specific_stem_sets
 from planner.analysis.passages import EXPERIMENT_SECTIONS, strip_markup
-from planner.analysis.sentences import find_table_row_lines
+from planner.analysis.sentences import locate_table_rows
 from planner.matching import extract_stem_set, spell_greek
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Paper, Section, SectionKind
@@ -158,7 +158,7 @@ def _split_block(block: Block) -> Iterator[tuple[EditKind, int, str]]:
     elif block.kind is BlockKind.PROSE and not is_table(block.text):
         yield from _split_sentences(block.text, 0, EditKind.SENTENCE)
     else:
-        row_starts = {start for _, start in find_table_row_lines(block.text)}
+        row_starts = {start for _, start in locate_table_rows(block.text)}
         start = caption_start = 0
         for line in block.text.split("\n"):
             if start in row_starts:

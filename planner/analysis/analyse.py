@@ -22,24 +22,20 @@ from planner.analysis.passages import (
     strip_markup,
 )
 from planner.analysis.phrases import (
-    extract_leading_noun_phrase,
-    find_run_in_headings,
+    extract_bare_name,
     is_generic_name,
-    split_conjuncts,
+    locate_run_in_headings,
+    split_into_bare_names,
 )
 from planner.analysis.sentences import (
-    ADDITION_ROW,
-    REMOVAL_ROW,
-    REPLACEMENT_ROW,
     AblationPhrase,
     find_added_or_lacking_parts,
-    find_check_mark_column_heads,
-    find_non_removal_variants,
     find_part_varied_in_table,
-    find_parts_with_compared_kinds,
+    find_parts_changed_in_rows,
+    find_parts_in_ablation_table,
     find_removals_and_replacements,
+    find_studied_or_compared_parts,
     find_studied_parts,
-    find_table_row_lines,
     find_varied_choices_and_values,
 )
 from planner.matching import extract_stem_set
@@ -74,10 +70,6 @@ _EFFECT_WORDS: Final = (
     *("effective", "improv", "contribut", "gain", "increase", "decrease", "drop", "degrad", "boost", "benefit"),
     *("perform", "bring", "help", "component"),
 )
-_CITATION: Final = re.compile(r"\bet al\b|\\cite|\((?:[A-Z][^()]*, )?(?:19|20)\d\d\)")
-_FORMULA_SIGN: Final = re.compile(r"[=≤⩽≥⩾∥Σ∑∏∫∈]")  # "+ KL(p ∥ q) (17)" is no row of a table
-# "No action 0.1 0.2" is a removal only in a table of ablations.
-_WEAK_REMOVAL: Final = re.compile(r"[\W\d]*no\s", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +96,7 @@ def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
     """Find the components, reported ablations and metrics in sections; offsets count from the first section's start."""
     passages = split_sections_into_passages(sections)
     components = find_components(passages)
-    reported = find_reported_ablations(passages, ComponentNames(lambda: components, title))
+    reported = _find_reported_ablations(passages, ComponentNames(lambda: components, title))
     return Analysis(components, reported, find_metrics(passages))
 
 
@@ -117,9 +109,9 @@ def index_paper_for_check(paper: Paper, task: Task, sent_excerpt: Excerpt) -> Pa
         return PaperIndex(task, tuple(_index_sections(paper, sent_excerpt, frozenset())))
     passages = split_sections_into_passages(paper.sections)
     names = ComponentNames(lambda: find_components(passages, with_mention_counts=False), paper.title)
-    about = (p.text for p in passages if p.section_kind in EXPERIMENT_SECTIONS and is_about_ablations(p))
+    about = (p.text for p in passages if p.section_kind in EXPERIMENT_SECTIONS and _is_about_ablations(p))
     sections = tuple(_index_sections(paper, sent_excerpt, frozenset(about)))
-    return PaperIndex(task, sections, find_reported_ablations(passages, names)[:_MAX_REPORTED])
+    return PaperIndex(task, sections, _find_reported_ablations(passages, names)[:_MAX_REPORTED])
 
 
 def _index_sections(paper: Paper, excerpt: Excerpt, ablation_texts: frozenset[str]) -> Iterator[IndexedSection]:
@@ -151,7 +143,7 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
     )
 
 
-def is_possible_part_name(name: str, non_part_names: frozenset[str]) -> bool:
+def _is_possible_part_name(name: str, non_part_names: frozenset[str]) -> bool:
     """Return whether a part may have this name: "gated unit", but not "top-1 accuracy" or one of `non_part_names`."""
     if (
         _NO_NAME.fullmatch(name)
@@ -163,7 +155,7 @@ def is_possible_part_name(name: str, non_part_names: frozenset[str]) -> bool:
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in non_part_names))
 
 
-def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) -> tuple[ReportedAblation, ...]:
+def _find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) -> tuple[ReportedAblation, ...]:
     """Find the ablations that the passages report, one for each part and action, in reading order.
 
     A passage about ablations reports each component that it names in a table or together with a word like "improves".
@@ -175,11 +167,11 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
         for each in _read_passage(passage, names)
         if each.part and not is_generic_name(each.part)
     ]
-    other_names = names.find_data_and_method_names(passages) if found else frozenset()
+    other_names = names.find_non_part_names(passages) if found else frozenset()
     ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
     for ablation in found:
         part = names.label_part(_FORMULA.sub("", ablation.part))
-        if is_possible_part_name(part, other_names):
+        if _is_possible_part_name(part, other_names):
             ablations.setdefault((extract_stem_set(part), ablation.action), replace(ablation, part=part))
     return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.paper_offset))
 
@@ -192,17 +184,16 @@ def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[AblationP
     is_experiment = passage.section_kind in EXPERIMENT_SECTIONS
     is_table = passage.block_kind is BlockKind.TABLE
     if is_experiment or (is_table and passage.section_kind not in _SKIPPED_SECTIONS):
-        is_about = is_about_ablations(passage)
-        yield from _read_rows(passage, is_table and is_about)
-        for head, start in find_part_varied_in_table(passage.text) if is_table else ():
-            yield AblationPhrase(extract_leading_noun_phrase(head), Action.REPLACE, "", start)
+        is_about = _is_about_ablations(passage)
+        yield from find_parts_changed_in_rows(passage.text, is_table=is_table, is_ablation_table=is_table and is_about)
+        yield from find_part_varied_in_table(passage.text) if is_table else ()
         if is_experiment:
             yield from _read_words(passage, is_about)
-            yield from _read_columns(passage.text) if is_table and is_about else ()
+            yield from find_parts_in_ablation_table(passage.text) if is_table and is_about else ()
             yield from _find_ablated_components(passage, names, is_about)
 
 
-def is_about_ablations(passage: Passage) -> bool:
+def _is_about_ablations(passage: Passage) -> bool:
     """Return whether a passage speaks of ablations, or stands in a section on them."""
     if passage.section_kind is SectionKind.ABLATION:
         return True
@@ -210,37 +201,11 @@ def is_about_ablations(passage: Passage) -> bool:
     return has_cue and bool(_ABLATION_WORD.search(passage.text))
 
 
-def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[AblationPhrase]:
-    """Yield the parts that rows of a table remove, add or replace."""
-    for row, start in find_table_row_lines(passage.text):
-        if passage.block_kind is not BlockKind.TABLE and _FORMULA_SIGN.search(row):
-            continue
-        if replacement := REPLACEMENT_ROW.match(row):
-            part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
-            yield AblationPhrase(part, Action.REPLACE, new_part, start + replacement.start(1))
-        elif _CITATION.search(row):
-            continue  # a variant of another paper's method
-        elif (removal := REMOVAL_ROW.match(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
-            for part in split_conjuncts(removal[1]):
-                yield AblationPhrase(part, Action.REMOVE, "", start + removal.start(1))
-        elif addition := ADDITION_ROW.match(row):
-            part = extract_leading_noun_phrase(addition[1])
-            yield AblationPhrase(part, Action.REMOVE, "", start + addition.start(1))
-
-
-def _read_columns(table: str) -> Iterator[AblationPhrase]:
-    """Yield the parts with a column of check marks in an ablation table, and the variants in its first column."""
-    for header, start in find_check_mark_column_heads(table):
-        yield AblationPhrase(extract_leading_noun_phrase(header), Action.REMOVE, "", start)
-    for variant, start in find_non_removal_variants(table):
-        yield AblationPhrase(variant, Action.REPLACE, "", start)
-
-
 def _read_words(passage: Passage, is_about: bool) -> Iterator[AblationPhrase]:
     """Yield each part that the words of a passage report as removed, replaced, varied, added or studied."""
     for phrase in chain(find_added_or_lacking_parts(passage.one_line_text), _read_phrases(passage, is_about)):
-        replacement = extract_leading_noun_phrase(phrase.replacement)
-        for part in split_conjuncts(phrase.part):
+        replacement = extract_bare_name(phrase.replacement)
+        for part in split_into_bare_names(phrase.part):
             yield replace(phrase, part=part, replacement=replacement)
 
 
@@ -253,7 +218,7 @@ def _read_phrases(passage: Passage, is_about: bool) -> Iterator[AblationPhrase]:
         yield from _read_run_in_headings(passage.text, is_about)
     elif not is_about:
         caption = max(0, text.find("\\caption"))
-        yield from _shift_phrases(_read_title(text[caption:]), caption)
+        yield from _shift_phrases(find_studied_or_compared_parts(text[caption:]), caption)
     if is_about:
         yield from find_varied_choices_and_values(text) if kind is BlockKind.PROSE else ()
         yield from find_removals_and_replacements(text) if kind in _SENTENCE_KINDS else ()
@@ -266,20 +231,16 @@ def _read_heading(passage: Passage, is_about: bool) -> Iterator[AblationPhrase]:
         return  # an appendix describes methods too
     heading = strip_number_and_punctuation(strip_markup(passage.heading))
     name = _QUESTION_NUMBER.sub("", heading) if is_about else heading
-    phrases = list(_read_title(name))
+    phrases = list(find_studied_or_compared_parts(name))
     if is_about and not phrases and not _SUMMARY_WORD.search(name):
         phrases = [AblationPhrase(name, Action.REMOVE, "", 0)]
     yield from phrases
 
 
 def _read_run_in_headings(text: str, is_about: bool) -> Iterator[AblationPhrase]:
-    for heading, start in find_run_in_headings(text):
+    for heading, start in locate_run_in_headings(text):
         named = [AblationPhrase(heading, Action.REMOVE, "", 0)] if is_about else []
         yield from _shift_phrases(list(find_studied_parts(heading)) or named, start)
-
-
-def _read_title(title: str) -> Iterator[AblationPhrase]:
-    return chain(find_studied_parts(title), find_parts_with_compared_kinds(title))
 
 
 def _shift_phrases(phrases: Iterable[AblationPhrase], start: int) -> Iterator[AblationPhrase]:
@@ -295,13 +256,13 @@ def _find_ablated_components(passage: Passage, names: ComponentNames, is_about: 
     if is_about:
         has_effect_word = any(map(passage.text.lower().__contains__, _EFFECT_WORDS))
         is_credited = passage.block_kind is BlockKind.TABLE or has_effect_word
-        mentions = list(names.find_mentions(passage.text)) if is_credited else []
+        mentions = list(names.locate_mentions(passage.text)) if is_credited else []
         without_owners = blank_out_aspect_owners(passage.text) if mentions else ""
         for label, start in mentions:
             if not without_owners[start].isspace():
                 yield AblationPhrase(label, Action.REMOVE, "", start)
         return
     for phrase in find_removals_and_replacements(passage.one_line_text):
-        replacement = extract_leading_noun_phrase(phrase.replacement)
-        for label, start in names.find_mentions(extract_leading_noun_phrase(phrase.part)):
+        replacement = extract_bare_name(phrase.replacement)
+        for label, start in names.locate_mentions(extract_bare_name(phrase.part)):
             yield AblationPhrase(label, phrase.action, replacement, phrase.start + start)

@@ -15,10 +15,10 @@ from planner.analysis.passages import Passage, TextLocation, strip_markup
 from planner.analysis.phrases import (
     LEADING_FILLERS,
     KnownNames,
-    extract_leading_noun_phrase,
+    extract_bare_name,
     find_defined_acronyms,
-    find_run_in_headings,
     is_generic_name,
+    locate_run_in_headings,
 )
 from planner.matching import STOP_WORDS, extract_stem_set, extract_stems, split_into_word_set, split_words
 from planner.papers.headings import strip_number_and_punctuation
@@ -149,7 +149,7 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
     if passage.block_kind is BlockKind.HEADING:
         if passage.in_method and passage.level > 1:
             heading = strip_number_and_punctuation(strip_markup(passage.heading))
-            yield _build_component(passage, extract_leading_noun_phrase(heading), 0, EvidenceKind.HEADING)
+            yield _build_component(passage, extract_bare_name(heading), 0, EvidenceKind.HEADING)
         return
     for acronym in find_defined_acronyms(line):
         if _CITED.match(line, acronym.expansion_end):
@@ -157,15 +157,15 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
         location = passage.locate_text(acronym.expansion, acronym.expansion_start)
         name = strip_markup(acronym.expansion)
         yield Component(name, acronym.abbreviation, location, frozenset({EvidenceKind.ACRONYM}))
-    named_phrases = [(EvidenceKind.PROPOSED, find_phrases_after_we(line))]
+    named_phrases = [(EvidenceKind.PROPOSED, _locate_phrases_after_we(line))]
     if passage.in_method or passage.section_kind is SectionKind.INTRODUCTION:
-        named_phrases.append((EvidenceKind.BOLD, find_emphasized_terms(text)))
+        named_phrases.append((EvidenceKind.BOLD, _locate_emphasized_terms(text)))
     if passage.in_method:
-        named_phrases.append((EvidenceKind.RUN_IN, find_run_in_headings(text)))
+        named_phrases.append((EvidenceKind.RUN_IN, locate_run_in_headings(text)))
     for evidence, phrases in named_phrases:
         for phrase, start in phrases:
-            yield _build_component(passage, extract_leading_noun_phrase(phrase), start, evidence)
-    for symbol, start in find_hyperparameters_with_symbols(line) if passage.in_method else ():
+            yield _build_component(passage, extract_bare_name(phrase), start, evidence)
+    for symbol, start in _locate_hyperparameters(line) if passage.in_method else ():
         yield _build_component(passage, symbol, start, EvidenceKind.SYMBOL)
 
 
@@ -173,17 +173,17 @@ def _build_component(passage: Passage, name: str, start: int, evidence: Evidence
     return Component(name, "", passage.locate_text(name, start), frozenset({evidence}))
 
 
-def find_emphasized_terms(text: str) -> Iterator[tuple[str, int]]:
+def _locate_emphasized_terms(text: str) -> Iterator[tuple[str, int]]:
     """Return the terms in bold or italics of Markdown or LaTeX, with their offsets."""
     return ((match[match.lastindex or 0], match.start(match.lastindex or 0)) for match in _BOLD.finditer(text))
 
 
-def find_phrases_after_we(text: str) -> Iterator[tuple[str, int]]:
+def _locate_phrases_after_we(text: str) -> Iterator[tuple[str, int]]:
     """Return the words after "we propose", "we use" and the like, with their offsets."""
     return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
 
 
-def find_hyperparameters_with_symbols(text: str) -> Iterator[tuple[str, int]]:
+def _locate_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
     """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with offsets."""
     for match in _HYPERPARAMETER.finditer(text) if _SYMBOL_START.search(text) and _KIND_WORD.search(text) else ():
         kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
@@ -247,7 +247,7 @@ def _build_merge_key(candidate: Component, by_acronym: dict[str, tuple[str, ...]
 
 def _count_mentions(components: Sequence[Component], passages: Sequence[Passage]) -> list[Component]:
     index = KnownNames((component.name, component.acronym) for component in components)
-    counts = Counter(number for passage in passages for number, _ in index.find_mentions(passage.text))
+    counts = Counter(number for passage in passages for number, _ in index.locate_mentions(passage.text))
     return [replace(component, mention_count=counts[number]) for number, component in enumerate(components)]
 
 
@@ -264,7 +264,7 @@ _ENUMERATION: Final = re.compile(r", and |, | and ")
 _VERSION: Final = re.compile(r" \d+[kK]?$")
 
 
-def find_data_set_names(text: str) -> Iterator[str]:
+def _find_data_set_names(text: str) -> Iterator[str]:
     """Yield the names that a text gives to data sets: "the Alps dataset", "data sets such as Alps and Jura"."""
     for match in _DATA_SET.finditer(text) if any(cue in text for cue in _DATA_CUES) else ():
         yield from (name for name in _ENUMERATION.split(match[1] or match[2]) if not is_generic_name(name))
@@ -303,7 +303,7 @@ class ComponentNames:
     def _labels(self) -> dict[tuple[str, ...], str]:
         return {extract_stems(name): c.label for c in self._components for name in (c.name, c.acronym) if name}
 
-    def find_data_and_method_names(self, passages: Sequence[Passage]) -> frozenset[str]:
+    def find_non_part_names(self, passages: Sequence[Passage]) -> frozenset[str]:
         """Return the names, in lower case, that the passages give to data sets and to the whole method."""
         opening, colon, _ = self._title.partition(":")
         names = {word for word in opening.split() if colon and sum(map(str.isupper, word)) > 1}
@@ -311,7 +311,7 @@ class ComponentNames:
             if component.is_whole_method(self._title):
                 names |= {component.name, component.acronym}
         for passage in passages:
-            names.update(find_data_set_names(passage.one_line_text))
+            names.update(_find_data_set_names(passage.one_line_text))
             names.update(match[1] for match in _OURS.finditer(passage.text))
         return frozenset(name.lower() for name in (*names, *(_VERSION.sub("", name) for name in names)))
 
@@ -319,6 +319,6 @@ class ComponentNames:
         """Return the label of the component that `part` names, or `part` itself if it names none."""
         return self._labels.get(extract_stems(part), part)
 
-    def find_mentions(self, text: str) -> Iterator[tuple[str, int]]:
+    def locate_mentions(self, text: str) -> Iterator[tuple[str, int]]:
         """Yield the label of each part of the method that a text names, and its offset."""
-        return ((self._parts[number].label, start) for number, start in self._index.find_mentions(text))
+        return ((self._parts[number].label, start) for number, start in self._index.locate_mentions(text))

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
-from planner.analysis.phrases import extract_leading_noun_phrase, find_defined_acronyms, find_run_in_headings
+from planner.analysis.phrases import extract_bare_name, find_defined_acronyms, locate_run_in_headings
 from planner.matching import extract_stem_set, extract_stems, split_into_word_set
 from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
@@ -132,12 +132,12 @@ def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     text is read, but names that are often ordinary words are dropped.
     """
     passages = [passage for passage in passages if passage.section_kind not in _SKIPPED_SECTIONS]
-    announced = [mention for passage in passages for mention in _locate_mentions(passage, _find_announced(passage))]
+    announced = [mention for passage in passages for mention in _locate_mentions(passage, _locate_announced(passage))]
     experiments = [passage for passage in passages if passage.section_kind in EXPERIMENT_SECTIONS]
     if experiments:
-        mentions = _filter_pairs([_locate_mentions(each, _find_measured(each.one_line_text)) for each in experiments])
+        mentions = _filter_pairs([_locate_mentions(each, _locate_measured(each.one_line_text)) for each in experiments])
     else:
-        found = (_locate_mentions(each, _find_known(each.one_line_text)) for each in passages)
+        found = (_locate_mentions(each, _locate_known(each.one_line_text)) for each in passages)
         mentions = [(name, place) for name, place in chain.from_iterable(found) if not _AMBIGUOUS.fullmatch(name)]
     return _rank_metrics(mentions, announced)
 
@@ -146,25 +146,25 @@ def _locate_mentions(passage: Passage, names: Iterable[tuple[str, int]]) -> list
     return [(name, passage.locate_text(name, start)) for name, start in names]
 
 
-def _find_announced(passage: Passage) -> Iterator[tuple[str, int]]:
+def _locate_announced(passage: Passage) -> Iterator[tuple[str, int]]:
     """Yield metrics that a passage announces: in lists of metrics, captions of panels and heads of columns."""
     line = passage.one_line_text
     if passage.block_kind is BlockKind.TABLE:
-        yield from find_arrow_metrics(passage.text)
+        yield from _locate_arrow_heads(passage.text)
     if passage.section_kind in EXPERIMENT_SECTIONS:
-        yield from _drop_known(find_listed_metrics(line))
-        yield from find_metrics_below_heading(passage.heading, passage.text)
-        yield from _find_quantity_acronyms(line)
+        yield from _drop_known(_locate_listed_quantities(line))
+        yield from _locate_metrics_below_heading(passage.heading, passage.text)
+        yield from _locate_quantity_acronyms(line)
         if passage.block_kind is BlockKind.FIGURE:
-            yield from _drop_known(find_panel_quantities(line))
+            yield from _drop_known(_locate_panel_quantities(line))
 
 
 def _drop_known(candidates: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    """Drop names that contain a known metric, since `_find_measured` finds known metrics already."""
+    """Drop names that contain a known metric, since `_locate_measured` finds known metrics already."""
     return ((name, start) for name, start in candidates if not _KNOWN_NAME.search(name))
 
 
-def find_listed_metrics(text: str) -> Iterator[tuple[str, int]]:
+def _locate_listed_quantities(text: str) -> Iterator[tuple[str, int]]:
     """Yield quantities that a sentence reports or measures ("we report the hoot rate, …"), with their offsets."""
     for sentence in _REPORTED_LIST.finditer(text):
         items = _LIST_JOINT.sub(lambda joint: "," * len(joint[0]), _blank_out_markup(sentence[1]))
@@ -172,38 +172,36 @@ def find_listed_metrics(text: str) -> Iterator[tuple[str, int]]:
             yield from _extract_quantity(item[0], sentence.start(1) + item.start())
 
 
-def find_panel_quantities(caption: str) -> Iterator[tuple[str, int]]:
+def _locate_panel_quantities(caption: str) -> Iterator[tuple[str, int]]:
     """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their offsets."""
     for panel in _PANEL.finditer(_blank_out_markup(caption)):
         number = panel.lastindex or 0
         yield from _extract_quantity(panel[number], panel.start(number))
 
 
-def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
+def _locate_arrow_heads(text: str) -> Iterator[tuple[str, int]]:
     """Yield column heads with an arrow ("FID ↓") and their offsets; in text without "|" or "&", a head is one word."""
     in_cells = "|" in text or "&" in text
     for match in _ARROW.finditer(text) if any(sign in text for sign in _ARROW_SIGNS) else ():
         head = strip_markup(match[1]).strip(" ($%")
-        name = (
-            extract_leading_noun_phrase(_UNIT.sub("", head).partition("@")[0]) if in_cells else head.rpartition(" ")[2]
-        )
+        name = extract_bare_name(_UNIT.sub("", head).partition("@")[0]) if in_cells else head.rpartition(" ")[2]
         if any(letter.isalpha() for letter in name):
             yield name, match.start(1)
 
 
-def find_metrics_below_heading(heading: str, text: str) -> Iterator[tuple[str, int]]:
+def _locate_metrics_below_heading(heading: str, text: str) -> Iterator[tuple[str, int]]:
     """Yield run-in headings and bold items of a section headed "Metrics", with their offsets."""
     if not _ABOUT_METRICS.fullmatch(strip_number_and_punctuation(strip_markup(heading))):
         return
-    for name, start in find_run_in_headings(re.sub(r"\\item|^\s*[-*]\s", _blank_out_match, text)):
+    for name, start in locate_run_in_headings(re.sub(r"\\item|^\s*[-*]\s", _blank_out_match, text)):
         if len(name.split()) <= _MAX_METRIC_WORDS and not _NUMBERED.search(name):
             yield name, start
 
 
-def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
+def _locate_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
     for acronym in find_defined_acronyms(text):
-        if is_multiword_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
+        if _is_multiword_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
             yield acronym.abbreviation, acronym.expansion_end
 
 
@@ -218,15 +216,15 @@ def is_unambiguous_metric_name(name: str) -> bool:
     return bool(_KNOWN_NAME.fullmatch(name)) and not _AMBIGUOUS.fullmatch(name)
 
 
-def is_multiword_quantity(name: str) -> bool:
+def _is_multiword_quantity(name: str) -> bool:
     """Return whether a name has several words and ends in a word for a measured quantity: "hoot rate"."""
     words = name.lower().split()
     return len(words) > 1 and words[-1] in _QUANTITIES
 
 
 def _extract_quantity(text: str, start: int) -> Iterator[tuple[str, int]]:
-    name = extract_leading_noun_phrase(_UNIT.sub("", text))
-    if len(name.split()) <= _MAX_METRIC_WORDS and is_multiword_quantity(name) and not _NOT_A_RESULT.search(name):
+    name = extract_bare_name(_UNIT.sub("", text))
+    if len(name.split()) <= _MAX_METRIC_WORDS and _is_multiword_quantity(name) and not _NOT_A_RESULT.search(name):
         yield name, start
 
 
@@ -238,17 +236,17 @@ def _blank_out_match(match: re.Match[str]) -> str:
     return " " * len(match[0])
 
 
-def _find_measured(text: str) -> Iterator[tuple[str, int]]:
+def _locate_measured(text: str) -> Iterator[tuple[str, int]]:
     """Yield known metrics and, in a text that mentions metrics, also the acronyms that it defines."""
     acronyms = tuple(find_defined_acronyms(text))
     expansions = {at for each in acronyms for at in range(each.expansion_start, each.expansion_end)}
-    yield from ((name, start) for name, start in _find_known(text) if start not in expansions)
+    yield from ((name, start) for name, start in _locate_known(text) if start not in expansions)
     for each in acronyms if _SPEAKS_OF_METRICS.search(text) else ():
         if not _KNOWN_NAME.fullmatch(each.abbreviation):
             yield each.abbreviation, each.expansion_end
 
 
-def _find_known(text: str) -> Iterator[tuple[str, int]]:
+def _locate_known(text: str) -> Iterator[tuple[str, int]]:
     return ((match[0], match.start()) for match in _KNOWN_NAME.finditer(text))
 
 

@@ -110,7 +110,7 @@ class KnownNames:
         for key in sorted(self._numbers, key=len, reverse=True):
             self._keys[key[0]].append(key)
 
-    def find_mentions(self, text: str) -> Iterator[tuple[int, int]]:
+    def locate_mentions(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the index of each name that a text mentions, and the offset of the mention, in order of the text."""
         words = _NAME_WORD.findall(text) if self._keys else []
         lowered_words = [word.lower() for word in words]
@@ -131,7 +131,7 @@ def _split_name(name: str) -> tuple[str, ...]:
     return tuple(_NAME_WORD.findall(name))[:_MAX_NAME_WORDS]
 
 
-def extract_leading_noun_phrase(text: str) -> str:
+def extract_bare_name(text: str) -> str:
     """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
     words: list[str] = []
     for word in _EFFECT_OF.sub("", strip_markup(text.partition(" (")[0]).strip(" .:*")).split():
@@ -152,9 +152,9 @@ def _ends_phrase(words: list[str], word: str) -> bool:
     return is_symbol or word.isdigit() or word in _PHRASE_END_WORDS or _ADVERB.fullmatch(word) is not None
 
 
-def split_conjuncts(text: str) -> list[str]:
+def split_into_bare_names(text: str) -> list[str]:
     """Split a text at "and", "&", "+", commas and semicolons into noun phrases."""
-    return [phrase for part in re.split(r"\band\b|,|;|\s[&+]\s", text) if (phrase := extract_leading_noun_phrase(part))]
+    return [phrase for part in re.split(r"\band\b|,|;|\s[&+]\s", text) if (phrase := extract_bare_name(part))]
 
 
 def _tidy_phrase(phrase_words: list[str]) -> str:
@@ -182,7 +182,7 @@ def _is_generic_word(word: str) -> bool:
     return lone_letter or word[0].isdigit() or word.lower() in STOP_WORDS or stem_word(word) in _GENERIC_STEMS
 
 
-def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
+def locate_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
     """Yield phrases at the start of a line, in bold or before a colon or full stop ("Gated unit. …"), with offsets."""
     start = 0
     for line in text.split("\n"):
@@ -199,11 +199,11 @@ def find_defined_acronyms(text: str) -> Iterator[Acronym]:
             continue
         first = max(0, match.start() - _MAX_EXPANSION_CHARS)
         before = text[first : match.start()].rstrip(" }*_'’”")
-        if expansion := find_expansion(abbreviation, before):
+        if expansion := _find_expansion(abbreviation, before):
             yield Acronym(abbreviation, expansion, first + len(before) - len(expansion))
 
 
-def find_expansion(abbreviation: str, text_before: str) -> str:
+def _find_expansion(abbreviation: str, text_before: str) -> str:
     """Return the words at the end of `text_before` that an acronym stands for, or "" if none fit.
 
     The letters are searched from the last to the first, and the first one must begin a word

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Final
 
 from planner.analysis.passages import strip_markup
+from planner.analysis.phrases import extract_bare_name, split_into_bare_names
 from planner.matching import extract_stems
 from planner.schema import Action
 
@@ -109,17 +110,21 @@ _CUE: Final = _build_cue_pattern(
 )
 _CELL_END: Final = r"\s*(?:[|&]|\\\\|$)|\s+[-+±−]?\d"
 # Rows of a table. Group 1 is the part: "w/o gate 81.2", "– gate & 81.2".
-REMOVAL_ROW: Final = re.compile(
+_REMOVAL_ROW: Final = re.compile(
     r"^[\s|&*_\\]*(?:[\w+. -]{0,30}?\s)?[(\[]?"
     r"(?:w\s?/?\s?/?o\.?|wo/|w\.o\.|[Ww]ithout\b|[Nn]o\b|-|–|−|—|\$-\$|minus)[\s~]*"
     rf"([^\W\d][^|&\n]{{1,60}}?)[)\]]?(?={_CELL_END})"
 )
 # Group 1 is the part, group 2 its replacement: "ReLU → GELU 81.2".
-REPLACEMENT_ROW: Final = re.compile(
+_REPLACEMENT_ROW: Final = re.compile(
     r"^[\s|&*_]*([^\W\d][^|&\n→]{1,50}?)\s*(?:→|->|\$?\\(?:right)?(?:to|arrow)\$?|⇒)"
     rf"\s*([^|&\n]{{1,50}}?)(?={_CELL_END})"
 )
-ADDITION_ROW: Final = re.compile(rf"^[\s|&*_]*\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL_END})")  # "+ gate 81.2"
+_ADDITION_ROW: Final = re.compile(rf"^[\s|&*_]*\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL_END})")  # "+ gate 81.2"
+_CITATION: Final = re.compile(r"\bet al\b|\\cite|\((?:[A-Z][^()]*, )?(?:19|20)\d\d\)")
+_FORMULA_SIGN: Final = re.compile(r"[=≤⩽≥⩾∥Σ∑∏∫∈]")  # "+ KL(p ∥ q) (17)" is no row of a table
+# "No action 0.1 0.2" is a removal only in a table of ablations.
+_WEAK_REMOVAL: Final = re.compile(r"[\W\d]*no\s", re.I)
 _ROW_VALUES: Final = re.compile(r"[|&]|(?:(?:^|\s)[-+±−]?\d+(?:[.,]\d+)?%?(?=\s|$).*){2}")
 _CHECK_MARK: Final = re.compile(r"[✓✔√☑×✗✘✕]|\\(?:checkmark|cmark|xmark|ding)\b")
 _CELL_MARKUP: Final = re.compile(
@@ -172,16 +177,17 @@ def find_added_or_lacking_parts(text: str) -> Iterator[AblationPhrase]:
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
-def find_parts_with_compared_kinds(heading_or_caption: str) -> Iterator[AblationPhrase]:
-    """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies"."""
-    matches = chain(_COMPARED.finditer(heading_or_caption), _KINDS.finditer(heading_or_caption))
-    return (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in matches)
-
-
 def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield the parts whose effect is studied according to a sentence, caption or heading."""
     matches = _find_matches(text, _STUDY_CUES, _STUDIED)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
+
+
+def find_studied_or_compared_parts(heading_or_caption: str) -> Iterator[AblationPhrase]:
+    """Yield the parts that a heading or caption says are studied, or whose kinds it compares ("Router strategies")."""
+    compared = chain(_COMPARED.finditer(heading_or_caption), _KINDS.finditer(heading_or_caption))
+    kinds = (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in compared)
+    return chain(find_studied_parts(heading_or_caption), kinds)
 
 
 def find_varied_choices_and_values(text: str) -> Iterator[AblationPhrase]:
@@ -226,7 +232,7 @@ class _TableRow:
         return any(_HAS_NUMBER.search(cell) for cell in self.cells[1:])
 
 
-def find_table_row_lines(text: str) -> Iterator[tuple[str, int]]:
+def locate_table_rows(text: str) -> Iterator[tuple[str, int]]:
     """Yield lines that hold cells or at least two numbers, without their markup, each with its offset in the text."""
     start = 0
     for line in text.split("\n"):
@@ -235,7 +241,77 @@ def find_table_row_lines(text: str) -> Iterator[tuple[str, int]]:
         start += len(line) + 1
 
 
-def find_check_mark_column_heads(text: str) -> Iterator[tuple[str, int]]:
+def _split_cells(line: str) -> list[str]:
+    separator = "|" if "|" in line else "&" if "&" in line else None
+    return [cell.strip() for cell in line.split(separator)]
+
+
+def find_parts_changed_in_rows(text: str, *, is_table: bool, is_ablation_table: bool) -> Iterator[AblationPhrase]:
+    """Yield the parts that rows of a table remove, add or replace; other text may hold such rows too."""
+    for row, start in locate_table_rows(text):
+        if not is_table and _FORMULA_SIGN.search(row):
+            continue
+        if replacement := _REPLACEMENT_ROW.match(row):
+            part, new_part = extract_bare_name(replacement[1]), strip_markup(replacement[2])
+            yield AblationPhrase(part, Action.REPLACE, new_part, start + replacement.start(1))
+        elif _CITATION.search(row):
+            continue  # a variant of another paper's method
+        elif (removal := _REMOVAL_ROW.match(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
+            for part in split_into_bare_names(removal[1]):
+                yield AblationPhrase(part, Action.REMOVE, "", start + removal.start(1))
+        elif addition := _ADDITION_ROW.match(row):
+            part = extract_bare_name(addition[1])
+            yield AblationPhrase(part, Action.REMOVE, "", start + addition.start(1))
+
+
+def has_row_with_part_and_cell(
+    table: str, cell_stems: tuple[str, ...], part_head_stems: set[str], part_stems: set[str]
+) -> bool:
+    """Return whether a row of a table is about a part and has a cell with the stems `cell_stems`.
+
+    The other cells of the row must have a stem in `part_stems`. With the first row, they must have all
+    `part_head_stems`.
+    """
+    rows = [list(map(extract_stems, _split_cells(row))) for row, _ in locate_table_rows(table)]
+    names = set(chain.from_iterable(rows[0])) if rows else set()
+    others = (set(chain.from_iterable(row)) - set(cell_stems) for row in rows if cell_stems in row)
+    return any(part_stems & words and part_head_stems <= words | names for words in others)
+
+
+def is_part_left_out(part_stems: frozenset[str], sentence: str) -> bool:
+    """Return whether a sentence says "without" or the like right before words with the stems of a part."""
+    count = len(part_stems) + _MAX_WORDS_BETWEEN
+    ends = (match.end() for match in _LEAVES_OUT.finditer(sentence))
+    return any(part_stems <= frozenset(extract_stems(_CLAUSE_END.split(sentence[end:])[0])[:count]) for end in ends)
+
+
+def find_part_varied_in_table(table: str) -> Iterator[AblationPhrase]:
+    """Yield the part that a table's header names as varied ("Model (dropout)" or "Temperature")."""
+    rows = list(_parse_rows(table))
+    values = [row for row in rows if row.has_values and _NUMBER.fullmatch(row.cells[0])]
+    head = next((row for row in rows if row.cells[0] and not _NUMBER.fullmatch(row.cells[0])), None)
+    if head is None:
+        return
+    named = _VARIED_HEAD.match(head.cells[0])
+    if named or (len({row.cells[0] for row in values}) >= _MIN_VALUES and values[0].start > head.start):
+        part = extract_bare_name(named[1] if named else head.cells[0])
+        yield AblationPhrase(part, Action.REPLACE, "", head.start)
+
+
+def find_parts_in_ablation_table(table: str) -> Iterator[AblationPhrase]:
+    """Yield the parts with a column of check marks in an ablation table, and the variants that its rows name.
+
+    A variant is neither a removal nor the whole method.
+    """
+    for head, start in _locate_check_mark_heads(table):
+        yield AblationPhrase(extract_bare_name(head), Action.REMOVE, "", start)
+    for row in islice(_parse_rows(table), 1, None):
+        is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))
+        if is_variant and row.has_values and len(row.name) <= _MAX_VARIANT_CHARS:
+            yield AblationPhrase(row.name, Action.REPLACE, "", row.start)
+
+
+def _locate_check_mark_heads(text: str) -> Iterator[tuple[str, int]]:
     """Yield the heads of columns of check marks, which name parts that are switched on and off, with their offsets.
 
     Columns to the right of the last mark are left out. In the text of a PDF, which has no columns, each word is a cell.
@@ -251,55 +327,8 @@ def find_check_mark_column_heads(text: str) -> Iterator[tuple[str, int]]:
         start += len(line) + 1
 
 
-def _split_cells(line: str) -> list[str]:
-    separator = "|" if "|" in line else "&" if "&" in line else None
-    return [cell.strip() for cell in line.split(separator)]
-
-
-def has_row_with_part_and_cell(
-    table: str, cell_stems: tuple[str, ...], part_head_stems: set[str], part_stems: set[str]
-) -> bool:
-    """Return whether a row of a table is about a part and has a cell with the stems `cell_stems`.
-
-    The other cells of the row must have a stem in `part_stems`. With the first row, they must have all
-    `part_head_stems`.
-    """
-    rows = [list(map(extract_stems, _split_cells(row))) for row, _ in find_table_row_lines(table)]
-    names = set(chain.from_iterable(rows[0])) if rows else set()
-    others = (set(chain.from_iterable(row)) - set(cell_stems) for row in rows if cell_stems in row)
-    return any(part_stems & words and part_head_stems <= words | names for words in others)
-
-
-def is_part_left_out(part_stems: frozenset[str], sentence: str) -> bool:
-    """Return whether a sentence says "without" or the like right before words with the stems of a part."""
-    count = len(part_stems) + _MAX_WORDS_BETWEEN
-    ends = (match.end() for match in _LEAVES_OUT.finditer(sentence))
-    return any(part_stems <= frozenset(extract_stems(_CLAUSE_END.split(sentence[end:])[0])[:count]) for end in ends)
-
-
-def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the part that a table's header names as varied ("Model (dropout)" or "Temperature"), with its offset."""
-    rows = list(_parse_rows(text))
-    values = [row for row in rows if row.has_values and _NUMBER.fullmatch(row.cells[0])]
-    head = next((row for row in rows if row.cells[0] and not _NUMBER.fullmatch(row.cells[0])), None)
-    if head is None:
-        return
-    if match := _VARIED_HEAD.match(head.cells[0]):
-        yield match[1], head.start
-    elif len({row.cells[0] for row in values}) >= _MIN_VALUES and values[0].start > head.start:
-        yield head.cells[0], head.start
-
-
-def find_non_removal_variants(ablation_table: str) -> Iterator[tuple[str, int]]:
-    """Yield (name, offset) for each row of an ablation table that is a variant, not a removal or a whole method."""
-    for row in islice(_parse_rows(ablation_table), 1, None):
-        is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))
-        if is_variant and row.has_values and len(row.name) <= _MAX_VARIANT_CHARS:
-            yield row.name, row.start
-
-
 def _parse_rows(table: str) -> Iterator[_TableRow]:
-    for line, start in find_table_row_lines(table):
+    for line, start in locate_table_rows(table):
         is_markdown = line.lstrip().startswith("|")
         texts = line.strip().strip("|").split("|") if is_markdown else _TABLE_RULE.sub("", line).split("&")
         cells = tuple(

@@ -1,32 +1,28 @@
 """Tables of rows, sentences, headings and captions, each with what the analysis finds in it."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_sections
-from planner.analysis.components import find_emphasized_terms, find_hyperparameters_with_symbols, find_phrases_after_we
+from planner.analysis.components import find_components
 from planner.analysis.metrics import find_metrics
 from planner.analysis.passages import split_sections_into_passages, strip_markup
 from planner.analysis.phrases import (
     KnownNames,
-    extract_leading_noun_phrase,
+    extract_bare_name,
     find_defined_acronyms,
-    find_expansion,
-    find_run_in_headings,
-    split_conjuncts,
+    locate_run_in_headings,
+    split_into_bare_names,
 )
 from planner.analysis.sentences import (
-    REMOVAL_ROW,
-    REPLACEMENT_ROW,
     AblationPhrase,
-    find_check_mark_column_heads,
+    find_parts_changed_in_rows,
+    find_parts_in_ablation_table,
     find_removals_and_replacements,
     find_studied_parts,
-    find_table_row_lines,
     find_varied_choices_and_values,
+    locate_table_rows,
 )
 from planner.papers.paper import BlockKind
 from planner.schema import Action
@@ -51,7 +47,7 @@ REMOVAL_ROWS = {
     "Ours (w/o gate) | 71.2": "gate",
     "| w/o gate unit | 71.2 |": "gate unit",
     "& w/o gate & 71.2 \\\\": "gate",
-    "**w/o gate** | 71.2": "gate**",
+    "**w/o gate** | 71.2": "gate",
     "Full model 71.2 72.1": None,
     "None 0.3 0.4": None,
     "Normal 1 2": None,
@@ -64,16 +60,21 @@ REMOVAL_ROWS = {
 
 @pytest.mark.parametrize(("row", "part"), REMOVAL_ROWS.items(), ids=REMOVAL_ROWS.keys())
 def test_a_row_removes_a_part(row: str, part: str | None) -> None:
-    match = REMOVAL_ROW.match(row)
-    assert (match[1] if match else None) == part
+    phrases = list(find_parts_changed_in_rows(row, is_table=True, is_ablation_table=True))
+    assert [(phrase.part, phrase.action) for phrase in phrases] == ([(part, Action.REMOVE)] if part else [])
+    assert all(row[phrase.start :].startswith(phrase.part) for phrase in phrases)
+
+
+def test_no_is_a_removal_only_in_a_table_of_ablations() -> None:
+    assert not list(find_parts_changed_in_rows("No gate 79.3 1.2", is_table=True, is_ablation_table=False))
 
 
 REPLACEMENT_ROWS = {
-    "ReLU → GELU 81.2": ("ReLU", "GELU"),
+    "ReLU → GELU 81.2 79.0": ("ReLU", "GELU"),
     "ReLU -> GELU | 81.2": ("ReLU", "GELU"),
     "ReLU $\\to$ GELU & 81.2": ("ReLU", "GELU"),
     "ReLU \\rightarrow GELU & 81.2": ("ReLU", "GELU"),
-    "| mean pooling ⇒ max pooling | 81.2 |": ("mean pooling", "max pooling"),
+    "| average pooling ⇒ max pooling | 81.2 |": ("average pooling", "max pooling"),
     "5 → 6 | 81.2": None,
     "ReLU | GELU | 81.2": None,
 }
@@ -81,13 +82,13 @@ REPLACEMENT_ROWS = {
 
 @pytest.mark.parametrize(("row", "parts"), REPLACEMENT_ROWS.items(), ids=REPLACEMENT_ROWS.keys())
 def test_a_row_replaces_a_part(row: str, parts: tuple[str, str] | None) -> None:
-    match = REPLACEMENT_ROW.match(row)
-    assert ((match[1], match[2]) if match else None) == parts
+    phrases = list(find_parts_changed_in_rows(row, is_table=True, is_ablation_table=False))
+    assert [(phrase.part, phrase.replacement) for phrase in phrases] == ([parts] if parts else [])
 
 
 def test_rows_are_lines_with_cells_or_numbers_at_their_places() -> None:
     text = "Table 1: Gears\ngate 79.1 80.2\nwords alone here\n\\textbf{gate} & 79.1 \\\\"
-    assert list(find_table_row_lines(text)) == [("gate 79.1 80.2", 15), ("gate & 79.1 \\\\", 47)]
+    assert list(locate_table_rows(text)) == [("gate 79.1 80.2", 15), ("gate & 79.1 \\\\", 47)]
 
 
 CHECK_MARK_TABLES = {
@@ -101,9 +102,9 @@ CHECK_MARK_TABLES = {
 
 @pytest.mark.parametrize(("table", "heads"), CHECK_MARK_TABLES.values(), ids=CHECK_MARK_TABLES.keys())
 def test_heads_above_check_marks_name_the_parts(table: str, heads: list[str]) -> None:
-    columns = list(find_check_mark_column_heads(table))
-    assert [head for head, _ in columns] == heads
-    assert all(table[start:].startswith(head) for head, start in columns)
+    phrases = [each for each in find_parts_in_ablation_table(table) if each.action is Action.REMOVE]
+    assert [phrase.part for phrase in phrases] == heads
+    assert all(table[phrase.start :].startswith(phrase.part) for phrase in phrases)
 
 
 SENTENCES = {
@@ -185,9 +186,9 @@ def test_an_acronym_stands_for_the_words_before_it(text: str, expected: list[tup
 
 @given(st.text(alphabet="ABc", min_size=2, max_size=5), st.text(alphabet="abc -.(", max_size=40))
 def test_an_expansion_ends_the_text_and_begins_with_the_letter(short: str, before: str) -> None:
-    if expansion := find_expansion(short, before):
-        assert before.endswith(expansion)
-        assert expansion[0].lower() == short[0].lower()
+    for acronym in find_defined_acronyms(f"{before} ({short})"):
+        assert before.rstrip().endswith(acronym.expansion)
+        assert acronym.expansion[0].lower() == short[0].lower()
 
 
 PHRASES = {
@@ -214,7 +215,7 @@ PHRASES = {
 
 @pytest.mark.parametrize(("text", "phrase"), PHRASES.items(), ids=PHRASES.keys())
 def test_a_noun_phrase_ends_where_its_clause_goes_on(text: str, phrase: str) -> None:
-    assert extract_leading_noun_phrase(text) == phrase
+    assert extract_bare_name(text) == phrase
 
 
 @pytest.mark.parametrize(
@@ -230,56 +231,48 @@ def test_a_noun_phrase_ends_where_its_clause_goes_on(text: str, phrase: str) -> 
     ],
 )
 def test_a_list_is_split(text: str, parts: list[str]) -> None:
-    assert split_conjuncts(text) == parts
+    assert split_into_bare_names(text) == parts
 
 
 @given(ODD_TEXT)
 def test_a_phrase_has_few_words_and_no_space_around_it(text: str) -> None:
-    phrase = extract_leading_noun_phrase(text)
+    phrase = extract_bare_name(text)
     assert len(phrase.split()) <= 8
     assert phrase == phrase.strip()
 
 
 def test_run_in_headings_stand_at_the_start_of_a_line() -> None:
     text = "Gated unit. It turns.\nand then: It stops.\n**Echo memory** stores.\n\\paragraph{Owl loss} parts."
-    headings = list(find_run_in_headings(text))
+    headings = list(locate_run_in_headings(text))
     assert [name for name, _ in headings] == ["Gated unit", "Echo memory", "Owl loss"]
     assert [start for _, start in headings] == [0, text.index("**"), text.index("\\paragraph")]
 
 
-Finder = Callable[[str], Iterator[tuple[str, int]]]
-TERMS: dict[str, tuple[Finder, str, list[str]]] = {
-    "we propose": (
-        find_phrases_after_we,
-        "We further propose a gated fusion unit, which turns",
-        ["a gated fusion unit"],
-    ),
-    "our model": (find_phrases_after_we, "our model uses an echo memory.", ["an echo memory"]),
-    "others do": (find_phrases_after_we, "They propose a gated fusion unit.", []),
-    "bold in Markdown": (find_emphasized_terms, "a **gated unit** turns", ["gated unit"]),
-    "bold in LaTeX": (find_emphasized_terms, "a \\textbf{gated unit} turns", ["gated unit"]),
-    "one stressed word": (find_emphasized_terms, "it is \\emph{not} so", []),
-    "a threshold": (find_hyperparameters_with_symbols, "with the threshold τ it turns", ["threshold τ"]),
-    "a symbol that is": (
-        find_hyperparameters_with_symbols,
-        "$\\lambda$ is a balancing coefficient",
-        ["balancing coefficient $\\lambda$"],
-    ),
-    "a plain number": (find_hyperparameters_with_symbols, "with a threshold of 5", []),
+TERMS: dict[str, tuple[str, list[str]]] = {
+    "we propose": ("We further propose a gated fusion unit, which turns", ["gated fusion unit"]),
+    "our model": ("our model uses an echo memory.", ["echo memory"]),
+    "others do": ("They propose a gated fusion unit.", []),
+    "bold in Markdown": ("a **gated unit** turns", ["gated unit"]),
+    "bold in LaTeX": ("a \\textbf{gated unit} turns", ["gated unit"]),
+    "one stressed word": ("it is \\emph{not} so", []),
+    "a threshold": ("with the threshold τ it turns", ["threshold τ"]),
+    "a symbol that is": ("$\\lambda$ is a balancing coefficient", ["balancing coefficient $\\lambda$"]),
+    "a plain number": ("with a threshold of 5", []),
 }
 
 
-@pytest.mark.parametrize(("find_terms", "text", "names"), TERMS.values(), ids=TERMS.keys())
-def test_terms_of_a_text_are_found(find_terms: Finder, text: str, names: list[str]) -> None:
-    assert [name for name, _ in find_terms(text)] == names
+@pytest.mark.parametrize(("text", "names"), TERMS.values(), ids=TERMS.keys())
+def test_terms_of_a_text_are_components(text: str, names: list[str]) -> None:
+    passages = split_sections_into_passages((section("Method", (P, text)),))
+    assert [component.name for component in find_components(passages)] == names
 
 
 def test_known_names_are_found_whole_and_acronyms_in_their_case() -> None:
     index = KnownNames([("Gated fusion unit", "GFU"), ("spring", ""), ("", "SO")])
-    assert list(index.find_mentions("The gated Fusion unit (GFU) and so springs; SO a spring.")) == [
+    assert list(index.locate_mentions("The gated Fusion unit (GFU) and so springs; SO a spring.")) == [
         (0, 4), (0, 23), (2, 44), (1, 49)
     ]  # fmt: skip
-    assert list(index.find_mentions("gfu, gated fusion units")) == []
+    assert list(index.locate_mentions("gfu, gated fusion units")) == []
 
 
 @pytest.mark.parametrize(

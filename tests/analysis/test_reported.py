@@ -2,18 +2,16 @@
 
 import pytest
 
-from planner.analysis.analyse import analyse_paper, analyse_sections, find_reported_ablations
-from planner.analysis.components import ComponentNames, find_components
-from planner.analysis.passages import ReportedAblation, split_sections_into_passages
-from planner.analysis.sentences import REMOVAL_ROW, find_table_row_lines
+from planner.analysis.analyse import analyse_paper, analyse_sections
+from planner.analysis.passages import ReportedAblation
+from planner.analysis.sentences import find_parts_changed_in_rows, locate_table_rows
 from planner.papers.paper import BlockKind, Paper
 from planner.schema import Action
 from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, F, P, T, paper, section
 
 
 def reported(source: Paper) -> list[ReportedAblation]:
-    passages = split_sections_into_passages(source.sections)
-    return list(find_reported_ablations(passages, ComponentNames(lambda: find_components(passages))))
+    return list(analyse_sections(source.sections).reported_ablations)
 
 
 def parts(source: Paper) -> set[str]:
@@ -43,14 +41,12 @@ def test_the_acronym_of_a_component_is_replaced_by_its_label() -> None:
     "row", [r"\quad \textit{$-$\,Echo memory} & 0.353 & $-$0.106 \\", r"~~\emph{w/o} \textbf{Echo memory} & 79.3 \\"]
 )
 def test_rows_are_read_without_markup(row: str) -> None:
-    ((bare, _),) = find_table_row_lines(row)
-    match = REMOVAL_ROW.match(bare)
-    assert match is not None
-    assert match[1].strip() == "Echo memory"
+    (phrase,) = find_parts_changed_in_rows(row, is_table=True, is_ablation_table=True)
+    assert phrase.part == "Echo memory"
 
 
 def test_prose_is_no_row() -> None:
-    assert not list(find_table_row_lines("without further words we go on\nin 2019 all was well"))
+    assert not list(locate_table_rows("without further words we go on\nin 2019 all was well"))
 
 
 def test_columns_of_check_marks() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from planner.analysis.sentences import find_non_removal_variants, find_part_varied_in_table
+from planner.analysis.sentences import find_part_varied_in_table, find_parts_in_ablation_table
 from tests.analysis.odd_text import ODD_TEXT
 
 MARKDOWN = """| Variant | mAP |
@@ -28,11 +28,11 @@ Ours & \textbf{81.2} & --- \\
 
 @pytest.mark.parametrize("table", [MARKDOWN, LATEX], ids=["markdown", "latex"])
 def test_rows_are_variants_except_the_head_the_whole_method_and_removals(table: str) -> None:
-    assert [name for name, _ in find_non_removal_variants(table)] == ["Widest nest first", "Ring buffer"]
+    assert [phrase.part for phrase in find_parts_in_ablation_table(table)] == ["Widest nest first", "Ring buffer"]
 
 
 def test_prose_and_tables_of_pdfs_have_no_variants() -> None:
-    assert not list(find_non_removal_variants("Owls & mice are 2 kinds.\nModel mAP\nRing buffer 78.1 2.0"))
+    assert not list(find_parts_in_ablation_table("Owls & mice are 2 kinds.\nModel mAP\nRing buffer 78.1 2.0"))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_prose_and_tables_of_pdfs_have_no_variants() -> None:
     ],
 )
 def test_the_head_names_the_varied_part(table: str, part: str) -> None:
-    assert [name for name, _ in find_part_varied_in_table(table)] == [part]
+    assert [phrase.part for phrase in find_part_varied_in_table(table)] == [part]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,5 @@ def test_other_heads_name_nothing(table: str) -> None:
 
 @given(ODD_TEXT)
 def test_places_are_inside_the_text(text: str) -> None:
-    for name, start in (*find_part_varied_in_table(text), *find_non_removal_variants(text)):
-        assert name
-        assert 0 <= start < len(text)
+    for phrase in (*find_part_varied_in_table(text), *find_parts_in_ablation_table(text)):
+        assert 0 <= phrase.start < len(text)
