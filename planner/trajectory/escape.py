@@ -24,8 +24,7 @@ from planner.trajectory.markdown_rules import (
     ESCAPES,
     INERT_TAG,
     TAG_START,
-    install_block_markup_recorders,
-    install_inline_markup_recorders,
+    install_markup_recorders,
 )
 
 # CommonMark may read such a line as the continuation of a paragraph, other renderers as a heading's underline.
@@ -95,8 +94,7 @@ def _find_active_markup(text: str) -> MarkupScan:
 def _build_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _MAX_DEPTH}).enable("strikethrough")
     parser.disable(["normalize", "text_join", "autolink", "html_inline", "image"])
-    install_block_markup_recorders(parser)
-    install_inline_markup_recorders(parser)
+    install_markup_recorders(parser)
     return parser
 
 
@@ -212,11 +210,10 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
         stack.pop()
 
 
-def make_markup_escapable(text: str, *, preceding_text: str = "") -> tuple[str, bool]:
-    """Return (text that can be escaped and restored, True if it is the given text unchanged).
+def make_markup_escapable(text: str, *, preceding_text: str = "") -> str:
+    """Return a text that can be escaped and restored: the given text or, if its markup cannot be checked, plain text.
 
-    If the markup of a text cannot be checked, the text becomes plain text. `preceding_text` will stand before the text
-    on its first line.
+    `preceding_text` will stand before the text on its first line.
     """
     written = None if has_too_many_markup_characters(text) else _write_escapes(text, preceding_text)
     if (
@@ -224,9 +221,8 @@ def make_markup_escapable(text: str, *, preceding_text: str = "") -> tuple[str, 
         and not has_too_many_markup_characters(written)
         and unescape_markup(written, preceding_text=preceding_text) == text
     ):
-        return text, True
-    plain = _escape_punctuation(text)
-    return plain, plain == text
+        return text
+    return _escape_punctuation(text)
 
 
 def has_too_many_markup_characters(text: str) -> bool:

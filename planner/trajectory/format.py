@@ -213,7 +213,7 @@ class _Normalizer:
         return remove_unsafe_characters(text)
 
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
-        neutral, is_kept = make_markup_escapable(text, preceding_text=prefix)
-        if not is_kept:
+        neutral = make_markup_escapable(text, preceding_text=prefix)
+        if neutral != text:
             self.warnings.append(f"{place}: markup that could not be checked was made plain text")
         return neutral

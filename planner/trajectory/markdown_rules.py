@@ -27,18 +27,13 @@ _FENCE_LIKE: Final = re.compile(r"^(?:>|[^\S\n])*+(?:`{3}|~{3})", re.MULTILINE)
 _BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
-def install_inline_markup_recorders(parser: MarkdownIt) -> None:
-    """Replace inline rules of the parser with rules that record markup."""
-    rules = parser.inline.ruler
-    rules.at("link", _detect_link)
-    rules.at("backticks", _detect_code)
-    rules.at("entity", _detect_entity)
-    rules.before("entity", "angle", _detect_tag)
-
-
-def install_block_markup_recorders(parser: MarkdownIt) -> None:
-    """Replace block rules of the parser with rules that record markup in the environment's `scan`."""
-    rules = parser.block.ruler
+def install_markup_recorders(parser: MarkdownIt) -> None:
+    """Replace rules of the parser with rules that record markup, block rules in the environment's `scan`."""
+    inline_rules, rules = parser.inline.ruler, parser.block.ruler
+    inline_rules.at("link", _detect_link)
+    inline_rules.at("backticks", _detect_code)
+    inline_rules.at("entity", _detect_entity)
+    inline_rules.before("entity", "angle", _detect_tag)
     ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
     ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     rules.before("fence", "recorded_table", _detect_table, {"alt": ["paragraph", "reference"]})
