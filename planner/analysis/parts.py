@@ -112,7 +112,7 @@ def list_names_of_part(part_description: str) -> tuple[str, ...]:
         if (match := _SHORT_NAME.match(a or b))
     ]
     first = _OF.sub("", head)
-    names = (first if len(_select_content(first)) > 1 else head, *short)
+    names = (first if len(extract_content_stems(first)) > 1 else head, *short)
     return tuple(dict.fromkeys(" ".join(name.split()) for name in names if extract_stems(name))) or (part_description,)
 
 
@@ -185,35 +185,41 @@ def is_greek_symbol(name: str) -> bool:
     return extract_stem_set(spell_greek(name)) <= _SYMBOLS
 
 
-def list_specific_names_with_stems(part_description: str) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Return pairs (name, stems) for the names in a part's description that have two specific words or are acronyms."""
-    names = ((name, _select_content(name)) for name in list_names_of_part(part_description))
-    return tuple((name, stems) for name, stems in names if len(stems - _COUNTS) > 1 or _collect_short_names(name))
+@lru_cache(maxsize=4096)
+def extract_content_stems(name: str) -> frozenset[str]:
+    """Return the stems of a name without symbols and common words ("module"), unless it has no other words."""
+    stems = extract_stem_set(name)
+    return stems - _SYMBOLS - _COMMON or stems - _COMMON or stems
 
 
-def list_all_names_with_stems(part_description: str) -> tuple[tuple[str, frozenset[str]], ...]:
+def list_specific_names(part_description: str) -> tuple[str, ...]:
+    """Return the names in a part's description that are acronyms or have two words that say which part is meant."""
+    names = list_names_of_part(part_description)
+    return tuple(name for name in names if len(extract_content_stems(name) - _COUNTS) > 1 or _collect_short_names(name))
+
+
+def list_searchable_names_with_stems(description: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return pairs (name, stems) for the specific names in a description, and for the whole description.
 
-    Names that say too little, such as a single general word, are left out.
+    Names that say too little to be searched for, such as a single general word, are left out.
     """
-    whole = extract_stem_set(_BRACKETS.sub(" ", part_description)) - COMMON_STEMS
-    names = (
-        *list_specific_names_with_stems(part_description),
-        *([(part_description, whole)] if len(whole) > 1 else []),
-    )
+    whole = extract_stem_set(_BRACKETS.sub(" ", description)) - COMMON_STEMS
+    names = [(name, extract_content_stems(name)) for name in list_specific_names(description)]
+    names += [(description, whole)] if len(whole) > 1 else []
     said = ((name, stems, stems - _KINDS) for name, stems in names)
     return tuple((name, rest) for name, stems, rest in said if len(rest) > 1 or rest == stems)
 
 
-def select_specific_and_head_stems(part_description: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return (specific stems of a part's description, specific stems of its head).
+def extract_specific_stems(description: str) -> frozenset[str]:
+    """Return the stems of a description without words of kinds and sizes ("type"), unless it has no other words."""
+    stems = extract_stem_set(_BRACKETS.sub(" ", description))
+    return stems - _KINDS or stems
 
-    The head ends before a word such as "of" or "that": "normalization" in "normalization by the middle chunk".
-    """
-    part_description = _BRACKETS.sub(" ", part_description)
-    stems = extract_stem_set(part_description)
-    stems = stems - _KINDS or stems
-    return stems, stems & extract_stem_set(_AFTER_HEAD.sub("", part_description))
+
+def extract_specific_head_stems(description: str) -> frozenset[str]:
+    """Return the specific stems before a word such as "of": "normalization" in "normalization by the middle chunk"."""
+    head = _AFTER_HEAD.sub("", _BRACKETS.sub(" ", description))
+    return extract_specific_stems(description) & extract_stem_set(head)
 
 
 def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) -> bool:
@@ -261,16 +267,16 @@ def list_ablated_part_names(ablation: Ablation) -> tuple[str, ...]:
 def _list_parts_in_name(text: str) -> tuple[str, ...]:
     name = strip_study_words(_WITHOUT.sub("", text))  # "the encoder without its gate" is about the gate
     # "Kernels" of "kernels on raw inputs" says too little.
-    return (name,) if len(extract_stems(name)) == 1 else tuple(each for each, _ in list_specific_names_with_stems(name))
+    return (name,) if len(extract_stems(name)) == 1 else list_specific_names(name)
 
 
-def list_replacements_naming_part(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield (item, its stems) for each replacement that has at least half of the words in the part's name."""
+def list_replacements_naming_part(ablation: Ablation) -> Iterator[str]:
+    """Yield each replacement that has at least half of the words in the part's name."""
     part = extract_stem_set(ablation.ablated_part) - COMMON_STEMS
     for item in ablation.replacement:
         stems = extract_stem_set(item)
         if len(stems) >= _MIN_ITEM_STEMS and len(stems & part) * 2 >= len(part) > 0:
-            yield item, stems
+            yield item
 
 
 def list_limiting_word_kinds(text: str) -> frozenset[str | None]:
@@ -283,7 +289,7 @@ def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
         name_a, name_b = expand_acronyms(name_a, name_b), expand_acronyms(name_b, name_a)
     elif not extract_stem_set(name_a) & extract_stem_set(name_b):
         return False
-    a, b = _select_content(name_a), _select_content(name_b)
+    a, b = extract_content_stems(name_a), extract_content_stems(name_b)
     shared, short_a, short_b = a & b, _collect_short_names(name_a), _collect_short_names(name_b)
     if any(kernel and not kernel & shared for kernel in (_select_kernel(name_a), _select_kernel(name_b))):
         return False  # "the weights of the gate" are another part than the gate
@@ -294,13 +300,6 @@ def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
     if len(a) == 1 or len(b) == 1:
         return bool(shared & short_a)
     return len(shared) >= min_overlap * sqrt(len(a) * len(b)) or len(shared) == min(len(a), len(b)) > _MIN_WORDS
-
-
-@lru_cache(maxsize=4096)
-def _select_content(name: str) -> frozenset[str]:
-    """Return the stems of a name without symbols and common words ("module"), unless it has no other words."""
-    stems = extract_stem_set(name)
-    return stems - _SYMBOLS - _COMMON or stems - _COMMON or stems
 
 
 @lru_cache(maxsize=4096)

@@ -8,17 +8,19 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from planner.analysis.parts import (
+    extract_content_stems,
+    extract_specific_head_stems,
+    extract_specific_stems,
     is_ablation_of_part,
     is_greek_symbol,
     is_same_part,
     is_specific_stem,
     is_text_about_part,
-    list_all_names_with_stems,
     list_limiting_word_kinds,
     list_names_of_part,
     list_replacements_naming_part,
-    list_specific_names_with_stems,
-    select_specific_and_head_stems,
+    list_searchable_names_with_stems,
+    list_specific_names,
     strip_study_words,
 )
 from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblation
@@ -134,14 +136,14 @@ class _ComparisonSearch:
         )
 
     def _find_removals(self, part: str) -> Iterator[tuple[str, str]]:
-        for name, stems in list_all_names_with_stems(part):
+        for name, stems in list_searchable_names_with_stems(part):
             sentences = self._list_sentences(stems, len(stems))
             yield from ((name, each.heading) for each in sentences if is_part_left_out(stems, each.text))
 
     def _find_sweeps(self, name: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
         if len(values) < _MIN_VALUES:
             return
-        part, _ = select_specific_and_head_stems(name)
+        part = extract_specific_stems(name)
         symbols = frozenset(stem for stem in part if len(stem) == 1 and stem.isalpha())
         numbers = frozenset[float]().union(*map(parse_number_set, values))
         for sentence in self._list_sentences(frozenset(stem for stem in part if not stem.isdigit()), 1):
@@ -155,30 +157,30 @@ class _ComparisonSearch:
 
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each comparison about `part` that has the replacement `item` or a name in it."""
-        (about, head), limits = select_specific_and_head_stems(part), list_limiting_word_kinds(item)
-        for name, words in list_all_names_with_stems(item):
+        about, limits = extract_specific_stems(part), list_limiting_word_kinds(item)
+        for name, words in list_searchable_names_with_stems(item):
             stems = words - about
             is_whole, says_enough = name == item and len(stems) > 1, len(stems) > 1 or any(map(is_specific_stem, stems))
             for each in self._list_sentences(stems, _MIN_ITEM_SHARE * len(stems)) if says_enough else ():
                 is_compared = each.compares(limits) if is_whole else not limits and each.compares_name(stems)
-                if is_compared and each.is_about(about, head):
+                if is_compared and each.is_about(about, extract_specific_head_stems(part)):
                     yield name, each.heading
 
     def _find_single_use(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (`item`, heading) for each sentence on ablations with `item`, such as "the coarse features only"."""
-        (about, head), limits = select_specific_and_head_stems(part), list_limiting_word_kinds(item)
-        stems, _ = select_specific_and_head_stems(item)
+        about, limits = extract_specific_stems(part), list_limiting_word_kinds(item)
+        stems = extract_specific_stems(item)
         least = _MIN_ITEM_SHARE * len(stems)
         for each in self._list_sentences(stems, least):
             is_said = len(stems & each.stems) >= least and limits <= list_limiting_word_kinds(each.text)
-            if each.is_about_ablations and is_said and each.is_about(about, head):
+            if each.is_about_ablations and is_said and each.is_about(about, extract_specific_head_stems(part)):
                 yield item, each.heading
 
     def _find_oracles(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
         part, items = ablation.ablated_part, ablation.replacement
         named = items[:1] if _ORACLE.search(ablation.name) else ()
         oracles = tuple(filter(_ORACLE.search, items)) or named
-        stems, _ = select_specific_and_head_stems(part)
+        stems = extract_specific_stems(part)
         for each in self._list_sentences(stems, 1) if oracles and not _ORACLE.search(part) else ():
             if _ORACLE.search(each.text) and _COMPARES.search(each.around) and each.is_about(stems):
                 yield oracles[0], each.heading
@@ -292,12 +294,13 @@ class RepeatSearch:
         for study in self.reported_studies:
             if _is_study_of(study, ablation):
                 yield study.name, study.section
-        for name, stems in list_specific_names_with_stems(ablation.ablated_part):
+        for name in list_specific_names(ablation.ablated_part):
+            stems = extract_content_stems(name)
             for text, words, passage in self._find_statements(stems):
                 if _may_tell_change(text, words, passage, ablation) and is_text_about_part(stems, text):
                     yield name, passage.heading
-        for name, stems in list_replacements_naming_part(ablation):
-            yield from ((name, passage.heading) for _, _, passage in self._find_statements(stems))
+        for name in list_replacements_naming_part(ablation):
+            yield from ((name, passage.heading) for *_, passage in self._find_statements(extract_stem_set(name)))
 
     def _tells_change(self, reported: ReportedAblation, ablation: Ablation) -> bool:
         """Return whether the paper may report the change that `ablation` makes to a part, not just the removal."""
