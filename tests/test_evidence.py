@@ -134,8 +134,8 @@ def test_a_prompt_that_changes_the_text_of_its_paper_checks_a_plan_alike(
     "sections",
     [
         (),
-        (IndexedSection("Method", ("a", "b"), ablation_passages=(2,)),),
-        (IndexedSection("Method", (), lengths=(1, 2), ablation_passages=(-1,)),),
+        (IndexedSection("Method", ("a", "b"), ablation_passage_indices=(2,)),),
+        (IndexedSection("Method", (), passage_lengths=(1, 2), ablation_passage_indices=(-1,)),),
         (IndexedSection("Method", ("a", "b"), pages=(1,)),),
     ],
 )
@@ -148,7 +148,9 @@ def test_an_index_of_passages_that_are_not_there_is_refused(sections: tuple[Inde
 
 def test_an_index_has_no_more_text_than_its_prompt() -> None:
     lengths = (5, 10**18, 7, 3) * 100
-    index_received = PaperIndex(Task.REVIEWER, (IndexedSection("Method", (), lengths=lengths, floats=(2, 9_999)),) * 9)
+    index_received = PaperIndex(
+        Task.REVIEWER, (IndexedSection("Method", (), passage_lengths=lengths, float_indices=(2, 9_999)),) * 9
+    )
     restored = index_received.restore_excerpt("x" * 50)
     assert sum(len(passage) for section in restored.sections for passage in section.passages) <= 50
 

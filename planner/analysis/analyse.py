@@ -136,10 +136,10 @@ def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSe
         section.heading,
         texts,
         pages=pages if any(pages) else (),
-        ablation_passages=about,
+        ablation_passage_indices=about,
         is_experiment=section.kind in EXPERIMENT_SECTIONS,
-        lengths=tuple(len(block.text) for block in section.blocks),
-        floats=tuple(number for number, block in enumerate(section.blocks) if block.kind in _FLOAT_KINDS),
+        passage_lengths=tuple(len(block.text) for block in section.blocks),
+        float_indices=tuple(number for number, block in enumerate(section.blocks) if block.kind in _FLOAT_KINDS),
     )
 
 

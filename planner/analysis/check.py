@@ -87,32 +87,32 @@ class PlanCheck:
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
 
-def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
+def check_reply(reply: Reply, paper_index: PaperIndex) -> PlanCheck:
     """Return the faults of the plan in a reply, and all its details with their quotes located.
 
     In the reviewer task, ablations are also compared with the studies that the model or the program found in the paper.
     """
-    reported = merge_model_and_program_studies(reply.reported, index) if index.task is Task.REVIEWER else ()
-    details = locate_quotes(reply.details, index)
-    located = locate_quotes((each.details for each in reply.considered), index)
+    reported = merge_model_and_program_studies(reply.reported, paper_index) if paper_index.task is Task.REVIEWER else ()
+    details = locate_quotes(reply.details, paper_index)
+    located = locate_quotes((each.details for each in reply.considered), paper_index)
     candidates = tuple(
         candidate.model_copy(update={"details": details})
         for candidate, details in zip(reply.considered, located, strict=True)
     )
     located_details = PlanDetails(details=details, considered=candidates, reported=reported)
-    return PlanCheck(located_details, find_faults(reply.plan, details, index, reported))
+    return PlanCheck(located_details, find_faults(reply.plan, details, paper_index, reported))
 
 
 def merge_model_and_program_studies(
-    model_studies: Sequence[ReportedStudy], index: PaperIndex
+    model_studies: Sequence[ReportedStudy], paper_index: PaperIndex
 ) -> tuple[ReportedStudy, ...]:
     """Return the ablations that the model found in a paper, then those that only the program found.
 
     A quote that is not in the text that was sent becomes "". The `section` of a study is the heading above its quote.
     If the quote was not found, `section` is the heading above the part that the program found, or "".
     """
-    search = QuoteSearch(index.sections)
-    found = list(index.reported_ablations[:_MAX_STUDIES])
+    search = QuoteSearch(paper_index.sections)
+    found = list(paper_index.reported_ablations[:_MAX_STUDIES])
     merged = []
     for study in model_studies[:_MAX_STUDIES]:
         same = [each for each in found if _is_part_of_study(each.part, study)]
@@ -165,14 +165,17 @@ def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search
 
 
 def find_faults(
-    plan: Plan, located_details: Sequence[Details], index: PaperIndex, reported_studies: Sequence[ReportedStudy] = ()
+    plan: Plan,
+    located_details: Sequence[Details],
+    paper_index: PaperIndex,
+    reported_studies: Sequence[ReportedStudy] = (),
 ) -> tuple[Finding, ...]:
     """Return the faults of a plan.
 
     `located_details` is empty or has one item per ablation, as `locate_quotes` returns them. `reported_studies` are the
     studies in the paper. Only words are compared, so a fault makes no plan invalid.
     """
-    checker = _AblationChecker(index, reported_studies)
+    checker = _AblationChecker(paper_index, reported_studies)
     return tuple(
         Finding(number, ablation.name, kind, text)
         for number, ablation in enumerate(plan.ablations)
@@ -183,9 +186,9 @@ def find_faults(
     )
 
 
-def locate_quotes(details: Iterable[Details], index: PaperIndex) -> tuple[Details, ...]:
+def locate_quotes(details: Iterable[Details], paper_index: PaperIndex) -> tuple[Details, ...]:
     """Return the details, each with the place of its quote in the paper's text, or marked as absent."""
-    search = QuoteSearch(index.sections)
+    search = QuoteSearch(paper_index.sections)
     return tuple(
         each.model_copy(update={"evidence": each.evidence and search.locate_quote(each.evidence.quote)})
         for each in details

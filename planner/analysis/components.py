@@ -137,7 +137,7 @@ def find_components(passages: Sequence[Passage], *, with_mention_counts: bool = 
     """
     passages = [passage for passage in passages if passage.section_kind in _COMPONENT_SECTIONS]
     candidates = [candidate for passage in passages for candidate in _find_candidates(passage)]
-    method = [passage for passage in passages if passage.in_method and passage.block_kind is not BlockKind.HEADING]
+    method = [passage for passage in passages if passage.is_in_method and passage.block_kind is not BlockKind.HEADING]
     candidates += _find_repeated_mechanisms(method)
     merged = _merge_candidates(each for each in candidates if each.name and not is_generic_name(each.name))
     merged = _count_mentions(merged, passages) if with_mention_counts else merged
@@ -147,7 +147,7 @@ def find_components(passages: Sequence[Passage], *, with_mention_counts: bool = 
 def _find_candidates(passage: Passage) -> Iterator[Component]:
     text, line = passage.text, passage.one_line_text
     if passage.block_kind is BlockKind.HEADING:
-        if passage.in_method and passage.level > 1:
+        if passage.is_in_method and passage.level > 1:
             heading = strip_number_and_punctuation(strip_markup(passage.heading))
             yield _build_component(passage, extract_bare_name(heading), 0, EvidenceKind.HEADING)
         return
@@ -158,14 +158,14 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
         name = strip_markup(acronym.expansion)
         yield Component(name, acronym.abbreviation, location, frozenset({EvidenceKind.ACRONYM}))
     named_phrases = [(EvidenceKind.PROPOSED, _locate_phrases_after_we(line))]
-    if passage.in_method or passage.section_kind is SectionKind.INTRODUCTION:
+    if passage.is_in_method or passage.section_kind is SectionKind.INTRODUCTION:
         named_phrases.append((EvidenceKind.BOLD, _locate_emphasized_terms(text)))
-    if passage.in_method:
+    if passage.is_in_method:
         named_phrases.append((EvidenceKind.RUN_IN, locate_run_in_headings(text)))
     for evidence, phrases in named_phrases:
         for phrase, start in phrases:
             yield _build_component(passage, extract_bare_name(phrase), start, evidence)
-    for symbol, start in _locate_hyperparameters(line) if passage.in_method else ():
+    for symbol, start in _locate_hyperparameters(line) if passage.is_in_method else ():
         yield _build_component(passage, symbol, start, EvidenceKind.SYMBOL)
 
 

@@ -210,16 +210,16 @@ def list_searchable_names_with_stems(description: str) -> tuple[tuple[str, froze
     return tuple((name, rest) for name, stems, rest in said if len(rest) > 1 or rest == stems)
 
 
-def extract_specific_stems(description: str) -> frozenset[str]:
+def extract_stems_without_kinds(description: str) -> frozenset[str]:
     """Return the stems of a description without words of kinds and sizes ("type"), unless it has no other words."""
     stems = extract_stem_set(_BRACKETS.sub(" ", description))
     return stems - _KINDS or stems
 
 
-def extract_specific_head_stems(description: str) -> frozenset[str]:
+def extract_head_stems(description: str) -> frozenset[str]:
     """Return the specific stems before a word such as "of": "normalization" in "normalization by the middle chunk"."""
     head = _AFTER_HEAD.sub("", _BRACKETS.sub(" ", description))
-    return extract_specific_stems(description) & extract_stem_set(head)
+    return extract_stems_without_kinds(description) & extract_stem_set(head)
 
 
 def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) -> bool:

@@ -70,13 +70,13 @@ class ReportedAblation:
 class Passage(NamedTuple):  # made for each block, in half the time of a dataclass
     """A block of a paper and the heading above it. The block starts `paper_offset` characters into the paper's text.
 
-    `level` is the level of the heading. `in_method` is true if the section describes the method.
+    `level` is the level of the heading. `is_in_method` is true if the section describes the method.
     """
 
     heading: str
     section_kind: SectionKind
     level: int
-    in_method: bool
+    is_in_method: bool
     block_kind: BlockKind
     text: str
     paper_offset: int
@@ -164,25 +164,25 @@ class IndexedSection:
     """The passages under a heading; either all or none of them were sent to the model.
 
     Tables and figures come last in `passages`. `pages` has the page on which each passage starts, if the paper has
-    pages. `ablation_passages` has the indices of passages that report ablations. It is empty in the author task.
-    `lengths` and `floats` follow the order in which the passages were sent. `lengths` has the number of characters of
-    each passage. `floats` has the indices of tables and figures. Both are empty if the section was not sent.
+    pages. `ablation_passage_indices` are those of the passages that report ablations; the author task has none.
+    `passage_lengths` (in characters) and `float_indices` (those of tables and figures) follow the order in which the
+    passages were sent. Both are empty if the section was not sent.
     """
 
     heading: str
     passages: tuple[str, ...]
     is_sent: bool = True
     pages: tuple[int | None, ...] = ()
-    ablation_passages: tuple[int, ...] = ()
+    ablation_passage_indices: tuple[int, ...] = ()
     is_experiment: bool = False
-    lengths: tuple[NonNegativeInt, ...] = ()
-    floats: tuple[int, ...] = ()
+    passage_lengths: tuple[NonNegativeInt, ...] = ()
+    float_indices: tuple[int, ...] = ()
 
     @property
     def has_valid_pages_and_indices(self) -> bool:
-        """True if `pages` is empty or has one item per passage, and all `ablation_passages` are indices of passages."""
-        count = len(self.passages or self.lengths)
-        return len(self.pages) in {0, count} and all(0 <= number < count for number in self.ablation_passages)
+        """True if `pages` is empty or has one item per passage, and all `ablation_passage_indices` are valid."""
+        count = len(self.passages or self.passage_lengths)
+        return len(self.pages) in {0, count} and all(0 <= number < count for number in self.ablation_passage_indices)
 
     @cached_property
     def lowered_passages(self) -> tuple[str, ...]:
@@ -199,26 +199,26 @@ class IndexedSection:
 class PaperIndex:
     """The text of a paper by sections, and the ablations that the paper reports.
 
-    `reported_ablations` is empty for the author task, which does not need them. After `omit_excerpt`, `text_start` is
-    the offset in the prompt at which the excerpt begins.
+    `reported_ablations` is empty for the author task, which does not need them. After `omit_excerpt`, `excerpt_start`
+    is the offset in the prompt at which the excerpt begins.
     """
 
     task: Task
     sections: tuple[IndexedSection, ...]
     reported_ablations: tuple[ReportedAblation, ...] = ()
-    text_start: NonNegativeInt = 0
+    excerpt_start: NonNegativeInt = 0
 
     def omit_excerpt(self, excerpt_start: int) -> "PaperIndex":
         """Return a copy without the passages of the excerpt; `excerpt_start` is the excerpt's offset in its prompt."""
-        sections = tuple(replace(each, passages=()) if each.lengths else each for each in self.sections)
-        return replace(self, sections=sections, text_start=excerpt_start)
+        sections = tuple(replace(each, passages=()) if each.passage_lengths else each for each in self.sections)
+        return replace(self, sections=sections, excerpt_start=excerpt_start)
 
     def restore_excerpt(self, prompt_text: str) -> "PaperIndex":
         """Return a copy with the passages that `omit_excerpt` left out; they are read from the text of the prompt."""
-        sections, start = [], self.text_start
+        sections, start = [], self.excerpt_start
         for section in self.sections:
             passages = []
-            for length in section.lengths:
+            for length in section.passage_lengths:
                 passages.append(prompt_text[start : start + length])
                 start += length + _GAP_CHARS
             sections.append(section if section.passages or not passages else _fill_section(section, passages))
@@ -227,8 +227,8 @@ class PaperIndex:
 
 def _fill_section(section: IndexedSection, passages: list[str]) -> IndexedSection:
     """Return a section with these passages from an excerpt. Tables and figures are moved to the end."""
-    if section.floats:
-        floats = frozenset(section.floats)
+    if section.float_indices:
+        floats = frozenset(section.float_indices)
         passages = [passages[number] for number in sorted(range(len(passages)), key=floats.__contains__)]
     return replace(section, passages=tuple(passages))
 
@@ -326,7 +326,7 @@ class PassageSearch:
             beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], parse_number_set(words)
             wanted = []
         for each in self._sections:
-            skipped = each.ablation_passages if numbers else ()
+            skipped = each.ablation_passage_indices if numbers else ()
             for number, passage in enumerate(each.lowered_passages) if each.is_sent else ():
                 is_likely = all(start in passage for start in beginnings)
                 if number not in skipped and is_likely and (not numbers or numbers <= each.numbers_by_passage[number]):

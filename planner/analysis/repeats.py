@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from planner.analysis.parts import (
     extract_content_stems,
-    extract_specific_head_stems,
-    extract_specific_stems,
+    extract_head_stems,
+    extract_stems_without_kinds,
     is_ablation_of_part,
     is_greek_symbol,
     is_same_part,
@@ -143,7 +143,7 @@ class _ComparisonSearch:
     def _find_sweeps(self, name: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
         if len(values) < _MIN_VALUES:
             return
-        part = extract_specific_stems(name)
+        part = extract_stems_without_kinds(name)
         symbols = frozenset(stem for stem in part if len(stem) == 1 and stem.isalpha())
         numbers = frozenset[float]().union(*map(parse_number_set, values))
         for sentence in self._list_sentences(frozenset(stem for stem in part if not stem.isdigit()), 1):
@@ -157,30 +157,30 @@ class _ComparisonSearch:
 
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each comparison about `part` that has the replacement `item` or a name in it."""
-        about, limits = extract_specific_stems(part), list_limiting_word_kinds(item)
+        about, limits = extract_stems_without_kinds(part), list_limiting_word_kinds(item)
         for name, words in list_searchable_names_with_stems(item):
             stems = words - about
             is_whole, says_enough = name == item and len(stems) > 1, len(stems) > 1 or any(map(is_specific_stem, stems))
             for each in self._list_sentences(stems, _MIN_ITEM_SHARE * len(stems)) if says_enough else ():
                 is_compared = each.compares(limits) if is_whole else not limits and each.compares_name(stems)
-                if is_compared and each.is_about(about, extract_specific_head_stems(part)):
+                if is_compared and each.is_about(about, extract_head_stems(part)):
                     yield name, each.heading
 
     def _find_single_use(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (`item`, heading) for each sentence on ablations with `item`, such as "the coarse features only"."""
-        about, limits = extract_specific_stems(part), list_limiting_word_kinds(item)
-        stems = extract_specific_stems(item)
+        about, limits = extract_stems_without_kinds(part), list_limiting_word_kinds(item)
+        stems = extract_stems_without_kinds(item)
         least = _MIN_ITEM_SHARE * len(stems)
         for each in self._list_sentences(stems, least):
             is_said = len(stems & each.stems) >= least and limits <= list_limiting_word_kinds(each.text)
-            if each.is_about_ablations and is_said and each.is_about(about, extract_specific_head_stems(part)):
+            if each.is_about_ablations and is_said and each.is_about(about, extract_head_stems(part)):
                 yield item, each.heading
 
     def _find_oracles(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
         part, items = ablation.ablated_part, ablation.replacement
         named = items[:1] if _ORACLE.search(ablation.name) else ()
         oracles = tuple(filter(_ORACLE.search, items)) or named
-        stems = extract_specific_stems(part)
+        stems = extract_stems_without_kinds(part)
         for each in self._list_sentences(stems, 1) if oracles and not _ORACLE.search(part) else ():
             if _ORACLE.search(each.text) and _COMPARES.search(each.around) and each.is_about(stems):
                 yield oracles[0], each.heading
@@ -202,14 +202,14 @@ class _ComparisonSearch:
         if passage not in self._sentences:
             texts = list(split_sentences(passage))
             stems = list(map(extract_stem_set, texts))
-            is_float = number >= len(section.passages) - len(section.floats)
+            is_float = number >= len(section.passages) - len(section.float_indices)
             if is_table := is_float and len(texts) <= _MAX_TABLE_SENTENCES:
                 around = [(passage, frozenset[str]().union(*stems))] * len(texts)
             else:
                 near = [slice(at, at + _COMPARISON_SENTENCES) for at in range(len(texts))]
                 around = [("".join(texts[part]), frozenset[str]().union(*stems[part])) for part in near]
             self._sentences[passage] = [
-                _Sentence(section.heading, text, words, is_table, *rest, number in section.ablation_passages)
+                _Sentence(section.heading, text, words, is_table, *rest, number in section.ablation_passage_indices)
                 for text, words, rest in zip(texts, stems, around, strict=True)
             ]
         return self._sentences[passage]
@@ -241,19 +241,19 @@ class RepeatSearch:
     `reported_studies` are the ablation studies that the model found in the paper.
     """
 
-    index: PaperIndex
+    paper_index: PaperIndex
     reported_studies: Sequence[ReportedStudy] = ()
 
     @cached_property
     def _comparisons(self) -> _ComparisonSearch:
-        return _ComparisonSearch(self.index.sections)
+        return _ComparisonSearch(self.paper_index.sections)
 
     @cached_property
     def _passages(self) -> list[_AblationPassage]:
         return [
             _AblationPassage(section.heading, section.passages[number], section.lowered_passages[number])
-            for section in self.index.sections
-            for number in section.ablation_passages
+            for section in self.paper_index.sections
+            for number in section.ablation_passage_indices
         ]
 
     @cached_property
@@ -278,7 +278,7 @@ class RepeatSearch:
 
     def _find_repeats(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each study in the paper that `ablation` seems to repeat."""
-        same = [each for each in self.index.reported_ablations if is_ablation_of_part(ablation, each.part)]
+        same = [each for each in self.paper_index.reported_ablations if is_ablation_of_part(ablation, each.part)]
         yield from ((each.part, each.location.heading) for each in same if self._tells_change(each, ablation))
         yield from self._find_told(ablation) if not same else ()
         # A paper that reports another change of the part may also report this one.
@@ -288,7 +288,7 @@ class RepeatSearch:
     def _find_told(self, ablation: Ablation) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each reported removal, study or statement that may be about this ablation."""
         left_out = [match[1] for match in map(_WITHOUT.match, ablation.replacement) if match]
-        for each in self.index.reported_ablations if left_out else ():
+        for each in self.paper_index.reported_ablations if left_out else ():
             if each.action is Action.REMOVE and any(is_same_part(name, each.part) for name in left_out):
                 yield each.part, each.location.heading
         for study in self.reported_studies:

@@ -36,7 +36,7 @@ def test_offsets_count_a_section_without_blocks() -> None:
 
 
 def test_the_method_ends_where_experiments_begin() -> None:
-    headings = {p.heading for p in split_sections_into_passages(PLAIN.sections) if p.in_method}
+    headings = {p.heading for p in split_sections_into_passages(PLAIN.sections) if p.is_in_method}
     assert headings == {"3 Method", "3.1 Overview", "3.2 Echo Memory", "3.3 Training"}
 
 
