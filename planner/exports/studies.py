@@ -22,7 +22,7 @@ from planner.site.copies import (
     format_change_as_instruction,
 )
 from planner.site.entries import PlanEntry
-from planner.site.facts import choose_title_or_id, choose_unique_labels
+from planner.site.facts import choose_shown_title, choose_unique_labels
 
 BASELINE: Final = "baseline"
 SEEDS: Final = (0, 1, 2)
@@ -118,7 +118,7 @@ def build_exported_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]
         if entry.trajectory:
             papers[entry.paper_id].append(entry)
     plans = [
-        (entry, f"{slug}--{_cut_slug(label, _MAX_LABEL_CHARS)}" if len(found) > 1 else slug, choose_title_or_id(found))
+        (entry, f"{slug}--{_cut_slug(label, _MAX_LABEL_CHARS)}" if len(found) > 1 else slug, choose_shown_title(found))
         for slug, found in zip(_choose_slugs(tuple(papers)), papers.values(), strict=True)
         for entry, label in zip(found, choose_unique_labels(found), strict=True)
     ]

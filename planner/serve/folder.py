@@ -21,7 +21,7 @@ from planner.papers.paper import Paper
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
 from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
-from planner.site.facts import choose_title_or_id, fix_title_case
+from planner.site.facts import choose_shown_title, fix_title_case
 
 _FOLDER: Final = ".serve"
 _KEY: Final = re.compile(r"[0-9a-f]{16}")
@@ -158,7 +158,7 @@ class StoredEntry:
     @property
     def title(self) -> str:
         """The title of the paper."""
-        return choose_title_or_id((self.entry,))
+        return choose_shown_title((self.entry,))
 
 
 def list_stored_entries(output: Path) -> list[StoredEntry]:

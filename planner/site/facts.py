@@ -6,14 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PureWindowsPath
 from typing import Final
 
 from planner.chat import Completion
 from planner.details import format_count
 from planner.matching import split_into_word_set
 from planner.models.pricing import format_usd
-from planner.names import parse_arxiv_id
+from planner.names import ArxivId, parse_arxiv_id
 from planner.papers.sources import strip_folders_and_endings
 from planner.planning.record import MAX_ABSTRACT_CHARS, PlanRecord
 from planner.sanitize import remove_unsafe_characters, truncate_long_name
@@ -30,8 +29,8 @@ _MIN_CAPITALS: Final = 8
 _MIN_WORDS: Final = 3
 
 
-def choose_title_or_id(entries: Sequence[PlanEntry]) -> str:
-    """Return the title of the paper. If it is unknown, make a title from the paper's id.
+def choose_shown_title(entries: Sequence[PlanEntry]) -> str:
+    """Return the title to show for the paper of the entries. If it is unknown, make a title from the paper's id.
 
     A title in capitals is changed to title case.
     """
@@ -73,12 +72,10 @@ def fix_title_case(title: str, abstract: str) -> str:
     return pieces.sub(lambda piece: _lower_word(piece, spellings), title)
 
 
-def build_name_and_arxiv_address(paper_id: str, source: str) -> tuple[str, str]:
-    """Return (arXiv id, address at arXiv) of a paper. If it is not on arXiv, return (name of its file, "")."""
+def find_arxiv_id(source: str, paper_id: str) -> ArxivId | None:
+    """Return the arXiv id in the source or the id of a paper, or None if there is none."""
     found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
-    if arxiv_id := next(filter(None, found), None):
-        return f"arXiv:{arxiv_id}", f"https://arxiv.org/abs/{arxiv_id}"
-    return PureWindowsPath(source).name, ""
+    return next(filter(None, found), None)
 
 
 def _is_in_capitals(title: str) -> bool:
@@ -116,15 +113,15 @@ class AttemptView:
     refusal: str
 
 
-def list_key_figures(entry: PlanEntry) -> Iterator[str]:
-    """Yield the known key figures of an entry as texts: task, number of ablations, cost and time."""
-    yield f"{entry.task} task"
-    if entry.ablations:
-        yield format_count(len(entry.ablations), "ablation")
-    if entry.cost is not None:
-        yield format_usd(entry.cost)
-    if entry.record and _format_seconds(entry.record.seconds):
-        yield _format_seconds(entry.record.seconds)
+def format_key_figures(entry: PlanEntry) -> str:
+    """Return the known key figures of an entry in one line: task, number of ablations, cost and time."""
+    figures = (
+        f"{entry.task} task",
+        format_count(len(entry.ablations), "ablation") if entry.ablations else "",
+        "" if entry.cost is None else format_usd(entry.cost),
+        _format_seconds(entry.record.seconds) if entry.record else "",
+    )
+    return " · ".join(filter(None, figures))
 
 
 def list_plan_facts(entry: PlanEntry) -> tuple[tuple[str, str], ...]:

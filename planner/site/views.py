@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 from typing import Final
 
 from markupsafe import Markup
@@ -26,11 +27,11 @@ from planner.site.copies import PlanCopies, choose_descriptive_name_or_part, for
 from planner.site.entries import PlanEntry
 from planner.site.facts import (
     AttemptView,
-    build_name_and_arxiv_address,
-    choose_title_or_id,
+    choose_shown_title,
     choose_unique_labels,
+    find_arxiv_id,
+    format_key_figures,
     list_attempt_views,
-    list_key_figures,
     list_plan_facts,
 )
 from planner.site.html_text import (
@@ -45,36 +46,19 @@ _MAX_ANCHOR_LENGTH: Final = 60
 _ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Action.ADD: "Add"}
 
 
-@dataclass(frozen=True, slots=True)
-class SharedAblations:
-    """Groups of equal ablations that several models propose, the largest group first.
+def group_shared_ablations(entries: Sequence[PlanEntry]) -> tuple[tuple[Place, ...], ...]:
+    """Return groups of equal ablations that several models propose for the same task, the largest group first.
 
-    A place is (index of an entry on the page, index of an ablation in the plan of this entry). `matches` maps the place
-    of each ablation in a group to the ablations of other models in the same group.
+    A place is (index of an entry, index of an ablation in its plan). All entries are of one paper. Combined plans are
+    left out, since they repeat ablations of other plans.
     """
-
-    matches: dict[Place, tuple[Place, ...]]
-    groups: tuple[tuple[Place, ...], ...]
-
-
-def find_shared_ablations(entries: Sequence[PlanEntry]) -> SharedAblations:
-    """Find the ablations that several models propose for the same task. The entries are those of one paper.
-
-    Combined plans are left out, since they repeat ablations of other plans.
-    """
-    models = [(entry.planner, entry.model) for entry in entries]
-    groups = [
+    groups = (
         group
         for task in Task
         for group in group_ablations([_list_own_ablations(entry, task) for entry in entries])
-        if len({models[entry_number] for entry_number, _ in group}) > 1
-    ]
-    matches = {
-        place: tuple(other for other in group if models[other[0]] != models[place[0]])
-        for group in groups
-        for place in group
-    }
-    return SharedAblations(matches, tuple(sorted(groups, key=lambda group: (-len(group), group))))
+        if len({(entries[index].planner, entries[index].model) for index, _ in group}) > 1
+    )
+    return tuple(sorted(groups, key=lambda group: (-len(group), group)))
 
 
 def _list_own_ablations(entry: PlanEntry, task: Task) -> tuple[Ablation, ...]:
@@ -180,20 +164,21 @@ def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     """Return the data for a paper's page from the entries of the paper. Plans come before failures."""
     entries = sorted(entries, key=lambda entry: entry.trajectory is None)
     labels = choose_unique_labels(entries)
-    places = _PlaceLinks(entries, labels, list(map(derive_anchor_from_label, labels)), find_shared_ablations(entries))
-    title = choose_title_or_id(entries)
+    places = _PlaceLinks(entries, labels, list(map(_derive_anchor, labels)), group_shared_ablations(entries))
+    title = choose_shown_title(entries)
     paper = next((entry.record.paper for entry in entries if entry.record and entry.record.paper.source), None)
-    source, address = build_name_and_arxiv_address(entries[0].paper_id, paper.source if paper else "")
+    source = paper.source if paper else ""
+    arxiv_id = find_arxiv_id(source, entries[0].paper_id)
     return PaperView(
         title=render_formulas_as_text(title),
         heading=render_formulas_as_html(title),
         authors=", ".join(paper.authors) if paper else "",
-        source=source,
-        address=address,
+        source=f"arXiv:{arxiv_id}" if arxiv_id else PureWindowsPath(source).name,
+        address=f"https://arxiv.org/abs/{arxiv_id}" if arxiv_id else "",
         abstract=render_formulas_as_html(" ".join(paper.abstract[:MAX_ABSTRACT_CHARS].split())) if paper else Markup(),
         paper_id=entries[0].paper_id,
         panels=tuple(_build_panel(places, number) for number in range(len(entries))),
-        groups=tuple(tuple(map(places.build_link, group)) for group in places.agreement.groups),
+        groups=tuple(tuple(map(places.build_link, group)) for group in places.groups),
         has_several_texts=len({e.record.paper.sha256 for e in entries if e.record and e.trajectory}) > 1,
     )
 
@@ -203,7 +188,7 @@ class _PlaceLinks:
     entries: Sequence[PlanEntry]
     labels: Sequence[str]
     anchors: Sequence[str]
-    agreement: SharedAblations
+    groups: Sequence[tuple[Place, ...]]
 
     def build_anchor(self, place: Place) -> str:
         entry_number, number = place
@@ -214,8 +199,16 @@ class _PlaceLinks:
         headline = render_inline_markdown(choose_descriptive_name_or_part(self.entries[entry_number].ablations[number]))
         return AblationLink(self.labels[entry_number], headline, self.build_anchor(place))
 
+    def list_matches(self, place: Place) -> Iterator[AblationLink]:
+        """Yield links to the ablations of other models that are in the same group as the ablation at `place`."""
+        own = self.entries[place[0]]
+        for other in next((group for group in self.groups if place in group), ()):
+            entry = self.entries[other[0]]
+            if (entry.planner, entry.model) != (own.planner, own.model):
+                yield self.build_link(other)
 
-def derive_anchor_from_label(label: str) -> str:
+
+def _derive_anchor(label: str) -> str:
     """Return the ASCII id of a panel on its page. Different labels get different ids.
 
     All other ids on the page are different, since they begin with "_" or contain a "/".
@@ -233,7 +226,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
     return ModelPanel(
         label=places.labels[entry_number],
         anchor=places.anchors[entry_number],
-        summary=" · ".join(list_key_figures(entry)),
+        summary=format_key_figures(entry),
         entry=entry,
         reasoning=render_block_markdown(entry.trajectory.reasoning) if entry.trajectory else Markup(),
         cards=tuple(_list_cards(places, entry_number)),
@@ -250,7 +243,7 @@ def _list_cards(places: _PlaceLinks, entry_number: int) -> Iterator[AblationCard
     for number, ablation in enumerate(entry.ablations):
         place = (entry_number, number)
         lines, findings = entry.details[number].list_labelled_lines(), entry.list_findings(number)
-        matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
+        matches = tuple(places.list_matches(place))
         yield _build_card(ablation, lines, number + 1, places.build_anchor(place), findings, matches)
 
 

@@ -12,7 +12,7 @@ from planner.errors import Outcome
 from planner.planning.record import PlanRecord
 from planner.site.build import build_site
 from planner.site.entries import add_record_to_entry, create_entry_without_trajectory, create_planned_entry
-from planner.site.facts import build_name_and_arxiv_address, fix_title_case
+from planner.site.facts import fix_title_case
 from planner.site.pages import render_paper_page
 from planner.site.views import build_paper_view
 from tests.site.made import LOSS, ROUTER, failed, plan_record, trajectory, write_entry
@@ -69,7 +69,9 @@ def test_a_paper_from_a_file_names_the_file_and_shows_no_more_than_is_known() ->
     ],
 )
 def test_a_source_is_an_arxiv_id_or_a_file(paper_id: str, source: str, found: tuple[str, str]) -> None:
-    assert build_name_and_arxiv_address(paper_id, source) == found
+    record = record_paper(id=paper_id, source=source)
+    view = build_paper_view([create_entry_without_trajectory("run", record)])
+    assert (view.source, view.address) == found
 
 
 @pytest.mark.parametrize(

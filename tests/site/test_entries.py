@@ -18,7 +18,7 @@ from planner.site.entries import (
     read_plan_entry,
     read_sorted_entries,
 )
-from planner.site.facts import choose_title_or_id, choose_unique_labels
+from planner.site.facts import choose_shown_title, choose_unique_labels
 from tests.site.made import failed, plan_record, render_published, small_run, trajectory, write_entry
 
 
@@ -117,10 +117,10 @@ def test_labels_say_as_much_as_is_needed() -> None:
 
 
 def test_a_title_comes_from_a_sidecar_or_from_the_id() -> None:
-    assert choose_title_or_id([entry(), entry(title="The Title")]) == "The Title"
-    assert choose_title_or_id([entry(paper_id="Playing_For_You__Text_")]) == "Playing For You Text"
-    assert choose_title_or_id([entry(paper_id="__")]) == "__"
-    assert choose_title_or_id([entry(title="\u202e", paper_id="\x1b[2J")]) == "?"
+    assert choose_shown_title([entry(), entry(title="The Title")]) == "The Title"
+    assert choose_shown_title([entry(paper_id="Playing_For_You__Text_")]) == "Playing For You Text"
+    assert choose_shown_title([entry(paper_id="__")]) == "__"
+    assert choose_shown_title([entry(title="\u202e", paper_id="\x1b[2J")]) == "?"
 
 
 def test_a_run_is_collected_by_paper(tmp_path: Path) -> None:

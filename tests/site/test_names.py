@@ -1,11 +1,16 @@
 """Page names and anchors: safe, unique, and the same in every build."""
 
 import string
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.site.views import choose_page_names, derive_anchor_from_label
+from planner.chat import LM_PLANNER
+from planner.errors import Outcome
+from planner.schema import Task
+from planner.site.entries import PlanEntry
+from planner.site.views import build_paper_view, choose_page_names
 
 IDS = st.lists(
     st.one_of(st.text(min_size=1, max_size=300), st.sampled_from(["a", "A", "ß", "ss", "..", "CON", "a/b", "a_b"]))
@@ -36,17 +41,19 @@ def test_a_common_id_is_its_own_name() -> None:
     }
 
 
-@given(st.lists(st.text(max_size=100), unique=True))
-def test_anchors_are_plain_and_unique(labels: list[str]) -> None:
-    anchors = {derive_anchor_from_label(label) for label in labels}
-    assert len(anchors) == len(labels)
+def list_anchors(models: Sequence[str]) -> list[str]:
+    entries = [PlanEntry("run", LM_PLANNER, model, "a", Task.REVIEWER, Outcome.REFUSED) for model in models]
+    return [panel.anchor for panel in build_paper_view(entries).panels]
+
+
+@given(st.lists(st.text(max_size=100), min_size=1, unique=True))
+def test_anchors_are_plain_and_unique(models: list[str]) -> None:
+    anchors = set(list_anchors(models))
+    assert len(anchors) == len(models)
     for anchor in anchors:
         assert anchor[0] != "_"
         assert set(anchor) <= set(string.ascii_letters + string.digits + "._-~")
 
 
-def test_the_anchor_of_a_plain_label_is_the_label() -> None:
-    assert [derive_anchor_from_label(label) for label in ("gpt-4o", "claude-3.5-sonnet")] == [
-        "gpt-4o",
-        "claude-3.5-sonnet",
-    ]
+def test_the_anchor_of_a_plain_model_is_its_name() -> None:
+    assert list_anchors(("gpt-4o", "claude-3.5-sonnet")) == ["gpt-4o", "claude-3.5-sonnet"]
