@@ -18,7 +18,7 @@ from planner.files import is_pipe_or_device, write_file_atomically
 from planner.names import sanitize_file_name
 from planner.sanitize import make_json_printable, render_csv
 from planner.schema import PLAN_FIELDS, format_field_values
-from planner.site.copies import DETAIL_COLUMNS, format_number_or_empty, list_detail_cells
+from planner.site.copies import DETAIL_COLUMNS, list_detail_rows
 from planner.site.entries import PlanEntry
 
 _BASELINE: Final = Variant(BASELINE, "the method as the paper describes it")
@@ -241,10 +241,10 @@ def write_ablations_as_csv(entries: Sequence[PlanEntry], target_file: Path) -> N
 
 def _build_csv_rows(entry: PlanEntry, detail_count: int) -> Iterator[Sequence[str]]:
     about = (entry.paper_id, entry.planner, entry.model, entry.task.value, entry.outcome.value)
-    paper = (entry.title, format_number_or_empty(entry.cost), "; ".join(entry.warnings))
+    paper = (entry.title, "" if entry.cost is None else str(entry.cost), "; ".join(entry.warnings))
     if entry.trajectory is None:
         yield (*about, "", *[""] * len(PLAN_FIELDS), entry.reason, *paper, "", *[""] * detail_count, "")
         return
-    for number, (ablation, cells) in enumerate(zip(entry.ablations, list_detail_cells(entry), strict=True), start=1):
+    for number, (ablation, cells) in enumerate(zip(entry.ablations, list_detail_rows(entry), strict=True), start=1):
         fields = (str(number), *format_field_values(ablation), "", *paper, entry.trajectory.reasoning)
         yield (*about, *fields, *cells[:detail_count], "; ".join(entry.list_findings(number - 1)))

@@ -15,11 +15,11 @@ from planner.names import UniqueNames, sanitize_file_name
 from planner.sanitize import truncate_long_name
 from planner.schema import Ablation, Action, list_labelled_non_benchmark_fields
 from planner.site.copies import (
-    build_with_or_without_phrase,
     choose_descriptive_name_or_part,
     find_removed_part,
     format_as_one_line,
     format_change_as_instruction,
+    format_replacement_as_phrase,
 )
 from planner.site.entries import PlanEntry
 from planner.site.facts import choose_shown_title, choose_unique_labels
@@ -77,7 +77,7 @@ class ExportedStudy:
     def describe_variant(self, variant: Variant) -> str:
         """Return a description of a variant. If the variant seems to repeat an earlier run, the description says so."""
         is_replaced = self.ablation.action is Action.REPLACE and variant.replacement
-        done = build_with_or_without_phrase(variant.replacement) if is_replaced else variant.change
+        done = format_replacement_as_phrase(variant.replacement) if is_replaced else variant.change
         default = _DEFAULT.search(self.ablation.ablated_part)
         own_numbers = parse_number_set(default[1]) if default else None
         if is_mostly_number(variant.replacement) and parse_number_set(variant.replacement) == own_numbers:
@@ -179,7 +179,7 @@ def _list_variants(ablation: Ablation, number: str, earlier: Sequence[Variant]) 
 
 def _name_variant(ablation: Ablation, item: str) -> str:
     return (
-        build_with_or_without_phrase(item).removeprefix("with ")
+        format_replacement_as_phrase(item).removeprefix("with ")
         if item
         else f"{ablation.action} {ablation.ablated_part}"
     )

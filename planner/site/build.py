@@ -22,7 +22,6 @@ from planner.site.entries import EntryIndex, PlanEntry, UnreadFile, index_entrie
 from planner.site.pages import (
     IndexRow,
     build_index_rows,
-    is_own_page,
     render_docsify_page,
     render_index_page,
     render_paper_page,
@@ -112,7 +111,7 @@ def _is_our_page(path: Path) -> bool:
     if not path.is_file():  # opening a pipe that nobody writes to would never end
         return False
     with path.open("rb") as file:
-        return is_own_page(file.read(1000).decode("utf-8", "replace"))
+        return b'<meta name="generator" content="ablation-planner ' in file.read(1000)
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ def choose_descriptive_name_or_part(ablation: Ablation) -> str:
     return ablation.name if _is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
 
 
-def build_with_or_without_phrase(replacement: str) -> str:
+def format_replacement_as_phrase(replacement: str) -> str:
     """Return a phrase for a replacement: "with a mean" for "a mean", and "without it" for "removed"."""
     if removed := _REMOVED.match(replacement):
         return f"without it: {replacement[removed.end() :]}" if replacement[removed.end() :] else "without it"
@@ -123,28 +123,23 @@ def format_ablations_as_jsonl(plan: Plan) -> str:
 def _format_csv(entry: PlanEntry) -> str:
     """Return a plan as CSV with a row for each ablation and, if there are details, a column for each detail."""
     columns = [*(field.name for field in PLAN_FIELDS), *(DETAIL_COLUMNS if entry.has_details else ())]
-    rows = zip(map(format_field_values, entry.ablations), list_detail_cells(entry), strict=True)
+    rows = zip(map(format_field_values, entry.ablations), list_detail_rows(entry), strict=True)
     return render_csv((columns, *((*fields, *cells)[: len(columns)] for fields, cells in rows)))
 
 
-def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
+def list_detail_rows(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
     """Yield for each ablation the texts of its details, in the order of `DETAIL_COLUMNS`. An unknown detail is ""."""
     for number, details in enumerate(entry.details):
         evidence, effort = details.evidence, details.effort
         yield (
-            format_number_or_empty(details.chance),
+            "" if details.chance is None else str(details.chance),
             details.reason,
             *((evidence.quote, evidence.found or "", evidence.place) if evidence else ("", "", "")),
             details.hypothesis,
             details.control,
-            *((effort.kind.value, format_number_or_empty(effort.runs)) if effort else ("", "")),
+            *((effort.kind.value, "" if effort.runs is None else str(effort.runs)) if effort else ("", "")),
             str(entry.run_order.index(number) + 1) if number in entry.run_order else "",
         )
-
-
-def format_number_or_empty(number: float | None) -> str:
-    """Return a number as text, or "" for None."""
-    return "" if number is None else str(number)
 
 
 def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:

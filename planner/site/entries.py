@@ -178,7 +178,7 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         return _add_warning(planned, f"the record could not be read: {_redact_folder(error, source.record_path)}")
 
 
-def derive_run_name(folder: Path) -> str:
+def _derive_run_name(folder: Path) -> str:
     """Return a name for a folder of plans, to be shown in headings. In most cases, it is the folder's own name.
 
     For the folder `trajectories` of a run, the name is that of the run's folder. For any other folder `trajectories`,
@@ -194,7 +194,7 @@ def build_entry_source(trajectory_path: Path) -> EntrySource:
     """Return the files of an entry: the trajectory at `trajectory_path`, and its record if there is one."""
     record_path = build_record_path(trajectory_path)
     return EntrySource(
-        derive_run_name(trajectory_path.parent), trajectory_path, record_path if record_path.is_file() else None
+        _derive_run_name(trajectory_path.parent), trajectory_path, record_path if record_path.is_file() else None
     )
 
 
@@ -298,7 +298,7 @@ def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) 
             papers[paper_id].append(source)
             own_ids |= {entry.paper_sha256: paper_id} if entry.paper_sha256 else {}
         ids_by_text = own_ids | ids_by_text
-    runs = tuple(dict.fromkeys(derive_run_name(folder) for folder in folders))
+    runs = tuple(dict.fromkeys(_derive_run_name(folder) for folder in folders))
     return EntryIndex(runs, {paper_id: tuple(sources) for paper_id, sources in papers.items()}, tuple(unread))
 
 
@@ -308,7 +308,7 @@ def find_trajectory_paths(folder: Path) -> list[Path]:
 
 
 def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]) -> Iterator[EntrySource]:
-    run, start = derive_run_name(folder), folder / _RUN_FOLDER
+    run, start = _derive_run_name(folder), folder / _RUN_FOLDER
 
     def add_unreadable(error: OSError) -> None:
         path = Path(error.filename).relative_to(folder.parent)

@@ -103,7 +103,7 @@ def _read_math(state: StateInline, silent: bool) -> bool:
 
 
 def _render_math(_self: object, tokens: list[Token], at: int, _options: object, _env: object) -> str:
-    return render_formula_as_mathml(tokens[at].content)
+    return _render_formula(tokens[at].content)
 
 
 def _read_inert_tag(state: StateInline, silent: bool) -> bool:
@@ -159,7 +159,7 @@ def render_formulas_as_html(text: str) -> Markup:
     if has_too_many_markup_characters(text):
         return escape(text)
     parts = re.split(f"({FORMULA.pattern})", text, flags=FORMULA.flags)  # every second one is a formula
-    return Markup().join(render_formula_as_mathml(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup().join(_render_formula(part) if at % 2 else escape(part) for at, part in enumerate(parts))
 
 
 def render_formulas_as_text(text: str) -> str:
@@ -170,7 +170,7 @@ def render_formulas_as_text(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def render_formula_as_mathml(formula: str) -> Markup:
+def _render_formula(formula: str) -> Markup:
     """Return a formula, with its delimiters, as MathML. If it cannot be converted, return it as it was written."""
     if (tree := _convert_formula(formula)) is None:
         return Markup('<span class="math">{}</span>').format(formula)

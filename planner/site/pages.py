@@ -159,11 +159,6 @@ def render_docsify_page() -> str:
     return template.render(policy=policy, generator=_GENERATOR, **values)
 
 
-def is_own_page(html: str) -> bool:
-    """Return whether this program wrote a page. `html` is the page, or at least its first 1,000 characters."""
-    return '<meta name="generator" content="ablation-planner ' in html[:1000]
-
-
 def _render_page(page: str, **values: object) -> str:
     template = _get_environment().get_template(f"{page}.html.jinja")
     return template.render(assets=_load_assets(page), generator=_GENERATOR, **values)

@@ -12,8 +12,8 @@ from planner.schema import Task
 from planner.site.entries import (
     EntrySource,
     PlanEntry,
+    build_entry_source,
     create_planned_entry,
-    derive_run_name,
     index_entries,
     read_plan_entry,
     read_sorted_entries,
@@ -152,8 +152,8 @@ def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -
 
 
 def test_a_run_is_named_after_its_folder(tmp_path: Path) -> None:
-    assert derive_run_name(tmp_path / "iclr") == "iclr"
-    assert derive_run_name(tmp_path / "iclr" / "trajectories") == "iclr/trajectories"
+    assert build_entry_source(tmp_path / "iclr" / "a.md").run == "iclr"
+    assert build_entry_source(tmp_path / "iclr" / "trajectories" / "a.md").run == "iclr/trajectories"
     (tmp_path / "iclr").mkdir()
     (tmp_path / "iclr" / "run.json").touch()
-    assert derive_run_name(tmp_path / "iclr" / "trajectories") == "iclr"
+    assert build_entry_source(tmp_path / "iclr" / "trajectories" / "a.md").run == "iclr"

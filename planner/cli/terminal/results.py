@@ -31,7 +31,7 @@ from planner.planning.output import PlanOutput
 from planner.planning.record import AttemptRecord, PlanRecord, sum_costs_if_all_known, sum_known_usage
 from planner.sanitize import make_printable
 from planner.schema import Ablation, Action, list_labelled_non_benchmark_fields
-from planner.site.copies import build_with_or_without_phrase
+from planner.site.copies import format_replacement_as_phrase
 from planner.site.entries import PlanEntry, create_planned_entry
 
 _MAX_PREVIEW: Final = 5  # ablations
@@ -236,7 +236,7 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
     yield _Line(f"{number}{ablation.name}", bold=True)
     yield _Line(f"{_INDENT}{ablation.action} {ablation.ablated_part}", colour=_ACTION_COLOURS[ablation.action])
     for item in ablation.replacement:
-        yield _Line(f"{_INDENT}  {build_with_or_without_phrase(item)}")
+        yield _Line(f"{_INDENT}  {format_replacement_as_phrase(item)}")
     yield _Line(f"{_INDENT}measured by {', '.join(ablation.metrics)}")
     is_absent = details.evidence is not None and details.evidence.found is QuoteMatch.ABSENT
     for label, text in (*list_labelled_non_benchmark_fields(ablation), *details.list_labelled_lines()):
