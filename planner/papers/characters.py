@@ -152,7 +152,7 @@ def is_english(text: str) -> bool:
     return len(words) < _MIN_WORDS or sum(map(_ENGLISH_WORDS.__contains__, words)) >= _MIN_ENGLISH_SHARE * len(words)
 
 
-def normalize_misleading_characters(text: str) -> tuple[str, tuple[str, ...]]:
+def normalize_characters_with_warnings(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the text without invisible and misleading characters, and a warning for each kind of change.
 
     The text is in the Unicode form NFC. Letters that look Latin are replaced by Latin letters if the rest of the word

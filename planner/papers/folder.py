@@ -13,7 +13,7 @@ from planner.papers.html.dom import parse_html
 from planner.papers.html.reader import find_page_title, read_html
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import COMMENT_PATTERN
-from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown_files
+from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown_texts
 from planner.papers.paper import ParsedPaper
 from planner.papers.sources import TEXT_ENDINGS, FileFormat, SourceTree, find_format_by_name, has_non_paper_name
 
@@ -95,7 +95,7 @@ def _read_markdown_tree(tree: SourceTree, names: tuple[str, ...]) -> ParsedPaper
         known = FrontMatter(find_page_title(parse_html(_decode_file(tree, header))), known.abstract)
     texts = {name: _decode_file(tree, name) for name in names}
     first = next((n for n, text in texts.items() if _ABSTRACT.search(text)), names[0])
-    return read_markdown_files(texts, main_file=first, metadata=known)
+    return read_markdown_texts(texts.values(), main_file_name=first, metadata=known)
 
 
 def _select_paper_files(tree: SourceTree, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ content are removed. Title and abstract may also be in a front matter or in a me
 import re
 import string
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,14 +15,14 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 
-from planner.papers.characters import normalize_misleading_characters
+from planner.papers.characters import normalize_characters_with_warnings
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
 from planner.papers.html.reader import read_blocks_and_hidden_texts
 from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
-from planner.papers.text import MAX_TABLE_LINES, find_line_after_table, is_table
+from planner.papers.text import MAX_TABLE_LINES, count_table_lines, is_table
 
 _YAML_BLOCK: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TOML_BLOCK: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.S)
@@ -61,28 +61,27 @@ class FrontMatter:
 
 def read_markdown(text: str, file_name: str) -> ParsedPaper:
     """Read a paper from the text of the Markdown file `file_name`."""
-    return read_markdown_files({file_name: text}, main_file=file_name)
+    return read_markdown_texts((text,), main_file_name=file_name, metadata=FrontMatter())
 
 
-def read_markdown_files(
-    text_by_file_name: Mapping[str, str], *, main_file: str, metadata: FrontMatter | None = None
-) -> ParsedPaper:
-    """Read a paper from Markdown files; `text_by_file_name` has the texts by file name, in the order of the paper.
+def read_markdown_texts(texts: Iterable[str], *, main_file_name: str, metadata: FrontMatter) -> ParsedPaper:
+    """Read one paper from the texts of several Markdown files, in the order of the paper.
 
-    `metadata` comes from a separate metadata file. If no title is known, the first heading may be the title.
+    `metadata` is what a separate file says; it comes before the front matter of the texts. If no title is known, the
+    first heading may be the title.
     """
-    known = metadata or FrontMatter()
+    known = metadata
     items: list[HeadingOrBlock] = []
     warnings: list[str] = []
     hidden_texts: list[str] = []
-    for text in text_by_file_name.values():
-        text, character_warnings = normalize_misleading_characters(text)
-        front, text = split_front_matter(text)
+    for text in texts:
+        text, character_warnings = normalize_characters_with_warnings(text)
+        front, text = _split_front_matter(text)
         known = FrontMatter(known.title or front.title, known.abstract or front.abstract)
         # A search for one character takes a hundredth of the time of a pattern.
         text = _COMMENT.sub("", text) if "<" in text else text
         text = _TEMPLATE_TAG.sub("", text) if "{" in text else text
-        text, hidden = split_hidden_elements(_DATA_URL.sub("data:", text) if ";base64," in text else text)
+        text, hidden = _split_hidden_elements(_DATA_URL.sub("data:", text) if ";base64," in text else text)
         file_items, hidden_in_blocks = _parse_items(text)
         items += file_items
         hidden_texts += hidden + hidden_in_blocks
@@ -91,9 +90,11 @@ def read_markdown_files(
     if resolved.code_like_count:
         warnings.append(f"{resolved.code_like_count} lines marked as headings look like code and were kept as text")
     sections = assemble_sections(resolved.items)
-    abstract = strip_markdown(find_abstract_text(sections)) or known.abstract
+    abstract = _strip_markdown(find_abstract_text(sections)[:_MAX_ABSTRACT_CHARS]) or known.abstract
     title = known.title or resolved.title
-    return ParsedPaper(title, abstract, sections, main_file, (*warnings, *build_hidden_text_warnings(hidden_texts)))
+    return ParsedPaper(
+        title, abstract, sections, main_file_name, (*warnings, *build_hidden_text_warnings(hidden_texts))
+    )
 
 
 def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:
@@ -154,17 +155,17 @@ def _parse_bold_heading(item: HeadingOrBlock, *, is_first: bool) -> Heading | No
 
 
 def _clean_heading(content: str) -> str:
-    return strip_markdown(_ATTRIBUTES.sub("", content[:1_000].replace("\n", " ")))
+    return _strip_markdown(_ATTRIBUTES.sub("", content[:1_000].replace("\n", " ")))
 
 
-def strip_markdown(text: str) -> str:
-    """Return up to 20,000 characters of Markdown as plain text, without links, emphasis and tags."""
-    text = _TAG.sub("", _LINK.sub(r"\1", text[:_MAX_ABSTRACT_CHARS]))
+def _strip_markdown(text: str) -> str:
+    """Return a text without the marks of Markdown and without tags."""
+    text = _TAG.sub("", _LINK.sub(r"\1", text))
     text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.{1,300}?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub(r"\\([\\`*_{}\[\]()#+.!|<>~-])", r"\1", text).strip()
 
 
-def split_hidden_elements(text: str) -> tuple[str, list[str]]:
+def _split_hidden_elements(text: str) -> tuple[str, list[str]]:
     """Return a text without its hidden HTML elements, and the content of each; elements in code are kept."""
     if "<" not in text or not _HIDING_TAG.search(text):
         return text, []
@@ -210,7 +211,7 @@ def _is_within(spans: list[tuple[int, int]], position: int) -> bool:
     return index >= 0 and position < spans[index][1]
 
 
-def split_front_matter(text: str) -> tuple[FrontMatter, str]:
+def _split_front_matter(text: str) -> tuple[FrontMatter, str]:
     """Return the title and abstract in the front matter of a text, and the text after the front matter."""
     if match := _YAML_BLOCK.match(text) or _TOML_BLOCK.match(text):
         return parse_front_matter(match[1]), text[match.end() :]
@@ -268,8 +269,7 @@ def _parse_plain_table(state: StateBlock, first: int, end: int, silent: bool) ->
     if not any(state.src.startswith(("--", "==", "+-", "+=", "+:"), start) for start in starts):
         return False
     lines = [state.src[state.bMarks[at] : state.eMarks[at]] for at in range(first, min(end, first + MAX_TABLE_LINES))]
-    length = find_line_after_table(lines, 0, len(lines))
-    if length:
+    if length := count_table_lines(lines):
         state.line = first + length
         state.push("table_open", "table", 0).map = [first, first + length]
     return length > 0
@@ -283,4 +283,4 @@ def _build_parser() -> MarkdownIt:
 
 
 BLOCK_PARSER: Final = _build_parser()
-"""A parser that finds only the blocks of a text; the text must come from `normalize_misleading_characters`."""
+"""A parser that finds only the blocks of a text; the text must come from `normalize_characters_with_warnings`."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from planner.papers.characters import normalize_misleading_characters
+from planner.papers.characters import normalize_characters_with_warnings
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, is_reference_entry
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
@@ -43,27 +43,27 @@ _LETTER_OFFSET: Final = 1000  # offset of lettered appendices, so that they foll
 _MAX_HEADING_WORDS: Final = 5  # of a numbered heading without a blank line after it
 
 
-def find_line_after_table(lines: Sequence[str], first: int, end: int) -> int:
-    """Return the index after the last line of the table that begins at line `first`; `first` if there is no table."""
-    end = min(end, first + MAX_TABLE_LINES)
-    if _BORDER.fullmatch(lines[first]):
-        return next((at for at in range(first, end) if not lines[at].lstrip().startswith(("+", "|"))), end)
-    if _DASHES.fullmatch(lines[first]) or _DASHES_BY_COLUMN.fullmatch(lines[first]):
-        return _find_closing_dashes(lines, first, end)
-    has_header = len(lines[first].split()) > 1 and first + 1 < end and _DASHES_BY_COLUMN.fullmatch(lines[first + 1])
-    return next((at for at in range(first, end) if not lines[at].strip()), end) if has_header else first
+def count_table_lines(lines: Sequence[str]) -> int:
+    """Return the number of lines in the table with which `lines` begins; 0 if they begin with no table."""
+    head = lines[:MAX_TABLE_LINES]
+    if _BORDER.fullmatch(head[0]):
+        return next((at for at, line in enumerate(head) if not line.lstrip().startswith(("+", "|"))), len(head))
+    if _DASHES.fullmatch(head[0]) or _DASHES_BY_COLUMN.fullmatch(head[0]):
+        return _count_lines_to_closing_dashes(lines)
+    has_header = len(head[0].split()) > 1 and len(head) > 1 and _DASHES_BY_COLUMN.fullmatch(head[1])
+    return next((at for at, line in enumerate(head) if not line.strip()), len(head)) if has_header else 0
 
 
-def _find_closing_dashes(lines: Sequence[str], first: int, end: int) -> int:
-    """Return the index after the line of dashes that ends a table; `first` if there is no such line."""
-    has_columns = bool(_DASHES_BY_COLUMN.fullmatch(lines[first]))
-    for at in range(first + 1, end):
-        is_columns = bool(_DASHES_BY_COLUMN.fullmatch(lines[at]))
+def _count_lines_to_closing_dashes(lines: Sequence[str]) -> int:
+    """Return the number of lines up to the line of dashes that ends a table; 0 if there is no such line."""
+    has_columns = bool(_DASHES_BY_COLUMN.fullmatch(lines[0]))
+    for at, line in enumerate(lines[1:MAX_TABLE_LINES], start=1):
+        is_columns = bool(_DASHES_BY_COLUMN.fullmatch(line))
         has_columns = has_columns or is_columns
         is_last = at + 1 == len(lines) or not lines[at + 1].strip()
-        if is_last and at > first + 1 and (is_columns or _DASHES.fullmatch(lines[at])):
-            return at + 1 if has_columns else first
-    return first
+        if is_last and at > 1 and (is_columns or _DASHES.fullmatch(line)):
+            return at + 1 if has_columns else 0
+    return 0
 
 
 def is_table(text: str) -> bool:
@@ -76,7 +76,7 @@ def is_table(text: str) -> bool:
     lines = [line for line in text.split("\n") if line.strip() and not line.startswith(("```", "~~~"))]
     if len(lines) < _MIN_ROWS:
         return False
-    if has_dashes and find_line_after_table(lines, 0, len(lines)) == len(lines):
+    if has_dashes and count_table_lines(lines) == len(lines):
         return True
     if has_bars and all(line.lstrip().startswith("|") for line in lines):
         return True
@@ -101,7 +101,7 @@ def _is_number(cell: str) -> bool:
 
 def read_plain_text(text: str, file_name: str) -> ParsedPaper:
     """Read a paper from plain text; `file_name` is the name of its file."""
-    text, warnings = normalize_misleading_characters(text)
+    text, warnings = normalize_characters_with_warnings(text)
     paragraphs = [p.strip("\n") for p in re.split(r"\n[ \t]*\n+", text) if p.strip()]
     title = _find_title(paragraphs)
     sections = assemble_sections(_split_headings(paragraphs))

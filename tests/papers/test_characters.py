@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PaperError
-from planner.papers.characters import MAX_TEXT_BYTES, decode_text_with_warnings, normalize_misleading_characters
+from planner.papers.characters import MAX_TEXT_BYTES, decode_text_with_warnings, normalize_characters_with_warnings
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -98,14 +98,14 @@ def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
     ],
 )
 def test_unseen_and_disguised_characters_are_set_right_and_reported(text: str, cleaned: str, said: str) -> None:
-    result, warnings = normalize_misleading_characters(text)
+    result, warnings = normalize_characters_with_warnings(text)
     assert result == cleaned
     assert any(said in warning for warning in warnings)
 
 
 @pytest.mark.parametrize("text", ["plain\n\ttext", "Привет, мир", "β-VAE αβγ ± ✓", "क्ष", "日本語", "👩‍🔬 works"])
 def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
-    assert normalize_misleading_characters(text) == (text, ())
+    assert normalize_characters_with_warnings(text) == (text, ())
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
 )
 def test_odd_text_is_cleaned_in_linear_time(text: str) -> None:
     started = time.process_time()
-    normalize_misleading_characters(text)
+    normalize_characters_with_warnings(text)
     assert time.process_time() - started < 5
 
 
 @given(st.text())
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
-    once, _ = normalize_misleading_characters(text)
-    assert normalize_misleading_characters(once)[0] == once
+    once, _ = normalize_characters_with_warnings(text)
+    assert normalize_characters_with_warnings(once)[0] == once
 
 
 @given(st.binary(max_size=400))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PaperError
-from planner.papers.characters import decode_text_with_warnings, is_binary, normalize_misleading_characters
+from planner.papers.characters import decode_text_with_warnings, is_binary, normalize_characters_with_warnings
 from planner.papers.leaks import (
     ANNOUNCEMENT_REASON,
     FLOAT_REASON,
@@ -177,11 +177,11 @@ LINES = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\x0b": "\n", "\x0c": "\n", "
 
 @pytest.mark.parametrize(("ending", "expected"), LINES.items(), ids=map(repr, LINES))
 def test_every_line_ending_becomes_one(ending: str, expected: str) -> None:
-    assert normalize_misleading_characters(f"a{ending}b") == (f"a{expected}b", ())
+    assert normalize_characters_with_warnings(f"a{ending}b") == (f"a{expected}b", ())
 
 
 @given(st.text(max_size=200))
 def test_a_clean_text_has_no_unseen_character(text: str) -> None:
-    cleaned, warnings = normalize_misleading_characters(text)
+    cleaned, warnings = normalize_characters_with_warnings(text)
     assert not set(cleaned) & set("\u200b\u2060\ufeff\u202e\u2066\x00\x07\r\u2028")
     assert all(0 < len(warning) < 600 and "\n" not in warning for warning in warnings)

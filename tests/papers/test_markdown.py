@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from planner.papers.markdown import BLOCK_PARSER, parse_front_matter, read_markdown, read_markdown_files
+from planner.papers.markdown import BLOCK_PARSER, FrontMatter, parse_front_matter, read_markdown, read_markdown_texts
 from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
 from tests.papers.build import BODY
 
@@ -110,7 +110,8 @@ def test_comments_and_hidden_elements_are_left_out_and_only_the_hidden_quoted() 
 
 
 def test_several_files_are_one_paper() -> None:
-    paper = read_markdown_files({"a.md": "## Abstract\n\nWe do.", "b.md": "## Method\n\nHow."}, main_file="a.md")
+    texts = ("## Abstract\n\nWe do.", "## Method\n\nHow.")
+    paper = read_markdown_texts(texts, main_file_name="a.md", metadata=FrontMatter())
     assert headings(paper) == [("Abstract", 1), ("Method", 1)]
     assert (paper.abstract, paper.main_file) == ("We do.", "a.md")
 

@@ -1,12 +1,14 @@
 """Plain text, sentences, front matter, marked headings and quoted stretches, case by case."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.papers.headings import find_abstract_text
 from planner.papers.leaks import split_sentences
-from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown, split_front_matter, strip_markdown
+from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown
 from planner.papers.outline import Heading, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, Section, SectionKind, build_hidden_text_warnings
 from planner.papers.sources import strip_folders_and_endings
@@ -77,12 +79,14 @@ def test_metadata_gives_title_and_abstract(yaml: str, front: FrontMatter) -> Non
     ids=["YAML", "YAML with dots", "TOML", "pandoc"],
 )
 def test_front_matter_is_parted_from_the_text(text: str, rest: str) -> None:
-    assert split_front_matter(text) == (FrontMatter("T"), rest)
+    paper = read_markdown(text, "x.md")
+    assert (paper.title, [section.text for section in paper.sections]) == ("T", [rest])
 
 
 @pytest.mark.parametrize("text", ["words\n---\ntitle: T\n---\n", "---\ntitle: T\nwords", "%no title\n", ""])
 def test_what_is_no_front_matter_stays_in_the_text(text: str) -> None:
-    assert split_front_matter(text) == (FrontMatter(), text)
+    sections = read_markdown(text, "x.md").sections
+    assert re.findall(r"\w+", "\n".join(section.text for section in sections)) == re.findall(r"\w+", text)
 
 
 def headings(text: str) -> list[tuple[str, int]]:
@@ -257,7 +261,7 @@ PLAIN = {
 
 @pytest.mark.parametrize(("source", "text"), PLAIN.values(), ids=PLAIN.keys())
 def test_markdown_without_its_marks(source: str, text: str) -> None:
-    assert strip_markdown(source) == text
+    assert read_markdown(f"# Abstract\n\nWe see {source}", "x.md").abstract == f"We see {text}"
 
 
 MARKED = [

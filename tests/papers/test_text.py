@@ -71,9 +71,9 @@ def test_underlined_and_shouted_headings() -> None:
 def test_no_word_of_a_text_is_lost(text: str) -> None:
     paper = read_plain_text(text, "x")
     kept = "".join("".join(s.text.split()) for s in paper.sections)
-    from planner.papers.characters import normalize_misleading_characters
+    from planner.papers.characters import normalize_characters_with_warnings
 
-    assert kept == "".join(normalize_misleading_characters(text)[0].split())
+    assert kept == "".join(normalize_characters_with_warnings(text)[0].split())
 
 
 def test_a_numbered_heading_may_run_on_into_its_text_where_it_names_a_section() -> None:

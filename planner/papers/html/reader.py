@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.papers.characters import normalize_misleading_characters
+from planner.papers.characters import normalize_characters_with_warnings
 from planner.papers.headings import classify_heading, find_abstract_text
 from planner.papers.html.dom import BLOCK_TAGS, Element, parse_html
 from planner.papers.html.elements import (
@@ -57,7 +57,7 @@ _SECTION_END: Final = Heading("", 0, "")  # ends a section where no heading foll
 
 def read_html(html: str, file_name: str) -> ParsedPaper:
     """Read the paper that a page shows; `file_name` becomes the main file of the paper."""
-    html, warnings = normalize_misleading_characters(html)
+    html, warnings = normalize_characters_with_warnings(html)
     root = parse_html(html)
     walker = _PageWalker(StyleRules(root))
     walker.walk_page(_find_main_element(root))

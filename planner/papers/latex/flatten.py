@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from planner.errors import PaperError
-from planner.papers.characters import decode_text_with_warnings, normalize_misleading_characters
+from planner.papers.characters import decode_text_with_warnings, normalize_characters_with_warnings
 from planner.papers.latex.conditions import (
     COUNTER_SETTERS,
     FLAG_SETTERS,
@@ -114,7 +114,7 @@ class _Flattener:
     def add_file(self, name: str) -> None:
         """Add the text of one file of the tree."""
         text, encoding_warnings = decode_text_with_warnings(self.tree.read_bytes(name), name)
-        text, character_warnings = normalize_misleading_characters(text)
+        text, character_warnings = normalize_characters_with_warnings(text)
         self.warnings += [f"{name}: {warning}" for warning in (*encoding_warnings, *character_warnings)]
         self.file_names.append(name)
         self._open_files.append(name)
@@ -331,7 +331,8 @@ class _Flattener:
         if group is None or not name:
             return None
         code, _ = decode_text_with_warnings(self.tree.read_bytes(name), name)
-        self._add_text(f"\\begin{{verbatim}}\n{normalize_misleading_characters(code)[0].strip()}\n\\end{{verbatim}}")
+        code = normalize_characters_with_warnings(code)[0].strip()
+        self._add_text(f"\\begin{{{{verbatim}}}}\n{code}\n\\end{{{{verbatim}}}}")
         return group.end
 
     def _add_text(self, text: str) -> None:

@@ -10,8 +10,8 @@ from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, token
 from planner.papers.html.elements import read_formula_tex
 from planner.papers.html.reader import find_page_title, read_blocks_and_hidden_texts, read_html
 from planner.papers.html.visibility import StyleRules
-from planner.papers.markdown import split_hidden_elements
-from planner.papers.paper import Block, BlockKind
+from planner.papers.markdown import read_markdown
+from planner.papers.paper import Block, BlockKind, build_hidden_text_warnings
 
 SCRAPS = [
     "<p>", "</p>", "<div hidden>", "</div>", "<table>", "<tr>", "<td>", "</table>", "<h1>", "</h1>", "<h2>", "<li>",
@@ -240,7 +240,9 @@ MARKDOWN = {
 
 @pytest.mark.parametrize(("text", "left", "expected"), MARKDOWN.values(), ids=MARKDOWN.keys())
 def test_hidden_elements_in_markdown_go_and_code_stays(text: str, left: str, expected: list[str]) -> None:
-    assert split_hidden_elements(text) == (left, expected)
+    paper = read_markdown(text, "x.md")
+    assert "\n\n".join(section.text for section in paper.sections) == left
+    assert paper.warnings == build_hidden_text_warnings(expected)
 
 
 @pytest.mark.parametrize(
