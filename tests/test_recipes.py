@@ -74,9 +74,12 @@ def test_a_paper_format_takes_two_files_and_a_reader(copy: Copy) -> None:
     copy.insert(load, "from planner.papers.paper import ", "from planner.papers.org import read_org\n")
     copy.add_file(
         "planner/papers/org.py",
-        "from planner.papers.markdown import read_markdown\n\n\n"
+        "from dataclasses import replace\n\n"
+        "from planner.papers.markdown import read_markdown\n"
+        "from planner.papers.sources import FileFormat\n\n\n"
         "def read_org(text, file_name):\n"
-        '    return read_markdown("\\n".join(mend_heading(line) for line in text.splitlines()), file_name)\n\n\n'
+        '    paper = read_markdown("\\n".join(mend_heading(line) for line in text.splitlines()), file_name)\n'
+        "    return replace(paper, format=FileFormat.ORG)\n\n\n"
         "def mend_heading(line):\n"
         '    stars, _, heading = line.partition(" ")\n'
         '    return f"{\'#\' * len(stars)} {heading}" if stars and not stars.strip("*") else line\n',

@@ -12,7 +12,8 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, Final
 
@@ -42,33 +43,50 @@ MAX_XZ_MEMORY: Final = 100_000_000  # bytes of memory to unpack an xz file; `xz 
 _READABLE_ENDINGS: Final = (*itertools.chain(*PAPER_ENDINGS.values()), *PART_ENDINGS)
 
 
-def decompress_file_or_archive(data: bytes, file_format: FileFormat, name: str) -> SourceTree | bytes:
-    """Return the files in a zip or tar archive, or the unpacked bytes of a single compressed file.
+def read_archive(data: bytes, file_format: FileFormat, name: str) -> SourceTree | None:
+    """Return the files in a zip or tar archive; None if the bytes are a single compressed file.
 
     Raises:
-        PaperError: if the archive is damaged or encrypted, or if it unpacks to more bytes than any paper has.
+        PaperError: if the archive is damaged or encrypted, holds another archive, or is larger than any paper.
     """
-    limit = min(MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, len(data) * MAX_UNPACKED_RATIO))
-    try:
+    with _name_archive_errors(name):
         if file_format is FileFormat.ZIP:
-            return _read_zip(data, name, limit)
+            return _read_zip(data, name)
         if file_format is FileFormat.TAR:
-            return _read_tar(io.BytesIO(data), name, limit)
-        return _read_compressed(data, file_format, name, limit)
+            return _read_tar(io.BytesIO(data), name, _compute_limit(data))
+        inner = detect_file_format(_DECOMPRESSORS[file_format](data).read(1024))
+        if inner is FileFormat.ZIP or inner in _DECOMPRESSORS:
+            raise PaperError(f"the archive {name!r} holds another archive; unpack both and give the paper's files")
+        is_tar = inner is FileFormat.TAR
+        return _read_tar(_LimitedStream(data, file_format, name), name, _compute_limit(data)) if is_tar else None
+
+
+def decompress_file(data: bytes, file_format: FileFormat, name: str) -> bytes:
+    """Return the unpacked bytes of a file that gzip, bzip2 or xz compressed.
+
+    Raises:
+        PaperError: if the file is damaged, or is larger than any paper.
+    """
+    with _name_archive_errors(name):
+        return _LimitedStream(data, file_format, name).read()
+
+
+def _compute_limit(data: bytes) -> int:
+    """Return the number of bytes to which an archive may unpack."""
+    return min(MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, len(data) * MAX_UNPACKED_RATIO))
+
+
+@contextmanager
+def _name_archive_errors(name: str) -> Iterator[None]:
+    """Raise a `PaperError` that names the archive if the `with` block raises an error of a decompressor."""
+    try:
+        yield
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise PaperError(
             f"the archive {name!r} is damaged or incomplete ({describe_os_error(error)}); download it again"
         ) from None
     except (NotImplementedError, RuntimeError, ValueError) as error:
         raise PaperError(f"the archive {name!r} cannot be read: {error}; create it again") from None
-
-
-def _read_compressed(data: bytes, kind: FileFormat, name: str, limit: int) -> SourceTree | bytes:
-    inner = detect_file_format(_DECOMPRESSORS[kind](data).read(1024))
-    if inner is FileFormat.ZIP or inner in _DECOMPRESSORS:
-        raise PaperError(f"the archive {name!r} holds another archive; unpack both and give the paper's files")
-    stream = _LimitedStream(_DECOMPRESSORS[kind](data), name, limit)
-    return _read_tar(stream, name, limit) if inner is FileFormat.TAR else stream.read()
 
 
 class _XzStream(io.RawIOBase):
@@ -96,11 +114,12 @@ _DECOMPRESSORS: Final[Mapping[FileFormat, Callable[[bytes], io.BufferedIOBase | 
 
 
 class _LimitedStream(io.RawIOBase):
-    """A stream that can be read up to `limit` bytes; reading more raises `PaperError`."""
+    """A stream that unpacks a compressed file; reading more bytes than any paper has raises `PaperError`."""
 
-    def __init__(self, stream: io.BufferedIOBase | io.RawIOBase, name: str, limit: int) -> None:
+    def __init__(self, data: bytes, file_format: FileFormat, name: str) -> None:
         super().__init__()
-        self._stream, self._name, self._limit, self._seen = stream, name, limit, 0
+        self._stream, self._name = _DECOMPRESSORS[file_format](data), name
+        self._limit, self._seen = _compute_limit(data), 0
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size if size >= 0 else self._limit + 1 - self._seen) or b""
@@ -122,8 +141,8 @@ def _read_tar(stream: io.RawIOBase | io.BytesIO, name: str, limit: int) -> Sourc
     return collector.build_tree()
 
 
-def _read_zip(data: bytes, name: str, limit: int) -> SourceTree:
-    collector = _FileCollector(name, limit)
+def _read_zip(data: bytes, name: str) -> SourceTree:
+    collector = _FileCollector(name, _compute_limit(data))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if "[Content_Types].xml" in archive.NameToInfo:
             raise PaperError(f"{name!r} is an Office document, which cannot be read; save it as PDF and give the PDF")

@@ -4,6 +4,7 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Final
 
@@ -49,30 +50,30 @@ _TEMPLATE_PHRASE: Final = re.compile(
 )
 
 
-def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileFormat, ParsedPaper]:
-    """Return the format and the content of the paper in a tree of files.
+def read_source_tree(tree: SourceTree, read_text: TextReader) -> ParsedPaper:
+    """Read the paper in a tree of files; `read_text` reads a file in Markdown, HTML or plain text.
 
     Raises:
         NotAPaperError: if there is no paper, or if several files could be the paper.
     """
     if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
-        main, others = find_main_latex_and_alternatives(tree)
-        if main and (has_document_class(tree, main) or not _list_paper_files(tree, *_PLAIN_ENDINGS)):
-            return FileFormat.LATEX, read_latex(tree, main, others)
+        main, others = _find_main_latex_and_alternatives(tree)
+        if main and (_has_document_class(tree, main) or not _list_paper_files(tree, *_PLAIN_ENDINGS)):
+            return read_latex(tree, main, others)
     if (page := _find_topmost(tree.list_names(*_HTML_ENDINGS), "index")) and not _has_numbered_names(
         _list_paper_files(tree, *_MARKDOWN_ENDINGS)
     ):
-        return FileFormat.HTML, read_html(_decode_file(tree, page), page)
+        return read_html(_decode_file(tree, page), page)
     texts = _list_paper_files(tree, *_PLAIN_ENDINGS, *_TEX_ENDINGS)
     kinds = {find_format_by_name(name) for name in texts}
     if kinds == {FileFormat.MARKDOWN}:
-        return FileFormat.MARKDOWN, _read_markdown_tree(tree, texts)
+        return _read_markdown_tree(tree, texts)
     if texts:
-        kind = FileFormat.TEXT if FileFormat.LATEX in kinds or len(kinds) > 1 else kinds.pop()
-        return kind, _read_mixed_files(tree, _select_paper_files(tree, texts), read_text)
+        paper = _read_mixed_files(tree, _select_paper_files(tree, texts), read_text)
+        return replace(paper, format=FileFormat.TEXT) if FileFormat.LATEX in kinds or len(kinds) > 1 else paper
     if pages := tree.list_names(*_HTML_ENDINGS):
         page = max(pages, key=lambda name: len(tree.read_bytes(name)))
-        return FileFormat.HTML, read_html(_decode_file(tree, page), page)
+        return read_html(_decode_file(tree, page), page)
     return _read_only_pdf(tree)
 
 
@@ -127,6 +128,7 @@ def _read_mixed_files(tree: SourceTree, names: Sequence[str], read_text: TextRea
         title=next((r.title for r in readings if r.title), ""),
         abstract=next((r.abstract for r in readings if r.abstract), ""),
         sections=tuple(section for r in readings for section in r.sections),
+        format=readings[0].format,
         main_file=names[0],
         warnings=tuple(warning for r in readings for warning in r.warnings),
     )
@@ -137,7 +139,7 @@ def _read_one_file(tree: SourceTree, name: str, read_text: TextReader) -> Parsed
     return read_latex(tree, name) if kind is FileFormat.LATEX else read_text(kind, _decode_file(tree, name), name)
 
 
-def _read_only_pdf(tree: SourceTree) -> tuple[FileFormat, ParsedPaper]:
+def _read_only_pdf(tree: SourceTree) -> ParsedPaper:
     pdfs = tree.list_names(".pdf")
     if len(pdfs) > 1:
         raise _refuse_several_papers(tree, pdfs)
@@ -145,7 +147,7 @@ def _read_only_pdf(tree: SourceTree) -> tuple[FileFormat, ParsedPaper]:
         raise _refuse_other_files(tree)
     from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
-    return FileFormat.PDF, read_pdf(tree.read_bytes(pdfs[0]), pdfs[0])
+    return read_pdf(tree.read_bytes(pdfs[0]), pdfs[0])
 
 
 def _refuse_several_papers(tree: SourceTree, names: Sequence[str]) -> NotAPaperError:
@@ -187,7 +189,7 @@ def _natural_sort_key(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name))
 
 
-def find_main_latex_and_alternatives(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
+def _find_main_latex_and_alternatives(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
     """Return the main LaTeX file of a tree ("" if there is none), and other files that may be the main file."""
     names = tree.list_names(*_TEX_ENDINGS) or _find_files_without_ending(tree)
     texts = {name: _read_without_comments(tree, name) for name in names}
@@ -211,7 +213,7 @@ def find_main_latex_and_alternatives(tree: SourceTree) -> tuple[str, tuple[str, 
     return main, tuple(name for name in documents if name != main and name not in included)
 
 
-def has_document_class(tree: SourceTree, name: str) -> bool:
+def _has_document_class(tree: SourceTree, name: str) -> bool:
     """Return whether a file has a command `\\documentclass` that is not in a comment."""
     return bool(_CLASS.search(_read_without_comments(tree, name)))
 
@@ -223,7 +225,7 @@ def _read_without_comments(tree: SourceTree, name: str) -> str:
 def _find_files_without_ending(tree: SourceTree) -> tuple[str, ...]:
     """Return the files without an ending that have a document class, as in old arXiv sources."""
     names = (name for name in tree.list_names() if "." not in posixpath.basename(name))
-    return tuple(name for name in names if has_document_class(tree, name))
+    return tuple(name for name in names if _has_document_class(tree, name))
 
 
 def _find_fragment(texts: Mapping[str, str]) -> str:

@@ -3,10 +3,11 @@
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from planner.errors import NotAPaperError, PaperError
 from planner.files import describe_os_error, path_exists
@@ -14,7 +15,7 @@ from planner.names import ArxivId, parse_arxiv_id
 from planner.papers.characters import decode_text_with_warnings
 from planner.papers.html.reader import read_html
 from planner.papers.markdown import read_markdown
-from planner.papers.paper import Paper, ParsedPaper, build_abstract_and_language_warnings
+from planner.papers.paper import Paper, ParsedPaper, is_english_paper
 from planner.papers.sources import (
     MAX_FILE_BYTES,
     TEXT_ENDINGS,
@@ -37,38 +38,30 @@ _FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, H
 MIN_CHARACTERS: Final = 500  # characters of text; a source with fewer is not a paper
 MAX_CHARACTERS: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages
 _MAX_AUTHORS: Final = 200
+_MAX_LIKELY_ABSTRACT_CHARS: Final = 5_000
 _MIN_COMMON_WORDS: Final = 0.8  # share of common words from which two abstracts count as the same
 
 
-class RecognisedSource(NamedTuple):
-    """The format of a source and its parsed content."""
-
-    file_format: FileFormat
-    paper: ParsedPaper
-
-
-def read_source(path_or_name: str, data: bytes | None = None) -> RecognisedSource:
-    """Read the paper in the file, folder or archive `path_or_name`, or in the bytes `data` of a file with this name.
-
-    Raises:
-        PaperError: if the source is missing, empty, damaged, or not a paper.
-    """
-    if data is not None:
-        return _read_bytes(data, path_or_name)
-    path = Path(path_or_name)
+def _read_path(path_text: str) -> ParsedPaper:
+    path = Path(path_text)
     try:
         if path.is_dir():
             return _read_tree(build_source_tree(path))
         if not path.exists():
-            raise PaperError(f"there is no file or folder {path_or_name!r}; check the path")
+            raise PaperError(f"there is no file or folder {path_text!r}; check the path")
         if not path.is_file():
-            raise PaperError(f"{path_or_name!r} is neither a file nor a folder; {_FORMATS_HINT}")
-        return _read_bytes(read_source_file(path, MAX_FILE_BYTES), path.name)
+            raise PaperError(f"{path_text!r} is neither a file nor a folder; {_FORMATS_HINT}")
+        return read_paper_bytes(read_source_file(path, MAX_FILE_BYTES), path.name)
     except (OSError, ValueError) as error:
-        raise PaperError(f"{path_or_name[:200]!r} cannot be read: {describe_os_error(error)}") from None
+        raise PaperError(f"{path_text[:200]!r} cannot be read: {describe_os_error(error)}") from None
 
 
-def _read_bytes(data: bytes, name: str) -> RecognisedSource:
+def read_paper_bytes(data: bytes, name: str) -> ParsedPaper:
+    """Read the paper in the bytes of a file or an archive; `name` is the name of the file.
+
+    Raises:
+        PaperError: if the bytes are empty, damaged, or not a paper.
+    """
     kind = detect_file_format(data, name)
     if kind is FileFormat.EMPTY:
         raise PaperError(f"{name!r} is empty; {_FORMATS_HINT}")
@@ -78,31 +71,31 @@ def _read_bytes(data: bytes, name: str) -> RecognisedSource:
     if kind is FileFormat.PDF:
         from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
-        return RecognisedSource(kind, read_pdf(data, name))
+        return read_pdf(data, name)
     if kind in TEXT_ENDINGS:
         return _read_text(data, name)
-    from planner.papers.archive import decompress_file_or_archive  # imports the decompressors
+    from planner.papers.archive import decompress_file, read_archive  # imports the decompressors
 
-    content = decompress_file_or_archive(data, kind, name)
-    inner = re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name)
-    return _read_tree(content) if isinstance(content, SourceTree) else _read_bytes(content, inner)
+    if tree := read_archive(data, kind, name):
+        return _read_tree(tree)
+    return read_paper_bytes(decompress_file(data, kind, name), re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name))
 
 
-def _read_tree(tree: SourceTree) -> RecognisedSource:
+def _read_tree(tree: SourceTree) -> ParsedPaper:
     from planner.papers.folder import read_source_tree  # reads LaTeX, whose patterns take long to compile
 
-    return RecognisedSource(*read_source_tree(tree, _read_non_latex_text))
+    return read_source_tree(tree, _read_non_latex_text)
 
 
-def _read_text(data: bytes, name: str) -> RecognisedSource:
+def _read_text(data: bytes, name: str) -> ParsedPaper:
     text, warnings = decode_text_with_warnings(data, name)
     kind = detect_text_format(text, name)
     if kind is FileFormat.LATEX:  # its reader decodes the file again and returns the same warnings
         from planner.papers.latex.reader import read_latex  # compiles many patterns
 
-        return RecognisedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
+        return read_latex(SourceTree(name, {name: partial(bytes, data)}), name)
     paper = _read_non_latex_text(kind, text, name)
-    return RecognisedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
+    return replace(paper, warnings=(*warnings, *paper.warnings))
 
 
 def _read_non_latex_text(kind: FileFormat, text: str, name: str) -> ParsedPaper:
@@ -139,21 +132,21 @@ def load_paper(
     return _build_paper(parsed, source, " ".join(title.split()), abstract.strip(), paper_id)
 
 
-def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> RecognisedSource:
+def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> ParsedPaper:
     if source == "-":
-        return read_source("stdin", stdin)
+        return read_paper_bytes(stdin, "stdin")
     if (wanted := parse_arxiv_id(source)) and not path_exists(source):
         return _read_from_arxiv(wanted, arxiv)
     if "://" not in source:
-        return read_source(source)
+        return _read_path(source)
     if not stdin:
         raise PaperError(
             f"{source!r} is not fetched, because it is not an arXiv address; add --fetch, or give the paper as a file"
         )
-    return read_source(source, stdin)
+    return read_paper_bytes(stdin, source)
 
 
-def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> RecognisedSource:
+def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> ParsedPaper:
     """Read a paper from arXiv: from its source, or from its PDF if the source cannot be read."""
     from planner.papers.arxiv import ArxivClient  # imports an HTTP client
 
@@ -161,8 +154,8 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> Recogn
     entry = arxiv.fetch_entry(identifier)
     data = arxiv.fetch_source(entry)
     try:
-        found = read_source(entry.name, data) if data else None
-        if found is not None and len(_join_blocks(found.paper)) >= MIN_CHARACTERS:
+        found = read_paper_bytes(data, entry.name) if data else None
+        if found is not None and len(_join_blocks(found)) >= MIN_CHARACTERS:
             return _use_arxiv_metadata(found, entry, ())
         why = "the source holds no text" if found else "arXiv has no source"
     except PaperError as error:
@@ -173,27 +166,23 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> Recogn
             entry.withdrawal_warning or f"arXiv has neither a readable source nor a PDF of {entry.name} ({why})"
         )
     warning = f"the PDF was read, not the source: {why}"
-    return _use_arxiv_metadata(read_source(f"{entry.name}.pdf", pdf), entry, (warning,))
+    return _use_arxiv_metadata(read_paper_bytes(pdf, f"{entry.name}.pdf"), entry, (warning,))
 
 
-def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings: tuple[str, ...]) -> RecognisedSource:
-    reading = parsed.paper
-    notes = (
+def _use_arxiv_metadata(parsed: ParsedPaper, entry: "ArxivEntry", warnings: tuple[str, ...]) -> ParsedPaper:
+    all_warnings = (
+        *parsed.warnings,
         *warnings,
         *((entry.withdrawal_warning,) if entry.withdrawal_warning else ()),
-        *_compare_metadata("title that arXiv lists", entry.title, reading.title),
-        *_compare_metadata("abstract that arXiv lists", entry.abstract, reading.abstract),
+        *_compare_metadata("title that arXiv lists", entry.title, parsed.title),
+        *_compare_metadata("abstract that arXiv lists", entry.abstract, parsed.abstract),
     )
-    listed = replace(
-        reading, title=entry.title, abstract=entry.abstract, authors=entry.authors, warnings=(*reading.warnings, *notes)
-    )
-    return RecognisedSource(parsed.file_format, listed)
+    return replace(parsed, title=entry.title, abstract=entry.abstract, authors=entry.authors, warnings=all_warnings)
 
 
-def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
+def _build_paper(parsed: ParsedPaper, source: str, title: str, abstract: str, paper_id: str) -> Paper:
     """Return the paper; a title, an abstract and an id from the user replace those in the paper if they are not ""."""
-    reading = parsed.paper
-    text = _join_blocks(reading)
+    text = _join_blocks(parsed)
     size = len(text)
     # A Chinese paper has few characters, but three bytes for each.
     if size < MIN_CHARACTERS and len(text.encode("utf-8", "replace")) < MIN_CHARACTERS:
@@ -203,22 +192,35 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
     if size > MAX_CHARACTERS:
         raise PaperError(f"{source!r} holds {size:,} characters, over the limit of {MAX_CHARACTERS:,}; give one paper")
     warnings = (
-        *reading.warnings,
-        *build_abstract_and_language_warnings(reading.abstract, reading.sections),
-        *_compare_metadata("given title", title, reading.title),
-        *_compare_metadata("given abstract", abstract, reading.abstract),
+        *parsed.warnings,
+        *_list_doubts(parsed),
+        *_compare_metadata("given title", title, parsed.title),
+        *_compare_metadata("given abstract", abstract, parsed.abstract),
     )
     return Paper(
-        id=propose_paper_id(source, given_id=paper_id, given_title=title, title=reading.title),
-        title=truncate_long_name(title or reading.title),
-        abstract=abstract or reading.abstract,
-        sections=tuple(replace(section, heading=truncate_long_name(section.heading)) for section in reading.sections),
-        format=parsed.file_format.value,
+        id=propose_paper_id(source, given_id=paper_id, given_title=title, title=parsed.title),
+        title=truncate_long_name(title or parsed.title),
+        abstract=abstract or parsed.abstract,
+        sections=tuple(replace(section, heading=truncate_long_name(section.heading)) for section in parsed.sections),
+        format=parsed.format.value,
         source=source,
-        main_file=reading.main_file,
+        main_file=parsed.main_file,
         warnings=tuple(dict.fromkeys(warnings)),
-        authors=tuple(map(truncate_long_name, reading.authors[:_MAX_AUTHORS])),
+        authors=tuple(map(truncate_long_name, parsed.authors[:_MAX_AUTHORS])),
     )
+
+
+def _list_doubts(paper: ParsedPaper) -> Iterator[str]:
+    """Yield a warning if the abstract is unusually long, and one if the paper seems not to be in English."""
+    if len(paper.abstract) > _MAX_LIKELY_ABSTRACT_CHARS:
+        yield (
+            f"the abstract has {len(paper.abstract):,} characters, which is unusual "
+            f"(over {_MAX_LIKELY_ABSTRACT_CHARS:,}); perhaps the heading after it was not found"
+        )
+    if not is_english_paper(paper.sections):
+        yield (
+            "the paper seems not to be in English; its sections, ablations and metrics are recognized by English words"
+        )
 
 
 def _join_blocks(paper: ParsedPaper) -> str:

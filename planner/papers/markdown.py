@@ -22,6 +22,7 @@ from planner.papers.html.reader import read_blocks_and_hidden_texts
 from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
+from planner.papers.sources import FileFormat
 from planner.papers.text import MAX_TABLE_LINES, count_table_lines, is_table
 
 _YAML_BLOCK: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
@@ -92,9 +93,8 @@ def read_markdown_texts(texts: Iterable[str], *, main_file_name: str, metadata: 
     sections = assemble_sections(resolved.items)
     abstract = _strip_markdown(find_abstract_text(sections)[:_MAX_ABSTRACT_CHARS]) or known.abstract
     title = known.title or resolved.title
-    return ParsedPaper(
-        title, abstract, sections, main_file_name, (*warnings, *build_hidden_text_warnings(hidden_texts))
-    )
+    warnings += build_hidden_text_warnings(hidden_texts)
+    return ParsedPaper(title, abstract, sections, FileFormat.MARKDOWN, main_file_name, tuple(warnings))
 
 
 def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:

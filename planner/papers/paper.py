@@ -1,17 +1,17 @@
 """The types of papers and of their parts, and warnings about text that may have been read wrongly."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Final
 
 from planner.papers.characters import is_english
+from planner.papers.sources import FileFormat
 
 _MAX_QUOTED_CHARS: Final = 300  # characters of one hidden text in a warning
 _MAX_WARNINGS: Final = 20  # warnings about hidden text; one more counts the rest
-_MAX_LIKELY_ABSTRACT_CHARS: Final = 5_000
 _MAX_SAMPLE_CHARS: Final = 4_000  # characters of prose from which the language is guessed
 _MAX_SAMPLE_BLOCKS: Final = 50
 
@@ -85,12 +85,14 @@ class Section:
 class ParsedPaper:
     """A paper as it was read from a source; a missing title or abstract is "", and unknown authors are ().
 
-    `sections` are in reading order and hold the whole text. `main_file` is the file in which the text starts.
+    `sections` are in reading order and hold the whole text. `format` is the format of the source. `main_file` is the
+    file in which the text starts.
     """
 
     title: str
     abstract: str
     sections: tuple[Section, ...]
+    format: FileFormat
     main_file: str = ""
     warnings: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
@@ -183,21 +185,6 @@ class Excerpt:
     def full_text(self) -> str:
         """The title, abstract and text, joined by blank lines."""
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)
-
-
-def build_abstract_and_language_warnings(abstract: str, sections: Sequence[Section]) -> tuple[str, ...]:
-    """Return a warning if the abstract is unusually long, and one if the paper seems not to be in English."""
-    warnings = []
-    if len(abstract) > _MAX_LIKELY_ABSTRACT_CHARS:
-        warnings.append(
-            f"the abstract has {len(abstract):,} characters, which is unusual (over {_MAX_LIKELY_ABSTRACT_CHARS:,}); "
-            "perhaps the heading after it was not found"
-        )
-    if not is_english_paper(sections):
-        warnings.append(
-            "the paper seems not to be in English; its sections, ablations and metrics are recognized by English words"
-        )
-    return tuple(warnings)
 
 
 def is_english_paper(sections: Iterable[Section]) -> bool:

@@ -12,6 +12,7 @@ from planner.papers.characters import normalize_characters_with_warnings
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, is_reference_entry
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
+from planner.papers.sources import FileFormat
 
 _BORDER: Final = re.compile(r"\s*\+(?:[:=-]{2,}\+)+\s*")
 _DASHES_BY_COLUMN: Final = re.compile(r"\s*[-=]{2,}(?:\s+[-=]{2,})+\s*")
@@ -105,7 +106,7 @@ def read_plain_text(text: str, file_name: str) -> ParsedPaper:
     paragraphs = [p.strip("\n") for p in re.split(r"\n[ \t]*\n+", text) if p.strip()]
     title = _find_title(paragraphs)
     sections = assemble_sections(_split_headings(paragraphs))
-    return ParsedPaper(title, find_abstract_text(sections), sections, file_name, warnings)
+    return ParsedPaper(title, find_abstract_text(sections), sections, FileFormat.TEXT, file_name, warnings)
 
 
 def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:

@@ -7,7 +7,7 @@ import pytest
 
 from planner.batch.corpus import collect_corpus_entries
 from planner.batch.discovery import detect_paper_kind
-from planner.papers.load import load_paper, read_source
+from planner.papers.load import load_paper, read_paper_bytes
 from planner.papers.sources import (
     ARCHIVE_ENDINGS,
     PAPER_ENDINGS,
@@ -47,9 +47,9 @@ def test_markdown_is_the_same_as_a_file_in_a_folder_and_in_an_archive(ending: st
     (folder / name).write_text(MARKDOWN, encoding="utf-8")
     (folder / "README.md").write_text("# Code", encoding="utf-8")
     papers = [load_paper(str(source)) for source in (folder / name, folder)]
-    packed = read_source("x.tar", tarred({name: MARKDOWN.encode(), "LICENSE.md": b"MIT"}, packing=""))
+    packed = read_paper_bytes(tarred({name: MARKDOWN.encode(), "LICENSE.md": b"MIT"}, packing=""), "x.tar")
     assert {(paper.format, paper.title) for paper in papers} == {("markdown", "A Title")}
-    assert (packed.file_format, packed.paper.sections) == (FileFormat.MARKDOWN, papers[0].sections)
+    assert (packed.format, packed.sections) == (FileFormat.MARKDOWN, papers[0].sections)
 
 
 @pytest.mark.parametrize("name", ["README.md", "read-me.txt", "history.md", "LICENSE-MIT.md", "_sidebar.md", "meta.md"])
@@ -58,4 +58,4 @@ def test_a_file_that_is_no_paper_is_none_in_a_folder_or_an_archive(name: str, tm
     assert has_non_paper_name(name)
     assert detect_paper_kind(tmp_path / name) == ""
     files = {name: MARKDOWN.encode(), "draft.md": f"# Draft\n\n{BODY}".encode()}
-    assert read_source("x.tar", tarred(files, packing="")).paper.title == "Draft"
+    assert read_paper_bytes(tarred(files, packing=""), "x.tar").title == "Draft"

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.folder import find_main_latex_and_alternatives
 from planner.papers.latex.macros import expand_macros, find_macros
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
 from planner.papers.latex.visibility import find_hidden_texts
+from planner.papers.load import read_paper_bytes
 from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
 from planner.papers.sources import SourceTree, build_source_tree
-from tests.papers.build import BODY, MAIN, latex_paper
+from tests.papers.build import BODY, MAIN, latex_paper, tarred
 
 
 def read_files(text: str, **others: str) -> ParsedPaper:
@@ -77,10 +77,8 @@ def test_the_compiled_bibliography_is_the_references_section(tmp_path: Path) -> 
     ],
 )
 def test_the_main_file_is_chosen_rightly(files: dict[str, str], main: str) -> None:
-    assert (
-        find_main_latex_and_alternatives(SourceTree("t", {name: text.encode for name, text in files.items()}))[0]
-        == main
-    )
+    data = tarred({name: text.encode() for name, text in files.items()})
+    assert read_paper_bytes(data, "x.tar.gz").main_file == main
 
 
 @pytest.mark.parametrize(

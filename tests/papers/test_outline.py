@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.papers.headings import find_abstract_text
+from planner.papers.load import load_paper
 from planner.papers.outline import Heading, assemble_sections, resolve_headings
-from planner.papers.paper import Block, BlockKind, SectionKind, build_abstract_and_language_warnings
+from planner.papers.paper import Block, BlockKind, SectionKind
 
 
 def prose(text: str) -> Block:
@@ -93,18 +94,19 @@ ENGLISH = "We turn the gears of the mill and look at what they do. " * 40
     ("words", "is_doubtful"),
     [
         (ENGLISH, False),
-        ("Short words.", False),
+        ("Zahnradgetriebe " * 60, False),
         ("Wir drehen die Zahnräder der Mühle und sehen, was sie tun. " * 40, True),
         ("我们转动齿轮。" * 40, True),
         ("Мы вращаем шестерни мельницы. " * 40, True),
     ],
 )
 def test_a_paper_in_another_language_is_warned_of(words: str, is_doubtful: bool) -> None:
-    warnings = build_abstract_and_language_warnings("", assemble_sections([Heading("Method", 1), prose(words)]))
+    warnings = load_paper("-", stdin=f"# Gears\n\n## Method\n\n{words}".encode()).warnings
     assert [warning for warning in warnings if "not to be in English" in warning] == list(warnings)
     assert bool(warnings) is is_doubtful
 
 
 def test_an_abstract_without_an_end_is_warned_of() -> None:
-    assert "perhaps the heading after it was not found" in build_abstract_and_language_warnings("x" * 5_001, ())[0]
-    assert build_abstract_and_language_warnings("x" * 5_000, ()) == ()
+    long, shorter = (load_paper("-", stdin=b"# Gears\n\n## Abstract\n\n" + b"x" * size) for size in (5_001, 5_000))
+    assert "perhaps the heading after it was not found" in long.warnings[0]
+    assert shorter.warnings == ()

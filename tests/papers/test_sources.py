@@ -9,16 +9,12 @@ import pytest
 
 from planner.errors import PaperError
 from planner.papers.archive import MAX_MEMBERS
-from planner.papers.load import RecognisedSource, load_paper, read_source
+from planner.papers.load import load_paper, read_paper_bytes
 from planner.papers.sources import FileFormat, detect_file_format
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, special, tarred, tree, zipped
 
 LATEX = {"main.tex": MAIN.encode(), "sections/intro.tex": BODY.encode()}
 TITLE = "Gearbox: Widgets with Exchangeable Gears"
-
-
-def from_bytes(data: bytes, name: str) -> RecognisedSource:
-    return read_source(name, data)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +36,8 @@ def from_bytes(data: bytes, name: str) -> RecognisedSource:
     ],
 )
 def test_latex_is_read_in_every_packing(data: bytes, name: str) -> None:
-    found = from_bytes(data, name)
-    assert (found.file_format, found.paper.title) == (FileFormat.LATEX, TITLE)
+    paper = read_paper_bytes(data, name)
+    assert (paper.format, paper.title) == (FileFormat.LATEX, TITLE)
 
 
 MARKDOWN = f"# On Gears and Such\n\n## Abstract\n\nShort.\n\n## Introduction\n\n{BODY}"
@@ -111,7 +107,7 @@ def test_a_folder_without_one_paper_is_said_so(tmp_path: Path, files: dict[str, 
 )
 def test_archives_that_are_no_papers_are_refused_by_name(data: bytes, said: str) -> None:
     with pytest.raises(PaperError, match=said) as caught:
-        from_bytes(data, "thing.zip")
+        read_paper_bytes(data, "thing.zip")
     assert "thing.zip" in str(caught.value)
 
 
@@ -121,10 +117,10 @@ def test_links_devices_and_escaping_names_are_left_out_and_said() -> None:
         special("hard.tex", tarfile.LNKTYPE, "main.tex"),
         special("dev.tex", tarfile.CHRTYPE),
     )
-    found = from_bytes(tarred({**LATEX, "../evil.tex": b"E", "/abs.tex": b"A"}, extra=extra), "x.tar.gz")
-    assert found.paper.title == TITLE
+    paper = read_paper_bytes(tarred({**LATEX, "../evil.tex": b"E", "/abs.tex": b"A"}, extra=extra), "x.tar.gz")
+    assert paper.title == TITLE
     for name in ("link.tex", "hard.tex", "dev.tex", "../evil.tex", "/abs.tex"):
-        assert any(name in warning for warning in found.paper.warnings)
+        assert any(name in warning for warning in paper.warnings)
 
 
 def test_an_encrypted_zip_is_said_so() -> None:
@@ -132,7 +128,7 @@ def test_an_encrypted_zip_is_said_so() -> None:
     for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.find(mark) + place] |= 1
     with pytest.raises(PaperError, match="encrypted"):
-        from_bytes(bytes(data), "x.zip")
+        read_paper_bytes(bytes(data), "x.zip")
 
 
 @pytest.mark.parametrize(

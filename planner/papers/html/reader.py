@@ -21,6 +21,7 @@ from planner.papers.html.elements import (
 from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
+from planner.papers.sources import FileFormat
 
 # The most reliable first.
 _TITLE_SOURCES: Final = (
@@ -68,7 +69,8 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     if walker.styles.has_too_many_rules:
         warnings += (_TOO_MANY_RULES,)
     abstract = find_abstract_text(sections)
-    return ParsedPaper(known_title or resolved.title, abstract, sections, file_name, warnings, _list_authors(root))
+    title, authors = known_title or resolved.title, _list_authors(root)
+    return ParsedPaper(title, abstract, sections, FileFormat.HTML, file_name, warnings, authors)
 
 
 def _find_main_element(root: Element) -> Element:

@@ -332,7 +332,7 @@ class _Flattener:
             return None
         code, _ = decode_text_with_warnings(self.tree.read_bytes(name), name)
         code = normalize_characters_with_warnings(code)[0].strip()
-        self._add_text(f"\\begin{{{{verbatim}}}}\n{code}\n\\end{{{{verbatim}}}}")
+        self._add_text(f"\\begin{{verbatim}}\n{code}\n\\end{{verbatim}}")
         return group.end
 
     def _add_text(self, text: str) -> None:

@@ -26,7 +26,7 @@ from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource,
 from planner.papers.latex.visibility import find_hidden_texts, remove_hidden_texts
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
-from planner.papers.sources import SourceTree
+from planner.papers.sources import FileFormat, SourceTree
 from planner.papers.text import is_table
 
 _LEVELS: Final = {
@@ -112,6 +112,7 @@ def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ..
         title=convert_heading(_find_title(head, source) or _find_title(raw_source)),
         abstract=convert_latex_to_text(expand(abstract or early_abstract or find_abstract_text(sections))),
         sections=sections,
+        format=FileFormat.LATEX,
         main_file=main_name,
         warnings=(
             *flattened.warnings,

@@ -29,6 +29,7 @@ from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary, join_lines
 from planner.papers.pdf.pdfium import open_pdf
 from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun, RunReader, TextRun, rotate_page_upright
 from planner.papers.pdf.visibility import PaintedObjects, find_hidden_runs, is_ocr_of_scan
+from planner.papers.sources import FileFormat
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
 _WORD: Final = re.compile(r"[^\W_]{3}")
@@ -141,7 +142,8 @@ def _build_paper(
     builder = BlockBuilder(lines, line_kinds, body_style, vocabulary)
     abstract = find_abstract(headings, builder)
     missing = _list_missing_parts(title, abstract, find_missing_items(outline, outline_headings, lines))
-    return ParsedPaper(title, abstract, _build_sections(headings, builder), warnings=(*warnings, *missing))
+    sections = _build_sections(headings, builder)
+    return ParsedPaper(title, abstract, sections, FileFormat.PDF, warnings=(*warnings, *missing))
 
 
 def _arrange_paper_lines(pages: Sequence[_PageText]) -> list[Line]:

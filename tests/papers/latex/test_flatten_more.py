@@ -4,17 +4,24 @@ import pytest
 from hypothesis import given
 
 from planner.errors import PaperError
-from planner.papers.folder import find_main_latex_and_alternatives, has_document_class
 from planner.papers.latex import flatten as flatten_module
 from planner.papers.latex.flatten import FlattenedSource, flatten_source
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
 from planner.papers.latex.visibility import find_hidden_texts, remove_hidden_texts
+from planner.papers.load import read_paper_bytes
+from planner.papers.paper import ParsedPaper
+from planner.papers.sources import FileFormat
+from tests.papers.build import tarred
 from tests.papers.latex.sources import ODD_LATEX, make_document, make_tree
 
 
 def flatten(text: str, others: dict[str, str] | None = None) -> FlattenedSource:
     return flatten_source(make_tree({"main.tex": text, **(others or {})}), "main.tex")
+
+
+def read_files(files: dict[str, str]) -> ParsedPaper:
+    return read_paper_bytes(tarred({name: text.encode() for name, text in files.items()}), "x.tar.gz")
 
 
 INPUTS = {
@@ -263,13 +270,15 @@ FRAGMENTS = {
 
 @pytest.mark.parametrize(("files", "main"), FRAGMENTS.values(), ids=FRAGMENTS.keys())
 def test_without_a_class_a_main_file_must_be_the_only_one(files: dict[str, str], main: str) -> None:
-    assert find_main_latex_and_alternatives(make_tree(files)) == (main, ())
+    paper = read_files(files)
+    assert (paper.main_file if paper.format is FileFormat.LATEX else "") == main
 
 
 def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
     files = {"main.tex": make_document("\\section{A} x", "\\title{T}"), "supp.tex": make_document("\\section{B} y")}
-    assert find_main_latex_and_alternatives(make_tree(files)) == ("main.tex", ("supp.tex",))
-    assert has_document_class(make_tree(files), "supp.tex")
+    paper = read_files(files)
+    assert paper.main_file == "main.tex"
+    assert any("supp.tex" in warning for warning in paper.warnings)
 
 
 @pytest.mark.parametrize(
@@ -281,12 +290,7 @@ def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
 )
 def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> None:
     long = make_document("\\section{A}" + "x" * 500, "\\title{T}")
-    assert (
-        find_main_latex_and_alternatives(
-            make_tree({"a.tex": long, "b.tex": make_document("y"), "00README.json": readme})
-        )[0]
-        == "b.tex"
-    )
+    assert read_files({"a.tex": long, "b.tex": make_document("y"), "00README.json": readme}).main_file == "b.tex"
 
 
 @pytest.mark.parametrize(
@@ -297,7 +301,4 @@ def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> No
     ],
 )
 def test_a_readme_that_says_nothing_is_passed_over(readme: str) -> None:
-    assert (
-        find_main_latex_and_alternatives(make_tree({"a.tex": make_document("x"), "00README.json": readme}))[0]
-        == "a.tex"
-    )
+    assert read_files({"a.tex": make_document("x"), "00README.json": readme}).main_file == "a.tex"
