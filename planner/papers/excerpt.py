@@ -6,11 +6,12 @@ before the experiments.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from planner.errors import PaperError, TooLongError
 from planner.papers.headings import classify_heading, is_measurement_setup_heading, strip_number_and_punctuation
-from planner.papers.leaks import omit_floats_and_leaks, remove_ablation_announcements
+from planner.papers.leaks import redact_excerpt
 from planner.papers.outline import BACK_MATTER_KINDS
 from planner.papers.paper import BlockKind, Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
@@ -33,41 +34,29 @@ _FIRST_OMITTED_KINDS: Final = (SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEME
 _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
-def cut_excerpt(paper: Paper, task: Task, cut_at: str = "") -> Excerpt:
+def cut_excerpt(paper: Paper, task: Task, end_heading: str = "") -> Excerpt:
     """Return the excerpt of a paper that a task sends to the model.
 
-    The excerpt for the task `author` ends before the heading `cut_at`. If `cut_at` is "", it ends before the results.
+    The excerpt for the task `author` ends before `end_heading`. If this is "", it ends before the results.
 
     Raises:
-        PaperError: if no heading is named `cut_at`, or if no heading starts the results.
+        PaperError: if the paper has no such heading, or if no heading starts the results.
     """
     body = tuple(section for section in paper.sections if section.kind is not SectionKind.ABSTRACT)
+    opening = Excerpt(paper.title, paper.abstract, text="")
     if task is Task.REVIEWER:
-        return _build_excerpt(paper.title, paper.abstract, *_split_unsent_sections(body))
-    end = _find_end(paper, body, cut_at)
+        return opening.copy_with_sections(*_split_unsent_sections(body))
+    end = _find_end(paper, body, end_heading)
     method = (
-        *(section for section in body[:end] if cut_at or section.kind not in _RESULT_KINDS),
-        *(() if cut_at else _find_late_method(body, end)),
+        *(section for section in body[:end] if end_heading or section.kind not in _RESULT_KINDS),
+        *(() if end_heading else _find_late_method(body, end)),
     )
     chosen = set(map(id, method))
     later = tuple(section for section in body if id(section) not in chosen)
-    kept, unsent = _split_unsent_sections(method)
-    redacted, removals = omit_floats_and_leaks(kept, later)
+    excerpt = redact_excerpt(opening.copy_with_sections(*_split_unsent_sections(method)), later)
     reason = f"the author task ends before {body[end].heading!r}"
-    omissions = (*unsent, *removals, *(_describe_omission(section, reason) for section in later))
-    abstract = remove_ablation_announcements(paper.abstract)
-    return _build_excerpt(paper.title, abstract, redacted, omissions, _warn_of_lost_method(body, redacted))
-
-
-def _build_excerpt(
-    title: str,
-    abstract: str,
-    sections: Sequence[Section],
-    omissions: Iterable[Omission],
-    warnings: tuple[str, ...] = (),
-) -> Excerpt:
-    text = "\n\n".join(section.text for section in sections)
-    return Excerpt(title, abstract, text, tuple(omissions), tuple(warnings), tuple(sections))
+    omissions = (*excerpt.omissions, *(_describe_omission(section, reason) for section in later))
+    return replace(excerpt, omissions=omissions, warnings=_warn_of_lost_method(body, excerpt.sections))
 
 
 def _split_unsent_sections(body: Sequence[Section]) -> tuple[list[Section], list[Omission]]:
@@ -81,11 +70,11 @@ def _describe_omission(section: Section, reason: str) -> Omission:
     return Omission(section.display_heading, len(section.text), reason)
 
 
-def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
-    if cut_at:
-        names = _make_heading_variants(cut_at)
+def _find_end(paper: Paper, body: tuple[Section, ...], end_heading: str) -> int:
+    if end_heading:
+        names = _make_heading_variants(end_heading)
         ends = [i for i, section in enumerate(body) if names & _make_heading_variants(section.heading)]
-        problem = f"no heading is named {cut_at!r}; name another with --cut-at HEADING"
+        problem = f"no heading is named {end_heading!r}; name another with --cut-at HEADING"
     else:
         ends = _find_result_ends(body)
         problem = "no heading of experiments was found; name the heading that ends the author task: --cut-at HEADING"
@@ -199,7 +188,7 @@ def omit_sections_to_fit(
         )
     kept = [section for section in excerpt.sections if id(section) not in omitted]
     unsent = (_describe_omission(section, _FIT_REASON) for section in excerpt.sections if id(section) in omitted)
-    return _build_excerpt(excerpt.title, excerpt.abstract, kept, (*excerpt.omissions, *unsent), excerpt.warnings)
+    return excerpt.copy_with_sections(kept, unsent)
 
 
 def _order_for_omission(excerpt: Excerpt) -> Iterator[Section]:

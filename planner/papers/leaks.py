@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.papers.headings import strip_number_and_punctuation
-from planner.papers.paper import Block, BlockKind, Omission, Section, SectionKind
+from planner.papers.paper import Block, BlockKind, Excerpt, Omission, Section, SectionKind
 from planner.papers.text import is_table
 
 # A full stop after one of these, or after an initial, does not end a sentence.
@@ -98,19 +98,17 @@ class _ResultReferences:
         return (*_REFERENCE_CUES, *(_SECTION_CUES if self.sections else ()))
 
 
-def omit_floats_and_leaks(
-    sections: Sequence[Section], unsent_sections: Sequence[Section]
-) -> tuple[tuple[Section, ...], tuple[Omission, ...]]:
-    """Return the sections without the text that reveals results or ablations, and an omission for each removal.
+def redact_excerpt(excerpt: Excerpt, unsent_sections: Sequence[Section]) -> Excerpt:
+    """Return an excerpt without the text that reveals results or ablations, and with an omission for each removal.
 
     `unsent_sections` are the sections that the task does not send. Tables and figures are removed; only the caption of
     a figure that shows the method stays. A sentence is removed if it announces an ablation, if it mentions an ablation
     and refers to a table or figure, or if it refers to omitted results or ablations.
     """
-    results = _collect_result_references(sections, unsent_sections)
+    results = _collect_result_references(excerpt.sections, unsent_sections)
     redacted: list[Section] = []
     omissions: list[Omission] = []
-    for section in sections:
+    for section in excerpt.sections:
         rows = [(b, kind := _classify_block(b), _redact_block(b, kind, results)) for b in section.blocks]
         for kinds, reason in ((_FLOAT_KINDS, FLOAT_REASON), (_TEXT_KINDS, ANNOUNCEMENT_REASON)):
             removed = sum(len(block.text) - len(text) for block, kind, text in rows if kind in kinds)
@@ -118,12 +116,8 @@ def omit_floats_and_leaks(
                 omissions.append(Omission(section.display_heading, removed, reason))
         blocks = tuple(replace(block, text=text) for block, _, text in rows if text.strip())
         redacted.append(replace(section, blocks=blocks))
-    return tuple(redacted), tuple(omissions)
-
-
-def remove_ablation_announcements(text: str) -> str:
-    """Return a text, such as the abstract, without the sentences that announce an ablation."""
-    return "".join(sentence for sentence in split_sentences(text) if not _is_announcement(sentence)).strip()
+    abstract = "".join(sentence for sentence in split_sentences(excerpt.abstract) if not _is_announcement(sentence))
+    return replace(excerpt, abstract=abstract.strip()).copy_with_sections(redacted, omissions)
 
 
 def split_sentences(text: str) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """The types of papers and of their parts, and warnings about text that may have been read wrongly."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 from typing import Final
@@ -185,6 +185,11 @@ class Excerpt:
     def full_text(self) -> str:
         """The title, abstract and text, joined by blank lines."""
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)
+
+    def copy_with_sections(self, sections: Sequence[Section], omissions: Iterable[Omission]) -> "Excerpt":
+        """Return a copy that sends `sections` instead; `omissions` are added to those of the excerpt."""
+        text = "\n\n".join(section.text for section in sections)
+        return replace(self, text=text, sections=tuple(sections), omissions=(*self.omissions, *omissions))
 
 
 def is_english_paper(sections: Iterable[Section]) -> bool:

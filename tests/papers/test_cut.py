@@ -14,7 +14,7 @@ from eval.labelled import read_excerpt_labels, score_excerpt
 from planner.errors import PaperError, TooLongError
 from planner.papers.excerpt import cut_excerpt, omit_sections_to_fit
 from planner.papers.headings import classify_heading
-from planner.papers.leaks import remove_ablation_announcements, split_sentences
+from planner.papers.leaks import redact_excerpt, split_sentences
 from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Excerpt, Paper, Section, SectionKind
 from planner.schema import Task
@@ -53,9 +53,9 @@ def test_the_demo_paper_is_cut_before_its_experiments_and_says_what_is_left_out(
 def test_a_heading_to_cut_at_is_found_with_or_without_its_number() -> None:
     full_paper = with_sections(METHOD, section("4 Analysis", SectionKind.OTHER, "Deep."), EXPERIMENTS)
     for name in ("4 Analysis", "analysis", "4. Analysis"):
-        assert "Deep." not in text(cut_excerpt(full_paper, Task.AUTHOR, cut_at=name))
+        assert "Deep." not in text(cut_excerpt(full_paper, Task.AUTHOR, end_heading=name))
     with pytest.raises(PaperError, match="'3 Method', '4 Analysis'"):
-        cut_excerpt(full_paper, Task.AUTHOR, cut_at="Conclusion")
+        cut_excerpt(full_paper, Task.AUTHOR, end_heading="Conclusion")
 
 
 def test_a_method_behind_the_results_is_the_method_all_the_same() -> None:
@@ -168,7 +168,7 @@ def test_sentences_joined_are_the_text(parts: list[str]) -> None:
 @given(st.text())
 def test_any_text_is_cut_into_sentences_without_loss(content: str) -> None:
     assert "".join(split_sentences(content)) == content
-    remove_ablation_announcements(content)
+    redact_excerpt(Excerpt("T", content, ""), [])
 
 
 def test_shortened_words_end_no_sentence() -> None:

@@ -8,14 +8,9 @@ from hypothesis import strategies as st
 
 from planner.errors import PaperError
 from planner.papers.characters import decode_text_with_warnings, is_binary, normalize_characters_with_warnings
-from planner.papers.leaks import (
-    ANNOUNCEMENT_REASON,
-    FLOAT_REASON,
-    omit_floats_and_leaks,
-    remove_ablation_announcements,
-)
+from planner.papers.leaks import ANNOUNCEMENT_REASON, FLOAT_REASON, redact_excerpt
 from planner.papers.load import load_paper
-from planner.papers.paper import Block, BlockKind, Section, SectionKind
+from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
 from tests.papers.build import BODY
 from tests.papers_made import section
 
@@ -44,12 +39,14 @@ SILENT = [
 
 @pytest.mark.parametrize("sentence", ANNOUNCING)
 def test_a_sentence_that_announces_ablations_goes_and_its_neighbours_stay(sentence: str) -> None:
-    assert remove_ablation_announcements(f"We gate. {sentence} It turns.") == "We gate. It turns."
+    abstract = f"We gate. {sentence} It turns."
+    assert redact_excerpt(Excerpt("T", abstract, ""), []).abstract == "We gate. It turns."
 
 
 @pytest.mark.parametrize("sentence", SILENT)
 def test_a_sentence_that_announces_none_stays(sentence: str) -> None:
-    assert remove_ablation_announcements(f"We gate. {sentence} It turns.") == f"We gate. {sentence} It turns."
+    abstract = f"We gate. {sentence} It turns."
+    assert redact_excerpt(Excerpt("T", abstract, ""), []).abstract == abstract
 
 
 METHOD_FIGURES = [
@@ -73,9 +70,13 @@ def with_float(kind: BlockKind, text: str, *prose: str) -> Section:
     return replace(method, blocks=(*method.blocks, Block(kind, text)))
 
 
+def redact(section: Section) -> Excerpt:
+    return redact_excerpt(Excerpt("T", "", "", sections=(section,)), [])
+
+
 @pytest.mark.parametrize("figure", METHOD_FIGURES)
 def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
-    (redacted,) = omit_floats_and_leaks([with_float(BlockKind.FIGURE, figure)], [])[0]
+    (redacted,) = redact(with_float(BlockKind.FIGURE, figure)).sections
     assert len(redacted.blocks) == 2
     assert redacted.blocks[1].text in figure
 
@@ -83,15 +84,18 @@ def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
 @pytest.mark.parametrize("figure", RESULT_FIGURES)
 @pytest.mark.parametrize("kind", [BlockKind.FIGURE, BlockKind.TABLE])
 def test_any_other_float_goes_and_is_counted(figure: str, kind: BlockKind) -> None:
-    redacted, omissions = omit_floats_and_leaks([with_float(kind, figure, "We gate.")], [])
-    assert redacted == (section("Method", SectionKind.METHOD, "We gate."),)
-    assert [(part.heading, part.chars, part.why) for part in omissions] == [("Method", len(figure), FLOAT_REASON)]
+    excerpt = redact(with_float(kind, figure, "We gate."))
+    assert excerpt.sections == (section("Method", SectionKind.METHOD, "We gate."),)
+    assert excerpt.text == excerpt.sections[0].text
+    assert [(part.heading, part.chars, part.why) for part in excerpt.omissions] == [
+        ("Method", len(figure), FLOAT_REASON)
+    ]
 
 
 def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
     kept = with_float(BlockKind.TABLE, "Table 1: a", "We gate. We ablate the gate.")
-    _, omissions = omit_floats_and_leaks([replace(kept, heading="", level=0)], [])
-    assert {(part.heading, part.why) for part in omissions} == {
+    excerpt = redact(replace(kept, heading="", level=0))
+    assert {(part.heading, part.why) for part in excerpt.omissions} == {
         ("(before the first heading)", FLOAT_REASON),
         ("(before the first heading)", ANNOUNCEMENT_REASON),
     }
@@ -99,7 +103,7 @@ def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
 
 @given(st.lists(st.sampled_from([*ANNOUNCING, *SILENT]), min_size=1, max_size=8))
 def test_sealing_keeps_the_silent_and_loses_the_others(sentences: list[str]) -> None:
-    (redacted,) = omit_floats_and_leaks([section("Method", SectionKind.METHOD, " ".join(sentences))], [])[0]
+    (redacted,) = redact(section("Method", SectionKind.METHOD, " ".join(sentences))).sections
     expected = " ".join(sentence for sentence in sentences if sentence in SILENT)
     assert redacted.blocks[1:] == ((Block(BlockKind.PROSE, expected),) if expected else ())
 
