@@ -87,6 +87,10 @@ class FolderScan:
         except OSError as error:
             self.problems.append(CorpusProblem(str(folder), f"cannot be listed: {error.strerror}"))
             return [], []
+        if not os.access(folder, os.X_OK):
+            reason = "cannot be entered: the permission for this (x) is missing; add it with chmod +x"
+            self.problems.append(CorpusProblem(str(folder), reason))
+            return [], []
         files, folders = [], []
         for item in seen:
             path = folder / item.name

@@ -1,6 +1,7 @@
 """Which files and folders of somebody's disk are papers, table by table."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -121,15 +122,18 @@ def test_the_order_is_that_of_the_paths_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is hidden from the administrator")
-def test_a_folder_that_may_not_be_listed_is_a_problem(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "said"), [(0, "cannot be listed"), (0o600, r"cannot be entered.*\(x\) is missing")])
+def test_a_folder_that_may_not_be_listed_or_entered_is_a_problem(tmp_path: Path, mode: int, said: str) -> None:
     put(tmp_path, "a.pdf", "closed/b.pdf")
-    (tmp_path / "closed").chmod(0)
+    (tmp_path / "closed").chmod(mode)
     try:
         corpus = collect_corpus_entries([str(tmp_path)])
     finally:
         (tmp_path / "closed").chmod(0o700)
     assert len(corpus.entries) == 1
-    assert "cannot be listed" in corpus.problems[0].reason
+    [problem] = corpus.problems
+    assert problem.source == str(tmp_path / "closed")
+    assert re.match(said, problem.reason)
 
 
 def test_links_that_lead_nowhere_are_passed_by(tmp_path: Path) -> None:
