@@ -56,11 +56,11 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> ParsedPaper:
     Raises:
         NotAPaperError: if there is no paper, or if several files could be the paper.
     """
-    if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
+    if tree.list_paths(*_TEX_ENDINGS) or not tree.list_paths(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
         main, others = _find_main_latex_and_alternatives(tree)
         if main and (_has_document_class(tree, main) or not _list_paper_files(tree, *_PLAIN_ENDINGS)):
             return read_latex(tree, main, others)
-    if (page := _find_topmost(tree.list_names(*_HTML_ENDINGS), "index")) and not _has_numbered_names(
+    if (page := _find_topmost(tree.list_paths(*_HTML_ENDINGS), "index")) and not _has_numbered_names(
         _list_paper_files(tree, *_MARKDOWN_ENDINGS)
     ):
         return read_html(_decode_file(tree, page), page)
@@ -71,20 +71,20 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> ParsedPaper:
     if texts:
         paper = _read_mixed_files(tree, _select_paper_files(tree, texts), read_text)
         return replace(paper, format=FileFormat.TEXT) if FileFormat.LATEX in kinds or len(kinds) > 1 else paper
-    if pages := tree.list_names(*_HTML_ENDINGS):
+    if pages := tree.list_paths(*_HTML_ENDINGS):
         page = max(pages, key=lambda name: len(tree.read_bytes(name)))
         return read_html(_decode_file(tree, page), page)
     return _read_only_pdf(tree)
 
 
 def _list_paper_files(tree: SourceTree, *endings: str) -> tuple[str, ...]:
-    names = (n for n in tree.list_names(*endings) if not has_non_paper_name(posixpath.basename(n)))
+    names = (n for n in tree.list_paths(*endings) if not has_non_paper_name(posixpath.basename(n)))
     return tuple(sorted(names, key=_natural_sort_key))
 
 
 def _read_markdown_tree(tree: SourceTree, names: tuple[str, ...]) -> ParsedPaper:
     """Read a paper from Markdown files: numbered parts of the paper, or a main file and its appendix."""
-    meta = _find_topmost(tree.list_names("metadata.yaml", "metadata.yml"), "")
+    meta = _find_topmost(tree.list_paths("metadata.yaml", "metadata.yml"), "")
     known = parse_front_matter(_decode_file(tree, meta)) if meta else FrontMatter()
     content = tuple(n for n in names if "/content/" in f"/{n}")
     names = content if meta and content else names
@@ -92,7 +92,7 @@ def _read_markdown_tree(tree: SourceTree, names: tuple[str, ...]) -> ParsedPaper
         names = tuple(n for n in names if not _is_manubot_template(_decode_file(tree, n)))
     else:
         names = _select_paper_files(tree, names)
-    if not known.title and (header := next(iter(tree.list_names(*_HTML_ENDINGS)), "")):
+    if not known.title and (header := next(iter(tree.list_paths(*_HTML_ENDINGS)), "")):
         known = FrontMatter(find_page_title(parse_html(_decode_file(tree, header))), known.abstract)
     texts = {name: _decode_file(tree, name) for name in names}
     first = next((n for n, text in texts.items() if _ABSTRACT.search(text)), names[0])
@@ -140,7 +140,7 @@ def _read_one_file(tree: SourceTree, name: str, read_text: TextReader) -> Parsed
 
 
 def _read_only_pdf(tree: SourceTree) -> ParsedPaper:
-    pdfs = tree.list_names(".pdf")
+    pdfs = tree.list_paths(".pdf")
     if len(pdfs) > 1:
         raise _refuse_several_papers(tree, pdfs)
     if not pdfs:
@@ -159,7 +159,7 @@ def _refuse_several_papers(tree: SourceTree, names: Sequence[str]) -> NotAPaperE
 
 
 def _refuse_other_files(tree: SourceTree) -> NotAPaperError:
-    held = "; ".join((f"{len(tree.files)} files", *tree.warnings[:2]))
+    held = "; ".join((f"{len(tree.readers_by_path)} files", *tree.warnings[:2]))
     return NotAPaperError(
         f"{tree.name!r} holds no paper that can be recognised ({held}): looked for a .tex file with "
         "\\documentclass, Markdown, an index.html, text or one PDF; give the paper's own file"
@@ -191,7 +191,7 @@ def _natural_sort_key(name: str) -> tuple[tuple[int, str], ...]:
 
 def _find_main_latex_and_alternatives(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
     """Return the main LaTeX file of a tree ("" if there is none), and other files that may be the main file."""
-    names = tree.list_names(*_TEX_ENDINGS) or _find_files_without_ending(tree)
+    names = tree.list_paths(*_TEX_ENDINGS) or _find_files_without_ending(tree)
     texts = {name: _read_without_comments(tree, name) for name in names}
     documents = {name: text for name, text in texts.items() if _CLASS.search(text)}
     if not documents:
@@ -224,7 +224,7 @@ def _read_without_comments(tree: SourceTree, name: str) -> str:
 
 def _find_files_without_ending(tree: SourceTree) -> tuple[str, ...]:
     """Return the files without an ending that have a document class, as in old arXiv sources."""
-    names = (name for name in tree.list_names() if "." not in posixpath.basename(name))
+    names = (name for name in tree.list_paths() if "." not in posixpath.basename(name))
     return tuple(name for name in names if _has_document_class(tree, name))
 
 
@@ -259,7 +259,7 @@ def _find_input_files(tree: SourceTree, name: str, text: str) -> set[str]:
 def _find_commented_roots(tree: SourceTree) -> set[str]:
     """Return the files that other files name in a comment `% !TEX root = FILE`."""
     roots = set[str]()
-    for name in tree.list_names(".tex"):
+    for name in tree.list_paths(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):
             folder = posixpath.dirname(name)
             root = tree.find_file(match[1], folder) or tree.find_file(match[1] + ".tex", folder)
@@ -278,7 +278,7 @@ def _score_main_file(tree: SourceTree, name: str, text: str, roots: set[str], in
         (2, bool(_MAIN_FILE_NAME.match(posixpath.basename(name)))),
         (2, bool(re.search(r"\\(?:icml|paper)?[tT]itle\b", text))),
         (1, "abstract" in text),
-        (2, posixpath.splitext(name)[0] + ".bbl" in tree.files),
+        (2, posixpath.splitext(name)[0] + ".bbl" in tree.readers_by_path),
         (3, name in roots),
     )
     return sum(weight for weight, holds in signs if holds)
@@ -286,7 +286,7 @@ def _score_main_file(tree: SourceTree, name: str, text: str, roots: set[str], in
 
 def _read_stated_main_file(tree: SourceTree, documents: Mapping[str, str]) -> str:
     """Return the main file that arXiv's file 00README names; "" if there is no such file."""
-    for name in tree.list_names("00readme.json", "00readme.xxx"):
+    for name in tree.list_paths("00readme.json", "00readme.xxx"):
         text = tree.read_bytes(name).decode("utf-8", "replace")
         paths = re.findall(r"^(\S+)\s+toplevelfile", text, re.M)
         if name.lower().endswith(".json"):

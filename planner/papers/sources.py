@@ -178,46 +178,47 @@ def has_non_paper_name(name: str) -> bool:
 class SourceTree:
     """The files of a paper; `warnings` are about files that were skipped.
 
-    `files` maps each file's relative path to a function that returns the file's bytes. Paths use `/` and are sorted.
+    `readers_by_path` maps each file's relative path to a function that reads the file. Paths use `/` and are sorted.
     """
 
     name: str
-    files: Mapping[str, Callable[[], bytes]]
+    readers_by_path: Mapping[str, Callable[[], bytes]]
     warnings: tuple[str, ...] = ()
-    _names_by_folded: dict[str, str] = field(init=False, repr=False, compare=False)
+    _paths_by_folded: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_names_by_folded", {name.casefold(): name for name in reversed(list(self.files))})
+        paths_by_folded = {path.casefold(): path for path in reversed(list(self.readers_by_path))}
+        object.__setattr__(self, "_paths_by_folded", paths_by_folded)
 
-    def list_names(self, *endings: str) -> tuple[str, ...]:
+    def list_paths(self, *endings: str) -> tuple[str, ...]:
         """Return the paths with one of the `endings`, such as ".tex" or ".TEX"; without `endings`, return all paths."""
-        return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
+        return tuple(path for path in self.readers_by_path if not endings or path.lower().endswith(endings))
 
-    def read_bytes(self, name: str) -> bytes:
-        """Return the bytes of the file with this name.
+    def read_bytes(self, path: str) -> bytes:
+        """Return the bytes of the file at `path`.
 
         Raises:
             PaperError: if the file is too large, or cannot be read.
         """
-        return self.files[name]()
+        return self.readers_by_path[path]()
 
-    def copy_with_file(self, name: str, data: bytes) -> "SourceTree":
-        """Return a copy of the tree with one more file; if the tree has a file of this name, that file stays."""
-        path = normalize_inner_path(name)
-        return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
+    def copy_with_file(self, path: str, data: bytes) -> "SourceTree":
+        """Return a copy of the tree with one more file; if the tree has a file at this path, that file stays."""
+        inner = normalize_inner_path(path)
+        return replace(self, readers_by_path={inner: partial(bytes, data), **self.readers_by_path}) if inner else self
 
     def find_file(self, path: str, *folders: str) -> str:
         """Return the path of the file `path` in the first of `folders` that has it; "" if none has it.
 
         Nothing outside the tree is found. Case is ignored if no file has exactly this name.
         """
-        names = [normalize_inner_path(posixpath.join(folder, path)) for folder in folders]
-        exact = next((name for name in names if name in self.files), "")
-        return exact or next(filter(None, (self._names_by_folded.get(name.casefold()) for name in names)), "")
+        paths = [normalize_inner_path(posixpath.join(folder, path)) for folder in folders]
+        exact = next((path for path in paths if path in self.readers_by_path), "")
+        return exact or next(filter(None, (self._paths_by_folded.get(path.casefold()) for path in paths)), "")
 
     def find_file_in_any_folder(self, path: str) -> str:
         """Return the only file called `path` in any folder; "" if there is none, or if there are several."""
-        fit = [name for name in self.files if name.endswith("/" + normalize_inner_path(path))]
+        fit = [inner for inner in self.readers_by_path if inner.endswith("/" + normalize_inner_path(path))]
         return fit[0] if len(fit) == 1 else ""
 
 

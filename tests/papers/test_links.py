@@ -29,7 +29,7 @@ def test_a_link_inside_is_a_file_of_the_paper(folder: Path) -> None:
 def test_any_other_link_is_no_file_and_spoils_nothing(folder: Path, target: str) -> None:
     (folder.parent / "secret.tex").write_text("A secret of the neighbour's.", encoding="utf-8")
     (folder / "more.tex").symlink_to(target)
-    assert list(build_source_tree(folder).files) == ["main.tex"]
+    assert build_source_tree(folder).list_paths() == ("main.tex",)
     paper = load_paper(str(folder))
     assert "Every word" in paper.text
     assert "secret" not in paper.text

@@ -84,15 +84,15 @@ def test_a_file_is_found_from_the_first_folder_that_has_it(path: str, folders: t
 
 
 def test_names_are_told_by_their_endings_in_any_case() -> None:
-    assert FILES.list_names(".tex") == ("A.tex", "x/a.tex", "x/B.TEX", "y/a.tex")
-    assert FILES.list_names(".md") == ()
+    assert FILES.list_paths(".tex") == ("A.tex", "x/a.tex", "x/B.TEX", "y/a.tex")
+    assert FILES.list_paths(".md") == ()
     assert FILES.read_bytes("x/a.tex") == b"x/a.tex"
 
 
 def test_a_folder_is_read_without_what_belongs_to_tools(tmp_path: Path) -> None:
     of_tools = {".git/x.tex": "", "__MACOSX/a.tex": "", ".hidden.tex": ""}
     tree(tmp_path, {"b.tex": "b", "a.tex": "a", "s/c.tex": "", **of_tools})
-    assert build_source_tree(tmp_path).list_names() == ("a.tex", "b.tex", "s/c.tex")
+    assert build_source_tree(tmp_path).list_paths() == ("a.tex", "b.tex", "s/c.tex")
 
 
 def test_a_link_is_followed_only_to_what_lies_in_the_folder(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_link_is_followed_only_to_what_lies_in_the_folder(tmp_path: Path) -> N
     (root / "out.tex").symlink_to(tmp_path / "secret.tex")
     (root / "in.tex").symlink_to(root / "a.tex")
     (root / "broken.tex").symlink_to(root / "nothing.tex")
-    assert build_source_tree(root).list_names() == ("a.tex", "in.tex")
+    assert build_source_tree(root).list_paths() == ("a.tex", "in.tex")
 
 
 def test_a_file_that_is_too_large_or_gone_is_refused_by_name(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ PACKINGS: dict[str, tuple[Pack, FileFormat]] = {
 @given(files=st.dictionaries(NAMES, st.binary(max_size=50), min_size=1, max_size=5))
 def test_what_is_packed_comes_out(pack: Pack, kind: FileFormat, files: dict[str, bytes]) -> None:
     found = unpacked(pack(files), kind)
-    assert {name: found.read_bytes(name) for name in found.list_names()} == files
+    assert {name: found.read_bytes(name) for name in found.list_paths()} == files
     assert found.warnings == ()
 
 
@@ -196,7 +196,7 @@ def test_what_is_packed_comes_out(pack: Pack, kind: FileFormat, files: dict[str,
 def test_an_archive_that_begins_with_a_picture_in_pdf_is_an_archive(pack: Pack, kind: FileFormat) -> None:
     data = pack({"figure.pdf": b"%PDF-1.5 a gear", "main.tex": b"\\section{A}"})
     assert detect_file_format(data) is kind
-    assert unpacked(data, kind).list_names() == ("figure.pdf", "main.tex")
+    assert unpacked(data, kind).list_paths() == ("figure.pdf", "main.tex")
 
 
 SKIPPED = {
@@ -211,22 +211,22 @@ SKIPPED = {
 @pytest.mark.parametrize(("member", "said"), SKIPPED.values(), ids=SKIPPED.keys())
 def test_a_member_that_is_not_read_is_named(pack: Pack, kind: FileFormat, member: str, said: str) -> None:
     found = unpacked(pack({"ok.tex": b"ok", member: b"no"}), kind)
-    assert (found.list_names(), found.warnings) == (("ok.tex",), (said,))
+    assert (found.list_paths(), found.warnings) == (("ok.tex",), (said,))
 
 
 def test_as_deep_as_allowed_is_read() -> None:
-    assert unpacked(zipped({"d/" * archiving.MAX_DEPTH + "a.tex": b"a"}), FileFormat.ZIP).list_names()
+    assert unpacked(zipped({"d/" * archiving.MAX_DEPTH + "a.tex": b"a"}), FileFormat.ZIP).list_paths()
 
 
 @pytest.mark.parametrize("name", ["figure.png", "data.csv", ".DS_Store", "__MACOSX/a.tex", ".git/config"])
 def test_what_no_loader_reads_is_not_kept(name: str) -> None:
-    assert unpacked(zipped({name: b"x", "a.tex": b"a"}), FileFormat.ZIP).list_names() == ("a.tex",)
+    assert unpacked(zipped({name: b"x", "a.tex": b"a"}), FileFormat.ZIP).list_paths() == ("a.tex",)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_only_plain_files_are_read(kind: bytes) -> None:
     found = unpacked(tarred({"a.tex": b"a"}, extra=(special("b.tex", kind, "a.tex"),)), FileFormat.GZIP)
-    assert found.list_names() == ("a.tex",)
+    assert found.list_paths() == ("a.tex",)
     assert found.warnings == ("'b.tex' in the archive was not read: it is a link or a device",)
 
 
@@ -265,7 +265,7 @@ def test_each_cap_holds_exactly(
 ) -> None:
     monkeypatch.setattr(archiving, cap, value)
     if fits:
-        assert unpacked(pack(files), kind).list_names()
+        assert unpacked(pack(files), kind).list_paths()
         return
     with pytest.raises(
         PaperError, match=r"the archive 'x' (?:has over 1 members|unpacks to more bytes than any paper has)"
@@ -311,4 +311,4 @@ def test_a_damaged_archive_is_read_or_a_named_error(pack: Pack, kind: FileFormat
 
 def test_a_member_without_a_name_is_left_out() -> None:
     data = zipped({"a.tex": b"text", "~": b"x"}).replace(b"~", b"\0")
-    assert unpacked(data, FileFormat.ZIP).list_names() == ("a.tex",)
+    assert unpacked(data, FileFormat.ZIP).list_paths() == ("a.tex",)

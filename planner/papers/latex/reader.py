@@ -148,7 +148,7 @@ def _add_references(tree: SourceTree, main_name: str, body: str) -> str:
     """
     if "\\begin{thebibliography}" in body:
         return body
-    names = tree.list_names(".bbl")
+    names = tree.list_paths(".bbl")
     same_name = tree.find_file(posixpath.splitext(main_name)[0] + ".bbl", "")
     name = same_name or (names[0] if len(names) == 1 else "")
     entries = flatten_source(tree, name).text if name else ""
