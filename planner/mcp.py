@@ -38,7 +38,7 @@ from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Task, list_validation_faults
-from planner.site.copies import build_plan_json
+from planner.site.copies import build_plan_json_object
 from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
 
 log = logging.getLogger(__name__)
@@ -235,7 +235,7 @@ class PlanTools:
         has_record = record.is_file() and folders.resolve_path(str(record)) == record  # no link to another folder
         source = EntrySource("", None if found == record else found, record if has_record else None)
         entry = read_plan_entry(source)
-        return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
+        return _to_json(_summarize_entry(source, entry) | (build_plan_json_object(entry) if entry.trajectory else {}))
 
     async def wait_for_plannings(self) -> None:
         """Wait until the plans in progress are saved. Their requests are paid for, even if the client has left."""

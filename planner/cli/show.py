@@ -22,7 +22,7 @@ from planner.planning.output import PlanOutput
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import DEFAULT_K, MAX_K, Plan, Task, find_rule_violations, list_validation_faults
-from planner.site.copies import build_plan_json, format_ablations_as_jsonl
+from planner.site.copies import build_plan_json_object, format_ablations_as_jsonl
 from planner.site.entries import (
     PlanEntry,
     UnreadFile,
@@ -137,7 +137,7 @@ def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
     trajectory = entry.trajectory
     assert trajectory is not None
     if form == "json":
-        return make_json_printable(json.dumps(build_plan_json(entry), ensure_ascii=False, indent=2)) + "\n"
+        return make_json_printable(json.dumps(build_plan_json_object(entry), ensure_ascii=False, indent=2)) + "\n"
     if form == "jsonl":
         return make_json_printable(format_ablations_as_jsonl(trajectory.plan))
     if form == "md":

@@ -20,10 +20,10 @@ from planner.papers.headings import classify_heading, find_abstract_text, strip_
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
 from planner.papers.html.reader import read_blocks_and_hidden_texts
 from planner.papers.html.visibility import StyleRules
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, correct_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
 from planner.papers.sources import FileFormat
-from planner.papers.text import MAX_TABLE_LINES, count_table_lines, is_table
+from planner.papers.text import MAX_TABLE_LINES, count_leading_table_lines, is_table
 
 _YAML_BLOCK: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TOML_BLOCK: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.S)
@@ -87,12 +87,12 @@ def read_markdown_texts(texts: Iterable[str], *, main_file_name: str, metadata: 
         items += file_items
         hidden_texts += hidden + hidden_in_blocks
         warnings += character_warnings
-    resolved = resolve_headings(_promote_bold_lines(items), known_title=known.title)
-    if resolved.code_like_count:
-        warnings.append(f"{resolved.code_like_count} lines marked as headings look like code and were kept as text")
-    sections = assemble_sections(resolved.items)
+    corrected = correct_headings(_promote_bold_lines(items), known_title=known.title)
+    if corrected.code_like_count:
+        warnings.append(f"{corrected.code_like_count} lines marked as headings look like code and were kept as text")
+    sections = assemble_sections(corrected.items)
     abstract = _strip_markdown(find_abstract_text(sections)[:_MAX_ABSTRACT_CHARS]) or known.abstract
-    title = known.title or resolved.title
+    title = known.title or corrected.title
     warnings += build_hidden_text_warnings(hidden_texts)
     return ParsedPaper(title, abstract, sections, FileFormat.MARKDOWN, main_file_name, tuple(warnings))
 
@@ -269,7 +269,7 @@ def _parse_plain_table(state: StateBlock, first: int, end: int, silent: bool) ->
     if not any(state.src.startswith(("--", "==", "+-", "+=", "+:"), start) for start in starts):
         return False
     lines = [state.src[state.bMarks[at] : state.eMarks[at]] for at in range(first, min(end, first + MAX_TABLE_LINES))]
-    if length := count_table_lines(lines):
+    if length := count_leading_table_lines(lines):
         state.line = first + length
         state.push("table_open", "table", 0).map = [first, first + length]
     return length > 0

@@ -63,7 +63,7 @@ HeadingOrBlock = Heading | Block
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedHeadings:
+class CorrectedHeadings:
     """The title, the headings and blocks in order, and the number of marked headings that turned out to be code."""
 
     title: str
@@ -129,7 +129,7 @@ def _is_reference_list(blocks: Sequence[Block]) -> bool:
     return len(entries) >= _MIN_REFERENCES and len(_YEAR.findall(text)) >= len(entries)
 
 
-def resolve_headings(items: Sequence[HeadingOrBlock], *, known_title: str = "") -> ResolvedHeadings:
+def correct_headings(items: Sequence[HeadingOrBlock], *, known_title: str = "") -> CorrectedHeadings:
     """Return the title, and the items with corrected headings.
 
     Levels are corrected, false headings become text, and unmarked lines such as "References" become headings.
@@ -142,11 +142,11 @@ def resolve_headings(items: Sequence[HeadingOrBlock], *, known_title: str = "") 
     title = _find_title([h for h in headings if id(h) not in demoted], known_title)
     demoted |= _find_headings_before_abstract(headings, title)
     levels = _assign_levels([h for h in headings if id(h) not in demoted], numbered=numbered)
-    resolved = tuple(_resolve_item(item, levels, title) for item in items)
-    return ResolvedHeadings(title.text if title else "", resolved, len(code_lines))
+    corrected = tuple(_correct_item(item, levels, title) for item in items)
+    return CorrectedHeadings(title.text if title else "", corrected, len(code_lines))
 
 
-def _resolve_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading | None) -> HeadingOrBlock:
+def _correct_item(item: HeadingOrBlock, levels: dict[int, int], title: Heading | None) -> HeadingOrBlock:
     if isinstance(item, Block) or not item.text:
         return item
     if id(item) not in levels:

@@ -44,7 +44,7 @@ _LETTER_OFFSET: Final = 1000  # offset of lettered appendices, so that they foll
 _MAX_HEADING_WORDS: Final = 5  # of a numbered heading without a blank line after it
 
 
-def count_table_lines(lines: Sequence[str]) -> int:
+def count_leading_table_lines(lines: Sequence[str]) -> int:
     """Return the number of lines in the table with which `lines` begins; 0 if they begin with no table."""
     head = lines[:MAX_TABLE_LINES]
     if _BORDER.fullmatch(head[0]):
@@ -77,7 +77,7 @@ def is_table(text: str) -> bool:
     lines = [line for line in text.split("\n") if line.strip() and not line.startswith(("```", "~~~"))]
     if len(lines) < _MIN_ROWS:
         return False
-    if has_dashes and count_table_lines(lines) == len(lines):
+    if has_dashes and count_leading_table_lines(lines) == len(lines):
         return True
     if has_bars and all(line.lstrip().startswith("|") for line in lines):
         return True

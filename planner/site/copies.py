@@ -169,7 +169,7 @@ def _format_sentence(ablation: Ablation) -> str:
     return f"{done[0].upper()}{done[1:]}{measured}."
 
 
-def build_plan_json(entry: PlanEntry) -> dict[str, object]:
+def build_plan_json_object(entry: PlanEntry) -> dict[str, object]:
     """Return a plan as a JSON object with its origin, reasoning, ablations, warnings, and fields of its record."""
     trajectory = entry.trajectory
     assert trajectory is not None, "an entry without a plan has no ablations"

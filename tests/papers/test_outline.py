@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from planner.papers.headings import find_abstract_text
 from planner.papers.load import load_paper
-from planner.papers.outline import Heading, assemble_sections, resolve_headings
+from planner.papers.outline import Heading, assemble_sections, correct_headings
 from planner.papers.paper import Block, BlockKind, SectionKind
 
 
@@ -73,14 +73,14 @@ def test_keywords_are_no_part_of_the_abstract() -> None:
 def test_marked_headings_find_their_levels(
     headings: list[tuple[str, int]], title: str, levels: list[tuple[str, int]]
 ) -> None:
-    resolved = resolve_headings([Heading(text, rank, "#" * rank + text) for text, rank in headings])
+    resolved = correct_headings([Heading(text, rank, "#" * rank + text) for text, rank in headings])
     assert resolved.title == title
     assert [(p.text, p.level) for p in resolved.items if isinstance(p, Heading)] == levels
 
 
 @given(st.lists(st.tuples(st.text(max_size=30), st.integers(1, 6)), max_size=20))
 def test_no_heading_is_lost_and_levels_begin_at_one(headings: list[tuple[str, int]]) -> None:
-    resolved = resolve_headings([Heading(text, rank, f"# {text}") for text, rank in headings])
+    resolved = correct_headings([Heading(text, rank, f"# {text}") for text, rank in headings])
     sources = [p.source_text if isinstance(p, Heading) else p.text for p in resolved.items]
     for (text, _), source in zip(headings, sources, strict=True):
         assert not text or source == f"# {text}"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from planner.papers.headings import find_abstract_text
 from planner.papers.leaks import split_sentences
 from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown
-from planner.papers.outline import Heading, assemble_sections, resolve_headings
+from planner.papers.outline import Heading, assemble_sections, correct_headings
 from planner.papers.paper import Block, BlockKind, Section, SectionKind, build_hidden_text_warnings
 from planner.papers.sources import strip_folders_and_endings
 from planner.papers.text import read_plain_text
@@ -137,7 +137,7 @@ def test_a_caption_in_plain_text_makes_a_float(caption: str, kind: BlockKind) ->
 
 
 def resolve(*marked: tuple[str, int], known: str = "") -> tuple[str, list[tuple[str, int]], int]:
-    expected = resolve_headings([Heading(text, rank, text) for text, rank in marked], known_title=known)
+    expected = correct_headings([Heading(text, rank, text) for text, rank in marked], known_title=known)
     return (
         expected.title,
         [(p.text, p.level) for p in expected.items if isinstance(p, Heading)],

@@ -19,7 +19,7 @@ from planner.papers.html.elements import (
     read_formula_tex,
 )
 from planner.papers.html.visibility import StyleRules
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, resolve_headings
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, correct_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
 from planner.papers.sources import FileFormat
 
@@ -63,13 +63,13 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     walker = _PageWalker(StyleRules(root))
     walker.walk_page(_find_main_element(root))
     known_title = find_page_title(root)
-    resolved = resolve_headings(walker.items, known_title=known_title)
-    sections = assemble_sections(resolved.items)
+    corrected = correct_headings(walker.items, known_title=known_title)
+    sections = assemble_sections(corrected.items)
     warnings += build_hidden_text_warnings(walker.hidden_texts)
     if walker.styles.has_too_many_rules:
         warnings += (_TOO_MANY_RULES,)
     abstract = find_abstract_text(sections)
-    title, authors = known_title or resolved.title, _list_authors(root)
+    title, authors = known_title or corrected.title, _list_authors(root)
     return ParsedPaper(title, abstract, sections, FileFormat.HTML, file_name, warnings, authors)
 
 
