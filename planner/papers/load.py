@@ -42,18 +42,18 @@ _MAX_LIKELY_ABSTRACT_CHARS: Final = 5_000
 _MIN_COMMON_WORDS: Final = 0.8  # share of common words from which two abstracts count as the same
 
 
-def _read_path(path_text: str) -> ParsedPaper:
-    path = Path(path_text)
+def _read_path(source: str) -> ParsedPaper:
+    path = Path(source)
     try:
         if path.is_dir():
             return _read_tree(build_source_tree(path))
         if not path.exists():
-            raise PaperError(f"there is no file or folder {path_text!r}; check the path")
+            raise PaperError(f"there is no file or folder {source!r}; check the path")
         if not path.is_file():
-            raise PaperError(f"{path_text!r} is neither a file nor a folder; {_FORMATS_HINT}")
+            raise PaperError(f"{source!r} is neither a file nor a folder; {_FORMATS_HINT}")
         return read_paper_bytes(read_source_file(path, MAX_FILE_BYTES), path.name)
     except (OSError, ValueError) as error:
-        raise PaperError(f"{path_text[:200]!r} cannot be read: {describe_os_error(error)}") from None
+        raise PaperError(f"{source[:200]!r} cannot be read: {describe_os_error(error)}") from None
 
 
 def read_paper_bytes(data: bytes, name: str) -> ParsedPaper:
