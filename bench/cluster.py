@@ -98,11 +98,16 @@ async def measure_read_rate(entries: list[CorpusEntry], address: str, workers: i
             await asyncio.sleep(0.1)
         # A worker's first paper starts its process, so it is not timed.
         await asyncio.gather(
-            *(pool.read_paper(ReadRequest(entry.source, paper_id=entry.id)) for entry in entries[: 2 * workers])
+            *(
+                pool.read_paper_with_prompts(ReadRequest(entry.source, paper_id=entry.id))
+                for entry in entries[: 2 * workers]
+            ),
+            return_exceptions=True,
         )
         started = time.perf_counter()
         papers = await asyncio.gather(
-            *(pool.read_paper(ReadRequest(entry.source, paper_id=entry.id)) for entry in entries)
+            *(pool.read_paper_with_prompts(ReadRequest(entry.source, paper_id=entry.id)) for entry in entries),
+            return_exceptions=True,
         )
         seconds = time.perf_counter() - started
     failed = [paper for paper in papers if isinstance(paper, PaperError)]

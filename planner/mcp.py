@@ -24,7 +24,7 @@ from pydantic import Field, ValidationError
 from planner import __version__
 from planner.batch.discovery import FolderScan, RecognisedPaper, detect_paper_kind
 from planner.chat import Completion, TokenCounter
-from planner.errors import PaperError, PlannerError, UsageError
+from planner.errors import PlannerError, UsageError
 from planner.files import describe_os_error, require_regular_file
 from planner.models.connect import ModelSpec, add_host_logging, open_model
 from planner.models.openai_chat.endpoint import build_secret_mask
@@ -256,11 +256,7 @@ class PlanTools:
         return describe_paper_as_json(await self._read(paper), self.choose_settings(task, None, cut_at, ""))
 
     async def _read(self, paper: str) -> Paper:
-        result = await self.reader.read_paper(ReadRequest(str(self.folders.resolve_path(paper)), keep_paper=True))
-        if isinstance(result, PaperError):
-            raise result
-        assert result.paper is not None, "it was asked for"
-        return result.paper
+        return await self.reader.load_paper(ReadRequest(str(self.folders.resolve_path(paper))))
 
     async def _plan(self, source: str, paper: Paper, settings: PlanSettings) -> dict[str, object]:
         async with open_model(self.model_spec, offline=self.offline) as opened:

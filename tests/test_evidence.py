@@ -114,8 +114,10 @@ def read_index(source: Paper, task: Task, templates: Path | None = None) -> tupl
 def test_the_text_of_a_paper_comes_from_another_process_once(source: Paper, task: Task) -> None:
     result, whole = read_index(source, task)
     assert result.restore_full_index() == whole
-    assert result.index is not None
-    assert not any(each.passages for each in result.index.sections[1:] if each.is_sent), "the prompt holds them"
+    assert result.index_without_excerpt is not None
+    assert not any(each.passages for each in result.index_without_excerpt.sections[1:] if each.is_sent), (
+        "the prompt holds them"
+    )
 
 
 @pytest.mark.parametrize(("before", "after"), [("{{ text }}", "{{ text | upper }}"), ("{{ text }}", "")])
@@ -141,7 +143,7 @@ def test_a_prompt_that_changes_the_text_of_its_paper_checks_a_plan_alike(
 )
 def test_an_index_of_passages_that_are_not_there_is_refused(sections: tuple[IndexedSection, ...]) -> None:
     result, _ = read_index(PLAIN, Task.REVIEWER)
-    encoded = encode_result(replace(result, index=PaperIndex(Task.REVIEWER, sections)))
+    encoded = encode_result(replace(result, index_without_excerpt=PaperIndex(Task.REVIEWER, sections)))
     with pytest.raises(ValueError, match="passages"):
         decode_result(encoded[4:])
 

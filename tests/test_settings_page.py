@@ -25,7 +25,7 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S) for lin
 class Fetcher:
     """A fetcher that has the demo paper at every address."""
 
-    async def fetch_paper(self, address: str) -> bytes:
+    async def fetch_content(self, address: str) -> bytes:
         return DEMO.read_bytes()
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, Protocol
 
@@ -43,7 +44,7 @@ from planner.models.connect import build_file_client, open_model
 from planner.models.wrappers import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
-from planner.reading.process import ReaderFactory, make_reader_factory
+from planner.reading.process import ReaderFactory, create_isolated_readers
 
 # With 30 % of all requests failing, one paper in 15,000 is given up.
 _MAX_ATTEMPTS: Final = 8
@@ -123,7 +124,7 @@ async def collect_corpus_and_estimates(
         models = await _open_models(spec, stack)
         corpus = assign_paper_ids(_collect_corpus(spec.sources), load_paper_ids_by_place(spec.run))
         corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
-        job = _build_job(spec, corpus, models, make_reader_factory(arxiv))
+        job = _build_job(spec, corpus, models, partial(create_isolated_readers, arxiv))
         folders = [spec.run, *([spec.shard.locate_folder(spec.run)] if spec.shard else [])]
         results = {} if with_finished else load_latest_results(folder.ledger_path for folder in folders)
         return corpus, await estimate_remaining_requests(job, results, at_batch_service=spec.uses_batch_service)
@@ -298,7 +299,7 @@ async def _open_engine(
 ) -> AsyncIterator[tuple[tuple[RunModel, ...], ReaderFactory]]:
     """Yield (models, function that makes paper readers) for the engine that the command names."""
     if spec.engine.engine != RAY_ENGINE:
-        yield models, make_reader_factory(arxiv)
+        yield models, partial(create_isolated_readers, arxiv)
         return
     from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 

@@ -150,7 +150,10 @@ class _ReadAheadQueue:
     async def _read_papers(self, reader: PaperReader) -> None:
         for plan_tasks in self._groups:
             request = self._build_request(plan_tasks)
-            result = await reader.read_paper(request)
+            try:
+                result: ReadResultOrError = await reader.read_paper_with_prompts(request)
+            except PaperError as error:
+                result = error
             for number, plan_task in enumerate(plan_tasks):
                 await self._queue.put(TaskWithPaper(plan_task, self._build_paper(request, result, number)))
 
@@ -173,5 +176,4 @@ class _ReadAheadQueue:
 
     async def _rebuild_prompt(self, request: ReadRequest, prompt_request: PromptRequest) -> PaperPrompt | PlannerError:
         request = replace(request, prompts=(prompt_request,), keep_paper=False)
-        result = await self._readers[0].read_paper(request)
-        return result if isinstance(result, PaperError) else result.prompts[0]
+        return (await self._readers[0].read_paper_with_prompts(request)).prompts[0]

@@ -37,7 +37,7 @@ from planner.planning.first_prompt import (
     select_excerpt,
 )
 from planner.reading.process import IsolatedReader
-from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
+from planner.reading.request import READ_LIMITS, ReadRequest
 from planner.sanitize import make_printable, remove_unsafe_characters
 
 _PAGE_WIDTH: Final = 100
@@ -67,11 +67,7 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
     data = _read_stdin() if source == "-" else await _fetch_paper(source, metadata)
     paper_id = build_paper_id("", given_id=paper_id) if paper_id.strip() else ""
     request = ReadRequest(source, data, title, abstract, paper_id, keep_paper=True)
-    result = _read_short_text(request) or await reader.read_paper(request)
-    if isinstance(result, PaperError):
-        raise result
-    assert result.paper is not None
-    return result.paper
+    return _read_short_text(request) or await reader.load_paper(request)
 
 
 async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
@@ -82,7 +78,7 @@ async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
         raise PaperError(f"{source}: cannot be downloaded with --offline")
     from planner.reading.fetch import PaperFetcher, find_pdf_address  # imports an HTTP client
 
-    data = await PaperFetcher().fetch_paper(source)
+    data = await PaperFetcher().fetch_content(source)
     if address := find_pdf_address(data):
         log.warning("%s: this web page links to a PDF of the paper; to read the PDF, give %s", source, address)
     return data
@@ -113,7 +109,7 @@ def _read_stdin() -> bytes:
         ) from None
 
 
-def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
+def _read_short_text(request: ReadRequest) -> Paper | None:
     """Read a text file in this process. Return None if the source is too long, or is not a text file."""
     data = request.data
     try:
@@ -124,7 +120,7 @@ def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
         return None
     from planner.reading.worker import read_paper_with_prompts
 
-    return read_paper_with_prompts(request, ArxivClient(offline=True), READ_LIMITS)
+    return read_paper_with_prompts(request, ArxivClient(offline=True), READ_LIMITS).paper
 
 
 @command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")

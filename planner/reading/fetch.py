@@ -80,7 +80,7 @@ class PaperFetcher:
     max_bytes: int = MAX_FETCHED_BYTES
     max_seconds: float = MAX_FETCH_SECONDS
 
-    async def fetch_paper(self, address: str) -> bytes:
+    async def fetch_content(self, address: str) -> bytes:
         """Return the content at an address; redirects are followed.
 
         Raises:
@@ -162,11 +162,11 @@ class PaperFetcher:
         return bytes(body)
 
 
-def find_pdf_address(page: bytes) -> str:
-    """Return the address of the PDF that a publisher's page names in its `citation_pdf_url`, "" if there is none."""
+def find_pdf_address(page: bytes) -> str | None:
+    """Return the address of the PDF that a publisher's page names in its `citation_pdf_url`, None if there is none."""
     found = _PDF_ADDRESS.search(page[:_MAX_HEAD_BYTES])
     address = _CONTENT.search(found[0].decode("utf-8", "replace")) if found else None
-    return html.unescape(address[1]) if address else ""
+    return html.unescape(address[1]) if address else None
 
 
 def _parse_address(address: str, name: str) -> httpx2.URL:

@@ -8,7 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -16,6 +16,7 @@ import planner
 from planner.errors import PaperError, RunError
 from planner.files import describe_os_error
 from planner.papers.arxiv import ArxivClient
+from planner.papers.paper import Paper
 from planner.reading.request import (
     DOWNLOAD_BEGINS,
     DOWNLOAD_ENDS,
@@ -47,26 +48,17 @@ class PaperReader(Protocol):
 
     async def __aexit__(self, *_: object) -> None: ...
 
-    async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper and build its prompts; return an error if the paper cannot be read.
+    async def read_paper_with_prompts(self, request: ReadRequest) -> ReadResult:
+        """Read a paper and build its prompts.
 
         Raises:
+            PaperError: if the paper cannot be read.
             RunError: if the reader itself cannot work.
         """
 
 
 # A function that gets the number of papers, and returns the readers for them.
 ReaderFactory = Callable[[int], Sequence[PaperReader]]
-
-
-def choose_process_count(paper_count: int) -> int:
-    """Return the number of reader processes: one for every four papers, but at most 8, and at most one per CPU core."""
-    return max(1, min(os.cpu_count() or 1, 8, paper_count // 4))
-
-
-def make_reader_factory(arxiv: ArxivClient) -> ReaderFactory:
-    """Return a function that makes the readers for a number of papers; `arxiv` says how they download papers."""
-    return lambda papers: [IsolatedReader(arxiv) for _ in range(choose_process_count(papers))]
 
 
 class IsolatedReader:
@@ -98,24 +90,37 @@ class IsolatedReader:
     async def __aexit__(self, *_: object) -> None:
         await self._end_process()
 
-    async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper and build its prompts; return an error if the paper cannot be read.
+    async def load_paper(self, request: ReadRequest) -> Paper:
+        """Return the paper that a request names.
 
         Raises:
+            PaperError, RunError: as in `read_paper_with_prompts`.
+        """
+        paper = (await self.read_paper_with_prompts(replace(request, keep_paper=True))).paper
+        assert paper is not None, "a request with `keep_paper` gets the paper"
+        return paper
+
+    async def read_paper_with_prompts(self, request: ReadRequest) -> ReadResult:
+        """Read a paper and build its prompts.
+
+        Raises:
+            PaperError: if the paper cannot be read.
             RunError: if no process could be started.
         """
         async with self._turn:
             process, name = self._process or await self._start_process(), request.source_name
             try:
                 result = await self._exchange(process, request)
-                if isinstance(result, ReadResult) or str(result) != self._limits.describe_memory_excess(name):
+                if isinstance(result, ReadResult):
                     return result
+                if str(result) != self._limits.describe_memory_excess(name):
+                    raise result
             except TimeoutError:
                 result = PaperError(self._limits.describe_timeout(name))
             except (asyncio.IncompleteReadError, ConnectionError, ValueError, RecursionError):
                 result = PaperError(await self._describe_crash(process, name))
             await self._end_process()  # the next paper gets a new process, with all of its memory
-            return result
+            raise result
 
     async def _exchange(self, process: Process, request: ReadRequest) -> ReadResultOrError:
         assert process.stdin is not None
@@ -175,6 +180,11 @@ class IsolatedReader:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+
+def create_isolated_readers(arxiv: ArxivClient, paper_count: int) -> list[IsolatedReader]:
+    """Return the readers for so many papers: one for every four, but at most 8, and at most one per CPU core."""
+    return [IsolatedReader(arxiv) for _ in range(max(1, min(os.cpu_count() or 1, 8, paper_count // 4)))]
 
 
 async def _receive_size(process: Process) -> int:

@@ -142,8 +142,8 @@ def _error_from_json(value: Any) -> PlannerError:
 class ReadResult:
     """The result of reading a paper: a prompt or an error for each prompt request.
 
-    `paper` is None unless the request asked for the paper. `index` is used to check plans; it is None if no prompt was
-    built. The index may lack text that is in the first prompt. `restore_full_index` adds this text.
+    `paper` is None unless the request asked for the paper. The index is used to check plans; it is None if no prompt
+    was built. It lacks the text that is in the first prompt, and `restore_full_index` adds this text.
     """
 
     info: PaperInfo
@@ -151,12 +151,13 @@ class ReadResult:
         Annotated[PaperPrompt | PlannerError, PlainValidator(_prompt_from_json), PlainSerializer(_prompt_to_json)], ...
     ] = ()
     paper: Paper | None = None
-    index: PaperIndex | None = None
+    index_without_excerpt: PaperIndex | None = None
 
     def restore_full_index(self) -> PaperIndex | None:
         """Return the complete index, None if there is no index."""
-        prompt = next((each.prompt for each in self.prompts if isinstance(each, PaperPrompt)), None)
-        return self.index.restore_excerpt(prompt.messages[-1].content) if self.index and prompt else None
+        index, prompts = self.index_without_excerpt, (each for each in self.prompts if isinstance(each, PaperPrompt))
+        first = next(prompts, None)
+        return index.restore_excerpt(first.prompt.messages[-1].content) if index and first else None
 
 
 # The result of a read request.
@@ -203,9 +204,8 @@ def decode_result(text: bytes) -> ReadResultOrError:
         result: ReadResult = _adapt(ReadResult).validate_json(head, context=_iterate_lines(lines))
     except ValidationError:  # the JSON may hold a lone surrogate
         result = _adapt(ReadResult).validate_python(json.loads(head), context=_iterate_lines(lines))
-    if result.index and not (
-        result.index.sections and all(each.has_valid_pages_and_indices for each in result.index.sections)
-    ):
+    index = result.index_without_excerpt
+    if index and not (index.sections and all(each.has_valid_pages_and_indices for each in index.sections)):
         raise ValueError("the index has no sections, or refers to passages that it does not have")
     return result
 

@@ -58,20 +58,23 @@ def _load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
 
 def read_paper_with_prompts(
     request: ReadRequest, arxiv: ArxivClient, limits: ReadLimits, load: PaperLoader = _load_requested_paper
-) -> ReadResultOrError:
-    """Read a paper in this process and build its prompts; return an error if the paper cannot be read."""
+) -> ReadResult:
+    """Read a paper in this process and build its prompts.
+
+    Raises:
+        PaperError: if the paper cannot be read.
+    """
     try:
         paper = load(request, arxiv)
         prompts = tuple(_build_prompt_or_error(paper, prompt) for prompt in request.prompts)
         first = next((each for each in prompts if isinstance(each, PaperPrompt)), None)
         index = _index_paper(paper, request.prompts[0].settings.task, first) if first else None
         return ReadResult(paper.info, prompts, paper if request.keep_paper else None, index)
-    except PaperError as error:
-        return type(error)(str(error))
     except MemoryError:
-        return PaperError(limits.describe_memory_excess(request.source_name))
+        raise PaperError(limits.describe_memory_excess(request.source_name)) from None
     except RecursionError:
-        return PaperError(f"{request.source_name!r} is nested too deeply to be read; convert it to another format")
+        message = f"{request.source_name!r} is nested too deeply to be read; convert it to another format"
+        raise PaperError(message) from None
 
 
 def _index_paper(paper: Paper, task: Task, paper_prompt: PaperPrompt) -> PaperIndex:
@@ -117,7 +120,11 @@ def serve_read_requests(arguments: list[str], load: PaperLoader = _load_requeste
         _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
         while (request := _receive_request(sys.stdin.buffer)) is not None:
             _set_process_limits(limits)
-            _send(results, encode_result(read_paper_with_prompts(request, arxiv, limits, load)))
+            try:
+                result: ReadResultOrError = read_paper_with_prompts(request, arxiv, limits, load)
+            except PaperError as error:
+                result = error
+            _send(results, encode_result(result))
 
 
 def _enlarge_pipe(results: BinaryIO) -> None:

@@ -118,11 +118,10 @@ class PaperFolder:
         """
         if (known := self._read.pop(paper.key, None)) is None:
             source = str(self._build_path(paper)) if paper.is_file else paper.source
-            result = await self._reader.read_paper(ReadRequest(source, keep_paper=True))
-            if isinstance(result, PaperError):
-                raise PaperError(str(result).replace(source, paper.source))
-            assert result.paper is not None, "a request with `keep_paper` gets the paper"
-            known = result.paper
+            try:
+                known = await self._reader.load_paper(ReadRequest(source))
+            except PaperError as error:
+                raise PaperError(str(error).replace(source, paper.source)) from None
             title = fix_title_case(known.title, known.abstract)
             self._write_note(paper.model_copy(update={"title": title, "sha256": known.sha256}))
         self._read[paper.key] = known

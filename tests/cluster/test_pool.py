@@ -128,7 +128,7 @@ def test_a_paper_whose_worker_is_lost_is_read_by_another() -> None:
         lost = FakeWorker("a")
         lost.lost = True
         pool = await pool_of(lost, FakeWorker("b"))
-        assert await pool.read_paper(ERRAND) is PAPER
+        assert await pool.read_paper_with_prompts(ERRAND) is PAPER
 
     run(work())
 
@@ -139,7 +139,8 @@ def test_a_paper_that_takes_every_worker_with_it_is_one_failed_paper() -> None:
         for worker in workers:
             worker.lost = True
         pool = await pool_of(*workers)
-        assert isinstance(await pool.read_paper(ERRAND), PaperError)
+        with pytest.raises(PaperError, match="workers were lost"):
+            await pool.read_paper_with_prompts(ERRAND)
         assert len(pool) == 1
 
     run(work())
@@ -148,12 +149,12 @@ def test_a_paper_that_takes_every_worker_with_it_is_one_failed_paper() -> None:
 def test_a_run_waits_for_a_worker_and_not_for_ever() -> None:
     async def work() -> None:
         pool = await pool_of(patience=2.0)
-        reading = asyncio.create_task(pool.read_paper(ERRAND))
+        reading = asyncio.create_task(pool.read_paper_with_prompts(ERRAND))
         await asyncio.sleep(0.05)
         await pool.add_worker(FakeWorker("a"))
         assert await reading is PAPER
         with pytest.raises(RunError, match="no worker"):
-            await (await pool_of(patience=0.05)).read_paper(ERRAND)
+            await (await pool_of(patience=0.05)).read_paper_with_prompts(ERRAND)
 
     run(work())
 

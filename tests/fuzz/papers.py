@@ -23,7 +23,7 @@ from tests.fuzz.context import Context, Input
 from tests.fuzz.mutations import change_bytes, change_text, list_tokens
 from tests.papers.build import BODY, PROSE, WHOLE, gzipped, tarred, zipped
 from tests.papers.pdf.make import BOLD, Entry, Page, pdf
-from tests.reading.build import OFFLINE
+from tests.reading.build import OFFLINE, read_or_catch
 
 PROMPTS = tuple(PromptRequest(PlanSettings(task, 2), TokenCounter()) for task in Task)
 HEADINGS = ("Introduction", "Related Work", "Method", "Experiments", "Ablation Study", "Conclusion", "References")
@@ -125,9 +125,12 @@ def make_pdf(dice: Random) -> Input:
 
 def check_paper(given: Input, context: Context) -> str:
     """Read a paper in this process, as a reader does; its prompts must come over to the program."""
-    result = read_paper_with_prompts(
-        ReadRequest("-", given.data, prompts=PROMPTS, keep_paper=True), OFFLINE, READ_LIMITS
-    )
+    try:
+        result: ReadResultOrError = read_paper_with_prompts(
+            ReadRequest("-", given.data, prompts=PROMPTS, keep_paper=True), OFFLINE, READ_LIMITS
+        )
+    except PaperError as error:
+        result = error
     encoded = encode_result(result)
     assert encoded[: RESULT_SIZE.size] == RESULT_SIZE.pack(len(encoded) - RESULT_SIZE.size)
     return _name_outcome(decode_result(encoded[RESULT_SIZE.size :]))
@@ -135,7 +138,7 @@ def check_paper(given: Input, context: Context) -> str:
 
 def check_paper_apart(given: Input, context: Context) -> str:
     """Read a paper in a process of its own, since a library in C may crash."""
-    return _name_outcome(context.run(context.reader.read_paper(ReadRequest("-", given.data, prompts=PROMPTS))))
+    return _name_outcome(context.run(read_or_catch(context.reader, ReadRequest("-", given.data, prompts=PROMPTS))))
 
 
 def _name_outcome(result: ReadResultOrError) -> str:

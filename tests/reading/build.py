@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from planner.errors import PaperError
 from planner.papers.arxiv import ArxivClient
-from planner.reading.process import WORKER_COMMAND, IsolatedReader
+from planner.reading.process import WORKER_COMMAND, IsolatedReader, PaperReader
 from planner.reading.request import READ_LIMITS, ReadLimits, ReadRequest, ReadResultOrError
 
 OFFLINE = ArxivClient(offline=True)
@@ -21,11 +22,19 @@ def read_all(
 ) -> list[ReadResultOrError]:
     """Read papers one after the other with one reader."""
 
-    async def read() -> list[ReadResultOrError]:
+    async def read_all() -> list[ReadResultOrError]:
         async with IsolatedReader(arxiv, limits, command=command) as reader:
-            return [await reader.read_paper(request) for request in requests]
+            return [await read_or_catch(reader, request) for request in requests]
 
-    return asyncio.run(read())
+    return asyncio.run(read_all())
+
+
+async def read_or_catch(reader: PaperReader, request: ReadRequest) -> ReadResultOrError:
+    """Return what `reader` gives for a request, or the error of its paper."""
+    try:
+        return await reader.read_paper_with_prompts(request)
+    except PaperError as error:
+        return error
 
 
 def read_misbehaving(*sources: str, limits: ReadLimits = READ_LIMITS) -> list[str]:

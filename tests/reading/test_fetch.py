@@ -43,7 +43,7 @@ def make_fetcher(**changes: object) -> PaperFetcher:
 
 
 def fetch_page(web: Server, path: str = "/paper.md", host: str = "papers.test", **changes: object) -> bytes:
-    return asyncio.run(make_fetcher(**changes).fetch_paper(f"https://{host}:{web.port}{path}"))
+    return asyncio.run(make_fetcher(**changes).fetch_content(f"https://{host}:{web.port}{path}"))
 
 
 def redirect(target: str) -> Response:
@@ -138,9 +138,9 @@ def test_a_host_that_changes_its_address_is_reached_where_it_was_looked_up(web: 
 
     fetcher = make_fetcher(look_up_host=look_up_once)
     address = f"https://papers.test:{web.port}/paper.md"
-    assert asyncio.run(fetcher.fetch_paper(address)) == PAPER.body
+    assert asyncio.run(fetcher.fetch_content(address)) == PAPER.body
     with pytest.raises(PaperError, match=r"papers.test is at 127\.0\.0\.9, which is not a public address"):
-        asyncio.run(fetcher.fetch_paper(address))
+        asyncio.run(fetcher.fetch_content(address))
     assert len(web.journal) == 1
 
 
@@ -178,7 +178,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(web: Server) -> None:
 )
 def test_an_address_of_another_kind_is_refused(address: str, reason: str) -> None:
     with pytest.raises(PaperError, match=reason):
-        asyncio.run(make_fetcher().fetch_paper(address))
+        asyncio.run(make_fetcher().fetch_content(address))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "0.0.0.0"])
@@ -187,7 +187,7 @@ def test_this_machine_is_not_reached_by_any_of_its_names(
 ) -> None:
     monkeypatch.undo()  # the system's own look-up, which knows all these names without the network
     with pytest.raises(PaperError, match=r"not a public address|cannot be read|is not an address"):
-        asyncio.run(PaperFetcher().fetch_paper(f"https://{host}:{web.port}/x"))
+        asyncio.run(PaperFetcher().fetch_content(f"https://{host}:{web.port}/x"))
     assert web.connections == 0
 
 
@@ -229,12 +229,12 @@ def test_which_addresses_are_public(address: str, is_public: bool) -> None:
     [
         (b'<meta name="citation_pdf_url" content="https://x.org/p.pdf?a=1&amp;b=2">', "https://x.org/p.pdf?a=1&b=2"),
         (b"<meta content='https://x.org/p.pdf' name=citation_pdf_url />", "https://x.org/p.pdf"),
-        (b'<meta name="citation_pdf_url" content="http://x.org/p.pdf">', ""),
-        (b"<p>citation_pdf_url</p>", ""),
-        (b"<meta " * 30_000, ""),
+        (b'<meta name="citation_pdf_url" content="http://x.org/p.pdf">', None),
+        (b"<p>citation_pdf_url</p>", None),
+        (b"<meta " * 30_000, None),
     ],
 )
-def test_the_pdf_that_a_page_names_is_found(page: bytes, found: str) -> None:
+def test_the_pdf_that_a_page_names_is_found(page: bytes, found: str | None) -> None:
     assert find_pdf_address(page) == found
 
 

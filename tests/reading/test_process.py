@@ -15,7 +15,7 @@ from planner.papers.arxiv import ArxivClient
 from planner.papers.load import load_paper
 from planner.papers.paper import PaperInfo
 from planner.planning.first_prompt import PlanSettings, build_prompt
-from planner.reading.process import WORKER_COMMAND, choose_process_count
+from planner.reading.process import WORKER_COMMAND, create_isolated_readers
 from planner.reading.request import (
     PromptRequest,
     ReadLimits,
@@ -29,7 +29,7 @@ from planner.schema import Task
 from tests.conftest import ROOT
 from tests.papers.arxiv_server import Response, run_arxiv_server
 from tests.papers.build import BODY, MAIN, WHOLE, gzipped, latex_paper, tarred, tree
-from tests.reading.build import read_all, read_misbehaving
+from tests.reading.build import OFFLINE, read_all, read_misbehaving
 
 DEMO = str(ROOT / "planner" / "demo" / "paper.md")
 SETTINGS = PlanSettings(Task.REVIEWER, 2)
@@ -125,4 +125,4 @@ def test_a_process_whose_program_was_killed_ends_without_a_word() -> None:
 
 @pytest.mark.parametrize(("papers", "most"), [(1, 1), (7, 1), (100, 8)])
 def test_small_corpora_start_few_processes(papers: int, most: int) -> None:
-    assert 1 <= choose_process_count(papers) <= most
+    assert 1 <= len(create_isolated_readers(OFFLINE, papers)) <= most

@@ -13,7 +13,7 @@ from typing import Final, Protocol, Self
 
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError
-from planner.reading.request import ReadRequest, ReadResultOrError
+from planner.reading.request import ReadRequest, ReadResult, ReadResultOrError
 
 # After so many lost workers, the paper that they were reading is assumed to be the cause.
 _MAX_LOST_WORKERS: Final = 3
@@ -80,20 +80,24 @@ class WorkerPool:
         if worker in self._workers:
             self._workers.remove(worker)
 
-    async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper; if the worker is lost, use another worker.
+    async def read_paper_with_prompts(self, request: ReadRequest) -> ReadResult:
+        """Read a paper and build its prompts; if the worker is lost, use another worker.
 
         Raises:
+            PaperError: if the paper cannot be read.
             RunError: if there has been no worker for too long.
         """
         for _ in range(_MAX_LOST_WORKERS):
             try:
                 async with self._borrow_worker(self._paper_counts, _MAX_PAPERS_PER_WORKER) as worker:
-                    return await worker.read_paper(request)
+                    result = await worker.read_paper(request)
             except WorkerLostError:
                 continue
+            if isinstance(result, PaperError):
+                raise result
+            return result
         source = request.source
-        return PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while they read this paper; leave it out")
+        raise PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while they read this paper; leave it out")
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion:
         """Send a prompt to a model from the least busy worker, without retries.

@@ -72,7 +72,9 @@ class RayWorkerActor:
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
         """Read a paper; an error is returned, not raised."""
         try:
-            return await self._reader.read_paper(request)
+            return await self._reader.read_paper_with_prompts(request)
+        except PaperError as error:
+            return type(error)(str(error))
         except RunError as error:
             return PaperError(f"{request.source}: {error}")
 
