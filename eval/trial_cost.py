@@ -11,7 +11,7 @@ from eval.plans import PaperStatus
 from eval.runs import RUN_FILE, read_judging_record
 from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run
 from planner.batch.engine import ModelEstimate
-from planner.batch.ledger.schema import open_ledger_readonly
+from planner.batch.ledger.schema import query_ledger
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, LedgerModel
 from planner.batch.open_run import collect_corpus_and_estimates
 from planner.batch.run_folder import RunFolder
@@ -82,8 +82,7 @@ def _count_finished_papers(run: RunFolder, model: LedgerModel) -> int:
     if not run.ledger_path.is_file():
         return 0
     query = "SELECT DISTINCT paper, outcome FROM plannings WHERE model = ? AND asked = ?"
-    with open_ledger_readonly(run.ledger_path) as db:
-        rows = db.execute(query, (model.key, model.settings_hash)).fetchall()
+    rows = query_ledger(run.ledger_path, query, model.full_name, model.settings_hash)
     return len({paper for paper, outcome in rows if outcome not in UNFINISHED_OUTCOMES})
 
 

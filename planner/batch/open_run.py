@@ -100,7 +100,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         ledger = await stack.enter_async_context(Ledger(run.ledger_path, shared_disk=shared_disk))
         if corpus is not None:
             ledger.refuse_other_task(spec.settings.task)
-            collected = [model.ledger_model.key for model in models] if spec.uses_batch_service else []
+            collected = [model.ledger_model.full_name for model in models] if spec.uses_batch_service else []
             _refuse_while_submitted(ledger, run, collected)
         engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv))
         if corpus is not None:
@@ -303,7 +303,7 @@ async def _open_engine(
         return
     from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 
-    remote = {model.ledger_model.key: model.client.worker_spec for model in models if model.client.worker_spec}
+    remote = {model.ledger_model.full_name: model.client.worker_spec for model in models if model.client.worker_spec}
     async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.base_folder)), spec.engine.ray_address) as pool:
         workers, machines = len(pool), len(pool.worker_counts_by_machine)
         log.info("the cluster has %s on %s so far", format_count(workers, "worker"), format_count(machines, "machine"))
@@ -314,5 +314,5 @@ async def _open_engine(
 def _move_to_cluster(model: RunModel, pool: WorkerPool) -> RunModel:
     if model.client.worker_spec is None:
         return model  # the built-in planner sends nothing
-    pooled = PooledModel(pool, model.info, model.ledger_model.key)
+    pooled = PooledModel(pool, model.info, model.ledger_model.full_name)
     return replace(model, client=replace(model.client, model=pooled, warm_up=lambda: None))

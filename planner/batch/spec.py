@@ -332,7 +332,7 @@ class BatchJob:
     @property
     def models_by_key(self) -> dict[str, RunModel]:
         """The models by their names in the ledger."""
-        return {model.ledger_model.key: model for model in self.models}
+        return {model.ledger_model.full_name: model for model in self.models}
 
 
 def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:

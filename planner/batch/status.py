@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -12,7 +13,7 @@ from pydantic import JsonValue
 
 from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.ledger.records import ALL_PAIRS, IS_VALID
-from planner.batch.ledger.schema import DamagedLedgerError, open_ledger_despite_damage
+from planner.batch.ledger.schema import DamagedLedgerError, connect_ledger_despite_damage, convert_ledger_errors
 from planner.batch.rate_limit import RateLimiter
 from planner.batch.run_folder import RunFolder, Shard, list_begun_shards, list_missing_shards
 from planner.chat import Usage
@@ -220,7 +221,8 @@ def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStat
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
-    with open_ledger_despite_damage(run.ledger_path) as (db, damage):
+    ledger = connect_ledger_despite_damage(run.ledger_path)
+    with closing(ledger.connection) as db, convert_ledger_errors(run.ledger_path):
         papers, expected = db.execute(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}").fetchone()
         outcomes_by_model = _count_outcomes_by_model(db)
         requests, lost, sent = db.execute(
@@ -241,7 +243,7 @@ def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStat
             completion_tokens=completion_tokens,
             cost=cost if priced == replies and (replies or not lost) else None,
             failures=_list_failures(db),
-            damage=damage,
+            damage=ledger.damage,
             in_flight=sent if is_in_use else 0,
         )
 

@@ -4,12 +4,13 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from planner.batch.ledger.records import LedgerReader
-from planner.batch.ledger.schema import open_ledger_despite_damage
+from planner.batch.ledger.schema import connect_ledger_despite_damage, convert_ledger_errors
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import OutputError, RunError, TrajectoryError, UsageError
 from planner.exports.data_files import (
@@ -124,8 +125,9 @@ def build_export_data(entry: PlanEntry, export_format: str) -> tuple[str, bytes]
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
     """Yield an entry for each paper and model of a run: the latest plan or, if there is none, the failure."""
-    with open_ledger_despite_damage(run.ledger_path) as (db, damaged):
-        damage += [damaged] if damaged else []
+    ledger = connect_ledger_despite_damage(run.ledger_path)
+    damage += [ledger.damage] if ledger.damage else []
+    with closing(ledger.connection) as db, convert_ledger_errors(run.ledger_path):
         records = LedgerReader(run.ledger_path, db)
         for paper, model, current, last_plan in records.list_latest_record_numbers():
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, open_ledger_readonly
+from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly
 from planner.batch.ledger.store import Ledger, LedgerModel
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import CorpusEntry, PlanTask
@@ -41,7 +41,9 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
     path = tmp_path / "ledger.sqlite"
 
     async def work(ledger: Ledger) -> None:
-        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), 0.5)
+        number = await ledger.record_request(
+            PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), 0.5
+        )
         other = connect_ledger_readonly(path)
         assert other.execute("SELECT state, upper FROM attempts").fetchall() == [("sent", 0.5)]
         assert ledger.sum_charges() == 0.5
@@ -63,14 +65,18 @@ def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) ->
     path = tmp_path / "ledger.sqlite"
 
     async def killed(ledger: Ledger) -> None:
-        await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), 0.5)
+        await ledger.record_request(PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), 0.5)
 
     async def after(ledger: Ledger) -> None:
         assert ledger.sum_charges() == 0.5
-        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), 0.5)
+        number = await ledger.record_request(
+            PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), 0.5
+        )
         await ledger.record_failure(number, "429", may_be_billed=False)
         assert ledger.sum_charges() == 0.5
-        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), 0.5)
+        number = await ledger.record_request(
+            PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), 0.5
+        )
         await ledger.record_failure(number, "cut", may_be_billed=True)
         assert ledger.sum_charges() == 1.0
 
@@ -124,7 +130,7 @@ def test_text_that_cannot_be_written_fails_and_hangs_nobody(tmp_path: Path) -> N
     async def work(ledger: Ledger) -> None:
         with pytest.raises(RunError, match="surrogates"):
             await ledger.record_request(
-                PlanTask(CorpusEntry("\ud800", "", "", ""), MODEL.key), create_attempt_record("id", PROMPT), None
+                PlanTask(CorpusEntry("\ud800", "", "", ""), MODEL.full_name), create_attempt_record("id", PROMPT), None
             )
 
     with_ledger(tmp_path / "ledger.sqlite", work)
@@ -147,7 +153,9 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
-        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), None)
+        number = await ledger.record_request(
+            PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), None
+        )
         with pytest.raises(RunError, match="too large"):
             await asyncio.wait_for(
                 ledger.record_reply(number, "id", Completion("x", usage=Usage(10**30)), None, None), 10
@@ -187,7 +195,7 @@ def test_half_a_commit_of_a_killed_writer_is_taken_back_by_whoever_reads(tmp_pat
         for half in tmp_path.glob("ledger.sqlite*"):
             shutil.copy(half, killed)
     assert (killed / "ledger.sqlite-journal").stat().st_size > 0
-    with open_ledger_readonly(killed / "ledger.sqlite") as db:
+    with closing(connect_ledger_readonly(killed / "ledger.sqlite")) as db:
         assert db.execute("SELECT DISTINCT title FROM papers").fetchall() == [("",)]
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             db.execute("DELETE FROM papers")

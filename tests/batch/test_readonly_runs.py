@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from planner.batch.ledger.schema import open_ledger_readonly
+from planner.batch.ledger.schema import query_ledger
 from tests.batch.program import Program, make_papers
 
 
@@ -33,8 +33,7 @@ def read_as_another_user(path: Path) -> int:
         try:
             if os.geteuid() == 0:
                 os.setuid(65534)
-            with open_ledger_readonly(path) as db:
-                (number,) = db.execute("SELECT count(*) FROM papers").fetchone()
+            ((number,),) = query_ledger(path, "SELECT count(*) FROM papers")
         finally:
             os._exit(number)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,9 +1,10 @@
 """Merge the ledgers and files of shards (parts of a run) into the run."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -11,18 +12,14 @@ from pydantic import TypeAdapter
 from planner.batch.ledger.records import (
     ALL_PAIRS,
     IS_VALID,
+    AttachedLedger,
     LedgerReader,
     MergeCounts,
-    attach_ledger,
     compute_change_mark,
-    copy_attached_replies,
-    list_ids_of_different_papers,
-    list_pairs_with_unmerged_results,
-    merge_attached_ledger,
 )
-from planner.batch.ledger.schema import open_ledger_readonly, query_ledger
+from planner.batch.ledger.schema import connect_ledger, convert_ledger_errors, query_ledger
 from planner.batch.ledger.submissions import COLLECTED
-from planner.batch.ledger.writer import open_ledger_for_writing
+from planner.batch.ledger.writer import store_kept_replies
 from planner.batch.run_folder import (
     InUseError,
     RunFolder,
@@ -71,7 +68,7 @@ def merge_shards(run: RunFolder) -> MergeResult:
     joined, running, problems = {}, {}, list[str]()
     with ExitStack() as stack:
         stack.enter_context(run.lock_folder())
-        db = stack.enter_context(open_ledger_for_writing(run.ledger_path, shared_disk=run.is_on_shared_disk))
+        db = stack.enter_context(_open_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk))
         for shard in shards:
             try:
                 joined[shard] = _merge_one(db, run, shard, problems)
@@ -101,7 +98,7 @@ def list_unmerged_shards(run: RunFolder) -> list[Shard]:
     return [
         shard
         for shard in list_begun_shards(run)
-        if marks.get(_MERGED_PREFIX + shard.name) != _read_change_mark(shard.locate_folder(run))
+        if marks.get(_MERGED_PREFIX + shard.name) != compute_change_mark(shard.locate_folder(run).ledger_path)
     ]
 
 
@@ -137,10 +134,10 @@ def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]
     """
     if run.ledger_path.is_file():
         with (
-            open_ledger_for_writing(shard.locate_folder(run).ledger_path, shared_disk=True) as db,
-            attach_ledger(db, run.ledger_path, paper_ids),
+            _open_ledger(shard.locate_folder(run).ledger_path, shared_disk=True) as db,
+            AttachedLedger.attach(db, run.ledger_path, paper_ids) as run_ledger,
         ):
-            merge_attached_ledger(db)
+            run_ledger.merge_records()
 
 
 def reuse_replies(run: RunFolder, earlier_run: RunFolder) -> None:
@@ -152,10 +149,22 @@ def reuse_replies(run: RunFolder, earlier_run: RunFolder) -> None:
     if earlier_run.ledger_path.is_file():
         with (
             run.lock_folder(),
-            open_ledger_for_writing(run.ledger_path, shared_disk=run.is_on_shared_disk) as db,
-            attach_ledger(db, earlier_run.ledger_path),
+            _open_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk) as db,
+            AttachedLedger.attach(db, earlier_run.ledger_path) as earlier_ledger,
         ):
-            copy_attached_replies(db)
+            earlier_ledger.copy_replies()
+
+
+@contextmanager
+def _open_ledger(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
+    """Open a ledger for writing within the block, and store the replies that are kept in files.
+
+    Raises:
+        RunError: if the ledger cannot be used.
+    """
+    with closing(connect_ledger(path, shared_disk=shared_disk)) as connection, convert_ledger_errors(path):
+        store_kept_replies(connection, path)
+        yield connection
 
 
 def _refuse_unequal_shard_settings(run: RunFolder, shards: list[Shard]) -> None:
@@ -197,24 +206,23 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
     part = shard.locate_folder(run)
     with (
         part.lock_folder(),
-        open_ledger_for_writing(part.ledger_path, shared_disk=True) as other,
-        attach_ledger(db, part.ledger_path),
+        _open_ledger(part.ledger_path, shared_disk=True) as part_db,
+        AttachedLedger.attach(db, part.ledger_path) as part_ledger,
     ):
         if requests := _count_submitted_requests(part):
             raise _SubmittedError(f"{requests} requests of the shard are at a batch service")
-        for paper, here, there in list_ids_of_different_papers(db):
+        for paper, here, there in part_ledger.list_ids_of_different_papers():
             raise RunError(
                 f"the id {paper} belongs to {here} in the run, but to {there} in shard {shard.name}; "
                 f"run shard {shard} again (batch --shard {shard}), then merge"
             )
-        kept = LedgerReader(part.ledger_path, other)
+        kept = LedgerReader(part.ledger_path, part_db)
         # The files are written first, so that a recorded result has its files; the next merge writes missing files.
-        for paper, model in list_pairs_with_unmerged_results(db):
+        for paper, model in part_ledger.list_unmerged_results():
             problems += filter(None, [run.restore_plan_files(kept.load_latest_record(paper, model))])
-        joined = merge_attached_ledger(db)
-        db.execute(
-            "INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, compute_change_mark(other))
-        )
+        joined = part_ledger.merge_records()
+        mark = compute_change_mark(part.ledger_path)
+        db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, mark))
     if joined.requests_paid_twice:
         problems.append(
             f"shard {shard.name}: {joined.requests_paid_twice:,} requests were paid for in another shard too, since "
@@ -232,18 +240,17 @@ def _write_description(run: RunFolder, shards: list[Shard]) -> None:
 
 def _read_settings(shard_run: RunFolder) -> dict[str, str]:
     """Return the settings of the last command on a shard, by name."""
-    with open_ledger_readonly(shard_run.ledger_path) as db:
-        task = db.execute("SELECT value FROM run WHERE name = 'task'").fetchone()
-        rows = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key").fetchall()
-        if not all(isinstance(value, str) for row in (*rows, *filter(None, [task])) for value in row):
-            raise RunError(
-                f"the ledger {shard_run.ledger_path} is damaged: the names of its models, or its task, cannot be read"
-            )
+    path = shard_run.ledger_path
+    tasks = query_ledger(path, "SELECT value FROM run WHERE name = 'task'")
+    rows = query_ledger(path, "SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key")
+    if not all(isinstance(value, str) for row in (*rows, *tasks) for value in row):
+        raise RunError(f"the ledger {path} is damaged: the names of its models, or its task, cannot be read")
+    with convert_ledger_errors(path):
         models = [(key, _MODEL_INFO.validate_json(card), asked) for key, card, asked in rows]
-    if task is None:
+    if not tasks:
         return {}
     facts = {
-        "task": task[0],
+        "task": tasks[0][0],
         "models": ", ".join(key for key, _, _ in models),
         "k": str(shard_run.read_run_json().get("k", "?")),
     }
@@ -256,8 +263,3 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
 def _count_submitted_requests(run: RunFolder) -> int:
     query = "SELECT coalesce(sum(requests), 0) FROM parts WHERE state <> ?"
     return int(query_ledger(run.ledger_path, query, COLLECTED)[0][0])
-
-
-def _read_change_mark(shard_run: RunFolder) -> str:
-    with open_ledger_readonly(shard_run.ledger_path) as db:
-        return compute_change_mark(db)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic import TypeAdapter
 
@@ -163,77 +163,82 @@ class MergeCounts:
     requests_paid_twice: int
 
 
-@contextmanager
-def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[str] | None = None) -> Iterator[None]:
-    """Attach another ledger to `db` within the block, to merge its papers `paper_ids` (all papers if None).
+@dataclass(frozen=True, slots=True)
+class AttachedLedger:
+    """Another ledger that is attached to the connection `db` of a main ledger, to merge its papers."""
+
+    db: sqlite3.Connection
+
+    @classmethod
+    @contextmanager
+    def attach(cls, db: sqlite3.Connection, path: Path, paper_ids: Iterable[str] | None = None) -> Iterator[Self]:
+        """Attach the ledger at `path` within the block, to merge its papers `paper_ids` (all papers if None).
+
+        Raises:
+            RunError: if one of the two ledgers cannot be read or written.
+        """
+        try:
+            db.execute("ATTACH ? AS other", (str(path),))
+            try:
+                db.execute("CREATE TEMP TABLE wanted (id TEXT PRIMARY KEY) WITHOUT ROWID")
+                wanted = db.execute("SELECT id FROM other.papers") if paper_ids is None else zip(paper_ids)
+                db.executemany("INSERT OR IGNORE INTO temp.wanted VALUES (?)", wanted)
+                yield cls(db)
+            finally:
+                db.execute("DROP TABLE IF EXISTS temp.wanted")
+                db.execute("DETACH other")
+        except sqlite3.Error as error:
+            raise RunError(f"{path} cannot be merged: {error}; fix that, then run the same command again") from error
+
+    def list_ids_of_different_papers(self) -> list[tuple[str, str, str]]:
+        """Return (id, place in the main ledger, place in this ledger) for each id that stands for two papers."""
+        query = (
+            "SELECT o.id, o.place, n.place FROM main.papers o JOIN other.papers n ON n.id = o.id"
+            " WHERE n.place <> o.place AND n.position IS NOT NULL AND o.position IS NOT NULL"
+        )
+        return self.db.execute(query).fetchall()
+
+    def list_unmerged_results(self) -> list[tuple[str, str]]:
+        """Return each (paper, model) whose latest result in this ledger is not in the main ledger, oldest first."""
+        query = (
+            f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
+            " (SELECT max(number) FROM other.plannings WHERE paper = n.paper AND model = n.model) ORDER BY n.number"
+        )
+        return self.db.execute(query).fetchall()
+
+    def merge_records(self) -> MergeCounts:
+        """Add the records of this ledger to the main ledger in one transaction."""
+        paid_twice_query = (
+            "SELECT count(*) FROM main.requests o JOIN other.requests n ON n.identity = o.identity"
+            f" WHERE n.{_IS_SELECTED} AND n.replied <> o.replied"
+        )
+        count_query = "SELECT (SELECT count(*) FROM main.plannings), (SELECT count(*) FROM main.requests)"
+        results, requests = self.db.execute(count_query).fetchone()
+        (paid_twice,) = self.db.execute(paid_twice_query).fetchone()
+        with self.db:
+            self.db.execute("BEGIN IMMEDIATE")
+            for statement in _MERGE_STATEMENTS:
+                self.db.execute(statement)
+        all_results, all_requests = self.db.execute(count_query).fetchone()
+        return MergeCounts(all_results - results, all_requests - requests, paid_twice)
+
+    def copy_replies(self) -> None:
+        """Copy all replies of this ledger; they do not count towards the cost limit of the main ledger's run."""
+        self.db.execute(
+            "INSERT OR IGNORE INTO main.requests SELECT identity, model, paper, prompt, sample, messages, first_sent,"
+            " replied, reply, prompt_tokens, completion_tokens, cost, 0.0 FROM other.requests WHERE reply IS NOT NULL"
+        )
+
+
+def compute_change_mark(path: Path) -> str:
+    """Return a string that changes whenever something is added to the ledger at `path`.
 
     Raises:
-        RunError: if one of the two ledgers cannot be read or written.
+        RunError: if the ledger cannot be read.
     """
-    try:
-        db.execute("ATTACH ? AS other", (str(other_path),))
-        try:
-            db.execute("CREATE TEMP TABLE wanted (id TEXT PRIMARY KEY) WITHOUT ROWID")
-            wanted = db.execute("SELECT id FROM other.papers") if paper_ids is None else zip(paper_ids)
-            db.executemany("INSERT OR IGNORE INTO temp.wanted VALUES (?)", wanted)
-            yield
-        finally:
-            db.execute("DROP TABLE IF EXISTS temp.wanted")
-            db.execute("DETACH other")
-    except sqlite3.Error as error:
-        raise RunError(f"{other_path} cannot be merged: {error}; fix that, then run the same command again") from error
-
-
-def list_pairs_with_unmerged_results(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return each (paper, model) whose latest result in the attached ledger is not in the main ledger, oldest first."""
-    query = (
-        f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
-        " (SELECT max(number) FROM other.plannings WHERE paper = n.paper AND model = n.model) ORDER BY n.number"
+    numbers = (
+        "(SELECT coalesce(max(number), 0) FROM attempts), (SELECT count(*) FROM attempts WHERE state <> 'replied'),"
+        " (SELECT coalesce(max(number), 0) FROM plannings), (SELECT count(*) FROM papers WHERE position IS NOT NULL),"
+        " (SELECT group_concat(asked) FROM (SELECT asked FROM models WHERE position IS NOT NULL ORDER BY key))"
     )
-    return db.execute(query).fetchall()
-
-
-def merge_attached_ledger(db: sqlite3.Connection) -> MergeCounts:
-    """Add the records of the attached ledger to the main ledger in one transaction."""
-    paid_twice_query = (
-        f"SELECT count(*) FROM main.requests o JOIN other.requests n ON n.identity = o.identity WHERE n.{_IS_SELECTED}"
-        " AND n.replied <> o.replied"
-    )
-    count_query = "SELECT (SELECT count(*) FROM main.plannings), (SELECT count(*) FROM main.requests)"
-    results, requests = db.execute(count_query).fetchone()
-    (paid_twice,) = db.execute(paid_twice_query).fetchone()
-    with db:
-        db.execute("BEGIN IMMEDIATE")
-        for statement in _MERGE_STATEMENTS:
-            db.execute(statement)
-    all_results, all_requests = db.execute(count_query).fetchone()
-    return MergeCounts(all_results - results, all_requests - requests, paid_twice)
-
-
-def copy_attached_replies(db: sqlite3.Connection) -> None:
-    """Copy the replies of the attached ledger; they do not count towards the cost limit of this run."""
-    db.execute(
-        "INSERT OR IGNORE INTO main.requests SELECT identity, model, paper, prompt, sample, messages, first_sent,"
-        " replied, reply, prompt_tokens, completion_tokens, cost, 0.0 FROM other.requests WHERE reply IS NOT NULL"
-    )
-
-
-def list_ids_of_different_papers(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Return (id, place in the main ledger, place in the other ledger) for each id that stands for two papers."""
-    query = (
-        "SELECT o.id, o.place, n.place FROM main.papers o JOIN other.papers n ON n.id = o.id"
-        " WHERE n.place <> o.place AND n.position IS NOT NULL AND o.position IS NOT NULL"
-    )
-    return db.execute(query).fetchall()
-
-
-def compute_change_mark(db: sqlite3.Connection) -> str:
-    """Return a string that changes whenever something is added to a ledger."""
-    queries = (
-        "SELECT coalesce(max(number), 0) FROM attempts",
-        "SELECT count(*) FROM attempts WHERE state <> 'replied'",
-        "SELECT coalesce(max(number), 0) FROM plannings",
-        "SELECT count(*) FROM papers WHERE position IS NOT NULL",
-        "SELECT group_concat(asked) FROM (SELECT asked FROM models WHERE position IS NOT NULL ORDER BY key)",
-    )
-    return json.dumps([db.execute(query).fetchone()[0] for query in queries])
+    return json.dumps(query_ledger(path, f"SELECT {numbers}")[0])

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from planner.errors import Outcome, RunError
 
@@ -149,20 +149,13 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
             raise
 
 
-@contextmanager
-def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for reading within the block.
+def query_ledger(path: Path, query: str, *values: object) -> list[Any]:
+    """Return the rows of one query to the ledger at `path`.
 
     Raises:
-        RunError: as for `connect_ledger_readonly`, and if the block finds the ledger damaged.
+        RunError: if the ledger is missing, has another version, is damaged, or cannot be read.
     """
     with closing(connect_ledger_readonly(path)) as connection, convert_ledger_errors(path):
-        yield connection
-
-
-def query_ledger(path: Path, query: str, *values: object) -> list[Any]:
-    """Return the rows of one query to the ledger at `path`; the errors are those of `open_ledger_readonly`."""
-    with open_ledger_readonly(path) as connection:
         return connection.execute(query, values).fetchall()
 
 
@@ -179,29 +172,32 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
         raise build_ledger_error(path, error) from error
 
 
-@contextmanager
-def open_ledger_despite_damage(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
-    """Yield (connection, error) for reading a ledger that may be damaged.
+class ReadableLedger(NamedTuple):
+    """A connection to a ledger or, if it is damaged, to a copy of its readable rows; `damage` is the error, or ""."""
 
-    The error is "" if the ledger is not damaged. Otherwise the connection leads to a copy of the readable rows.
+    connection: sqlite3.Connection
+    damage: str
+
+
+def connect_ledger_despite_damage(path: Path) -> ReadableLedger:
+    """Open a ledger that may be damaged for reading.
 
     Raises:
-        RunError: as for `connect_ledger_readonly`, and if nothing can be read.
+        RunError: as for `connect_ledger_readonly`.
     """
-    with open_ledger_readonly(path) as connection:
-        try:
-            with convert_ledger_errors(path):
-                _check_content(connection, path)
-        except RunError as error:
-            damage = str(error)
-        else:
-            yield connection, ""
-            return
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
-            _create_tables(copy)
-            for table, condition in _describe_values().items():
-                _copy_readable_rows(connection, copy, table, condition)
-            yield copy, damage
+    connection = connect_ledger_readonly(path)
+    try:
+        with convert_ledger_errors(path):
+            _check_content(connection, path)
+        return ReadableLedger(connection, "")
+    except RunError as error:
+        damage = str(error)
+    with closing(connection):
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        _create_tables(copy)
+        for table, condition in _describe_values().items():
+            _copy_readable_rows(connection, copy, table, condition)
+        return ReadableLedger(copy, damage)
 
 
 def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: str, condition: str) -> None:

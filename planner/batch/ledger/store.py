@@ -21,14 +21,14 @@ from planner.batch.ledger.records import (
     parse_stored_reply,
 )
 from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, format_ledger_time
-from planner.batch.ledger.submissions import Submissions, UnansweredRequest, insert_missing_requests
+from planner.batch.ledger.submissions import Submissions, UnansweredRequest, store_requests
 from planner.batch.ledger.writer import (
     LedgerReply,
     LedgerWriter,
     Preparation,
-    save_unstored_reply,
     store_kept_replies,
     store_reply,
+    write_reply_file,
 )
 from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
 from planner.chat import Completion, ModelInfo, Prompt
@@ -56,8 +56,8 @@ class LedgerModel:
     settings_hash: str
 
     @property
-    def key(self) -> str:
-        """The name of the model in the ledger, and in the headings of trajectories."""
+    def full_name(self) -> str:
+        """The planner and the name of the model, as in the headings of trajectories; the model's key in the ledger."""
         return f"{self.info.planner}/{self.info.name}"
 
 
@@ -109,7 +109,7 @@ class Ledger:
             for position, each in enumerate(corpus)
         )
         model_rows = [
-            (model.key, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position)
+            (model.full_name, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position)
             for position, model in enumerate(models)
         ]
 
@@ -210,7 +210,7 @@ class Ledger:
         )
 
         def change(db: sqlite3.Connection) -> int | None:
-            insert_missing_requests(db, [new_request], now)
+            store_requests(db, [new_request], now)
             query = "INSERT INTO attempts (identity, sent, upper, state, said) VALUES (?, ?, ?, 'sent', '')"
             return db.execute(query, (identity, now, max_cost)).lastrowid
 
@@ -231,14 +231,14 @@ class Ledger:
             await self._writer.write_change(lambda db: store_reply(db, reply), size=len(text))
         except RunError:
             try:
-                self._kept_replies.append(save_unstored_reply(self._path, reply))
+                self._kept_replies.append(write_reply_file(self._path, reply))
             except OSError as error:
                 log.error("no file can be written either (%s), so copy this paid reply: %s", error, completion.text)
             raise
 
     def describe_kept_replies(self) -> str:
         """Return a message about the replies that are kept in files, "" if there are none."""
-        folders = ", ".join(map(str, dict.fromkeys(self._kept_replies)))
+        folders = ", ".join(dict.fromkeys(str(path.parent) for path in self._kept_replies))
         count = len(self._kept_replies)
         return f"paid replies are kept in {folders} ({count}), and the next command stores them" if count else ""
 

@@ -141,7 +141,7 @@ class Submissions:
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(submission))
-            insert_missing_requests(db, requests, now)
+            store_requests(db, requests, now)
             db.executemany(
                 "INSERT INTO attempts (identity, sent, upper, state, said, part) VALUES (?, ?, ?, 'submitted', '', ?)",
                 ((request.identity, now, request.max_cost, submission.number) for request in requests),
@@ -151,7 +151,7 @@ class Submissions:
 
     async def record_exported_requests(self, requests: Sequence[UnansweredRequest]) -> None:
         """Record requests that are exported to a file; their results can then be recognised."""
-        await self._writer.write_change(lambda db: insert_missing_requests(db, requests, ""))
+        await self._writer.write_change(lambda db: store_requests(db, requests, ""))
 
     async def update_submission(self, submission: Submission) -> None:
         """Record the state, the file id and the batch id of a submission."""
@@ -238,8 +238,11 @@ def _describe_rejection(rejection: RequestFailure) -> tuple[str, str, str]:
     return "lost" if rejection.perhaps_billed else "refused", rejection.message, json.dumps(asdict(rejection))
 
 
-def insert_missing_requests(db: sqlite3.Connection, requests: Sequence[UnansweredRequest], sent_at: str) -> None:
-    """Insert requests that were sent at `sent_at` ("" if not sent yet); a request that already has a time keeps it."""
+def store_requests(db: sqlite3.Connection, requests: Sequence[UnansweredRequest], first_sent: str) -> None:
+    """Insert requests with the time at which they were first sent, "" if they were not sent yet.
+
+    A request that is already in the ledger stays; it gets the time if it had none.
+    """
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -252,7 +255,7 @@ def insert_missing_requests(db: sqlite3.Connection, requests: Sequence[Unanswere
                 r.prompt_sha256,
                 r.sample,
                 r.message_count,
-                sent_at,
+                first_sent,
             )
             for r in requests
         ),

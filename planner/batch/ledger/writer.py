@@ -13,14 +13,14 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from planner.batch.ledger.schema import build_ledger_error, connect_ledger, convert_ledger_errors, is_damage
+from planner.batch.ledger.schema import build_ledger_error, convert_ledger_errors, is_damage
 from planner.errors import RunError
 from planner.files import DRAFT_NAME, describe_disk_space, read_bounded_file, write_file_atomically
 
@@ -175,20 +175,20 @@ def store_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
     )
 
 
-def save_unstored_reply(ledger_path: Path, reply: LedgerReply) -> Path:
-    """Write a reply to a file beside the ledger, or else in the temporary folder; return the folder.
+def write_reply_file(ledger_path: Path, reply: LedgerReply) -> Path:
+    """Write a reply to a file beside the ledger, or else in the temporary folder; return the path of the file.
 
     Raises:
         OSError: if neither file can be written.
     """
-    name, content = f"{reply.identity}.json", _REPLY.dump_json(reply)
-    beside, temporary = _list_folders(ledger_path)
+    content = _REPLY.dump_json(reply)
+    beside, temporary = (folder / f"{reply.identity}.json" for folder in _list_folders(ledger_path))
     try:
-        write_file_atomically(beside / name, content)
+        write_file_atomically(beside, content)
     except OSError:
-        temporary.mkdir(mode=0o700, exist_ok=True)
-        _refuse_foreign_folder(temporary)
-        write_file_atomically(temporary / name, content)
+        temporary.parent.mkdir(mode=0o700, exist_ok=True)
+        _refuse_foreign_folder(temporary.parent)
+        write_file_atomically(temporary, content)
         return temporary
     return beside
 
@@ -241,15 +241,3 @@ def _refuse_foreign_folder(folder: Path) -> None:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise PermissionError(f"{folder} is not a folder of this user")
-
-
-@contextmanager
-def open_ledger_for_writing(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for writing within the block, and store the replies that are kept in files.
-
-    Raises:
-        RunError: as for `connect_ledger`.
-    """
-    with closing(connect_ledger(path, shared_disk=shared_disk)) as connection, convert_ledger_errors(path):
-        store_kept_replies(connection, path)
-        yield connection

@@ -20,7 +20,7 @@ from planner.batch.ledger.submissions import Submission, UnansweredRequest
 from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.run_folder import RunFolder
-from planner.batch.service.results import PricedService, require_batch_service
+from planner.batch.service.services import PricedService, require_batch_service
 from planner.batch.service.submit import SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.spec import BatchJob, BatchServiceOptions

@@ -6,7 +6,7 @@ vLLM's `run-batch` reads and writes files of requests and results in the same fo
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,15 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RequestFailure, UnansweredRequest
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.batch.service.engine import ReplayPlanner
-from planner.batch.service.results import format_custom_id, parse_identity_prefix, require_batch_service
+from planner.batch.service.services import format_custom_id, parse_identity_prefix, require_batch_service
 from planner.batch.service.submit import SUBMISSION_LIMITS
-from planner.batch.spec import BatchJob, RunModel
+from planner.batch.spec import BatchJob
 from planner.batch.status import Progress
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError
 from planner.files import require_regular_file
 from planner.models.connect import ModelClient
+from planner.models.openai_chat.batch_api import BatchService
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES
 from planner.models.prompt_files import PromptFiles, PromptFolders
 from planner.names import sanitize_file_name
@@ -66,7 +67,8 @@ async def export_unanswered_requests(
     Raises:
         RunError: if the run or the target cannot be written.
     """
-    exporter = _RequestExporter(target_path, ledger, job.models)
+    services = {key: require_batch_service(model.client) for key, model in job.models_by_key.items()}
+    exporter = _RequestExporter(target_path, ledger, services)
     await ReplayPlanner(job, run, ledger, Progress()).plan_pending_papers(exporter.add_request)
     await exporter.record_requests()
     return list(exporter.request_counts.items())
@@ -82,7 +84,7 @@ async def import_results_and_plan(
         OSError: if a file cannot be read.
     """
     report = ImportReport()
-    importer = _ResultImporter(ledger, {model.ledger_model.key: model.client for model in job.models}, report)
+    importer = _ResultImporter(ledger, {key: model.client for key, model in job.models_by_key.items()}, report)
     for path in result_files:
         require_regular_file(path)
         with path.open("rb") as file:
@@ -102,11 +104,11 @@ async def import_results_and_plan(
 class _RequestExporter:
     """A writer of requests to files; a file has requests to one model, within the limits of a batch service."""
 
-    def __init__(self, target: Path, ledger: Ledger, models: Sequence[RunModel]) -> None:
+    def __init__(self, target: Path, ledger: Ledger, services: Mapping[str, BatchService]) -> None:
         self.request_counts: Counter[Path] = Counter()  # by the file
         self._target = target / "requests.jsonl" if target.is_dir() else target
         self._ledger = ledger
-        self._services = {model.ledger_model.key: require_batch_service(model.client) for model in models}
+        self._services = services
         self._sizes: Counter[Path] = Counter()  # bytes
         self._current_files: dict[str, Path] = {}  # by the model
         self._identities: set[str] = set()
@@ -157,9 +159,9 @@ class _ResultImporter:
 
     async def add_result(self, line: bytes) -> None:
         answer = require_batch_service(next(iter(self.models.values()))).parse_result_line(line)
-        identity_prefix = parse_identity_prefix(answer.custom_id) if answer else ""
-        request = self.ledger.submissions.find_request(identity_prefix) if identity_prefix else None
-        if answer is None or request is None or request[1] not in self.models:
+        prefix = answer and parse_identity_prefix(answer.custom_id)
+        request = prefix and self.ledger.submissions.find_request(prefix)
+        if not answer or not request or request[1] not in self.models:
             self.report.unknown_lines += 1
             return
         identity, model, has_reply = request

@@ -16,7 +16,7 @@ from typing import Final
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED, SUBMITTING, Submission, UnansweredRequest
 from planner.batch.run_folder import convert_os_errors
-from planner.batch.service.results import PricedService, format_custom_id
+from planner.batch.service.services import PricedService, format_custom_id
 from planner.chat import Prompt
 from planner.errors import ModelError
 from planner.models.openai_chat.batch_api import BatchService, BatchState, Page, RemoteBatch, RemoteItem

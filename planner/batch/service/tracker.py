@@ -1,16 +1,18 @@
 """Follow the submissions of a run until their results are in the ledger."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, assert_never
 
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import RECORDED, RequestFailure, Submission
-from planner.batch.service.results import PricedService, ResultCollector
+from planner.batch.ledger.submissions import RECORDED, RequestFailure, Submission, SubmittedRequest
+from planner.batch.service.services import PricedService, parse_identity_prefix
 from planner.batch.service.submit import (
     NO_ROOM_CODE,
     SUBMISSION_LIMITS,
@@ -19,6 +21,7 @@ from planner.batch.service.submit import (
     build_submission_path,
 )
 from planner.batch.status import Progress
+from planner.chat import Completion
 from planner.errors import ModelError
 from planner.models.openai_chat.batch_api import BatchState, RemoteBatch
 from planner.models.wrappers import call_with_retry
@@ -28,6 +31,10 @@ log = logging.getLogger(__name__)
 # The number of further checks for a missing batch or result file, until the results are assumed to be lost.
 _MAX_MISSING_CHECKS: Final = 3
 _NOT_FOUND: Final = 404
+# Statuses after which every further submission would fail too, as when the key is wrong.
+_ACCOUNT_ERRORS: Final = frozenset({401, 402})
+# Results that are committed together.
+_COMMIT_SIZE: Final = 200
 # A submission counts as too large if the service has no room for it this often, although no other one is running.
 _MAX_NO_ROOM: Final = 3
 _MAX_REQUESTS_KEY: Final = "requests in a part"
@@ -38,6 +45,7 @@ class BatchTracker:
 
     `unknown_batches` holds, by the number of the submission, a message about each batch that the service does not know.
     `max_requests` is the most requests that a submission may have; it falls when the service has no room for so many.
+    `fatal_error` is the service's error message if no further submission can succeed, otherwise "".
     """
 
     def __init__(
@@ -62,18 +70,13 @@ class BatchTracker:
         self.unknown_batches: dict[int, str] = {}
         self.max_requests = int(ledger.read_fact(_MAX_REQUESTS_KEY) or SUBMISSION_LIMITS.max_requests)
         self._submitter = BatchSubmitter(folder, run_id, ledger, services, options, self.open_submissions)
-        self._collector = ResultCollector(ledger, services, progress, options.retry_policy)
+        self.fatal_error = ""
         self._missing_checks: Counter[int] = Counter()
         self._no_room_counts: Counter[int] = Counter()
         # True from when a batch finds no room until a batch ends.
         self._is_service_full = False
         self._one_at_a_time = False
         self._warned: set[str] = set()
-
-    @property
-    def fatal_error(self) -> str:
-        """The service's error message if no further submission can succeed, otherwise ""."""
-        return self._collector.fatal_error
 
     @property
     def running_submissions(self) -> list[Submission]:
@@ -192,7 +195,7 @@ class BatchTracker:
         rejection = _explain_missing_results(batch)
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             try:
-                await self._collector.collect_result_file(submission, file_id)
+                await self._collect_result_file(submission, file_id)
             except ModelError as error:
                 if error.status != _NOT_FOUND:
                     raise
@@ -202,6 +205,46 @@ class BatchTracker:
         await self._close_submission(submission, rejection)
         self._is_service_full = False
         return True
+
+    async def _collect_result_file(self, submission: Submission, file_id: str) -> None:
+        """Download a file of results and record the results; if the download breaks, begin it again."""
+        collect = partial(self._collect_file_once, submission, file_id)
+        if unknown_lines := await call_with_retry(collect, self._options.retry_policy):
+            log.warning("skipped %d lines of file %s, which answer no request of the batch", unknown_lines, file_id)
+
+    async def _collect_file_once(self, submission: Submission, file_id: str) -> int:
+        """Download a file and record its results; return the number of lines that answer no submitted request."""
+        service, unknown_lines = self._services[submission.model].service, 0
+        results: dict[SubmittedRequest, Completion | ModelError] = {}
+        async with aclosing(service.download_lines(file_id)) as lines:
+            async for line in lines:
+                answer = service.parse_result_line(line)
+                prefix = answer and parse_identity_prefix(answer.custom_id)
+                request = prefix and self._ledger.submissions.find_submitted_request(submission, prefix)
+                if not answer or not request:
+                    unknown_lines += 1
+                elif not request.has_reply and not isinstance(results.get(request), Completion):
+                    results[request] = answer.result
+                if len(results) >= _COMMIT_SIZE:
+                    await self._record_results(submission.model, results)
+        await self._record_results(submission.model, results)
+        return unknown_lines
+
+    async def _record_results(self, model: str, results: dict[SubmittedRequest, Completion | ModelError]) -> None:
+        await asyncio.gather(*(self._record_result(model, *item) for item in results.items()))
+        results.clear()
+
+    async def _record_result(self, model: str, request: SubmittedRequest, result: Completion | ModelError) -> None:
+        if isinstance(result, ModelError):
+            failure = RequestFailure.from_error(result)
+            if result.exhausted or result.status in _ACCOUNT_ERRORS:
+                self.fatal_error, failure = str(result), replace(failure, again=True)
+            await self._ledger.submissions.record_request_failure(request.attempt_number, failure)
+            return
+        cost = self._services[model].compute_cost(result.usage)
+        charged = request.max_cost if cost is None else cost
+        await self._ledger.record_reply(request.attempt_number, request.identity, result, cost, charged)
+        self._progress.record_reply(result.usage, cost)
 
     async def _requeue_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
         """Make a submission wait again, since the service had no room for its batch; return False.

@@ -15,7 +15,7 @@ from pathlib import Path
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import UnansweredRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
-from planner.batch.service.results import PricedService
+from planner.batch.service.services import PricedService
 from planner.batch.service.submit import SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.status import Progress

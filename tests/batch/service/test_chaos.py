@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.service.results import parse_identity_prefix
+from planner.batch.service.services import parse_identity_prefix
 from tests.batch.program import make_papers, trajectories
 from tests.batch.service.conftest import Corpus, ServeBatches, Service
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.batch.service.results import format_custom_id, parse_identity_prefix
+from planner.batch.service.services import format_custom_id, parse_identity_prefix
 
 identities = st.text("0123456789abcdef", min_size=64, max_size=64)
 
@@ -18,7 +18,7 @@ def test_a_name_is_short_plain_and_leads_back_to_the_identity(paper: str, identi
 @given(st.text())
 def test_what_is_no_name_of_ours_names_nothing(text: str) -> None:
     found = parse_identity_prefix(text)
-    assert found == "" or text.endswith(f"-{found}")
+    assert found is None or text.endswith(f"-{found}")
 
 
 def test_a_paper_is_named_as_it_is() -> None:

@@ -13,7 +13,7 @@ import pytest
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import UnansweredRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
-from planner.batch.service.results import PricedService
+from planner.batch.service.services import PricedService
 from planner.batch.service.submit import SUBMISSION_LIMITS, SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.status import Progress
