@@ -12,7 +12,7 @@ from planner.models.extractive import BUILTIN_INFO, ExtractiveModel
 from planner.papers.excerpt import cut_excerpt
 from planner.papers.load import load_paper
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper_record
+from planner.planning.output import PlanOutput, plan_to_folder, record_unreadable_paper
 from planner.schema import Task
 
 
@@ -53,7 +53,7 @@ async def _plan_paper(paper: LabelledPaper, output: Path, settings: PlanSettings
         loaded = load_paper(str(paper.path), paper_id=paper.id)
         excerpt = cut_excerpt(loaded, settings.task, settings.cut_at)
     except PaperError as error:
-        return write_unreadable_paper_record(output, str(paper.path), error, BUILTIN_INFO, settings)
+        return record_unreadable_paper(output, str(paper.path), error, BUILTIN_INFO, settings)
     model = ExtractiveModel(excerpt, settings.k)
     return await plan_to_folder(output, loaded, model, settings, _zero_cost, force=True)
 

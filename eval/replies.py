@@ -69,7 +69,7 @@ class ReplyFile:
         self._sides = next(stored, new_sides)
         return self._sides
 
-    def find_reply(self, identity: str) -> Completion | None:
+    def reuse_reply(self, identity: str) -> Completion | None:
         """Return the stored reply to a request, None if there is none or stored replies are ignored."""
         if self._ignore_recorded:
             return None

@@ -32,7 +32,7 @@ from planner.models.prompt_files import MAX_REPLY_BYTES, PastedReplyModel
 from planner.names import TRAJECTORY_SUFFIX, build_record_path
 from planner.papers.characters import decode_text_with_warnings
 from planner.papers.paper import Paper
-from planner.planning.first_prompt import PlanSettings, build_prompt, describe_paper_as_json
+from planner.planning.first_prompt import PlanSettings, build_prompt, describe_paper_as_dict
 from planner.planning.output import plan_to_folder_with_client, write_pasted_plan
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
@@ -202,7 +202,7 @@ class PlanTools:
         replies = (_read_reply(text, model) for text in (reply, revised) if text)
         pasted = PastedReplyModel(make_printable(model), *replies)
         done = await self._finish(write_pasted_plan(self.output, await self._read(paper), pasted, settings))
-        return _to_json(done.describe_as_json(paper) | {"next_message": pasted.next_message})
+        return _to_json(done.describe_as_dict(paper) | {"next_message": pasted.next_message})
 
     async def plan_paper(
         self,
@@ -253,7 +253,7 @@ class PlanTools:
             yield paper.path
 
     async def _describe(self, paper: str, task: Task | None, cut_at: str) -> dict[str, object]:
-        return describe_paper_as_json(await self._read(paper), self.choose_settings(task, None, cut_at, ""))
+        return describe_paper_as_dict(await self._read(paper), self.choose_settings(task, None, cut_at, ""))
 
     async def _read(self, paper: str) -> Paper:
         return await self.reader.load_paper(ReadRequest(str(self.folders.resolve_path(paper))))
@@ -265,7 +265,7 @@ class PlanTools:
             done = await plan_to_folder_with_client(
                 self.output, paper, client, settings, max_wait=self.model_spec.max_wait
             )
-        return done.describe_as_json(source)
+        return done.describe_as_dict(source)
 
     async def _finish(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Return the result of `work`. The work goes on to its end even if the client stops waiting."""

@@ -18,7 +18,7 @@ from planner.papers.load import load_paper
 from planner.papers.paper import Paper
 from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder
-from planner.planning.plan import PlanResult, run_paper_session
+from planner.planning.plan import PlanResult, plan_paper
 from planner.reading.request import PromptRequest, ReadLimits, ReadRequest, ReadResult, decode_result, encode_result
 from planner.reading.worker import read_paper_with_prompts
 from planner.schema import Task
@@ -95,7 +95,7 @@ def test_a_paper_that_was_read_in_another_process_is_checked_alike() -> None:
     assert isinstance(result, ReadResult)
     remote = RemotePaper(result, result.prompts[0], request.prompts[0], _fail_to_rebuild)
     done: PlanResult = asyncio.run(
-        run_paper_session(remote, FakeModel(reply(GATE, RESULT)), settings, lambda _: 0, TokenCounter())
+        plan_paper(remote, FakeModel(reply(GATE, RESULT)), settings, lambda _: 0, TokenCounter())
     )
     assert [each.evidence and each.evidence.found for each in done.details.details] == ["exact", "absent"]
 

@@ -103,7 +103,7 @@ class PaidOnce(RuleBasedStateMachine):
             with pytest.raises(type(error)):
                 asyncio.run(CachedModel(self.endpoint, self.store).complete(prompt))
             assert self.store.attempts[-1].completion is None
-            assert self.store.find_reply(identity) is None
+            assert self.store.reuse_reply(identity) is None
         self.endpoint.failing = None
 
     @rule()
@@ -218,9 +218,9 @@ def test_the_store_of_one_model_answers_no_other(tmp_path: Path) -> None:
         ModelInfo("lm-planner", "m", "n", endpoint=CARD.endpoint),
         ModelInfo("lm-planner", "m", "m", endpoint=CARD.endpoint, parameters=(("temperature", 0.5),)),
     )
-    assert store.find_reply(CARD.identify_request(PROMPTS[0])) is not None
+    assert store.reuse_reply(CARD.identify_request(PROMPTS[0])) is not None
     for other in others:
-        assert store.find_reply(other.identify_request(PROMPTS[0])) is None
+        assert store.reuse_reply(other.identify_request(PROMPTS[0])) is None
 
 
 @given(

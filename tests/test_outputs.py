@@ -14,8 +14,8 @@ from planner.planning.output import (
     PlanOutput,
     plan_to_folder,
     rebuild_trajectory_from_record,
-    write_record_and_trajectory,
-    write_unreadable_paper_record,
+    record_unreadable_paper,
+    write_plan_files,
 )
 from planner.planning.record import PlanRecord
 from planner.schema import Task
@@ -32,7 +32,7 @@ def planned(folder: Path, *answers: str | Completion | Exception, anew: bool = F
 
 
 def unread(folder: Path, source: str, said: str = "it is empty", *, named: str = "") -> PlanOutput:
-    return write_unreadable_paper_record(folder, source, PaperError(said), FakeModel().info, REVIEW, given_id=named)
+    return record_unreadable_paper(folder, source, PaperError(said), FakeModel().info, REVIEW, given_id=named)
 
 
 def names(folder: Path) -> list[str]:
@@ -180,5 +180,5 @@ def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
 def test_a_run_replaces_a_record_that_cannot_be_read(tmp_path: Path) -> None:
     done = planned(tmp_path, GOOD_REPLY)
     done.record_path.write_text("{}", encoding="utf-8")
-    write_record_and_trajectory(tmp_path, done.record.model_copy(update={"k": 7}), done.trajectory)
+    write_plan_files(tmp_path, done.record.model_copy(update={"k": 7}), done.trajectory)
     assert PlanRecord.read(done.record_path).k == 7

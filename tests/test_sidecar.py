@@ -135,7 +135,7 @@ def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
     kept = PlanRecord.read(path)
     assert kept.outcome is Outcome.INTERRUPTED
     again = RecordStore(path, kept, a_cent)
-    assert again.find_reply(card.identify_request(prompt)) == Completion("reply")
+    assert again.reuse_reply(card.identify_request(prompt)) == Completion("reply")
     assert choose_sample_number(again.attempts, prompt) == 0
 
 
@@ -148,7 +148,7 @@ def test_replies_to_requests_in_flight_together_are_kept_apart(tmp_path: Path) -
         store.record_request(identity, prompt)
     store.record_reply(identities[0], Completion("first"))
     store.record_failure(identities[1], ModelError("gone"))
-    assert store.find_reply(identities[0]) == Completion("first")
+    assert store.reuse_reply(identities[0]) == Completion("first")
     assert [a.outcome for a in PlanRecord.read(tmp_path / "x.json").attempts] == [None, Outcome.MODEL_ERROR]
 
 

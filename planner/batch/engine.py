@@ -27,7 +27,7 @@ from planner.errors import Outcome, PaperError, PlannerError, TooLongError
 from planner.models.connect import log_request_host
 from planner.models.pricing import UsagePrice
 from planner.papers.paper import PaperInfo
-from planner.planning.plan import PlanResult, run_paper_session
+from planner.planning.plan import PlanResult, plan_paper
 from planner.planning.record import AttemptRecord, begin_record, finish_record
 from planner.planning.strategies import STRATEGIES
 
@@ -108,7 +108,7 @@ class LocalEngine:
         choose_sample_number = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
         run_model = self._run_models[plan_task.model_key]
         model = LedgerClient(self._state, run_model, plan_task, paper.result.paper)
-        result = await run_paper_session(paper, model, run_model.settings, choose_sample_number, FixedTokenCounter())
+        result = await plan_paper(paper, model, run_model.settings, choose_sample_number, FixedTokenCounter())
         await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records_if_complete, started)
         if result.outcome is Outcome.BUDGET:
             self.stop(result.reason)

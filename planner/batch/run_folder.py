@@ -23,9 +23,9 @@ from planner.batch.ledger.schema import query_ledger
 from planner.batch.manifest import Corpus
 from planner.chat import ModelInfo
 from planner.errors import Outcome, OutputError, RunError, UsageError
-from planner.files import read_bounded_file, write_file_atomically
-from planner.planning.output import rebuild_trajectory_from_record, write_record_and_trajectory
-from planner.planning.plan_files import PlanFileIndex
+from planner.files import DRAFT_NAME, read_bounded_file, write_file_atomically
+from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_model_folder_path, sanitize_file_name
+from planner.planning.output import rebuild_trajectory_from_record, write_plan_files
 from planner.planning.record import PlanRecord
 from planner.trajectory.format import Trajectory
 
@@ -113,7 +113,7 @@ class RunFolder:
             RunError: if the folder cannot be written.
         """
         with convert_os_errors(self.path):
-            write_record_and_trajectory(self.trajectory_folder, record, trajectory)
+            write_plan_files(self.trajectory_folder, record, trajectory)
 
     def restore_missing_files(
         self, reader: LedgerReader, infos: Mapping[str, ModelInfo], results: Iterable[tuple[str, str, Outcome]]
@@ -125,10 +125,16 @@ class RunFolder:
         Raises:
             RunError: if the folder cannot be written.
         """
-        present = PlanFileIndex(self.trajectory_folder)
+        present: dict[str, frozenset[str]] = {}
+        for model, info in infos.items():
+            folder = self.trajectory_folder / build_model_folder_path(info.planner, info.name)
+            if folder.is_dir():
+                _delete_drafts(folder)
+                present[model] = _list_complete_files(folder)
         for paper, model, outcome in results:
-            is_planned = outcome == Outcome.PLANNED
-            if model in infos and not present.has_paper_files(infos[model], paper, with_trajectory=is_planned):
+            endings = (RECORD_SUFFIX, TRAJECTORY_SUFFIX) if outcome == Outcome.PLANNED else (RECORD_SUFFIX,)
+            needed = {f"{sanitize_file_name(paper)}{ending}" for ending in endings}
+            if model in infos and not needed <= present.get(model, frozenset()):
                 yield self.restore_plan_files(reader.load_latest_record(paper, model))
 
     def restore_plan_files(self, record: PlanRecord) -> str:
@@ -172,6 +178,20 @@ class RunFolder:
             ) from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+
+def _delete_drafts(folder: Path) -> None:
+    """Delete the files in a folder that were only half written."""
+    with os.scandir(folder) as items:
+        for item in items:
+            if DRAFT_NAME.fullmatch(item.name):
+                Path(item.path).unlink(missing_ok=True)
+
+
+def _list_complete_files(folder: Path) -> frozenset[str]:
+    """Return the names of the files in a folder that are not empty."""
+    with os.scandir(folder) as items:
+        return frozenset(item.name for item in items if item.is_file() and item.stat().st_size)
 
 
 def _lock_patiently(handle: int) -> None:

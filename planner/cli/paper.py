@@ -33,7 +33,7 @@ from planner.planning.first_prompt import (
     PaperPrompt,
     PlanSettings,
     build_prompt,
-    describe_paper_as_json,
+    describe_paper_as_dict,
     select_excerpt,
 )
 from planner.reading.process import IsolatedReader
@@ -163,7 +163,7 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions) 
         _log_excerpt(sent)
         click.echo(sent.full_text.encode())
         return
-    understood = describe_paper_as_json(read, settings)
+    understood = describe_paper_as_dict(read, settings)
     if form == "json":
         print_json(understood)
     else:

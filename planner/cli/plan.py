@@ -34,7 +34,7 @@ from planner.papers.characters import decode_text_with_warnings
 from planner.papers.paper import Paper
 from planner.papers.sources import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import plan_to_folder_with_client, write_pasted_plan, write_unreadable_paper_record
+from planner.planning.output import plan_to_folder_with_client, record_unreadable_paper, write_pasted_plan
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 
@@ -188,7 +188,7 @@ async def _plan_papers(
                 paper = await _read_paper(source, metadata, reader)
                 if isinstance(paper, PaperError):
                     named = propose_paper_id(source, given_id=metadata.paper_id, given_title=metadata.title)
-                    done = write_unreadable_paper_record(output, source, paper, client.info, settings, named)
+                    done = record_unreadable_paper(output, source, paper, client.info, settings, named)
                 else:
                     with reporter.create_reply_view(client.info):
                         done = await plan_paper(paper, client, settings)

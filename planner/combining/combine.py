@@ -148,11 +148,6 @@ def _choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: i
     return _ChosenStudies(kept, rejected[:_MAX_REJECTED], k, least)
 
 
-def name_combined_model(names: Sequence[str]) -> str:
-    """Return the model name of a combined plan: how many plans were combined, and a hash of their `names`."""
-    return f"{len(names)}-members-{_hash_names(names)[:8]}"
-
-
 def _hash_names(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
@@ -168,7 +163,7 @@ def _write_plan(
     ablations = [study.best_proposal.ablation for study in chosen.kept]
     unique = zip(ablations, number_repeated_names(each.name for each in ablations), strict=True)
     plan = Plan(ablations=tuple(ablation.model_copy(update={"name": name}) for ablation, name in unique))
-    model = name_combined_model(names)
+    model = f"{len(names)}-members-{_hash_names(names)[:8]}"
     reasoning = "\n\n".join(_list_paragraphs([member.name for member in members], len(names), chosen))
     try:
         trajectory = normalize_trajectory(Trajectory(COMBINED_PLANNER, model, paper_id, task, reasoning, plan))

@@ -57,7 +57,7 @@ class Member:
         )
 
 
-class MemberKey(NamedTuple):
+class _MemberKey(NamedTuple):
     """The origin of a plan to combine. `number` tells apart plans with the same task, model, run and paper."""
 
     task: Task
@@ -74,12 +74,12 @@ class MemberIndex:
     """
 
     sources_by_paper: Mapping[str, tuple[EntrySource, ...]]
-    names_by_key: Mapping[MemberKey, str]
+    _names_by_key: Mapping[_MemberKey, str]
     unread_files: tuple[UnreadFile, ...]
 
     def list_names(self, task: Task) -> tuple[str, ...]:
         """Return the sorted names of the plans to combine for a task."""
-        return tuple(sorted(name for key, name in self.names_by_key.items() if key.task is task))
+        return tuple(sorted(name for key, name in self._names_by_key.items() if key.task is task))
 
     def read_members(self, paper_id: str) -> dict[Task, tuple[Member, ...]]:
         """Read the plans to combine for a paper. Return those of each task, sorted by name.
@@ -89,9 +89,9 @@ class MemberIndex:
         """
         members: dict[Task, list[Member]] = {task: [] for task in Task}
         for key, entry in _number_plans(_read_entry(source)[0] for source in self.sources_by_paper[paper_id]):
-            if key not in self.names_by_key:
+            if key not in self._names_by_key:
                 raise TrajectoryError(f"{paper_id}: the plans for this paper changed while they were combined")
-            members[key.task].append(Member(self.names_by_key[key], entry))
+            members[key.task].append(Member(self._names_by_key[key], entry))
         return {task: tuple(sorted(found, key=lambda m: m.name)) for task, found in members.items() if found}
 
 
@@ -101,7 +101,7 @@ def index_members(folders: Sequence[Path]) -> MemberIndex:
     Raises:
         UsageError: if there is no plan.
     """
-    index, keys, unread = index_entries(folders), set[MemberKey](), list[UnreadFile]()
+    index, keys, unread = index_entries(folders), set[_MemberKey](), list[UnreadFile]()
     for sources in index.sources_by_paper.values():
         read = [_read_entry(source) for source in sources]
         keys.update(key for key, _ in _number_plans(entry for entry, _ in read))
@@ -111,7 +111,7 @@ def index_members(folders: Sequence[Path]) -> MemberIndex:
     return MemberIndex(index.sources_by_paper, _name_members(keys), (*index.unread_files, *unread))
 
 
-def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
+def _name_members(keys: Set[_MemberKey]) -> dict[_MemberKey, str]:
     """Return a unique name for each plan to combine, made of its model and, if needed, its run and its number."""
     runs = Counter(key[:2] for key in {key._replace(number=1) for key in keys})
     return {
@@ -133,7 +133,7 @@ def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
     return entry, ""
 
 
-def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, PlanEntry]]:
+def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[_MemberKey, PlanEntry]]:
     """Yield the plans of one paper with their origins. Of several identical plans, only one is yielded."""
     numbers: Counter[tuple[Task, str, str]] = Counter()
     plans: dict[str, PlanEntry] = {}
@@ -143,7 +143,7 @@ def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, Pla
     for _, entry in sorted(plans.items()):
         origin = (entry.task, entry.model_name, entry.run)
         numbers[origin] += 1
-        yield MemberKey(*origin, numbers[origin]), entry
+        yield _MemberKey(*origin, numbers[origin]), entry
 
 
 def _copy_ablation(ablation: Ablation) -> Ablation | None:

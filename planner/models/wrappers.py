@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 class ReplyStore(Protocol):
     """A store of requests and replies; the `identity` of a request is its hash."""
 
-    def find_reply(self, identity: str) -> Completion | None:
+    def reuse_reply(self, identity: str) -> Completion | None:
         """Return the stored reply to a request, or None."""
 
     def record_request(self, identity: str, prompt: Prompt) -> None:
@@ -64,7 +64,7 @@ class CachedModel(ModelWrapper):
             ModelError: if the model returns no completion; the failure is recorded.
         """
         identity = self.info.identify_request(prompt)
-        if (kept := self.store.find_reply(identity)) is not None:
+        if (kept := self.store.reuse_reply(identity)) is not None:
             return replace(kept, notes=(*kept.notes, REUSED_NOTE))
         self.store.record_request(identity, prompt)
         try:

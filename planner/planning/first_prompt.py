@@ -149,7 +149,7 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
     return excerpt
 
 
-def describe_paper_as_json(paper: Paper, settings: PlanSettings) -> dict[str, object]:
+def describe_paper_as_dict(paper: Paper, settings: PlanSettings) -> dict[str, object]:
     """Return the paper as a JSON object; if its prompt cannot be built, the error becomes a warning."""
     from planner.analysis.analyse import analyse_paper  # compiles many patterns
 

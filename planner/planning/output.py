@@ -22,7 +22,8 @@ from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.plan_files import (
     PlanFiles,
     RecordStore,
-    build_first_and_further_path,
+    build_first_plan_path,
+    build_further_plan_path,
     build_lock_path,
     choose_plan_files_for_question,
     choose_sample_number,
@@ -55,7 +56,7 @@ class PlanOutput:
         """The path of the record's file."""
         return build_record_path(self.trajectory_path)
 
-    def describe_as_json(self, source: str) -> dict[str, object]:
+    def describe_as_dict(self, source: str) -> dict[str, object]:
         """Return the result as a JSON object; `source` is the paper's file or address as the user gave it."""
         record = self.record
         return {
@@ -175,11 +176,12 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
     if settings.plain is not None:
         return settings.plain
     record = _begin_record(paper, info, replace(settings, plain=True))
-    earlier = (PlanFiles.read(path).planned_record for path in build_first_and_further_path(folder, record))
+    paths = (build_first_plan_path(folder, record), build_further_plan_path(folder, record))
+    earlier = (PlanFiles.read(path).planned_record for path in paths)
     return any(plan is not None and plan.question == record.question for plan in earlier)
 
 
-def write_unreadable_paper_record(
+def record_unreadable_paper(
     folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, given_id: str = ""
 ) -> PlanOutput:
     """Write the record of a paper that cannot be read; its id is `given_id` or is made from `source`.
@@ -190,7 +192,7 @@ def write_unreadable_paper_record(
     paper = replace(paper, id=find_or_choose_paper_id(folder, paper, info))
     record = begin_record(paper, info, settings)
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
-    path, _ = build_first_and_further_path(folder, record)
+    path = build_first_plan_path(folder, record)
     lock = FileLock(build_lock_path(folder, record))
     # A process that is planning the paper writes a better record.
     if isinstance(error, NotAPaperError) or not lock.try_acquire():
@@ -202,7 +204,7 @@ def write_unreadable_paper_record(
         lock.delete_and_release()
 
 
-def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
+def write_plan_files(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> None:
     """Write the record and trajectory of a paper in a run; if there is no new plan, keep an earlier one.
 
     If the path holds a plan for another question, that plan is moved to another path. The files are not synchronised to
@@ -211,15 +213,14 @@ def write_record_and_trajectory(folder: Path, record: PlanRecord, trajectory: Tr
     Raises:
         OSError: if the folder cannot be written.
     """
-    path, own = build_first_and_further_path(folder, record)
+    path, further = build_first_plan_path(folder, record), build_further_plan_path(folder, record)
     if trajectory is None and path.exists() and build_record_path(path).exists():
-        return PlanOutput(record, None, path)
+        return
     has_moved = _move_other_plan(folder, path, record)
-    output = _write_files(path, record, trajectory, durable=False)
+    _write_files(path, record, trajectory, durable=False)
     if has_moved:  # this question may be an earlier one, whose plan was moved to the further name
-        for file in (own, build_record_path(own)):
+        for file in (further, build_record_path(further)):
             file.unlink(missing_ok=True)
-    return output
 
 
 def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
@@ -230,7 +231,7 @@ def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
         return False
     if earlier.planned_record is None or earlier.planned_record.question == record.question:
         return False
-    _, further = build_first_and_further_path(folder, earlier.planned_record)
+    further = build_further_plan_path(folder, earlier.planned_record)
     # The trajectory is moved first: if the program is killed in between, the record shows that both must be moved.
     for source, target in ((path, further), (earlier.record_path, build_record_path(further))):
         if source.exists():

@@ -36,7 +36,7 @@ class PlanResult:
 
 
 async def plan_paper(
-    paper: Paper,
+    paper: Paper | PlannablePaper,
     model: Model,
     settings: PlanSettings,
     choose_sample_number: SampleChooser = lambda _: 0,
@@ -48,23 +48,11 @@ async def plan_paper(
     Raises:
         PromptError: if a template cannot be rendered, since this would fail for every paper.
     """
-    source, token_counter = LoadedPaper(paper), token_counter or TokenCounter()
-    return await run_paper_session(source, model, settings, choose_sample_number, token_counter, report_step)
-
-
-async def run_paper_session(
-    paper: PlannablePaper,
-    model: Model,
-    settings: PlanSettings,
-    choose_sample_number: SampleChooser,
-    token_counter: TokenCounter,
-    report_step: StepReporter = log.debug,
-) -> PlanResult:
-    """Plan one paper like `plan_paper`; the paper's text may be in another process."""
+    source, token_counter = LoadedPaper(paper) if isinstance(paper, Paper) else paper, token_counter or TokenCounter()
     max_reply_tokens = dict(model.info.parameters).get("max_tokens")
     if isinstance(max_reply_tokens, int):
         settings = replace(settings, max_reply_tokens=max_reply_tokens)
-    session = PaperSession(paper, model, settings, choose_sample_number, token_counter, report_step)
+    session = PaperSession(source, model, settings, choose_sample_number, token_counter, report_step)
     try:
         reply = await STRATEGIES[settings.strategy].run(session)
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:

@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Final, Self
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.files import (
-    DRAFT_NAME,
     FileLock,
     describe_os_error,
     require_regular_file,
@@ -25,10 +24,8 @@ from planner.files import (
 from planner.names import (
     RECORD_SUFFIX,
     TRAJECTORY_SUFFIX,
-    build_model_folder_path,
     build_record_path,
     build_trajectory_path,
-    sanitize_file_name,
 )
 from planner.papers.paper import PaperInfo
 from planner.papers.sources import propose_paper_id
@@ -51,22 +48,22 @@ _MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which 
 class RecordStore:
     """A store of the replies about one paper; it writes each request and each reply to `path` at once.
 
-    `other_question_attempts` are requests that the folder holds for other questions; their replies are used too.
+    `reusable_attempts` are requests for other questions about the paper. Their replies are used again.
     """
 
     path: Path
     record: PlanRecord
     compute_reply_cost: ReplyPricer
-    other_question_attempts: tuple[AttemptRecord, ...] = ()
+    reusable_attempts: tuple[AttemptRecord, ...] = ()
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
         """The recorded requests."""
         return self.record.attempts
 
-    def find_reply(self, identity: str) -> Completion | None:
-        """Return the recorded reply to a request, or None."""
-        known = (*self.attempts, *self.other_question_attempts)
+    def reuse_reply(self, identity: str) -> Completion | None:
+        """Return the recorded reply to a request, or None. A reply for another question is recorded here too."""
+        known = (*self.attempts, *self.reusable_attempts)
         found = next((each for each in known if each.identity == identity and each.completion), None)
         if found is None:
             return None
@@ -173,11 +170,14 @@ class PlanFiles:
         return self.planned_record is None and (is_unread or not self.earlier_record.has_reply)
 
 
-def build_first_and_further_path(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
-    """Return (path for the first plan of a paper, path for a further plan with the settings of this record)."""
-    about = (record.planner, record.model, record.paper.id)
-    first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
-    return first, further
+def build_first_plan_path(folder: Path, record: PlanRecord) -> Path:
+    """Return the path of the trajectory if a record is the first of its paper in the folder."""
+    return folder / build_trajectory_path(record.planner, record.model, record.paper.id)
+
+
+def build_further_plan_path(folder: Path, record: PlanRecord) -> Path:
+    """Return the path of the trajectory if the folder holds a plan for another question about the paper."""
+    return folder / build_trajectory_path(record.planner, record.model, record.paper.id, record.question_name)
 
 
 def choose_plan_files_for_question(folder: Path, record: PlanRecord) -> PlanFiles:
@@ -190,7 +190,8 @@ def choose_plan_files_for_question(folder: Path, record: PlanRecord) -> PlanFile
         TrajectoryError: if both names are taken by other plans, or a file is not from this program.
         OSError: if a record cannot be read.
     """
-    first, further = map(PlanFiles.read, build_first_and_further_path(folder, record))
+    first = PlanFiles.read(build_first_plan_path(folder, record))
+    further = PlanFiles.read(build_further_plan_path(folder, record))
     own = [each for each in (first, further) if each.earlier_record and each.earlier_record.question == record.question]
     chosen = next(iter(own or [each for each in (first, further) if each.has_no_plan_or_reply]), None)
     if chosen is None:
@@ -207,7 +208,8 @@ def list_answers_to_other_questions(
 
     The errors are those of `PlanRecord.read`.
     """
-    first, further = map(build_record_path, build_first_and_further_path(folder, record))
+    first = build_record_path(build_first_plan_path(folder, record))
+    further = build_record_path(build_further_plan_path(folder, record))
     beginning = further.name.removesuffix(f"{record.question_name}{RECORD_SUFFIX}")
     names = (path.name for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
     paths = (first, *map(first.with_name, sorted(name for name in names if name.startswith(beginning))))
@@ -217,7 +219,7 @@ def list_answers_to_other_questions(
 
 def build_lock_path(folder: Path, record: PlanRecord) -> Path:
     """Return the path of the file that is locked while a model plans a paper."""
-    path, _ = build_first_and_further_path(folder, record)
+    path = build_first_plan_path(folder, record)
     return path.with_name(f".{path.name.removesuffix(TRAJECTORY_SUFFIX)}.lock")
 
 
@@ -238,36 +240,6 @@ async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
         yield
     finally:
         lock.delete_and_release()
-
-
-class PlanFileIndex:
-    """An index of the files in a run's folder; it lists each subfolder only once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._names_by_model: dict[tuple[str, str], frozenset[str]] = {}
-
-    def has_paper_files(self, info: ModelInfo, paper_id: str, *, with_trajectory: bool) -> bool:
-        """Return whether the paper's record exists and, if `with_trajectory` is true, its trajectory too."""
-        made_by = (info.planner, info.name)
-        if made_by not in self._names_by_model:
-            self._names_by_model[made_by] = frozenset(
-                _list_complete_files(self._folder / build_model_folder_path(*made_by))
-            )
-        stem, names = sanitize_file_name(paper_id), self._names_by_model[made_by]
-        return f"{stem}{RECORD_SUFFIX}" in names and (not with_trajectory or f"{stem}{TRAJECTORY_SUFFIX}" in names)
-
-
-def _list_complete_files(folder: Path) -> Iterator[str]:
-    """Yield the names of the files that are not empty; delete files that were only half written."""
-    if not folder.is_dir():
-        return
-    with os.scandir(folder) as listing:
-        for item in listing:
-            if DRAFT_NAME.fullmatch(item.name):
-                Path(item.path).unlink(missing_ok=True)
-            elif item.is_file() and item.stat().st_size:
-                yield item.name
 
 
 def find_or_choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:

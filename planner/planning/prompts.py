@@ -141,7 +141,7 @@ def render_first_prompt(
         candidates=choose_candidate_limit(task, k),
         fields=PLAN_FIELDS,
         details=REQUESTED_DETAILS,
-        fence=derive_absent_end_marker(excerpt.title, excerpt.abstract, excerpt.text),
+        fence=derive_absent_end_marker((excerpt.title, excerpt.abstract, excerpt.text)),
     )
 
 
@@ -179,10 +179,10 @@ def render_follow_up_prompt(
     return replace(prompt, messages_json=Prompt.from_messages((*opening, answer, request)).messages_json)
 
 
-def derive_absent_end_marker(*values: str) -> str:
-    """Return a word that marks the end of untrusted text; it is made from `values` but occurs in none of them."""
-    word = _hash_texts(*values)[:16]
-    while any(word in value for value in values):
+def derive_absent_end_marker(texts: Sequence[str]) -> str:
+    """Return a word that marks the end of untrusted texts; it is made from these texts but occurs in none of them."""
+    word = _hash_texts(*texts)[:16]
+    while any(word in text for text in texts):
         word = _hash_texts(word)[:16]
     return word
 

@@ -17,7 +17,7 @@ from planner.errors import PlannerError, UsageError
 from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import EXTRACTIVE, ModelSpec
 from planner.papers.paper import Omission, Paper
-from planner.planning.first_prompt import PlanSettings, describe_paper_as_json, select_excerpt
+from planner.planning.first_prompt import PlanSettings, describe_paper_as_dict, select_excerpt
 from planner.planning.strategies import STRATEGIES
 from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
 from planner.serve.edits import MAX_REPLACEMENTS, Change
@@ -61,7 +61,7 @@ class PaperFacts:
             author_task_omissions = select_excerpt(paper, replace(settings, task=Task.AUTHOR), TokenCounter()).omissions
         except PlannerError:
             author_task_omissions = ()  # no method was found; the description for the author task says so
-        return cls(describe_paper_as_json(paper, settings), author_task_omissions)
+        return cls(describe_paper_as_dict(paper, settings), author_task_omissions)
 
 
 def render_page(template_name: str, base: str, **values: object) -> str:

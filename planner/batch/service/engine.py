@@ -29,7 +29,7 @@ from planner.chat import Completion, FixedTokenCounter, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, PaperError, PlannerError
 from planner.models.connect import log_request_host
 from planner.models.openai_chat.chat import build_truncation_warnings
-from planner.planning.plan import run_paper_session
+from planner.planning.plan import plan_paper
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class ReplayPlanner:
             model = _ReplayModel(run_model.info, partial(self._find_reply, plan_task, handle_request))
             sample = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
             try:
-                result = await run_paper_session(paper, model, run_model.settings, sample, FixedTokenCounter())
+                result = await plan_paper(paper, model, run_model.settings, sample, FixedTokenCounter())
             except _ReplyPending:
                 return
             await self.recorder.record_result(plan_task, paper.info, result)

@@ -78,7 +78,7 @@ class PlanReporter:
             log.info("revised: %s", _count_responses(record.revisions))
         _log_outcome(source, result)
         if self.as_json:
-            click.echo(json.dumps(result.describe_as_json(source)))  # ASCII, whatever the terminal's encoding
+            click.echo(json.dumps(result.describe_as_dict(source)))  # ASCII, whatever the terminal's encoding
         elif result.trajectory:
             click.echo(make_printable(str(result.trajectory_path)))
             self._show_plan(result)
