@@ -91,22 +91,13 @@ class IsolatedReader:
         await self._end_process()
 
     async def load_paper(self, request: ReadRequest) -> Paper:
-        """Return the paper that a request names.
-
-        Raises:
-            PaperError, RunError: as in `read_paper_with_prompts`.
-        """
+        """Return the paper that a request names; the errors are those of `read_paper_with_prompts`."""
         paper = (await self.read_paper_with_prompts(replace(request, keep_paper=True))).paper
         assert paper is not None, "a request with `keep_paper` gets the paper"
         return paper
 
     async def read_paper_with_prompts(self, request: ReadRequest) -> ReadResult:
-        """Read a paper and build its prompts.
-
-        Raises:
-            PaperError: if the paper cannot be read.
-            RunError: if no process could be started.
-        """
+        """Read a paper and build its prompts; the errors are those of `PaperReader`."""
         async with self._turn:
             process, name = self._process or await self._start_process(), request.source_name
             try:

@@ -69,13 +69,13 @@ class RequestFailure:
 
     @classmethod
     def from_error(cls, error: ModelError) -> "RequestFailure":
-        """Return the rejection for an error of the service."""
+        """Return the failure for an error of the service."""
         if isinstance(error, TooLongError):
             return cls(str(error), error.retryable, True, error.limit, error.status, prompt_tokens=error.prompt_tokens)
         return cls(str(error), error.retryable, status=error.status)
 
     def as_error(self, suffix: str = "") -> ModelError:
-        """Return the rejection as an error; `suffix` is added to the message."""
+        """Return the failure as an error; `suffix` is added to the message."""
         if self.too_long:
             return TooLongError(self.message, limit=self.limit, prompt_tokens=self.prompt_tokens, status=self.status)
         return ModelError(self.message + suffix, retryable=self.again, status=self.status)
@@ -112,9 +112,9 @@ class Submissions:
     async def withdraw_unsent_submissions(self) -> list[int]:
         """Withdraw the submissions that were never sent, and return their numbers."""
         numbers = [submission.number for submission in self.list_open_submissions() if submission.state == RECORDED]
-        rejection = RequestFailure("its file was withdrawn before it was submitted", again=True, was_sent=False)
+        failure = RequestFailure("its file was withdrawn before it was submitted", again=True, was_sent=False)
         for number in numbers:
-            await self.close_submission(number, rejection)
+            await self.close_submission(number, failure)
         return numbers
 
     async def close_submission(self, number: int, failure: RequestFailure) -> int:
@@ -125,9 +125,9 @@ class Submissions:
 
         def change(db: sqlite3.Connection) -> int:
             query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE part = ? AND state = 'submitted'"
-            rejected = db.execute(query, (*_describe_rejection(failure), number))
+            failed = db.execute(query, (*_describe_failure(failure), number))
             db.execute("UPDATE parts SET state = ? WHERE number = ?", (COLLECTED, number))
-            return rejected.rowcount
+            return failed.rowcount
 
         return int(await self._writer.write_change(change))
 
@@ -171,9 +171,9 @@ class Submissions:
         return int(await self._writer.write_change(change))
 
     async def record_request_failure(self, attempt_number: int, failure: RequestFailure) -> None:
-        """Record that an attempt was rejected."""
+        """Record that an attempt failed."""
         query = "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?"
-        values = (*_describe_rejection(failure), attempt_number)
+        values = (*_describe_failure(failure), attempt_number)
         await self._writer.write_change(lambda db: db.execute(query, values))
 
     def is_request_submitted(self, identity: str) -> bool:
@@ -195,15 +195,15 @@ class Submissions:
         return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model_key) is not None
 
     def list_service_failures(self, identity: str, after_attempt: int = 0) -> list[RequestFailure]:
-        """Return the service's rejections of a request, from attempts with numbers above `after_attempt`."""
+        """Return the service's failures of a request, from attempts with numbers above `after_attempt`."""
         rows = self._reader.fetch_rows(
             "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
             " AND number > ? ORDER BY number",
             identity,
             after_attempt,
         )
-        rejections = (RequestFailure(**json.loads(rejection)) for (rejection,) in rows)
-        return [rejection for rejection in rejections if rejection.was_sent]
+        failures = (RequestFailure(**json.loads(failure)) for (failure,) in rows)
+        return [failure for failure in failures if failure.was_sent]
 
     def find_last_attempt_number(self) -> int:
         """Return the highest number of an attempt, 0 if there are no attempts."""
@@ -233,9 +233,9 @@ class Submissions:
         return None if row is None else (row[0], row[1], bool(row[2]))
 
 
-def _describe_rejection(rejection: RequestFailure) -> tuple[str, str, str]:
-    """Return (state, message, rejection as JSON) of a rejected attempt."""
-    return "lost" if rejection.perhaps_billed else "refused", rejection.message, json.dumps(asdict(rejection))
+def _describe_failure(failure: RequestFailure) -> tuple[str, str, str]:
+    """Return (state, message, failure as JSON) of a failed attempt."""
+    return "lost" if failure.perhaps_billed else "refused", failure.message, json.dumps(asdict(failure))
 
 
 def store_requests(db: sqlite3.Connection, requests: Sequence[UnansweredRequest], first_sent: str) -> None:

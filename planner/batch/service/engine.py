@@ -154,13 +154,13 @@ class ReplayPlanner:
             return replace(reply, notes=(*reply.notes, *build_truncation_warnings(prompt, reply.usage)))
         if submissions.is_request_submitted(identity):
             raise _ReplyPending
-        rejections = submissions.list_service_failures(identity, self._last_ignored_attempt)
-        if rejections and not rejections[-1].again:
-            raise rejections[-1].as_error()
-        if rejections and self._submit_once:
+        failures = submissions.list_service_failures(identity, self._last_ignored_attempt)
+        if failures and not failures[-1].again:
+            raise failures[-1].as_error()
+        if failures and self._submit_once:
             raise _ReplyPending
-        if len(rejections) >= _MAX_SUBMISSIONS:
-            raise rejections[-1].as_error(f"; gave up after {len(rejections)} submissions of the request")
+        if len(failures) >= _MAX_SUBMISSIONS:
+            raise failures[-1].as_error(f"; gave up after {len(failures)} submissions of the request")
         most_tokens = Usage(compute_max_prompt_tokens(prompt), self._job.max_reply_tokens)
         max_cost = client.compute_batch_request_cost(most_tokens)
         request = UnansweredRequest(plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)

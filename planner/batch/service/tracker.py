@@ -105,10 +105,10 @@ class BatchTracker:
         try:
             await self._submitter.submit(submission.number)
         except FileNotFoundError as error:
-            rejection = RequestFailure(
+            failure = RequestFailure(
                 f"the file {error.filename} is missing; its requests are written again", again=True, was_sent=False
             )
-            await self._close_submission(self.open_submissions[submission.number], rejection)
+            await self._close_submission(self.open_submissions[submission.number], failure)
         self._update_progress()
 
     async def submit_waiting(self) -> None:
@@ -139,8 +139,8 @@ class BatchTracker:
     async def give_up_unknown_batches(self) -> None:
         """Give up the batches that the service does not know; their requests may be submitted, and paid for, again."""
         for number in list(self.unknown_batches):
-            rejection = RequestFailure("the service does not know the batch any more", again=True, perhaps_billed=True)
-            await self._close_submission(self.open_submissions[number], rejection)
+            failure = RequestFailure("the service does not know the batch any more", again=True, perhaps_billed=True)
+            await self._close_submission(self.open_submissions[number], failure)
             del self.unknown_batches[number]
 
     async def _fetch_batch(self, submission: Submission) -> RemoteBatch | None:
@@ -192,7 +192,7 @@ class BatchTracker:
         """
         if batch.state is BatchState.FAILED and NO_ROOM_CODE in batch.error_codes:
             return await self._requeue_batch(submission, batch)
-        rejection = _explain_missing_results(batch)
+        failure = _explain_missing_results(batch)
         for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
             try:
                 await self._collect_result_file(submission, file_id)
@@ -201,8 +201,8 @@ class BatchTracker:
                     raise
                 if not self._is_last_check(submission):
                     return False
-                rejection = RequestFailure(f"the result file {file_id} is missing", again=True, perhaps_billed=True)
-        await self._close_submission(submission, rejection)
+                failure = RequestFailure(f"the result file {file_id} is missing", again=True, perhaps_billed=True)
+        await self._close_submission(submission, failure)
         self._is_service_full = False
         return True
 
@@ -266,15 +266,15 @@ class BatchTracker:
         reason = (
             f"the service has no room for so many requests ({error}); files of {self.max_requests} will be submitted"
         )
-        rejection = RequestFailure(reason, again=True, was_sent=False)
-        await self._close_submission(self.open_submissions[submission.number], rejection)
+        failure = RequestFailure(reason, again=True, was_sent=False)
+        await self._close_submission(self.open_submissions[submission.number], failure)
         return True
 
-    async def _close_submission(self, submission: Submission, rejection: RequestFailure) -> None:
-        count = await self._ledger.submissions.close_submission(submission.number, rejection)
+    async def _close_submission(self, submission: Submission, failure: RequestFailure) -> None:
+        count = await self._ledger.submissions.close_submission(submission.number, failure)
         if count:
             name = f"batch {submission.batch_id}" if submission.batch_id else f"part {submission.number}"
-            log.warning("%s: %d of %d requests: %s", name, count, submission.request_count, rejection.message)
+            log.warning("%s: %d of %d requests: %s", name, count, submission.request_count, failure.message)
         del self.open_submissions[submission.number]
         build_submission_path(self._folder, submission.number).unlink(missing_ok=True)
 
