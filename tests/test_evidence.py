@@ -92,7 +92,6 @@ def test_a_paper_that_was_read_in_another_process_is_checked_alike() -> None:
     encoded = encode_result(answer)
     assert encoded.count(GATE.encode()) == 1, "the prompt holds the sentence, and the index does not"
     result = decode_result(encoded[4:])
-    assert isinstance(result, ReadResult)
     remote = RemotePaper(result, result.prompts[0], request.prompts[0], _fail_to_rebuild)
     done: PlanResult = asyncio.run(
         plan_paper(remote, FakeModel(reply(GATE, RESULT)), settings, lambda _: 0, TokenCounter())
@@ -105,7 +104,6 @@ def read_index(source: Paper, task: Task, templates: Path | None = None) -> tupl
     settings = PlanSettings(task, k=5, templates=templates)
     request = ReadRequest("-", data=b"", prompts=(PromptRequest(settings, TokenCounter()),))
     result = decode_result(encode_result(read_paper_with_prompts(request, None, ReadLimits(), lambda *_: source))[4:])  # type: ignore[arg-type]
-    assert isinstance(result, ReadResult)
     return result, index(source, task)
 
 

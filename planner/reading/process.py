@@ -26,7 +26,6 @@ from planner.reading.request import (
     ReadLimits,
     ReadRequest,
     ReadResult,
-    ReadResultOrError,
     decode_result,
     encode_request,
 )
@@ -101,19 +100,19 @@ class IsolatedReader:
         async with self._turn:
             process, name = self._process or await self._start_process(), request.source_name
             try:
-                result = await self._exchange(process, request)
-                if isinstance(result, ReadResult):
-                    return result
-                if str(result) != self._limits.describe_memory_excess(name):
-                    raise result
+                return await self._exchange(process, request)
             except TimeoutError:
-                result = PaperError(self._limits.describe_timeout(name))
+                reason = self._limits.describe_timeout(name)
             except (asyncio.IncompleteReadError, ConnectionError, ValueError, RecursionError):
-                result = PaperError(await self._describe_crash(process, name))
+                reason = await self._describe_crash(process, name)
+            except PaperError as error:
+                reason = str(error)
+                if reason != self._limits.describe_memory_excess(name):
+                    raise
             await self._end_process()  # the next paper gets a new process, with all of its memory
-            raise result
+            raise PaperError(reason)
 
-    async def _exchange(self, process: Process, request: ReadRequest) -> ReadResultOrError:
+    async def _exchange(self, process: Process, request: ReadRequest) -> ReadResult:
         assert process.stdin is not None
         assert process.stdout is not None
         async with asyncio.timeout(self._limits.seconds) as clock:

@@ -177,29 +177,30 @@ def decode_request(text: bytes, data: bytes) -> ReadRequest:
     return request
 
 
-def encode_result(result: ReadResultOrError) -> bytes:
-    """Return a result as the bytes that a reader process sends.
-
-    The bytes are a size, a line of JSON for the result, and a line of JSON for the messages of each prompt.
-    """
-    if isinstance(result, PaperError):
-        text = json.dumps(_error_to_json(result)).encode()
-    else:
-        messages = (each.prompt.messages_json for each in result.prompts if isinstance(each, PaperPrompt))
-        text = b"\n".join((_dump_json(ReadResult, result), *messages))
+def encode_result(result: ReadResult) -> bytes:
+    """Return a result as bytes: their number, a line of JSON for the result, and one for each prompt's messages."""
+    messages = (each.prompt.messages_json for each in result.prompts if isinstance(each, PaperPrompt))
+    text = b"\n".join((_dump_json(ReadResult, result), *messages))
     return RESULT_SIZE.pack(len(text)) + text
 
 
-def decode_result(text: bytes) -> ReadResultOrError:
+def encode_error(error: PaperError) -> bytes:
+    """Return the error of a paper as the bytes that are sent in place of a result: their number and a line of JSON."""
+    text = json.dumps(_error_to_json(error)).encode()
+    return RESULT_SIZE.pack(len(text)) + text
+
+
+def decode_result(text: bytes) -> ReadResult:
     """Return the result that `text` holds.
 
     Raises:
+        PaperError: if `text` holds this error.
         ValueError, RecursionError: if `text` is not a valid result.
     """
     head, _, lines = text.partition(b"\n")
     if head.startswith(b'{"error"'):
         error = _error_from_json(json.loads(head))
-        return error if isinstance(error, PaperError) else PaperError(str(error))
+        raise error if isinstance(error, PaperError) else PaperError(str(error))
     try:
         result: ReadResult = _adapt(ReadResult).validate_json(head, context=_iterate_lines(lines))
     except ValidationError:  # the JSON may hold a lone surrogate

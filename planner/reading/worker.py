@@ -33,8 +33,8 @@ from planner.reading.request import (
     ReadLimits,
     ReadRequest,
     ReadResult,
-    ReadResultOrError,
     decode_request,
+    encode_error,
     encode_result,
 )
 from planner.schema import Task
@@ -47,11 +47,7 @@ PaperLoader = Callable[[ReadRequest, ArxivClient], Paper]
 
 
 def _load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
-    """Return the paper that a request names.
-
-    Raises:
-        PaperError: if the paper cannot be read.
-    """
+    """Return the paper that a request names; raise `PaperError` if it cannot be read."""
     paper = load_paper(request.source, title=request.title, abstract=request.abstract, stdin=request.data, arxiv=arxiv)
     return replace(paper, id=request.paper_id or paper.id)
 
@@ -59,11 +55,7 @@ def _load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
 def read_paper_with_prompts(
     request: ReadRequest, arxiv: ArxivClient, limits: ReadLimits, load: PaperLoader = _load_requested_paper
 ) -> ReadResult:
-    """Read a paper in this process and build its prompts.
-
-    Raises:
-        PaperError: if the paper cannot be read.
-    """
+    """Read a paper in this process and build its prompts; raise `PaperError` if the paper cannot be read."""
     try:
         paper = load(request, arxiv)
         prompts = tuple(_build_prompt_or_error(paper, prompt) for prompt in request.prompts)
@@ -121,10 +113,10 @@ def serve_read_requests(arguments: list[str], load: PaperLoader = _load_requeste
         while (request := _receive_request(sys.stdin.buffer)) is not None:
             _set_process_limits(limits)
             try:
-                result: ReadResultOrError = read_paper_with_prompts(request, arxiv, limits, load)
+                answer = encode_result(read_paper_with_prompts(request, arxiv, limits, load))
             except PaperError as error:
-                result = error
-            _send(results, encode_result(result))
+                answer = encode_error(error)
+            _send(results, answer)
 
 
 def _enlarge_pipe(results: BinaryIO) -> None:

@@ -15,6 +15,7 @@ from planner.reading.request import (
     ReadRequest,
     ReadResultOrError,
     decode_result,
+    encode_error,
     encode_result,
 )
 from planner.reading.worker import read_paper_with_prompts
@@ -125,15 +126,16 @@ def make_pdf(dice: Random) -> Input:
 
 def check_paper(given: Input, context: Context) -> str:
     """Read a paper in this process, as a reader does; its prompts must come over to the program."""
+    request = ReadRequest("-", given.data, prompts=PROMPTS, keep_paper=True)
     try:
-        result: ReadResultOrError = read_paper_with_prompts(
-            ReadRequest("-", given.data, prompts=PROMPTS, keep_paper=True), OFFLINE, READ_LIMITS
-        )
+        encoded = encode_result(read_paper_with_prompts(request, OFFLINE, READ_LIMITS))
     except PaperError as error:
-        result = error
-    encoded = encode_result(result)
+        encoded = encode_error(error)
     assert encoded[: RESULT_SIZE.size] == RESULT_SIZE.pack(len(encoded) - RESULT_SIZE.size)
-    return _name_outcome(decode_result(encoded[RESULT_SIZE.size :]))
+    try:
+        return _name_outcome(decode_result(encoded[RESULT_SIZE.size :]))
+    except PaperError as error:
+        return _name_outcome(error)
 
 
 def check_paper_apart(given: Input, context: Context) -> str:
