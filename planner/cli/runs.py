@@ -164,8 +164,9 @@ def merge(run: Path) -> None:
 
 
 def _log_merge(merged: MergeResult) -> None:
-    for shard, joined in merged.counts_by_shard.items():
-        results, requests = format_count(joined.results, "new result"), format_count(joined.requests, "new request")
+    for shard, counts in merged.counts_by_shard.items():
+        results = format_count(counts.added_results, "new result")
+        requests = format_count(counts.added_requests, "new request")
         log.info("%s: %s, %s", shard.name, results, requests)
     for problem in merged.problems:
         log.warning("%s", problem)

@@ -158,8 +158,8 @@ def parse_stored_reply(identity: str, reply_json: str) -> Completion:
 class MergeCounts:
     """The numbers of results and requests that a merge added; `requests_paid_twice` were paid for in both ledgers."""
 
-    results: int
-    requests: int
+    added_results: int
+    added_requests: int
     requests_paid_twice: int
 
 
