@@ -18,9 +18,7 @@ from planner.schema import Task
 
 if TYPE_CHECKING:
     from planner.analysis.analyse import Analysis
-    from planner.analysis.check import PlanCheck
     from planner.analysis.passages import TextLocation
-    from planner.parsing.reply import Reply  # the processes that only read papers need no parser
 
 _REPLY_DIVISOR: Final = 4  # a quarter of the window, at most 8,000 tokens, is kept free for the reply
 _MAX_REPLY_TOKENS: Final = 8_000
@@ -93,35 +91,6 @@ class PaperPrompt:
     omissions: tuple[Omission, ...] = ()
     warnings: tuple[str, ...] = ()
     excerpt: Excerpt | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedPaper:
-    """A paper with its text in the memory of this process."""
-
-    paper: Paper
-
-    @property
-    def id(self) -> str:
-        """The paper's id."""
-        return self.paper.id
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The warnings from reading the paper."""
-        return self.paper.warnings
-
-    async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
-        """Build the first prompt about the paper, as the function `build_prompt` does."""
-        return build_prompt(self.paper, settings, token_counter)
-
-    def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
-        """Return the faults of the plan in `reply`, and the plan's details with the place of each quote."""
-        from planner.analysis.analyse import index_paper_for_check
-        from planner.analysis.check import check_reply  # compiles many patterns, which only a reply needs
-
-        assert paper_prompt.excerpt is not None, "the prompt was built in this process"
-        return check_reply(reply, index_paper_for_check(self.paper, task, paper_prompt.excerpt))
 
 
 def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:

@@ -10,14 +10,14 @@ from planner.details import FindingResponse, PlanDetails, Revision
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, PlannerError
 from planner.papers.paper import Paper
 from planner.parsing.reply import Reply
-from planner.planning.first_prompt import LoadedPaper, PaperPrompt, PlanSettings
+from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt
 from planner.planning.session import Attempt, PaperSession, PlannablePaper, SampleChooser, StepReporter
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
 from planner.trajectory.format import Trajectory, normalize_trajectory
 
 if TYPE_CHECKING:
-    from planner.analysis.check import Finding
+    from planner.analysis.check import Finding, PlanCheck
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,31 @@ class PlanResult:
     details: PlanDetails = field(default_factory=PlanDetails)
 
 
+@dataclass(frozen=True, slots=True)
+class _LoadedPaper:
+    """A `PlannablePaper` with its text in the memory of this process."""
+
+    paper: Paper
+
+    @property
+    def id(self) -> str:
+        return self.paper.id
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.paper.warnings
+
+    async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
+        return build_prompt(self.paper, settings, token_counter)
+
+    def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
+        from planner.analysis.analyse import index_paper_for_check
+        from planner.analysis.check import check_reply  # compiles many patterns, which only a reply needs
+
+        assert paper_prompt.excerpt is not None, "the prompt was built in this process"
+        return check_reply(reply, index_paper_for_check(self.paper, task, paper_prompt.excerpt))
+
+
 async def plan_paper(
     paper: Paper | PlannablePaper,
     model: Model,
@@ -48,11 +73,12 @@ async def plan_paper(
     Raises:
         PromptError: if a template cannot be rendered, since this would fail for every paper.
     """
-    source, token_counter = LoadedPaper(paper) if isinstance(paper, Paper) else paper, token_counter or TokenCounter()
+    source = _LoadedPaper(paper) if isinstance(paper, Paper) else paper
     max_reply_tokens = dict(model.info.parameters).get("max_tokens")
     if isinstance(max_reply_tokens, int):
         settings = replace(settings, max_reply_tokens=max_reply_tokens)
-    session = PaperSession(source, model, settings, choose_sample_number, token_counter, report_step)
+    counter = token_counter or TokenCounter()
+    session = PaperSession(source, model, settings, choose_sample_number, counter, report_step)
     try:
         reply = await STRATEGIES[settings.strategy].run(session)
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:
