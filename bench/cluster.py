@@ -22,7 +22,6 @@ from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 from planner.batch.ledger.store import Ledger, LedgerModel
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
-from planner.errors import PaperError
 from planner.papers.arxiv import ArxivClient
 from planner.planning.record import create_attempt_record
 from planner.reading.request import ReadRequest
@@ -96,21 +95,13 @@ async def measure_read_rate(entries: list[CorpusEntry], address: str, workers: i
     async with open_ray_pool(WorkerConfig({}, ArxivClient(offline=True), str(Path.cwd())), address) as pool:
         while len(pool) < workers:
             await asyncio.sleep(0.1)
+        requests = [ReadRequest(entry.source, paper_id=entry.id) for entry in entries]
         # A worker's first paper starts its process, so it is not timed.
-        await asyncio.gather(
-            *(
-                pool.read_paper_with_prompts(ReadRequest(entry.source, paper_id=entry.id))
-                for entry in entries[: 2 * workers]
-            ),
-            return_exceptions=True,
-        )
+        await asyncio.gather(*map(pool.read_paper_with_prompts, requests[: 2 * workers]), return_exceptions=True)
         started = time.perf_counter()
-        papers = await asyncio.gather(
-            *(pool.read_paper_with_prompts(ReadRequest(entry.source, paper_id=entry.id)) for entry in entries),
-            return_exceptions=True,
-        )
+        papers = await asyncio.gather(*map(pool.read_paper_with_prompts, requests), return_exceptions=True)
         seconds = time.perf_counter() - started
-    failed = [paper for paper in papers if isinstance(paper, PaperError)]
+    failed = [paper for paper in papers if isinstance(paper, BaseException)]
     if failed:
         print(f"{len(failed)} could not be read, such as: {failed[0]}")
     return len(papers) / seconds
