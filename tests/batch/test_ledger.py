@@ -3,13 +3,16 @@
 import asyncio
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly
+from planner.batch.ledger.records import load_latest_results
+from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, query_ledger
 from planner.batch.ledger.store import Ledger, LedgerModel
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import CorpusEntry, PlanTask
@@ -17,6 +20,7 @@ from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import RunError
 from planner.planning.record import create_attempt_record
 from planner.schema import Task
+from tests.conftest import ROOT
 
 CARD = ModelInfo("lm-planner", "m", "m", "http://x/v1")
 MODEL = LedgerModel(CARD, "how")
@@ -139,6 +143,18 @@ def test_text_that_cannot_be_written_fails_and_hangs_nobody(tmp_path: Path) -> N
 def test_a_folder_without_a_ledger_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is not the folder of a run"):
         connect_ledger_readonly(tmp_path / "ledger.sqlite")
+
+
+def test_a_kill_while_a_ledger_is_created_leaves_a_run_that_can_be_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    killed = (
+        "import os, sqlite3, sys; from pathlib import Path; from planner.batch.ledger import schema;"
+        "schema._create_tables = lambda _: os._exit(9); schema.connect_ledger(Path(sys.argv[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, path], cwd=ROOT, check=False).returncode == 9
+    assert load_latest_results([path]) == {}
+    connect_ledger(path).close()
+    assert query_ledger(path, "SELECT count(*) FROM papers") == [(0,)]
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:

@@ -122,9 +122,9 @@ def connect_ledger(path: Path, *, shared_disk: bool = False) -> sqlite3.Connecti
     """
     with convert_ledger_errors(path):
         connection = sqlite3.connect(path, timeout=_MAX_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-        connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
         connection.execute("PRAGMA synchronous = FULL")
-        _create_missing_tables(connection)
+        _create_missing_tables(connection)  # first, so that a kill meanwhile leaves a file of no bytes
+        connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
         _check_version(connection, path)
         _check_content(connection, path)
         return connection
