@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from planner.analysis.passages import IndexedSection, PaperIndex
-from planner.batch.read_ahead import RemotePaper
+from planner.batch.read_ahead import PaperWithPrompt
 from planner.chat import TokenCounter
 from planner.details import QuoteMatch
 from planner.models.fake import FakeModel
@@ -92,7 +92,7 @@ def test_a_paper_that_was_read_in_another_process_is_checked_alike() -> None:
     encoded = encode_result(answer)
     assert encoded.count(GATE.encode()) == 1, "the prompt holds the sentence, and the index does not"
     result = decode_result(encoded[4:])
-    remote = RemotePaper(result, result.prompts[0], request.prompts[0], _fail_to_rebuild)
+    remote = PaperWithPrompt(result, result.prompts[0], request.prompts[0], _fail_to_rebuild)
     done: PlanResult = asyncio.run(
         plan_paper(remote, FakeModel(reply(GATE, RESULT)), settings, lambda _: 0, TokenCounter())
     )

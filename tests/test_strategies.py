@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planner.batch.engine import ModelEstimate
-from planner.batch.read_ahead import RemotePaper
+from planner.batch.read_ahead import PaperWithPrompt
 from planner.batch.spec import RunLimits, build_run_model, hash_settings
 from planner.chat import Completion, TokenCounter
 from planner.errors import Outcome, OutputError, PromptError
@@ -130,10 +130,10 @@ def test_an_estimate_counts_every_request_of_a_strategy(settings: PlanSettings, 
     assert estimate.seconds == 60 * requests
 
 
-def _read_paper(settings: PlanSettings) -> RemotePaper:
+def _read_paper(settings: PlanSettings) -> PaperWithPrompt:
     async def rebuild_prompt(_: PromptRequest) -> PaperPrompt:
         raise AssertionError("the prompt is there already")
 
     prompt = build_prompt(paper(), settings, TokenCounter())
     result = ReadResult(paper().info, (prompt,))
-    return RemotePaper(result, prompt, PromptRequest(settings, TokenCounter()), rebuild_prompt)
+    return PaperWithPrompt(result, prompt, PromptRequest(settings, TokenCounter()), rebuild_prompt)

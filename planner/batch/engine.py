@@ -18,7 +18,7 @@ from planner.batch.ledger.records import LatestResult
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.rate_limit import RateLimiter, RunStopped
-from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahead
+from planner.batch.read_ahead import PaperWithPrompt, ReadAheadQueue, TaskWithPaper
 from planner.batch.run_folder import RunFolder
 from planner.batch.spec import BatchJob, RunLimits, RunModel
 from planner.batch.status import Progress
@@ -72,7 +72,7 @@ class LocalEngine:
             log_request_host(model.client)
         at_once = min(limits.concurrency * len(self._run_models), wanted)
         readers, max_ahead = self._job.make_readers(wanted), max(_READ_AHEAD_PAPERS, at_once)
-        async with read_papers_ahead(pending, self._run_models, readers=readers, max_ahead=max_ahead) as papers:
+        async with ReadAheadQueue(pending, self._run_models, readers=readers, max_ahead=max_ahead) as papers:
             # Meanwhile the reader processes start, and read the first papers.
             await asyncio.gather(*(asyncio.to_thread(model.client.warm_up) for model in self._run_models.values()))
             async with asyncio.TaskGroup() as group:
@@ -107,7 +107,7 @@ class LocalEngine:
             return
         choose_sample_number = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
         run_model = self._run_models[plan_task.model_key]
-        model = LedgerClient(self._state, run_model, plan_task, paper.result.paper)
+        model = LedgerClient(self._state, run_model, plan_task, paper.read_result.paper)
         result = await plan_paper(paper, model, run_model.settings, choose_sample_number, FixedTokenCounter())
         await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records_if_complete, started)
         if result.outcome is Outcome.BUDGET:
@@ -225,13 +225,13 @@ class ModelEstimate:
             waits.append(60 * (self.prompt_tokens + self.reply_tokens) / self.limits.tpm)
         return max(waits)
 
-    def add_paper(self, paper: RemotePaper | PaperError) -> None:
+    def add_paper(self, paper: PaperWithPrompt | PaperError) -> None:
         """Add the requests and tokens of a paper, or the error if its prompt could not be built.
 
         Raises:
             PromptError: if a prompt template is faulty.
         """
-        paper_prompt = paper if isinstance(paper, PaperError) else paper.paper_prompt_or_error
+        paper_prompt = paper if isinstance(paper, PaperError) else paper.prompt_or_error
         if isinstance(paper_prompt, PaperError | TooLongError):
             self.paper_errors.append(str(paper_prompt))
         elif isinstance(paper_prompt, PlannerError):
@@ -275,7 +275,7 @@ async def estimate_remaining_requests(
         else:
             estimates[key].finished_paper_count += 1
     tasks, readers = _limit_papers(iter(left), job.limits.max_papers), job.make_readers(max(1, len(left)))
-    async with read_papers_ahead(tasks, models, readers=readers, max_ahead=8) as papers:
+    async with ReadAheadQueue(tasks, models, readers=readers, max_ahead=8) as papers:
         async for item in papers:
             estimates[item.plan_task.model_key].add_paper(item.paper_or_error)
     return list(estimates.values())

@@ -3,10 +3,10 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from planner.batch.manifest import PlanTask
 from planner.batch.spec import RunModel
@@ -27,22 +27,22 @@ _TOKEN_COUNTER: Final = FixedTokenCounter()
 
 
 @dataclass(frozen=True, slots=True)
-class RemotePaper:
-    """A paper that another process read.
+class PaperWithPrompt:
+    """A paper that another process read, with the prompt that it built for one model.
 
-    `paper_prompt_or_error` is the prompt for one model, or the error if no prompt could be built; it was built for
-    `prompt_request`. `rebuild_prompt` reads the paper again to build a prompt with other settings.
+    `prompt_or_error` is this prompt, or the error if it could not be built; it was built for `prompt_request`.
+    `rebuild_prompt` reads the paper again to build a prompt with other settings.
     """
 
-    result: ReadResult
-    paper_prompt_or_error: PaperPrompt | PlannerError
+    read_result: ReadResult
+    prompt_or_error: PaperPrompt | PlannerError
     prompt_request: PromptRequest
     rebuild_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
 
     @property
     def info(self) -> PaperInfo:
         """The metadata of the paper."""
-        return self.result.info
+        return self.read_result.info
 
     @property
     def id(self) -> str:
@@ -58,9 +58,7 @@ class RemotePaper:
         """Return the first prompt about the paper (before any re-ask); raise the error if it cannot be built."""
         prompt_request = PromptRequest(settings, token_counter)
         paper_prompt = (
-            self.paper_prompt_or_error
-            if prompt_request == self.prompt_request
-            else await self.rebuild_prompt(prompt_request)
+            self.prompt_or_error if prompt_request == self.prompt_request else await self.rebuild_prompt(prompt_request)
         )
         if isinstance(paper_prompt, PlannerError):
             raise paper_prompt
@@ -70,7 +68,7 @@ class RemotePaper:
         """Find the faults of the plan in a reply, and the places in the paper that the plan quotes."""
         from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, which only a reply needs
 
-        if (index := self.result.restore_full_index()) is None:
+        if (index := self.read_result.restore_full_index()) is None:
             return PlanCheck(reply)
         return check_reply(reply, index)
 
@@ -80,41 +78,22 @@ class TaskWithPaper:
     """A paper to plan with a model; `paper_or_error` is an error if the paper could not be read."""
 
     plan_task: PlanTask
-    paper_or_error: RemotePaper | PaperError
+    paper_or_error: PaperWithPrompt | PaperError
 
 
-@asynccontextmanager
-async def read_papers_ahead(
-    plan_tasks: Iterator[PlanTask],
-    models_by_key: Mapping[str, RunModel],
-    *,
-    readers: Sequence[PaperReader],
-    max_ahead: int,
-) -> AsyncIterator[AsyncIterator[TaskWithPaper]]:
-    """Yield an iterator over the tasks and their papers; about `max_ahead` papers are read in advance.
+class ReadAheadQueue:
+    """A queue of tasks with papers that were read in advance, about `max_ahead` of them; papers are read while it is
+    open.
 
-    Several coroutines may share the iterator. A paper for several models is read once. `models_by_key` holds each model
+    Several coroutines may take tasks from it. A paper for several models is read once. `models_by_key` holds each model
     by its name in the tasks.
     """
-    async with AsyncExitStack() as stack:
-        open_readers = [await stack.enter_async_context(reader) for reader in readers]
-        papers_ahead = _ReadAheadQueue(plan_tasks, models_by_key, open_readers, max_ahead)
-        tasks = [asyncio.create_task(papers_ahead.fill_queue(reader)) for reader in readers]
-        try:
-            yield papers_ahead
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _ReadAheadQueue:
-    """A queue of papers that were read and are not planned yet."""
 
     def __init__(
         self,
         plan_tasks: Iterator[PlanTask],
         models_by_key: Mapping[str, RunModel],
+        *,
         readers: Sequence[PaperReader],
         max_ahead: int,
     ) -> None:
@@ -125,6 +104,19 @@ class _ReadAheadQueue:
         self._queue: asyncio.Queue[TaskWithPaper | BaseException | None] = asyncio.Queue(max_ahead)
         self._readers = readers
         self._active_readers = len(readers)
+        self._open_readers = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for reader in self._readers:
+            await self._open_readers.enter_async_context(reader)
+        self._fillers = [asyncio.create_task(self._fill_queue(reader)) for reader in self._readers]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        async with self._open_readers:
+            for filler in self._fillers:
+                filler.cancel()
+            await asyncio.gather(*self._fillers, return_exceptions=True)
 
     def __aiter__(self) -> AsyncIterator[TaskWithPaper]:
         return self
@@ -139,7 +131,7 @@ class _ReadAheadQueue:
             raise StopAsyncIteration
         raise item
 
-    async def fill_queue(self, reader: PaperReader) -> None:
+    async def _fill_queue(self, reader: PaperReader) -> None:
         """Read papers with `reader` until none is left. The last reader to finish, or an error, ends the queue."""
         # However the reader ends, no task may wait for its papers for ever.
         (failure,) = await asyncio.gather(self._read_papers(reader), return_exceptions=True)
@@ -168,11 +160,13 @@ class _ReadAheadQueue:
             keep_paper=any(model.is_builtin for model in models),
         )
 
-    def _build_paper(self, request: ReadRequest, result: ReadResultOrError, number: int) -> RemotePaper | PaperError:
+    def _build_paper(
+        self, request: ReadRequest, result: ReadResultOrError, number: int
+    ) -> PaperWithPrompt | PaperError:
         if isinstance(result, PaperError):
             return result
         rebuild_prompt = partial(self._rebuild_prompt, request)
-        return RemotePaper(result, result.prompts[number], request.prompts[number], rebuild_prompt)
+        return PaperWithPrompt(result, result.prompts[number], request.prompts[number], rebuild_prompt)
 
     async def _rebuild_prompt(self, request: ReadRequest, prompt_request: PromptRequest) -> PaperPrompt | PlannerError:
         request = replace(request, prompts=(prompt_request,), keep_paper=False)

@@ -18,7 +18,7 @@ from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import Submission, UnansweredRequest
 from planner.batch.manifest import PlanTask
-from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
+from planner.batch.read_ahead import ReadAheadQueue, TaskWithPaper
 from planner.batch.run_folder import RunFolder
 from planner.batch.service.services import PricedService, require_batch_service
 from planner.batch.service.submit import SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
@@ -87,7 +87,7 @@ class ReplayPlanner:
     async def plan_pending_papers(self, handle_request: RequestHandler) -> None:
         """Plan the papers that have no request at the service; pass requests without a reply to `handle_request`."""
         readers = self._job.make_readers(self._ledger.count_expected_results())
-        async with read_papers_ahead(
+        async with ReadAheadQueue(
             self._list_tasks(), self._models, readers=readers, max_ahead=_PAPERS_AT_ONCE
         ) as papers:
             try:
