@@ -117,8 +117,8 @@ class RunState:
                 task.cancel()
 
     @contextmanager
-    def mark_task_waiting(self) -> Iterator[None]:
-        """Count the current task as waiting within the block."""
+    def cancel_task_on_stop(self) -> Iterator[None]:
+        """Within the block the current task waits, and is cancelled if the run is stopped."""
         task = _get_current_task()
         self._waiting_tasks.add(task)
         try:
@@ -127,8 +127,8 @@ class RunState:
             self._waiting_tasks.discard(task)
 
     @contextmanager
-    def mark_task_busy(self) -> Iterator[None]:
-        """Count the current task as not waiting within the block, while it has a request in flight."""
+    def keep_task_on_stop(self) -> Iterator[None]:
+        """Within the block the current task has a request in flight, and goes on if the run is stopped."""
         task = _get_current_task()
         self._waiting_tasks.discard(task)
         try:
@@ -149,7 +149,7 @@ class LedgerClient:
         self._has_sent_all = not plan_task.has_earlier_requests
 
     @property
-    def attempt_records_if_complete(self) -> tuple[AttemptRecord, ...] | None:
+    def attempt_records_if_sent_here(self) -> tuple[AttemptRecord, ...] | None:
         """The requests that the paper needed, oldest first; None if another client or command sent some of them."""
         return tuple(self._sender.attempt_records.values()) if self._has_sent_all else None
 
@@ -166,11 +166,11 @@ class LedgerClient:
                 return replace(reply, notes=(*reply.notes, REUSED_NOTE))
             if (same_request := state.futures_by_request_identity.get(identity)) is None:
                 break
-            with state.mark_task_waiting():
+            with state.cancel_task_on_stop():
                 await asyncio.shield(same_request)
         request_ended = state.futures_by_request_identity[identity] = asyncio.get_running_loop().create_future()
         try:
-            with state.mark_task_waiting():
+            with state.cancel_task_on_stop():
                 return await self._retrying_model.complete(prompt)
         except ModelError as error:
             if error.is_sent:
@@ -202,14 +202,14 @@ class _RequestSender:
         """Wait until the limits allow the request; then record the request and send it."""
         is_repeated = prompt is self._failed_prompt
         self._waited = self._waited + time.monotonic() - self._failed_at if is_repeated else 0.0
-        reply_tokens = self._state.job.max_reply_tokens or ASSUMED_REPLY_TOKENS
+        reply_tokens = self._state.job.spec.max_reply_tokens or ASSUMED_REPLY_TOKENS
         max_cost = self._compute_cost(Usage(compute_max_prompt_tokens(prompt), reply_tokens))
         async with (
             self._state.budget.reserve_cost(max_cost) as reservation,
             self._rate_limiter.acquire_slot(estimate_rough_tokens(prompt), self._waited) as slot,
         ):
             self._waited += slot.paused_seconds
-            with self._state.mark_task_busy():
+            with self._state.keep_task_on_stop():
                 reservation.charged_cost = max_cost
                 request = create_attempt_record(self.info.identify_request(prompt), prompt)
                 number = await self._state.ledger.record_request(self._plan_task, request, max_cost)

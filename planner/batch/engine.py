@@ -47,23 +47,23 @@ class LocalEngine:
         self._ledger = ledger
         self._failure: PlannerError | None = None
         self._run_models = job.models_by_key
-        limits, max_wait = job.limits, job.retry_policy.max_wait
+        limits, max_wait = job.spec.limits, job.retry_policy.max_wait
         limiters = {key: RateLimiter(limits.concurrency, limits.rpm, limits.tpm, max_wait) for key in self._run_models}
         self.progress = Progress(rate_limiters=[*limiters.values()])
         self._state = RunState(job, ledger, self.progress, CostBudget(limits.max_cost, ledger.sum_charges()), limiters)
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
 
-    async def plan(self) -> None:
+    async def plan_papers(self) -> None:
         """Plan papers until all have a result, a limit is reached, or `stop` is called.
 
         Raises:
             RunError: if the run's folder or ledger cannot be written; earlier records are safe.
             PromptError: if a prompt template is faulty.
         """
-        limits = self._job.limits
-        await self._recorder.begin_command()
+        limits = self._job.spec.limits
+        await self._recorder.record_corpus_and_restore_files()
         pending = _limit_papers(
-            self._ledger.iterate_pending_tasks(retry_failed=self._job.retry_failed), limits.max_papers
+            self._ledger.iterate_pending_tasks(retry_failed=self._job.spec.retry_failed), limits.max_papers
         )
         wanted = min(self.progress.remaining, (limits.max_papers or self.progress.remaining) * len(self._run_models))
         if not wanted:
@@ -88,7 +88,7 @@ class LocalEngine:
     async def _plan_until_done(self, papers: AsyncIterator[TaskWithPaper]) -> None:
         while not self.progress.stop_reason:
             try:
-                with self._state.mark_task_waiting():
+                with self._state.cancel_task_on_stop():
                     read = await anext(papers, None)
                 if read is None:
                     return
@@ -105,11 +105,11 @@ class LocalEngine:
         if isinstance(paper, PaperError):
             await self._recorder.record_unreadable_paper(plan_task, paper)
             return
-        choose_sample_number = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
+        choose_sample_number = partial(self._ledger.choose_sample_number, retry_failed=self._job.spec.retry_failed)
         run_model = self._run_models[plan_task.model_key]
         model = LedgerClient(self._state, run_model, plan_task, paper.read_result.paper)
         result = await plan_paper(paper, model, run_model.settings, choose_sample_number, FixedTokenCounter())
-        await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records_if_complete, started)
+        await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records_if_sent_here, started)
         if result.outcome is Outcome.BUDGET:
             self.stop(result.reason)
 
@@ -134,8 +134,8 @@ class ResultRecorder:
         self._progress = progress
         self._run_models = job.models_by_key
 
-    async def begin_command(self) -> None:
-        """Record the papers and models of the command, write missing files, and count earlier results.
+    async def record_corpus_and_restore_files(self) -> None:
+        """Record the papers and models of the command, write missing files, and count earlier results in the progress.
 
         Raises:
             RunError: if the run's folder or ledger cannot be used.
@@ -187,7 +187,7 @@ class ResultRecorder:
 
 
 def _list_outcomes_to_repeat(job: BatchJob) -> Set[Outcome]:
-    return set(Outcome) - {Outcome.PLANNED} if job.retry_failed else set(UNFINISHED_OUTCOMES)
+    return set(Outcome) - {Outcome.PLANNED} if job.spec.retry_failed else set(UNFINISHED_OUTCOMES)
 
 
 @dataclass(slots=True)
@@ -246,13 +246,12 @@ class ModelEstimate:
 
 
 async def estimate_remaining_requests(
-    job: BatchJob, earlier_results: Mapping[tuple[str, str], LatestResult], *, at_batch_service: bool
+    job: BatchJob, earlier_results: Mapping[tuple[str, str], LatestResult]
 ) -> list[ModelEstimate]:
     """Read the papers and estimate the requests to each model.
 
     `earlier_results` are the results of earlier commands, by (paper, model). Papers with a result are not estimated.
-    Papers that could not be read are read again. If `at_batch_service` is true, the prices are those of the batch
-    service.
+    Papers that could not be read are read again.
 
     Raises:
         PromptError: if a prompt template is faulty.
@@ -261,8 +260,8 @@ async def estimate_remaining_requests(
     estimates = {
         key: ModelEstimate(
             model,
-            model.client.compute_batch_request_cost if at_batch_service else model.client.compute_cost,
-            job.limits,
+            model.client.compute_batch_request_cost if job.spec.uses_batch_service else model.client.compute_cost,
+            job.spec.limits,
         )
         for key, model in models.items()
     }
@@ -274,7 +273,7 @@ async def estimate_remaining_requests(
             left.append(PlanTask(entry, key))
         else:
             estimates[key].finished_paper_count += 1
-    tasks, readers = _limit_papers(iter(left), job.limits.max_papers), job.make_readers(max(1, len(left)))
+    tasks, readers = _limit_papers(iter(left), job.spec.limits.max_papers), job.make_readers(max(1, len(left)))
     async with ReadAheadQueue(tasks, models, readers=readers, max_ahead=8) as papers:
         async for item in papers:
             estimates[item.plan_task.model_key].add_paper(item.paper_or_error)

@@ -1,7 +1,7 @@
 """Open and lock a run with its models and papers, and plan the papers with an engine."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -41,13 +41,10 @@ from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.files import read_stdin
 from planner.models.connect import build_file_client, open_model
-from planner.models.wrappers import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
 from planner.reading.process import ReaderFactory, create_isolated_readers
 
-# With 30 % of all requests failing, one paper in 15,000 is given up.
-_MAX_ATTEMPTS: Final = 8
 # The least number of papers that are read at once, so that a machine that joins later finds some to read.
 _MIN_READERS: Final = 16
 
@@ -59,22 +56,17 @@ class Engine(Protocol):
 
     progress: Progress
 
-    async def plan(self) -> None:
+    async def plan_papers(self) -> None:
         """Plan papers until all have a result, a limit is reached, or `stop` is called."""
 
     def stop(self, reason: str) -> None:
         """Send no more requests."""
 
 
-# A function that runs an engine, and returns the exit code of the program.
-EngineRunner = Callable[[Engine], Awaitable[int]]
-
-
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """An open, locked run with its ledger, and the options and the job of the command."""
+    """An open, locked run with its ledger, and the job of the command."""
 
-    spec: RunSpec
     job: BatchJob
     run: RunFolder
     ledger: Ledger
@@ -106,9 +98,8 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         if corpus is not None:
             run.write_run_json(_describe_run(spec, run.read_run_json(), corpus, models))
             await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, models))
-        job = _build_job(spec, corpus or ledger.load_corpus(), engine_models, readers)
         try:
-            yield OpenRun(spec, job, run, ledger)
+            yield OpenRun(BatchJob(spec, corpus or ledger.load_corpus(), engine_models, readers), run, ledger)
         except RunError as error:
             if kept := ledger.describe_kept_replies():
                 raise RunError(f"{error}; {kept}") from error
@@ -124,56 +115,51 @@ async def collect_corpus_and_estimates(
         models = await _open_models(spec, stack)
         corpus = assign_paper_ids(_collect_corpus(spec.sources), load_paper_ids_by_place(spec.run))
         corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
-        job = _build_job(spec, corpus, models, partial(create_isolated_readers, arxiv))
+        job = BatchJob(spec, corpus, models, partial(create_isolated_readers, arxiv))
         folders = [spec.run, *([spec.shard.locate_folder(spec.run)] if spec.shard else [])]
         results = {} if with_finished else load_latest_results(folder.ledger_path for folder in folders)
-        return corpus, await estimate_remaining_requests(job, results, at_batch_service=spec.uses_batch_service)
+        return corpus, await estimate_remaining_requests(job, results)
 
 
-async def record_corpus(opened: OpenRun) -> None:
+async def record_corpus(opened_run: OpenRun) -> None:
     """Record the papers and the models of a run, and send nothing."""
-    job = opened.job
+    job = opened_run.job
     models = [model.ledger_model for model in job.models]
-    await opened.ledger.begin_command(opened.spec.settings.task, job.corpus.entries, models)
+    await opened_run.ledger.begin_command(job.spec.settings.task, job.corpus.entries, models)
 
 
-async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan the papers of a run with the engine that the command names, and return the exit code."""
-    if opened.spec.uses_batch_service:
-        return await _plan_through_service(opened, run_engine)
-    if (
-        unsent := await opened.ledger.submissions.withdraw_unsent_submissions()
-    ):  # so that their requests can be sent live
-        from planner.batch.service.submit import build_submission_path
+async def iterate_engines(opened_run: OpenRun) -> AsyncIterator[Engine]:
+    """Yield the engines that plan the papers of a run, in turn; the caller lets each one plan before it takes the next.
 
-        for number in unsent:
-            build_submission_path(opened.run.request_folder, number).unlink(missing_ok=True)
-    if opened.spec.prompt_folders:
-        from planner.batch.service.exchange import PromptReplyFileEngine
+    There is a second engine if --finish-live is given: it sends the requests that the batch service left unanswered.
+    """
+    job, run, ledger = opened_run.job, opened_run.run, opened_run.ledger
+    spec = job.spec
+    if not spec.uses_batch_service:
+        for number in await ledger.submissions.withdraw_unsent_submissions():  # their requests are sent live
+            from planner.batch.service.submit import build_submission_path
 
-        return await run_engine(
-            PromptReplyFileEngine(opened.job, opened.run, opened.ledger, opened.spec.prompt_folders)
-        )
-    return await run_engine(LocalEngine(opened.job, opened.run, opened.ledger))
+            build_submission_path(run.request_folder, number).unlink(missing_ok=True)
+        if spec.prompt_folders:
+            from planner.batch.service.exchange import PromptReplyFileEngine
 
-
-async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
-    """Plan papers through the batch service; with --finish-live, then send unanswered requests without the service."""
+            yield PromptReplyFileEngine(job, run, ledger)
+        else:
+            yield LocalEngine(job, run, ledger)
+        return
     from planner.batch.service.engine import BatchServiceEngine
 
-    spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
-    begins_papers = spec.sources or job.limits.max_papers is None
-    limited = job if begins_papers else replace(job, limits=replace(job.limits, max_papers=0))
-    engine = BatchServiceEngine(limited, run, ledger, spec.submission)
-    code = await run_engine(engine)
+    begins_papers = spec.sources or spec.limits.max_papers is None
+    limited = spec if begins_papers else replace(spec, limits=replace(spec.limits, max_papers=0))
+    engine = BatchServiceEngine(replace(job, spec=limited), run, ledger)
+    yield engine
     if waiting := ledger.submissions.count_submitted_requests():
         requests = format_count(waiting, "request")
         log.info("at the batch service: %s; get the results with `ablation-planner collect %s`", requests, run.path)
     elif not engine.progress.stop_reason and spec.submission.finish_live:
-        code = await run_engine(LocalEngine(job, run, ledger))
+        yield LocalEngine(job, run, ledger)
     elif spec.retry_failed:
         await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(replace(spec, retry_failed=False), job.models))
-    return code
 
 
 async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, ...]:
@@ -265,11 +251,6 @@ def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Co
             f"collect the results first: ablation-planner collect {run.path} (with --finish-live, unanswered requests "
             "are sent directly)"
         )
-
-
-def _build_job(spec: RunSpec, corpus: Corpus, models: tuple[RunModel, ...], make_readers: ReaderFactory) -> BatchJob:
-    policy = RetryPolicy(max_failures=_MAX_ATTEMPTS, max_wait=spec.models[0].max_wait)
-    return BatchJob(corpus, models, spec.limits, make_readers, policy, spec.retry_failed, spec.max_reply_tokens)
 
 
 def _describe_run(

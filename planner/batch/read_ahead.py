@@ -82,8 +82,7 @@ class TaskWithPaper:
 
 
 class ReadAheadQueue:
-    """A queue of tasks with papers that were read in advance, about `max_ahead` of them; papers are read while it is
-    open.
+    """A queue of tasks with their papers; while it is open, about `max_ahead` papers are read in advance.
 
     Several coroutines may take tasks from it. A paper for several models is read once. `models_by_key` holds each model
     by its name in the tasks.

@@ -38,6 +38,8 @@ RAY_ENGINE: Final = "ray"
 LOCAL_CLUSTER: Final = "local"
 # The settings of prompts that settings files may change.
 PROMPT_SETTINGS: Final = ("task", "k", "strategy", "templates", "window")
+# With 30 % of all requests failing, one paper in 15,000 is given up.
+_MAX_ATTEMPTS: Final = 8
 ENGINES: Final = ("local", BATCH_SERVICE_ENGINE, RAY_ENGINE)
 
 
@@ -315,19 +317,20 @@ def build_run_model(client: ModelClient, settings: PlanSettings) -> RunModel:
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """The work of a command: a corpus, the models that plan it, and the limits.
+    """The work of a command: its options, a corpus, and the models that plan it.
 
-    `make_readers` takes the number of papers and returns paper readers. `max_reply_tokens` is the most tokens that a
-    reply may have, None if the cost is not limited.
+    `make_readers` takes the number of papers and returns paper readers.
     """
 
+    spec: RunSpec
     corpus: Corpus
     models: tuple[RunModel, ...]
-    limits: RunLimits
     make_readers: "ReaderFactory"
-    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
-    retry_failed: bool = False
-    max_reply_tokens: int | None = None
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """The policy for repeating a failed request."""
+        return RetryPolicy(max_failures=_MAX_ATTEMPTS, max_wait=self.spec.models[0].max_wait)
 
     @property
     def models_by_key(self) -> dict[str, RunModel]:

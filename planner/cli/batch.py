@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -155,14 +154,15 @@ def _list_typed_words() -> tuple[str, ...]:
 
 async def run_batch_for_exit_code(spec: RunSpec, *, as_json: bool) -> int:
     """Plan the pending papers of a run, and return the exit code of the command."""
-    from planner.batch.open_run import open_run, plan_run, record_corpus  # slow to import, and --help does not need it
+    from planner.batch.open_run import iterate_engines, open_run, record_corpus  # slow, and --help does not need it
 
     async with open_run(spec, create_cached_arxiv_client(offline=spec.offline)) as opened:
         code = 0
         if spec.submission.prepare:
             await record_corpus(opened)
         else:
-            code = await plan_run(opened, partial(_run_engine, opened.run))
+            async for engine in iterate_engines(opened):
+                code = await _run_engine(opened.run, engine)
             _print_summary(opened.run, as_json=as_json)
     return code or (1 if _has_problems(opened.job.corpus) else 0)
 
@@ -171,7 +171,7 @@ async def _run_engine(run: RunFolder, engine: "Engine") -> int:
     with closing(InterruptHandler(engine.stop)) as interrupt:
         try:
             async with _show_progress(engine.progress):
-                await engine.plan()
+                await engine.plan_papers()
         except asyncio.CancelledError:
             log.error("stopped at once; run the same command again to continue")
             return interrupt.exit_code

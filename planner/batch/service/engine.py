@@ -23,7 +23,7 @@ from planner.batch.run_folder import RunFolder
 from planner.batch.service.services import PricedService, require_batch_service
 from planner.batch.service.submit import SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
 from planner.batch.service.tracker import BatchTracker
-from planner.batch.spec import BatchJob, BatchServiceOptions
+from planner.batch.spec import BatchJob
 from planner.batch.status import Progress
 from planner.chat import Completion, FixedTokenCounter, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, PaperError, PlannerError
@@ -79,7 +79,7 @@ class ReplayPlanner:
         self._submit_once = submit_once
         self._models = job.models_by_key
         # Rejections of attempts up to this one do not count.
-        self._last_ignored_attempt = ledger.submissions.find_last_attempt_number() if job.retry_failed else 0
+        self._last_ignored_attempt = ledger.submissions.find_last_attempt_number() if job.spec.retry_failed else 0
         self._finished_tasks: set[tuple[str, str]] = set()
         self._begun_papers: set[str] = set()
         self.is_stopped = False
@@ -99,7 +99,7 @@ class ReplayPlanner:
                 raise errors.exceptions[0] from None
 
     def _list_tasks(self) -> Iterator[PlanTask]:
-        for plan_task in self._ledger.iterate_pending_tasks(retry_failed=self._job.retry_failed):
+        for plan_task in self._ledger.iterate_pending_tasks(retry_failed=self._job.spec.retry_failed):
             if self.is_stopped:
                 return
             if (
@@ -112,7 +112,7 @@ class ReplayPlanner:
 
     def _is_within_max_papers(self, plan_task: PlanTask) -> bool:
         """Return whether --max-papers allows a paper; a paper that was begun is always allowed."""
-        max_papers = self._job.limits.max_papers
+        max_papers = self._job.spec.limits.max_papers
         if max_papers is None or plan_task.entry.id in self._begun_papers:
             return True
         if len(self._begun_papers) >= max_papers and not self._ledger.submissions.has_sent_requests(plan_task):
@@ -133,7 +133,7 @@ class ReplayPlanner:
         else:
             run_model = self._models[plan_task.model_key]
             model = _ReplayModel(run_model.info, partial(self._find_reply, plan_task, handle_request))
-            sample = partial(self._ledger.choose_sample_number, retry_failed=self._job.retry_failed)
+            sample = partial(self._ledger.choose_sample_number, retry_failed=self._job.spec.retry_failed)
             try:
                 result = await plan_paper(paper, model, run_model.settings, sample, FixedTokenCounter())
             except _ReplyPending:
@@ -161,7 +161,7 @@ class ReplayPlanner:
             raise _ReplyPending
         if len(failures) >= _MAX_SUBMISSIONS:
             raise failures[-1].as_error(f"; gave up after {len(failures)} submissions of the request")
-        most_tokens = Usage(compute_max_prompt_tokens(prompt), self._job.max_reply_tokens)
+        most_tokens = Usage(compute_max_prompt_tokens(prompt), self._job.spec.max_reply_tokens)
         max_cost = client.compute_batch_request_cost(most_tokens)
         request = UnansweredRequest(plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
         if (reply := await handle_request(request, prompt)) is None:
@@ -172,7 +172,8 @@ class ReplayPlanner:
 class BatchServiceEngine:
     """An engine that plans the papers of a run through a batch service; `progress` counts the results."""
 
-    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, options: BatchServiceOptions) -> None:
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger) -> None:
+        options = job.spec.submission
         self._job = job
         self._ledger = ledger
         self._wait = not options.submit_only
@@ -190,7 +191,7 @@ class BatchServiceEngine:
         # The service's message if it did not accept the last submission.
         self._submit_error = ""
 
-    async def plan(self) -> None:
+    async def plan_papers(self) -> None:
         """Plan papers until all have a result, a limit is reached, `stop` is called, or the service refuses requests.
 
         Raises:
@@ -199,7 +200,7 @@ class BatchServiceEngine:
         """
         for model in self._job.models:
             log_request_host(model.client)
-        await self._replanner.recorder.begin_command()
+        await self._replanner.recorder.record_corpus_and_restore_files()
         try:
             await self._run_rounds(await self._create_tracker())
         except ModelError as error:
@@ -217,7 +218,7 @@ class BatchServiceEngine:
         while not self._stopped.is_set():
             await self._submit_waiting(tracker)
             ended = await self._collect_ended_batches(tracker)
-            if self._job.retry_failed and tracker.unknown_batches:
+            if self._job.spec.retry_failed and tracker.unknown_batches:
                 await tracker.give_up_unknown_batches()
                 ended = True
             if tracker.fatal_error:
@@ -278,7 +279,7 @@ class BatchServiceEngine:
         if self._submit_error:
             await self._replanner.plan_pending_papers(_leave_request)
             return
-        max_cost, limits = self._job.limits.max_cost, SubmissionLimits(tracker.max_requests)
+        max_cost, limits = self._job.spec.limits.max_cost, SubmissionLimits(tracker.max_requests)
         writer = SubmissionWriter(self._folder, self._ledger, self._services, submit, max_cost=max_cost, limits=limits)
         await self._replanner.plan_pending_papers(writer.add_request)
         if not self._replanner.is_stopped:
@@ -299,7 +300,7 @@ class BatchServiceEngine:
             self._ledger,
             self._services,
             self.progress,
-            SubmissionRetryOptions(self._job.retry_policy, allow_resubmission=self._job.retry_failed),
+            SubmissionRetryOptions(self._job.retry_policy, allow_resubmission=self._job.spec.retry_failed),
         )
 
 

@@ -26,7 +26,7 @@ from planner.files import require_regular_file
 from planner.models.connect import ModelClient
 from planner.models.openai_chat.batch_api import BatchService
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES
-from planner.models.prompt_files import PromptFiles, PromptFolders
+from planner.models.prompt_files import PromptFiles
 from planner.names import sanitize_file_name
 from planner.planning.record import create_attempt_record
 
@@ -193,23 +193,23 @@ class _ResultImporter:
 class PromptReplyFileEngine:
     """An engine that reads replies from files. If a prompt has no reply yet, it writes the prompt to a file."""
 
-    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, folders: PromptFolders) -> None:
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger) -> None:
         self.progress = Progress()
         self._run = run
         self._ledger = ledger
         self._models = job.models_by_key
         self._replanner = ReplayPlanner(job, run, ledger, self.progress)
-        self._files = PromptFiles(folders)
+        self._files = PromptFiles(job.spec.prompt_folders)
         self._turn = asyncio.Lock()
 
-    async def plan(self) -> None:
+    async def plan_papers(self) -> None:
         """Plan the papers that have all their replies, and write the next prompt of each other paper.
 
         Raises:
             RunError: if the run's folder or ledger, or the file of a prompt, cannot be written.
             PromptError: if a prompt template is faulty.
         """
-        await self._replanner.recorder.begin_command()
+        await self._replanner.recorder.record_corpus_and_restore_files()
         await self._replanner.plan_pending_papers(self._find_reply)
 
     def stop(self, reason: str) -> None:
