@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import planner.trajectory.escape as escape
 from eval.plans import find_files
-from planner.batch.corpus import assign_paper_ids, collect_corpus_entries
+from planner.batch.corpus import assign_paper_ids, collect_corpus_without_ids
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES
 from planner.chat import Completion
 from planner.cli.terminal.console import run_for_exit_code
@@ -130,7 +130,7 @@ def test_commands_name_special_files_and_go_on(run: Run, work_folder: Path, spec
         assert "it is a" in run("parse", special, "--paper", "paper.md").output
         assert run("paper", special).exit_code == 1
         assert run("batch", special, "-o", "run", "--model", "extractive").exit_code == 1
-    corpus = collect_corpus_entries((str(plan.parent),))
+    corpus = collect_corpus_without_ids((str(plan.parent),))
     assert [Path(problem.source).name for problem in corpus.problems if "is skipped" in problem.reason] == [
         f"{number}{ending}" for number in (0, 1) for ending in (".json", ".jsonl", ".md", ".pdf", ".tex")
     ]
@@ -141,7 +141,7 @@ def test_a_manifest_that_never_ends_is_refused(special_files: list[Path], tmp_pa
         link = tmp_path / f"list{ending}"
         link.symlink_to(special_files[1])
         with pytest.raises(PlannerError, match="it is a device, not a file"):
-            collect_corpus_entries((str(link),))
+            collect_corpus_without_ids((str(link),))
 
 
 @pytest.mark.parametrize("kind", ["record", "trajectory", "template", "plan"])
@@ -164,7 +164,7 @@ def test_folders_are_searched_to_a_stated_depth(run: Run, work_folder: Path, dee
     os.chdir(work_folder)
     (deep / "a.md").write_bytes(DEMO.read_bytes())
     (deep / "b.md").write_bytes(DEMO.read_bytes())
-    corpus = collect_corpus_entries(("deep",))
+    corpus = collect_corpus_without_ids(("deep",))
     assert [Path(entry.source).name for entry in corpus.entries] == ["a.md", "b.md"]
     assert [problem.reason for problem in corpus.problems] == [
         f"folders more than {MAX_FOLDER_DEPTH} levels deep are not searched; give this path too"
@@ -184,7 +184,7 @@ def test_many_rows_with_one_id_are_numbered_in_linear_time(tmp_path: Path) -> No
         json.dumps({"id": "SAME", "arxiv_id": "2002.0001"}),
     ]
     (tmp_path / "list.jsonl").write_text("\n".join(rows[:-1]))
-    corpus = collect_corpus_entries((str(tmp_path / "list.jsonl"),))
+    corpus = collect_corpus_without_ids((str(tmp_path / "list.jsonl"),))
     begun = time.process_time()
     ids = [entry.id for entry in assign_paper_ids(corpus, {}).entries]
     assert time.process_time() - begun < CPU_SECONDS

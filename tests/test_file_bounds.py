@@ -7,7 +7,7 @@ import pytest
 
 from eval import tables
 from planner.batch import corpus, manifest
-from planner.batch.corpus import collect_corpus_entries
+from planner.batch.corpus import collect_corpus_without_ids
 from planner.chat import Completion
 from planner.errors import OutputError, PaperError, UsageError
 from planner.files import is_pipe_or_device, read_bounded_file
@@ -24,7 +24,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
         file.truncate(manifest.MAX_MANIFEST_BYTES + 1)
     begun = time.process_time()
     with pytest.raises(UsageError, match="it has over 2,000,000,000 bytes"):
-        collect_corpus_entries((str(path),))
+        collect_corpus_without_ids((str(path),))
     with pytest.raises(OSError, match="it has over 10 bytes"):
         read_bounded_file(path, 10)
     assert time.process_time() - begun < 0.5
@@ -48,9 +48,9 @@ def test_a_folder_has_at_most_so_many_entries(tmp_path: Path, monkeypatch: pytes
 def test_a_text_file_that_is_too_large_is_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "list.txt"
     path.write_text("2001.00001\n2001.00002\n")
-    assert [entry.source for entry in collect_corpus_entries((str(path),)).entries] == ["2001.00001", "2001.00002"]
+    assert [entry.source for entry in collect_corpus_without_ids((str(path),)).entries] == ["2001.00001", "2001.00002"]
     monkeypatch.setattr(corpus, "_MAX_LIST_BYTES", 20)
-    assert [entry.source for entry in collect_corpus_entries((str(path),)).entries] == [str(path)]
+    assert [entry.source for entry in collect_corpus_without_ids((str(path),)).entries] == [str(path)]
 
 
 def test_a_file_of_the_evaluation_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

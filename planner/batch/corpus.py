@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.discovery import FolderScan, detect_paper_kind
-from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, parse_paper_list, read_manifest
+from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, parse_paper_list, read_manifest_rows
 from planner.errors import UsageError
 from planner.files import path_exists, read_bounded_file, walk_folders
 from planner.names import UniqueNames, parse_arxiv_id
@@ -23,10 +23,10 @@ _MAX_LIST_BYTES: Final = 10_000_000  # bytes
 _GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
 
 
-def collect_corpus_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpus:
+def collect_corpus_without_ids(arguments: Sequence[str], stdin_text: str | None = None) -> Corpus:
     """Return the papers that the arguments name, in a stable order; `assign_paper_ids` gives them their ids.
 
-    An argument is a folder, a file, a glob, an arXiv id or a list of papers; `-` is the list in `stdin`. If one of
+    An argument is a folder, a file, a glob, an arXiv id or a list of papers; `-` is the list in `stdin_text`. If one of
     several arguments does not exist or cannot be read, it is a problem of the corpus.
 
     Raises:
@@ -34,7 +34,7 @@ def collect_corpus_entries(arguments: Sequence[str], stdin: str | None = None) -
     """
     collector = _EntryCollector(FolderScan(), is_only_argument=len(arguments) == 1)
     for name in arguments:
-        collector.add_argument(name, stdin)
+        collector.add_argument(name, stdin_text)
     problems = (*collector.problems, *collector.scan.problems)
     scan = collector.scan
     return Corpus(tuple(collector.entries), problems, scan.skipped_file_count, tuple(scan.first_skipped_names))
@@ -68,9 +68,9 @@ class _EntryCollector:
     problems: list[CorpusProblem] = field(default_factory=list)
     _seen: dict[str, str] = field(default_factory=dict)
 
-    def add_argument(self, argument: str, stdin: str | None) -> None:
+    def add_argument(self, argument: str, stdin_text: str | None) -> None:
         if argument == "-":
-            self._add_rows(parse_paper_list(stdin or "", "stdin", Path()))
+            self._add_rows(parse_paper_list(stdin_text or "", "stdin", Path()))
         elif parse_arxiv_id(argument) and not path_exists(argument):
             self._add_entry(CorpusEntry("", argument, "", ARXIV))
         elif path_exists(argument):
@@ -93,24 +93,21 @@ class _EntryCollector:
             self._add_manifest(path)
         elif rows := _read_paper_list(path):
             self._add_rows(rows)
-        elif kind := detect_paper_kind(path) or ("file" if listed else ""):
+        elif kind := detect_paper_kind(path) or ("file" if listed else None):
             self._add_entry(CorpusEntry("", str(path), "", kind))
         else:
-            self.scan.count_skipped_files([path])
+            self.scan.add_skipped_files([path])
 
     def _add_manifest(self, path: Path) -> None:
         try:
-            self._add_rows(read_manifest(path))
+            self._add_rows(read_manifest_rows(path))
         except UsageError as error:
             if self.is_only_argument:
                 raise
             self.problems.append(CorpusProblem(str(path), str(error).removeprefix(f"{path}: ")))
 
-    def _add_rows(self, rows: Iterable[ManifestRow | CorpusProblem]) -> None:
+    def _add_rows(self, rows: Iterable[ManifestRow]) -> None:
         for row in rows:
-            if isinstance(row, CorpusProblem):
-                self.problems.append(row)
-                continue
             source, kind = _resolve_source(row)
             if kind:
                 self._add_entry(
@@ -120,9 +117,8 @@ class _EntryCollector:
                     row.location,
                 )
             else:
-                self.problems.append(
-                    CorpusProblem(row.location, f"{truncate_long_name(row.source)!r}: {_describe_missing(row.source)}")
-                )
+                reason = row.problem or f"{truncate_long_name(row.source)!r}: {_describe_missing(row.source)}"
+                self.problems.append(CorpusProblem(row.location, reason))
 
     def _add_entry(self, entry: CorpusEntry, location: str = "") -> None:
         is_paper_id = entry.kind == ARXIV
@@ -151,7 +147,7 @@ def _expand_glob(pattern: str) -> list[str]:
         raise UsageError(f"{pattern}: matches too deeply nested folders; give one of the inner folders") from None
 
 
-def _read_paper_list(path: Path) -> list[ManifestRow | CorpusProblem]:
+def _read_paper_list(path: Path) -> list[ManifestRow]:
     """Return the papers that a text file lists; [] if a line of the file names no paper."""
     if path.suffix.lower() not in LIST_ENDINGS:
         return []
@@ -160,11 +156,13 @@ def _read_paper_list(path: Path) -> list[ManifestRow | CorpusProblem]:
     except (OSError, UnicodeDecodeError):
         return []
     rows = list(parse_paper_list(text, str(path), path.parent))
-    return rows if all(isinstance(row, ManifestRow) and _resolve_source(row)[1] for row in rows) else []
+    return rows if all(_resolve_source(row)[1] for row in rows) else []
 
 
 def _resolve_source(row: ManifestRow) -> tuple[str, str]:
     """Return (source, kind) of the paper that a row names; the kind is "" if there is no such paper."""
+    if row.problem:
+        return "", ""
     for base in (row.base_folder, Path()):
         path = base / row.source
         if path_exists(path):

@@ -71,11 +71,11 @@ class FolderScan:
         if not below and _is_single_markdown([found.path for found in own]):
             return [RecognisedPaper(folder, "markdown", is_folder=True)]
         papers = {found.path for found in own}
-        self.count_skipped_files([file for file in files if file not in papers])
+        self.add_skipped_files([file for file in files if file not in papers])
         return sorted([*own, *below], key=lambda found: found.path)
 
-    def count_skipped_files(self, files: Sequence[Path]) -> None:
-        """Count files that are not papers, and store the names of the first few."""
+    def add_skipped_files(self, files: Sequence[Path]) -> None:
+        """Add files that are not papers to the count, and keep the names of the first few."""
         self.skipped_file_count += len(files)
         self.first_skipped_names += [file.name for file in files[: _MAX_SKIPPED_NAMES - len(self.first_skipped_names)]]
 
@@ -119,18 +119,18 @@ def _describe_special_file(path: Path) -> CorpusProblem:
     return CorpusProblem(str(path), "is a broken link", is_harmless=is_harmless)
 
 
-def detect_paper_kind(file: Path) -> str:
-    """Return the format of a paper's file; "" if it is no paper, or is LaTeX without a document class."""
+def detect_paper_kind(file: Path) -> str | None:
+    """Return the format of a paper's file; None if it is no paper, or is LaTeX without a document class."""
     if has_non_paper_name(file.name):
-        return ""
+        return None
     kind = find_format_by_name(file.name)
     if kind is FileFormat.OTHER:
-        return "archive" if file.suffix.lower() in ARCHIVE_ENDINGS else ""
-    return "" if kind is FileFormat.LATEX and not _has_active_class(file) else kind.value
+        return "archive" if file.suffix.lower() in ARCHIVE_ENDINGS else None
+    return None if kind is FileFormat.LATEX and not _has_active_class(file) else kind.value
 
 
-def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
-    """Return the format of a folder with these files and folders if it is one paper, "" if it is not."""
+def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str | None:
+    """Return the format of a folder with these files and folders if it is one paper, None if it is not."""
     if any(file.suffix.lower() in _TEX_ENDINGS and _has_active_class(file) for file in files):
         return "latex"
     names = {file.name.lower() for file in files}
@@ -138,7 +138,7 @@ def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
         return "markdown"
     if names & {"index.html", "index.htm"}:
         return "html"
-    return ""
+    return None
 
 
 def _are_numbered_parts(papers: list[Path]) -> bool:

@@ -75,7 +75,10 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """A paper that a list names; `location` is "list:line", and `source` may be a path relative to `base_folder`."""
+    """A row of a list of papers; `location` is "list:line", and `source` may be a path relative to `base_folder`.
+
+    If the row names no paper, `problem` is the reason.
+    """
 
     location: str
     source: str
@@ -83,10 +86,11 @@ class ManifestRow:
     id: str = ""
     title: str = ""
     abstract: str = ""
+    problem: str | None = None
 
 
-def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
-    """Yield each row of a manifest (a list of papers), or the problem with the row.
+def read_manifest_rows(path: Path) -> Iterator[ManifestRow]:
+    """Yield each row of a manifest (a list of papers).
 
     Raises:
         UsageError: if the file cannot be read.
@@ -104,8 +108,8 @@ def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
         raise UsageError(f"{path}: cannot be read as a list of papers: {describe_os_error(error)}") from error
 
 
-def parse_paper_list(text: str, list_name: str, base_folder: Path) -> Iterator[ManifestRow | CorpusProblem]:
-    """Yield the papers in a list, which is JSONL or has a path or arXiv id on each line; # begins a comment."""
+def parse_paper_list(text: str, list_name: str, base_folder: Path) -> Iterator[ManifestRow]:
+    """Yield the rows of a list of papers, which is JSONL or has a path or arXiv id on each line; # begins a comment."""
     if text.lstrip().startswith("{"):
         for number, values in _parse_jsonl(text):
             yield _build_row(values, f"{list_name}:{number}", base_folder)
@@ -152,13 +156,14 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
         raise UsageError(f"{path}: cannot be read as a Parquet file: {describe_os_error(error)}") from error
 
 
-def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow | CorpusProblem:
+def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow:
     if not isinstance(values, Mapping):
         reason = f"is not JSON: {values}" if isinstance(values, Exception) else "is not an object"
-        return CorpusProblem(location, reason)
+        return ManifestRow(location, "", base_folder, problem=reason)
     known = {field: _first_value(values, names) for field, names in _COLUMN_NAMES.items()}
     if not known["source"]:
-        return CorpusProblem(location, f"names no paper; a row needs one of {', '.join(_COLUMN_NAMES['source'][:3])}")
+        reason = f"names no paper; a row needs one of {', '.join(_COLUMN_NAMES['source'][:3])}"
+        return ManifestRow(location, "", base_folder, problem=reason)
     return ManifestRow(location, known["source"], base_folder, known["id"], known["title"], known["abstract"])
 
 

@@ -18,7 +18,7 @@ from planner.batch.cluster.merge import (
     refuse_unmerged_shards,
 )
 from planner.batch.cluster.pool import PooledModel, WorkerPool
-from planner.batch.corpus import assign_paper_ids, collect_corpus_entries
+from planner.batch.corpus import assign_paper_ids, collect_corpus_without_ids
 from planner.batch.engine import LocalEngine, ModelEstimate, estimate_remaining_requests
 from planner.batch.ledger.records import load_latest_results
 from planner.batch.ledger.store import Ledger
@@ -200,8 +200,8 @@ def _refuse_shared_folder(infos: Sequence[ModelInfo]) -> None:
 
 
 def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
-    stdin = read_stdin(MAX_STDIN_LIST_BYTES).decode("utf-8-sig", "surrogateescape") if "-" in sources else None
-    corpus = collect_corpus_entries(sources, stdin)
+    stdin_text = read_stdin(MAX_STDIN_LIST_BYTES).decode("utf-8-sig", "surrogateescape") if "-" in sources else None
+    corpus = collect_corpus_without_ids(sources, stdin_text)
     for problem in corpus.problems:
         log.warning("%s: %s", problem.source, problem.reason)
     if count := corpus.skipped_file_count:

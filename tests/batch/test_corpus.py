@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.batch.corpus import assign_paper_ids, collect_corpus_entries
+from planner.batch.corpus import assign_paper_ids, collect_corpus_without_ids
 from planner.batch.manifest import Corpus
 from planner.errors import UsageError
 
@@ -39,7 +39,7 @@ def test_files_of_every_kind_and_none_of_the_others(tmp_path: Path) -> None:
     write(tmp_path, x__f_DOT_md="# F")
     write(tmp_path, README_DOT_md="read", LICENSE="MIT", LICENSE_DOT_txt="MIT", meta_DOT_json="{}", refs_DOT_bib="@a")
     write(tmp_path, _DOT_hidden__g_DOT_md="# G", requirements_DOT_txt="x", fig_DOT_png="png", x__y_DOT_pdf="%PDF-")
-    corpus = collect_corpus_entries([str(tmp_path)])
+    corpus = collect_corpus_without_ids([str(tmp_path)])
     assert found(corpus, tmp_path) == {
         "a.pdf": "pdf",
         "b.md": "markdown",
@@ -69,20 +69,20 @@ def test_files_of_every_kind_and_none_of_the_others(tmp_path: Path) -> None:
 def test_a_folder_that_is_one_paper(files: dict[str, str], kind: str, tmp_path: Path) -> None:
     for name in ("one", "two"):
         write(tmp_path / name, **files)
-    assert found(collect_corpus_entries([str(tmp_path)]), tmp_path) == {"one": kind, "two": kind}
+    assert found(collect_corpus_without_ids([str(tmp_path)]), tmp_path) == {"one": kind, "two": kind}
 
 
 def test_a_class_in_a_comment_makes_no_paper(tmp_path: Path) -> None:
     write(tmp_path, notes_DOT_tex="% \\documentclass{article}\n\\section{x}", a_DOT_pdf="%PDF-", b_DOT_pdf="%PDF-")
-    assert found(collect_corpus_entries([str(tmp_path)]), tmp_path) == {"a.pdf": "pdf", "b.pdf": "pdf"}
+    assert found(collect_corpus_without_ids([str(tmp_path)]), tmp_path) == {"a.pdf": "pdf", "b.pdf": "pdf"}
 
 
 def test_globs_take_papers_only(tmp_path: Path) -> None:
     write(tmp_path, a_DOT_pdf="%PDF-", b_DOT_json="{}", x__c_DOT_pdf="%PDF-")
-    assert len(collect_corpus_entries([f"{tmp_path}/*"]).entries) == 2
-    assert len(collect_corpus_entries([f"{tmp_path}/**/*.pdf"]).entries) == 2
+    assert len(collect_corpus_without_ids([f"{tmp_path}/*"]).entries) == 2
+    assert len(collect_corpus_without_ids([f"{tmp_path}/**/*.pdf"]).entries) == 2
     with pytest.raises(UsageError, match="no such file"):
-        collect_corpus_entries([f"{tmp_path}/*.nothing"])
+        collect_corpus_without_ids([f"{tmp_path}/*.nothing"])
 
 
 ROWS = [
@@ -112,7 +112,7 @@ def manifest(tmp_path: Path, form: str) -> Path:
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_manifests(form: str, tmp_path: Path) -> None:
-    corpus = collect_corpus_entries([str(manifest(tmp_path, form))])
+    corpus = collect_corpus_without_ids([str(manifest(tmp_path, form))])
     assert not corpus.problems
     assert ids(corpus) == ["one", "two______", "Three__with_a_Title_"]
     assert [entry.title for entry in corpus.entries] == ["One, a Title", "Two", "Three: with a Title?"]
@@ -125,7 +125,7 @@ def test_bad_rows_are_reported_and_stop_nothing(tmp_path: Path) -> None:
     good, gone = [f'{{"path": "{name}.md"}}' for name in "ab"], '{"path": "gone.md"}'
     lines = [good[0], "{not json", "[1]", '{"title": "x"}', gone, good[0], good[1]]
     (tmp_path / "list.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    corpus = collect_corpus_entries([str(tmp_path / "list.jsonl")])
+    corpus = collect_corpus_without_ids([str(tmp_path / "list.jsonl")])
     assert ids(corpus) == ["a", "b"]
     problems = {problem.source.rpartition(":")[2]: problem for problem in corpus.problems}
     assert sorted(problems) == ["2", "3", "4", "5", "6"]
@@ -140,17 +140,17 @@ def test_lists_from_stdin_and_from_files(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     listed = "# mine\n2507.08038v2\ncs/0112017\n\narXiv:2401.00001  # good\n"
     (tmp_path / "ids.txt").write_text(listed, encoding="utf-8")
-    assert [entry.kind for entry in collect_corpus_entries(["ids.txt"]).entries] == ["arXiv"] * 3
-    assert ids(collect_corpus_entries(["ids.txt"])) == ["2507.08038v2", "cs_0112017", "2401.00001"]
-    assert ids(collect_corpus_entries(["-"], "a.md\nb.md\n")) == ["a", "b"]
-    assert ids(collect_corpus_entries(["-"], '{"path": "a.md", "id": "x"}\n')) == ["x"]
+    assert [entry.kind for entry in collect_corpus_without_ids(["ids.txt"]).entries] == ["arXiv"] * 3
+    assert ids(collect_corpus_without_ids(["ids.txt"])) == ["2507.08038v2", "cs_0112017", "2401.00001"]
+    assert ids(collect_corpus_without_ids(["-"], "a.md\nb.md\n")) == ["a", "b"]
+    assert ids(collect_corpus_without_ids(["-"], '{"path": "a.md", "id": "x"}\n')) == ["x"]
     (tmp_path / "prose.txt").write_text("A paper.\nIt has lines.\n", encoding="utf-8")
-    assert [entry.kind for entry in collect_corpus_entries(["prose.txt"]).entries] == ["text"]
+    assert [entry.kind for entry in collect_corpus_without_ids(["prose.txt"]).entries] == ["text"]
 
 
 def test_two_papers_with_one_name_get_two_ids_in_the_order_of_their_paths(tmp_path: Path) -> None:
     write(tmp_path, b__paper_DOT_pdf="%PDF-", a__Paper_DOT_pdf="%PDF-", a__x_DOT_pdf="%PDF-", c__paper_DOT_pdf="%PDF-2")
-    forward, backward = (collect_corpus_entries([f"{tmp_path}/{n}" for n in order]) for order in ("abc", "cba"))
+    forward, backward = (collect_corpus_without_ids([f"{tmp_path}/{n}" for n in order]) for order in ("abc", "cba"))
     names = {entry.place: entry.id for entry in assign_paper_ids(forward, {}).entries}
     assert names == {entry.place: entry.id for entry in assign_paper_ids(backward, {}).entries}
     assert sorted(names.values()) == ["Paper", "paper-2", "paper-3", "x"]
@@ -158,11 +158,11 @@ def test_two_papers_with_one_name_get_two_ids_in_the_order_of_their_paths(tmp_pa
 
 def test_a_paper_keeps_its_id_when_others_come(tmp_path: Path) -> None:
     write(tmp_path, b__paper_DOT_pdf="%PDF-", b__x_DOT_pdf="%PDF-")
-    first = assign_paper_ids(collect_corpus_entries([str(tmp_path)]), {})
+    first = assign_paper_ids(collect_corpus_without_ids([str(tmp_path)]), {})
     known = {entry.place: entry.id for entry in first.entries}
     write(tmp_path, a__paper_DOT_pdf="%PDF-", a__y_DOT_pdf="%PDF-")
     second = {
-        entry.source: entry.id for entry in assign_paper_ids(collect_corpus_entries([str(tmp_path)]), known).entries
+        entry.source: entry.id for entry in assign_paper_ids(collect_corpus_without_ids([str(tmp_path)]), known).entries
     }
     assert second[str(tmp_path / "b" / "paper.pdf")] == "paper"
     assert second[str(tmp_path / "a" / "paper.pdf")] == "paper-2"
@@ -171,10 +171,13 @@ def test_a_paper_keeps_its_id_when_others_come(tmp_path: Path) -> None:
 def test_a_corpus_that_was_moved_keeps_its_ids(tmp_path: Path) -> None:
     write(tmp_path / "old", a_DOT_pdf="%PDF-", b_DOT_pdf="%PDF-")
     known = {
-        entry.place: entry.id for entry in assign_paper_ids(collect_corpus_entries([str(tmp_path / "old")]), {}).entries
+        entry.place: entry.id
+        for entry in assign_paper_ids(collect_corpus_without_ids([str(tmp_path / "old")]), {}).entries
     }
     (tmp_path / "old").rename(tmp_path / "new")
-    assert [entry.id for entry in assign_paper_ids(collect_corpus_entries([str(tmp_path / "new")]), known).entries] == [
+    assert [
+        entry.id for entry in assign_paper_ids(collect_corpus_without_ids([str(tmp_path / "new")]), known).entries
+    ] == [
         "a",
         "b",
     ]
@@ -183,7 +186,7 @@ def test_a_corpus_that_was_moved_keeps_its_ids(tmp_path: Path) -> None:
 @given(st.lists(st.text(min_size=1, max_size=300), min_size=1, max_size=20))
 def test_ids_are_unique_and_safe_whatever_a_manifest_says(given_ids: list[str]) -> None:
     lines = [json.dumps({"path": f"arXiv:2401.{n:05}", "id": name}) for n, name in enumerate(given_ids)]
-    named = ids(collect_corpus_entries(["-"], "\n".join(lines)))
+    named = ids(collect_corpus_without_ids(["-"], "\n".join(lines)))
     assert len({name.casefold() for name in named}) == len(given_ids)
     for name in named:
         assert 0 < len(name.encode()) <= 255 - len(".json")
@@ -195,7 +198,7 @@ def test_links_are_not_walked_in_circles(tmp_path: Path) -> None:
     write(tmp_path, x__a_DOT_pdf="%PDF-")
     (tmp_path / "x" / "loop").symlink_to(tmp_path)
     (tmp_path / "same.pdf").symlink_to(tmp_path / "x" / "a.pdf")
-    corpus = collect_corpus_entries([str(tmp_path)])
+    corpus = collect_corpus_without_ids([str(tmp_path)])
     assert len(corpus.entries) == 1
     assert "same paper" in corpus.problems[0].reason
 
@@ -206,7 +209,7 @@ def test_a_name_that_is_no_text_is_reported(tmp_path: Path) -> None:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.pdf")).write_bytes(b"%PDF-")
     except OSError:
         pytest.skip("this file system takes no such name")
-    corpus = collect_corpus_entries([str(tmp_path)])
+    corpus = collect_corpus_without_ids([str(tmp_path)])
     assert ids(corpus) == ["a"]
     assert "not UTF-8" in corpus.problems[0].reason
 
@@ -214,8 +217,8 @@ def test_a_name_that_is_no_text_is_reported(tmp_path: Path) -> None:
 def test_an_argument_that_names_nothing(tmp_path: Path) -> None:
     write(tmp_path, a_DOT_pdf="%PDF-")
     with pytest.raises(UsageError, match="no such file or folder"):
-        collect_corpus_entries([str(tmp_path / "gone")])
-    corpus = collect_corpus_entries([str(tmp_path / "gone"), str(tmp_path)])
+        collect_corpus_without_ids([str(tmp_path / "gone")])
+    corpus = collect_corpus_without_ids([str(tmp_path / "gone"), str(tmp_path)])
     assert len(corpus.entries) == len(corpus.problems) == 1
 
 
@@ -223,7 +226,7 @@ def test_a_stamp_changes_with_the_paper_and_with_nothing_else(tmp_path: Path) ->
     write(tmp_path, x__main_DOT_tex=LATEX, x__s_DOT_tex="a", y_DOT_md="# Y", z_DOT_md="# Z")
 
     def stamps() -> dict[str, str]:
-        return {entry.source: entry.stamp for entry in collect_corpus_entries([str(tmp_path)]).entries}
+        return {entry.source: entry.stamp for entry in collect_corpus_without_ids([str(tmp_path)]).entries}
 
     before = stamps()
     assert stamps() == before
@@ -234,7 +237,7 @@ def test_a_stamp_changes_with_the_paper_and_with_nothing_else(tmp_path: Path) ->
 
 def test_the_shared_papers_are_fifty_one(shared: Path) -> None:
     folders = [str(shared / "papers" / name) for name in ("pdf", "source", "labelled")]
-    corpus = assign_paper_ids(collect_corpus_entries(folders), {})
+    corpus = assign_paper_ids(collect_corpus_without_ids(folders), {})
     assert len(corpus.entries) == 51
     kinds = [entry.kind for entry in corpus.entries]
     assert {kind: kinds.count(kind) for kind in kinds} == {"pdf": 38, "markdown": 5, "latex": 6, "html": 2}
@@ -243,27 +246,27 @@ def test_the_shared_papers_are_fifty_one(shared: Path) -> None:
 
 def test_what_a_shell_made_of_a_glob_is_no_paper_either(tmp_path: Path) -> None:
     write(tmp_path, a_DOT_pdf="%PDF-", a_DOT_json="{}", README_DOT_md="# R", f_DOT_png="p", strange_DOT_doc="text")
-    corpus = collect_corpus_entries([str(path) for path in sorted(tmp_path.iterdir())])
+    corpus = collect_corpus_without_ids([str(path) for path in sorted(tmp_path.iterdir())])
     assert found(corpus, tmp_path) == {"a.pdf": "pdf", "strange.doc": "file"}
     assert corpus.skipped_file_count == 3
-    assert found(collect_corpus_entries([str(tmp_path / "README.md")]), tmp_path) == {"README.md": "file"}
+    assert found(collect_corpus_without_ids([str(tmp_path / "README.md")]), tmp_path) == {"README.md": "file"}
 
 
 def test_a_manifest_that_cannot_be_read_stops_nothing_among_others(tmp_path: Path) -> None:
     write(tmp_path, a_DOT_md="# A")
     (tmp_path / "bad.csv").write_bytes(b"id,path\nx,\xff\xfe.pdf\n")
-    corpus = collect_corpus_entries([str(tmp_path / "bad.csv"), str(tmp_path / "a.md")])
+    corpus = collect_corpus_without_ids([str(tmp_path / "bad.csv"), str(tmp_path / "a.md")])
     assert ids(corpus) == ["a"]
     (problem,) = corpus.problems
     assert "cannot be read as a list" in problem.reason
     assert not problem.is_harmless
     with pytest.raises(UsageError, match="cannot be read as a list"):
-        collect_corpus_entries([str(tmp_path / "bad.csv")])
+        collect_corpus_without_ids([str(tmp_path / "bad.csv")])
 
 
 def test_a_name_too_long_for_a_path_is_one_problem(tmp_path: Path) -> None:
     write(tmp_path, a_DOT_md="# A")
-    corpus = collect_corpus_entries(["-", "x" * 300], f"{'y' * 300}\n{'z/' * 5000}\n{tmp_path}/a.md\n")
+    corpus = collect_corpus_without_ids(["-", "x" * 300], f"{'y' * 300}\n{'z/' * 5000}\n{tmp_path}/a.md\n")
     assert ids(corpus) == ["a"]
     assert len(corpus.problems) == 3
 
@@ -273,7 +276,7 @@ def test_links_that_are_not_followed_are_told(tmp_path: Path) -> None:
     write(tmp_path / "out", b_DOT_pdf="%PDF-")
     (tmp_path / "in" / "gone.pdf").symlink_to(tmp_path / "nowhere.pdf")
     (tmp_path / "in" / "more").symlink_to(tmp_path / "out")
-    corpus = collect_corpus_entries([str(tmp_path / "in")])
+    corpus = collect_corpus_without_ids([str(tmp_path / "in")])
     assert ids(corpus) == ["a"]
     problems = {Path(problem.source).name: problem for problem in corpus.problems}
     assert sorted(problems) == ["gone.pdf", "more"]

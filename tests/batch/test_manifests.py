@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.batch.manifest import CorpusProblem, ManifestRow, parse_paper_list, read_manifest
+from planner.batch.manifest import ManifestRow, parse_paper_list, read_manifest_rows
 from planner.errors import UsageError
 
 HERE = Path("here")
@@ -18,15 +18,15 @@ HERE = Path("here")
 
 def rows(path: Path) -> list[ManifestRow]:
     """The rows of a manifest that has no problem."""
-    found = list(read_manifest(path))
-    assert not [item for item in found if isinstance(item, CorpusProblem)]
-    return [item for item in found if isinstance(item, ManifestRow)]
+    found = list(read_manifest_rows(path))
+    assert not [row for row in found if row.problem]
+    return found
 
 
 def listed(text: str) -> Iterator[tuple[str, str]]:
     """Place and source, or place and problem, of each line of a list."""
-    for item in parse_paper_list(text, "list", HERE):
-        yield (item.source, item.reason) if isinstance(item, CorpusProblem) else (item.location, item.source)
+    for row in parse_paper_list(text, "list", HERE):
+        yield row.location, row.problem or row.source
 
 
 def as_csv(*lines: Mapping[str, str]) -> str:
@@ -80,13 +80,13 @@ def test_an_abstract_of_many_lines_stays_one_field(tmp_path: Path) -> None:
 def test_a_manifest_that_cannot_be_read_is_wrong_usage_and_named(tmp_path: Path, content: bytes, name: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=name):
-        list(read_manifest(tmp_path / name))
+        list(read_manifest_rows(tmp_path / name))
 
 
 def test_a_manifest_that_may_not_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "list.csv").mkdir()
     with pytest.raises(UsageError, match=r"list\.csv: cannot be read"):
-        list(read_manifest(tmp_path / "list.csv"))
+        list(read_manifest_rows(tmp_path / "list.csv"))
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,11 @@ def test_a_manifest_that_may_not_be_opened_is_named(tmp_path: Path) -> None:
 def test_a_row_that_names_no_paper_is_a_problem_with_its_place(tmp_path: Path, line: str, reason: str) -> None:
     path = tmp_path / "list.jsonl"
     path.write_text(f'{{"path": "a.md"}}\n\n{line}\n{{"path": "b.md"}}\n', encoding="utf-8")
-    first, problem, last = read_manifest(path)
-    assert isinstance(first, ManifestRow)
-    assert isinstance(last, ManifestRow)
-    assert isinstance(problem, CorpusProblem)
-    assert problem.source == f"{path}:3"
-    assert reason in problem.reason
-    assert not problem.is_harmless
+    first, bad, last = read_manifest_rows(path)
+    assert (first.problem, last.problem) == (None, None)
+    assert bad.location == f"{path}:3"
+    assert bad.problem
+    assert reason in bad.problem
     assert (first.location, last.location) == (f"{path}:1", f"{path}:4")
 
 
@@ -143,19 +141,18 @@ def test_what_is_taken_of_a_row(tmp_path: Path, values: Mapping[str, object], ex
 def test_rows_of_a_table_with_too_many_or_too_few_fields(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("id,path\none,a.md,more,and more\ntwo\n\nthree,c.md\n", encoding="utf-8")
-    one, two, three = read_manifest(path)
-    assert isinstance(one, ManifestRow)
-    assert isinstance(two, CorpusProblem)
-    assert isinstance(three, ManifestRow)
+    one, two, three = read_manifest_rows(path)
+    assert two.problem
+    assert (one.problem, three.problem) == (None, None)
     assert (one.source, three.source, three.location) == ("a.md", "c.md", f"{path}:5")
 
 
 def test_a_table_without_any_known_column_has_a_problem_a_row(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("colour,size\nred,1\nblue,2\n", encoding="utf-8")
-    problems = list(read_manifest(path))
-    assert len(problems) == 2
-    assert all(isinstance(item, CorpusProblem) and "names no paper" in item.reason for item in problems)
+    found = list(read_manifest_rows(path))
+    assert len(found) == 2
+    assert all(row.problem and "names no paper" in row.problem for row in found)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +201,6 @@ def test_jsonl_and_csv_say_the_same(
 
 @given(st.text())
 def test_any_text_is_a_list_of_rows_and_problems(text: str) -> None:
-    for item in parse_paper_list(text, "list", HERE):
-        if isinstance(item, ManifestRow):
-            assert item.source == item.source.strip() != ""
-        assert (item.location if isinstance(item, ManifestRow) else item.source).startswith("list:")
+    for row in parse_paper_list(text, "list", HERE):
+        assert row.problem or row.source == row.source.strip() != ""
+        assert row.location.startswith("list:")

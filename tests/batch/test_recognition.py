@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.corpus import assign_paper_ids, collect_corpus_entries
+from planner.batch.corpus import assign_paper_ids, collect_corpus_without_ids
 from planner.batch.discovery import FolderScan, detect_paper_kind
 
 CLASS = "\\documentclass{article}\n"
@@ -66,7 +66,9 @@ def survey(root: Path) -> dict[str, str]:
 )
 def test_a_file_is_a_paper_by_its_name(tmp_path: Path, name: str, kind: str) -> None:
     put(tmp_path, name)
-    assert detect_paper_kind(tmp_path / name) == ("" if kind == "markdown" and name.startswith("history_") else kind)
+    assert (detect_paper_kind(tmp_path / name) or "") == (
+        "" if kind == "markdown" and name.startswith("history_") else kind
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_file_is_a_paper_by_its_name(tmp_path: Path, name: str, kind: str) -> 
 )
 def test_a_latex_file_is_a_paper_by_its_class(tmp_path: Path, text: str, is_paper: bool) -> None:
     (tmp_path / "file.tex").write_bytes(text.encode())
-    assert detect_paper_kind(tmp_path / "file.tex") == ("latex" if is_paper else "")
+    assert detect_paper_kind(tmp_path / "file.tex") == ("latex" if is_paper else None)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_a_folder_that_may_not_be_listed_or_entered_is_a_problem(tmp_path: Path,
     put(tmp_path, "a.pdf", "closed/b.pdf")
     (tmp_path / "closed").chmod(mode)
     try:
-        corpus = collect_corpus_entries([str(tmp_path)])
+        corpus = collect_corpus_without_ids([str(tmp_path)])
     finally:
         (tmp_path / "closed").chmod(0o700)
     assert len(corpus.entries) == 1
@@ -140,7 +142,7 @@ def test_links_that_lead_nowhere_are_passed_by(tmp_path: Path) -> None:
     put(tmp_path, "a.pdf")
     (tmp_path / "gone.pdf").symlink_to(tmp_path / "nothing")
     (tmp_path / "round.pdf").symlink_to(tmp_path / "round.pdf")
-    corpus = collect_corpus_entries([str(tmp_path)])
+    corpus = collect_corpus_without_ids([str(tmp_path)])
     assert [Path(entry.source).name for entry in corpus.entries] == ["a.pdf"]
 
 
@@ -148,7 +150,9 @@ def test_the_same_paper_by_several_ways_is_taken_once_and_that_is_harmless(tmp_p
     put(tmp_path, "papers/a.pdf", "papers/b.pdf")
     (tmp_path / "link").symlink_to(tmp_path / "papers", target_is_directory=True)
     folder = str(tmp_path / "papers")
-    corpus = collect_corpus_entries([folder, f"{folder}/a.pdf", f"{folder}/../papers/b.pdf", str(tmp_path / "link")])
+    corpus = collect_corpus_without_ids(
+        [folder, f"{folder}/a.pdf", f"{folder}/../papers/b.pdf", str(tmp_path / "link")]
+    )
     assert len(corpus.entries) == 2
     assert len(corpus.problems) == 4
     assert all(problem.is_harmless for problem in corpus.problems)
@@ -159,7 +163,7 @@ def test_the_same_paper_by_several_ways_is_taken_once_and_that_is_harmless(tmp_p
     [("2507.08038", "arXiv:2507.08038"), ("2507.08038v2", "https://arxiv.org/abs/2507.08038v2")],
 )
 def test_an_arxiv_id_is_the_same_paper_however_it_is_written(first: str, second: str) -> None:
-    corpus = collect_corpus_entries([first, second])
+    corpus = collect_corpus_without_ids([first, second])
     assert len(corpus.entries) == 1
     assert corpus.problems[0].is_harmless
 
@@ -169,15 +173,17 @@ def test_ids_of_a_manifest_that_are_alike_are_told_apart_on_any_file_system(tmp_
     given_ids = ("Gr\u00f6\u00dfe", "gro\u0308\u00dfe", "GR\u00d6SSE", "..")
     rows = "".join(f'{{"path": "{n}.md", "id": "{name}"}}\n' for n, name in enumerate(given_ids))
     (tmp_path / "list.jsonl").write_text(rows, encoding="utf-8")
-    ids = [entry.id for entry in assign_paper_ids(collect_corpus_entries([str(tmp_path / "list.jsonl")]), {}).entries]
+    ids = [
+        entry.id for entry in assign_paper_ids(collect_corpus_without_ids([str(tmp_path / "list.jsonl")]), {}).entries
+    ]
     assert ids == ["Größe", "größe-2", "GRÖSSE-3", "__"]
 
 
 def test_a_file_that_is_named_is_a_paper_whatever_it_is_called(tmp_path: Path) -> None:
     """Whoever names a file means it; a glob, also one that a shell has resolved, may match anything."""
     put(tmp_path, "README.md", "paper.odd")
-    assert len(collect_corpus_entries([str(tmp_path / "README.md")]).entries) == 1
-    named = collect_corpus_entries([str(tmp_path / "README.md"), str(tmp_path / "paper.odd")])
+    assert len(collect_corpus_without_ids([str(tmp_path / "README.md")]).entries) == 1
+    named = collect_corpus_without_ids([str(tmp_path / "README.md"), str(tmp_path / "paper.odd")])
     assert [Path(entry.source).name for entry in named.entries] == ["paper.odd"]
-    matched = collect_corpus_entries([str(tmp_path / "*.md"), str(tmp_path / "paper.*")])
+    matched = collect_corpus_without_ids([str(tmp_path / "*.md"), str(tmp_path / "paper.*")])
     assert (len(matched.entries), matched.skipped_file_count) == (0, 2)

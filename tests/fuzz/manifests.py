@@ -8,7 +8,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from planner.batch.corpus import assign_paper_ids, collect_corpus_entries
+from planner.batch.corpus import assign_paper_ids, collect_corpus_without_ids
 from planner.errors import UsageError
 from tests.batch.program import make_papers
 from tests.fuzz.context import Context, Input
@@ -71,10 +71,10 @@ def check_manifest(given: Input, context: Context) -> str:
     try:
         with chdir(context.folder):
             if ending == b"-":
-                found = collect_corpus_entries(("-",), stdin=data.decode("utf-8", "replace"))
+                found = collect_corpus_without_ids(("-",), stdin_text=data.decode("utf-8", "replace"))
             else:
                 path.write_bytes(data)
-                found = collect_corpus_entries((str(path),))
+                found = collect_corpus_without_ids((str(path),))
             ids = [entry.id for entry in assign_paper_ids(found, {}).entries]
     except UsageError:
         return "refused file"

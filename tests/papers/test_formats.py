@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.corpus import collect_corpus_entries
+from planner.batch.corpus import collect_corpus_without_ids
 from planner.batch.discovery import detect_paper_kind
 from planner.papers.load import load_paper, read_paper_bytes
 from planner.papers.sources import (
@@ -34,7 +34,7 @@ def test_a_file_of_every_ending_is_recognised(kind: FileFormat, ending: str, tmp
     file = tmp_path / f"paper{ending}"
     file.write_text("\\documentclass{article}" if kind is FileFormat.LATEX else MARKDOWN, encoding="utf-8")
     assert detect_paper_kind(file) == kind.value
-    assert [entry.kind for entry in collect_corpus_entries([str(tmp_path)]).entries] == [kind.value]
+    assert [entry.kind for entry in collect_corpus_without_ids([str(tmp_path)]).entries] == [kind.value]
     if kind is not FileFormat.TEXT:
         assert detect_text_format("plain words", file.name) is kind
 
@@ -56,6 +56,6 @@ def test_markdown_is_the_same_as_a_file_in_a_folder_and_in_an_archive(ending: st
 def test_a_file_that_is_no_paper_is_none_in_a_folder_or_an_archive(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(MARKDOWN, encoding="utf-8")
     assert has_non_paper_name(name)
-    assert detect_paper_kind(tmp_path / name) == ""
+    assert detect_paper_kind(tmp_path / name) is None
     files = {name: MARKDOWN.encode(), "draft.md": f"# Draft\n\n{BODY}".encode()}
     assert read_paper_bytes(tarred(files, packing=""), "x.tar").title == "Draft"
