@@ -17,7 +17,7 @@ from planner.batch.cluster.merge import (
     refuse_submitted_requests,
     refuse_unmerged_shards,
 )
-from planner.batch.cluster.pool import PooledModel, WorkerPool
+from planner.batch.cluster.pool import WorkerPool
 from planner.batch.corpus import assign_paper_ids, collect_corpus_without_ids
 from planner.batch.engine import LocalEngine, ModelEstimate, estimate_remaining_requests
 from planner.batch.ledger.records import load_latest_results
@@ -73,7 +73,7 @@ class OpenRun:
 
 
 @asynccontextmanager
-async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
+async def open_run(spec: RunSpec, arxiv_client: ArxivClient) -> AsyncIterator[OpenRun]:
     """Open a run, and lock it against other processes within the block; a command that names papers saves its options.
 
     Raises:
@@ -94,7 +94,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
             ledger.refuse_other_task(spec.settings.task)
             collected = [model.ledger_model.full_name for model in models] if spec.uses_batch_service else []
             _refuse_while_submitted(ledger, run, collected)
-        engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv))
+        engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv_client))
         if corpus is not None:
             run.write_run_json(_describe_run(spec, run.read_run_json(), corpus, models))
             await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, models))
@@ -107,7 +107,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
 
 
 async def collect_corpus_and_estimates(
-    spec: RunSpec, arxiv: ArxivClient, *, with_finished: bool = False
+    spec: RunSpec, arxiv_client: ArxivClient, *, with_finished: bool = False
 ) -> tuple[Corpus, list[ModelEstimate]]:
     """Return (corpus, one estimate for each model); `with_finished` estimates papers with a result too."""
     spec = inherit_settings(spec)
@@ -115,7 +115,7 @@ async def collect_corpus_and_estimates(
         models = await _open_models(spec, stack)
         corpus = assign_paper_ids(_collect_corpus(spec.sources), load_paper_ids_by_place(spec.run))
         corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
-        job = BatchJob(spec, corpus, models, partial(create_isolated_readers, arxiv))
+        job = BatchJob(spec, corpus, models, partial(create_isolated_readers, arxiv_client))
         folders = [spec.run, *([spec.shard.locate_folder(spec.run)] if spec.shard else [])]
         results = {} if with_finished else load_latest_results(folder.ledger_path for folder in folders)
         return corpus, await estimate_remaining_requests(job, results)
@@ -276,16 +276,18 @@ def _describe_run(
 
 @asynccontextmanager
 async def _open_engine(
-    spec: RunSpec, models: tuple[RunModel, ...], arxiv: ArxivClient
+    spec: RunSpec, models: tuple[RunModel, ...], arxiv_client: ArxivClient
 ) -> AsyncIterator[tuple[tuple[RunModel, ...], ReaderFactory]]:
     """Yield (models, function that makes paper readers) for the engine that the command names."""
     if spec.engine.engine != RAY_ENGINE:
-        yield models, partial(create_isolated_readers, arxiv)
+        yield models, partial(create_isolated_readers, arxiv_client)
         return
     from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 
     remote = {model.ledger_model.full_name: model.client.worker_spec for model in models if model.client.worker_spec}
-    async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.base_folder)), spec.engine.ray_address) as pool:
+    async with open_ray_pool(
+        WorkerConfig(remote, arxiv_client, str(spec.base_folder)), spec.engine.ray_address
+    ) as pool:
         workers, machines = len(pool), len(pool.worker_counts_by_machine)
         log.info("the cluster has %s on %s so far", format_count(workers, "worker"), format_count(machines, "machine"))
         moved = tuple(_move_to_cluster(model, pool) for model in models)
@@ -295,5 +297,5 @@ async def _open_engine(
 def _move_to_cluster(model: RunModel, pool: WorkerPool) -> RunModel:
     if model.client.worker_spec is None:
         return model  # the built-in planner sends nothing
-    pooled = PooledModel(pool, model.info, model.ledger_model.full_name)
+    pooled = pool.make_model(model.info, model.ledger_model.full_name)
     return replace(model, client=replace(model.client, model=pooled, warm_up=lambda: None))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from planner.batch.cluster.pool import PooledModel, WorkerLostError, WorkerPool
+from planner.batch.cluster.pool import WorkerLostError, WorkerPool
 from planner.batch.cluster.ray import RayWorkerActor, WorkerConfig, make_error_picklable
 from planner.batch.rate_limit import RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt
@@ -21,6 +21,7 @@ from planner.papers.arxiv import ArxivClient
 from planner.papers.paper import PaperInfo
 from planner.reading.request import ReadRequest, ReadResult, ReadResultOrError
 
+INFO = ModelInfo("p", "n", "n")
 PROMPT = Prompt.from_messages((Message("user", "x"),), "t")
 PAPER = ReadResult(PaperInfo("id", "T", "text", "s"), ())
 ERRAND = ReadRequest("s", paper_id="id")
@@ -67,7 +68,7 @@ def test_requests_are_shared_out_evenly_and_to_those_who_are_left() -> None:
         for worker in workers:
             worker.hold.clear()
         pool = await pool_of(*workers)
-        asking = [asyncio.create_task(pool.complete("m", PROMPT)) for _ in range(30)]
+        asking = [asyncio.create_task(pool.make_model(INFO, "m").complete(PROMPT)) for _ in range(30)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert [len(worker.asked) for worker in workers] == [10, 10, 10]
@@ -77,7 +78,7 @@ def test_requests_are_shared_out_evenly_and_to_those_who_are_left() -> None:
         answers = await asyncio.gather(*asking, return_exceptions=True)
         assert Counter(type(answer) for answer in answers) == {Completion: 20, ModelError: 10}
         for _ in range(10):
-            await pool.complete("m", PROMPT)
+            await pool.make_model(INFO, "m").complete(PROMPT)
         assert len(workers[0].asked) == 10, "who is lost is asked no more"
         assert pool.worker_counts_by_machine == {"b": 1, "c": 1}
 
@@ -93,7 +94,7 @@ def test_the_limit_holds_in_sum_whatever_workers_come_and_go() -> None:
 
         async def ask() -> None:
             async with limits.acquire_slot(1.0):
-                await pool.complete("m", PROMPT)
+                await pool.make_model(INFO, "m").complete(PROMPT)
 
         asking = [asyncio.create_task(ask()) for _ in range(30)]
         late = FakeWorker("c")
@@ -115,10 +116,10 @@ def test_a_lost_request_may_be_asked_again_and_says_where_it_was_lost() -> None:
         worker.lost = True
         pool = await pool_of(worker, FakeWorker("node-2"))
         with pytest.raises(ModelError, match="node-1") as failure:
-            await pool.complete("m", PROMPT)
+            await pool.make_model(INFO, "m").complete(PROMPT)
         assert failure.value.retryable
         assert failure.value.status is None, "it may have been sent, and billed"
-        assert (await pool.complete("m", PROMPT)).text == "reply"
+        assert (await pool.make_model(INFO, "m").complete(PROMPT)).text == "reply"
 
     run(work())
 
@@ -163,7 +164,7 @@ def test_what_the_model_says_passes_through() -> None:
     async def work() -> None:
         pool = await pool_of(FakeWorker("a", ModelError("slow down", status=429, retryable=True, retry_after=3.0)))
         with pytest.raises(ModelError, match="slow down") as failure:
-            await PooledModel(pool, ModelInfo("p", "n", "n"), "m").complete(PROMPT)
+            await pool.make_model(INFO, "m").complete(PROMPT)
         assert failure.value.retry_after == 3.0
 
     run(work())
@@ -193,15 +194,14 @@ def make_config(address: str = "http://127.0.0.1:9/v1", version: str | None = No
 def test_an_outpost_takes_its_key_from_its_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-marker-of-this-machine")
     worker = RayWorkerActor(make_config())
-    assert asyncio.run(worker.find_problem()) == ""
+    assert asyncio.run(worker.find_problem()) is None
     assert b"sk-marker" not in pickle.dumps(make_config())
 
 
 def test_an_outpost_says_why_it_cannot_do_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "version" in asyncio.run(RayWorkerActor(make_config(version="0.0.0")).find_problem())
+    assert "version" in str(asyncio.run(RayWorkerActor(make_config(version="0.0.0")).find_problem()))
     monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere:1/v1")
-    assert "elsewhere:1" in asyncio.run(RayWorkerActor(make_config(address="")).find_problem())
+    assert "elsewhere:1" in str(asyncio.run(RayWorkerActor(make_config(address="")).find_problem()))
     monkeypatch.delenv("OPENAI_BASE_URL")
-    assert "OPENAI_API_KEY" in asyncio.run(
-        RayWorkerActor(make_config(address="https://api.openai.com/v1")).find_problem()
-    )
+    worker = RayWorkerActor(make_config(address="https://api.openai.com/v1"))
+    assert "OPENAI_API_KEY" in str(asyncio.run(worker.find_problem()))

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
-from planner.chat import Completion, ModelInfo, Prompt
+from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError
 from planner.reading.request import ReadRequest, ReadResult, ReadResultOrError
 
@@ -99,22 +99,13 @@ class WorkerPool:
         source = request.source
         raise PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while they read this paper; leave it out")
 
-    async def complete(self, model_key: str, prompt: Prompt) -> Completion:
-        """Send a prompt to a model from the least busy worker, without retries.
+    def make_model(self, info: ModelInfo, model_key: str) -> Model:
+        """Return a model whose requests are sent by the least busy worker, without retries.
 
-        Raises:
-            ModelError: if there is no completion. If the worker was lost, the request may have been billed.
-            RunError: if there has been no worker for too long.
+        `model_key` is the model's name in the ledger. If there has been no worker for too long, a request ends with a
+        RunError. If the worker is lost, a request ends with a ModelError and may have been billed.
         """
-        try:
-            async with self._borrow_worker(self._request_counts) as worker:
-                answer = await worker.complete(model_key, prompt)
-        except WorkerLostError as error:
-            message = f"the worker on {worker.machine} was lost during the request: {error}"
-            raise ModelError(message, retryable=True) from None
-        if isinstance(answer, ModelError):
-            raise answer
-        return answer
+        return _PooledModel(self, info, model_key)
 
     @asynccontextmanager
     async def _borrow_worker(self, load: Counter[Worker], max_load: float = float("inf")) -> AsyncIterator[Worker]:
@@ -149,17 +140,18 @@ class WorkerPool:
 
 
 @dataclass(frozen=True, slots=True)
-class PooledModel:
-    """A model whose requests are sent by the workers of a pool."""
-
+class _PooledModel:
     pool: WorkerPool
     info: ModelInfo
     model_key: str
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Send a prompt from the least busy worker of the pool.
-
-        Raises:
-            ModelError: if there is no completion.
-        """
-        return await self.pool.complete(self.model_key, prompt)
+        try:
+            async with self.pool._borrow_worker(self.pool._request_counts) as worker:
+                answer = await worker.complete(self.model_key, prompt)
+        except WorkerLostError as error:
+            message = f"the worker on {worker.machine} was lost during the request: {error}"
+            raise ModelError(message, retryable=True) from None
+        if isinstance(answer, ModelError):
+            raise answer
+        return answer

@@ -44,7 +44,7 @@ class WorkerConfig:
     """The configuration of a worker; paths are relative to `start_folder`, the folder in which the run was started."""
 
     models: Mapping[str, WorkerModelSpec]
-    arxiv: ArxivClient
+    arxiv_client: ArxivClient
     start_folder: str
     version: str = __version__
 
@@ -56,10 +56,10 @@ class RayWorkerActor:
         self._config = config
         self._models: dict[str, Model] = {}
         folder = Path(config.start_folder)
-        self._reader = IsolatedReader(config.arxiv, folder=folder if folder.is_dir() else None)
+        self._reader = IsolatedReader(config.arxiv_client, folder=folder if folder.is_dir() else None)
 
-    async def find_problem(self) -> str:
-        """Return the reason why this worker cannot do its work, "" if it can."""
+    async def find_problem(self) -> str | None:
+        """Return the reason why this worker cannot do its work, None if it can."""
         if self._config.version != __version__:
             return f"it has version {__version__} of ablation-planner, but the run has version {self._config.version}"
         try:
@@ -67,7 +67,7 @@ class RayWorkerActor:
                 self._open_model(key)
         except UsageError as error:
             return str(error)
-        return ""
+        return None
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
         """Read a paper; an error is returned, not raised."""
@@ -78,10 +78,10 @@ class RayWorkerActor:
         except RunError as error:
             return PaperError(f"{request.source}: {error}")
 
-    async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
+    async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:
         """Send a prompt to a model without retries; an error is returned, not raised."""
         try:
-            return await self._open_model(model).complete(prompt)
+            return await self._open_model(model_key).complete(prompt)
         except ModelError as error:
             return make_error_picklable(error)
 
@@ -247,7 +247,7 @@ class _RayWorker:
         self.handle = handle
         self._ray = ray
 
-    async def find_problem(self) -> str:
+    async def find_problem(self) -> str | None:
         return await self._await_result(self.handle.find_problem.remote())
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
