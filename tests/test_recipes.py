@@ -173,7 +173,7 @@ def test_an_export_takes_a_module_and_a_row(copy: Copy, server: Server) -> None:
         '    write_file_atomically(target, "".join(f"{a.name}\\n" for entry in entries for a in entry.ablations))\n',
     )
     module = "planner/exports/export.py"
-    copy.insert(module, "from planner.exports.data_files", "from planner.exports.names import write_names\n")
+    copy.insert(module, "from planner.names", "from planner.exports.names import write_names\n")
     copy.insert(module, '    "wandb": Exporter(', '    "names": Exporter(write_names, ".txt"),\n')
     copy.run("batch", ".", "-o", "run", "-m", "m", "--base-url", server.base_url)
     copy.run("export", "run", "--to", "names", "names.txt")

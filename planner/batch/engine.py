@@ -143,7 +143,8 @@ class ResultRecorder:
         models = [run_model.ledger_model for run_model in self._job.models]
         await self._ledger.begin_command(self._job.models[0].settings.task, self._job.corpus.entries, models)
         infos = {key: run_model.info for key, run_model in self._run_models.items()}
-        for problem in self._run.restore_missing_files(self._ledger.reader, infos, self._ledger.list_results()):
+        for paper, model in self._run.list_results_without_files(infos, self._ledger.list_results()):
+            problem = self._run.restore_plan_files(self._ledger.reader.load_latest_record(paper, model))
             self._progress.last_problems += filter(None, [problem])
             await asyncio.sleep(0)  # so that signals are handled meanwhile
         self._progress.total_results = self._ledger.count_expected_results()

@@ -32,8 +32,8 @@ from planner.batch.spec import (
     RunModel,
     RunSpec,
     build_run_model,
-    dump_run_spec,
-    inherit_settings,
+    dump_spec_for_ledger,
+    inherit_run_settings,
 )
 from planner.batch.status import Progress
 from planner.chat import ModelInfo, Usage
@@ -80,7 +80,7 @@ async def open_run(spec: RunSpec, arxiv_client: ArxivClient) -> AsyncIterator[Op
         UsageError: if the command cannot be carried out with these options.
         RunError: if the run cannot be used, or if the command would pay for requests twice.
     """
-    spec = inherit_settings(spec)
+    spec = inherit_run_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
         corpus = _collect_corpus(spec.sources) if spec.sources else None
@@ -97,7 +97,7 @@ async def open_run(spec: RunSpec, arxiv_client: ArxivClient) -> AsyncIterator[Op
         engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv_client))
         if corpus is not None:
             run.write_run_json(_describe_run(spec, run.read_run_json(), corpus, models))
-            await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, models))
+            await ledger.write_fact(RUN_SPEC_KEY, dump_spec_for_ledger(spec, models))
         try:
             yield OpenRun(BatchJob(spec, corpus or ledger.load_corpus(), engine_models, readers), run, ledger)
         except RunError as error:
@@ -110,7 +110,7 @@ async def collect_corpus_and_estimates(
     spec: RunSpec, arxiv_client: ArxivClient, *, with_finished: bool = False
 ) -> tuple[Corpus, list[ModelEstimate]]:
     """Return (corpus, one estimate for each model); `with_finished` estimates papers with a result too."""
-    spec = inherit_settings(spec)
+    spec = inherit_run_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
         corpus = assign_paper_ids(_collect_corpus(spec.sources), load_paper_ids_by_place(spec.run))
@@ -159,7 +159,7 @@ async def iterate_engines(opened_run: OpenRun) -> AsyncIterator[Engine]:
     elif not engine.progress.stop_reason and spec.submission.finish_live:
         yield LocalEngine(job, run, ledger)
     elif spec.retry_failed:
-        await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(replace(spec, retry_failed=False), job.models))
+        await ledger.write_fact(RUN_SPEC_KEY, dump_spec_for_ledger(replace(spec, retry_failed=False), job.models))
 
 
 async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, ...]:

@@ -18,7 +18,6 @@ from typing import Final, Self
 
 from pydantic import JsonValue
 
-from planner.batch.ledger.records import LedgerReader
 from planner.batch.ledger.schema import query_ledger
 from planner.batch.manifest import Corpus
 from planner.chat import ModelInfo
@@ -115,15 +114,12 @@ class RunFolder:
         with convert_os_errors(self.path):
             write_plan_files(self.trajectory_folder, record, trajectory)
 
-    def restore_missing_files(
-        self, reader: LedgerReader, infos: Mapping[str, ModelInfo], results: Iterable[tuple[str, str, Outcome]]
-    ) -> Iterator[str]:
-        """Write the missing files of `results`, from the replies in the ledger; yield "" or a problem after each.
+    def list_results_without_files(
+        self, infos: Mapping[str, ModelInfo], results: Iterable[tuple[str, str, Outcome]]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield (paper, model) for each of `results` whose files are missing.
 
         `results` are (paper, model, outcome). Models that are not in `infos` are left out.
-
-        Raises:
-            RunError: if the folder cannot be written.
         """
         present: dict[str, frozenset[str]] = {}
         for model, info in infos.items():
@@ -132,19 +128,22 @@ class RunFolder:
                 _delete_drafts(folder)
                 present[model] = _list_complete_files(folder)
         for paper, model, outcome in results:
-            endings = (RECORD_SUFFIX, TRAJECTORY_SUFFIX) if outcome == Outcome.PLANNED else (RECORD_SUFFIX,)
-            needed = {f"{sanitize_file_name(paper)}{ending}" for ending in endings}
-            if model in infos and not needed <= present.get(model, frozenset()):
-                yield self.restore_plan_files(reader.load_latest_record(paper, model))
+            is_planned = outcome == Outcome.PLANNED
+            if model in infos and not present.has_paper_files(infos[model], paper, with_trajectory=is_planned):
+                yield paper, model
 
-    def restore_plan_files(self, record: PlanRecord) -> str:
-        """Write the files of a paper from the replies in its record; return the problem if there is no plan in them."""
+    def restore_plan_files(self, record: PlanRecord) -> str | None:
+        """Write the files of a paper from the replies in its record; return the problem if there is no plan in them.
+
+        Raises:
+            RunError: if the folder cannot be written.
+        """
         try:
             trajectory = rebuild_trajectory_from_record(record)
         except OutputError as error:
             return f"the reply about paper {record.paper.id} can no longer be read as a plan: {error}"
         self.write_plan_files(record, trajectory)
-        return ""
+        return None
 
     @contextmanager
     def lock_folder(self) -> Iterator[None]:

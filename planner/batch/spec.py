@@ -152,12 +152,12 @@ class _SavedRunSpec:
 _SAVED_SPEC_ADAPTER: Final = TypeAdapter(_SavedRunSpec)
 
 
-def dump_run_spec(spec: RunSpec, models: "Sequence[RunModel]") -> str:
-    """Return the options as JSON without secrets; `models` are the models of `spec`."""
+def dump_spec_for_ledger(spec: RunSpec, run_models: "Sequence[RunModel]") -> str:
+    """Return the options as JSON without secrets; `run_models` are the models of `spec`."""
     templates = spec.settings.templates.resolve() if spec.settings.templates else None
     saved = _SavedRunSpec(
         str(spec.base_folder),
-        {each.model: model.info.endpoint for each, model in zip(spec.models, models, strict=True)},
+        {each.model: model.info.endpoint for each, model in zip(spec.models, run_models, strict=True)},
         replace(spec.settings, templates=templates),
         replace(spec.models[0], base_url=()),  # an address may hold a password
         spec.limits,
@@ -168,7 +168,7 @@ def dump_run_spec(spec: RunSpec, models: "Sequence[RunModel]") -> str:
     return _SAVED_SPEC_ADAPTER.dump_json(saved, exclude={"asking": {"model", "key_variable"}}).decode()
 
 
-def load_run_spec(run_path: Path, submission: BatchServiceOptions) -> RunSpec:
+def load_spec_from_ledger(run_path: Path, submission: BatchServiceOptions = BatchServiceOptions()) -> RunSpec:
     """Return the options of the last `batch` command, to continue the run through its batch service.
 
     Raises:
@@ -196,7 +196,7 @@ def load_run_spec(run_path: Path, submission: BatchServiceOptions) -> RunSpec:
     )
 
 
-def inherit_settings(spec: RunSpec) -> RunSpec:
+def inherit_run_settings(spec: RunSpec) -> RunSpec:
     """Return the options of a command; if the user did not give an option, fill it in from the run.
 
     If neither the run nor the command uses settings files, only `plain` (plans without details) is filled in. Otherwise

@@ -12,7 +12,7 @@ import click
 from planner.batch.cluster.merge import MergeResult, merge_shards
 from planner.batch.open_run import open_run
 from planner.batch.run_folder import RunFolder
-from planner.batch.spec import BATCH_SERVICE_ENGINE, BatchServiceOptions, RunSpec, load_run_spec
+from planner.batch.spec import BATCH_SERVICE_ENGINE, BatchServiceOptions, RunSpec, load_spec_from_ledger
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch_for_exit_code
 from planner.cli.command import FOLDER, command
@@ -65,7 +65,7 @@ def _describe_next_call(run: RunFolder) -> str:
 @add_log_options
 def collect(run: Path, submission: BatchServiceOptions, as_json: bool) -> None:
     """Get the results of a RUN from its batch service, and continue the run as `batch --engine openai-batch` would."""
-    spec = load_run_spec(run, submission)
+    spec = load_spec_from_ledger(run, submission)
     _end_after(spec, lambda: run_batch_for_exit_code(spec, as_json=as_json))
 
 
@@ -78,7 +78,7 @@ def collect(run: Path, submission: BatchServiceOptions, as_json: bool) -> None:
 def import_batch_results(run: Path, files: tuple[Path, ...]) -> None:
     """Import results of exported requests into a RUN: output and error files of a batch service or vLLM's run-batch."""
     paths = [path.resolve() for path in files]
-    spec = replace(load_run_spec(run, BatchServiceOptions()), sends_requests=False)
+    spec = replace(load_spec_from_ledger(run), sends_requests=False)
     _end_after(spec, lambda: _import_results(spec, paths))
 
 
@@ -126,7 +126,7 @@ def export(run: Path, form: str, target: Path) -> None:
     if form == BATCH_SERVICE_ENGINE:
         if is_pipe_or_device(target):
             raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
-        target, spec = target.resolve(), replace(load_run_spec(run, BatchServiceOptions()), sends_requests=False)
+        target, spec = target.resolve(), replace(load_spec_from_ledger(run), sends_requests=False)
         _end_after(spec, lambda: _export_requests(spec, target))
     exported = export_plans(run, form, target)
     for line in (*exported.plan_notes, *exported.ledger_damage):

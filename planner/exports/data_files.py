@@ -95,7 +95,7 @@ def _escape_interpolation(text: str) -> str:
     return _INTERPOLATION.sub(lambda match: f"{match[1] * 2}\\${{", text)
 
 
-def write_run_table(entries: Sequence[PlanEntry], target_file: Path) -> None:
+def write_experiment_table(entries: Sequence[PlanEntry], target_file: Path) -> None:
     """Write a row for each run, as JSON if the name of `target_file` ends in `.json`, otherwise as CSV.
 
     The rows are in the order in which to start the runs, the baseline first. `run_order` numbers the runs.

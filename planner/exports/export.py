@@ -13,20 +13,7 @@ from planner.batch.ledger.records import LedgerReader
 from planner.batch.ledger.schema import connect_ledger_despite_damage, convert_ledger_errors
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import OutputError, RunError, TrajectoryError, UsageError
-from planner.exports.data_files import (
-    write_ablationbench_folder,
-    write_ablations_as_csv,
-    write_entries_as_jsonl,
-    write_hydra_experiments,
-    write_run_table,
-    write_wandb_sweeps,
-)
-from planner.exports.documents import (
-    write_github_issue_files,
-    write_latex_fragments,
-    write_markdown_files,
-    write_review_files,
-)
+from planner.exports import data_files, documents
 from planner.names import sanitize_file_name
 from planner.planning.output import rebuild_trajectory_from_record
 from planner.planning.record import PlanRecord
@@ -51,16 +38,16 @@ class Exporter:
 
 
 EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
-    "ablationbench": Exporter(write_ablationbench_folder),
-    "csv": Exporter(write_ablations_as_csv, ".csv"),
-    "hydra": Exporter(write_hydra_experiments),
-    "issues": Exporter(write_github_issue_files),
-    "jsonl": Exporter(write_entries_as_jsonl, ".jsonl"),
-    "latex": Exporter(write_latex_fragments),
-    "markdown": Exporter(write_markdown_files),
-    "matrix": Exporter(write_run_table, ".csv"),
-    "review": Exporter(write_review_files),
-    "wandb": Exporter(write_wandb_sweeps),
+    "ablationbench": Exporter(data_files.write_ablationbench_folder),
+    "csv": Exporter(data_files.write_ablations_as_csv, ".csv"),
+    "hydra": Exporter(data_files.write_hydra_experiments),
+    "issues": Exporter(documents.write_github_issue_files),
+    "jsonl": Exporter(data_files.write_entries_as_jsonl, ".jsonl"),
+    "latex": Exporter(documents.write_latex_fragments),
+    "markdown": Exporter(documents.write_markdown_files),
+    "matrix": Exporter(data_files.write_experiment_table, ".csv"),
+    "review": Exporter(documents.write_review_files),
+    "wandb": Exporter(data_files.write_wandb_sweeps),
 }
 
 
@@ -101,8 +88,16 @@ def export_plans(plans_path: Path, export_format: str, target: Path) -> ExportRe
     return ExportReport((*lines, *notes), tuple(damage))
 
 
-def build_export_data(entry: PlanEntry, export_format: str) -> tuple[str, bytes]:
-    """Return (name, content) of an exported plan. If the format has several files, they are in a zip archive.
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """A file with an exported plan: its name and its bytes."""
+
+    name: str
+    content: bytes
+
+
+def build_export_file(entry: PlanEntry, export_format: str) -> ExportedFile:
+    """Return a file with an exported plan. If the format has several files, it is a zip archive of them.
 
     Raises:
         UsageError: if there is no such format.
@@ -115,12 +110,12 @@ def build_export_data(entry: PlanEntry, export_format: str) -> tuple[str, bytes]
         exporter.write([entry], target)
         written = sorted(path for path in Path(folder).rglob("*") if path.is_file())
         if len(written) == 1:
-            return f"{stem}{written[0].suffix}", written[0].read_bytes()
+            return ExportedFile(f"{stem}{written[0].suffix}", written[0].read_bytes())
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
             for path in written:
                 packed.write(path, path.relative_to(folder))
-        return f"{stem}.zip", archive.getvalue()
+        return ExportedFile(f"{stem}.zip", archive.getvalue())
 
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:

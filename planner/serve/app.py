@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from planner.chat import Usage
 from planner.errors import Outcome, PaperError, PlannerError, TrajectoryError, UsageError
-from planner.exports.export import build_export_data
+from planner.exports.export import build_export_file
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
@@ -270,9 +270,9 @@ class PageApp:
         edited = read_edited_plan(await self._find_plan(request))
         if edited is None or not edited.edit.kept:
             raise UsageError("there is no ablation to export")
-        name, content = await asyncio.to_thread(build_export_data, edited.kept_entry, request.path_params["form"])
-        headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name)}"}
-        return Response(content, media_type="application/octet-stream", headers=headers)
+        file = await asyncio.to_thread(build_export_file, edited.kept_entry, request.path_params["form"])
+        headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(file.name)}"}
+        return Response(file.content, media_type="application/octet-stream", headers=headers)
 
     async def send_asset(self, request: Request) -> Response:
         """Send a style sheet or a script."""
