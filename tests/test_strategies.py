@@ -8,7 +8,7 @@ import pytest
 
 from planner.batch.engine import ModelEstimate
 from planner.batch.read_ahead import PaperWithPrompt
-from planner.batch.spec import RunLimits, build_run_model, hash_settings
+from planner.batch.spec import RunLimits, RunModel, build_run_model
 from planner.chat import Completion, TokenCounter
 from planner.errors import Outcome, OutputError, PromptError
 from planner.models.connect import ModelClient
@@ -112,22 +112,26 @@ def test_a_missing_prompt_of_a_strategy_is_said_before_anything_is_sent(settings
 
 
 def test_a_run_depends_on_its_strategy_and_the_prompts_of_it(settings: PlanSettings, tmp_path: Path) -> None:
-    info = FakeModel().info
-    single = hash_settings(info, PlanSettings(Task.REVIEWER, k=2))
-    before = hash_settings(info, settings)
+    single = _make_run_model(PlanSettings(Task.REVIEWER, k=2)).ledger_model.settings_hash
+    before = _make_run_model(settings).ledger_model.settings_hash
     (tmp_path / "second.jinja").write_text("Mend that: {{ warnings }}", encoding="utf-8")
-    assert len({single, before, hash_settings(info, settings)}) == 3
+    assert len({single, before, _make_run_model(settings).ledger_model.settings_hash}) == 3
 
 
 @pytest.mark.parametrize(("strategy", "requests"), [("single", 1), ("twice", 2)])
 def test_an_estimate_counts_every_request_of_a_strategy(settings: PlanSettings, strategy: str, requests: int) -> None:
     settings = replace(settings, strategy=strategy)
-    model = build_run_model(ModelClient(FakeModel().info, lambda _: None, model=FakeModel()), settings)
-    estimate = ModelEstimate(model, lambda usage: float(usage.completion_tokens or 0), RunLimits(concurrency=1, rpm=1))
+    estimate = ModelEstimate(
+        _make_run_model(settings), lambda usage: float(usage.completion_tokens or 0), RunLimits(concurrency=1, rpm=1)
+    )
     estimate.add_paper(_read_paper(settings))
     assert estimate.paper_count == 1
     assert estimate.cost == TYPICAL_REPLY_TOKENS * requests if strategy == "single" else 3_000
     assert estimate.seconds == 60 * requests
+
+
+def _make_run_model(settings: PlanSettings) -> RunModel:
+    return build_run_model(ModelClient(FakeModel().info, lambda _: None, model=FakeModel()), settings)
 
 
 def _read_paper(settings: PlanSettings) -> PaperWithPrompt:

@@ -135,7 +135,8 @@ class _EntryCollector:
         self._seen[place] = location or entry.source
         source = place if is_paper_id else os.path.normpath(entry.source)
         try:
-            self.entries.append(replace(entry, place=place, source=source, stamp=_compute_stamp(place, entry)))
+            change_mark = _compute_change_mark(place, entry)
+            self.entries.append(replace(entry, place=place, source=source, change_mark=change_mark))
         except OSError as error:
             self.problems.append(CorpusProblem(entry.source, f"cannot be read: {error.strerror}"))
 
@@ -170,7 +171,7 @@ def _resolve_source(row: ManifestRow) -> tuple[str, str]:
     return row.source, ARXIV if parse_arxiv_id(row.source) else ""
 
 
-def _compute_stamp(place: str, entry: CorpusEntry) -> str:
+def _compute_change_mark(place: str, entry: CorpusEntry) -> str:
     """Return a hash of a paper's title and abstract, and of the names, sizes and times of its files."""
     digest = hashlib.blake2b("\0".join((entry.title, entry.abstract)).encode("utf-8", "surrogatepass"), digest_size=16)
     if entry.kind != ARXIV:

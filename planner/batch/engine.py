@@ -269,8 +269,8 @@ async def estimate_remaining_requests(
     outcomes_to_repeat, left = {Outcome.PAPER_ERROR, *_list_outcomes_to_repeat(job)}, list[PlanTask]()
     for entry, (key, model) in itertools.product(job.corpus.entries, models.items()):
         last = earlier_results.get((entry.id, key))
-        current = (model.ledger_model.settings_hash, entry.stamp)
-        if last is None or (last.settings_hash, last.paper_stamp) != current or last.outcome in outcomes_to_repeat:
+        current = (model.ledger_model.settings_hash, entry.change_mark)
+        if last is None or (last.settings_hash, last.change_mark) != current or last.outcome in outcomes_to_repeat:
             left.append(PlanTask(entry, key))
         else:
             estimates[key].finished_paper_count += 1

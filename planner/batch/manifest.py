@@ -29,7 +29,7 @@ class CorpusEntry:
 
     `id` names the paper in the run and in file names. `source` is a path or an arXiv id. `place` is the full path with
     links resolved, or the plain arXiv id. `kind` is the recognised format. `title` and `abstract` come from a manifest,
-    else they are "". `stamp` is a hash that changes with the paper's files, title or abstract.
+    else they are "". `change_mark` is a hash that changes with the paper's files, title or abstract.
     """
 
     id: str
@@ -38,7 +38,7 @@ class CorpusEntry:
     kind: str
     title: str = ""
     abstract: str = ""
-    stamp: str = ""
+    change_mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,7 +312,7 @@ def build_run_model(client: ModelClient, settings: PlanSettings) -> RunModel:
         PromptError: if a prompt template is faulty.
     """
     settings = replace(settings, window=settings.window or client.window)
-    return RunModel(client, settings, LedgerModel(client.info, hash_settings(client.info, settings)))
+    return RunModel(client, settings, LedgerModel(client.info, _hash_settings(client.info, settings)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +338,7 @@ class BatchJob:
         return {model.ledger_model.full_name: model for model in self.models}
 
 
-def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
+def _hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
     """Return a hash of a model and the settings; if the hash changes, papers are planned again."""
     templates = settings.render_empty_prompt().template_sha256
     how = [info.endpoint, info.asked, [list(pair) for pair in info.parameters]]

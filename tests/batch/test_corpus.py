@@ -222,16 +222,16 @@ def test_an_argument_that_names_nothing(tmp_path: Path) -> None:
     assert len(corpus.entries) == len(corpus.problems) == 1
 
 
-def test_a_stamp_changes_with_the_paper_and_with_nothing_else(tmp_path: Path) -> None:
+def test_a_change_mark_changes_with_the_paper_and_with_nothing_else(tmp_path: Path) -> None:
     write(tmp_path, x__main_DOT_tex=LATEX, x__s_DOT_tex="a", y_DOT_md="# Y", z_DOT_md="# Z")
 
-    def stamps() -> dict[str, str]:
-        return {entry.source: entry.stamp for entry in collect_corpus_without_ids([str(tmp_path)]).entries}
+    def read_marks() -> dict[str, str]:
+        return {entry.source: entry.change_mark for entry in collect_corpus_without_ids([str(tmp_path)]).entries}
 
-    before = stamps()
-    assert stamps() == before
+    before = read_marks()
+    assert read_marks() == before
     write(tmp_path, x__s_DOT_tex="ab")
-    after = stamps()
+    after = read_marks()
     assert [source for source in before if before[source] != after[source]] == [str(tmp_path / "x")]
 
 

@@ -28,7 +28,7 @@ PROMPT = Prompt.from_messages((Message("user", "plan"),), "t")
 
 
 def entry(number: int) -> CorpusEntry:
-    return CorpusEntry(f"p{number}", f"p{number}.md", f"/papers/p{number}.md", "markdown", stamp="1")
+    return CorpusEntry(f"p{number}", f"p{number}.md", f"/papers/p{number}.md", "markdown", change_mark="1")
 
 
 def with_ledger(path: Path, work: Callable[[Ledger], Awaitable[None]], papers: int = 3, **how: bool) -> None:

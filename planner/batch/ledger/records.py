@@ -120,10 +120,10 @@ class LedgerReader:
 
 
 class LatestResult(NamedTuple):
-    """The latest result of a paper and a model, with a hash of the settings and the stamp of the paper."""
+    """The latest result of a paper and a model, with a hash of the settings and the change mark of the paper."""
 
     settings_hash: str
-    paper_stamp: str
+    change_mark: str
     outcome: Outcome
 
 

@@ -105,7 +105,7 @@ class Ledger:
         Requests that a killed process left in flight are marked as lost, since they may have been billed.
         """
         papers = (
-            (each.id, each.source, each.place, each.kind, each.title, each.abstract, each.stamp, position)
+            (each.id, each.source, each.place, each.kind, each.title, each.abstract, each.change_mark, position)
             for position, each in enumerate(corpus)
         )
         model_rows = [
@@ -263,7 +263,7 @@ class Ledger:
             plan_task.entry.id,
             plan_task.model_key,
             settings_hash,
-            plan_task.entry.stamp,
+            plan_task.entry.change_mark,
             record.outcome.value,
             record.reason,
             prompt.sha256 if prompt else "",
