@@ -128,8 +128,9 @@ class RunFolder:
                 _delete_drafts(folder)
                 present[model] = _list_complete_files(folder)
         for paper, model, outcome in results:
-            is_planned = outcome == Outcome.PLANNED
-            if model in infos and not present.has_paper_files(infos[model], paper, with_trajectory=is_planned):
+            endings = (RECORD_SUFFIX, TRAJECTORY_SUFFIX) if outcome == Outcome.PLANNED else (RECORD_SUFFIX,)
+            needed = {f"{sanitize_file_name(paper)}{ending}" for ending in endings}
+            if model in infos and not needed <= present.get(model, frozenset()):
                 yield paper, model
 
     def restore_plan_files(self, record: PlanRecord) -> str | None:
