@@ -98,17 +98,17 @@ def serve_read_requests(arguments: list[str], load: PaperLoader = _load_requeste
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     gc.enable()
-    # Text that a library prints must not get between the results, nor block this process by filling the pipe.
-    results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    _enlarge_pipe(results)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    os.set_blocking(sys.stderr.fileno(), False)
-    arxiv = ArxivClient(
-        **json.loads(access),
-        cache=Path(cache) if cache else None,
-        make_download_context=partial(_lift_limits, limits, results),
-    )
-    with contextlib.suppress(BrokenPipeError):  # the program was killed, and nothing reads the result
+    # The program may be killed, so that nothing reads the results.
+    with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as results:
+        _enlarge_pipe(results)
+        # Text that a library prints must not get between the results, nor block this process by filling the pipe.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        os.set_blocking(sys.stderr.fileno(), False)
+        arxiv = ArxivClient(
+            **json.loads(access),
+            cache=Path(cache) if cache else None,
+            make_download_context=partial(_lift_limits, limits, results),
+        )
         _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
         while (request := _receive_request(sys.stdin.buffer)) is not None:
             _set_process_limits(limits)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,11 @@ def with_ledger(path: Path, work: Callable[[Ledger], Awaitable[None]], papers: i
     asyncio.run(opened())
 
 
+def query_database(path: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(query).fetchall()
+
+
 @pytest.mark.parametrize("shared_disk", [False, True])
 def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: bool, tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
@@ -61,8 +67,7 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
         assert ledger.sum_charges() == 0.1
 
     with_ledger(path, work, shared_disk=shared_disk)
-    mode = sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone()[0]
-    assert mode == ("delete" if shared_disk else "wal")
+    assert query_database(path, "PRAGMA journal_mode") == [("delete" if shared_disk else "wal",)]
 
 
 def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) -> None:
@@ -86,7 +91,7 @@ def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) ->
 
     with_ledger(path, killed)
     with_ledger(path, after)
-    states = sqlite3.connect(path).execute("SELECT state FROM attempts ORDER BY number").fetchall()
+    states = query_database(path, "SELECT state FROM attempts ORDER BY number")
     assert states == [("lost",), ("refused",), ("lost",)]
 
 
@@ -109,7 +114,7 @@ def test_many_changes_share_a_commit_and_keep_their_order(tmp_path: Path) -> Non
 
         await asyncio.gather(*(writer.write_change(change) for _ in range(300)))
         await asyncio.to_thread(writer.close)
-        assert connect_ledger_readonly(path).execute("SELECT count(*) FROM run").fetchone() == (300,)
+        assert query_database(path, "SELECT count(*) FROM run") == [(300,)]
 
     asyncio.run(work())
 
@@ -164,7 +169,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(RunError, match="another program"):
         connect_ledger(path)
-    assert sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+    assert query_database(path, "SELECT name FROM sqlite_master") == [("mine",)]
 
 
 def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,9 +72,12 @@ class Ledger:
             RunError: if the ledger cannot be opened or has another version; in every method, if the ledger is damaged.
         """
         self._path = path
-        connection = connect_ledger(path, shared_disk=shared_disk)
-        store_kept_replies(connection, path)
-        self.reader = LedgerReader(path, connect_ledger_readonly(path))
+        with ExitStack() as closing_on_error:
+            connection = connect_ledger(path, shared_disk=shared_disk)
+            closing_on_error.callback(connection.close)
+            store_kept_replies(connection, path)
+            self.reader = LedgerReader(path, connect_ledger_readonly(path))
+            closing_on_error.pop_all()
         self._writer = LedgerWriter(path, connection)
         self._kept_replies: list[Path] = []
         self.submissions = Submissions(self.reader, self._writer)
