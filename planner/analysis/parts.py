@@ -259,7 +259,7 @@ def is_ablation_of_part(ablation: Ablation, part: str) -> bool:
 
 
 def list_ablated_part_names(ablation: Ablation) -> tuple[str, ...]:
-    """Return the names of an ablation's part: `ablated_part`, and the specific names in the name of the ablation."""
+    """Return what an ablation calls its part: `ablated_part`, and the specific names in the name of the ablation."""
     return (ablation.ablated_part, *_list_parts_in_name(ablation.name))
 
 

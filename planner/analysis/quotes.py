@@ -82,7 +82,7 @@ class QuoteSearch:
 
     @cached_property
     def _positions(self) -> dict[str, list[int]]:
-        """The first indices at which each word occurs, at most `_MAX_POSITIONS`. Stop words are left out."""
+        """The indices of the first `_MAX_POSITIONS` occurrences of each word. Stop words are left out."""
         positions: dict[str, list[int]] = defaultdict(list)
         for number, word in enumerate(self._words):
             if word not in STOP_WORDS and len(positions[word]) < _MAX_POSITIONS:

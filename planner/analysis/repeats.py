@@ -272,7 +272,7 @@ class RepeatSearch:
                     yield from ((text, words, passage) for text, words in passage.statements if stems <= words)
 
     def find_repeated_study(self, ablation: Ablation) -> ReportedStudy | None:
-        """Return the study in the paper that `ablation` seems to repeat, without its quote, or None."""
+        """Return the study in the paper that `ablation` seems to repeat, or None; its quote is left out."""
         found = next(self._find_repeats(ablation), None)
         return ReportedStudy(name=found[0], section=found[1], by="program") if found else None
 

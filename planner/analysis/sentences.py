@@ -209,14 +209,14 @@ def _find_cues(text: str) -> frozenset[str]:
 
 
 def _cut_main_clause(match: re.Match[str]) -> str:
-    """Return the part in a match, without a main clause after it: "the gate" in "Without the gate, the model fails"."""
+    """Return the part that was matched, up to the main clause: "the gate" of "Without the gate, the model fails"."""
     part = _OTHER_CLAUSE.sub("", match[1])
     return _MAIN_CLAUSE.sub("", part) if match[0].startswith("Without") else part
 
 
 @dataclass(frozen=True, slots=True)
 class _TableRow:
-    """A table row as its cells without markup; it starts `start` characters into the text."""
+    """The cells of a table row, without markup. The row starts `start` characters into the text."""
 
     cells: tuple[str, ...]
     start: int

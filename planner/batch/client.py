@@ -118,7 +118,7 @@ class RunState:
 
     @contextmanager
     def cancel_task_on_stop(self) -> Iterator[None]:
-        """Within the block the current task waits, and is cancelled if the run is stopped."""
+        """Cancel the current task if the run is stopped within the block."""
         task = _get_current_task()
         self._waiting_tasks.add(task)
         try:

@@ -49,7 +49,7 @@ def _check_address(address: str) -> str:
 
 def _check_endpoint_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,50}", name) or name in (EXTRACTIVE, *(p.prefix for p in PROVIDERS)):
-        raise ValueError("an endpoint's name must consist of letters and digits, and must be no prefix such as openai")
+        raise ValueError("an endpoint's name has letters and digits, and is not the name of a provider such as openai")
     return name
 
 

@@ -52,9 +52,10 @@ _FILES_ARGUMENT: Final = click.argument(
 @click.option("-o", "--output", type=FOLDER, help="Folder for the files, one per trajectory.")
 @click.option("--all", "show_all", is_flag=True, help="Also show the candidates that a plan does not keep.")
 def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool) -> None:
-    """Print each FILE, a trajectory or a folder of them, or convert it to another format. Repairs wrong encodings.
+    """Print trajectories, or convert them to another format. Repairs wrong encodings.
 
-    The details of a plan are read from the .json file beside the trajectory.
+    Each FILE is a trajectory or a folder of trajectories. The details of a plan are read from the .json file beside
+    the trajectory.
     """
     has_failed, shown, unique_names = False, 0, UniqueNames()
     for file in _list_files(files):

@@ -224,7 +224,7 @@ def _is_method_part(component: Component) -> bool:
 
 
 def _may_be_part(component: Component) -> bool:
-    """Return whether a component may be a part of the method, because a heading and many sentences name it."""
+    """Return whether a heading and many sentences name a component, so that it may be a part of the method."""
     is_title = EvidenceKind.HEADING in component.evidence_kinds and component.mention_count >= _MIN_TITLE_MENTIONS
     return is_title and not _BACKGROUND.search(component.name) and not is_unambiguous_metric_name(component.name)
 
@@ -269,7 +269,7 @@ def _write_discussion(proposals: Sequence[_Proposal], analysis: Analysis, metric
     yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
     for number, proposal in enumerate(proposals, start=1):
         yield f"{number}. {proposal.component.label}: {proposal.reason}."
-    none = f"none was recognised, so each study is measured by {UNKNOWN_METRIC}; replace these words by its name"
+    none = f"none was recognised; write the name of the metric where the plan says '{UNKNOWN_METRIC}'"
     yield f"Metrics that the text names: {', '.join(metrics) or none}."
 
 

@@ -217,7 +217,7 @@ def _describe_path_fault(member: str, path: str) -> str:
 
 
 def _is_readable(path: str, size: int) -> bool:
-    """Return whether a loader could read a file, to judge by its ending and its size in bytes."""
+    """Return whether a loader could read a file with this ending and this size in bytes."""
     path = path.lower()
     has_readable_name = path.endswith(_READABLE_ENDINGS) or "." not in path.rsplit("/", 1)[-1]
     return has_readable_name and (size <= MAX_TEXT_BYTES or path.endswith(".pdf"))

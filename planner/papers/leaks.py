@@ -241,7 +241,7 @@ def _find_section_number(section: Section) -> set[str]:
 
 
 def _find_references(sentence: str) -> Iterator[str]:
-    """Yield the names of the tables and figures that a sentence refers to: a number, such as "fig 3", or a label."""
+    """Yield the names of the tables and figures that a sentence refers to: "fig 3", or a label."""
     for match in _REFERENCE.finditer(sentence):
         if match[4] is not None:
             yield from (label.strip() for label in match[4].split(","))

@@ -156,10 +156,10 @@ def _check_parts(
 def _choose_plan(
     objects: Sequence[LocatedObject], k: int, min_chance: int | None, log: ParseLog
 ) -> tuple[Plan, tuple[Details, ...], tuple[RejectedAblation, ...]] | None:
-    """Return (plan, details, candidates not kept) from all candidates of a reply; if the plan breaks a rule, None.
+    """Return (plan, details, candidates not kept), or None if the plan breaks a rule.
 
     The plan keeps at most `k` candidates: the best one, and others with a chance of at least `min_chance` percent. If
-    no candidate has a chance, the plan keeps the first `k`. If `min_chance` is None, details are not read.
+    no candidate states a chance, the plan keeps the first `k`. If `min_chance` is None, details are not read.
     """
     details = [
         Details() if min_chance is None else read_ablation_details(o.value, f"line {o.line_in_block}", log)

@@ -161,7 +161,7 @@ def find_complete_plan_path(folder: Path, paper: Paper, info: ModelInfo, setting
 def _open_question(
     folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings
 ) -> tuple[Paper, PlanSettings, PlanRecord]:
-    """Return (paper, settings, new record). The paper gets its id in the folder, and `plain` is set if it is None."""
+    """Return (paper with its id in the folder, settings in which `plain` is not None, new record)."""
     paper = replace(paper, id=find_or_choose_paper_id(folder, paper.info, info))
     settings = replace(settings, plain=_has_plain_plan(folder, paper, info, settings))
     return paper, settings, _begin_record(paper, info, settings)

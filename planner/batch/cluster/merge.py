@@ -158,7 +158,7 @@ def reuse_replies(run: RunFolder, earlier_run: RunFolder) -> None:
 
 @contextmanager
 def _open_ledger(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for writing within the block, and store the replies that are kept in files.
+    """Open a ledger for writing within the block; first store the replies that were kept in files beside it.
 
     Raises:
         RunError: if the ledger cannot be used.
@@ -198,8 +198,8 @@ def _refuse_papers_of_other_shards(run: RunFolder, shards: list[Shard]) -> None:
         rows = query_ledger(folder.ledger_path, "SELECT id FROM papers WHERE position IS NOT NULL")
         if strangers := [str(paper) for (paper,) in rows if not shard.has_paper(str(paper))]:
             raise RunError(
-                f"{folder.path} holds papers of other shards, such as {strangers[0]!r}; perhaps it is a copy: "
-                f"run shard {shard} again (batch --shard {shard}), then merge"
+                f"{folder.path} holds papers of other shards, such as {strangers[0]!r}; it may be a copy of another "
+                f"shard's folder; run shard {shard} again (batch --shard {shard}), then merge"
             )
 
 

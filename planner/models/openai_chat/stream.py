@@ -238,7 +238,7 @@ class ResponseBody:
 
     @property
     def is_oversized(self) -> bool:
-        """True if the body is larger than any reply, in bytes or in JSON values."""
+        """True if the body is larger than a reply may be, in bytes or in JSON values."""
         return self._size > MAX_REPLY_BYTES or self._value_count > MAX_JSON_VALUES
 
     @property

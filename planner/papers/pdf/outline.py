@@ -252,8 +252,8 @@ class SectionNumberSequence:
     def _is_outdone(self, index: int, level: int) -> bool:
         """Return whether another line is likelier than line `index` to be the heading with this section number.
 
-        A later line with the same number is likelier if it has the style of the last heading on this level, and line
-        `index` has another style. If the level has no heading yet, the introduction is likelier than lines before it.
+        The first heading of a level is not before the introduction. Otherwise, a later line with the same number is
+        likelier if it looks like the last heading of the level, and line `index` does not.
         """
         model = self._models.get(level)
         if model is None:
