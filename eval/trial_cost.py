@@ -13,7 +13,7 @@ from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_run
 from planner.batch.engine import ModelEstimate
 from planner.batch.ledger.schema import query_ledger
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, LedgerModel
-from planner.batch.open_run import collect_corpus_and_estimates
+from planner.batch.open_run import collect_corpus_and_model_estimates
 from planner.batch.run_folder import RunFolder
 from planner.chat import Model, TokenCounter, Usage
 from planner.models.connect import open_model
@@ -56,7 +56,7 @@ async def estimate_arms(
     whole: dict[str, ModelEstimate] = {}
     for arm in trial.model_arms:
         spec = build_run_spec(trial, arm, output, folders)
-        _, (whole[arm.name],) = await collect_corpus_and_estimates(spec, arxiv, with_finished=True)
+        _, (whole[arm.name],) = await collect_corpus_and_model_estimates(spec, arxiv, estimate_finished_papers=True)
     return tuple(_estimate_rest(trial, arm, output, whole) for arm in trial.model_arms)
 
 
@@ -82,7 +82,7 @@ def _count_finished_papers(run: RunFolder, model: LedgerModel) -> int:
     if not run.ledger_path.is_file():
         return 0
     query = "SELECT DISTINCT paper, outcome FROM plannings WHERE model = ? AND asked = ?"
-    rows = query_ledger(run.ledger_path, query, model.full_name, model.settings_hash)
+    rows = query_ledger(run.ledger_path, query, model.model_key, model.settings_hash)
     return len({paper for paper, outcome in rows if outcome not in UNFINISHED_OUTCOMES})
 
 

@@ -273,10 +273,10 @@ def test_writing_and_reading_a_hostile_text_is_linear(unit: str) -> None:
 def test_a_text_with_much_markup_is_written_and_read_back(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(escape, "_MAX_MARKS", 1)
-        inert = escape.make_markup_escapable(text)
+        inert = escape.flatten_unescapable_markup(text)
         written = escape.escape_markup(inert)
         assert escape.unescape_markup(written) == inert
-        assert escape.make_markup_escapable(inert) == inert
+        assert escape.flatten_unescapable_markup(inert) == inert
         assert not escape.has_too_many_markup_characters(inert) or not re.search(
             r"(?<!\\)(?:\\\\)*<[A-Za-z/!?]", written
         )
@@ -296,7 +296,7 @@ def test_a_text_with_almost_too_much_markup_is_parsed_in_time(unit: str) -> None
     for text in (unit * 1_600, (unit + words) * 1_600, unit * 1_600 + words * 10_000):
         assert not escape.has_too_many_markup_characters(text)
         begun = time.process_time()
-        inert = escape.make_markup_escapable(text)
+        inert = escape.flatten_unescapable_markup(text)
         assert escape.unescape_markup(escape.escape_markup(inert)) == inert
         assert time.process_time() - begun < CPU_SECONDS
 

@@ -135,9 +135,9 @@ def _make_run_model(settings: PlanSettings) -> RunModel:
 
 
 def _read_paper(settings: PlanSettings) -> PaperWithPrompt:
-    async def rebuild_prompt(_: PromptRequest) -> PaperPrompt:
+    async def reread_and_build_prompt(_: PromptRequest) -> PaperPrompt:
         raise AssertionError("the prompt is there already")
 
     prompt = build_prompt(paper(), settings, TokenCounter())
     result = ReadResult(paper().info, (prompt,))
-    return PaperWithPrompt(result, prompt, PromptRequest(settings, TokenCounter()), rebuild_prompt)
+    return PaperWithPrompt(result, prompt, PromptRequest(settings, TokenCounter()), reread_and_build_prompt)

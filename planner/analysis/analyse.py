@@ -30,9 +30,9 @@ from planner.analysis.phrases import (
 from planner.analysis.sentences import (
     AblationPhrase,
     find_added_or_lacking_parts,
+    find_check_marked_parts_and_variants,
     find_part_varied_in_table,
     find_parts_changed_in_rows,
-    find_parts_in_ablation_table,
     find_removals_and_replacements,
     find_studied_or_compared_parts,
     find_studied_parts,
@@ -189,7 +189,7 @@ def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[AblationP
         yield from find_part_varied_in_table(passage.text) if is_table else ()
         if is_experiment:
             yield from _read_words(passage, is_about)
-            yield from find_parts_in_ablation_table(passage.text) if is_table and is_about else ()
+            yield from find_check_marked_parts_and_variants(passage.text) if is_table and is_about else ()
             yield from _find_ablated_components(passage, names, is_about)
 
 

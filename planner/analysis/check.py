@@ -87,7 +87,7 @@ class PlanCheck:
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
 
-def check_reply(reply: Reply, paper_index: PaperIndex) -> PlanCheck:
+def locate_quotes_and_find_faults(reply: Reply, paper_index: PaperIndex) -> PlanCheck:
     """Return the faults of the plan in a reply, and all its details with their quotes located.
 
     In the reviewer task, ablations are also compared with the studies that the model or the program found in the paper.

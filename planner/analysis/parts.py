@@ -7,7 +7,7 @@ from itertools import pairwise, product
 from math import sqrt
 from typing import Final
 
-from planner.analysis.passages import PassageSearch, has_word_with_stem
+from planner.analysis.passages import PassageSearch, may_have_word_with_stem
 from planner.matching import (
     COMMON_STEMS,
     GREEK_NAMES,
@@ -126,14 +126,14 @@ def is_part_of_paper(part: str, search: PassageSearch) -> bool:
     stems = extract_stems(_DEED.sub("", text))
     names = (name.lower().removesuffix("s") for name in _PROPER_NAME.findall(text))
     if not all(
-        has_word_with_stem(stem, own) or has_word_with_stem(stem, search.unhyphenated_text)
+        may_have_word_with_stem(stem, own) or may_have_word_with_stem(stem, search.unhyphenated_text)
         for stem in _TERMS.intersection(stems)
     ):
         return False
     if not all(name in own or name in search.unhyphenated_text for name in names):
         return False
     telling = set(filter(is_specific_stem, stems))
-    is_foreign = sum(not has_word_with_stem(stem, search.lowered_text) for stem in telling) > 1
+    is_foreign = sum(not may_have_word_with_stem(stem, search.lowered_text) for stem in telling) > 1
     if is_foreign or (not _TERMS.isdisjoint(head) and not _has_words(head, search)):
         return False
     pairs = (pair for pair in pairwise(stems) if not _PREFIXES & {*pair})
@@ -270,7 +270,7 @@ def _list_parts_in_name(text: str) -> tuple[str, ...]:
     return (name,) if len(extract_stems(name)) == 1 else list_specific_names(name)
 
 
-def list_replacements_naming_part(ablation: Ablation) -> Iterator[str]:
+def find_replacements_with_words_of_part(ablation: Ablation) -> Iterator[str]:
     """Yield each replacement that has at least half of the words in the part's name."""
     part = extract_stem_set(ablation.ablated_part) - COMMON_STEMS
     for item in ablation.replacement:
@@ -279,7 +279,7 @@ def list_replacements_naming_part(ablation: Ablation) -> Iterator[str]:
             yield item
 
 
-def list_limiting_word_kinds(text: str) -> frozenset[str | None]:
+def find_limiting_word_kinds(text: str) -> frozenset[str | None]:
     """Return the kinds of limiting words in a text: "only" (also for "just"), "single" and "each"."""
     return frozenset(match.lastgroup for match in _LIMITS.finditer(text))
 

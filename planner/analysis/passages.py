@@ -336,7 +336,7 @@ class PassageSearch:
                             yield sentence, each.heading
 
 
-def has_word_with_stem(stem: str, lowered_text: str) -> bool:
+def may_have_word_with_stem(stem: str, lowered_text: str) -> bool:
     """Return whether a word in the lower-case text `lowered_text` begins with `stem`, or with its first letters."""
     start = re.escape(shorten_stems_to_word_beginnings((stem,))[0][:_BEGINNING_CHARS])
     return bool(re.search(rf"{start}(?<![^\W_]{start})", lowered_text))  # quicker than to look behind first

@@ -11,14 +11,14 @@ from planner.analysis.parts import (
     extract_content_stems,
     extract_head_stems,
     extract_stems_without_kinds,
+    find_limiting_word_kinds,
+    find_replacements_with_words_of_part,
     is_ablation_of_part,
     is_greek_symbol,
     is_same_part,
     is_specific_stem,
     is_text_about_part,
-    list_limiting_word_kinds,
     list_names_of_part,
-    list_replacements_naming_part,
     list_searchable_names_with_stems,
     list_specific_names,
     strip_study_words,
@@ -103,7 +103,7 @@ class _Sentence(NamedTuple):
 
     def compares(self, limits: frozenset[str | None]) -> bool:
         """Return whether the sentence makes a comparison, and `around` has each kind of limiting word in `limits`."""
-        return bool(_COMPARES.search(self.text)) and limits <= list_limiting_word_kinds(self.around)
+        return bool(_COMPARES.search(self.text)) and limits <= find_limiting_word_kinds(self.around)
 
     def compares_name(self, stems: frozenset[str]) -> bool:
         """Return whether the sentence is short, compares things of this paper by name, and has all these stems."""
@@ -131,7 +131,7 @@ class _ComparisonSearch:
             self._find_removals(part) if action is Action.REMOVE else (),
             self._find_sweeps(part, [item for item in ablation.replacement if is_mostly_number(item)]),
             *(self._find_replacements(item, part) for item in items if not is_mostly_number(item)),
-            *(self._find_single_use(item, part) for item in items if "only" in list_limiting_word_kinds(item)),
+            *(self._find_single_use(item, part) for item in items if "only" in find_limiting_word_kinds(item)),
             self._find_oracles(ablation) if action is Action.REPLACE else (),
         )
 
@@ -157,7 +157,7 @@ class _ComparisonSearch:
 
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (name, heading) for each comparison about `part` that has the replacement `item` or a name in it."""
-        about, limits = extract_stems_without_kinds(part), list_limiting_word_kinds(item)
+        about, limits = extract_stems_without_kinds(part), find_limiting_word_kinds(item)
         for name, words in list_searchable_names_with_stems(item):
             stems = words - about
             is_whole, says_enough = name == item and len(stems) > 1, len(stems) > 1 or any(map(is_specific_stem, stems))
@@ -168,11 +168,11 @@ class _ComparisonSearch:
 
     def _find_single_use(self, item: str, part: str) -> Iterator[tuple[str, str]]:
         """Yield (`item`, heading) for each sentence on ablations with `item`, such as "the coarse features only"."""
-        about, limits = extract_stems_without_kinds(part), list_limiting_word_kinds(item)
+        about, limits = extract_stems_without_kinds(part), find_limiting_word_kinds(item)
         stems = extract_stems_without_kinds(item)
         least = _MIN_ITEM_SHARE * len(stems)
         for each in self._list_sentences(stems, least):
-            is_said = len(stems & each.stems) >= least and limits <= list_limiting_word_kinds(each.text)
+            is_said = len(stems & each.stems) >= least and limits <= find_limiting_word_kinds(each.text)
             if each.is_about_ablations and is_said and each.is_about(about, extract_head_stems(part)):
                 yield item, each.heading
 
@@ -299,7 +299,7 @@ class RepeatSearch:
             for text, words, passage in self._find_statements(stems):
                 if _may_tell_change(text, words, passage, ablation) and is_text_about_part(stems, text):
                     yield name, passage.heading
-        for name in list_replacements_naming_part(ablation):
+        for name in find_replacements_with_words_of_part(ablation):
             yield from ((name, passage.heading) for *_, passage in self._find_statements(extract_stem_set(name)))
 
     def _tells_change(self, reported: ReportedAblation, ablation: Ablation) -> bool:

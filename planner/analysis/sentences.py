@@ -298,7 +298,7 @@ def find_part_varied_in_table(table: str) -> Iterator[AblationPhrase]:
         yield AblationPhrase(part, Action.REPLACE, "", head.start)
 
 
-def find_parts_in_ablation_table(table: str) -> Iterator[AblationPhrase]:
+def find_check_marked_parts_and_variants(table: str) -> Iterator[AblationPhrase]:
     """Yield the parts with a column of check marks in an ablation table, and the variants that its rows name.
 
     A variant is neither a removal nor the whole method.

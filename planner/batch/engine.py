@@ -143,7 +143,7 @@ class ResultRecorder:
         models = [run_model.ledger_model for run_model in self._job.models]
         await self._ledger.begin_command(self._job.models[0].settings.task, self._job.corpus.entries, models)
         infos = {key: run_model.info for key, run_model in self._run_models.items()}
-        for paper, model in self._run.list_results_without_files(infos, self._ledger.list_results()):
+        for paper, model in self._run.iterate_results_without_files(infos, self._ledger.iterate_results()):
             problem = self._run.restore_plan_files(self._ledger.reader.load_latest_record(paper, model))
             self._progress.last_problems += filter(None, [problem])
             await asyncio.sleep(0)  # so that signals are handled meanwhile
@@ -232,7 +232,7 @@ class ModelEstimate:
         Raises:
             PromptError: if a prompt template is faulty.
         """
-        paper_prompt = paper if isinstance(paper, PaperError) else paper.prompt_or_error
+        paper_prompt = paper if isinstance(paper, PaperError) else paper.built_prompt_or_error
         if isinstance(paper_prompt, PaperError | TooLongError):
             self.paper_errors.append(str(paper_prompt))
         elif isinstance(paper_prompt, PlannerError):

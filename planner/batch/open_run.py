@@ -92,7 +92,7 @@ async def open_run(spec: RunSpec, arxiv_client: ArxivClient) -> AsyncIterator[Op
         ledger = await stack.enter_async_context(Ledger(run.ledger_path, shared_disk=shared_disk))
         if corpus is not None:
             ledger.refuse_other_task(spec.settings.task)
-            collected = [model.ledger_model.full_name for model in models] if spec.uses_batch_service else []
+            collected = [model.ledger_model.model_key for model in models] if spec.uses_batch_service else []
             _refuse_while_submitted(ledger, run, collected)
         engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv_client))
         if corpus is not None:
@@ -106,10 +106,10 @@ async def open_run(spec: RunSpec, arxiv_client: ArxivClient) -> AsyncIterator[Op
             raise
 
 
-async def collect_corpus_and_estimates(
-    spec: RunSpec, arxiv_client: ArxivClient, *, with_finished: bool = False
+async def collect_corpus_and_model_estimates(
+    spec: RunSpec, arxiv_client: ArxivClient, *, estimate_finished_papers: bool = False
 ) -> tuple[Corpus, list[ModelEstimate]]:
-    """Return (corpus, one estimate for each model); `with_finished` estimates papers with a result too."""
+    """Return (corpus, one estimate for each model); `estimate_finished_papers` estimates papers with a result too."""
     spec = inherit_run_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
@@ -117,7 +117,7 @@ async def collect_corpus_and_estimates(
         corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
         job = BatchJob(spec, corpus, models, partial(create_isolated_readers, arxiv_client))
         folders = [spec.run, *([spec.shard.locate_folder(spec.run)] if spec.shard else [])]
-        results = {} if with_finished else load_latest_results(folder.ledger_path for folder in folders)
+        results = {} if estimate_finished_papers else load_latest_results(folder.ledger_path for folder in folders)
         return corpus, await estimate_remaining_requests(job, results)
 
 
@@ -284,7 +284,7 @@ async def _open_engine(
         return
     from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 
-    remote = {model.ledger_model.full_name: model.client.worker_spec for model in models if model.client.worker_spec}
+    remote = {model.ledger_model.model_key: model.client.worker_spec for model in models if model.client.worker_spec}
     async with open_ray_pool(
         WorkerConfig(remote, arxiv_client, str(spec.base_folder)), spec.engine.ray_address
     ) as pool:
@@ -297,5 +297,5 @@ async def _open_engine(
 def _move_to_cluster(model: RunModel, pool: WorkerPool) -> RunModel:
     if model.client.worker_spec is None:
         return model  # the built-in planner sends nothing
-    pooled = pool.make_model(model.info, model.ledger_model.full_name)
+    pooled = pool.make_model(model.info, model.ledger_model.model_key)
     return replace(model, client=replace(model.client, model=pooled, warm_up=lambda: None))

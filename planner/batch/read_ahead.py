@@ -30,14 +30,14 @@ _TOKEN_COUNTER: Final = FixedTokenCounter()
 class PaperWithPrompt:
     """A paper that another process read, with the prompt that it built for one model.
 
-    `prompt_or_error` is this prompt, or the error if it could not be built; it was built for `prompt_request`.
-    `rebuild_prompt` reads the paper again to build a prompt with other settings.
+    `built_prompt_or_error` is the result for `built_prompt_request`: a prompt, or the error if it could not be built.
+    `reread_and_build_prompt` reads the paper again to build a prompt with other settings.
     """
 
     read_result: ReadResult
-    prompt_or_error: PaperPrompt | PlannerError
-    prompt_request: PromptRequest
-    rebuild_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
+    built_prompt_or_error: PaperPrompt | PlannerError
+    built_prompt_request: PromptRequest
+    reread_and_build_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
 
     @property
     def info(self) -> PaperInfo:
@@ -56,9 +56,11 @@ class PaperWithPrompt:
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
         """Return the first prompt about the paper (before any re-ask); raise the error if it cannot be built."""
-        prompt_request = PromptRequest(settings, token_counter)
+        request = PromptRequest(settings, token_counter)
         paper_prompt = (
-            self.prompt_or_error if prompt_request == self.prompt_request else await self.rebuild_prompt(prompt_request)
+            self.built_prompt_or_error
+            if request == self.built_prompt_request
+            else await self.reread_and_build_prompt(request)
         )
         if isinstance(paper_prompt, PlannerError):
             raise paper_prompt
@@ -66,11 +68,12 @@ class PaperWithPrompt:
 
     def check_plan(self, reply: Reply, _: Task, __: PaperPrompt) -> "PlanCheck":
         """Find the faults of the plan in a reply, and the places in the paper that the plan quotes."""
-        from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, which only a reply needs
+        # Importing it compiles many patterns, which only a reply needs.
+        from planner.analysis.check import PlanCheck, locate_quotes_and_find_faults
 
         if (index := self.read_result.restore_full_index()) is None:
             return PlanCheck(reply)
-        return check_reply(reply, index)
+        return locate_quotes_and_find_faults(reply, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +167,11 @@ class ReadAheadQueue:
     ) -> PaperWithPrompt | PaperError:
         if isinstance(result, PaperError):
             return result
-        rebuild_prompt = partial(self._rebuild_prompt, request)
-        return PaperWithPrompt(result, result.prompts[number], request.prompts[number], rebuild_prompt)
+        reread_and_build_prompt = partial(self._reread_and_build_prompt, request)
+        return PaperWithPrompt(result, result.prompts[number], request.prompts[number], reread_and_build_prompt)
 
-    async def _rebuild_prompt(self, request: ReadRequest, prompt_request: PromptRequest) -> PaperPrompt | PlannerError:
+    async def _reread_and_build_prompt(
+        self, request: ReadRequest, prompt_request: PromptRequest
+    ) -> PaperPrompt | PlannerError:
         request = replace(request, prompts=(prompt_request,), keep_paper=False)
         return (await self._readers[0].read_paper_with_prompts(request)).prompts[0]

@@ -114,7 +114,7 @@ class RunFolder:
         with convert_os_errors(self.path):
             write_plan_files(self.trajectory_folder, record, trajectory)
 
-    def list_results_without_files(
+    def iterate_results_without_files(
         self, infos: Mapping[str, ModelInfo], results: Iterable[tuple[str, str, Outcome]]
     ) -> Iterator[tuple[str, str]]:
         """Yield (paper, model) for each of `results` whose files are missing.

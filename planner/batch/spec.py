@@ -335,7 +335,7 @@ class BatchJob:
     @property
     def models_by_key(self) -> dict[str, RunModel]:
         """The models by their names in the ledger."""
-        return {model.ledger_model.full_name: model for model in self.models}
+        return {model.ledger_model.model_key: model for model in self.models}
 
 
 def _hash_settings(info: ModelInfo, settings: PlanSettings) -> str:

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.ledger.records import ALL_PAIRS, IS_VALID
-from planner.batch.ledger.schema import DamagedLedgerError, connect_ledger_despite_damage, convert_ledger_errors
+from planner.batch.ledger.schema import DamagedLedgerError, convert_ledger_errors, open_readable_ledger
 from planner.batch.rate_limit import RateLimiter
 from planner.batch.run_folder import RunFolder, Shard, list_begun_shards, list_missing_shards
 from planner.chat import Usage
@@ -221,7 +221,7 @@ def read_ledger_status(run: RunFolder, *, is_in_use: bool = False) -> LedgerStat
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
-    ledger = connect_ledger_despite_damage(run.ledger_path)
+    ledger = open_readable_ledger(run.ledger_path)
     with closing(ledger.connection) as db, convert_ledger_errors(run.ledger_path):
         papers, expected = db.execute(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}").fetchone()
         outcomes_by_model = _count_outcomes_by_model(db)

@@ -36,7 +36,7 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
         "combine": CommandRow("show.combine", "Combine the plans of several models or runs into one plan."),
     },
     "Set up and check": {
-        "check": CommandRow("show.check", "Check that files hold valid plans."),
+        "check": CommandRow("show.check_trajectory_format", "Check that files hold valid plans."),
         "models": CommandRow("setup.models", "List the known models, or the models of an endpoint."),
         "config": CommandRow("setup.config", "Show the settings files, and where each setting comes from."),
         "doctor": CommandRow("setup.doctor", "Check key, endpoint and model with one tiny request."),

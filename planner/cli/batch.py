@@ -199,9 +199,9 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
 
 async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
     """Print the expected tokens, cost and time of a run. Return 0 if all papers can be read, otherwise 1."""
-    from planner.batch.open_run import collect_corpus_and_estimates
+    from planner.batch.open_run import collect_corpus_and_model_estimates
 
-    corpus, estimates = await collect_corpus_and_estimates(spec, create_cached_arxiv_client(offline=spec.offline))
+    corpus, estimates = await collect_corpus_and_model_estimates(spec, create_cached_arxiv_client(offline=spec.offline))
     if as_json:
         print_json(describe_dry_run_as_json(corpus, estimates))
     else:

@@ -83,21 +83,21 @@ class TaskOptions:
 
 def make_options_decorator(
     argument_name: str,
-    argument_class: type,
+    value_class: type,
     *options: Callable[[CommandFunction], CommandFunction],
     complete_argument: Callable[[Any], Any] = lambda value: value,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that adds options to a command. It passes their values as the argument `argument_name`.
 
-    The argument is an instance of `argument_class`, a dataclass with a field for each option. `complete_argument` may
+    The argument is an instance of `value_class`, a dataclass with a field for each option. `complete_argument` may
     return another instance for the command, for example one with further fields.
     """
 
     def decorate(command: CommandFunction) -> CommandFunction:
         @functools.wraps(command)
         def with_value(*args: Any, **kwargs: Any) -> Any:
-            given = {field.name: kwargs.pop(field.name) for field in fields(argument_class) if field.name in kwargs}
-            return command(*args, **{argument_name: complete_argument(argument_class(**given))}, **kwargs)
+            given = {field.name: kwargs.pop(field.name) for field in fields(value_class) if field.name in kwargs}
+            return command(*args, **{argument_name: complete_argument(value_class(**given))}, **kwargs)
 
         decorated: CommandFunction = with_value
         for option in reversed(options):

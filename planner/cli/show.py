@@ -84,9 +84,9 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
     raise SystemExit(1 if has_failed else 0)
 
 
-@command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
+@command("check", epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
 @_FILES_ARGUMENT
-def check(files: tuple[Path, ...]) -> None:
+def check_trajectory_format(files: tuple[Path, ...]) -> None:
     """Check the format of each FILE: a trajectory, a folder of them, or a plan as JSON or JSONL.
 
     Prints each fault in the format (a finding) as one line. The exit code is 1 if there is a finding. Doubts about the

@@ -18,7 +18,7 @@ from planner.files import is_pipe_or_device, write_file_atomically
 from planner.names import sanitize_file_name
 from planner.sanitize import make_json_printable, render_csv
 from planner.schema import PLAN_FIELDS, format_field_values
-from planner.site.copies import DETAIL_COLUMNS, list_detail_rows
+from planner.site.copies import DETAIL_COLUMNS, iterate_detail_rows
 from planner.site.entries import PlanEntry
 
 _BASELINE: Final = Variant(BASELINE, "the method as the paper describes it")
@@ -143,7 +143,7 @@ def _describe_study(plan: ExportedPlan, study: ExportedStudy | None) -> Iterator
         yield "The baseline of all studies"
         return
     yield f"Study {study.number} of {len(plan.studies)}, number {study.run_position} to run: {study.headline}"
-    yield from (f"{label}: {text}" for label, text in study.list_facts())
+    yield from (f"{label}: {text}" for label, text in study.iterate_facts())
 
 
 def _list_comments(lines: Iterable[str]) -> Iterator[str]:
@@ -245,6 +245,6 @@ def _build_csv_rows(entry: PlanEntry, detail_count: int) -> Iterator[Sequence[st
     if entry.trajectory is None:
         yield (*about, "", *[""] * len(PLAN_FIELDS), entry.reason, *paper, "", *[""] * detail_count, "")
         return
-    for number, (ablation, cells) in enumerate(zip(entry.ablations, list_detail_rows(entry), strict=True), start=1):
+    for number, (ablation, cells) in enumerate(zip(entry.ablations, iterate_detail_rows(entry), strict=True), start=1):
         fields = (str(number), *format_field_values(ablation), "", *paper, entry.trajectory.reasoning)
         yield (*about, *fields, *cells[:detail_count], "; ".join(entry.list_findings(number - 1)))

@@ -107,7 +107,7 @@ def write_review_files(entries: Sequence[PlanEntry], target_folder: Path) -> Non
 
 
 def _render_study(study: ExportedStudy) -> str:
-    notes = (f"- **{label}**: {escape_github_markdown(text)}\n" for label, text in study.list_facts())
+    notes = (f"- **{label}**: {escape_github_markdown(text)}\n" for label, text in study.iterate_facts())
     first = study.variants_to_run_first
     later = [variant for variant in study.variants if variant not in first]
     steps = [f"- [ ] Run `{each.slug}`: {escape_github_markdown(study.describe_variant(each))}\n" for each in first]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.ledger.records import LedgerReader
-from planner.batch.ledger.schema import connect_ledger_despite_damage, convert_ledger_errors
+from planner.batch.ledger.schema import convert_ledger_errors, open_readable_ledger
 from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import OutputError, RunError, TrajectoryError, UsageError
 from planner.exports import data_files, documents
@@ -120,7 +120,7 @@ def build_export_file(entry: PlanEntry, export_format: str) -> ExportedFile:
 
 def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
     """Yield an entry for each paper and model of a run: the latest plan or, if there is none, the failure."""
-    ledger = connect_ledger_despite_damage(run.ledger_path)
+    ledger = open_readable_ledger(run.ledger_path)
     damage += [ledger.damage] if ledger.damage else []
     with closing(ledger.connection) as db, convert_ledger_errors(run.ledger_path):
         records = LedgerReader(run.ledger_path, db)

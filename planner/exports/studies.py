@@ -62,7 +62,7 @@ class ExportedStudy:
     details: Details
     variants: tuple[Variant, ...]
 
-    def list_facts(self) -> Iterator[tuple[str, str]]:
+    def iterate_facts(self) -> Iterator[tuple[str, str]]:
         """Yield (label, text) for each fact that helps to run the study."""
         texts = (
             ("Part", self.ablation.ablated_part),

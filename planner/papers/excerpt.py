@@ -11,7 +11,7 @@ from typing import Final
 
 from planner.errors import PaperError, TooLongError
 from planner.papers.headings import classify_heading, is_measurement_setup_heading, strip_number_and_punctuation
-from planner.papers.leaks import redact_excerpt
+from planner.papers.leaks import remove_results_and_ablations
 from planner.papers.outline import BACK_MATTER_KINDS
 from planner.papers.paper import BlockKind, Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
@@ -53,7 +53,7 @@ def cut_excerpt(paper: Paper, task: Task, end_heading: str = "") -> Excerpt:
     )
     chosen = set(map(id, method))
     later = tuple(section for section in body if id(section) not in chosen)
-    excerpt = redact_excerpt(opening.copy_with_sections(*_split_unsent_sections(method)), later)
+    excerpt = remove_results_and_ablations(opening.copy_with_sections(*_split_unsent_sections(method)), later)
     reason = f"the author task ends before {body[end].heading!r}"
     omissions = (*excerpt.omissions, *(_describe_omission(section, reason) for section in later))
     return replace(excerpt, omissions=omissions, warnings=_warn_of_lost_method(body, excerpt.sections))

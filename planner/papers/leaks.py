@@ -98,7 +98,7 @@ class _ResultReferences:
         return (*_REFERENCE_CUES, *(_SECTION_CUES if self.sections else ()))
 
 
-def redact_excerpt(excerpt: Excerpt, unsent_sections: Sequence[Section]) -> Excerpt:
+def remove_results_and_ablations(excerpt: Excerpt, unsent_sections: Sequence[Section]) -> Excerpt:
     """Return an excerpt without the text that reveals results or ablations, and with an omission for each removal.
 
     `unsent_sections` are the sections that the task does not send. Tables and figures are removed; only the caption of

@@ -54,10 +54,12 @@ class _LoadedPaper:
 
     def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
         from planner.analysis.analyse import index_paper_for_check
-        from planner.analysis.check import check_reply  # compiles many patterns, which only a reply needs
+        from planner.analysis.check import (
+            locate_quotes_and_find_faults,  # compiles many patterns, which only a reply needs
+        )
 
         assert paper_prompt.excerpt is not None, "the prompt was built in this process"
-        return check_reply(reply, index_paper_for_check(self.paper, task, paper_prompt.excerpt))
+        return locate_quotes_and_find_faults(reply, index_paper_for_check(self.paper, task, paper_prompt.excerpt))
 
 
 async def plan_paper(

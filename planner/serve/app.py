@@ -144,7 +144,7 @@ class PageApp:
             cost=cost,
             problem=problem,
             model_problem=model_problem,
-            models=tuple(self.defaults.list_model_choices()),
+            models=tuple(self.defaults.iterate_model_choices()),
             max_k=MAX_K,
             jobs=[job for job in self.queue.jobs.values() if job.request.paper.key == paper.key],
         )

@@ -167,7 +167,7 @@ class PageDefaults:
         """The model from the command line or the environment, or the built-in planner if there is none."""
         return self.model_spec.model or EXTRACTIVE
 
-    def list_model_choices(self) -> Iterator[tuple[str, str]]:
+    def iterate_model_choices(self) -> Iterator[tuple[str, str]]:
         """Yield (value, label) for each model that the form offers."""
         if self.default_model != EXTRACTIVE:
             yield self.default_model, self.default_model

@@ -78,7 +78,7 @@ def format_change_as_instruction(ablation: Ablation, replacements: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
-class PlanCopies:
+class CopyableTexts:
     """The texts of one plan that people can copy from a page."""
 
     review: str
@@ -87,7 +87,7 @@ class PlanCopies:
     csv: str
 
 
-def format_plan_copies(entry: PlanEntry) -> PlanCopies:
+def format_plan_copies(entry: PlanEntry) -> CopyableTexts:
     """Return a plan in each format that people can copy. The texts have no control characters."""
     assert entry.trajectory is not None, "an entry without a plan cannot be copied"
     forms = (
@@ -96,7 +96,7 @@ def format_plan_copies(entry: PlanEntry) -> PlanCopies:
         format_ablations_as_jsonl(entry.trajectory.plan),
         _format_csv(entry),
     )
-    return PlanCopies(*map(remove_unsafe_characters, forms))
+    return CopyableTexts(*map(remove_unsafe_characters, forms))
 
 
 def format_plan_as_review(entry: PlanEntry) -> str:
@@ -123,11 +123,11 @@ def format_ablations_as_jsonl(plan: Plan) -> str:
 def _format_csv(entry: PlanEntry) -> str:
     """Return a plan as CSV with a row for each ablation and, if there are details, a column for each detail."""
     columns = [*(field.name for field in PLAN_FIELDS), *(DETAIL_COLUMNS if entry.has_details else ())]
-    rows = zip(map(format_field_values, entry.ablations), list_detail_rows(entry), strict=True)
+    rows = zip(map(format_field_values, entry.ablations), iterate_detail_rows(entry), strict=True)
     return render_csv((columns, *((*fields, *cells)[: len(columns)] for fields, cells in rows)))
 
 
-def list_detail_rows(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
+def iterate_detail_rows(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
     """Yield for each ablation the texts of its details, in the order of `DETAIL_COLUMNS`. An unknown detail is ""."""
     for number, details in enumerate(entry.details):
         evidence, effort = details.evidence, details.effort

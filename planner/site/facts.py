@@ -171,7 +171,7 @@ def _format_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.1 else ""
 
 
-def list_attempt_views(entry: PlanEntry) -> Iterator[AttemptView]:
+def iterate_attempt_views(entry: PlanEntry) -> Iterator[AttemptView]:
     """Yield the requests for a plan, each with its reply, in the order in which they were sent."""
     for number, attempt in enumerate(entry.record.attempts if entry.record else (), start=1):
         outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"

@@ -23,7 +23,7 @@ from planner.matching import Place, group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import MAX_ABSTRACT_CHARS
 from planner.schema import Ablation, Action, Task, list_labelled_non_benchmark_fields
-from planner.site.copies import PlanCopies, choose_descriptive_name_or_part, format_plan_copies
+from planner.site.copies import CopyableTexts, choose_descriptive_name_or_part, format_plan_copies
 from planner.site.entries import PlanEntry
 from planner.site.facts import (
     AttemptView,
@@ -31,7 +31,7 @@ from planner.site.facts import (
     choose_unique_labels,
     find_arxiv_id,
     format_key_figures,
-    list_attempt_views,
+    iterate_attempt_views,
     list_plan_facts,
 )
 from planner.site.html_text import (
@@ -110,7 +110,7 @@ class ModelPanel:
     cards: tuple[AblationCard, ...]
     notes: tuple[tuple[str, tuple[Markup, ...]], ...]
     considered_cards: tuple[AblationCard, ...]
-    copies: PlanCopies | None
+    copies: CopyableTexts | None
     facts: tuple[tuple[str, str], ...]
     replies: tuple[AttemptView, ...]
 
@@ -199,7 +199,7 @@ class _PlaceLinks:
         headline = render_inline_markdown(choose_descriptive_name_or_part(self.entries[entry_number].ablations[number]))
         return AblationLink(self.labels[entry_number], headline, self.build_anchor(place))
 
-    def list_matches(self, place: Place) -> Iterator[AblationLink]:
+    def iterate_matches(self, place: Place) -> Iterator[AblationLink]:
         """Yield links to the ablations of other models that are in the same group as the ablation at `place`."""
         own = self.entries[place[0]]
         for other in next((group for group in self.groups if place in group), ()):
@@ -234,7 +234,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         considered_cards=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry) if entry.trajectory and entry.ablations else None,
         facts=list_plan_facts(entry),
-        replies=tuple(list_attempt_views(entry)),
+        replies=tuple(iterate_attempt_views(entry)),
     )
 
 
@@ -243,7 +243,7 @@ def _list_cards(places: _PlaceLinks, entry_number: int) -> Iterator[AblationCard
     for number, ablation in enumerate(entry.ablations):
         place = (entry_number, number)
         lines, findings = entry.details[number].list_labelled_lines(), entry.list_findings(number)
-        matches = tuple(places.list_matches(place))
+        matches = tuple(places.iterate_matches(place))
         yield _build_card(ablation, lines, number + 1, places.build_anchor(place), findings, matches)
 
 

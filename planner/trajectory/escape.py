@@ -210,7 +210,7 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
         stack.pop()
 
 
-def make_markup_escapable(text: str, *, preceding_text: str = "") -> str:
+def flatten_unescapable_markup(text: str, *, preceding_text: str = "") -> str:
     """Return a text that can be escaped and restored: the given text or, if its markup cannot be checked, plain text.
 
     `preceding_text` will stand before the text on its first line.
@@ -231,7 +231,7 @@ def has_too_many_markup_characters(text: str) -> bool:
 
 
 def escape_markup(text: str, *, preceding_text: str = "") -> str:
-    """Return the text with its active markup escaped; `text` must come from `make_markup_escapable`."""
+    """Return the text with its active markup escaped; `text` must come from `flatten_unescapable_markup`."""
     written = text if has_too_many_markup_characters(text) else _write_escapes(text, preceding_text)
     assert written is not None, "a normalized text cannot be escaped"
     return written

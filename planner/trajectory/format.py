@@ -9,7 +9,7 @@ from planner.errors import TrajectoryError
 from planner.names import number_repeated_names
 from planner.sanitize import describe_unsafe_characters, remove_unsafe_characters
 from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, AblationField, Plan, Task, find_rule_violations
-from planner.trajectory.escape import escape_markup, make_markup_escapable
+from planner.trajectory.escape import escape_markup, flatten_unescapable_markup
 
 STYLE_BLOCK: Final = """\
 <style>
@@ -213,7 +213,7 @@ class _Normalizer:
         return remove_unsafe_characters(text)
 
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
-        neutral = make_markup_escapable(text, preceding_text=prefix)
+        neutral = flatten_unescapable_markup(text, preceding_text=prefix)
         if neutral != text:
             self.warnings.append(f"{place}: markup that could not be checked was made plain text")
         return neutral

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.analysis.check import FindingKind, check_reply, find_faults
+from planner.analysis.check import FindingKind, find_faults, locate_quotes_and_find_faults
 from planner.analysis.passages import PaperIndex
 from planner.analysis.repeats import RepeatSearch
 from planner.parsing.reply import Reply
@@ -14,7 +14,7 @@ def join_warnings(part: str, *replacement: str, metric: str = "mAP", task: Task 
     action = Action.REPLACE if replacement else Action.REMOVE
     ablation = Ablation(name="Study", ablated_part=part, action=action, replacement=replacement, metrics=(metric,))
     reply = Reply(reasoning="", plan=Plan(ablations=(ablation,)))
-    return "\n".join(check_reply(reply, index(PLAIN, task)).warnings)
+    return "\n".join(locate_quotes_and_find_faults(reply, index(PLAIN, task)).warnings)
 
 
 def test_a_missing_ablation_of_a_part_that_is_in_the_paper_is_not_warned_of() -> None:
@@ -167,7 +167,7 @@ def test_each_warning_names_its_ablation() -> None:
             Ablation(name=name, ablated_part="echo memory", action=Action.REMOVE, metrics=("mAP",)) for name in "ab"
         )
     )
-    assert [w[:16] for w in check_reply(Reply(reasoning="", plan=plan), index(PLAIN)).warnings] == [
+    assert [w[:16] for w in locate_quotes_and_find_faults(Reply(reasoning="", plan=plan), index(PLAIN)).warnings] == [
         "ablation 1 ('a')",
         "ablation 2 ('b')",
     ]

@@ -17,8 +17,8 @@ from planner.analysis.phrases import (
 )
 from planner.analysis.sentences import (
     AblationPhrase,
+    find_check_marked_parts_and_variants,
     find_parts_changed_in_rows,
-    find_parts_in_ablation_table,
     find_removals_and_replacements,
     find_studied_parts,
     find_varied_choices_and_values,
@@ -102,7 +102,7 @@ CHECK_MARK_TABLES = {
 
 @pytest.mark.parametrize(("table", "heads"), CHECK_MARK_TABLES.values(), ids=CHECK_MARK_TABLES.keys())
 def test_heads_above_check_marks_name_the_parts(table: str, heads: list[str]) -> None:
-    phrases = [each for each in find_parts_in_ablation_table(table) if each.action is Action.REMOVE]
+    phrases = [each for each in find_check_marked_parts_and_variants(table) if each.action is Action.REMOVE]
     assert [phrase.part for phrase in phrases] == heads
     assert all(table[phrase.start :].startswith(phrase.part) for phrase in phrases)
 

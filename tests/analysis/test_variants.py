@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from planner.analysis.sentences import find_part_varied_in_table, find_parts_in_ablation_table
+from planner.analysis.sentences import find_check_marked_parts_and_variants, find_part_varied_in_table
 from tests.analysis.odd_text import ODD_TEXT
 
 MARKDOWN = """| Variant | mAP |
@@ -28,11 +28,14 @@ Ours & \textbf{81.2} & --- \\
 
 @pytest.mark.parametrize("table", [MARKDOWN, LATEX], ids=["markdown", "latex"])
 def test_rows_are_variants_except_the_head_the_whole_method_and_removals(table: str) -> None:
-    assert [phrase.part for phrase in find_parts_in_ablation_table(table)] == ["Widest nest first", "Ring buffer"]
+    assert [phrase.part for phrase in find_check_marked_parts_and_variants(table)] == [
+        "Widest nest first",
+        "Ring buffer",
+    ]
 
 
 def test_prose_and_tables_of_pdfs_have_no_variants() -> None:
-    assert not list(find_parts_in_ablation_table("Owls & mice are 2 kinds.\nModel mAP\nRing buffer 78.1 2.0"))
+    assert not list(find_check_marked_parts_and_variants("Owls & mice are 2 kinds.\nModel mAP\nRing buffer 78.1 2.0"))
 
 
 @pytest.mark.parametrize(
@@ -66,5 +69,5 @@ def test_other_heads_name_nothing(table: str) -> None:
 
 @given(ODD_TEXT)
 def test_places_are_inside_the_text(text: str) -> None:
-    for phrase in (*find_part_varied_in_table(text), *find_parts_in_ablation_table(text)):
+    for phrase in (*find_part_varied_in_table(text), *find_check_marked_parts_and_variants(text)):
         assert 0 <= phrase.start < len(text)

@@ -52,7 +52,7 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
 
     async def work(ledger: Ledger) -> None:
         number = await ledger.record_request(
-            PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), 0.5
+            PlanTask(entry(0), MODEL.model_key), create_attempt_record("id", PROMPT), 0.5
         )
         other = connect_ledger_readonly(path)
         assert other.execute("SELECT state, upper FROM attempts").fetchall() == [("sent", 0.5)]
@@ -74,17 +74,17 @@ def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) ->
     path = tmp_path / "ledger.sqlite"
 
     async def killed(ledger: Ledger) -> None:
-        await ledger.record_request(PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), 0.5)
+        await ledger.record_request(PlanTask(entry(0), MODEL.model_key), create_attempt_record("id", PROMPT), 0.5)
 
     async def after(ledger: Ledger) -> None:
         assert ledger.sum_charges() == 0.5
         number = await ledger.record_request(
-            PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), 0.5
+            PlanTask(entry(0), MODEL.model_key), create_attempt_record("id", PROMPT), 0.5
         )
         await ledger.record_failure(number, "429", may_be_billed=False)
         assert ledger.sum_charges() == 0.5
         number = await ledger.record_request(
-            PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), 0.5
+            PlanTask(entry(0), MODEL.model_key), create_attempt_record("id", PROMPT), 0.5
         )
         await ledger.record_failure(number, "cut", may_be_billed=True)
         assert ledger.sum_charges() == 1.0
@@ -139,7 +139,7 @@ def test_text_that_cannot_be_written_fails_and_hangs_nobody(tmp_path: Path) -> N
     async def work(ledger: Ledger) -> None:
         with pytest.raises(RunError, match="surrogates"):
             await ledger.record_request(
-                PlanTask(CorpusEntry("\ud800", "", "", ""), MODEL.full_name), create_attempt_record("id", PROMPT), None
+                PlanTask(CorpusEntry("\ud800", "", "", ""), MODEL.model_key), create_attempt_record("id", PROMPT), None
             )
 
     with_ledger(tmp_path / "ledger.sqlite", work)
@@ -175,7 +175,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
 def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
         number = await ledger.record_request(
-            PlanTask(entry(0), MODEL.full_name), create_attempt_record("id", PROMPT), None
+            PlanTask(entry(0), MODEL.model_key), create_attempt_record("id", PROMPT), None
         )
         with pytest.raises(RunError, match="too large"):
             await asyncio.wait_for(

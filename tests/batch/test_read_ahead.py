@@ -91,7 +91,7 @@ def test_a_real_worker_reads_a_real_paper(tmp_path: Path) -> None:
     assert isinstance(paper, PaperWithPrompt)
     assert paper.info == here.info
     assert paper.read_result.paper is None, "its text stays where it was read"
-    assert paper.prompt_or_error == build_prompt(here, MODELS["m"].settings, FixedTokenCounter())
+    assert paper.built_prompt_or_error == build_prompt(here, MODELS["m"].settings, FixedTokenCounter())
 
 
 def test_a_paper_is_read_again_for_another_window() -> None:

@@ -14,7 +14,7 @@ from eval.labelled import read_excerpt_labels, score_excerpt
 from planner.errors import PaperError, TooLongError
 from planner.papers.excerpt import cut_excerpt, omit_sections_to_fit
 from planner.papers.headings import classify_heading
-from planner.papers.leaks import redact_excerpt, split_sentences
+from planner.papers.leaks import remove_results_and_ablations, split_sentences
 from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Excerpt, Paper, Section, SectionKind
 from planner.schema import Task
@@ -168,7 +168,7 @@ def test_sentences_joined_are_the_text(parts: list[str]) -> None:
 @given(st.text())
 def test_any_text_is_cut_into_sentences_without_loss(content: str) -> None:
     assert "".join(split_sentences(content)) == content
-    redact_excerpt(Excerpt("T", content, ""), [])
+    remove_results_and_ablations(Excerpt("T", content, ""), [])
 
 
 def test_shortened_words_end_no_sentence() -> None:

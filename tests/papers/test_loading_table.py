@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planner.errors import PaperError
 from planner.papers.characters import decode_text_with_warnings, is_binary, normalize_characters_with_warnings
-from planner.papers.leaks import ANNOUNCEMENT_REASON, FLOAT_REASON, redact_excerpt
+from planner.papers.leaks import ANNOUNCEMENT_REASON, FLOAT_REASON, remove_results_and_ablations
 from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
 from tests.papers.build import BODY
@@ -40,13 +40,13 @@ SILENT = [
 @pytest.mark.parametrize("sentence", ANNOUNCING)
 def test_a_sentence_that_announces_ablations_goes_and_its_neighbours_stay(sentence: str) -> None:
     abstract = f"We gate. {sentence} It turns."
-    assert redact_excerpt(Excerpt("T", abstract, ""), []).abstract == "We gate. It turns."
+    assert remove_results_and_ablations(Excerpt("T", abstract, ""), []).abstract == "We gate. It turns."
 
 
 @pytest.mark.parametrize("sentence", SILENT)
 def test_a_sentence_that_announces_none_stays(sentence: str) -> None:
     abstract = f"We gate. {sentence} It turns."
-    assert redact_excerpt(Excerpt("T", abstract, ""), []).abstract == abstract
+    assert remove_results_and_ablations(Excerpt("T", abstract, ""), []).abstract == abstract
 
 
 METHOD_FIGURES = [
@@ -71,7 +71,7 @@ def with_float(kind: BlockKind, text: str, *prose: str) -> Section:
 
 
 def redact(section: Section) -> Excerpt:
-    return redact_excerpt(Excerpt("T", "", "", sections=(section,)), [])
+    return remove_results_and_ablations(Excerpt("T", "", "", sections=(section,)), [])
 
 
 @pytest.mark.parametrize("figure", METHOD_FIGURES)

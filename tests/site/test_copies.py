@@ -6,14 +6,14 @@ import json
 
 from planner.details import Details, Evidence, QuoteMatch
 from planner.schema import Ablation, Action, Task
-from planner.site.copies import PlanCopies, format_plan_copies
+from planner.site.copies import CopyableTexts, format_plan_copies
 from planner.site.entries import add_record_to_entry, create_planned_entry
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import parse_trajectory
 from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, plan_record, render_published, trajectory
 
 
-def copy_plan(planned: Trajectory, details: tuple[Details, ...] = (), order: tuple[int, ...] = ()) -> PlanCopies:
+def copy_plan(planned: Trajectory, details: tuple[Details, ...] = (), order: tuple[int, ...] = ()) -> CopyableTexts:
     record = plan_record(planned).model_copy(update={"details": details, "order": order})
     return format_plan_copies(
         add_record_to_entry(create_planned_entry(planned), record) if details else create_planned_entry(planned)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from planner.schema import Ablation, Action, Plan, Task
-from planner.trajectory.escape import escape_markup, make_markup_escapable, unescape_markup
+from planner.trajectory.escape import escape_markup, flatten_unescapable_markup, unescape_markup
 from planner.trajectory.format import Trajectory, normalize_trajectory, render_trajectory
 from planner.trajectory.reader import parse_trajectory
 from tests.trajectory.payloads import LINES, ONE_LINERS, REASONINGS
@@ -101,7 +101,7 @@ def test_every_field_at_once_is_inert() -> None:
     ],
 )
 def test_what_is_inert_already_passes_untouched(text: str) -> None:
-    assert make_markup_escapable(text) == text
+    assert flatten_unescapable_markup(text) == text
     assert escape_markup(text) == text
     assert unescape_markup(text) == text
 
@@ -127,7 +127,7 @@ def test_what_is_inert_already_passes_untouched(text: str) -> None:
     ],
 )
 def test_an_opening_angle_is_escaped_and_read_back(text: str, written: str) -> None:
-    assert make_markup_escapable(text) == text
+    assert flatten_unescapable_markup(text) == text
     assert escape_markup(text) == written
     assert unescape_markup(written) == text
 
@@ -148,7 +148,7 @@ def test_an_opening_angle_is_escaped_and_read_back(text: str, written: str) -> N
     ],
 )
 def test_markup_is_escaped_and_read_back(text: str, written: str) -> None:
-    assert make_markup_escapable(text) == text
+    assert flatten_unescapable_markup(text) == text
     assert escape_markup(text) == written
     assert unescape_markup(written) == text
 
@@ -175,7 +175,7 @@ def test_a_bare_address_is_no_link(text: str, written: str) -> None:
 
 
 def test_markup_too_deep_to_be_judged_becomes_plain_text() -> None:
-    assert make_markup_escapable(f"{'>' * 40} # a") == f"{chr(92) + '>'}" * 40 + r" \# a"
+    assert flatten_unescapable_markup(f"{'>' * 40} # a") == f"{chr(92) + '>'}" * 40 + r" \# a"
 
 
 def test_a_change_for_good_is_a_warning_that_says_where() -> None:

@@ -79,7 +79,7 @@ def merge_shards(run: RunFolder) -> MergeResult:
         infos = {key: _MODEL_INFO.validate_json(card) for key, card in db.execute("SELECT key, card FROM models")}
         results = db.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall()
         reader = LedgerReader(run.ledger_path, db)
-        for paper, model in run.list_results_without_files(infos, results):
+        for paper, model in run.iterate_results_without_files(infos, results):
             problems += filter(None, [run.restore_plan_files(reader.load_latest_record(paper, model))])
         _write_description(run, shards)
     return MergeResult(joined, running, tuple(list_missing_shards(shards)), tuple(problems))

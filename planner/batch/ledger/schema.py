@@ -181,7 +181,7 @@ class ReadableLedger(NamedTuple):
     damage: str
 
 
-def connect_ledger_despite_damage(path: Path) -> ReadableLedger:
+def open_readable_ledger(path: Path) -> ReadableLedger:
     """Open a ledger that may be damaged for reading.
 
     Raises:

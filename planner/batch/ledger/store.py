@@ -22,7 +22,7 @@ from planner.batch.ledger.records import (
     parse_stored_reply,
 )
 from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, format_ledger_time
-from planner.batch.ledger.submissions import Submissions, UnansweredRequest, store_requests
+from planner.batch.ledger.submissions import Submissions, UnansweredRequest, insert_requests_or_set_first_sent
 from planner.batch.ledger.writer import (
     LedgerReply,
     LedgerWriter,
@@ -57,7 +57,7 @@ class LedgerModel:
     settings_hash: str
 
     @property
-    def full_name(self) -> str:
+    def model_key(self) -> str:
         """The planner and the name of the model, as in the headings of trajectories; the model's key in the ledger."""
         return f"{self.info.planner}/{self.info.name}"
 
@@ -113,7 +113,7 @@ class Ledger:
             for position, each in enumerate(corpus)
         )
         model_rows = [
-            (model.full_name, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position)
+            (model.model_key, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position)
             for position, model in enumerate(models)
         ]
 
@@ -144,14 +144,14 @@ class Ledger:
                 entry = CorpusEntry(paper, source, place, kind, title, abstract, stamp)
                 yield PlanTask(entry, model, bool(has_requests))
 
-    def list_results(self) -> Iterator[tuple[str, str, Outcome]]:
+    def iterate_results(self) -> Iterator[tuple[str, str, Outcome]]:
         """Return (paper, model, outcome) of each result that is valid for the present paper and settings."""
         rows = self.reader.fetch_rows(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}")
         return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
 
     def count_outcomes(self) -> Counter[Outcome]:
-        """Count the results of `list_results` by outcome."""
-        return Counter(outcome for _, _, outcome in self.list_results())
+        """Count the results of `iterate_results` by outcome."""
+        return Counter(outcome for _, _, outcome in self.iterate_results())
 
     def count_expected_results(self) -> int:
         """Return the number of results that the finished run will have: one for each paper and model."""
@@ -214,7 +214,7 @@ class Ledger:
         )
 
         def change(db: sqlite3.Connection) -> int | None:
-            store_requests(db, [new_request], now)
+            insert_requests_or_set_first_sent(db, [new_request], now)
             query = "INSERT INTO attempts (identity, sent, upper, state, said) VALUES (?, ?, ?, 'sent', '')"
             return db.execute(query, (identity, now, max_cost)).lastrowid
 

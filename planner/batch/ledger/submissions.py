@@ -141,7 +141,7 @@ class Submissions:
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(submission))
-            store_requests(db, requests, now)
+            insert_requests_or_set_first_sent(db, requests, now)
             db.executemany(
                 "INSERT INTO attempts (identity, sent, upper, state, said, part) VALUES (?, ?, ?, 'submitted', '', ?)",
                 ((request.identity, now, request.max_cost, submission.number) for request in requests),
@@ -151,7 +151,7 @@ class Submissions:
 
     async def record_exported_requests(self, requests: Sequence[UnansweredRequest]) -> None:
         """Record requests that are exported to a file; their results can then be recognised."""
-        await self._writer.write_change(lambda db: store_requests(db, requests, ""))
+        await self._writer.write_change(lambda db: insert_requests_or_set_first_sent(db, requests, ""))
 
     async def update_submission(self, submission: Submission) -> None:
         """Record the state, the file id and the batch id of a submission."""
@@ -238,7 +238,9 @@ def _describe_failure(failure: RequestFailure) -> tuple[str, str, str]:
     return "lost" if failure.perhaps_billed else "refused", failure.message, json.dumps(asdict(failure))
 
 
-def store_requests(db: sqlite3.Connection, requests: Sequence[UnansweredRequest], first_sent: str) -> None:
+def insert_requests_or_set_first_sent(
+    db: sqlite3.Connection, requests: Sequence[UnansweredRequest], first_sent: str
+) -> None:
     """Insert requests with the time at which they were first sent, "" if they were not sent yet.
 
     A request that is already in the ledger stays; it gets the time if it had none.

@@ -21,7 +21,7 @@ from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import ReadAheadQueue, TaskWithPaper
 from planner.batch.run_folder import RunFolder
 from planner.batch.service.services import PricedService, require_batch_service
-from planner.batch.service.submit import SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
+from planner.batch.service.submit import RequestFileWriter, SubmissionLimits, SubmissionRetryOptions
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.spec import BatchJob
 from planner.batch.status import Progress
@@ -280,10 +280,10 @@ class BatchServiceEngine:
             await self._replanner.plan_pending_papers(_leave_request)
             return
         max_cost, limits = self._job.spec.limits.max_cost, SubmissionLimits(tracker.max_requests)
-        writer = SubmissionWriter(self._folder, self._ledger, self._services, submit, max_cost=max_cost, limits=limits)
+        writer = RequestFileWriter(self._folder, self._ledger, self._services, submit, max_cost=max_cost, limits=limits)
         await self._replanner.plan_pending_papers(writer.add_request)
         if not self._replanner.is_stopped:
-            await writer.submit_drafts()
+            await writer.submit_partial_files()
         self._replanner.is_stopped = self._stopped.is_set()
         if writer.unaffordable_requests and not tracker.open_submissions:
             self.stop(

@@ -70,7 +70,7 @@ class _DraftFile:
         self.requests[request.identity] = request
 
 
-class SubmissionWriter:
+class RequestFileWriter:
     """A writer of requests to files; a full file is recorded in the ledger and then passed to `submit`.
 
     `max_cost` is the cost limit of the run in USD. `unaffordable_requests` counts the requests that were left out
@@ -120,7 +120,7 @@ class SubmissionWriter:
             with convert_os_errors(draft.path):
                 draft.append_request(request, line)
 
-    async def submit_drafts(self) -> None:
+    async def submit_partial_files(self) -> None:
         """Record and submit the files that are not full yet."""
         async with self._lock:
             for model in list(self._drafts):

@@ -16,7 +16,7 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import UnansweredRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.service.services import PricedService
-from planner.batch.service.submit import SubmissionRetryOptions, SubmissionWriter
+from planner.batch.service.submit import RequestFileWriter, SubmissionRetryOptions
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.status import Progress
 from planner.chat import Message, Prompt
@@ -33,13 +33,13 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
     async with service, Ledger(folder / "ledger.sqlite") as ledger:
         services = {MODEL: PricedService(service, lambda _: 0.0005)}
         tracker = BatchTracker(folder, "run", ledger, services, Progress(), SubmissionRetryOptions(RetryPolicy()))
-        writer = SubmissionWriter(folder, ledger, services, tracker.submit)
+        writer = RequestFileWriter(folder, ledger, services, tracker.submit)
         for number in range(requests):
             prompt = Prompt.from_messages((Message("user", f"Plan paper {number}."),), "")
             plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
             request = UnansweredRequest(plan_task, prompt.sha256, prompt.sha256, 0, 1)
             await writer.add_request(request, prompt)
-        await writer.submit_drafts()
+        await writer.submit_partial_files()
         parts = len(tracker.open_submissions)
         while tracker.open_submissions:
             await tracker.collect_ended_batches()

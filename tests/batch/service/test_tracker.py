@@ -14,7 +14,7 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import UnansweredRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.service.services import PricedService
-from planner.batch.service.submit import SUBMISSION_LIMITS, SubmissionLimits, SubmissionRetryOptions, SubmissionWriter
+from planner.batch.service.submit import SUBMISSION_LIMITS, RequestFileWriter, SubmissionLimits, SubmissionRetryOptions
 from planner.batch.service.tracker import BatchTracker
 from planner.batch.status import Progress
 from planner.chat import Message, Prompt
@@ -53,11 +53,11 @@ def carry(
         async with service, Ledger(folder / "ledger.sqlite") as ledger:
             services = dict.fromkeys(models, PricedService(service, lambda _: 0.5))
             tracker = BatchTracker(folder, "run", ledger, services, Progress(), options)
-            writer = SubmissionWriter(folder, ledger, services, tracker.submit, limits=limits)
+            writer = RequestFileWriter(folder, ledger, services, tracker.submit, limits=limits)
             if not tracker.open_submissions:
                 for number in range(requests):
                     await writer.add_request(*_make_request(number, models[number % len(models)]))
-                await writer.submit_drafts()
+                await writer.submit_partial_files()
             await tracker.submit_waiting()
             for _ in range(20):
                 await tracker.collect_ended_batches()
