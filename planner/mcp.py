@@ -39,7 +39,7 @@ from planner.reading.request import ReadRequest
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Task, list_validation_faults
 from planner.site.copies import build_plan_json_object
-from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
+from planner.site.entries import EntryFiles, PlanEntry, index_entries, read_plan_entry
 
 log = logging.getLogger(__name__)
 
@@ -222,10 +222,10 @@ class PlanTools:
     def list_plans(self) -> str:
         """Return the plans that are kept and the papers that failed, each with its path."""
         index = index_entries([self.output] if self.output.is_dir() else [])
-        sources = list(chain.from_iterable(index.sources_by_paper.values()))
+        listed = list(chain.from_iterable(index.entry_files_by_paper.values()))
         unread = [f"{file.name}: {file.reason}" for file in index.unread_files]
-        plans = [_summarize_entry(source, read_plan_entry(source)) for source in sources[:_MAX_LISTED]]
-        return _to_json({"plans": plans, "count": len(sources), "problems": unread[:_MAX_LISTED]})
+        plans = [_summarize_entry(files, read_plan_entry(files)) for files in listed[:_MAX_LISTED]]
+        return _to_json({"plans": plans, "count": len(listed), "problems": unread[:_MAX_LISTED]})
 
     def read_plan(self, path: PlanPath) -> str:
         """Return a kept plan: its ablations with their details, the reasoning, and the faults that were found."""
@@ -233,9 +233,11 @@ class PlanTools:
         found = folders.resolve_path(path)
         record = build_record_path(found.with_suffix(TRAJECTORY_SUFFIX))
         has_record = record.is_file() and folders.resolve_path(str(record)) == record  # no link to another folder
-        source = EntrySource("", None if found == record else found, record if has_record else None)
-        entry = read_plan_entry(source)
-        return _to_json(_summarize_entry(source, entry) | (build_plan_json_object(entry) if entry.trajectory else {}))
+        entry_files = EntryFiles("", None if found == record else found, record if has_record else None)
+        entry = read_plan_entry(entry_files)
+        return _to_json(
+            _summarize_entry(entry_files, entry) | (build_plan_json_object(entry) if entry.trajectory else {})
+        )
 
     async def wait_for_plannings(self) -> None:
         """Wait until the plans in progress are saved. Their requests are paid for, even if the client has left."""
@@ -322,9 +324,9 @@ def _read_reply(reply: str, model: str) -> Completion:
     return Completion(text, model=model, notes=notes)
 
 
-def _summarize_entry(source: EntrySource, entry: PlanEntry) -> dict[str, object]:
+def _summarize_entry(entry_files: EntryFiles, entry: PlanEntry) -> dict[str, object]:
     return {
-        "path": str(source.path),
+        "path": str(entry_files.path),
         "title": entry.title,
         "paper_id": entry.paper_id,
         "model": entry.model_name,

@@ -31,8 +31,8 @@ from planner.analysis.sentences import (
     AblationPhrase,
     find_added_or_lacking_parts,
     find_check_marked_parts_and_variants,
-    find_part_varied_in_table,
     find_parts_changed_in_rows,
+    find_parts_varied_in_table,
     find_removals_and_replacements,
     find_studied_or_compared_parts,
     find_studied_parts,
@@ -186,7 +186,7 @@ def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[AblationP
     if is_experiment or (is_table and passage.section_kind not in _SKIPPED_SECTIONS):
         is_about = _is_about_ablations(passage)
         yield from find_parts_changed_in_rows(passage.text, is_table=is_table, is_ablation_table=is_table and is_about)
-        yield from find_part_varied_in_table(passage.text) if is_table else ()
+        yield from find_parts_varied_in_table(passage.text) if is_table else ()
         if is_experiment:
             yield from _read_words(passage, is_about)
             yield from find_check_marked_parts_and_variants(passage.text) if is_table and is_about else ()

@@ -285,7 +285,7 @@ def is_part_left_out(part_stems: frozenset[str], sentence: str) -> bool:
     return any(part_stems <= frozenset(extract_stems(_CLAUSE_END.split(sentence[end:])[0])[:count]) for end in ends)
 
 
-def find_part_varied_in_table(table: str) -> Iterator[AblationPhrase]:
+def find_parts_varied_in_table(table: str) -> Iterator[AblationPhrase]:
     """Yield the part that a table's header names as varied ("Model (dropout)" or "Temperature")."""
     rows = list(_parse_rows(table))
     values = [row for row in rows if row.has_values and _NUMBER.fullmatch(row.cells[0])]

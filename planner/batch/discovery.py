@@ -15,7 +15,7 @@ from planner.papers.sources import (
     IGNORED_FOLDERS,
     TEXT_ENDINGS,
     FileFormat,
-    find_format_by_name,
+    find_format_or_other,
     has_non_paper_name,
 )
 
@@ -110,7 +110,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
     if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
         return CorpusProblem(str(path), "a link to a folder is not followed; give the folder's path", is_harmless=True)
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
-    is_harmless = not is_archive and find_format_by_name(path.name) in (FileFormat.LATEX, FileFormat.OTHER)
+    is_harmless = not is_archive and find_format_or_other(path.name) in (FileFormat.LATEX, FileFormat.OTHER)
     try:
         require_regular_file(path)
     except OSError as error:
@@ -123,7 +123,7 @@ def detect_paper_kind(file: Path) -> str | None:
     """Return the format of a paper's file; None if it is no paper, or is LaTeX without a document class."""
     if has_non_paper_name(file.name):
         return None
-    kind = find_format_by_name(file.name)
+    kind = find_format_or_other(file.name)
     if kind is FileFormat.OTHER:
         return "archive" if file.suffix.lower() in ARCHIVE_ENDINGS else None
     return None if kind is FileFormat.LATEX and not _has_active_class(file) else kind.value
@@ -173,7 +173,7 @@ def _is_single_markdown(papers: list[Path]) -> bool:
 
 
 def _is_markdown(file: Path) -> bool:
-    return find_format_by_name(file.name) is FileFormat.MARKDOWN
+    return find_format_or_other(file.name) is FileFormat.MARKDOWN
 
 
 def _has_active_class(file: Path) -> bool:

@@ -40,7 +40,7 @@ from planner.chat import ModelInfo, Usage
 from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.files import read_stdin
-from planner.models.connect import build_file_client, open_model
+from planner.models.connect import build_prompt_file_client, open_model
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
 from planner.reading.process import ReaderFactory, create_isolated_readers
@@ -166,7 +166,7 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
     models = []
     for model_spec in spec.models:
         if spec.prompt_folders:
-            client = build_file_client(model_spec, spec.prompt_folders)
+            client = build_prompt_file_client(model_spec, spec.prompt_folders)
         else:
             opening = open_model(
                 model_spec,

@@ -27,8 +27,8 @@ from planner.site.entries import (
     PlanEntry,
     UnreadFile,
     add_record_to_entry,
-    build_entry_source,
     create_planned_entry,
+    find_entry_files,
     find_trajectory_paths,
     read_plan_entry,
 )
@@ -165,7 +165,7 @@ def _check_file(file: Path) -> Iterator[str]:
 def _count_ablation_warnings(file: Path) -> int:
     """Return the number of warnings about a trajectory's ablations, or 0 if its files cannot be read."""
     try:
-        entry = read_plan_entry(build_entry_source(file))
+        entry = read_plan_entry(find_entry_files(file))
     except (TrajectoryError, OSError):
         return 0
     return sum(len(entry.list_findings(number)) for number in range(len(entry.ablations)))

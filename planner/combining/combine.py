@@ -119,7 +119,7 @@ def combine_plans_by_paper(
     """
     index = index_members(folders)
     yield from index.unread_files
-    for paper_id in sorted(index.sources_by_paper):
+    for paper_id in sorted(index.entry_files_by_paper):
         try:
             members_by_task = index.read_members(paper_id)
         except TrajectoryError as error:

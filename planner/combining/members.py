@@ -12,7 +12,7 @@ from planner.chat import COMBINED_PLANNER
 from planner.details import Details, RejectionReason, Vote
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.schema import PLAN_FIELDS, Ablation, Task
-from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entry
+from planner.site.entries import EntryFiles, PlanEntry, UnreadFile, index_entries, read_plan_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class MemberIndex:
     The plans are not kept in memory, since there may be many. They are read again when they are combined.
     """
 
-    sources_by_paper: Mapping[str, tuple[EntrySource, ...]]
+    entry_files_by_paper: Mapping[str, tuple[EntryFiles, ...]]
     _names_by_key: Mapping[_MemberKey, str]
     unread_files: tuple[UnreadFile, ...]
 
@@ -88,7 +88,9 @@ class MemberIndex:
             TrajectoryError: if the plans were changed after they had been found.
         """
         members: dict[Task, list[Member]] = {task: [] for task in Task}
-        for key, entry in _number_plans(_read_entry(source)[0] for source in self.sources_by_paper[paper_id]):
+        for key, entry in _number_plans(
+            _read_entry(entry_files)[0] for entry_files in self.entry_files_by_paper[paper_id]
+        ):
             if key not in self._names_by_key:
                 raise TrajectoryError(f"{paper_id}: the plans for this paper changed while they were combined")
             members[key.task].append(Member(self._names_by_key[key], entry))
@@ -102,13 +104,13 @@ def index_members(folders: Sequence[Path]) -> MemberIndex:
         UsageError: if there is no plan.
     """
     index, keys, unread = index_entries(folders), set[_MemberKey](), list[UnreadFile]()
-    for sources in index.sources_by_paper.values():
-        read = [_read_entry(source) for source in sources]
+    for all_entry_files in index.entry_files_by_paper.values():
+        read = [_read_entry(each) for each in all_entry_files]
         keys.update(key for key, _ in _number_plans(entry for entry, _ in read))
-        unread += (UnreadFile(str(each.path), why) for each, (_, why) in zip(sources, read, strict=True) if why)
+        unread += (UnreadFile(str(each.path), why) for each, (_, why) in zip(all_entry_files, read, strict=True) if why)
     if not keys and not unread and not index.unread_files:
         raise UsageError(f"{', '.join(map(str, folders))}: no plan was found")
-    return MemberIndex(index.sources_by_paper, _name_members(keys), (*index.unread_files, *unread))
+    return MemberIndex(index.entry_files_by_paper, _name_members(keys), (*index.unread_files, *unread))
 
 
 def _name_members(keys: Set[_MemberKey]) -> dict[_MemberKey, str]:
@@ -120,14 +122,14 @@ def _name_members(keys: Set[_MemberKey]) -> dict[_MemberKey, str]:
     }
 
 
-def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
+def _read_entry(entry_files: EntryFiles) -> tuple[PlanEntry, str]:
     """Return (entry, problem). The problem says why one of the entry's files cannot be used, or is ""."""
-    entry = read_plan_entry(source)
+    entry = read_plan_entry(entry_files)
     record, why = entry.record, entry.warnings[-1] if entry.warnings else ""
     if entry.trajectory is None:
         return entry, why if entry.outcome is Outcome.PLANNED else ""
     if record is None:
-        return entry, why if source.record_path else ""
+        return entry, why if entry_files.record_path else ""
     if not entry.is_own_record(record):
         return replace(entry, record=None), "its record belongs to another plan"
     return entry, ""

@@ -99,7 +99,7 @@ def _render_overview(plan: ExportedPlan) -> str:
     return f"{count}. Each run has {len(SEEDS)} seeds. Run the studies in this order: {order}.\n\n{_BASELINE_STEP}"
 
 
-def write_review_files(entries: Sequence[PlanEntry], target_folder: Path) -> None:
+def write_peer_review_texts(entries: Sequence[PlanEntry], target_folder: Path) -> None:
     """Write a text file for each plan. It has sentences to paste into a review."""
     for plan in build_exported_plans(entries):
         text = remove_unsafe_characters(format_plan_as_review(plan.entry))

@@ -20,9 +20,9 @@ from planner.planning.record import PlanRecord
 from planner.site.entries import (
     PlanEntry,
     add_record_to_entry,
-    build_entry_source,
     create_entry_without_trajectory,
     create_planned_entry,
+    find_entry_files,
     index_entries,
     read_plan_entry,
     read_sorted_entries,
@@ -46,7 +46,7 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
     "latex": Exporter(documents.write_latex_fragments),
     "markdown": Exporter(documents.write_markdown_files),
     "matrix": Exporter(data_files.write_experiment_table, ".csv"),
-    "review": Exporter(documents.write_review_files),
+    "review": Exporter(documents.write_peer_review_texts),
     "wandb": Exporter(data_files.write_wandb_sweeps),
 }
 
@@ -150,12 +150,12 @@ def _rebuild_entry(record: PlanRecord) -> PlanEntry:
 def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[PlanEntry]:
     if folder.is_file():
         try:
-            yield read_plan_entry(build_entry_source(folder))
+            yield read_plan_entry(find_entry_files(folder))
         except TrajectoryError as error:
             raise RunError(str(error)) from None
         return
     index = index_entries([folder], excluded_folder=target.resolve())
-    for sources in index.sources_by_paper.values():
+    for sources in index.entry_files_by_paper.values():
         try:
             yield from read_sorted_entries(sources)
         except TrajectoryError as error:

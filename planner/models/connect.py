@@ -194,7 +194,7 @@ async def open_model(
         )
 
 
-def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
+def build_prompt_file_client(spec: ModelSpec, prompt_folders: PromptFolders) -> ModelClient:
     """Return a client that writes its prompts to files and reads the replies from files, at no cost.
 
     Raises:
@@ -203,7 +203,7 @@ def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
     if spec.model.strip() in ("", EXTRACTIVE):
         raise UsageError("--prompts-to and --replies-from need --model NAME, the name of the model that replies")
     info = ModelInfo(LM_PLANNER, spec.model, spec.model)
-    return ModelClient(info, lambda _: 0.0, model=PromptFileModel(info, PromptFiles(folders), ""))
+    return ModelClient(info, lambda _: 0.0, model=PromptFileModel(info, PromptFiles(prompt_folders), ""))
 
 
 def log_request_host(client: ModelClient) -> None:

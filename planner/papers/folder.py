@@ -16,7 +16,7 @@ from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import COMMENT_PATTERN
 from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown_texts
 from planner.papers.paper import ParsedPaper
-from planner.papers.sources import TEXT_ENDINGS, FileFormat, SourceTree, find_format_by_name, has_non_paper_name
+from planner.papers.sources import TEXT_ENDINGS, FileFormat, SourceTree, find_format_or_other, has_non_paper_name
 
 # A function that reads a paper, given the format, the text and the file's name.
 TextReader = Callable[[FileFormat, str, str], ParsedPaper]
@@ -65,7 +65,7 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> ParsedPaper:
     ):
         return read_html(_decode_file(tree, page), page)
     texts = _list_paper_files(tree, *_PLAIN_ENDINGS, *_TEX_ENDINGS)
-    kinds = {find_format_by_name(name) for name in texts}
+    kinds = {find_format_or_other(name) for name in texts}
     if kinds == {FileFormat.MARKDOWN}:
         return _read_markdown_tree(tree, texts)
     if texts:
@@ -135,7 +135,7 @@ def _read_mixed_files(tree: SourceTree, names: Sequence[str], read_text: TextRea
 
 
 def _read_one_file(tree: SourceTree, name: str, read_text: TextReader) -> ParsedPaper:
-    kind = find_format_by_name(name)
+    kind = find_format_or_other(name)
     return read_latex(tree, name) if kind is FileFormat.LATEX else read_text(kind, _decode_file(tree, name), name)
 
 

@@ -90,7 +90,7 @@ def read_markdown_texts(texts: Iterable[str], *, main_file_name: str, metadata: 
     corrected = correct_headings(_promote_bold_lines(items), known_title=known.title)
     if corrected.code_like_count:
         warnings.append(f"{corrected.code_like_count} lines marked as headings look like code and were kept as text")
-    sections = assemble_sections(corrected.items)
+    sections = assemble_sections(corrected.headings_and_blocks)
     abstract = _strip_markdown(find_abstract_text(sections)[:_MAX_ABSTRACT_CHARS]) or known.abstract
     title = known.title or corrected.title
     warnings += build_hidden_text_warnings(hidden_texts)

@@ -67,7 +67,7 @@ class CorrectedHeadings:
     """The title, the headings and blocks in order, and the number of marked headings that turned out to be code."""
 
     title: str
-    items: tuple[HeadingOrBlock, ...]
+    headings_and_blocks: tuple[HeadingOrBlock, ...]
     code_like_count: int
 
 

@@ -120,7 +120,7 @@ def detect_file_format(data: bytes, name: str = "") -> FileFormat:
     return detect_text_format(data[:200_000].decode("utf-8", "replace"), name)
 
 
-def find_format_by_name(name: str) -> FileFormat:
+def find_format_or_other(name: str) -> FileFormat:
     """Return the format that belongs to the ending of a file's name; OTHER for an unknown ending."""
     ending = PurePath(name).suffix.lower()
     return next((kind for kind, endings in PAPER_ENDINGS.items() if ending in endings), FileFormat.OTHER)
@@ -128,7 +128,7 @@ def find_format_by_name(name: str) -> FileFormat:
 
 def detect_text_format(text: str, name: str = "") -> FileFormat:
     """Return the format of a text, from its content and from the ending of `name`."""
-    named = find_format_by_name(name)
+    named = find_format_or_other(name)
     if _HTML.match(text):
         return FileFormat.HTML
     if named in TEXT_ENDINGS and named not in (FileFormat.HTML, FileFormat.TEXT):
@@ -202,9 +202,9 @@ class SourceTree:
         """
         return self.readers_by_path[path]()
 
-    def copy_with_file(self, path: str, data: bytes) -> "SourceTree":
+    def copy_with_missing_file(self, path: str, data: bytes) -> "SourceTree":
         """Return a copy of the tree with one more file; if the tree has a file at this path, that file stays."""
-        inner = normalize_inner_path(path)
+        inner = normalize_safe_inner_path(path)
         return replace(self, readers_by_path={inner: partial(bytes, data), **self.readers_by_path}) if inner else self
 
     def find_file(self, path: str, *folders: str) -> str:
@@ -212,17 +212,17 @@ class SourceTree:
 
         Nothing outside the tree is found. Case is ignored if no file has exactly this name.
         """
-        paths = [normalize_inner_path(posixpath.join(folder, path)) for folder in folders]
+        paths = [normalize_safe_inner_path(posixpath.join(folder, path)) for folder in folders]
         exact = next((path for path in paths if path in self.readers_by_path), "")
         return exact or next(filter(None, (self._paths_by_folded.get(path.casefold()) for path in paths)), "")
 
     def find_file_in_any_folder(self, path: str) -> str:
         """Return the only file called `path` in any folder; "" if there is none, or if there are several."""
-        fit = [inner for inner in self.readers_by_path if inner.endswith("/" + normalize_inner_path(path))]
+        fit = [inner for inner in self.readers_by_path if inner.endswith("/" + normalize_safe_inner_path(path))]
         return fit[0] if len(fit) == 1 else ""
 
 
-def normalize_inner_path(path: str) -> str:
+def normalize_safe_inner_path(path: str) -> str:
     """Return a path without "." and ".."; "" if the path is absolute or leads out of the tree."""
     path = posixpath.normpath(path.replace("\\", "/")) if "\0" not in path else ".."
     return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path

@@ -20,7 +20,7 @@ from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, parse_arxiv_id, sani
 from planner.papers.paper import Paper
 from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest
-from planner.site.entries import EntrySource, PlanEntry, index_entries, read_plan_entry
+from planner.site.entries import EntryFiles, PlanEntry, index_entries, read_plan_entry
 from planner.site.facts import choose_shown_title, fix_title_case
 
 _FOLDER: Final = ".serve"
@@ -152,7 +152,7 @@ class StoredEntry:
 
     path: str
     entry: PlanEntry
-    entry_files: EntrySource
+    entry_files: EntryFiles
 
     @property
     def title(self) -> str:
@@ -163,9 +163,11 @@ class StoredEntry:
 def list_stored_entries(output: Path) -> list[StoredEntry]:
     """Return the plans and failures in the output folder, the latest first. Skip files that cannot be read."""
     plans: list[StoredEntry] = []
-    for source in chain.from_iterable(index_entries([output] if output.is_dir() else []).sources_by_paper.values()):
+    for entry_files in chain.from_iterable(
+        index_entries([output] if output.is_dir() else []).entry_files_by_paper.values()
+    ):
         with suppress(TrajectoryError):  # the file has changed meanwhile
-            plans.append(_read_plan(output.resolve(), source))
+            plans.append(_read_plan(output.resolve(), entry_files))
     return sorted(plans, key=lambda plan: str(plan.entry.record.started) if plan.entry.record else "", reverse=True)
 
 
@@ -180,9 +182,9 @@ def find_stored_entry(output: Path, path: str) -> StoredEntry | None:
         return None
     trajectory, record = (root / f"{path}{suffix}" for suffix in (TRAJECTORY_SUFFIX, RECORD_SUFFIX))
     found = [file if file.is_file() and file.resolve().is_relative_to(root) else None for file in (trajectory, record)]
-    return _read_plan(root, EntrySource("", *found)) if any(found) else None
+    return _read_plan(root, EntryFiles("", *found)) if any(found) else None
 
 
-def _read_plan(root: Path, source: EntrySource) -> StoredEntry:
-    path = source.path.relative_to(root).as_posix().rpartition(".")[0]
-    return StoredEntry(path, read_plan_entry(source), source)
+def _read_plan(root: Path, entry_files: EntryFiles) -> StoredEntry:
+    path = entry_files.path.relative_to(root).as_posix().rpartition(".")[0]
+    return StoredEntry(path, read_plan_entry(entry_files), entry_files)

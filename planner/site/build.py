@@ -21,7 +21,7 @@ from planner.site.copies import format_as_one_line
 from planner.site.entries import EntryIndex, PlanEntry, UnreadFile, index_entries, read_sorted_entries
 from planner.site.pages import (
     IndexRow,
-    build_index_rows,
+    build_index_rows_of_paper,
     render_docsify_page,
     render_index_page,
     render_paper_page,
@@ -58,7 +58,7 @@ def build_site(folders: Sequence[Path], output: Path, *, with_docsify_site: bool
     """
     _check_folders(folders, output)
     index = index_entries(folders, excluded_folder=output.resolve())
-    if not index.sources_by_paper:
+    if not index.entry_files_by_paper:
         raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
     docsify = _DocsifyWriter(output / "docsify") if with_docsify_site else None
     unread = list(index.unread_files)
@@ -77,8 +77,8 @@ def _write_paper_pages(
     folder: Path, index: EntryIndex, docsify: "_DocsifyWriter | None", unread_files: list[UnreadFile]
 ) -> Iterator[IndexRow]:
     """Write the page of each paper to `folder`, and yield its rows of the index page."""
-    names = choose_page_names(index.sources_by_paper)
-    for paper_id, sources in sorted(index.sources_by_paper.items()):
+    names = choose_page_names(index.entry_files_by_paper)
+    for paper_id, sources in sorted(index.entry_files_by_paper.items()):
         try:
             entries = read_sorted_entries(sources)
         except TrajectoryError as error:
@@ -86,7 +86,7 @@ def _write_paper_pages(
             continue
         view = build_paper_view(entries)
         write_file_atomically(folder / f"{names[paper_id]}.html", render_paper_page(view), durable=False)
-        yield from build_index_rows(names[paper_id], view)
+        yield from build_index_rows_of_paper(names[paper_id], view)
         if docsify:
             docsify.add_entries(entries, view.title)
 

@@ -23,7 +23,7 @@ _MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
 
 
 @dataclass(frozen=True, slots=True)
-class EntrySource:
+class EntryFiles:
     """The files of an entry: a trajectory, a record, or both. `run` is the name of the run."""
 
     run: str
@@ -138,14 +138,17 @@ class PlanEntry:
         return subject == (self.planner, self.model, self.paper_id, self.task)
 
 
-def read_sorted_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
+def read_sorted_entries(entry_files_of_paper: Iterable[EntryFiles]) -> tuple[PlanEntry, ...]:
     """Read the entries of one paper. Return them in the order in which pages show them.
 
     Raises:
         TrajectoryError: if a file was changed or removed after it had been found.
     """
     return tuple(
-        sorted(map(read_plan_entry, sources), key=lambda entry: (entry.task, entry.planner, entry.model, entry.run))
+        sorted(
+            map(read_plan_entry, entry_files_of_paper),
+            key=lambda entry: (entry.task, entry.planner, entry.model, entry.run),
+        )
     )
 
 
@@ -155,27 +158,27 @@ def create_planned_entry(trajectory: Trajectory, run: str = "") -> PlanEntry:
     return PlanEntry(run, *subject, Outcome.PLANNED, trajectory=trajectory, warnings=trajectory.warnings)
 
 
-def read_plan_entry(source: EntrySource) -> PlanEntry:
+def read_plan_entry(entry_files: EntryFiles) -> PlanEntry:
     """Read an entry from its files. If only one of two files can be read, use this file and add a warning.
 
     Raises:
         TrajectoryError: if no file can be read.
     """
-    if source.trajectory_path is None:
-        return create_entry_without_trajectory(source.run, _read_record(source.path))
+    if entry_files.trajectory_path is None:
+        return create_entry_without_trajectory(entry_files.run, _read_record(entry_files.path))
     try:
-        planned = create_planned_entry(read_trajectory(source.trajectory_path), source.run)
+        planned = create_planned_entry(read_trajectory(entry_files.trajectory_path), entry_files.run)
     except TrajectoryError as error:
-        if source.record_path is None:
+        if entry_files.record_path is None:
             raise
-        failed = create_entry_without_trajectory(source.run, _read_record(source.record_path))
-        return _add_warning(failed, f"the trajectory could not be read: {_redact_folder(error, source.path)}")
-    if source.record_path is None:
+        failed = create_entry_without_trajectory(entry_files.run, _read_record(entry_files.record_path))
+        return _add_warning(failed, f"the trajectory could not be read: {_redact_folder(error, entry_files.path)}")
+    if entry_files.record_path is None:
         return planned
     try:
-        return add_record_to_entry(planned, _read_record(source.record_path))
+        return add_record_to_entry(planned, _read_record(entry_files.record_path))
     except TrajectoryError as error:
-        return _add_warning(planned, f"the record could not be read: {_redact_folder(error, source.record_path)}")
+        return _add_warning(planned, f"the record could not be read: {_redact_folder(error, entry_files.record_path)}")
 
 
 def _derive_run_name(folder: Path) -> str:
@@ -190,10 +193,10 @@ def _derive_run_name(folder: Path) -> str:
     return path.parent.name if (path.parent / _RUN_FILE).is_file() else f"{path.parent.name}/{path.name}"
 
 
-def build_entry_source(trajectory_path: Path) -> EntrySource:
+def find_entry_files(trajectory_path: Path) -> EntryFiles:
     """Return the files of an entry: the trajectory at `trajectory_path`, and its record if there is one."""
     record_path = build_record_path(trajectory_path)
-    return EntrySource(
+    return EntryFiles(
         _derive_run_name(trajectory_path.parent), trajectory_path, record_path if record_path.is_file() else None
     )
 
@@ -265,13 +268,13 @@ class UnreadFile:
 
 @dataclass(frozen=True, slots=True)
 class EntryIndex:
-    """The files of all entries, and the files that cannot be read. `sources_by_paper` maps paper ids to files.
+    """The files of all entries, and the files that cannot be read. `entry_files_by_paper` maps paper ids to files.
 
     The plans are not kept in memory, since a run may be large. They are read again when their page is written.
     """
 
     run_names: tuple[str, ...]
-    sources_by_paper: dict[str, tuple[EntrySource, ...]]
+    entry_files_by_paper: dict[str, tuple[EntryFiles, ...]]
     unread_files: tuple[UnreadFile, ...]
 
 
@@ -281,33 +284,35 @@ def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) 
     In a run, only the folder `trajectories` is searched. Hidden files and `excluded_folder` are skipped. If
     several folders have the same paper under different ids, its id in the first of these folders is used for all.
     """
-    papers: dict[str, list[EntrySource]] = defaultdict(list)
+    papers: dict[str, list[EntryFiles]] = defaultdict(list)
     unread: list[UnreadFile] = []
     ids_by_text: dict[str, str] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         own_ids: dict[str, str] = {}
-        for source in _find_sources(folder, excluded_folder, unread):
+        for entry_files in _find_entry_files(folder, excluded_folder, unread):
             try:
-                entry = read_plan_entry(source)
+                entry = read_plan_entry(entry_files)
             except TrajectoryError as error:
-                name, reason = source.path.relative_to(folder), _redact_folder(error, source.path)
-                reason = reason.removeprefix(f"{source.path.name}: ")
-                unread.append(UnreadFile(f"{source.run}/{name.as_posix()}", reason))
+                name, reason = entry_files.path.relative_to(folder), _redact_folder(error, entry_files.path)
+                reason = reason.removeprefix(f"{entry_files.path.name}: ")
+                unread.append(UnreadFile(f"{entry_files.run}/{name.as_posix()}", reason))
                 continue
             paper_id = ids_by_text.get(entry.paper_sha256, entry.paper_id)
-            papers[paper_id].append(source)
+            papers[paper_id].append(entry_files)
             own_ids |= {entry.paper_sha256: paper_id} if entry.paper_sha256 else {}
         ids_by_text = own_ids | ids_by_text
     runs = tuple(dict.fromkeys(_derive_run_name(folder) for folder in folders))
-    return EntryIndex(runs, {paper_id: tuple(sources) for paper_id, sources in papers.items()}, tuple(unread))
+    return EntryIndex(runs, {paper_id: tuple(files) for paper_id, files in papers.items()}, tuple(unread))
 
 
 def find_trajectory_paths(folder: Path) -> list[Path]:
     """Return the trajectories in a run folder or in any other folder, sorted by path."""
-    return [path for source in _find_sources(folder, None, []) if (path := source.trajectory_path)]
+    return [path for files in _find_entry_files(folder, None, []) if (path := files.trajectory_path)]
 
 
-def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]) -> Iterator[EntrySource]:
+def _find_entry_files(
+    folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]
+) -> Iterator[EntryFiles]:
     run, start = _derive_run_name(folder), folder / _RUN_FOLDER
 
     def add_unreadable(error: OSError) -> None:
@@ -321,12 +326,12 @@ def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list
         yield from _pair_files(run, parent, names)
 
 
-def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntrySource]:
+def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntryFiles]:
     visible = {name for name in names if not name.startswith(".")}
     plans = {name.removesuffix(TRAJECTORY_SUFFIX) for name in visible if name.endswith(TRAJECTORY_SUFFIX)}
     records = {name.removesuffix(RECORD_SUFFIX) for name in visible if name.endswith(RECORD_SUFFIX)}
     for stem in sorted(plans | records):
-        yield EntrySource(
+        yield EntryFiles(
             run,
             folder / f"{stem}{TRAJECTORY_SUFFIX}" if stem in plans else None,
             folder / f"{stem}{RECORD_SUFFIX}" if stem in records else None,

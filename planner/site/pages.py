@@ -54,12 +54,12 @@ class IndexRow:
     reason: str = ""
 
 
-def build_index_rows(page_name: str, view: PaperView) -> Iterator[IndexRow]:
-    """Yield the index rows of a paper. `page_name` is the name of the paper's page."""
+def build_index_rows_of_paper(paper_page_name: str, view: PaperView) -> Iterator[IndexRow]:
+    """Yield the index rows of a paper. `paper_page_name` is the name of the paper's page."""
     anchors = [{link.anchor.rpartition("/")[0] for link in group} for group in view.groups]
     for panel in view.panels:
         yield IndexRow(
-            page_name=page_name,
+            page_name=paper_page_name,
             title=view.title,
             anchor=panel.anchor,
             model=panel.entry.model_name,

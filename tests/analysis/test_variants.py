@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from planner.analysis.sentences import find_check_marked_parts_and_variants, find_part_varied_in_table
+from planner.analysis.sentences import find_check_marked_parts_and_variants, find_parts_varied_in_table
 from tests.analysis.odd_text import ODD_TEXT
 
 MARKDOWN = """| Variant | mAP |
@@ -50,7 +50,7 @@ def test_prose_and_tables_of_pdfs_have_no_variants() -> None:
     ],
 )
 def test_the_head_names_the_varied_part(table: str, part: str) -> None:
-    assert [phrase.part for phrase in find_part_varied_in_table(table)] == [part]
+    assert [phrase.part for phrase in find_parts_varied_in_table(table)] == [part]
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_the_head_names_the_varied_part(table: str, part: str) -> None:
     ],
 )
 def test_other_heads_name_nothing(table: str) -> None:
-    assert not list(find_part_varied_in_table(table))
+    assert not list(find_parts_varied_in_table(table))
 
 
 @given(ODD_TEXT)
 def test_places_are_inside_the_text(text: str) -> None:
-    for phrase in (*find_part_varied_in_table(text), *find_check_marked_parts_and_variants(text)):
+    for phrase in (*find_parts_varied_in_table(text), *find_check_marked_parts_and_variants(text)):
         assert 0 <= phrase.start < len(text)

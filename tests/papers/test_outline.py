@@ -75,16 +75,16 @@ def test_marked_headings_find_their_levels(
 ) -> None:
     resolved = correct_headings([Heading(text, rank, "#" * rank + text) for text, rank in headings])
     assert resolved.title == title
-    assert [(p.text, p.level) for p in resolved.items if isinstance(p, Heading)] == levels
+    assert [(p.text, p.level) for p in resolved.headings_and_blocks if isinstance(p, Heading)] == levels
 
 
 @given(st.lists(st.tuples(st.text(max_size=30), st.integers(1, 6)), max_size=20))
 def test_no_heading_is_lost_and_levels_begin_at_one(headings: list[tuple[str, int]]) -> None:
     resolved = correct_headings([Heading(text, rank, f"# {text}") for text, rank in headings])
-    sources = [p.source_text if isinstance(p, Heading) else p.text for p in resolved.items]
+    sources = [p.source_text if isinstance(p, Heading) else p.text for p in resolved.headings_and_blocks]
     for (text, _), source in zip(headings, sources, strict=True):
         assert not text or source == f"# {text}"
-    assert all(p.level >= 1 for p in resolved.items if isinstance(p, Heading) and p.text)
+    assert all(p.level >= 1 for p in resolved.headings_and_blocks if isinstance(p, Heading) and p.text)
 
 
 ENGLISH = "We turn the gears of the mill and look at what they do. " * 40

@@ -140,7 +140,7 @@ def resolve(*marked: tuple[str, int], known: str = "") -> tuple[str, list[tuple[
     expected = correct_headings([Heading(text, rank, text) for text, rank in marked], known_title=known)
     return (
         expected.title,
-        [(p.text, p.level) for p in expected.items if isinstance(p, Heading)],
+        [(p.text, p.level) for p in expected.headings_and_blocks if isinstance(p, Heading)],
         expected.code_like_count,
     )
 

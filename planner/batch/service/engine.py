@@ -66,8 +66,9 @@ class _ReplayModel:
 class ReplayPlanner:
     """A planner that uses the replies in the ledger, and finds the requests that have no reply.
 
-    A paper that lacks a reply is planned again at each call of `plan_pending_papers`; a paper with a result, even a
-    failure, is not. If `submit_once` is true, a request is submitted only once; after that the caller sends it live.
+    A paper that lacks a reply is planned again at each call of `plan_papers_or_handle_requests`. A paper with a result,
+    even a failure, is not. If `submit_once` is true, a request is submitted only once, and then the caller sends it
+    live.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class ReplayPlanner:
         self._begun_papers: set[str] = set()
         self.is_stopped = False
 
-    async def plan_pending_papers(self, handle_request: RequestHandler) -> None:
+    async def plan_papers_or_handle_requests(self, handle_request: RequestHandler) -> None:
         """Plan the papers that have no request at the service; pass requests without a reply to `handle_request`."""
         readers = self._job.make_readers(self._ledger.count_expected_results())
         async with ReadAheadQueue(
@@ -222,7 +223,7 @@ class BatchServiceEngine:
                 await tracker.give_up_unknown_batches()
                 ended = True
             if tracker.fatal_error:
-                await self._replanner.plan_pending_papers(_leave_request)
+                await self._replanner.plan_papers_or_handle_requests(_leave_request)
                 self.stop(tracker.fatal_error)
                 return
             if ended or not has_replanned:
@@ -277,11 +278,11 @@ class BatchServiceEngine:
                 self._replanner.is_stopped = True
 
         if self._submit_error:
-            await self._replanner.plan_pending_papers(_leave_request)
+            await self._replanner.plan_papers_or_handle_requests(_leave_request)
             return
         max_cost, limits = self._job.spec.limits.max_cost, SubmissionLimits(tracker.max_requests)
         writer = RequestFileWriter(self._folder, self._ledger, self._services, submit, max_cost=max_cost, limits=limits)
-        await self._replanner.plan_pending_papers(writer.add_request)
+        await self._replanner.plan_papers_or_handle_requests(writer.add_request)
         if not self._replanner.is_stopped:
             await writer.submit_partial_files()
         self._replanner.is_stopped = self._stopped.is_set()

@@ -69,7 +69,7 @@ async def export_unanswered_requests(
     """
     services = {key: require_batch_service(model.client) for key, model in job.models_by_key.items()}
     exporter = _RequestExporter(target_path, ledger, services)
-    await ReplayPlanner(job, run, ledger, Progress()).plan_pending_papers(exporter.add_request)
+    await ReplayPlanner(job, run, ledger, Progress()).plan_papers_or_handle_requests(exporter.add_request)
     await exporter.record_requests()
     return list(exporter.request_counts.items())
 
@@ -97,7 +97,7 @@ async def import_results_and_plan(
     async def count_request(_: UnansweredRequest, __: Prompt) -> None:
         report.needed_requests += 1
 
-    await ReplayPlanner(job, run, ledger, Progress()).plan_pending_papers(count_request)
+    await ReplayPlanner(job, run, ledger, Progress()).plan_papers_or_handle_requests(count_request)
     return report
 
 
@@ -210,7 +210,7 @@ class PromptReplyFileEngine:
             PromptError: if a prompt template is faulty.
         """
         await self._replanner.recorder.record_corpus_and_restore_files()
-        await self._replanner.plan_pending_papers(self._find_reply)
+        await self._replanner.plan_papers_or_handle_requests(self._find_reply)
 
     def stop(self, reason: str) -> None:
         """Plan no further paper."""

@@ -242,7 +242,7 @@ class ResponseBody:
         return self._size > MAX_REPLY_BYTES or self._value_count > MAX_JSON_VALUES
 
     @property
-    def is_complete(self) -> bool:
+    def needs_no_more_bytes(self) -> bool:
         """True if nothing further needs to be read: the stream is done, garbled or oversized."""
         return self.is_done or bool(self.garbled_event) or self.is_oversized
 
@@ -303,7 +303,7 @@ class ResponseBody:
 
     def _take_events(self, content: bytes) -> None:
         for data in self._decoder.feed(content):
-            if self.is_complete:
+            if self.needs_no_more_bytes:
                 return
             self._take_event(data)
 

@@ -250,7 +250,7 @@ async def _receive_tokens(response: httpx2.Response, response_body: ResponseBody
     async for piece in content:
         token_count = response_body.token_count
         response_body.feed(piece)
-        if response_body.is_complete:
+        if response_body.needs_no_more_bytes:
             break
         if response_body.token_count > token_count:
             yield

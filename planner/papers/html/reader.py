@@ -64,7 +64,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     walker.walk_page(_find_main_element(root))
     known_title = find_page_title(root)
     corrected = correct_headings(walker.items, known_title=known_title)
-    sections = assemble_sections(corrected.items)
+    sections = assemble_sections(corrected.headings_and_blocks)
     warnings += build_hidden_text_warnings(walker.hidden_texts)
     if walker.styles.has_too_many_rules:
         warnings += (_TOO_MANY_RULES,)

@@ -22,7 +22,7 @@ from planner.papers.latex.scan import (
     LatexScanner,
     LatexToken,
     blank_comments,
-    compile_token_pattern,
+    compile_pattern_with_verbatim,
     find_document_start,
 )
 from planner.papers.sources import SourceTree
@@ -51,7 +51,7 @@ _COMMANDS: Final = _OTHER_COMMANDS.union(
     *(_INPUT_COMMANDS, _IMPORT_COMMANDS, _LISTING_COMMANDS, _ENVIRONMENT_DEFINERS, _BODY_DEFINERS, _DEFINERS),
     *(FLAG_SETTERS, COUNTER_SETTERS),
 )
-_TOKEN_PATTERN: Final = compile_token_pattern(  # commands, conditionals, and flag setters such as \draftfalse
+_TOKEN_PATTERN: Final = compile_pattern_with_verbatim(  # commands, conditionals, and flag setters such as \draftfalse
     rf"(?:{'|'.join(map(re.escape, sorted(_COMMANDS)))})(?:(?<=\*)|(?![A-Za-z@*]))|end(?=\{{document\}})"
     r"|if[A-Za-z@]*\*?|[A-Za-z@]++(?:(?<=true)|(?<=false))(?!\*)",
     r"[\\%]",
@@ -186,7 +186,7 @@ class _Flattener:
         """Add the file in a `filecontents` environment to the tree, since the paper may input this file later."""
         contents = _FILE_CONTENTS.fullmatch(text, token.start, token.end)
         if contents and not self._open_conditionals.is_in_skipped_branch:
-            self.tree = self.tree.copy_with_file(contents[1].strip(), contents[2].encode())
+            self.tree = self.tree.copy_with_missing_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
         """Handle `\\if…`, `\\else`, `\\fi` or a setting of a flag; return its end, or None for other commands."""

@@ -41,7 +41,7 @@ class LatexToken(NamedTuple):
     end: int
 
 
-def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
+def compile_pattern_with_verbatim(command_regex: str, escape_regex: str) -> re.Pattern[str]:
     """Return a pattern that finds verbatim text, and commands and escapes that match the given expressions.
 
     `escape_regex` must match backslashes and percent signs.
@@ -61,7 +61,7 @@ def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[s
     )
 
 
-_TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
+_TOKEN_PATTERN: Final = compile_pattern_with_verbatim(r"[A-Za-z@]+\*?", r".|\n|\Z")
 
 
 class _ClosingStringFinder:
