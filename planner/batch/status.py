@@ -188,11 +188,8 @@ class LedgerStatus:
         counts = f"{self.planned:,} planned, {self.failed:,} failed, {self.pending:,} left"
         models = f" with {len(self.outcomes_by_model)} models" if len(self.outcomes_by_model) > 1 else ""
         lines = [f"{format_count(self.papers, 'paper')}{models}: {counts}"]
-        lines += [
-            f"  {count:,} {outcome.words_after_count}"
-            for outcome, count in self.outcomes.items()
-            if outcome is not Outcome.PLANNED
-        ]
+        failures = ((outcome, count) for outcome, count in self.outcomes.items() if outcome is not Outcome.PLANNED)
+        lines += [f"  {count:,} {outcome.words_after_count}" for outcome, count in failures]
         if len(self.outcomes_by_model) > 1:
             lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.outcomes_by_model.items()]
         sent = f"{format_count(self.requests, 'request')}, {tokens}, {format_usd(self.cost)}"
