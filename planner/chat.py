@@ -26,6 +26,7 @@ Role = Literal["system", "user", "assistant"]
 LM_PLANNER: Final = "lm-planner"  # the planner of every language model, as published trajectories name it
 COMBINED_PLANNER: Final = "combined-planner"  # the planner of plans that combine the plans of others
 REUSED_NOTE: Final = "used a stored reply; no request was sent"
+REPAIRED_NOTE: Final = "an invalid character (half a surrogate pair) was replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,7 @@ class Completion:
         for name in ("text", "reasoning", "refusal", "finish_reason", "model", "request_id"):
             object.__setattr__(self, name, repair_surrogates(getattr(self, name)))
         object.__setattr__(self, "raw", repair_json_surrogates(dict(self.raw)))
-        note = "an invalid character (half a surrogate pair) was replaced"
-        notes = self.notes if given == (self.text, self.reasoning) else (*self.notes, note)
+        notes = self.notes if given == (self.text, self.reasoning) else (*self.notes, REPAIRED_NOTE)
         object.__setattr__(self, "notes", tuple(map(repair_surrogates, notes)))
 
 

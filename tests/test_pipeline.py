@@ -1,6 +1,7 @@
 """The heart: every way in which the planning of one paper ends."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,14 @@ def test_the_author_task_needs_a_place_to_cut() -> None:
     planning = plan(FakeModel(), PlanSettings(Task.AUTHOR, k=5), sections=whole.sections[:2])
     assert planning.outcome is Outcome.PAPER_ERROR
     assert "--cut-at" in planning.reason
+
+
+def test_a_repaired_character_is_not_why_a_planner_of_ones_own_has_no_plan() -> None:
+    model = FakeModel("No plan \ud800 here.")
+    model.info = replace(model.info, planner="my-planner")
+    planning = plan(model, replace(REVIEW, reasks=0))
+    assert (planning.outcome, planning.reason) == (Outcome.INVALID, "there is no <predictions> block")
+    assert planning.warnings[-1] == "an invalid character (half a surrogate pair) was replaced"
 
 
 def test_an_invalid_reply_is_asked_for_again_with_its_findings() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from planner.chat import LM_PLANNER, Model, TokenCounter
+from planner.chat import LM_PLANNER, REPAIRED_NOTE, Model, TokenCounter
 from planner.details import FindingResponse, PlanDetails, Revision
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, PlannerError
 from planner.papers.paper import Paper
@@ -110,9 +110,8 @@ def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: 
 def _describe_error(session: PaperSession, error: PlannerError) -> str:
     """Return the reason for a failure: the first note of the built-in planner, or the text of the error."""
     completion = session.attempts[-1].completion if session.attempts else None
-    if completion is not None and completion.notes and session.model.info.planner != LM_PLANNER:
-        return completion.notes[0]
-    return str(error)
+    notes = () if completion is None or session.model.info.planner == LM_PLANNER else completion.notes
+    return next((note for note in notes if note != REPAIRED_NOTE), str(error))
 
 
 def _make_result(
