@@ -108,7 +108,7 @@ def test_a_setting_is_no_default_of_an_option_that_means_something_else(run: Run
         ('[endpoints.lab]\nbase_url = "gpu:8000"', 2, "endpoints.lab.base_url: the address must begin with http"),
         ('[endpoints.lab]\nbase_url = "http://me:word@gpu/v1"', 2, "the address holds a user name or a password"),
         ('[endpoints.lab]\nkey_env = "X"', 1, "endpoints.lab.base_url: field required"),
-        ('[endpoints.openai]\nbase_url = "http://gpu/v1"', 1, "no prefix such as openai"),
+        ('[endpoints.openai]\nbase_url = "http://gpu/v1"', 1, "not the name of a provider such as openai"),
         ('[endpoints.lab]\nbase_url = "http://g/v1"\nkey_env = "abcd-1234"', 3, "the name of an environment variable"),
         ('[endpoints.lab]\nbase_url = "http://g/v1"\napi_key = "x"', 3, "keys do not belong in files"),
         ('api_key = "x"', 1, "keys do not belong in files"),
