@@ -269,7 +269,7 @@ def _write_discussion(proposals: Sequence[_Proposal], analysis: Analysis, metric
     yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
     for number, proposal in enumerate(proposals, start=1):
         yield f"{number}. {proposal.component.label}: {proposal.reason}."
-    none = f"none was recognised, so each study is measured by {UNKNOWN_METRIC}; replace these words by its name"
+    none = f"none was recognised, so each study is measured by {UNKNOWN_METRIC}; write its name instead"
     yield f"Metrics that the text names: {', '.join(metrics) or none}."
 
 
