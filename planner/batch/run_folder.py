@@ -56,6 +56,11 @@ class RunFolder:
         return self.path / "ledger.sqlite"
 
     @property
+    def has_begun(self) -> bool:
+        """True if the run has a ledger; an empty ledger does not count, as a kill leaves it if it comes too early."""
+        return self.ledger_path.is_file() and self.ledger_path.stat().st_size > 0
+
+    @property
     def trajectory_folder(self) -> Path:
         """The folder in which the trajectories are written."""
         return self.path / "trajectories"
@@ -291,7 +296,7 @@ def list_begun_shards(run: RunFolder) -> list[Shard]:
     folder = run.path / "shards"
     matches = [_SHARD_FOLDER.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
     found = sorted(Shard(int(m[2]), int(m[1])) for m in matches if m)
-    begun = [shard for shard in found if _has_begun(shard.locate_folder(run).ledger_path)]
+    begun = [shard for shard in found if shard.locate_folder(run).has_begun]
     if len(divisions := sorted({shard.shard_count for shard in begun})) > 1:
         names = ", ".join(shard.name for shard in begun)
         raise RunError(
@@ -325,9 +330,6 @@ def load_paper_ids_by_place(run: RunFolder) -> dict[str, str]:
     """Return the ids of all papers that the run and its shards ever had, by path or arXiv id."""
     # Damage is reported later, when the ledger is opened for writing.
     query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
-    ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_begun_shards(run)), run.ledger_path]
-    return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in query_ledger(ledger, query)}
-
-
-def _has_begun(ledger: Path) -> bool:
-    return ledger.is_file() and ledger.stat().st_size > 0
+    folders = [*(shard.locate_folder(run) for shard in list_begun_shards(run)), run]
+    ledgers = (folder.ledger_path for folder in folders if folder.has_begun)
+    return {place: name for ledger in ledgers for place, name in query_ledger(ledger, query)}

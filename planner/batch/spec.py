@@ -206,7 +206,7 @@ def inherit_run_settings(spec: RunSpec) -> RunSpec:
         RunError: if the run cannot be continued.
     """
     run = spec.shard.locate_folder(spec.run) if spec.shard else spec.run
-    saved = _read_saved_spec(run) if run.ledger_path.exists() else None
+    saved = _read_saved_spec(run) if run.has_begun else None
     if spec.settings.plain is None:
         spec = replace(spec, settings=replace(spec.settings, plain=_is_begun_plain(run, saved)))
     if saved is None or not (spec.uses_settings_file or saved.uses_settings):
@@ -247,7 +247,7 @@ def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
         "SELECT iif(json_valid(facts), json_extract(facts, '$.min_chance') IS NULL, NULL)"
         " FROM plannings ORDER BY number LIMIT 1"
     )
-    rows = query_ledger(run.ledger_path, query) if run.ledger_path.exists() else []
+    rows = query_ledger(run.ledger_path, query) if run.has_begun else []
     is_plain = rows[0][0] if rows else None
     return bool(saved and saved.settings.plain) if is_plain is None else bool(is_plain)
 

@@ -1,6 +1,8 @@
 """Starting again: what is finished is skipped, what is on record is not paid for, what has changed is planned anew."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,3 +174,20 @@ def test_the_copy_of_a_paper_is_written_anew_and_exported_too(program: Program, 
 def test_so_many_papers_are_planned_by_every_model(program: Program, served: Served) -> None:
     batch(program, served, "--model", "n", "--max-papers", "5")
     assert program.status()["models"] == {"lm-planner/m": {"planned": 5}, "lm-planner/n": {"planned": 5}}
+
+
+@pytest.mark.parametrize("more", [(), ("--shard", "1/1")], ids=["run", "shard"])
+def test_a_command_that_is_killed_while_it_creates_its_ledger_can_be_repeated(
+    more: tuple[str, ...], program: Program, tmp_path: Path
+) -> None:
+    make_papers(tmp_path / "papers", 2)
+    command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", "http://localhost:1", "--prepare", *more)
+    killed = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from planner.batch.ledger import schema;"
+        "schema._create_tables = lambda _: os._exit(9); from planner.cli import cli; cli()"
+    )
+    words = [sys.executable, "-c", killed, *command]
+    assert subprocess.run(words, cwd=tmp_path, check=False).returncode == 9
+    assert [path.stat().st_size for path in (tmp_path / "run").rglob("ledger.sqlite")] == [0]
+    program.invoke(*command)
+    assert program.status("run/shards/1-of-1" if more else "run")["papers"] == 2

@@ -92,7 +92,7 @@ def list_unmerged_shards(run: RunFolder) -> list[Shard]:
         RunError: if a ledger cannot be read.
     """
     marks = {}
-    if run.ledger_path.is_file():
+    if run.has_begun:
         marks = dict(
             query_ledger(run.ledger_path, "SELECT name, value FROM run WHERE name GLOB ?", f"{_MERGED_PREFIX}*")
         )
@@ -120,7 +120,7 @@ def refuse_submitted_requests(run: RunFolder) -> None:
     Raises:
         RunError: if a request is at a batch service, or is about to be submitted.
     """
-    if run.ledger_path.is_file() and (requests := _count_submitted_requests(run)):
+    if run.has_begun and (requests := _count_submitted_requests(run)):
         raise RunError(
             f"{requests} requests of {run.path} are on their way through a batch service, and shards would pay for "
             f"them again; collect the results first: ablation-planner collect {run.path}"
@@ -133,7 +133,7 @@ def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]
     Raises:
         RunError: if a ledger cannot be read or written.
     """
-    if run.ledger_path.is_file():
+    if run.has_begun:
         with (
             _open_ledger(shard.locate_folder(run).ledger_path, shared_disk=True) as db,
             AttachedLedger.attach(db, run.ledger_path, paper_ids) as run_ledger,
@@ -147,7 +147,7 @@ def reuse_replies(run: RunFolder, earlier_run: RunFolder) -> None:
     Raises:
         RunError: if a ledger cannot be read or written.
     """
-    if earlier_run.ledger_path.is_file():
+    if earlier_run.has_begun:
         with (
             run.lock_folder(),
             _open_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk) as db,
