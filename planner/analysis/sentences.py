@@ -184,7 +184,7 @@ def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
 
 
 def find_studied_or_compared_parts(heading_or_caption: str) -> Iterator[AblationPhrase]:
-    """Yield the parts that a heading or caption says are studied, or whose kinds it compares ("Router strategies")."""
+    """Yield the parts that a heading or caption studies, or of which it compares kinds ("Router strategies")."""
     compared = chain(_COMPARED.finditer(heading_or_caption), _KINDS.finditer(heading_or_caption))
     kinds = (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in compared)
     return chain(find_studied_parts(heading_or_caption), kinds)

@@ -247,9 +247,9 @@ def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Co
     if waiting:
         requests, models = sum(each.request_count for each in waiting), sorted({each.model for each in waiting})
         raise RunError(
-            f"a batch service has {format_count(requests, 'request')} of {run.path} to {', '.join(models)}; "
-            f"collect the results first: ablation-planner collect {run.path} (with --finish-live, unanswered requests "
-            "are sent directly)"
+            f"{format_count(requests, 'request')} of {run.path} to {', '.join(models)}: still at a batch service; "
+            f"collect the results first: ablation-planner collect {run.path} (add --finish-live to send unanswered "
+            "requests directly)"
         )
 
 

@@ -125,7 +125,7 @@ class _SettingsFile:
         """Read and check a settings file.
 
         Raises:
-            UsageError: if the file cannot be read, holds a key, is not TOML, or has a wrong setting.
+            UsageError: if the file cannot be read, is not TOML, holds an API key, or has a wrong setting.
         """
         try:
             text = read_bounded_file(path, MAX_SETTINGS_BYTES).decode("utf-8-sig")

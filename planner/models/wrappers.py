@@ -225,8 +225,8 @@ async def call_with_retry(
             raise failed.with_message(gave_up)
         if waited + max(seconds, _SHORTEST_WAIT) > policy.max_wait:
             raise failed.with_message(
-                f"{gave_up}: the next wait of {seconds:.0f} s would exceed the limit of "
-                f"{policy.max_wait:.0f} s in total (--max-wait)"
+                f"{gave_up}: with the next wait of {seconds:.0f} s, all waits would take over "
+                f"{policy.max_wait:.0f} s (--max-wait)"
             )
         on_wait(RetryWait(seconds, failed))
         waited += seconds

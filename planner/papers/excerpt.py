@@ -77,7 +77,7 @@ def _find_end(paper: Paper, body: tuple[Section, ...], end_heading: str) -> int:
         problem = f"no heading is named {end_heading!r}; name another with --cut-at HEADING"
     else:
         ends = _find_result_ends(body)
-        problem = "no heading of experiments was found; name the heading that ends the author task: --cut-at HEADING"
+        problem = "no heading of experiments was found; name the heading at which to cut the paper: --cut-at HEADING"
     if not ends:
         headings = [repr(section.heading) for section in body if section.level == 1]
         raise PaperError(f"{paper.source}: {problem}; first-level headings: {', '.join(headings) or 'none'}")

@@ -223,7 +223,7 @@ def _read_effort(value: Any, place: str, log: ParseLog) -> Effort | None:
     words = (word.lastgroup for word in _KIND_WORD.finditer(text) if word.lastgroup)
     kind = next((EffortKind.EVALUATE if word == "more" else EffortKind(word) for word in words), None)
     if kind is None:
-        log.add_note(f"{place}: {quote_value(value)} was left out, since it is not evaluate, retrain or implement")
+        log.add_note(f"{place}: {quote_value(value)} was left out; it should be evaluate, retrain or implement")
         return None
     counts = _RUNS.findall(_THOUSANDS.sub("", text))
     runs = [int(count) for count in counts if int(count) <= _MAX_RUNS]

@@ -1,8 +1,8 @@
 """Find the answer in a reply that also holds the model's thoughts, or that is a completion object in JSON.
 
-Thoughts lie between two marks, such as `<think>` and `</think>`, or in an analysis channel of the harmony format. In
-this module, a token is a mark of the answer (`<answer>`, a final channel) or a special token of a model. Tokens are
-skipped. A reply has the form `token* (thoughts token*)* answer token*`.
+Thoughts lie between two marks, such as `<think>` and `</think>`, or in an analysis channel of the harmony format. The
+special tokens of a model and the marks around the answer (`<answer>`, a final channel) are both called tokens here;
+they are skipped. A reply has the form `token* (thoughts token*)* answer token*`.
 """
 
 import json

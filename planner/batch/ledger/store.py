@@ -242,9 +242,12 @@ class Ledger:
 
     def describe_kept_replies(self) -> str:
         """Return a message about the replies that are kept in files, "" if there are none."""
+        if not self._kept_replies:
+            return ""
         folders = ", ".join(dict.fromkeys(str(path.parent) for path in self._kept_replies))
-        count = len(self._kept_replies)
-        return f"paid replies are kept in {folders} ({count}), and the next command stores them" if count else ""
+        return (
+            f"paid replies are kept in {folders} ({len(self._kept_replies)}); the next command adds them to the ledger"
+        )
 
     async def record_failure(self, attempt_number: int, message: str, *, may_be_billed: bool) -> None:
         """Record that an attempt got no reply, and whether it may have been billed."""

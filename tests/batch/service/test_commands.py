@@ -65,7 +65,7 @@ def test_nothing_is_asked_live_while_it_is_submitted(corpus: Corpus, serve_batch
     service = serve_batches()
     corpus.batch(service, "--submit-only")
     stderr = corpus.live(service, run="run", code=1)
-    assert "a batch service has 12 requests of run to lm-planner/m; collect the results first" in stderr
+    assert "12 requests of run to lm-planner/m: still at a batch service; collect the results first" in stderr
     other = ("batch", "papers", "-o", "run", "--model", "other", "--base-url", service.url, "--engine", "openai-batch")
     assert "collect the results first" in corpus.program.invoke(*other, code=1).stderr
     corpus.program.invoke("collect", "run", *POLL)
