@@ -298,7 +298,7 @@ def list_run_order_sentences(order: Sequence[int], details: Sequence[Details]) -
     ]
 
 
-def explain_chance_if_known(task: Task, details: Iterable[Details]) -> str | None:
+def explain_meaning_of_chance_if_known(task: Task, details: Iterable[Details]) -> str | None:
     """Return a sentence that explains what a chance means, or None if no ablation has a chance."""
     is_known = any(each.chance is not None for each in details)
     return f"a chance is the model's estimate of how likely {_CHANCE_MEANINGS[task]}" if is_known else None

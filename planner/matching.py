@@ -207,7 +207,7 @@ def _is_removal(ablation: Ablation) -> bool:
 
 def is_same_replacement(text_a: str, text_b: str, min_overlap: float = _MIN_REPLACEMENT_OVERLAP) -> bool:
     """Return whether two replacements seem the same. Their numbers and the overlap of their stems decide."""
-    numbers_a, numbers_b = parse_number_set(text_a), parse_number_set(text_b)
+    numbers_a, numbers_b = extract_number_set(text_a), extract_number_set(text_b)
     if numbers_a and numbers_b:
         if not numbers_a & numbers_b:
             return False
@@ -231,12 +231,12 @@ def has_same_action_and_replacement(
     return ablation.action is other.action and any(starmap(are_replacements_same, pairs))
 
 
-def parse_number_set(text: str) -> frozenset[float]:
+def extract_number_set(text: str) -> frozenset[float]:
     """Return the numbers in a text as a set."""
-    return frozenset(parse_numbers(text))
+    return frozenset(extract_numbers(text))
 
 
-def parse_numbers(text: str) -> list[float]:
+def extract_numbers(text: str) -> list[float]:
     """Return the numbers in a text in order, such as 0.25 for "25%", 1 for "single" and 16000 for "16k"."""
     text = _THOUSANDS.sub(_write_thousands, _POWER.sub(_write_power, text))
     written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _WORD_GAP.split(text))
@@ -254,7 +254,7 @@ def _write_thousands(number: re.Match[str]) -> str:
 @lru_cache(maxsize=4096)
 def is_mostly_number(text: str) -> bool:
     """Return whether a text is little more than a number, such as "0.1" or "4 heads"."""
-    numbers = parse_number_set(text)
+    numbers = extract_number_set(text)
     return bool(numbers) and len(split_words(text)) <= len(numbers) + 2
 
 

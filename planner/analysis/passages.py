@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 from pydantic import NonNegativeInt
 
 from planner.matching import (
+    extract_number_set,
     extract_stem_set,
     extract_stems,
     is_mostly_number,
-    parse_number_set,
     shorten_stems_to_word_beginnings,
 )
 from planner.papers.headings import classify_heading
@@ -192,7 +192,7 @@ class IndexedSection:
     @cached_property
     def numbers_by_passage(self) -> tuple[frozenset[float], ...]:
         """The numbers in each passage."""
-        return tuple(map(parse_number_set, self.passages))
+        return tuple(map(extract_number_set, self.passages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +323,7 @@ class PassageSearch:
         beginnings, numbers = shorten_stems_to_word_beginnings(extract_stems(words)), frozenset[float]()
         wanted = shorten_stems_to_word_beginnings(extract_stems(_BRACKETS.sub(" ", words)))
         if is_mostly_number(words):
-            beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], parse_number_set(words)
+            beginnings, numbers = [start for start in beginnings if not start[:1].isdigit()], extract_number_set(words)
             wanted = []
         for each in self._sections:
             skipped = each.ablation_passage_indices if numbers else ()

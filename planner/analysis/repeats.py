@@ -27,11 +27,11 @@ from planner.analysis.passages import IndexedSection, PaperIndex, ReportedAblati
 from planner.analysis.sentences import is_part_left_out
 from planner.details import ReportedStudy
 from planner.matching import (
+    extract_number_set,
     extract_stem_set,
     extract_stems,
     is_mostly_number,
     is_same_replacement,
-    parse_number_set,
     shorten_stems_to_word_beginnings,
 )
 from planner.papers.leaks import split_sentences
@@ -145,14 +145,14 @@ class _ComparisonSearch:
             return
         part = extract_stems_without_kinds(name)
         symbols = frozenset(stem for stem in part if len(stem) == 1 and stem.isalpha())
-        numbers = frozenset[float]().union(*map(parse_number_set, values))
+        numbers = frozenset[float]().union(*map(extract_number_set, values))
         for sentence in self._list_sentences(frozenset(stem for stem in part if not stem.isdigit()), 1):
             is_varied = _VARIES.search(sentence.text) and (sentence.is_about(part) or symbols & sentence.stems)
             text = sentence.around if sentence.is_table else sentence.text
             named = _VARIES_PART.finditer(sentence.text) if part <= sentence.stems else ()
             if any(part & extract_stem_set(match[1]) for match in named):
                 yield name, sentence.heading
-            if is_varied and len(numbers & parse_number_set(text)) >= max(_MIN_VALUES, len(values) / 2):
+            if is_varied and len(numbers & extract_number_set(text)) >= max(_MIN_VALUES, len(values) / 2):
                 yield name, sentence.heading
 
     def _find_replacements(self, item: str, part: str) -> Iterator[tuple[str, str]]:

@@ -11,11 +11,11 @@ from planner.analysis.sentences import has_row_with_part_and_cell
 from planner.matching import (
     REMOVAL_WORDS,
     STOP_WORDS,
+    extract_number_set,
+    extract_numbers,
     extract_stem_set,
     extract_stems,
     is_mostly_number,
-    parse_number_set,
-    parse_numbers,
     split_into_word_set,
     split_words,
     stem_word,
@@ -182,11 +182,11 @@ def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -
     item, part = _join_prefixes(item), _join_prefixes(part)
     if not set(_OMITS.findall(item)) <= set(_OMITS.findall(" ".join(statements))):
         return False
-    numbers = parse_number_set(item)
+    numbers = extract_number_set(item)
     if _is_setting(item):
         words = {stem for stem in extract_stems(f"{item} {part}") if stem.isalpha()}
         clauses = (clause for statement in statements for clause in _CLAUSE_END.split(statement))
-        return any(numbers == parse_number_set(clause) and words & {*extract_stems(clause)} for clause in clauses)
+        return any(numbers == extract_number_set(clause) and words & {*extract_stems(clause)} for clause in clauses)
     figures = {stem for stem in extract_stems(item) if stem[0].isdigit()}  # compared as numbers
     own = tuple(stem for stem in extract_stems(item) if stem not in _GENERIC | _VAGUE | figures and len(stem) > 1)
     wanted = set(own).difference(extract_stems(part))
@@ -197,11 +197,11 @@ def _is_quoted(item: str, part: str, statements: list[str], surroundings: str) -
         return any(_is_used(item, part, each) or (is_long and _hold_together(own, each)) for each in statements)
     head, least = wanted.intersection(extract_stems(_TAIL.sub("", item))), _MIN_SHARE * len(wanted)
     quoted = [(wanted.intersection(extract_stems(each)), each) for each in statements]
-    if any(len(words) >= least and numbers <= parse_number_set(each) for words, each in quoted):
+    if any(len(words) >= least and numbers <= extract_number_set(each) for words, each in quoted):
         return True
     has_head = bool(head) and any(head <= words for words, _ in quoted)
     around = " ".join(_NOT_USED.sub(" ", each) for each in split_sentences(surroundings)) if has_head else ""
-    return len(wanted & extract_stem_set(_join_prefixes(around))) >= least and numbers <= parse_number_set(around)
+    return len(wanted & extract_stem_set(_join_prefixes(around))) >= least and numbers <= extract_number_set(around)
 
 
 def _repeats_part(item: str, part: str) -> bool:
@@ -221,7 +221,7 @@ def _repeats_part(item: str, part: str) -> bool:
 
 def _has_numbers(item: str, part: str) -> bool:
     """Return whether a part has the numbers of an item side by side, in order: "3 × 1" has "1", but not "1 × 1"."""
-    wanted, numbers = parse_numbers(item), parse_numbers(part)
+    wanted, numbers = extract_numbers(item), extract_numbers(part)
     return any(numbers[at : at + len(wanted)] == wanted for at in range(len(numbers)))
 
 
@@ -275,19 +275,21 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     if not is_setting:
         is_listed = is_named and is_table and has_row_with_part_and_cell(sentence, item_stems, head_stems, part_stems)
         return is_listed or any(_is_used(item, part, statement) for statement in statements)
-    own = parse_number_set(item)
-    if not own or (parse_number_set(part) and not _has_numbers(item, part)):
+    own = extract_number_set(item)
+    if not own or (extract_number_set(part) and not _has_numbers(item, part)):
         return False  # in the second case, the part's name already has its value
     if is_table:
         rows = ((row, extract_stem_set(row)) for row in sentence.split("\n"))
-        return len(head_stems) > 1 and any(head_stems <= words and own == parse_number_set(row) for row, words in rows)
+        return len(head_stems) > 1 and any(
+            head_stems <= words and own == extract_number_set(row) for row, words in rows
+        )
     words = part_stems.difference(_COUNT) if about <= stems else about
     about_part = [clause for clause in clauses if words.intersection(extract_stems(clause))]
     about_part += [
         text for text in statements if (symbols and _SETS.search(text)) or head_stems <= extract_stem_set(text)
     ]
     most = len(own) + _MAX_OTHER_VALUES
-    is_stated = any(own <= numbers and len(numbers) <= most for numbers in map(parse_number_set, about_part))
+    is_stated = any(own <= numbers and len(numbers) <= most for numbers in map(extract_number_set, about_part))
     return bool(about) and is_stated and _has_part_near(own, part_stems | symbols, sentence)
 
 
@@ -296,7 +298,7 @@ def _has_part_near(numbers: frozenset[float], part_words: set[str], sentence: st
     words = split_words(sentence)
     places = [place for place, word in enumerate(words) if part_words & {word, stem_word(word)}]
     near = (" ".join(words[max(0, place - _NEAR) : place + _NEAR + 1]) for place in places)
-    return any(numbers & parse_number_set(text) for text in near) if numbers <= _SMALL_NUMBERS else bool(places)
+    return any(numbers & extract_number_set(text) for text in near) if numbers <= _SMALL_NUMBERS else bool(places)
 
 
 def _strip_references(sentence: str) -> str:

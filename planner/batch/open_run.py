@@ -128,7 +128,7 @@ async def record_corpus(opened_run: OpenRun) -> None:
     await opened_run.ledger.begin_command(job.spec.settings.task, job.corpus.entries, models)
 
 
-async def iterate_engines(opened_run: OpenRun) -> AsyncIterator[Engine]:
+async def yield_planning_engines(opened_run: OpenRun) -> AsyncIterator[Engine]:
     """Yield the engines that plan the papers of a run, in turn; the caller lets each one plan before it takes the next.
 
     There is a second engine if --finish-live is given: it sends the requests that the batch service left unanswered.

@@ -154,14 +154,18 @@ def _list_typed_words() -> tuple[str, ...]:
 
 async def run_batch_for_exit_code(spec: RunSpec, *, as_json: bool) -> int:
     """Plan the pending papers of a run, and return the exit code of the command."""
-    from planner.batch.open_run import iterate_engines, open_run, record_corpus  # slow, and --help does not need it
+    from planner.batch.open_run import (  # slow, and --help does not need it
+        open_run,
+        record_corpus,
+        yield_planning_engines,
+    )
 
     async with open_run(spec, create_cached_arxiv_client(offline=spec.offline)) as opened:
         code = 0
         if spec.submission.prepare:
             await record_corpus(opened)
         else:
-            async for engine in iterate_engines(opened):
+            async for engine in yield_planning_engines(opened):
                 code = await _run_engine(opened.run, engine)
             _print_summary(opened.run, as_json=as_json)
     return code or (1 if _has_problems(opened.job.corpus) else 0)

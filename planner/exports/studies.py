@@ -10,7 +10,7 @@ from typing import Final
 
 from planner.analysis.parts import is_same_part
 from planner.details import Details, RejectionReason
-from planner.matching import is_mostly_number, parse_number_set
+from planner.matching import extract_number_set, is_mostly_number
 from planner.names import UniqueNames, sanitize_file_name
 from planner.sanitize import truncate_long_name
 from planner.schema import Ablation, Action, list_labelled_non_benchmark_fields
@@ -79,8 +79,8 @@ class ExportedStudy:
         is_replaced = self.ablation.action is Action.REPLACE and variant.replacement
         done = format_replacement_as_phrase(variant.replacement) if is_replaced else variant.change
         default = _DEFAULT.search(self.ablation.ablated_part)
-        own_numbers = parse_number_set(default[1]) if default else None
-        if is_mostly_number(variant.replacement) and parse_number_set(variant.replacement) == own_numbers:
+        own_numbers = extract_number_set(default[1]) if default else None
+        if is_mostly_number(variant.replacement) and extract_number_set(variant.replacement) == own_numbers:
             return f"{done} (the method's own value: the baseline)"
         return done + (f" (seems the same run as {variant.same_as}; if so, run it once)" if variant.same_as else "")
 
@@ -90,7 +90,7 @@ class ExportedStudy:
         values = [variant for variant in self.variants if is_mostly_number(variant.replacement)]
         if len(values) < _LONG_SWEEP:
             return self.variants
-        values.sort(key=lambda variant: min(parse_number_set(variant.replacement)))
+        values.sort(key=lambda variant: min(extract_number_set(variant.replacement)))
         later = {*values[1:-1]}.difference([values[len(values) // 2]])
         return tuple(variant for variant in self.variants if variant not in later)
 

@@ -28,7 +28,7 @@ from planner.papers.sources import (
     FileFormat,
     SourceTree,
     detect_file_format,
-    normalize_safe_inner_path,
+    normalize_inner_path_or_empty,
 )
 from planner.sanitize import truncate_long_name
 
@@ -181,7 +181,7 @@ class _FileCollector:
 
         A file with an unsafe or repeated path is skipped with a warning, and so is an archive inside the archive.
         """
-        path = normalize_safe_inner_path(member)
+        path = normalize_inner_path_or_empty(member)
         if fault := _describe_path_fault(member, path):
             self.skip_member(member, fault)
             return

@@ -18,7 +18,7 @@ from markdown_it.rules_block import StateBlock
 from planner.papers.characters import normalize_characters_with_warnings
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
-from planner.papers.html.reader import read_blocks_and_hidden_texts
+from planner.papers.html.reader import read_html_fragment_in_markdown
 from planner.papers.html.visibility import StyleRules
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, correct_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, build_hidden_text_warnings
@@ -109,7 +109,7 @@ def _parse_items(text: str) -> tuple[list[HeadingOrBlock], list[str]]:
         if token.type == "heading_open":
             items.append(Heading(_clean_heading(tokens[index + 1].content), int(token.tag[1:]), source))
         elif token.type == "html_block":
-            fragment_items, hidden = read_blocks_and_hidden_texts(source)
+            fragment_items, hidden = read_html_fragment_in_markdown(source)
             items += fragment_items
             hidden_texts += hidden
         elif source.strip():

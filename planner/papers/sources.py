@@ -204,7 +204,7 @@ class SourceTree:
 
     def copy_with_missing_file(self, path: str, data: bytes) -> "SourceTree":
         """Return a copy of the tree with one more file; if the tree has a file at this path, that file stays."""
-        inner = normalize_safe_inner_path(path)
+        inner = normalize_inner_path_or_empty(path)
         return replace(self, readers_by_path={inner: partial(bytes, data), **self.readers_by_path}) if inner else self
 
     def find_file(self, path: str, *folders: str) -> str:
@@ -212,17 +212,17 @@ class SourceTree:
 
         Nothing outside the tree is found. Case is ignored if no file has exactly this name.
         """
-        paths = [normalize_safe_inner_path(posixpath.join(folder, path)) for folder in folders]
+        paths = [normalize_inner_path_or_empty(posixpath.join(folder, path)) for folder in folders]
         exact = next((path for path in paths if path in self.readers_by_path), "")
         return exact or next(filter(None, (self._paths_by_folded.get(path.casefold()) for path in paths)), "")
 
     def find_file_in_any_folder(self, path: str) -> str:
         """Return the only file called `path` in any folder; "" if there is none, or if there are several."""
-        fit = [inner for inner in self.readers_by_path if inner.endswith("/" + normalize_safe_inner_path(path))]
+        fit = [inner for inner in self.readers_by_path if inner.endswith("/" + normalize_inner_path_or_empty(path))]
         return fit[0] if len(fit) == 1 else ""
 
 
-def normalize_safe_inner_path(path: str) -> str:
+def normalize_inner_path_or_empty(path: str) -> str:
     """Return a path without "." and ".."; "" if the path is absolute or leads out of the tree."""
     path = posixpath.normpath(path.replace("\\", "/")) if "\0" not in path else ".."
     return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path

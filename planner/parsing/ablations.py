@@ -62,9 +62,9 @@ def build_ablation(located_object: LocatedObject, log: ParseLog) -> Ablation | N
         fields = _normalize_fields(located_object.value, place, log)
         return None if fields is None else Ablation.model_validate(fields)
     except ValidationError as error:
-        log.add_finding(*(f"{place}, {finding}" for finding in list_validation_faults(error)))
+        log.add_invalidating_fault(*(f"{place}, {finding}" for finding in list_validation_faults(error)))
     except RecursionError:
-        log.add_finding(f"{place}: is nested too deeply")
+        log.add_invalidating_fault(f"{place}: is nested too deeply")
     return None
 
 
@@ -72,7 +72,7 @@ def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[
     """Return an ablation's fields with wrong types repaired; if they are too long, add a finding and return None."""
     named = _rename_keys(value, place, log)
     if (size := sum(len(str(item)) for item in named.values())) > _MAX_ABLATION_CHARS:
-        log.add_finding(f"{place}: has {size:,} characters, over {_MAX_ABLATION_CHARS:,}")
+        log.add_invalidating_fault(f"{place}: has {size:,} characters, over {_MAX_ABLATION_CHARS:,}")
         return None
     fields = {
         name: _normalize_value(FIELDS_BY_KEY[name], item, f"{place}, {name}", log) for name, item in named.items()
@@ -90,10 +90,10 @@ def _rename_keys(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, 
         if field is None and log.reads_details and _name_detail(key) in _DETAIL_KEYS:
             continue
         if field is None or field.name in named:
-            log.add_note(f"{place}: the key {quote_value(key)} was left out")
+            log.add_repair(f"{place}: the key {quote_value(key)} was left out")
             continue
         if field.name != key:
-            log.add_note(f"{place}: the key {quote_value(key)} was read as {field.name!r}")
+            log.add_repair(f"{place}: the key {quote_value(key)} was read as {field.name!r}")
         named[field.name] = item
     return named
 
@@ -106,7 +106,7 @@ def _normalize_value(field: AblationField, value: Any, place: str, log: ParseLog
 
 def _normalize_text(value: Any, place: str, log: ParseLog) -> Any:
     if isinstance(value, list) and len(value) == 1:
-        log.add_note(f"{place}: a list was given instead of a string")
+        log.add_repair(f"{place}: a list was given instead of a string")
         value = value[0]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
@@ -116,7 +116,7 @@ def _normalize_text(value: Any, place: str, log: ParseLog) -> Any:
 def _normalize_choice(field: AblationField, value: Any, place: str, log: ParseLog) -> Any:
     if not isinstance(value, str) or value in field.choices:
         return value
-    log.add_note(f"{place}: {quote_value(value)} was read without regard to case and spaces")
+    log.add_repair(f"{place}: {quote_value(value)} was read without regard to case and spaces")
     return next((choice for choice in field.choices if choice.upper() == value.strip().upper()), value)
 
 
@@ -124,13 +124,13 @@ def _normalize_texts(value: Any, place: str, log: ParseLog) -> Any:
     if value is None or value == "":
         return []
     if not isinstance(value, list):
-        log.add_note(f"{place}: a single value was given instead of a list")
+        log.add_repair(f"{place}: a single value was given instead of a list")
         value = [value]
     # published plans hold numbers, objects and lists as `str` writes them
     items = [_mend_line(str(item), place, log) for item in value if item is not None]
     kept = [item for item in items if item.strip()]
     if len(kept) < len(value) and kept:
-        log.add_note(f"{place}: empty items were left out")
+        log.add_repair(f"{place}: empty items were left out")
     return kept
 
 
@@ -138,13 +138,13 @@ def _mend_line(text: str, place: str, log: ParseLog) -> str:
     """Return the text as one line of valid Unicode, and add a note for each repair."""
     mended = _LOST_BACKSLASH.sub(lambda match: _BACKSLASH_ESCAPES[match[0]], text)
     if mended != text:
-        log.add_note(f"{place}: a backslash that JSON had read as an escape was restored")
+        log.add_repair(f"{place}: a backslash that JSON had read as an escape was restored")
     whole = repair_surrogates(mended)
     if whole != mended:
-        log.add_note(f"{place}: an invalid character (half a surrogate pair) was replaced")
+        log.add_repair(f"{place}: an invalid character (half a surrogate pair) was replaced")
     line = _join_lines(whole.strip("\r\n"))
     if line != whole:
-        log.add_note(f"{place}: line breaks became spaces")
+        log.add_repair(f"{place}: line breaks became spaces")
     return line
 
 
@@ -223,7 +223,7 @@ def _read_effort(value: Any, place: str, log: ParseLog) -> Effort | None:
     words = (word.lastgroup for word in _KIND_WORD.finditer(text) if word.lastgroup)
     kind = next((EffortKind.EVALUATE if word == "more" else EffortKind(word) for word in words), None)
     if kind is None:
-        log.add_note(f"{place}: {quote_value(value)} was left out; it should be evaluate, retrain or implement")
+        log.add_repair(f"{place}: {quote_value(value)} was left out; it should be evaluate, retrain or implement")
         return None
     counts = _RUNS.findall(_THOUSANDS.sub("", text))
     runs = [int(count) for count in counts if int(count) <= _MAX_RUNS]
@@ -241,6 +241,6 @@ def _read_chance(value: Any, place: str, log: ParseLog) -> int | None:
     is_share = 0 < number < 1 and "%" not in str(value)
     chance = round(number * 100 if is_share else number)
     if not 0 <= chance <= 100:
-        log.add_note(f"{place}: {quote_value(value)} was left out, since it is not a percentage")
+        log.add_repair(f"{place}: {quote_value(value)} was left out, since it is not a percentage")
         return None
     return chance

@@ -42,7 +42,7 @@ _MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a
 
 
 class ParseLog:
-    """A log of notes (repaired errors, at most 50) and findings (errors that make the reply invalid).
+    """A log of repairs (faults that were repaired, at most 50) and of faults that make the reply invalid.
 
     `lines_before` is the number of lines in the reply before the block with the plan; None if it is unknown.
     """
@@ -50,33 +50,33 @@ class ParseLog:
     def __init__(self, *, reads_details: bool = False) -> None:
         self.reads_details = reads_details  # if so, the keys of details are not unknown keys
         self.lines_before: int | None = None
-        self._notes: dict[str, None] = {}
-        self._findings: dict[str, None] = {}
+        self._repairs: dict[str, None] = {}
+        self._invalidating_faults: dict[str, None] = {}
 
-    def add_note(self, *sentences: str) -> None:
+    def add_repair(self, *sentences: str) -> None:
         """Add sentences about format errors that were repaired."""
         for sentence in sentences:
-            if len(self._notes) < _MAX_NOTES:
-                self._notes[sentence] = None
+            if len(self._repairs) < _MAX_NOTES:
+                self._repairs[sentence] = None
 
-    def add_finding(self, *sentences: str) -> None:
+    def add_invalidating_fault(self, *sentences: str) -> None:
         """Add sentences about errors that make the reply invalid."""
-        self._findings.update(dict.fromkeys(sentences))
+        self._invalidating_faults.update(dict.fromkeys(sentences))
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def repairs(self) -> tuple[str, ...]:
         """The sentences about format errors that were repaired; they count lines from the start of the reply."""
-        return tuple(map(self._count_lines_in_reply, self._notes))
+        return tuple(map(self._count_lines_in_reply, self._repairs))
 
     @property
-    def findings(self) -> tuple[str, ...]:
+    def invalidating_faults(self) -> tuple[str, ...]:
         """The sentences about errors that make the reply invalid; they count lines from the start of the block."""
-        return tuple(self._findings)
+        return tuple(self._invalidating_faults)
 
     @property
-    def findings_with_reply_lines(self) -> tuple[str, ...]:
-        """The same sentences as in `findings`, but they count lines from the start of the reply."""
-        return tuple(map(self._count_lines_in_reply, self._findings))
+    def invalidating_faults_with_reply_lines(self) -> tuple[str, ...]:
+        """The same sentences as in `invalidating_faults`, but they count lines from the start of the reply."""
+        return tuple(map(self._count_lines_in_reply, self._invalidating_faults))
 
     def _count_lines_in_reply(self, sentence: str) -> str:
         before, match = self.lines_before, _LINE_OF_BLOCK.match(sentence)
@@ -184,13 +184,13 @@ class _BlockReader:
                 break
             self._read_next()
         else:
-            self.log.add_finding(f"the predictions have over {_MAX_PIECES:,} pieces")
+            self.log.add_invalidating_fault(f"the predictions have over {_MAX_PIECES:,} pieces")
             self.position = len(self.text)  # nothing after these pieces is read
         closed = tag is not None and tag["closes"] == "/"
         self._drop_draft()
         objects = tuple(json_object for group in self.groups for json_object in group.objects)
         if self.draft_end and not objects:
-            self.log.add_finding("the predictions only repeat the examples of the prompt")
+            self.log.add_invalidating_fault("the predictions only repeat the examples of the prompt")
         is_unfinished = self.is_unfinished or (self.open_arrays > 0 and tag is None)
         return PlanBlock(
             start=self.start,
@@ -221,11 +221,11 @@ class _BlockReader:
         *earlier, last = self.groups
         is_again = any(last.names & group.names for group in earlier) or all(group.is_list for group in self.groups)
         if earlier and is_again and len(last.objects) >= sum(len(group.objects) for group in earlier):
-            self.log.add_note("an earlier version of the predictions was left out")
+            self.log.add_repair("an earlier version of the predictions was left out")
             self.groups, self.draft_end = [last], max(self.draft_end, earlier[-1].end)
 
     def _is_done(self) -> bool:
-        errors = max(self.invalid_count, len(self.log.findings))
+        errors = max(self.invalid_count, len(self.log.invalidating_faults))
         return self.position >= len(self.text) or self.is_unfinished or errors >= _MAX_FINDINGS
 
     def _read_next(self) -> None:
@@ -250,12 +250,12 @@ class _BlockReader:
     def _skip_match(self, skipped: re.Match[str], note: str) -> None:
         self.position = skipped.end()
         if note:
-            self.log.add_note(note)
+            self.log.add_repair(note)
 
     def _read_bracket(self) -> None:
         self.open_arrays = max(0, self.open_arrays + (1 if self.text[self.position] == "[" else -1))
         self.groups[-1].is_list |= self.text[self.position] == "["
-        self.log.add_note("the predictions were a JSON array instead of one object per line")
+        self.log.add_repair("the predictions were a JSON array instead of one object per line")
         self.position += 1
         self.groups[-1].end = self.position
 
@@ -264,9 +264,11 @@ class _BlockReader:
         stop = _END_OF_PROSE.search(self.text, self.position + 1)
         words = self.text[self.position : stop.start() if stop else len(self.text)]
         if _FIELD_KEY.match(words):
-            self.log.add_finding(f"line {self._find_line_number()}: is not a JSON object: {quote_value(words)}")
+            self.log.add_invalidating_fault(
+                f"line {self._find_line_number()}: is not a JSON object: {quote_value(words)}"
+            )
         elif any(map(str.isalnum, words)):
-            self.log.add_note(f"line {self._find_line_number()} was left out, as it is no JSON: {quote_value(words)}")
+            self.log.add_repair(f"line {self._find_line_number()} was left out, as it is no JSON: {quote_value(words)}")
         self.position += len(words)
         if any(map(str.isalnum, words)):
             self._begin_group()
@@ -285,20 +287,22 @@ class _BlockReader:
             self._repair_object(line)
             return
         if "\n" in self.text[self.position : end].strip():
-            self.log.add_note("some objects took more than one line")
+            self.log.add_repair("some objects took more than one line")
         self._add_object(line, value, end)
 
     def _repair_object(self, line: int) -> None:
         end = find_object_end(self.text, self.position)
         value = self.repairer.repair_object(self.text[self.position : end]) if end else None
         if value is not None and end:
-            self.log.add_note(f"line {line}: broken JSON was repaired")
+            self.log.add_repair(f"line {line}: broken JSON was repaired")
             self._add_object(line, value, end)
             return
         self.invalid_count += 1
         self.is_unfinished = not end and not _TAG.search(self.text, self.position)
         fault = "is not valid JSON" if end else "a JSON object begins here and is not closed"
-        self.log.add_finding(f"line {line}: {fault}: {quote_value(self.text[self.position : self.position + 200])}")
+        self.log.add_invalidating_fault(
+            f"line {line}: {fault}: {quote_value(self.text[self.position : self.position + 200])}"
+        )
         newline = self.text.find("\n", self.position)
         self.position = end or (newline if newline >= 0 else len(self.text))
 
@@ -308,11 +312,11 @@ class _BlockReader:
         if objects != [value]:
             self.reasoning = self.reasoning or find_reasoning(value)
         if objects and objects != [value]:
-            self.log.add_note("the predictions were a list in a JSON object instead of one object per line")
+            self.log.add_repair("the predictions were a list in a JSON object instead of one object per line")
             self.groups[-1].is_list = True
         kept = [each for each in objects or [value] if not is_prompt_example(each)]
         if len(kept) < len(objects):
-            self.log.add_note("the examples of the prompt were left out")
+            self.log.add_repair("the examples of the prompt were left out")
             self.draft_end = end
             self._begin_group()
         self.groups[-1].objects.extend(LocatedObject(line, each) for each in kept)

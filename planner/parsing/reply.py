@@ -81,13 +81,13 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
     _check_size(completion)
     log = ParseLog(reads_details=min_chance is not None)
     note_count, completion = len(completion.notes), unwrap_completion_if_json(completion)
-    log.add_note(*completion.notes[note_count:])
+    log.add_repair(*completion.notes[note_count:])
     _check_finish_reason(completion)
     text = normalize_newlines(_select_answer(completion, log))
     parts = find_reply_parts(text, log)
     if (block := parts.plan_block) is None:
         raise _build_output_error(parts, completion, log)
-    log.add_note(*block.log.notes)
+    log.add_repair(*block.log.repairs)
     reasoning = parts.reasoning or _use_provider_reasoning(completion, log)
     _check_parts(parts, block, reasoning, k, completion, log)
     chosen = _choose_plan(block.ablation_objects, k, min_chance, log)
@@ -95,7 +95,7 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
         raise _build_output_error(parts, completion, log)
     plan, details, considered = chosen
     reported = read_reported_studies(parts.reported_text)
-    return Reply(reasoning, plan, log.notes, details=details, considered=considered, reported=reported)
+    return Reply(reasoning, plan, log.repairs, details=details, considered=considered, reported=reported)
 
 
 def _check_size(completion: Completion) -> None:
@@ -122,7 +122,7 @@ def _select_answer(completion: Completion, log: ParseLog) -> str:
     if completion.text.strip():
         return completion.text
     if completion.reasoning.strip():
-        log.add_note("the answer was in the provider's reasoning field")
+        log.add_repair("the answer was in the provider's reasoning field")
         return completion.reasoning
     reason = f" (finish_reason {completion.finish_reason!r})" if completion.finish_reason else ""
     raise OutputError(Outcome.EMPTY, (f"the reply has no text{reason}",))
@@ -131,7 +131,7 @@ def _select_answer(completion: Completion, log: ParseLog) -> str:
 def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
     reasoning = normalize_newlines(completion.reasoning).strip() if completion.text.strip() else ""
     if reasoning:
-        log.add_note("there was no discussion; the provider's reasoning field was used instead")
+        log.add_repair("there was no discussion; the provider's reasoning field was used instead")
     return reasoning
 
 
@@ -140,17 +140,17 @@ def _check_parts(
 ) -> None:
     """Log the missing parts of a reply; raise OutputError if the reply is truncated."""
     if parts.is_unfinished and not completion.finish_reason:
-        log.add_finding("the reply ends in the middle of its predictions", *block.log.findings)
-        raise OutputError(Outcome.TRUNCATED, log.findings, log.findings_with_reply_lines)
+        log.add_invalidating_fault("the reply ends in the middle of its predictions", *block.log.invalidating_faults)
+        raise OutputError(Outcome.TRUNCATED, log.invalidating_faults, log.invalidating_faults_with_reply_lines)
     if parts.is_unfinished:
-        log.add_finding("the predictions end in the middle of an object or an array")
-    log.add_finding(*block.log.findings)
+        log.add_invalidating_fault("the predictions end in the middle of an object or an array")
+    log.add_invalidating_fault(*block.log.invalidating_faults)
     if not reasoning and parts.is_untagged:
-        log.add_note("there is no discussion: the reply is JSON alone")
+        log.add_repair("there is no discussion: the reply is JSON alone")
     elif not reasoning:
-        log.add_finding("there is no reasoning in <discussion> tags")
+        log.add_invalidating_fault("there is no reasoning in <discussion> tags")
     if not (block.has_closing_tag or completion.finish_reason) and len(block.ablation_objects) < k:
-        log.add_note("the reply may be incomplete: it has no closing tag and fewer ablations than requested")
+        log.add_repair("the reply may be incomplete: it has no closing tag and fewer ablations than requested")
 
 
 def _choose_plan(
@@ -168,7 +168,7 @@ def _choose_plan(
     ranks = _rank_candidates(details)
     has_chances = any(each.chance is not None for each in details)
     if len(objects) > k and not has_chances:
-        log.add_note(f"{len(objects)} ablations were given; only the first {k} are kept")
+        log.add_repair(f"{len(objects)} ablations were given; only the first {k} are kept")
     rejections = dict(
         zip(ranks, decide_rejection_reasons([details[n].chance for n in ranks], k, min_chance), strict=True)
     )
@@ -197,12 +197,12 @@ def _rank_candidates(details: Sequence[Details]) -> list[int]:
 def _build_plan(objects: Sequence[LocatedObject], log: ParseLog) -> Plan | None:
     """Return the plan of these objects. If they break the plan's rules, add findings to `log` and return None."""
     ablations = [ablation for each in objects if (ablation := build_ablation(each, log))]
-    if log.findings:
+    if log.invalidating_faults:
         return None
     try:
         return Plan(ablations=tuple(ablations))
     except ValidationError as error:
-        log.add_finding(*list_validation_faults(error))
+        log.add_invalidating_fault(*list_validation_faults(error))
         return None
 
 
@@ -215,7 +215,7 @@ def _build_candidates(
         if ablation := build_ablation(candidate, own_log):
             yield RejectedAblation(**dict(ablation), details=details, why=why)
         else:
-            log.add_note(
+            log.add_repair(
                 f"line {candidate.line_in_block}: a candidate that was not kept is invalid, so it is not listed"
             )
 
@@ -225,7 +225,7 @@ def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
     if refusal := _find_refusal(parts.answer):
         return OutputError(Outcome.REFUSED, (f"the model refused: {refusal}",))
-    return OutputError(Outcome.INVALID, log.findings, log.findings_with_reply_lines)
+    return OutputError(Outcome.INVALID, log.invalidating_faults, log.invalidating_faults_with_reply_lines)
 
 
 def _find_refusal(answer: str) -> str:

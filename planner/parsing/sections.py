@@ -49,9 +49,9 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         rest, reported = _take_reported_block(answer.text)
         answer = replace(answer, text=rest)
     if answer.is_in_thoughts:
-        log.add_note("the answer was inside the model's thoughts")
+        log.add_repair("the answer was inside the model's thoughts")
     elif answer.thoughts:
-        log.add_note("the model's thoughts before the answer were left out")
+        log.add_repair("the model's thoughts before the answer were left out")
     repairer = LimitedJsonRepairer()
     tagged = _read_tagged_blocks(answer.text, repairer)
     chosen = _choose_block(tagged, log)
@@ -63,14 +63,14 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         is_unfinished = answer.has_open_thoughts or _has_unclosed_tag(answer.text)
         return ReplyParts(answer.text, "", None, is_unfinished)
     if answer.is_in_thoughts and not _is_last(block, answer):
-        log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
+        log.add_invalidating_fault("the reply ends with its thoughts, and the predictions in them are a draft")
         return ReplyParts(answer.text, "", None, is_unfinished=answer.has_open_thoughts)
     if chosen:
         _note_tag_errors(answer.text[block.start : block.end], block.has_closing_tag, log)
     before, after = _select_before(answer.text, block, tagged), answer.text[block.end :]
     reasoning = _find_discussion(before, after, log) or block.reasoning or _find_prose(before, log)
     if answer.thoughts and not reasoning:
-        log.add_note("there was no discussion; the model's thoughts were used instead")
+        log.add_repair("there was no discussion; the model's thoughts were used instead")
         reasoning = answer.thoughts
     return ReplyParts(answer.text, reasoning, block, block.is_unfinished, chosen is None, reported)
 
@@ -96,7 +96,7 @@ def _choose_block(tagged: list[PlanBlock], log: ParseLog) -> PlanBlock | None:
     filled = [block for block in tagged if block.has_content]
     plans = [block for block in filled if not block.is_mention] or filled
     if len(plans) > 1:
-        log.add_note(f"{len(plans)} blocks of predictions were given; only the last is read")
+        log.add_repair(f"{len(plans)} blocks of predictions were given; only the last is read")
     return plans[-1] if plans else None
 
 
@@ -140,23 +140,23 @@ def _read_untagged_block(text: str, log: ParseLog, repairer: LimitedJsonRepairer
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
     if first is None:
         return None
-    log.add_note("the predictions were outside <predictions> tags")
+    log.add_repair("the predictions were outside <predictions> tags")
     start = first.end("token") if first["token"] else first.start()
     return read_plan_block(text, start, start, repairer)
 
 
 def _explain_missing_block(last: PlanBlock | None, log: ParseLog) -> None:
     if last:
-        log.add_finding(*last.log.findings)
-    if not log.findings:
-        log.add_finding("the predictions hold no JSON object" if last else "there is no <predictions> block")
+        log.add_invalidating_fault(*last.log.invalidating_faults)
+    if not log.invalidating_faults:
+        log.add_invalidating_fault("the predictions hold no JSON object" if last else "there is no <predictions> block")
 
 
 def _note_tag_errors(block: str, has_closing_tag: bool, log: ParseLog) -> None:
     if not has_closing_tag:
-        log.add_note("the closing tag of the predictions was missing")
+        log.add_repair("the closing tag of the predictions was missing")
     if not block.startswith("<predictions>") or not block.endswith("</predictions>" if has_closing_tag else ""):
-        log.add_note("the tags of the predictions were not <predictions> and </predictions>")
+        log.add_repair("the tags of the predictions were not <predictions> and </predictions>")
 
 
 def _has_unclosed_tag(text: str) -> bool:
@@ -169,7 +169,7 @@ def _find_discussion(before: str, after: str, log: ParseLog) -> str:
     if discussion := _read_discussion(before, log):
         return discussion
     if DISCUSSION_START.search(after) and (discussion := _read_discussion(after, log)):
-        log.add_note("the discussion came after the predictions")
+        log.add_repair("the discussion came after the predictions")
         return discussion
     return ""
 
@@ -181,9 +181,9 @@ def _read_discussion(text: str, log: ParseLog) -> str:
     if not opening and not closings:
         return ""
     if not opening or not closings:
-        log.add_note("a tag of the discussion was missing")
+        log.add_repair("a tag of the discussion was missing")
     if (opening and text[: opening.start()].strip()) or (closings and text[closings[-1].end() :].strip()):
-        log.add_note("text outside the tags was left out")
+        log.add_repair("text outside the tags was left out")
     return text[start : closings[-1].start() if closings else len(text)].strip()
 
 
@@ -192,5 +192,5 @@ def _find_prose(before: str, log: ParseLog) -> str:
     for tag in (DISCUSSION_START, _DISCUSSION_END, _OPENER_AT_END):
         before = tag.sub("", before)
     if prose := before.strip():
-        log.add_note("there was no discussion; the text before the predictions was used instead")
+        log.add_repair("there was no discussion; the text before the predictions was used instead")
     return prose

@@ -242,7 +242,7 @@ async def lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
         lock.delete_and_release()
 
 
-def find_or_choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
+def find_or_choose_paper_id(plans_folder: Path, paper: PaperInfo, model_info: ModelInfo) -> str:
     """Return the id that a paper has, or will get, in a folder of plans.
 
     An id that the user gave, or that was made from a title, does not change. Any other id was made from the name of the
@@ -256,7 +256,8 @@ def find_or_choose_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> 
     if paper.id != propose_paper_id(paper.source):
         return paper.id
     name, number = paper.id, 1
-    while (path := folder / build_record_path(build_trajectory_path(info.planner, info.name, name))).exists():
+    made_by = model_info.planner, model_info.name
+    while (path := plans_folder / build_record_path(build_trajectory_path(*made_by, name))).exists():
         if _is_same_paper(PlanRecord.read(path).paper, paper):
             return name
         number += 1

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
 from planner.details import (
-    explain_chance_if_known,
+    explain_meaning_of_chance_if_known,
     format_count,
     list_run_order_sentences,
     select_distinct_studies,
@@ -279,7 +279,7 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
         return
     for heading, sentences in (
         ("Order", list_run_order_sentences(entry.run_order, entry.details)),
-        ("Chance", (explain_chance_if_known(entry.task, entry.details),)),
+        ("Chance", (explain_meaning_of_chance_if_known(entry.task, entry.details),)),
         ("Already reported by the paper", select_distinct_studies(entry.record.reported)),
         ("Revised", entry.record.revisions),
     ):

@@ -22,7 +22,7 @@ from planner.papers.sources import (
     describe_unsupported_type,
     detect_file_format,
     detect_text_format,
-    normalize_safe_inner_path,
+    normalize_inner_path_or_empty,
     read_source_file,
 )
 from tests.papers.build import gzipped, special, tarred, tree, zipped
@@ -51,15 +51,15 @@ PATHS = {
 
 @pytest.mark.parametrize(("path", "name"), PATHS.items(), ids=map(repr, PATHS))
 def test_a_path_is_a_name_within_the_root_or_none(path: str, name: str) -> None:
-    assert normalize_safe_inner_path(path) == name
+    assert normalize_inner_path_or_empty(path) == name
 
 
 @given(st.text(alphabet="ab./\\:\0", max_size=20))
 def test_a_name_within_the_root_never_leads_out(path: str) -> None:
-    name = normalize_safe_inner_path(path)
+    name = normalize_inner_path_or_empty(path)
     assert not name.startswith("/")
     assert ".." not in name.split("/")
-    assert normalize_safe_inner_path(name) == name
+    assert normalize_inner_path_or_empty(name) == name
 
 
 FILES = SourceTree("t", {name: name.encode for name in ("A.tex", "x/a.tex", "x/B.TEX", "y/a.tex")})

@@ -20,7 +20,7 @@ from planner.details import (
     Details,
     QuoteMatch,
     Revision,
-    explain_chance_if_known,
+    explain_meaning_of_chance_if_known,
     format_count,
     list_run_order_sentences,
 )
@@ -225,7 +225,7 @@ def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator
     if entry.record is not None:
         notes = (
             *list_run_order_sentences(entry.run_order, entry.details),
-            explain_chance_if_known(entry.task, entry.details),
+            explain_meaning_of_chance_if_known(entry.task, entry.details),
         )
         yield from _list_record_lines(entry.record, notes, show_all)
     yield _Line()

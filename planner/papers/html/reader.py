@@ -79,9 +79,9 @@ def _find_main_element(root: Element) -> Element:
     return next((each for each in root.iterate_elements() if each.tag == "main" or each.classes & marks), root)
 
 
-def read_blocks_and_hidden_texts(html: str) -> tuple[list[HeadingOrBlock], list[str]]:
+def read_html_fragment_in_markdown(html_fragment: str) -> tuple[list[HeadingOrBlock], list[str]]:
     """Return the headings and blocks in a piece of HTML from a Markdown file, and the hidden texts in it."""
-    root = parse_html(html)
+    root = parse_html(html_fragment)
     walker = _PageWalker(StyleRules(root))
     walker.walk_page(root)
     return walker.items, walker.hidden_texts

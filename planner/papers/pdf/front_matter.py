@@ -13,7 +13,7 @@ from typing import Final
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, SectionKind
 from planner.papers.pdf.lines import Line, measure_body_style
-from planner.papers.pdf.outline import PrintedHeading, find_lines_under_headings, fold_to_alphanumerics
+from planner.papers.pdf.outline import PrintedHeading, find_line_range_under_each_heading, fold_to_alphanumerics
 from planner.papers.pdf.paragraphs import BlockBuilder, Vocabulary, join_lines
 
 _SIZE_TOLERANCE: Final = 0.06
@@ -154,7 +154,7 @@ def _measure_likeness(text: str, metadata_title: str) -> float:
 def find_abstract(headings: Sequence[PrintedHeading], block_builder: BlockBuilder) -> str:
     """Return the text of the abstract, or "" if there is none."""
     lines = block_builder.lines
-    for heading, below in zip(headings, find_lines_under_headings(headings, len(lines)), strict=True):
+    for heading, below in zip(headings, find_line_range_under_each_heading(headings, len(lines)), strict=True):
         if classify_heading(heading.text) is SectionKind.ABSTRACT:
             end = below.start + _count_same_width_lines(lines[below.start : below.stop])
             return _join_leading_prose(block_builder.build_blocks(below.start, end))

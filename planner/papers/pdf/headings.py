@@ -19,7 +19,7 @@ from planner.papers.pdf.outline import (
     PrintedHeading,
     SectionNumberSequence,
     extract_section_number,
-    find_lines_under_headings,
+    find_line_range_under_each_heading,
     has_space_above,
     read_heading_style,
 )
@@ -248,7 +248,7 @@ def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHea
     """Return the headings without those that are really lines in the list of references, such as "PMID: 3423"."""
     kept: list[PrintedHeading] = []
     is_after_references = False
-    for heading, below in zip(headings, find_lines_under_headings(headings, len(lines)), strict=True):
+    for heading, below in zip(headings, find_line_range_under_each_heading(headings, len(lines)), strict=True):
         kind = classify_heading(heading.text)
         has_name = kind in BACK_MATTER or extract_section_number(heading.text)
         if not is_after_references or has_name or not _has_dense_years(lines[below.start : below.stop]):

@@ -169,7 +169,7 @@ class _TitleMatcher:
         return likeness if likeness >= self._min_likeness else 0.0
 
 
-def find_lines_under_headings(headings: Sequence[PrintedHeading], line_count: int) -> list[range]:
+def find_line_range_under_each_heading(headings: Sequence[PrintedHeading], line_count: int) -> list[range]:
     """Return the indices of the lines between each heading and the next; the last range ends at `line_count`."""
     ends = [*(heading.line_indices.start for heading in headings[1:]), line_count]
     return [range(heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]

@@ -21,7 +21,7 @@ from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
     find_heading_per_item,
-    find_lines_under_headings,
+    find_line_range_under_each_heading,
     find_missing_items,
     read_outline,
 )
@@ -175,7 +175,8 @@ def _build_sections(headings: Sequence[PrintedHeading], builder: BlockBuilder) -
     sections: list[Section] = []
     if front := builder.build_blocks(0, headings[0].line_indices.start if headings else len(lines)):
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
-    for heading, below, kind in zip(headings, find_lines_under_headings(headings, len(lines)), kinds, strict=True):
+    ranges = find_line_range_under_each_heading(headings, len(lines))
+    for heading, below, kind in zip(headings, ranges, kinds, strict=True):
         blocks = builder.build_blocks(below.start, below.stop, is_hanging=kind is SectionKind.REFERENCES)
         page = lines[heading.line_indices.start].page
         title_block = Block(BlockKind.HEADING, heading.text, page)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
 from planner.papers.html.elements import read_formula_tex
-from planner.papers.html.reader import find_page_title, read_blocks_and_hidden_texts, read_html
+from planner.papers.html.reader import find_page_title, read_html, read_html_fragment_in_markdown
 from planner.papers.html.visibility import StyleRules
 from planner.papers.markdown import read_markdown
 from planner.papers.paper import Block, BlockKind, build_hidden_text_warnings
@@ -267,7 +267,7 @@ def test_the_title_is_what_the_page_calls_itself(head: str, title: str) -> None:
 
 
 def blocks(html: str) -> list[tuple[BlockKind, str]]:
-    return [(item.kind, item.text) for item in read_blocks_and_hidden_texts(html)[0] if isinstance(item, Block)]
+    return [(item.kind, item.text) for item in read_html_fragment_in_markdown(html)[0] if isinstance(item, Block)]
 
 
 BLOCKS = {

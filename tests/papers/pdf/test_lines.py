@@ -21,7 +21,7 @@ from planner.papers.pdf.outline import (
     PrintedHeading,
     extract_section_number,
     find_heading_per_item,
-    find_lines_under_headings,
+    find_line_range_under_each_heading,
     find_missing_items,
     fold_to_alphanumerics,
     strip_section_number,
@@ -125,8 +125,8 @@ def test_printings_of_one_heading_share_their_letters() -> None:
 
 def test_a_section_ends_where_the_next_heading_starts() -> None:
     first, second = PrintedHeading(range(2, 3), "A", 1), PrintedHeading(range(5, 7), "B", 1)
-    assert find_lines_under_headings([first, second], 9) == [range(3, 5), range(7, 9)]
-    assert find_lines_under_headings([], 9) == []
+    assert find_line_range_under_each_heading([first, second], 9) == [range(3, 5), range(7, 9)]
+    assert find_line_range_under_each_heading([], 9) == []
 
 
 RUNS = {
