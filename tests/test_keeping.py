@@ -1,4 +1,4 @@
-"""What was paid for is kept: whatever happens in whatever order, no request with a kept reply is sent again."""
+"""A reply that was paid for is kept: in whatever order things happen, no request with a kept reply is sent again."""
 
 import asyncio
 import json
@@ -201,7 +201,7 @@ def test_an_error_is_on_record_with_its_outcome_and_words(tmp_path: Path) -> Non
 
 
 def test_a_reply_that_cannot_be_kept_is_not_read(tmp_path: Path) -> None:
-    """Where the disk is gone, the run ends before anybody parses what nobody could find again."""
+    """If the disk is gone, the run ends before anybody parses a reply that nobody could find again."""
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where the folder belongs", encoding="utf-8")
     model = FakeModel(GOOD_REPLY)

@@ -1,4 +1,4 @@
-"""What planning one paper leaves in a folder, and what it leaves alone."""
+"""Planning one paper leaves its files in a folder, and leaves other files alone."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Which answer a sidecar asks for next, and what all of its answers cost."""
+"""A sidecar's answers decide which answer is asked for next; the cost is that of all of them."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

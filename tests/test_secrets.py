@@ -1,4 +1,4 @@
-"""What a mask finds, and what it leaves alone."""
+"""A mask finds keys and passwords, and leaves other text alone."""
 
 import base64
 import json

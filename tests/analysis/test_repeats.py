@@ -1,4 +1,4 @@
-"""What a paper reports already, as the program and the model see it."""
+"""An ablation is reported already if the program or the model sees it in the paper."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is recognised as a paper, and what it is called."""
+"""Papers are recognised in a folder or list, and get their ids."""
 
 import csv
 import json

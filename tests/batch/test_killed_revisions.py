@@ -76,7 +76,7 @@ def run_until_done(program: Program, endpoint: KillingEndpoint, *calls: tuple[st
 
 
 def details(run: Path) -> dict[str, dict[str, Any]]:
-    """What the records of a run say of each plan, but for times and what a resumed run has used again."""
+    """Return what the records of a run say of each plan, but for times and what a resumed run has used again."""
     records = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in run.rglob("trajectories/**/*.json")}
     return {name: {key: record.get(key) for key in FIELDS} for name, record in records.items()}
 

@@ -1,4 +1,4 @@
-"""What the ledger promises: durable when a write returns, one writer, nothing forgotten."""
+"""The ledger keeps its promises: durable when a write returns, one writer, nothing forgotten."""
 
 import asyncio
 import shutil

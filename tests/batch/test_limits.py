@@ -1,4 +1,4 @@
-"""How requests are let out: one by one, fewer after a 429, and nobody during a pause."""
+"""Requests are let out one by one, fewer after a 429, and none during a pause."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

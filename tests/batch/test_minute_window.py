@@ -10,7 +10,7 @@ from planner.batch.rate_limit import MINUTE_SECONDS, USED_SHARE, MinuteWindow
 
 
 def send_all(window: MinuteWindow, amounts: list[float], start: float = 0.0) -> list[tuple[float, float]]:
-    """When each amount flows if everything flows as soon as it may."""
+    """Return the time at which each amount flows if everything flows as soon as it may."""
     now, past = start, []
     for amount in amounts:
         now = window.find_earliest_time(now, amount)

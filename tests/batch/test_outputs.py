@@ -166,6 +166,6 @@ def test_what_a_call_remembers_of_its_requests_is_what_the_ledger_holds(done: Pr
 
 
 def _facts(attempt: AttemptRecord) -> dict[str, object]:
-    """All that a request is known by before its reply is judged, its time to the millisecond."""
+    """Return all that a request is known by before its reply is judged, its time to the millisecond."""
     facts = attempt.model_dump(exclude={"outcome", "findings", "started"}, mode="json")
     return {**facts, "started": attempt.started.isoformat(timespec="milliseconds")}

@@ -1,4 +1,4 @@
-"""Which files and folders of somebody's disk are papers, table by table."""
+"""Papers are told from other files and folders of somebody's disk, table by table."""
 
 import os
 import re

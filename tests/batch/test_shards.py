@@ -67,7 +67,7 @@ def facts(run: Path) -> dict[str, object]:
 
 
 def rows(ledger: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What a ledger says that does not depend on the clock."""
+    """Return what a ledger says that does not depend on the clock."""
     db = sqlite3.connect(ledger)
     queries = {
         "papers": "SELECT id, source, place, kind, stamp FROM papers WHERE position IS NOT NULL ORDER BY id",

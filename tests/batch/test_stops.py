@@ -194,7 +194,7 @@ def test_a_full_disk_stops_the_run_and_tears_nothing(
 
 @pytest.fixture
 def unprivileged() -> tuple[str, ...]:
-    """What starts a program as somebody who is not root: root may write anywhere."""
+    """Return the words that start a program as somebody who is not root, since root may write anywhere."""
     if os.geteuid() != 0:
         return ()
     prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")

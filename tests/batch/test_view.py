@@ -1,4 +1,4 @@
-"""What a person sees: a live view on a terminal, plain lines elsewhere."""
+"""A person sees a live view on a terminal, and plain lines elsewhere."""
 
 import os
 import pty

@@ -55,7 +55,7 @@ def facts(papers: Path, name: str) -> dict[str, Any]:
 
 
 def gone(papers: Path, name: str) -> list[str]:
-    """What was left out of a paper to fit the window."""
+    """Return what was left out of a paper to fit the window."""
     return [part["heading"] for part in facts(papers, name)["paper"]["left_out"] if "window" in part["why"]]
 
 

@@ -105,7 +105,7 @@ def run_on_terminal(
 
 
 def draw_screen(written: str) -> str:
-    """What is on the screen in the end, lines that were overwritten left out; colours stay."""
+    """Return the final screen with its colours, without lines that were overwritten."""
     lines, row, last = [""], 0, 0
     for control in _CONTROL.finditer(written):
         lines[row] += written[last : control.start()]

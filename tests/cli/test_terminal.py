@@ -1,4 +1,4 @@
-"""What a user sees on a terminal: colours, progress, a preview, what to do next; and the words where there is none."""
+"""A user sees colours, progress, a preview and the next step on a terminal, and plain words elsewhere."""
 
 import contextlib
 import json

@@ -25,7 +25,7 @@ PLANS: dict[str, tuple[tuple[Rated, ...], tuple[Rated, ...]]] = {
     "b": (((ROUTER_B, 70), (GATE_B, 60), (CODEBOOK, 95)), ()),
     "c": (((GATE_C, 75), (LOSS_C, 85), (WARMUP_C, 45)), ((ROUTER_C, 30),)),
 }
-"""What each model keeps in its plan, and what it considered, with the chances."""
+"""The ablations that each model keeps in its plan, and those that it considered, with the chances."""
 
 
 def write_plans(folder: Path, *, with_chances: bool = True, task: Task = Task.AUTHOR, names: str = "abc") -> list[Path]:

@@ -78,7 +78,7 @@ Items = list[dict[str, Any]]
 
 
 def shown(prompt: str) -> tuple[Items, Items]:
-    """What a judge saw on side A and on side B."""
+    """The texts that a judge saw on side A and on side B."""
     items = [json.loads(line) for line in prompt.split("\n") if re.match(r'\{"id": "[AB]\d+", "name"', line)]
     return [i for i in items if i["id"][0] == "A"], [i for i in items if i["id"][0] == "B"]
 

@@ -1,4 +1,4 @@
-"""How far judges agree, by a second implementation, and what the offline judge says of itself beside its numbers."""
+"""The agreement of judges is as a second implementation says; the offline judge states its own beside its numbers."""
 
 import json
 from collections.abc import Sequence

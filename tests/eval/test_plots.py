@@ -35,7 +35,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def texts(figure: Figure) -> list[tuple[str, Bbox]]:
-    """What is written, and where; labels of ticks beyond an axis are never drawn."""
+    """The texts of a picture and their places; labels of ticks beyond an axis are never drawn."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     unseen = {

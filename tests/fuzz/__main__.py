@@ -31,7 +31,7 @@ class SlowError(BaseException):
 
 @dataclass(slots=True)
 class Result:
-    """What came of the inputs of one kind: outcomes with their counts, CPU seconds in all and at most, failures."""
+    """The results of the inputs of one kind: outcomes with their counts, CPU seconds in all and at most, failures."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""What every input needs: a folder, an endpoint, a client with a key, a reader of papers, and the log."""
+"""The things that every input needs: a folder, an endpoint, a client with a key, a reader of papers, and the log."""
 
 import asyncio
 import logging

@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture(params=["httpx", "aiohttp"])
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Which transport carries the requests of this test; without aiohttp the SDK says what it says here."""
+    """The transport that carries the requests of this test; without aiohttp the SDK says what it says here."""
     if request.param == "aiohttp":
         pytest.importorskip("aiohttp")
     else:

@@ -1,4 +1,4 @@
-"""Which address and key a model's name leads to."""
+"""A model's name leads to its address and its key."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is read from a reply, streamed or not."""
+"""A reply is read alike, streamed or not."""
 
 import asyncio
 import json

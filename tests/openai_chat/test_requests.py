@@ -1,4 +1,4 @@
-"""What is sent, and what is learnt from a refusal."""
+"""Requests have the fields that an endpoint takes, and a refusal teaches which it does not take."""
 
 import asyncio
 import subprocess

@@ -26,7 +26,7 @@ USER = "someone"
 
 
 def echoed(request: Request) -> str:
-    """All that a careless server may repeat of a request, and of a key that it knows."""
+    """Return everything that a careless server may repeat of a request, and of a key that it knows."""
     authorization = request.headers.get("authorization", "")
     spellings = [KEY, quote(KEY, safe=""), authorization]
     if authorization.startswith("Basic "):

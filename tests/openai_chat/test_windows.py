@@ -1,4 +1,4 @@
-"""Whether an endpoint saw all of a prompt."""
+"""A prompt that an endpoint did not see whole is noticed."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -25,7 +25,7 @@ class Response:
 
 @dataclass
 class ArxivServer:
-    """What the server answers by path, each answer once and the last for ever, and what it was asked."""
+    """The server's answers by path, each given once and the last for ever, and the requests that it got."""
 
     url: str = ""
     responses: dict[str, list[Response]] = field(default_factory=dict)

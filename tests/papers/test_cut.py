@@ -1,4 +1,4 @@
-"""What each task sees of a paper, and that the author sees nothing of the results."""
+"""Each task sees its part of a paper, and the author sees nothing of the results."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""What a section is for, told from headings as real papers have them."""
+"""The kind of a section is told from its heading, with headings of real papers."""
 
 import pytest
 

@@ -17,7 +17,7 @@ SECONDS = 10.0
 
 
 def outcome(name: str, data: bytes) -> str:
-    """How reading ends: "read", or the error; anything else is a failure of the test."""
+    """Return the end of reading: "read", or the error; anything else is a failure of the test."""
     started = time.monotonic()
     try:
         read_paper_bytes(data, name)

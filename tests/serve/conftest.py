@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """What a browser would send from the page itself, unless a test says otherwise."""
+    """A client that sends the headers of a browser that shows the page, unless a test gives others."""
 
     address: str
     output: Path

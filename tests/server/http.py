@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What arrived; `number` counts from 1, `at` is the loop's clock in seconds, header names are in lower case."""
+    """A request that arrived; `number` counts from 1, `at` is in seconds of the loop, header names are in lower case."""
 
     number: int
     at: float
@@ -27,12 +27,12 @@ class Request:
 
     @property
     def prompt(self) -> str:
-        """All messages as one text."""
+        """The text of all messages."""
         return "\n".join(message["content"] for message in self.json["messages"])
 
 
 class Ending(Enum):
-    """How a response ends."""
+    """The end of a response."""
 
     COMPLETE = "complete"
     CUT = "cut"
@@ -41,7 +41,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is sent: `parts` one after the other with `pause` seconds between, `delay` seconds before the first byte.
+    """A response: `parts` one after the other with `pause` seconds between, `delay` seconds before the first byte.
 
     `chunked` chooses the framing; otherwise Content-Length is that of the whole body, also when the body is cut.
     `sent` is how many bytes of the body go out before a cut or a hang. `endless` repeats the parts until the client

@@ -66,7 +66,7 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Watch:
-    """What pages did beyond showing themselves."""
+    """The things that pages did beyond showing themselves."""
 
     requests: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Which ablations several models propose: the matcher's pairs, between models, within a task."""
+"""The ablations that several models propose are the matcher's pairs, between models, within a task."""
 
 from planner.matching import MAX_ABLATIONS
 from planner.schema import Task

@@ -1,4 +1,4 @@
-"""What is read of a folder, what is doubted, and what could not be shown."""
+"""Entries are read from a folder; doubts become warnings, and files that cannot be shown are named."""
 
 import os
 from dataclasses import replace

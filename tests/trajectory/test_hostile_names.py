@@ -116,7 +116,7 @@ def test_a_file_can_be_written_under_every_name(tmp_path_factory: pytest.TempPat
 @example("a/b")
 @example("con")
 def test_a_given_id_is_a_name_that_a_path_takes_as_it_is(text: str) -> None:
-    """What the user reads as the paper's id is then what stands on the disk."""
+    """The id that the user reads is then the name on the disk."""
     identifier = build_paper_id("A Title", given_id=text)
     assert identifier
     assert build_paper_id("", given_id=identifier) == identifier

@@ -1,4 +1,4 @@
-"""What holds for any trajectory, any Unicode and any bytes."""
+"""Properties of any trajectory, any Unicode and any bytes."""
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st

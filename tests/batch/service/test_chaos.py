@@ -57,7 +57,7 @@ def _killed_after(seconds: float, corpus: Corpus, service: Service, strategy: st
 
 
 def _to_the_end(corpus: Corpus, service: Service, strategy: str) -> None:
-    """What was refused three times is given up, as it would be live; asking again for it brings it in the end."""
+    """A request that was refused three times is given up, as it would be live; asking again brings it in the end."""
     corpus.batch(service, "-q", "--strategy", strategy, code=1)
     for _ in range(20):
         if "model_error" not in corpus.program.status("run")["outcomes"]:

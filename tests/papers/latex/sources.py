@@ -32,5 +32,5 @@ def read_body(body: str, preamble: str = "", others: dict[str, str] | None = Non
 
 
 def join_text(paper: ParsedPaper) -> str:
-    """All text of a reading."""
+    """Return the whole text of a reading."""
     return "\n\n".join(section.text for section in paper.sections)
