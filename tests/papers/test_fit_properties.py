@@ -23,7 +23,7 @@ LIMITS = st.integers(0, 1000)
 
 
 def fit_to_limit(full_paper: Paper, limit: int) -> tuple[tuple[Section, ...], tuple[Omission, ...]] | None:
-    """Return what the reviewer's task keeps and leaves out in so much room (a token a character), None if it cannot fit."""
+    """Return what the reviewer's task keeps and leaves out in so many characters; None if the paper cannot fit."""
     try:
         fitted = omit_sections_to_fit(cut_excerpt(full_paper, Task.REVIEWER), full_paper, limit, len)
     except TooLongError as error:

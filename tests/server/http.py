@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that arrived; `number` counts from 1, `at` is in seconds of the loop, header names are in lower case."""
+    """A request that arrived; `number` counts from 1, `at` is in seconds of the loop, headers are in lower case."""
 
     number: int
     at: float
