@@ -53,10 +53,9 @@ class _LoadedPaper:
         return build_prompt(self.paper, settings, token_counter)
 
     def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
+        # Imported here, as both compile many patterns, which only a reply needs.
         from planner.analysis.analyse import index_paper_for_check
-        from planner.analysis.check import (
-            locate_quotes_and_find_faults,  # compiles many patterns, which only a reply needs
-        )
+        from planner.analysis.check import locate_quotes_and_find_faults
 
         assert paper_prompt.excerpt is not None, "the prompt was built in this process"
         return locate_quotes_and_find_faults(reply, index_paper_for_check(self.paper, task, paper_prompt.excerpt))

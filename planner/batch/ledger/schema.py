@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -120,15 +120,14 @@ def connect_ledger(path: Path, *, shared_disk: bool = False) -> sqlite3.Connecti
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
     """
-    with convert_ledger_errors(path), ExitStack() as closing_on_error:
+    with convert_ledger_errors(path):
         connection = sqlite3.connect(path, timeout=_MAX_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-        closing_on_error.callback(connection.close)
-        connection.execute("PRAGMA synchronous = FULL")
-        _create_missing_tables(connection)  # first, so that a kill meanwhile leaves a file of no bytes
-        connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
-        _check_version(connection, path)
-        _check_content(connection, path)
-        closing_on_error.pop_all()
+        with close_on_error(connection):
+            connection.execute("PRAGMA synchronous = FULL")
+            _create_missing_tables(connection)  # first, so that a kill meanwhile leaves a file of no bytes
+            connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
+            _check_version(connection, path)
+            _check_content(connection, path)
     return connection
 
 
@@ -172,6 +171,16 @@ def convert_ledger_errors(path: Path) -> Iterator[None]:
         yield
     except _LEDGER_ERRORS as error:
         raise build_ledger_error(path, error) from error
+
+
+@contextmanager
+def close_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection if the block ends with an error."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 class ReadableLedger(NamedTuple):
@@ -283,12 +292,10 @@ def _choose_other_mode(path: Path, error: Exception) -> str | None:
 
 
 def _connect_readonly(path: Path, mode: str) -> sqlite3.Connection:
-    with ExitStack() as closing_on_error:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_MAX_LOCK_SECONDS)
-        closing_on_error.callback(connection.close)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_MAX_LOCK_SECONDS)
+    with close_on_error(connection):
         connection.execute("PRAGMA query_only = ON")
         _check_version(connection, path)
-        closing_on_error.pop_all()
     return connection
 
 

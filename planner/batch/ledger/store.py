@@ -6,7 +6,6 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,12 @@ from planner.batch.ledger.records import (
     LedgerReader,
     parse_stored_reply,
 )
-from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, format_ledger_time
+from planner.batch.ledger.schema import (
+    close_on_error,
+    connect_ledger,
+    connect_ledger_readonly,
+    format_ledger_time,
+)
 from planner.batch.ledger.submissions import Submissions, UnansweredRequest, insert_requests_or_set_first_sent
 from planner.batch.ledger.writer import (
     LedgerReply,
@@ -72,12 +76,10 @@ class Ledger:
             RunError: if the ledger cannot be opened or has another version; in every method, if the ledger is damaged.
         """
         self._path = path
-        with ExitStack() as closing_on_error:
-            connection = connect_ledger(path, shared_disk=shared_disk)
-            closing_on_error.callback(connection.close)
+        connection = connect_ledger(path, shared_disk=shared_disk)
+        with close_on_error(connection):
             store_kept_replies(connection, path)
             self.reader = LedgerReader(path, connect_ledger_readonly(path))
-            closing_on_error.pop_all()
         self._writer = LedgerWriter(path, connection)
         self._kept_replies: list[Path] = []
         self.submissions = Submissions(self.reader, self._writer)
